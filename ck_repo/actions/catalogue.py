@@ -1,0 +1,76 @@
+"""Which modules there are, and where the actions of each are; a module's file is read only when it is needed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from ck_repo.actions.declare import Action, Actions
+from ck_repo.errors import NotFoundError, did_you_mean
+from ck_repo.store.modules import canonical_module
+
+# module of CK: (file here, summary)
+_MODULES = {
+    "repo": ("repo", "repositories of entries: pull, add, list, pack"),
+    "package": ("package", "what can be installed: models, data sets, Python packages, LoadGen"),
+    "soft": ("soft", "what is found on the machine: interpreters, model files, data sets"),
+    "env": ("env", "what is installed or registered, and where"),
+    "venv": ("venv", "Python environments made from a template"),
+    "env_templates": ("env_templates", "templates for environments (also venv.template)"),
+    "program": ("program", "benchmarks: run, explain"),
+    "experiment": ("experiment", "recorded runs: list, show, find, compare"),
+    "platform.os": ("platform_os", "the machine's operating system"),
+}
+_KERNEL = "kernel"
+_ENTRY = "entry"
+
+
+def module_names() -> list[str]:
+    """The modules that have actions of their own."""
+    return list(_MODULES)
+
+
+def module_summary(module: str) -> str:
+    """A line about a module."""
+    return _MODULES[module][1] if module in _MODULES else "entries of a repository"
+
+
+def known_module(name: str, *, creating: bool = False) -> str:
+    """The module's own name; one that is neither ours nor in a repository is an error, unless it is to be made."""
+    name = canonical_module(name)
+    if not name or name in _MODULES or creating or "*" in name or "?" in name:
+        return name
+    from ck_repo.store.repositories import Repositories
+    from ck_repo.store.search import module_names as modules_on_disk
+
+    known = {*_MODULES, *modules_on_disk(Repositories())}
+    if name in known:
+        return name
+    raise NotFoundError(f"there is no module {name!r}", hint=did_you_mean(name, known))
+
+
+def actions_of(module: str) -> Actions:
+    """The actions of a module, the general ones for entries included."""
+    general = _load(_KERNEL if not module else _ENTRY)
+    own = _load(_MODULES[module][0]) if module in _MODULES else {}
+    return {**general, **own}
+
+
+def _load(file: str) -> Actions:
+    table: Actions = import_module(f"ck_repo.actions.{file}").ACTIONS
+    return table
+
+
+def find_action(module: str, name: str) -> Action:
+    """The action of that name; an unknown one is an error that names the nearest."""
+    actions = actions_of(module)
+    if name in actions:
+        return actions[name]
+    if not module:
+        elsewhere = sorted(other for other in _MODULES if name in actions_of(other))
+        if elsewhere:
+            raise NotFoundError(f"`ck {name}` needs a module", hint="one of " + ", ".join(f"`ck {name} {other}`" for other in elsewhere))
+        everything = set(actions).union(*(actions_of(other) for other in _MODULES))
+        raise NotFoundError(f"there is no action {name!r}", hint=did_you_mean(name, everything) + "\nsee `ck help`")
+    raise NotFoundError(
+        f"the module {module!r} has no action {name!r}", hint=f"{did_you_mean(name, actions)}\nsee `ck help {module}`"
+    )

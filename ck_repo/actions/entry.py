@@ -1,0 +1,298 @@
+"""Actions on the entries of any module: list, search, read, write, copy, move, remove, pack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, Option, action
+from ck_repo.actions.request import Request, Target
+from ck_repo.errors import NotFoundError, UsageError, did_you_mean
+from ck_repo.store import writing
+from ck_repo.store.entry import Entry, tag_list
+from ck_repo.store.query import TagQuery, is_pattern
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find, known_tags, load, suggest
+
+ACTIONS: Actions = {}
+ARCHIVE = Option("archive_name", "the zip file to write", value="FILE")
+OVERWRITE = Option("overwrite", "replace what is there", kind="flag")
+_DICT = Option("dict", "keys of meta.json: --dict.KEY=value, or a JSON object with @@@{\"dict\": {…}}", kind="json")
+
+
+def row_of(entry: Entry) -> dict[str, str]:
+    """An entry as CK gives it in JSON."""
+    return {
+        "repo_uoa": entry.repository,
+        "module_uoa": entry.module,
+        "data_uoa": entry.alias,
+        "data_uid": entry.uid,
+        "path": str(entry.path),
+    }
+
+
+def matching(request: Request, *, needed: bool = True) -> list[Entry]:
+    """The entries that a request names, by pattern and tags."""
+    repositories = Repositories()
+    found = find(
+        repositories,
+        request.module,
+        request.entry,
+        repository=request.repository,
+        tags=request.text("tags"),
+        text=request.text("search_string"),
+    )
+    if found or not needed:
+        return found
+    tags = TagQuery.parse(request.text("tags"))
+    known = known_tags(repositories, request.module) if tags.required else set()
+    unknown = sorted(tags.required - known)
+    if unknown:
+        raise NotFoundError(
+            f"no {request.module} has the tag {unknown[0]!r}", hint=did_you_mean(unknown[0], known)
+        )
+    if not is_pattern(request.entry):
+        raise NotFoundError(f"there is no {request.target.text}", hint=suggest(repositories, request.module, request.entry))
+    raise NotFoundError(f"no {request.module} matches {request.entry or '*'}" + (f" with tags {tags}" if tags.required or tags.excluded else ""))
+
+
+def one(request: Request) -> Entry:
+    """The one entry that a request names."""
+    if is_pattern(request.entry):
+        raise UsageError(f"`ck {request.action} {request.module}` needs the name of one entry", hint=f"`ck ls {request.module}` lists them")
+    return load(Repositories(), request.module, request.entry, request.repository)
+
+
+def listed(entries: list[Entry], *, whole: bool = False) -> Answer:
+    """A list of entries as an answer: names, or with `whole` their CIDs."""
+    names = [entry.cid if whole else entry.alias for entry in entries]
+    return Answer({"lst": [row_of(entry) for entry in entries]}, names)
+
+
+@action(ACTIONS, "ls", "names of the entries", example="ck ls package:model-*", options=[TAGS, REPOSITORY], aliases=["list"])
+def ls(request: Request) -> Answer:
+    """List entries; a wildcard that matches none is an empty list."""
+    return listed(matching(request, needed=not is_pattern(request.entry)))
+
+
+@action(
+    ACTIONS,
+    "search",
+    "entries with these tags",
+    example="ck search package --tags=model,object-detection,-onnx",
+    options=[TAGS, Option("search_string", "part of the name or of a tag", value="TEXT"), REPOSITORY],
+)
+def search(request: Request) -> Answer:
+    """Search by tags; nothing found is an empty list."""
+    return listed(matching(request, needed=False), whole=True)
+
+
+@action(ACTIONS, "find", "where an entry is", example="ck find venv:mlperf-inference", options=[TAGS, REPOSITORY], aliases=["where", "locate"])
+def where(request: Request) -> Answer:
+    """Print the folder of each entry."""
+    found = matching(request)
+    return Answer({**row_of(found[0]), "lst": [row_of(entry) for entry in found]}, [str(entry.path) for entry in found])
+
+
+@action(ACTIONS, "load", "the meta.json of an entry", example="ck load program:object-detection --out=json", options=[REPOSITORY], aliases=["cat"])
+def load_one(request: Request) -> Answer:
+    """Print meta.json."""
+    import json
+
+    entry = one(request)
+    meta = entry.meta()
+    return Answer({**row_of(entry), "dict": meta}, [json.dumps(meta, indent=2, sort_keys=True, ensure_ascii=False)])
+
+
+@action(ACTIONS, "info", "names, UID, tags and folder of an entry", example="ck info package:model-demo-ssd", options=[REPOSITORY])
+def info(request: Request) -> Answer:
+    """Tell what is known of an entry without its content."""
+    entry = one(request)
+    extra = {"tags": sorted(entry.tags()), "info": entry.info()}
+    lines = [f"{key}: {value}" for key, value in row_of(entry).items()]
+    return Answer({**row_of(entry), **extra}, [*lines, f"tags: {','.join(extra['tags'])}"])
+
+
+@action(
+    ACTIONS,
+    "add",
+    "a new entry",
+    example="ck add dataset:mine --tags=coco,mine --dict.source=lab",
+    options=[
+        Option("tags", "its tags", value="a,b,c"),
+        _DICT,
+        Option("data_name", "a name for people", value="TEXT"),
+        Option("data_uid", "its UID, 16 hexadecimal digits; a random one if left out", value="UID"),
+        Option("repo_uoa", "the repository to write to (default local)", value="NAME", aliases=("repo",)),
+    ],
+)
+def add(request: Request) -> Answer:
+    """Add an entry."""
+    repositories = Repositories()
+    meta = _meta(request)
+    if request.text("tags"):
+        meta["tags"] = tag_list(request.text("tags"))
+    entry = writing.create_entry(
+        repositories,
+        repositories.writable(request.repository),
+        request.module,
+        request.entry,
+        meta,
+        uid=_uid(request),
+        name=request.text("data_name"),
+    )
+    return Answer(row_of(entry), [f"added {entry.cid} ({entry.uid}) in {entry.path}"])
+
+
+def _uid(request: Request) -> str:
+    from ck_repo.store.uid import is_uid
+
+    uid = request.text("data_uid")
+    if uid and not is_uid(uid):
+        raise UsageError(f"--data_uid={uid} is not 16 hexadecimal digits (0-9, a-f)")
+    return uid
+
+
+def _meta(request: Request) -> dict[str, Any]:
+    value = request.options.get("dict") or {}
+    if not isinstance(value, dict):
+        raise UsageError("--dict has to be an object", hint='--dict.KEY=value, or @@@{"dict": {"KEY": "value"}}')
+    return dict(value)
+
+
+@action(
+    ACTIONS,
+    "update",
+    "change an entry's meta.json",
+    example="ck update dataset:mine --tags=coco,mine,checked",
+    options=[Option("tags", "its tags from now on", value="a,b,c"), _DICT, Option("substitute", "replace meta.json instead of merging", kind="flag"), REPOSITORY],
+)
+def update(request: Request) -> Answer:
+    """Merge keys into meta.json."""
+    entry = one(request)
+    changes = _meta(request)
+    if "tags" in request.options:
+        changes["tags"] = tag_list(request.text("tags"))
+    if not changes:
+        raise UsageError("nothing to change", hint="give --tags= or --dict.KEY=value")
+    meta = writing.update_entry(entry, changes, replace=request.flag("substitute"))
+    return Answer({**row_of(entry), "dict": meta}, [f"updated {entry.cid}"])
+
+
+@action(
+    ACTIONS,
+    "rm",
+    "remove entries",
+    example="ck rm experiment:* --tags=demo",
+    options=[TAGS, REPOSITORY, Option("force", "do not ask", kind="flag")],
+    aliases=["remove", "delete", "del"],
+)
+def remove(request: Request) -> Answer:
+    """Remove entries; on a terminal a pattern asks first."""
+    if not request.entry and not request.text("tags"):
+        raise UsageError(f"remove which {request.module}?", hint=f"`ck rm {request.module}:NAME`, or `ck rm {request.module}:*` for all")
+    found = matching(request)
+    confirm(request, f"remove {len(found)} of {request.module}: {', '.join(entry.alias for entry in found[:8])}{' …' if len(found) > 8 else ''}")
+    for entry in found:
+        writing.remove_entry(entry)
+    return Answer({"lst": [row_of(entry) for entry in found]}, [f"removed {entry.cid}" for entry in found])
+
+
+def confirm(request: Request, what: str) -> None:
+    """Ask on a terminal, unless told not to; elsewhere go on."""
+    import sys
+
+    if request.flag("quiet") or request.flag("force") or request.text("out") == "json" or not sys.stdin.isatty():
+        return
+    print(f"{what}? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise UsageError("nothing was changed")
+
+
+def _destination(request: Request) -> tuple[Repositories, Target]:
+    if len(request.more) != 1:
+        raise UsageError(f"`ck {request.action}` needs two entries", hint=f"`ck {request.action} {request.module}:OLD {request.module}:NEW`")
+    return Repositories(), request.more[0]
+
+
+@action(ACTIONS, "cp", "copy an entry", example="ck cp program:object-detection local:program:mine", options=[REPOSITORY], aliases=["copy"], usage="ck cp module:OLD [repository:]module:NEW", more_entries=True)
+def copy(request: Request) -> Answer:
+    """Copy; the copy has a new UID."""
+    repositories, to = _destination(request)
+    entry = one(request)
+    done = writing.copy_entry(entry, repositories.writable(to.repository), to.module or entry.module, to.entry)
+    return Answer(row_of(done), [f"copied {entry.cid} to {done.path}"])
+
+
+@action(ACTIONS, "mv", "move an entry to another name, module or repository", example="ck mv experiment:a my-experiments:experiment:b", options=[REPOSITORY], aliases=["move"], usage="ck mv module:OLD [repository:]module:NEW", more_entries=True)
+def move(request: Request) -> Answer:
+    """Move; the UID stays."""
+    repositories, to = _destination(request)
+    entry = one(request)
+    where_to = repositories.writable(to.repository or entry.repository)
+    done = writing.move_entry(entry, where_to, to.module or entry.module, to.entry or entry.alias)
+    return Answer(row_of(done), [f"moved {entry.cid} to {done.path}"])
+
+
+@action(
+    ACTIONS,
+    "ren",
+    "rename an entry",
+    example="ck ren experiment:1f00a2d4e5b6c7d8 experiment:first-run",
+    options=[REPOSITORY, Option("new_uid", "give it a new UID too", kind="flag")],
+    aliases=["rename"],
+    usage="ck ren module:OLD module:NEW",
+    more_entries=True,
+)
+def rename(request: Request) -> Answer:
+    """Rename; with --new_uid alone the name stays."""
+    entry = one(request)
+    repositories = Repositories()
+    if request.flag("new_uid") and not request.more:
+        to = Target(entry.module, entry.alias)
+    else:
+        repositories, to = _destination(request)
+    alias = to.entry or to.module  # `ck ren module:old new` is what CK takes too
+    done = writing.move_entry(entry, repositories.writable(entry.repository), entry.module, alias, new_identity=request.flag("new_uid"))
+    return Answer(row_of(done), [f"renamed {entry.cid} to {done.cid} ({done.uid})"])
+
+
+@action(ACTIONS, "zip", "pack entries into a zip file", example="ck zip experiment:* --archive_name=results.zip", options=[TAGS, REPOSITORY, ARCHIVE, OVERWRITE], aliases=["pack"])
+def pack(request: Request) -> Answer:
+    """Pack entries."""
+    from ck_repo.store.archive import pack_entries
+
+    found = matching(request)
+    output = Path(request.text("archive_name") or f"ck-{request.module}{'-' + found[0].alias if len(found) == 1 else ''}.zip").absolute()
+    files = pack_entries(found, output, overwrite=request.flag("overwrite"))
+    return Answer({"path": str(output), "files": files, "lst": [row_of(e) for e in found]}, [f"packed {len(found)} entries, {files} files: {output}"])
+
+
+@action(
+    ACTIONS,
+    "unzip",
+    "bring in entries that were packed",
+    example="ck unzip experiment --zip=results.zip",
+    options=[
+        Option("zip", "the zip file", value="FILE", aliases=("archive_name",)),
+        Option("repo_uoa", "the repository to write to (default local)", value="NAME", aliases=("repo",)),
+        OVERWRITE,
+    ],
+    aliases=["unpack"],
+)
+def unpack(request: Request) -> Answer:
+    """Unpack entries into a repository."""
+    from ck_repo.store.archive import unpack_entries
+
+    repositories = Repositories()
+    path = archive_path(request)
+    done = unpack_entries(path, repositories, repositories.writable(request.repository), overwrite=request.flag("overwrite"))
+    return Answer({"lst": [row_of(entry) for entry in done]}, [f"unpacked {entry.cid} to {entry.path}" for entry in done])
+
+
+def archive_path(request: Request) -> Path:
+    """The zip file of an unzip command."""
+    path = Path(request.needed("zip", "name the file: --zip=FILE")).expanduser().absolute()
+    if not path.is_file():
+        raise NotFoundError(f"{path} is not there")
+    return path

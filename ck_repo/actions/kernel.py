@@ -1,0 +1,40 @@
+"""Actions without a module."""
+
+from __future__ import annotations
+
+from ck_repo import __version__
+from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, action
+from ck_repo.actions.request import Request
+
+ACTIONS: Actions = {}
+
+
+@action(ACTIONS, "version", "the version of this package", example="ck version")
+def version(request: Request) -> Answer:
+    """Say the version."""
+    return Answer({"version": __version__}, [__version__])
+
+
+@action(ACTIONS, "ls", "every module that has entries", example="ck ls", options=[REPOSITORY], aliases=["list"])
+def ls(request: Request) -> Answer:
+    """List modules."""
+    from ck_repo.store.repositories import Repositories
+
+    rows = [row for row in Repositories().all() if request.repository in ("", row.alias, row.uid)]
+    names = sorted({name for row in rows for name in row.modules()})
+    return Answer({"lst": names}, names)
+
+
+@action(
+    ACTIONS,
+    "search",
+    "entries of every module, by tags",
+    example="ck search --tags=coco,2017,-preprocessed",
+    options=[TAGS, REPOSITORY],
+)
+def search(request: Request) -> Answer:
+    """Search all modules."""
+    from ck_repo.actions import entry
+
+    return entry.search(request.with_module("*"))
+

@@ -1,0 +1,115 @@
+"""Repositories: pull, add, list, find, pack, remove."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
+from ck_repo.actions.entry import ARCHIVE, OVERWRITE, archive_path, confirm
+from ck_repo.actions.request import Request
+from ck_repo.errors import NotFoundError, UsageError, did_you_mean
+from ck_repo.store import git
+from ck_repo.store.query import is_pattern
+from ck_repo.store.repositories import Repositories, Repository
+
+ACTIONS: Actions = {}
+
+
+def row_of(row: Repository) -> dict[str, Any]:
+    """A repository in JSON."""
+    return {"data_uoa": row.alias, "data_uid": row.uid, "path": str(row.path), "url": row.url}
+
+
+def _matching(request: Request) -> list[Repository]:
+    rows = Repositories().all()
+    found = [row for row in rows if fnmatchcase(row.alias, request.entry or "*") or row.uid == request.entry]
+    if not found and not is_pattern(request.entry):
+        raise NotFoundError(f"there is no repository {request.entry!r}", hint=did_you_mean(request.entry, [row.alias for row in rows]))
+    return found
+
+
+@action(
+    ACTIONS,
+    "pull",
+    "clone a repository by git, or bring it up to date; `ck pull all` updates every one",
+    example="ck pull repo --url=https://example.org/team/my-experiments.git",
+    usage="ck pull repo[:NAME] [--url=URL] [--checkout=COMMIT] | ck pull all",
+    options=[
+        Option("url", "where to clone from", value="URL"),
+        Option("checkout", "the branch, tag or commit to pin it to", value="COMMIT"),
+    ],
+)
+def pull(request: Request) -> Answer:
+    """Pull; nothing of what comes is run."""
+    repositories = Repositories()
+    if request.entry == "*":
+        done = [(row, git.update(row)) for row in repositories.all() if (row.path / ".git").exists()]
+    else:
+        done = git.pull(repositories, request.entry, request.text("url"), request.text("checkout"))
+    rows = [{**row_of(row), "done": did, "commit": git.commit_of(row.path)} for row, did in done]
+    first = rows[0] if rows else {}
+    return Answer({**first, "lst": rows}, [f"{row.alias}: {did}" for row, did in done] or ["no repository is under git"])
+
+
+@action(
+    ACTIONS,
+    "add",
+    "a new repository, or one that is on disk already",
+    example="ck add repo:my-experiments --quiet",
+    options=[Option("path", "its folder, if not in CK_REPOS; one that is a repository already is registered", value="FOLDER")],
+)
+def add(request: Request) -> Answer:
+    """Make or register a repository."""
+    path = Path(request.text("path")) if request.text("path") else None
+    if not request.entry and not path:
+        raise UsageError("which name?", hint="`ck add repo:NAME`")
+    row = Repositories().add(request.entry or Path(str(path)).name, path)
+    return Answer(row_of(row), [f"added repository {row.alias} in {row.path}"])
+
+
+@action(ACTIONS, "ls", "every repository", example="ck ls repo", aliases=["list", "search"])
+def ls(request: Request) -> Answer:
+    """List repositories."""
+    rows = _matching(request)
+    return Answer({"lst": [row_of(row) for row in rows]}, table_lines(("repository", "folder"), [(row.alias, row.path) for row in rows]))
+
+
+@action(ACTIONS, "where", "the folder of a repository", example="ck where repo:local", aliases=["find", "load", "info"])
+def where(request: Request) -> Answer:
+    """Print the folder."""
+    rows = _matching(request)
+    return Answer({**row_of(rows[0]), "lst": [row_of(row) for row in rows]}, [str(row.path) for row in rows])
+
+
+@action(ACTIONS, "rm", "forget a repository; its folder goes too if it is in CK_REPOS", example="ck rm repo:my-experiments", options=[Option("force", "do not ask", kind="flag")], aliases=["remove", "delete"])
+def remove(request: Request) -> Answer:
+    """Remove repositories."""
+    if is_pattern(request.entry):
+        raise UsageError("remove which repository?", hint="`ck rm repo:NAME`; `ck ls repo` lists them")
+    repositories = Repositories()
+    row = repositories.get(request.entry)
+    confirm(request, f"remove the repository {row.alias} ({row.path})")
+    done = repositories.remove(row)
+    return Answer(row_of(row), [f"{row.alias}: {done}"])
+
+
+@action(ACTIONS, "zip", "pack a repository into a zip file", example="ck zip repo:my-experiments", options=[ARCHIVE, OVERWRITE], aliases=["pack"])
+def pack(request: Request) -> Answer:
+    """Pack a repository."""
+    from ck_repo.store.archive import pack_repository
+
+    row = Repositories().get(request.entry or "local")
+    output = Path(request.text("archive_name") or f"ck-repo-{row.alias}.zip").absolute()
+    files = pack_repository(row, output, overwrite=request.flag("overwrite"))
+    return Answer({"path": str(output), "files": files}, [f"packed {row.alias}, {files} files: {output}"])
+
+
+@action(ACTIONS, "unzip", "bring in a packed repository", example="ck unzip repo --zip=ck-repo-my-experiments.zip", options=[Option("zip", "the zip file", value="FILE", aliases=("archive_name",))], aliases=["unpack"])
+def unpack(request: Request) -> Answer:
+    """Unpack a repository."""
+    from ck_repo.store.archive import unpack_repository
+
+    row = unpack_repository(archive_path(request), Repositories(), request.entry)
+    return Answer(row_of(row), [f"unpacked repository {row.alias} to {row.path}"])

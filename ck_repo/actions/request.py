@@ -1,0 +1,97 @@
+"""What the user asks for, parsed and checked: one object that every action reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ck_repo.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Target:
+    """``repository:module:entry``, any part of it empty where the user left it out."""
+
+    module: str = ""
+    entry: str = ""
+    repository: str = ""
+
+    @property
+    def text(self) -> str:
+        """As the user would type it."""
+        return ":".join(part for part in (self.repository, self.module, self.entry) if part)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A command.
+
+    Attributes
+    ----------
+    action
+        The verb.
+    target
+        What it is about.
+    more
+        Further targets.
+    options
+        Values by option name, underscores for dashes. Options of kind `nested` are dicts.
+    rest
+        The words behind ``--``.
+    """
+
+    action: str
+    target: Target = Target()
+    more: tuple[Target, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+    rest: tuple[str, ...] = ()
+
+    @property
+    def module(self) -> str:
+        """The module's name."""
+        return self.target.module
+
+    @property
+    def entry(self) -> str:
+        """Name or pattern of the entry."""
+        return self.target.entry
+
+    @property
+    def repository(self) -> str:
+        """The repository that was named, before the module or by option."""
+        return self.target.repository or self.text("repo_uoa")
+
+    def text(self, name: str, default: str = "") -> str:
+        """The value of a text option."""
+        value = self.options.get(name)
+        return default if value is None else str(value)
+
+    def flag(self, name: str) -> bool:
+        """Whether a flag is given."""
+        return bool(self.options.get(name, False))
+
+    def number(self, name: str) -> float | None:
+        """The value of a number, None if it is not given."""
+        value = self.options.get(name)
+        return None if value is None else float(value)
+
+    def whole(self, name: str) -> int | None:
+        """The value of an integer, None if it is not given."""
+        value = self.options.get(name)
+        return None if value is None else int(value)
+
+    def nested(self, name: str) -> dict[str, Any]:
+        """The values of ``--name.KEY=value``."""
+        value = self.options.get(name)
+        return dict(value) if isinstance(value, dict) else {}
+
+    def needed(self, name: str, what: str) -> str:
+        """The value of a text option that has to be there."""
+        value = self.text(name)
+        if not value:
+            raise UsageError(f"`ck {self.action} {self.target.text}` needs --{name}=", hint=what)
+        return value
+
+    def with_module(self, module: str) -> Request:
+        """The same request about another module."""
+        return replace(self, target=replace(self.target, module=module))

@@ -1,0 +1,82 @@
+"""Hold what was typed against what the action knows: unknown options, wrong values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from ck_repo.actions.declare import Action, Option
+from ck_repo.errors import NotFoundError, UsageError, did_you_mean
+
+COMMON = (
+    Option("out", "`json` prints exactly one JSON object on stdout", choices=("con", "json", "none"), value="json"),
+    Option("quiet", "ask nothing, take the defaults", kind="flag"),
+    Option("debug", "show the traceback of an error", kind="flag"),
+    Option("help", "show this help", kind="flag"),
+)
+_TRUE, _FALSE = {"yes", "true", "on", "1"}, {"no", "false", "off", "0"}
+
+
+def checked_options(typed: dict[str, Any], action: Action, command: str) -> dict[str, Any]:
+    """The options by their present names, with values of the right type."""
+    known: dict[str, Option] = {}
+    for option in (*COMMON, *action.options):
+        for name in (option.name, *option.aliases):
+            known[name.replace("-", "_")] = option
+    values: dict[str, Any] = {}
+    for name, value in typed.items():
+        row = known.get(name)
+        if row is None:
+            hint = did_you_mean(name, ["--" + option.name for option in (*action.options, *COMMON)])
+            raise NotFoundError(f"`ck {command}` has no option --{name}", hint=f"{hint}\nsee `ck {command} --help`")
+        values[row.name.replace("-", "_")] = _value(row, value)
+    return values
+
+
+def _value(option: Option, value: Any) -> Any:
+    flag = f"--{option.name}"
+    if isinstance(value, dict) != (option.kind == "nested") and option.kind != "json":
+        hint = f"write {flag}.KEY=VALUE" if option.kind == "nested" else f"write {flag}={option.value}"
+        raise UsageError(f"{flag} does not take that form", hint=hint)
+    if option.kind == "flag":
+        word = str(value).lower()
+        if word not in _TRUE | _FALSE:
+            raise UsageError(f"{flag} is a switch and takes no value {value!r}", hint=f"write {flag} or {flag}=no")
+        return word in _TRUE
+    if option.kind in ("whole", "number"):
+        return _number(option, value)
+    if option.kind == "json" and isinstance(value, str):
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError as error:
+            raise UsageError(f"{flag} is not JSON: {error}") from None
+    if option.kind == "text" and isinstance(value, list):
+        value = ",".join(map(str, value))
+    if option.choices and str(value) not in option.choices:
+        raise UsageError(f"{flag}={value} is not one of {', '.join(option.choices)}", hint=did_you_mean(str(value), option.choices))
+    return value
+
+
+def _number(option: Option, value: Any) -> float | int:
+    what = "a whole number" if option.kind == "whole" else "a number"
+    try:
+        number: float | int = int(value) if option.kind == "whole" else float(value)
+    except (TypeError, ValueError):
+        raise UsageError(f"--{option.name}={value} is not {what}") from None
+    if number != number or number in (float("inf"), float("-inf")):
+        raise UsageError(f"--{option.name}={value} is not {what}")
+    if option.least is not None and (number < option.least or (option.above and number == option.least)):
+        bound = f"more than {option.least:g}" if option.above else f"at least {option.least:g}"
+        raise UsageError(f"--{option.name}={value}: it has to be {bound}")
+    return number
+
+
+def refuse_more_entries(action: Action, extra: Sequence[object], command: str) -> None:
+    """Words that are left over are told, not ignored."""
+    if extra and not action.more_entries:
+        words = " ".join(getattr(each, "text", str(each)) for each in extra)
+        raise UsageError(
+            f"`ck {command}` does not know what to do with {words!r}",
+            hint="an option and its value are one word: --key=value; see `ck " + command + " --help`",
+        )

@@ -1,0 +1,117 @@
+"""CK's grammar: the words of the command line to a raw request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ck_repo.actions.request import Target
+from ck_repo.errors import ConfigError, UsageError
+
+
+@dataclass
+class Words:
+    """The command line, taken apart but not yet held against what an action knows."""
+
+    action: str = ""
+    targets: list[Target] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+    rest: tuple[str, ...] = ()
+
+
+def parse(words: Sequence[str]) -> Words:
+    """Take the command line apart.
+
+    ``ck <action> <module>[:<entry>] [--key=value] [--flag] [key=value] [@file.json] [@file.yaml] [@@@{json}] [-- rest]``
+
+    >>> parse(["ls", "local:venv:*", "--tags=a,b", "--env.N=1"]).options
+    {'tags': 'a,b', 'env': {'N': '1'}}
+    """
+    result = Words()
+    for position, word in enumerate(words):
+        if word == "--":
+            result.rest = tuple(words[position + 1 :])
+            break
+        if word.startswith("@@@"):
+            _merge(result.options, _object(word[3:], "the JSON after @@@"))
+        elif word.startswith("@"):
+            _merge(result.options, _from_file(word[1:]))
+        elif word in ("-h", "--help"):
+            result.options["help"] = "yes"
+        elif word.startswith("-"):
+            key, equals, value = word.lstrip("-").partition("=")
+            _put(result.options, key, value if equals else "yes")
+        elif "=" in word and result.action:
+            key, _, value = word.partition("=")
+            _put(result.options, key, value)
+        elif not result.action:
+            result.action = word
+        else:
+            result.targets.append(target(word))
+    return result
+
+
+def target(word: str) -> Target:
+    """Read ``module``, ``module:entry`` or ``repository:module:entry``; ``all`` is every repository, as in `ck pull all`."""
+    if word == "all":
+        return Target("repo", "*")
+    parts = word.split(":")
+    if len(parts) == 1:
+        return Target(module=parts[0])
+    if len(parts) == 2:
+        return Target(module=parts[0], entry=parts[1])
+    if len(parts) == 3:
+        return Target(repository=parts[0], module=parts[1], entry=parts[2])
+    raise UsageError(f"{word!r} has too many colons", hint="an entry is named module:entry or repository:module:entry")
+
+
+def _put(options: dict[str, Any], key: str, value: Any) -> None:
+    """Set ``a.b.c`` in nested dicts; dashes in the first part are underscores."""
+    head, *below = key.split(".")
+    path = [head.replace("-", "_"), *below]
+    if not all(path):
+        raise UsageError(f"--{key} is no option")
+    row = options
+    for part in path[:-1]:
+        row = row.setdefault(part, {})
+        if not isinstance(row, dict):
+            raise UsageError(f"--{key}: {part} has a value already, and cannot have parts")
+    if isinstance(row.get(path[-1]), dict):
+        raise UsageError(f"--{key}: it has parts already, and cannot have a value")
+    row[path[-1]] = value
+
+
+def _merge(options: dict[str, Any], more: dict[str, Any]) -> None:
+    for key, value in more.items():
+        options[key.replace("-", "_")] = value
+
+
+def _object(text: str, what: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{what} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    if not isinstance(value, dict):
+        raise UsageError(f"{what} is not an object")
+    return value
+
+
+def _from_file(name: str) -> dict[str, Any]:
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"@{name} cannot be read: {error}") from None
+    if not name.endswith((".yaml", ".yml")):
+        return _object(text, name)
+    import yaml
+
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name} is not YAML: {error}") from None
+    if not isinstance(value, dict):
+        raise ConfigError(f"{name} is not a mapping")
+    return {str(key): each for key, each in value.items()}

@@ -1,0 +1,109 @@
+"""A COCO data set on disk: annotations readable, images there, sizes as the annotations say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ck_repo import progress
+from ck_repo.detect.tensors import DetectError
+from ck_repo.store.digest import of_file, of_value
+
+_KEYS = ("images", "annotations", "categories")
+
+
+def inspect_coco(path: Path, annotations: Path | None = None) -> dict[str, Any]:
+    """Check a data set and tell where its parts are: the `dataset` section of an env entry.
+
+    Parameters
+    ----------
+    path
+        Any image of the set, or its folder of images, or the folder above that.
+    annotations
+        The annotation file; by default ``annotations/instances_<folder of images>.json`` beside the images.
+
+    Raises
+    ------
+    DetectError
+        If something is missing, unreadable or of another size; the message tells how many and names the first.
+    """
+    images = path.parent if path.is_file() else path
+    if not path.exists():
+        raise DetectError(f"{path} is not there", hint="name any image of the data set: --full_path=…/val2017/000000000139.jpg")
+    if path.is_dir() and (path / "val2017").is_dir():
+        images = path / "val2017"
+    file = annotations or images.parent / "annotations" / f"instances_{images.name}.json"
+    content = read_annotations(file)
+    _check_images(images, content["images"], file)
+    _check_boxes(content, file)
+    return {
+        "images": str(images),
+        "annotations": str(file),
+        "count": len(content["images"]),
+        "categories": len(content["categories"]),
+        "annotations_sha256": of_file(file),
+        "digest": dataset_digest(images, file, content["images"]),
+    }
+
+
+def dataset_digest(images: Path, annotations: Path, rows: list[dict[str, Any]]) -> str:
+    """A digest of the annotation file and of name, size and change time of every image: quick, and told apart from another."""
+    stats = [(images / str(row["file_name"])).stat() for row in rows]
+    return of_value([of_file(annotations), [[str(row["file_name"]), s.st_size] for row, s in zip(rows, stats, strict=True)]])
+
+
+def read_annotations(file: Path) -> dict[str, Any]:
+    """Read a COCO annotation file."""
+    try:
+        content = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise DetectError(
+            f"{file} is not there", hint="the annotations lie beside the folder of images, or are named with --annotations="
+        ) from None
+    except (ValueError, OSError) as error:
+        raise DetectError(f"{file} is not readable as JSON: {error}", hint="fetch the annotations again") from None
+    missing = [key for key in _KEYS if not isinstance(content, dict) or not isinstance(content.get(key), list)]
+    if missing:
+        raise DetectError(f"{file} is no COCO annotation file: it has no list of {missing[0]}")
+    if not content["images"]:
+        raise DetectError(f"{file} names no image")
+    return dict(content)
+
+
+def _check_images(folder: Path, rows: list[dict[str, Any]], file: Path) -> None:
+    import imagesize
+
+    missing, wrong, unreadable = [], [], []
+    with progress.task(f"checking {folder.name}", len(rows), "images") as task:
+        for done, row in enumerate(rows, 1):
+            path = folder / str(row.get("file_name", ""))
+            if not path.is_file():
+                missing.append(path.name)
+                continue
+            width, height = (-1, -1)
+            try:
+                width, height = imagesize.get(path)
+            except (OSError, ValueError):
+                pass
+            if width < 0:
+                unreadable.append(path.name)
+            elif (width, height) != (row.get("width"), row.get("height")):
+                wrong.append(f"{path.name} is {width} × {height}, annotated as {row.get('width')} × {row.get('height')}")
+            task.advance_to(done)
+    for names, what in ((missing, "are not there"), (unreadable, "are no images (empty, cut short or of another format)"), (wrong, "have another size")):
+        if names:
+            raise DetectError(
+                f"{folder}: {len(names)} of the {len(rows)} images that {file.name} names {what}, {names[0]} first",
+                hint="fetch the data set again, or take the rows out of the annotations",
+            )
+
+
+def _check_boxes(content: dict[str, Any], file: Path) -> None:
+    known = {row.get("id") for row in content["images"]}
+    categories = {row.get("id") for row in content["categories"]}
+    for row in content["annotations"]:
+        if row.get("image_id") not in known:
+            raise DetectError(f"{file}: annotation {row.get('id')} is of image {row.get('image_id')}, which the file does not name")
+        if row.get("category_id") not in categories:
+            raise DetectError(f"{file}: annotation {row.get('id')} has the category {row.get('category_id')}, which the file does not name")

@@ -1,0 +1,115 @@
+"""Python interpreters on the machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ck_repo.detect.tensors import DetectError
+from ck_repo.resolve.versions import range_of
+
+_TIMEOUT = 15  # s; a shim that hangs does not hold up the search
+_NAME = re.compile(r"python(3(\.\d+)?)?(\.exe)?")
+_ASK = (
+    "import json, platform, sys; print(json.dumps({'version': platform.python_version(), "
+    "'implementation': platform.python_implementation(), 'machine': platform.machine(), 'path': sys.executable}))"
+)
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python that answers.
+
+    Attributes
+    ----------
+    version
+        ``3.11.7``.
+    """
+
+    path: Path
+    version: str
+    implementation: str
+    machine: str
+
+
+def ask(path: Path) -> Interpreter | None:
+    """Run an interpreter and ask what it is; None if it does not answer."""
+    try:
+        done = subprocess.run([path, "-I", "-S", "-c", _ASK], capture_output=True, text=True, timeout=_TIMEOUT, stdin=subprocess.DEVNULL)
+        row = json.loads(done.stdout)
+        return Interpreter(Path(row["path"] or path), row["version"], row["implementation"], row["machine"])
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
+        return None
+
+
+def inspect_interpreter(path: Path) -> Interpreter:
+    """The interpreter at `path`; what does not answer as one is an error."""
+    found = ask(path)
+    if found is None:
+        raise DetectError(f"{path} does not answer as a Python interpreter", hint="name the executable: --full_path=/usr/bin/python3.11")
+    return found
+
+
+def interpreters() -> Iterator[Interpreter]:
+    """Every interpreter on PATH and in the usual places, each once; ours first."""
+    seen = set()
+    for path in _places():
+        try:
+            real = path.resolve()
+            if real in seen or not os.access(path, os.X_OK):
+                continue
+        except OSError:
+            continue
+        seen.add(real)
+        found = ask(path)
+        if found and found.path.resolve() not in {p for p in seen if p != real}:
+            seen.add(found.path.resolve())
+            yield found
+
+
+def _places() -> Iterator[Path]:
+    base = Path(getattr(sys, "_base_executable", sys.executable) or sys.executable)
+    yield base
+    folders = [Path(row) for row in os.environ.get("PATH", "").split(os.pathsep) if row]
+    folders += [Path("/usr/bin"), Path("/usr/local/bin"), Path("/opt/homebrew/bin")]
+    home = Path.home()
+    pyenv = Path(os.environ.get("PYENV_ROOT") or home / ".pyenv")
+    for versions in (pyenv / "versions", home / ".local/share/uv/python"):
+        if versions.is_dir():
+            folders += sorted(row / "bin" for row in versions.iterdir())
+    for folder in folders:
+        if folder.name == "shims":  # they start whatever is active, which is found on its own
+            continue
+        try:
+            yield from sorted(row for row in folder.iterdir() if _NAME.fullmatch(row.name))
+        except OSError:
+            continue
+
+
+def find_interpreter(wanted: str) -> Interpreter:
+    """The interpreter for ``3.12``, ``3.11.7``, ``>=3.10,<3.13``, a name on PATH or a path; ours for an empty text.
+
+    Raises
+    ------
+    DetectError
+        If there is none; the message lists those that were found.
+    """
+    if not wanted:
+        return inspect_interpreter(Path(getattr(sys, "_base_executable", "") or sys.executable))
+    if os.sep in wanted:
+        return inspect_interpreter(Path(wanted).expanduser())
+    text = wanted.removeprefix("python")
+    specifier = f"=={text}.*" if re.fullmatch(r"\d+(\.\d+)?", text) else f"=={text}" if text[:1].isdigit() else text
+    rule = range_of(specifier, f"--python={wanted}")
+    found = []
+    for row in interpreters():
+        if rule.contains(row.version, prereleases=True) and row.implementation == "CPython":
+            return row
+        found.append(f"{row.version} ({row.path})")
+    raise DetectError(f"no Python {wanted} is on this machine", hint=f"found: {', '.join(found) or 'none'}; install it, or name it by its path")

@@ -1,0 +1,73 @@
+"""A model file of the user's: its format, its interface, and which profile fits it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ck_repo.detect.onnx_file import read_onnx
+from ck_repo.detect.tensors import DetectError, Interface
+from ck_repo.detect.tflite_file import read_tflite
+from ck_repo.mlperf.profiles import PROFILES, Profile, profile
+
+_READERS = {"onnx": read_onnx, "tflite": read_tflite}
+_BACKENDS = {"onnx": "onnxruntime", "tflite": "tflite"}
+
+
+def inspect_model(path: Path, kind: str, profile_name: str = "") -> dict[str, Any]:
+    """Read a model file and tell how to run it: the `model` section of an env entry.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        ``onnx`` or ``tflite``.
+    profile_name
+        The profile to use, where the interface alone does not tell.
+
+    Raises
+    ------
+    DetectError
+        If the file is damaged, or its interface fits no profile; the message names inputs and outputs.
+    """
+    interface = _READERS[kind](path)
+    chosen = _fitting(path, interface, profile_name)
+    batch = interface.inputs[0].shape[0] if interface.inputs[0].shape else None
+    return {
+        "format": kind,
+        "backend": _BACKENDS[kind],
+        "profile": chosen.name,
+        "input": interface.inputs[0].name,
+        "max_batch": batch,
+        "inputs": [str(row) for row in interface.inputs],
+        "outputs": [str(row) for row in interface.outputs],
+        "opset": interface.opset,
+        "dataset": "dataset,coco,2017,val",
+    }
+
+
+def _fitting(path: Path, interface: Interface, profile_name: str) -> Profile:
+    if profile_name:
+        return profile(profile_name)
+    names = {row.name for row in interface.outputs}
+    for row in PROFILES.values():
+        wanted = {row.boxes, row.scores, row.classes, *([row.count] if row.count else [])}
+        first = interface.inputs[0]
+        if wanted <= names and len(interface.inputs) == 1 and first.dtype == row.dtype and _fits(first.shape, row):
+            return row
+    if path.suffix == ".tflite" and len(interface.outputs) == 4:  # TFLite's own detection op: order is all there is
+        return PROFILES["coco-300"]
+    raise DetectError(
+        f"{path}: no known profile fits its interface\n"
+        f"  inputs: {', '.join(map(str, interface.inputs))}\n  outputs: {', '.join(map(str, interface.outputs))}",
+        hint=f"name one with --profile=: {', '.join(PROFILES)} (docs/own-model.md tells what each expects)",
+    )
+
+
+def _fits(shape: tuple[int | None, ...], row: Profile) -> bool:
+    if len(shape) != 4:
+        return False
+    sides = shape[1:3] if row.layout == "NHWC" else shape[2:4]
+    channels = shape[3] if row.layout == "NHWC" else shape[1]
+    return all(size in (None, row.side) for size in sides) and channels in (None, 3)

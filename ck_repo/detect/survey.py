@@ -1,0 +1,51 @@
+"""What there is on the machine, read before anything is decided."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from ck_repo.detect.register import problem
+from ck_repo.errors import CKError
+from ck_repo.resolve.component import read_component
+from ck_repo.resolve.resolver import Surroundings
+from ck_repo.store.entry import Entry
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find
+
+
+def survey(repositories: Repositories, python_packages: Mapping[str, str] | None = None) -> Surroundings:
+    """Read packages and env entries; one that is broken is left out with a warning.
+
+    Parameters
+    ----------
+    repositories
+        Where to look.
+    python_packages
+        Name to version of what the venv has.
+    """
+    packages = []
+    for entry in find(repositories, "package"):
+        try:
+            packages.append(read_component(entry))
+        except CKError as error:
+            print(f"warning: package left out: {error.what}", file=sys.stderr)
+    registered, installed = [], {}
+    for entry in find(repositories, "env"):
+        meta = _env_meta(entry)
+        if meta.get("source") == "detected":
+            registered.append(meta | {"problem": problem(meta)})
+        elif meta.get("key") and os.path.isdir(str(meta.get("path"))):  # a folder that was deleted is installed anew
+            installed[str(meta["key"])] = meta
+    registered.sort(key=lambda meta: (str(meta.get("registered", "")), str(meta.get("key"))), reverse=True)
+    return Surroundings(packages, registered, installed, python_packages or {})
+
+
+def _env_meta(entry: Entry) -> dict[str, Any]:
+    try:
+        return entry.meta() | {"uid": entry.uid, "alias": entry.alias}
+    except CKError as error:
+        print(f"warning: env left out: {error.what}", file=sys.stderr)
+        return {}

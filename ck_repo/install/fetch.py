@@ -1,0 +1,137 @@
+"""Verified files in a cache that is keyed by content: what is in it is what its name says."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from hashlib import sha256
+from pathlib import Path
+
+from ck_repo import progress
+from ck_repo.errors import DownloadError, StorageError
+from ck_repo.install.http import download
+from ck_repo.install.source import Source, pin, with_local_mirrors
+from ck_repo.store.atomic import storage_errors, write_text
+from ck_repo.store.digest import of_file
+from ck_repo.store.folders import tools_root
+from ck_repo.store.lock import locked
+
+
+def cache_root() -> Path:
+    """The folder of fetched files."""
+    return tools_root() / ".cache"
+
+
+def fetch(source: Source) -> tuple[Path, str]:
+    """Fetch a file, or take it from the cache; verify it in both cases.
+
+    Returns
+    -------
+    path, sha256
+        The file in the cache, which must not be changed, and its digest.
+
+    Raises
+    ------
+    DownloadError
+        If no URL gives the file, or what comes is not what it should be; the message tells expected and seen.
+    StorageError
+        If the disk is full or cannot be written.
+    """
+    if found := _cached(source):
+        return found
+    source = pin(source)
+    name = sha256("\n".join([source.sha256 or source.md5, source.name]).encode()).hexdigest()[:24]
+    with locked(cache_root() / "locks" / f"{name}.lock", f"fetching {source.name}"):
+        if found := _cached(source):  # another process was first
+            return found
+        part = cache_root() / "partial" / f"{name}.part"
+        with storage_errors(f"fetching {source.name}"):
+            part.parent.mkdir(parents=True, exist_ok=True)
+            _check_space(source, part)
+            try:
+                return _fetch_into(source, part)
+            except OSError:
+                part.unlink(missing_ok=True)  # a full disk is not left fuller
+                raise
+
+
+def _fetch_into(source: Source, part: Path) -> tuple[Path, str]:
+    resumed = part.exists()
+    url = download(with_local_mirrors(source).urls, part, source.size, f"fetching {source.name}")
+    wrong = mismatch(part, source)
+    if wrong and resumed:  # the beginning may have been of another file
+        part.unlink()
+        url = download(with_local_mirrors(source).urls, part, source.size, f"fetching {source.name} again")
+        wrong = mismatch(part, source)
+    if wrong:
+        part.unlink()
+        raise DownloadError(
+            f"{url} is not the file that it should be: {wrong}",
+            hint="what came was thrown away; try again, and if it stays so, the publisher has changed the file or somebody "
+            "on the way has",
+        )
+    return _keep(part, source)
+
+
+def mismatch(path: Path, source: Source) -> str:
+    """What is wrong with a file: expected and seen; empty if it is right."""
+    size = path.stat().st_size
+    if source.size is not None and size != source.size:
+        return f"{source.size} bytes expected, {size} came"
+    for algorithm, wanted in (("sha256", source.sha256), ("md5", source.md5)):
+        if wanted:
+            with progress.task(f"verifying {source.name}"):
+                seen = of_file(path, algorithm)
+            if seen != wanted:
+                return f"{algorithm} {wanted} expected, {seen} came"
+    return ""
+
+
+def _keep(part: Path, source: Source) -> tuple[Path, str]:
+    digest = source.sha256 or of_file(part)
+    final = _place(digest)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(part, final)
+    if source.md5:
+        write_text(cache_root() / "md5" / source.md5, digest + "\n")
+    return final, digest
+
+
+def _place(digest: str) -> Path:
+    return cache_root() / "sha256" / digest[:2] / digest
+
+
+def _cached(source: Source) -> tuple[Path, str] | None:
+    digest = source.sha256
+    if not digest and source.md5:
+        known = cache_root() / "md5" / source.md5
+        digest = known.read_text().strip() if known.exists() else ""
+    path = _place(digest) if digest else None
+    if path is None or not path.exists():
+        return None
+    if of_file(path) != digest:
+        progress.say(f"the cached copy of {source.name} was altered; fetching it again")
+        path.unlink()
+        return None
+    return path, digest
+
+
+def _check_space(source: Source, part: Path) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    free = shutil.disk_usage(part.parent).free
+    if source.size is not None and source.size - have > free:
+        raise StorageError(
+            f"fetching {source.name}: it takes {source.size / 1e6:.0f} MB, and {part.parent} has {free / 1e6:.0f} MB free",
+            hint="free some space (`ck clean env`) or point CK_TOOLS elsewhere",
+        )
+
+
+def clean_cache() -> int:
+    """Remove fetched files and unfinished parts; return the bytes that are free again."""
+    freed = 0
+    for folder in ("sha256", "md5", "partial"):
+        for path in (cache_root() / folder).rglob("*") if (cache_root() / folder).exists() else []:
+            if path.is_file():
+                freed += path.stat().st_size
+                path.unlink()
+    return freed

@@ -1,0 +1,214 @@
+"""HTTP with resume, retries and back-off. TLS is always verified."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from ck_repo import __version__, progress
+from ck_repo.errors import DownloadError
+
+_BLOCK = 1 << 18  # bytes
+_TRIES = 5  # for each URL
+_FINAL = frozenset({400, 401, 403, 404, 405, 410, 451})  # statuses that no second try mends
+
+
+class _Retry(Exception):
+    """This try failed, another may not."""
+
+
+class _GiveUp(Exception):
+    """This URL will not do."""
+
+
+def _wait_base() -> float:
+    """Seconds before the second try; each further one waits twice as long."""
+    return float(os.environ.get("CK_RETRY_WAIT", "1"))
+
+
+def _timeout() -> float:
+    """Seconds without a byte after which a server counts as hanging."""
+    return float(os.environ.get("CK_DOWNLOAD_TIMEOUT", "30"))
+
+
+def _session() -> Any:
+    import requests
+
+    session = requests.Session()
+    session.headers.update({"User-Agent": f"ck-repo/{__version__}", "Accept-Encoding": "identity"})
+    return session
+
+
+def get_json(urls: Sequence[str]) -> Any:
+    """A JSON document from the first URL that gives one."""
+    failures = []
+    for url in urls:
+        try:
+            return _tries(url, lambda url=url: _json_once(url))  # type: ignore[misc]
+        except _GiveUp as error:
+            failures.append(f"{url}: {error}")
+    raise DownloadError("cannot be fetched\n  " + "\n  ".join(failures), hint=_network_hint())
+
+
+def _json_once(url: str) -> Any:
+    import requests
+
+    try:
+        with _session().get(url, timeout=_timeout()) as response:
+            _check_status(response.status_code)
+            return json.loads(response.content)
+    except requests.RequestException as error:
+        raise _Retry(_reason(error)) from error
+    except ValueError as error:
+        raise _GiveUp(f"the answer is not JSON: {error}") from error
+
+
+def download(urls: Sequence[str], part: Path, size: int | None, title: str) -> str:
+    """Fetch a file into `part`, going on where an earlier try stopped.
+
+    Parameters
+    ----------
+    urls
+        Where it is; the next is tried when one fails.
+    part
+        The file to write; what it holds already is kept if the server can go on from there.
+    size
+        Its length in bytes, if known: more than that is refused while it comes.
+    title
+        What the user sees beside the progress bar.
+
+    Returns
+    -------
+    str
+        The URL that it came from.
+    """
+    failures = []
+    with progress.task(title, size, "B") as task:
+        for url in urls:
+            try:
+                _tries(url, lambda url=url: _file_once(url, part, size, task))  # type: ignore[misc]
+                return url
+            except _GiveUp as error:
+                failures.append(f"{url}: {error}")
+    kept = f" ({part.stat().st_size} bytes are kept for the next try)" if part.exists() and part.stat().st_size else ""
+    raise DownloadError(f"{title} failed{kept}\n  " + "\n  ".join(failures), hint=_network_hint())
+
+
+def _tries(url: str, once: Any) -> Any:
+    reason = ""
+    for number in range(_TRIES):
+        if number:
+            time.sleep(_wait_base() * 2 ** (number - 1) * random.uniform(0.8, 1.2))
+        try:
+            return once()
+        except _Retry as error:
+            reason = str(error)
+    raise _GiveUp(f"{reason} ({_TRIES} tries)")
+
+
+def _file_once(url: str, part: Path, size: int | None, task: progress.Task) -> None:
+    if urlsplit(url).scheme == "file":
+        _copy(Path(unquote(urlsplit(url).path)), part, task)
+        return
+    import requests
+
+    have = part.stat().st_size if part.exists() else 0
+    if size is not None and have >= size:
+        if have == size:
+            return
+        part.unlink()
+        have = 0
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    try:
+        with _session().get(url, headers=headers, stream=True, timeout=_timeout()) as response:
+            if response.status_code == 416:  # there is nothing beyond what we have: it is whole, or another file
+                total = response.headers.get("Content-Range", "").rpartition("/")[2]
+                if total == str(have):
+                    return
+                part.unlink()
+                raise _Retry("the server cannot go on from where the last try stopped")
+            _check_status(response.status_code)
+            begins = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+            goes_on = bool(have) and response.status_code == 206 and begins
+            _write(response, part, have if goes_on else 0, size, task)
+    except requests.RequestException as error:
+        raise _Retry(_reason(error)) from error
+    got = part.stat().st_size
+    if size is not None and got < size:
+        raise _Retry(f"it ended after {got} of {size} bytes")
+
+
+def _write(response: Any, part: Path, start: int, size: int | None, task: progress.Task) -> None:
+    announced = response.headers.get("Content-Length", "")
+    total = size or (start + int(announced) if announced.isdigit() else None)
+    done = start
+    with open(part, "ab" if start else "wb") as file:
+        for block in response.iter_content(_BLOCK):
+            done += len(block)
+            if size is not None and done > size:
+                file.close()
+                part.unlink()
+                raise _GiveUp(f"it is longer than the {size} bytes that it should have")
+            file.write(block)
+            task.advance_to(done, total)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _copy(source: Path, part: Path, task: progress.Task) -> None:
+    try:
+        with open(source, "rb") as origin, open(part, "wb") as file:
+            total, done = os.fstat(origin.fileno()).st_size, 0
+            while block := origin.read(1 << 20):
+                file.write(block)
+                done += len(block)
+                task.advance_to(done, total)
+    except FileNotFoundError:
+        raise _GiveUp("there is no such file") from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise _GiveUp(str(error)) from None
+
+
+def _check_status(status: int) -> None:
+    if status in (200, 206):
+        return
+    if status in _FINAL:
+        raise _GiveUp(f"the server answers {status}")
+    raise _Retry(f"the server answers {status}")
+
+
+def _reason(error: Exception) -> str:
+    """A network error in a few words."""
+    text = str(error)
+    if "SSLError" in type(error).__name__ or "CERTIFICATE_VERIFY_FAILED" in text:
+        raise _GiveUp(f"its TLS certificate cannot be verified: {text[:200]}") from error
+    for sign, meaning in (
+        ("Read timed out", f"no byte came for {_timeout():g} s"),
+        ("timed out", f"no connection within {_timeout():g} s"),
+        ("Connection refused", "the connection is refused"),
+        ("Name or service not known", "the host's name is not known: is there a network?"),
+        ("NameResolutionError", "the host's name is not known: is there a network?"),
+        ("Temporary failure in name resolution", "the host's name is not known: is there a network?"),
+        ("Network is unreachable", "there is no network"),
+        ("IncompleteRead", "the connection was cut"),
+        ("Connection aborted", "the connection was cut"),
+        ("Connection broken", "the connection was cut"),
+    ):
+        if sign in text:
+            return meaning
+    return f"{type(error).__name__}: {text[:200]}"
+
+
+def _network_hint() -> str:
+    return (
+        "check the network and run the same command again: it goes on where it stopped. A proxy is taken from "
+        "HTTPS_PROXY, a mirror from CK_MIRRORS, and a file that you have from `ck detect soft:… --full_path=…`"
+    )
+
+

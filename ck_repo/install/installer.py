@@ -1,0 +1,154 @@
+"""Carry out a plan: what is not there yet is installed, each thing into a folder of its own that appears when it is whole."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ck_repo import progress
+from ck_repo.errors import InstallError
+from ck_repo.install.python_packages import install_python_packages
+from ck_repo.install.steps import Recipe, run_step
+from ck_repo.resolve.plan import PACKAGE, PYTHON, Choice, in_order
+from ck_repo.store.atomic import publish_folder, remove_folder, storage_errors, write_json
+from ck_repo.store.digest import of_file, of_value
+from ck_repo.store.entry import read_json_object
+from ck_repo.store.folders import default_repository_root, tools_root
+from ck_repo.store.lock import locked
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.uid import uid_from_digest
+from ck_repo.store.writing import create_entry
+
+_MANIFEST = ".ck-install.json"  # in every installed folder: the env entry's meta
+
+
+class Installer:
+    """Installs choices.
+
+    Parameters
+    ----------
+    repositories
+        Where env entries are written.
+    python
+        Interpreter of the venv; None if there is none.
+    trust
+        Whether scripts of repositories other than our own may run.
+    """
+
+    def __init__(self, repositories: Repositories, python: Path | None, *, trust: bool = False) -> None:
+        self._repositories = repositories
+        self._python = python
+        self._trust = trust
+
+    def install(self, choices: Mapping[str, Choice]) -> dict[str, dict[str, Any]]:
+        """Install what is not ready, Python packages first and together; return the env meta of every choice by name."""
+        rows = in_order(choices)
+        missing = [choice for _, choice in rows if choice.source == PYTHON and not choice.ready]
+        if missing:
+            self._install_python(missing)
+        done: dict[str, dict[str, Any]] = {}  # by key
+        for _, choice in rows:
+            if choice.source == PYTHON:
+                done[choice.key] = {"name": choice.name, "requirement": choice.requirement, "tags": sorted(choice.tags)}
+            else:
+                done[choice.key] = self._install_package(choice, done) if choice.source == PACKAGE else dict(choice.env)
+        return {name: done[choice.key] for name, choice in rows}
+
+    def _install_python(self, missing: list[Choice]) -> None:
+        if self._python is None:
+            raise InstallError("Python packages need a venv to go into", hint="`ck create venv`, or --venv=NAME")
+        requirements = sorted({choice.requirement for choice in missing})
+        extra = sorted({row for choice in missing if choice.variant for row in choice.variant.component.python_extra})
+        log = self._python.parent.parent / "ck-install.log"
+        install_python_packages(self._python, [*requirements, *extra], log)
+
+    def _install_package(self, choice: Choice, done: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+        assert choice.variant is not None
+        name = choice.variant.component.entry.alias
+        folder = tools_root() / f"{name}-{choice.key[:12]}"
+        with locked(tools_root() / ".locks" / f"{choice.key[:24]}.lock", f"installing {name}"):
+            if not (folder / _MANIFEST).exists():
+                progress.say(f"installing {choice.variant.label}")
+                self._fill(choice, folder, done)
+            meta = read_json_object(folder / _MANIFEST)
+            return self._register(meta)
+
+    def _fill(self, choice: Choice, folder: Path, done: Mapping[str, dict[str, Any]]) -> None:
+        """Run the recipe in a staging folder, then give it its name. The lock on the key is held."""
+        assert choice.variant is not None
+        component = choice.variant.component
+        staging = folder.with_name(f".{folder.name}.new")
+        with storage_errors(f"installing {component.entry.alias}"):
+            shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
+            if folder.exists():  # without a manifest: not made by us, or spoilt
+                remove_folder(folder)
+            staging.mkdir(parents=True)
+        try:
+            fields = component.fields(choice.variant.chosen)
+            values = {key: str(done[below.key].get("path", "")) for key, below in choice.deps.items()}
+            values |= {key: str(value) for key, value in fields.table("values").items()}
+            recipe = Recipe(component.entry.path, staging, self._python, self._trusted(component.entry.path), values)
+            for step in fields.rows("install"):
+                run_step(step, recipe)
+            meta = self._meta(choice, staging, folder, recipe)
+            write_json(staging / _MANIFEST, meta)
+            publish_folder(staging, folder)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+
+    def _trusted(self, entry: Path) -> bool:
+        return self._trust or entry.resolve().is_relative_to(default_repository_root().resolve())
+
+    def _meta(self, choice: Choice, staging: Path, folder: Path, recipe: Recipe) -> dict[str, Any]:
+        assert choice.variant is not None
+        component = choice.variant.component
+        fields = component.fields(choice.variant.chosen)
+        files = {
+            path.relative_to(staging).as_posix(): of_file(path)
+            for path in sorted(staging.rglob("*"))
+            if path.is_file() and not path.is_symlink()
+        }
+        main = fields.text("file")
+        if main and main not in files:
+            raise InstallError(
+                f"{component.entry.alias}: the recipe promises {main}, which is not there after its steps",
+                hint=f"there are: {', '.join(list(files)[:6])}",
+            )
+        meta: dict[str, Any] = {
+            "name": component.name,
+            "tags": sorted(choice.tags),
+            "version": choice.version,
+            "variations": list(choice.variant.chosen),
+            "component": {
+                "repository": component.entry.repository,
+                "module": component.entry.module,
+                "alias": component.entry.alias,
+                "uid": component.entry.uid,
+                "digest": component.digest,
+            },
+            "source": "package",
+            "key": choice.key,
+            "inputs": {key: below.key for key, below in choice.deps.items() if not below.source == PYTHON},
+            "path": str(folder),
+            "file": str(folder / main) if main else "",
+            "digest": files[main] if main else of_value(files),
+            "files": len(files),
+            "downloads": recipe.downloads,
+            "installed": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+        for section in ("model", "dataset"):
+            if section in fields:
+                meta[section] = fields.table(section)
+        return meta
+
+    def _register(self, meta: dict[str, Any]) -> dict[str, Any]:
+        """The env entry of an installed folder; made anew if it was removed."""
+        uid = uid_from_digest(str(meta["key"]))
+        local = self._repositories.writable()
+        if not (local.module_folder("env") / uid / ".cm/meta.json").exists():
+            create_entry(self._repositories, local, "env", uid, meta, uid=uid, name=str(meta["name"]), replace=True)
+        return meta | {"uid": uid}

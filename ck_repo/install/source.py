@@ -1,0 +1,106 @@
+"""Where a file comes from, and how it is known to be the right one."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from urllib.parse import unquote, urlsplit
+
+from ck_repo.errors import ConfigError, DownloadError
+from ck_repo.store.fields import Fields
+
+_ZENODO_FILE = re.compile(r"https?://(?:www\.)?zenodo\.org/records?/(\d+)/files/([^?]+)")
+_HEX = {"sha256": 64, "md5": 32}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to fetch.
+
+    Attributes
+    ----------
+    urls
+        Where it is, the publisher first, then mirrors. http, https and file are known.
+    size
+        Bytes, if known.
+    sha256, md5
+        Digests, lower-case hexadecimal; empty if unknown.
+    """
+
+    urls: tuple[str, ...]
+    size: int | None = None
+    sha256: str = ""
+    md5: str = ""
+
+    @property
+    def name(self) -> str:
+        """The file's name, from the first URL."""
+        return unquote(urlsplit(self.urls[0]).path.rpartition("/")[2]) or "file"
+
+    @property
+    def pinned(self) -> bool:
+        """Whether a digest is known."""
+        return bool(self.sha256 or self.md5)
+
+
+def read_source(fields: Fields) -> Source:
+    """Parse the `download` of a recipe."""
+    fields.only("url", "mirrors", "size", "sha256", "md5", "unpack", "to")
+    digests = {}
+    for name, length in _HEX.items():
+        digests[name] = fields.text(name).lower()
+        if digests[name] and not re.fullmatch(f"[0-9a-f]{{{length}}}", digests[name]):
+            raise ConfigError(f"{name} {digests[name]!r} is not {length} hexadecimal digits", hint="mend the recipe")
+    urls = (fields.needed("url"), *fields.texts("mirrors"))
+    for url in urls:
+        if urlsplit(url).scheme not in ("http", "https", "file"):
+            raise ConfigError(f"{url!r} is neither http, https nor file", hint="mend the recipe")
+    return Source(urls, fields.whole("size"), digests["sha256"], digests["md5"])
+
+
+def with_local_mirrors(source: Source) -> Source:
+    """The source with the site's own mirrors first: CK_MIRRORS is a list of ``FROM=TO`` prefixes, parted by spaces."""
+    extra = []
+    for row in os.environ.get("CK_MIRRORS", "").split():
+        before, _, after = row.partition("=")
+        extra += [after + url.removeprefix(before) for url in source.urls if before and url.startswith(before)]
+    return replace(source, urls=(*extra, *source.urls))
+
+
+def zenodo_file(source: Source) -> tuple[str, str] | None:
+    """Record and file name, if the file is on Zenodo."""
+    for url in source.urls:
+        if match := _ZENODO_FILE.match(url):
+            return match.group(1), unquote(match.group(2))
+    return None
+
+
+def pin(source: Source) -> Source:
+    """The source with a digest: its own, or the one that Zenodo's record gives; without one a file is not fetched."""
+    if source.pinned:
+        return source
+    place = zenodo_file(source)
+    if place is None:
+        raise DownloadError(
+            f"{source.urls[0]} has no digest, and its publisher gives none that could be asked for",
+            hint="put its sha256 into the recipe: a file that cannot be verified is not used",
+        )
+    record, name = place
+    rows = _zenodo_record(record)
+    for row in rows:
+        if row.get("key") == name or row.get("filename") == name:
+            algorithm, _, value = str(row.get("checksum", "")).partition(":")
+            if algorithm == "md5" and re.fullmatch("[0-9a-f]{32}", value):
+                return replace(source, md5=value, size=source.size or int(row.get("size") or row.get("filesize") or 0) or None)
+    raise DownloadError(f"Zenodo's record {record} has no file {name!r} with a checksum", hint="put its sha256 into the recipe")
+
+
+def _zenodo_record(record: str) -> list[dict[str, object]]:
+    from ck_repo.install.http import get_json
+
+    answer = get_json(with_local_mirrors(Source((f"https://zenodo.org/api/records/{record}",))).urls)
+    files = answer.get("files") if isinstance(answer, dict) else None
+    if not isinstance(files, list):
+        raise DownloadError(f"Zenodo's record {record} is not what its API promises: it lists no files")
+    return [row for row in files if isinstance(row, dict)]

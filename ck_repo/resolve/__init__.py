@@ -1,0 +1,1 @@
+"""From tags to a plan: which components, in which order, and why. Nothing here changes anything."""

@@ -1,0 +1,155 @@
+"""A component: a package or program entry, its meta.json parsed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from ck_repo.errors import ConfigError
+from ck_repo.store import digest
+from ck_repo.store.entry import META, Entry
+from ck_repo.store.fields import Fields
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """What a component needs.
+
+    Attributes
+    ----------
+    key
+        Its name in the component, by which options (``--dep_add_tags.KEY=``) and conditions refer to it.
+    tags
+        What it has to be.
+    version
+        A PEP 440 range; empty for any.
+    when
+        Option values under which it is needed, all of them: ``{"backend": ("onnxruntime",)}``.
+    tool
+        It makes the component but does not change what comes out, so it is not part of the digest.
+    default_tags
+        Added when the user adds none.
+    """
+
+    key: str
+    tags: tuple[str, ...]
+    version: str = ""
+    when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tool: bool = False
+    default_tags: tuple[str, ...] = ()
+
+    def needed(self, options: Mapping[str, str]) -> bool:
+        """Whether the options call for it."""
+        return all(options.get(name, "") in values for name, values in self.when.items())
+
+
+@dataclass(frozen=True)
+class Variation:
+    """One way in which a component comes: its name is a tag that a user may ask for."""
+
+    name: str
+    group: str = ""
+    default: bool = False
+    tags: tuple[str, ...] = ()
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    deps: tuple[Dependency, ...] = ()
+
+
+@dataclass(frozen=True)
+class Component:
+    """A package or program entry.
+
+    Attributes
+    ----------
+    entry
+        Where it is.
+    name
+        What people call it.
+    tags
+        What it is, in any variation.
+    python_package
+        Name and default version range of the package of the Python index that it stands for; empty names none.
+    priority
+        Among those that match, the highest is taken.
+    """
+
+    entry: Entry
+    name: str
+    tags: frozenset[str]
+    version: str
+    deps: tuple[Dependency, ...]
+    variations: Mapping[str, Variation]
+    python_package: str
+    python_module: str
+    python_version: str
+    python_extra: tuple[str, ...]
+    priority: int
+    meta: Mapping[str, Any]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the entry: its canonical meta and its files."""
+        return digest.of_entry(self.entry)
+
+    def fields(self, variations: tuple[str, ...] = ()) -> Fields:
+        """The meta with the variations laid over it."""
+        from ck_repo.store.writing import merged
+
+        meta = dict(self.meta)
+        for name in variations:
+            meta = merged(meta, dict(self.variations[name].changes))
+        return Fields(meta, self.entry.path / META)
+
+
+def read_component(entry: Entry) -> Component:
+    """Parse an entry's meta.json; whatever is wrong is told with its file and key."""
+    meta = entry.meta()
+    fields = Fields(meta, entry.path / META)
+    python = fields.fields("python_package")
+    variations = {name: _variation(name, row) for name, row in fields.each("variations").items()}
+    _check_defaults(entry, variations)
+    return Component(
+        entry=entry,
+        name=fields.text("name") or entry.alias,
+        tags=frozenset(fields.tags()),
+        version=fields.text("version"),
+        deps=_dependencies(fields),
+        variations=variations,
+        python_package=python.text("name"),
+        python_module=python.text("module") or python.text("name").replace("-", "_"),
+        python_version=python.text("version"),
+        python_extra=python.texts("also"),
+        priority=fields.whole("priority", 0) or 0,
+        meta=meta,
+    )
+
+
+def _dependencies(fields: Fields) -> tuple[Dependency, ...]:
+    rows = []
+    for key, row in fields.each("deps").items():
+        when = {name: (value,) if isinstance(value, str) else tuple(value) for name, value in row.table("when").items()}
+        rows.append(
+            Dependency(
+                key, row.tags(), row.text("version"), when, row.flag("tool"), row.tags("default_tags")
+            )
+        )
+    return tuple(rows)
+
+
+def _variation(name: str, row: Fields) -> Variation:
+    row.only("group", "default", "tags", "changes", "deps", "description")
+    return Variation(name, row.text("group"), row.flag("default"), row.tags(), row.table("changes"), _dependencies(row))
+
+
+def _check_defaults(entry: Entry, variations: Mapping[str, Variation]) -> None:
+    seen: dict[str, str] = {}
+    for row in variations.values():
+        if row.default and row.group:
+            if row.group in seen:
+                raise ConfigError(
+                    f"{entry.path / META}: the variations {seen[row.group]} and {row.name} are both the default of {row.group}",
+                    hint="a group has one default",
+                )
+            seen[row.group] = row.name

@@ -1,0 +1,232 @@
+"""Meet needs with what is installed, what is registered, and what can be installed."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ck_repo.errors import CKError, ConflictError, NotFoundError, did_you_mean
+from ck_repo.resolve import plan as sources
+from ck_repo.resolve.component import Component, Dependency
+from ck_repo.resolve.plan import Choice
+from ck_repo.resolve.variations import Variant, choose
+from ck_repo.resolve.versions import is_version, joined, range_of, satisfies
+from ck_repo.store.digest import of_value
+from ck_repo.store.entry import tag_list
+from ck_repo.store.query import TagQuery
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is there already, as read from the disk before anything is decided.
+
+    Attributes
+    ----------
+    packages
+        Every package entry.
+    registered
+        Meta of each env entry that the user registered, the latest first.
+    installed
+        Meta of each env entry that a package made, by its key.
+    python_packages
+        Name (normalised) to version, of what the venv has.
+    """
+
+    packages: Sequence[Component]
+    registered: Sequence[Mapping[str, Any]] = ()
+    installed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    python_packages: Mapping[str, str] = field(default_factory=dict)
+
+
+class Resolver:
+    """Meets one need after another, so that the same package of Python is asked for once, with all ranges joined.
+
+    Parameters
+    ----------
+    surroundings
+        What is there.
+    options
+        Values for the conditions of dependencies.
+    """
+
+    def __init__(self, surroundings: Surroundings, options: Mapping[str, str] | None = None) -> None:
+        self._have = surroundings
+        self._options = dict(options or {})
+        self._python_ranges: dict[str, list[tuple[str, str]]] = {}
+
+    def resolve(self, tags: str | Sequence[str], version: str = "", *, asker: str = "you") -> Choice:
+        """Meet one need.
+
+        Parameters
+        ----------
+        tags
+            What it has to be; a tag that reads as a version is one.
+        version
+            A PEP 440 range.
+        asker
+            Who needs it, for messages.
+
+        Raises
+        ------
+        NotFoundError
+            If nothing has these tags; the message names the nearest tags and why each near miss was passed over.
+        ConflictError
+            If dependencies go round in a circle, or two needs exclude each other.
+        """
+        return self._meet(tag_list(tags), version, asker, ())
+
+    def dependencies(
+        self, rows: Sequence[Dependency], asker: str, trail: tuple[str, ...] = (), added: Mapping[str, Sequence[str]] | None = None
+    ) -> dict[str, Choice]:
+        """Meet the dependencies of a component, those whose condition holds."""
+        chosen = {}
+        for row in rows:
+            if row.needed(self._options):
+                extra = (added or {}).get(row.key) or row.default_tags
+                chosen[row.key] = self._meet([*row.tags, *extra], row.version, asker, trail)
+        return chosen
+
+    def _meet(self, tags: Sequence[str], version: str, asker: str, trail: tuple[str, ...]) -> Choice:
+        known = {tag for package in self._have.packages for tag in package.tags}
+        pinned = [tag for tag in tags if is_version(tag) and tag not in known]
+        query = TagQuery.parse([tag for tag in tags if tag not in pinned])
+        version = ",".join(part for part in (version, *(f"=={tag.lstrip('v')}" for tag in pinned)) if part)
+        range_of(version, f"the version that {asker} asks for")
+        need = str(query) + (f" {version}" if version else "")
+        passed: list[tuple[str, str]] = []
+        for meta in self._have.registered:
+            reason = _refusal(meta, query, version)
+            if not reason:
+                return _registered(meta, need, (*passed, *self._other_registered(meta, query, version)))
+            if query.required & set(meta.get("tags", [])) >= query.required:
+                passed.append((str(meta.get("name")), reason))
+        variants, refused = self._variants(query, version)
+        if not variants:
+            raise self._nothing(query, version, asker, [*passed, *refused])
+        variant = variants[0]
+        passed += [(other.label, f"{variant.label} comes first: {self._why_first(variant, other)}") for other in variants[1:]]
+        if variant.component.python_package:
+            return self._python(variant, version, need, asker, tuple(passed))
+        return self._package(variant, need, trail, tuple(passed))
+
+    def _other_registered(self, taken: Mapping[str, Any], query: TagQuery, version: str) -> list[tuple[str, str]]:
+        rows = [meta for meta in self._have.registered if meta is not taken and not _refusal(meta, query, version)]
+        others = [(str(meta.get("name")), f"{taken.get('name')} was registered later") for meta in rows]
+        variants, _ = self._variants(query, version)
+        return others + [(variant.label, "what is registered comes before packages") for variant in variants]
+
+    def _variants(self, query: TagQuery, version: str) -> tuple[list[Variant], list[tuple[str, str]]]:
+        """The packages that match, the best first; and those that miss by little, with the reason."""
+        found, refused = [], []
+        for package in self._have.packages:
+            variant = choose(package, query.required, query.excluded)
+            if isinstance(variant, str):
+                shared = len(query.required & package.tags)
+                if shared and shared >= len(query.required) - 2:
+                    refused.append((package.entry.alias, variant))
+            elif not package.python_package and not satisfies(package.version or "0", version):
+                refused.append((variant.label, f"its version {package.version or '(none)'} is not in {version}"))
+            else:
+                found.append(variant)
+        return sorted(found, key=self._rank), refused
+
+    def _rank(self, variant: Variant) -> tuple[bool, int, int, str]:
+        return (not self._is_there(variant), -variant.component.priority, len(variant.tags), variant.component.entry.alias)
+
+    def _is_there(self, variant: Variant) -> bool:
+        if variant.component.python_package:
+            return _normal(variant.component.python_package) in self._have.python_packages
+        uid = variant.component.entry.uid
+        return any(
+            meta.get("component", {}).get("uid") == uid and tuple(meta.get("variations", ())) == variant.chosen
+            for meta in self._have.installed.values()
+        )
+
+    def _why_first(self, first: Variant, other: Variant) -> str:
+        reasons = ("it is installed already", "its priority is higher", "it is the plainer match", "its name sorts first")
+        pairs = zip(self._rank(first), self._rank(other), reasons, strict=True)
+        return next((reason for mine, its, reason in pairs if mine != its), reasons[-1])
+
+    def _python(self, variant: Variant, version: str, need: str, asker: str, passed: tuple[tuple[str, str], ...]) -> Choice:
+        name = variant.component.python_package
+        ranges = self._python_ranges.setdefault(_normal(name), [])
+        ranges.append((version or variant.component.python_version, asker if version else variant.component.entry.alias))
+        whole = joined(ranges, name)
+        present = self._have.python_packages.get(_normal(name), "")
+        fits = bool(present) and satisfies(present, whole)
+        reason = f"{name} {present} is in the venv" if fits else f"the venv has {name} {present}, not {whole}" if present else f"the venv has no {name}"
+        return Choice(
+            need, sources.PYTHON, variant.component.name, f"python:{_normal(name)}", variant.tags, present if fits else "",
+            variant, requirement=name + whole, present=present if fits else "", reason=reason, passed_over=passed,
+        )  # fmt: skip
+
+    def _package(self, variant: Variant, need: str, trail: tuple[str, ...], passed: tuple[tuple[str, str], ...]) -> Choice:
+        component = variant.component
+        if component.entry.alias in trail:
+            circle = " → ".join([*trail[trail.index(component.entry.alias) :], component.entry.alias])
+            raise ConflictError(f"the dependencies go round in a circle: {circle}", hint="mend the deps of one of them")
+        deps = self.dependencies(variant.deps, component.entry.alias, (*trail, component.entry.alias))
+        inputs = {row.key: deps[row.key].key for row in variant.deps if row.key in deps and not row.tool}
+        key = install_key(component, variant.chosen, inputs)
+        env = self._have.installed.get(key)
+        reason = f"installed in {env.get('path')}" if env else "its tags match, and it is not installed yet"
+        return Choice(
+            need, sources.INSTALLED if env else sources.PACKAGE, component.name, key, variant.tags, component.version,
+            variant, env=env or {}, deps={} if env else deps, reason=reason, passed_over=passed,
+        )  # fmt: skip
+
+    def _nothing(self, query: TagQuery, version: str, asker: str, passed: Sequence[tuple[str, str]]) -> CKError:
+        known = {tag for meta in self._have.registered for tag in meta.get("tags", [])}
+        for package in self._have.packages:
+            known |= package.tags | set(package.variations) | {t for v in package.variations.values() for t in v.tags}
+        need = str(query) + (f" {version}" if version else "")
+        unknown = sorted(query.required - known)
+        conflicts = [why for _, why in passed if "exclude each other" in why]
+        if conflicts and not unknown:
+            return ConflictError(f"{need}: {conflicts[0]}", hint="ask for one of the two")
+        what = f"nothing has the tag {unknown[0]!r}" if unknown else f"nothing has all the tags {need} that {asker} needs"
+        hints = [did_you_mean(unknown[0], known)] if unknown else []
+        hints += [f"passed over {name}: {why}" for name, why in passed[:6]]
+        return NotFoundError(what, hint="\n".join([*hints, "`ck search package --tags=…` lists what there is"]))
+
+    def with_options(self, **more: str) -> Resolver:
+        """The same, with further values for conditions."""
+        other = Resolver(self._have, {**self._options, **more})
+        other._python_ranges = self._python_ranges
+        return other
+
+
+def install_key(component: Component, variations: Sequence[str], inputs: Mapping[str, str]) -> str:
+    """The digest that names what a package installs: same key, same thing."""
+    machine = f"{sys.platform}-{platform.machine()}"
+    return of_value({"entry": component.digest, "variations": sorted(variations), "inputs": inputs, "platform": machine})
+
+
+def _registered(meta: Mapping[str, Any], need: str, passed: Sequence[tuple[str, str]]) -> Choice:
+    return Choice(
+        need, sources.REGISTERED, str(meta.get("name")), str(meta.get("key")), frozenset(meta.get("tags", [])),
+        str(meta.get("version", "")), env=meta, reason=f"registered, in {meta.get('path')}", passed_over=tuple(passed),
+    )  # fmt: skip
+
+
+def _refusal(meta: Mapping[str, Any], query: TagQuery, version: str) -> str:
+    """Why something registered does not meet a need; empty if it does."""
+    tags = set(meta.get("tags", []))
+    if meta.get("problem"):
+        return str(meta["problem"])
+    if missing := sorted(query.required - tags):
+        return f"it has no tag {missing[0]}"
+    if unwanted := sorted(query.excluded & tags):
+        return f"it has the tag {unwanted[0]}, which is excluded"
+    if not satisfies(str(meta.get("version", "")), version):
+        return f"its version {meta.get('version')} is not in {version}"
+    return ""
+
+
+def _normal(name: str) -> str:
+    from packaging.utils import canonicalize_name
+
+    return str(canonicalize_name(name))

@@ -1,0 +1,74 @@
+"""Choose a component's variations from the tags that are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ck_repo.resolve.component import Component, Dependency
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A component in chosen variations.
+
+    Attributes
+    ----------
+    chosen
+        Names of the variations, sorted.
+    tags
+        What the component is in these variations.
+    """
+
+    component: Component
+    chosen: tuple[str, ...]
+    tags: frozenset[str]
+
+    @property
+    def deps(self) -> tuple[Dependency, ...]:
+        """The dependencies, those of the variations over those of the component."""
+        rows = {row.key: row for row in self.component.deps}
+        for name in self.chosen:
+            rows |= {row.key: row for row in self.component.variations[name].deps}
+        return tuple(rows.values())
+
+    @property
+    def label(self) -> str:
+        """The component's alias with its variations."""
+        return self.component.entry.alias + (f" ({', '.join(self.chosen)})" if self.chosen else "")
+
+
+def choose(component: Component, wanted: Collection[str], excluded: Collection[str] = ()) -> Variant | str:
+    """The variant with all the wanted tags and none of the excluded, or the reason why there is none.
+
+    A variation is taken when its name or one of its tags is asked for and the component has that tag in no other way; of
+    each exclusive group one at most; the group's default stands in where none is asked for.
+    """
+    chosen: dict[str, str] = {}  # name -> the tag that called for it
+    for tag in sorted(set(wanted) - component.tags):
+        named = [row for row in component.variations.values() if tag == row.name or tag in row.tags]
+        # an exact name beats a tag that several variations share
+        rows = [row for row in named if row.name == tag] or named
+        if not rows:
+            return f"it has no tag {tag}"
+        if any(row.name in chosen for row in rows):
+            continue
+        defaults = [row for row in rows if row.default]
+        chosen[(defaults or rows)[0].name] = tag
+    groups: dict[str, str] = {}
+    for name in chosen:
+        group = component.variations[name].group
+        if group and group in groups:
+            return f"{groups[group]} and {name} exclude each other: both are of the group {group}"
+        groups[group] = name
+    for row in component.variations.values():
+        if row.default and (row.group not in groups if row.group else row.name not in excluded) and row.name not in chosen:
+            chosen[row.name] = "default"
+    names = tuple(sorted(chosen))
+    tags = set(component.tags)
+    for name in names:
+        tags |= {name, *component.variations[name].tags}
+    for tag in excluded:
+        if tag in tags:
+            return f"it has the tag {tag}, which is excluded"
+    return Variant(component, names, frozenset(tags))

@@ -1,0 +1,68 @@
+"""Versions and ranges as PEP 440 has them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from ck_repo.errors import ConfigError, ConflictError
+
+_LIKE_VERSION = re.compile(r"v?\d+(\.\d+)+([a-z]+\d*)?(\.post\d+|\.dev\d+)?")
+
+
+def is_version(tag: str) -> bool:
+    """Whether a tag reads as a version: CK's users ask for ``onnxruntime-cpu,1.6.0``.
+
+    >>> is_version("1.6.0"), is_version("2017"), is_version("opset-8")
+    (True, False, False)
+    """
+    return _LIKE_VERSION.fullmatch(tag) is not None
+
+
+def range_of(text: str, where: str) -> SpecifierSet:
+    """Parse a range; a bare version means exactly that one."""
+    text = text.strip()
+    if text and text[0].isdigit():
+        text = f"=={text}"
+    try:
+        return SpecifierSet(text)
+    except InvalidSpecifier:
+        raise ConfigError(
+            f"{where}: {text!r} is not a version range", hint='write one as PEP 440 has it, for example ">=1.17,<2"'
+        ) from None
+
+
+def satisfies(version: str, wanted: str, where: str = "version") -> bool:
+    """Whether a version lies in a range; a version that is none lies only in the empty range."""
+    if not wanted:
+        return True
+    try:
+        return range_of(wanted, where).contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return False
+
+
+def joined(ranges: Iterable[tuple[str, str]], what: str) -> str:
+    """The range that all of `ranges` (range, who asks) allow; pins that exclude each other are an error.
+
+    >>> joined([(">=1.2", "a"), ("<2", "b")], "numpy")
+    '<2,>=1.2'
+    """
+    rows = [(range_of(text, who), who) for text, who in ranges if text]
+    for mine, who in rows:
+        for pin in mine:
+            if pin.operator not in ("==", "===") or pin.version.endswith("*"):
+                continue
+            for other, other_who in rows:
+                if not other.contains(pin.version, prereleases=True):
+                    raise ConflictError(
+                        f"{what}: {who} needs {mine}, but {other_who} needs {other}",
+                        hint="change one of the two, or use another venv",
+                    )
+    whole = SpecifierSet()
+    for mine, _ in rows:
+        whole &= mine
+    return ",".join(sorted(str(part) for part in whole))

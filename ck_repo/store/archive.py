@@ -1,0 +1,112 @@
+"""Entries and repositories as zip files, as CK packs them: ``<module>/<entry>/…`` with the alias files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ck_repo.errors import ConflictError, NotFoundError
+from ck_repo.store.atomic import publish_folder, storage_errors
+from ck_repo.store.entry import META, Entry, alias_file, read_json_object, read_uid, uid_file
+from ck_repo.store.folders import repos_root
+from ck_repo.store.repositories import DESCRIPTION, Repositories, Repository, check_name, read_repository
+from ck_repo.store.unpack import unpack
+from ck_repo.store.writing import module_folder, publish, stage
+
+
+def pack_entries(entries: Sequence[Entry], output: Path, *, overwrite: bool = False) -> int:
+    """Pack entries into the zip file `output`; return how many files it holds."""
+    if not entries:
+        raise NotFoundError("nothing to pack: no entry matches")
+    rows: dict[str, Path] = {}
+    for entry in entries:
+        for path in _files(entry.path):
+            rows[f"{entry.module}/{entry.alias}/{path.relative_to(entry.path).as_posix()}"] = path
+        for path in (alias_file(entry.path.parent, entry.alias), uid_file(entry.path.parent, entry.uid)):
+            if path.exists():
+                rows[f"{entry.module}/.cm/{path.name}"] = path
+        for path in (entry.path.parents[1] / ".cm").glob("alias-*"):
+            if entry.module in (path.name.removeprefix("alias-a-"), path.read_text(encoding="utf-8").strip()):
+                rows[f".cm/{path.name}"] = path
+    return _pack(rows, output, overwrite)
+
+
+def pack_repository(row: Repository, output: Path, *, overwrite: bool = False) -> int:
+    """Pack a whole repository, .ckr.json included, into the zip file `output`."""
+    return _pack({path.relative_to(row.path).as_posix(): path for path in _files(row.path)}, output, overwrite)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every plain file below `folder` but for git's own and what is in the making."""
+    for base, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in (".git", "__pycache__") and not name.endswith((".new", ".removed"))]
+        for name in names:
+            path = Path(base, name)
+            if path.is_file() and not path.is_symlink():
+                yield path
+
+
+def _pack(rows: dict[str, Path], output: Path, overwrite: bool) -> int:
+    if output.exists() and not overwrite:
+        raise ConflictError(f"{output} exists already", hint="give another name with --archive_name=, or --overwrite")
+    beside = output.with_name(f".{output.name}.{os.getpid()}.new")
+    with storage_errors(f"writing {output}"):
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as file:
+                for name in sorted(rows):
+                    file.write(rows[name], name)
+            os.replace(beside, output)
+        finally:
+            beside.unlink(missing_ok=True)
+    return len(rows)
+
+
+def unpack_entries(archive: Path, repositories: Repositories, target: Repository, *, overwrite: bool = False) -> list[Entry]:
+    """Bring the entries of an archive into the repository `target`; one that exists is left alone unless told otherwise."""
+    with tempfile.TemporaryDirectory(prefix="ck-unzip-") as scratch:
+        unpack(archive, Path(scratch))
+        found = [path.parents[1] for path in sorted(Path(scratch).glob("*/*/" + META))]
+        if not found:
+            raise NotFoundError(f"{archive} holds no entry", hint="a CK archive holds <module>/<entry>/.cm/meta.json")
+        wanted = [(folder, module_folder(target, folder.parent.name) / folder.name) for folder in found]
+        taken = [final for _, final in wanted if final.exists()]
+        if taken and not overwrite:
+            raise ConflictError(
+                f"{len(taken)} of the entries exist already, {taken[0].parent.name}:{taken[0].name} first",
+                hint="nothing was unpacked; --overwrite replaces them",
+            )
+        done = []
+        for folder, final in wanted:
+            uid = read_uid(folder)
+            staging = stage(final)
+            with storage_errors(f"writing {final}"):
+                shutil.copytree(folder, staging, dirs_exist_ok=True)
+            done.append(publish(target, folder.parent.name, staging, final, uid, replace=overwrite))
+        return done
+
+
+def unpack_repository(archive: Path, repositories: Repositories, name: str = "") -> Repository:
+    """Bring a packed repository into CK_REPOS, under its own name or `name`."""
+    root = repos_root()
+    with storage_errors(f"unpacking {archive}"):
+        root.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".unzip-", dir=root))
+    try:
+        unpack(archive, staging)
+        if not (staging / DESCRIPTION).is_file():
+            raise NotFoundError(f"{archive} is no packed repository: it has no {DESCRIPTION}")
+        staging.chmod(0o755)
+        alias = name or str(read_json_object(staging / DESCRIPTION).get("data_alias", "")) or archive.stem
+        check_name(alias)
+        if (root / alias).exists():
+            raise ConflictError(f"a repository {alias!r} exists already", hint="give another name: `ck unzip repo:NAME --zip=…`")
+        publish_folder(staging, root / alias)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    repositories.forget_cache()
+    return read_repository(root / alias)

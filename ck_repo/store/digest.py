@@ -1,0 +1,41 @@
+"""Digests of entries and files: what something is, in 64 hexadecimal digits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from ck_repo.store.entry import META, Entry
+
+_IGNORED = {"__pycache__", ".cm", ".git"}
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with sorted keys and no spaces: the same bytes for the same value, everywhere."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def of_value(value: Any) -> str:
+    """SHA-256 of a value's canonical JSON."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def of_file(path: Path, algorithm: str = "sha256") -> str:
+    """Digest of a file's content."""
+    digest = hashlib.new(algorithm)
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def of_entry(entry: Entry) -> str:
+    """SHA-256 of an entry's canonical meta and of its files by name; info.json (who wrote it, when) does not count."""
+    digest = hashlib.sha256(canonical(entry.meta()))
+    for path in sorted(entry.path.rglob("*")):
+        relative = path.relative_to(entry.path)
+        if path.is_file() and not _IGNORED.intersection(relative.parts) and str(relative) != META:
+            digest.update(f"\0{relative.as_posix()}\0{of_file(path)}".encode())
+    return digest.hexdigest()

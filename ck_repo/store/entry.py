@@ -1,0 +1,143 @@
+"""Entries: folders of a module, each with an alias, a UID, a meta.json and an info.json."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ck_repo.errors import ConfigError
+from ck_repo.store.atomic import write_json, write_text
+from ck_repo.store.uid import is_uid
+
+META = ".cm/meta.json"
+INFO = ".cm/info.json"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry on disk.
+
+    Attributes
+    ----------
+    repository, module, alias
+        The names by which the command line knows it: ``repository:module:alias``. An entry without an alias goes by its UID.
+    uid
+        16 hexadecimal digits.
+    path
+        Its folder.
+    """
+
+    repository: str
+    module: str
+    alias: str
+    uid: str
+    path: Path
+
+    @property
+    def cid(self) -> str:
+        """``module:alias``, as a user would type it."""
+        return f"{self.module}:{self.alias}"
+
+    def meta(self) -> dict[str, Any]:
+        """The entry's meta.json."""
+        return read_json_object(self.path / META)
+
+    def info(self) -> dict[str, Any]:
+        """The entry's info.json; empty if there is none."""
+        path = self.path / INFO
+        return read_json_object(path) if path.exists() else {}
+
+    def tags(self) -> frozenset[str]:
+        """The tags of meta.json."""
+        return frozenset(tag_list(self.meta().get("tags", [])))
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Read a JSON object; whatever is wrong with it is told with the file, the line and the column."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path} is missing", hint="remove the entry's folder, or restore the file") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise ConfigError(
+            f"{path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
+            hint="mend the file, or restore it from its repository",
+        ) from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds a {type(content).__name__}, not an object")
+    return content
+
+
+def tag_list(value: Any) -> list[str]:
+    """Tags as a list, from a list or from ``a,b,c``.
+
+    >>> tag_list("coco, val,,2017")
+    ['coco', 'val', '2017']
+    """
+    words = value.split(",") if isinstance(value, str) else list(value)
+    return [word for word in (str(each).strip() for each in words) if word]
+
+
+def alias_file(module_folder: Path, alias: str) -> Path:
+    """The file that holds the UID of an alias."""
+    return module_folder / ".cm" / f"alias-a-{alias}"
+
+
+def uid_file(module_folder: Path, uid: str) -> Path:
+    """The file that holds the alias of a UID."""
+    return module_folder / ".cm" / f"alias-u-{uid}"
+
+
+def read_uid(folder: Path) -> str:
+    """The UID of the entry in `folder`: from its alias file, else from info.json, else its own name if that is one."""
+    name = folder.name
+    if is_uid(name):
+        return name
+    try:
+        uid = alias_file(folder.parent, name).read_text(encoding="utf-8").split()[0]
+        if is_uid(uid):
+            return uid
+    except (OSError, IndexError, UnicodeDecodeError):
+        pass
+    info = folder / INFO
+    uid = str(read_json_object(info).get("backup_data_uid", "")) if info.exists() else ""
+    if not is_uid(uid):
+        raise ConfigError(
+            f"{folder} has no UID: neither {alias_file(folder.parent, name)} nor {info} gives one",
+            hint="restore those files, or add the entry again with `ck add`",
+        )
+    return uid
+
+
+def write_entry(
+    folder: Path, uid: str, meta: dict[str, Any], *, module: str, module_uid: str, name: str = "", written_by: str = "ck"
+) -> None:
+    """Write an entry's meta.json, info.json and alias files into `folder`, whose name is the alias (or the UID)."""
+    (folder / ".cm").mkdir(parents=True, exist_ok=True)
+    info = {
+        "backup_data_uid": uid,
+        "backup_module_uid": module_uid,
+        "backup_module_uoa": module,
+        "control": {"engine": written_by, "iso_datetime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())},
+        "data_name": name or folder.name,
+    }
+    write_json(folder / INFO, info)
+    write_json(folder / META, meta)
+
+
+def link_alias(folder: Path, uid: str) -> None:
+    """Make the alias (the folder's name) and the UID find each other."""
+    if folder.name != uid:
+        write_text(uid_file(folder.parent, uid), folder.name + "\n")
+        write_text(alias_file(folder.parent, folder.name), uid + "\n")
+
+
+def unlink_alias(folder: Path, uid: str) -> None:
+    """Undo `link_alias`."""
+    for path in (alias_file(folder.parent, folder.name), uid_file(folder.parent, uid)):
+        path.unlink(missing_ok=True)

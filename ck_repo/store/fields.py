@@ -1,0 +1,117 @@
+"""Read what a person wrote (meta.json, a template, a spec): each value with its type, each fault with its file and key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ck_repo.errors import ConfigError
+from ck_repo.store.entry import tag_list
+
+
+class Fields:
+    """The keys of one object.
+
+    Parameters
+    ----------
+    content
+        The object.
+    source
+        The file that it is from.
+    path
+        Where in the file it is, for messages.
+    """
+
+    def __init__(self, content: Any, source: object, path: str = "") -> None:
+        self._source, self._path = source, path
+        if not isinstance(content, Mapping):
+            raise self._error("", content, "an object")
+        self._content = content
+
+    def _error(self, key: str, value: Any, wanted: str) -> ConfigError:
+        where = ".".join(part for part in (self._path, key) if part) or "the whole"
+        return ConfigError(f"{self._source}: {where} is {value!r}, not {wanted}", hint="mend the file")
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._content
+
+    def text(self, key: str, default: str = "") -> str:
+        """A string; a number is taken as one."""
+        value = self._content.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise self._error(key, value, "a text")
+        return str(value)
+
+    def needed(self, key: str) -> str:
+        """A string that has to be there."""
+        if not self.text(key):
+            raise self._error(key, None, "a text")
+        return self.text(key)
+
+    def whole(self, key: str, default: int | None = None) -> int | None:
+        """An integer."""
+        value = self._content.get(key, default)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            raise self._error(key, value, "a whole number")
+        return value
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        """True or false; CK's "yes" and "no" too."""
+        value = self._content.get(key, default)
+        if isinstance(value, str) and value.lower() in ("yes", "no"):
+            return value.lower() == "yes"
+        if not isinstance(value, bool):
+            raise self._error(key, value, "true or false")
+        return value
+
+    def tags(self, key: str = "tags") -> tuple[str, ...]:
+        """Tags, as a list or as text with commas."""
+        value = self._content.get(key, [])
+        if not isinstance(value, str | list):
+            raise self._error(key, value, "a list of tags")
+        return tuple(tag_list(value))
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of strings."""
+        value = self._content.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise self._error(key, value, "a list of texts")
+        return tuple(value)
+
+    def table(self, key: str) -> dict[str, Any]:
+        """An object as it is."""
+        value = self._content.get(key) or {}
+        if not isinstance(value, Mapping):
+            raise self._error(key, value, "an object")
+        return {str(name): each for name, each in value.items()}
+
+    def fields(self, key: str) -> Fields:
+        """An object, to be read further."""
+        return Fields(self.table(key), self._source, f"{self._path}.{key}".strip("."))
+
+    def each(self, key: str) -> dict[str, Fields]:
+        """An object of objects."""
+        base = f"{self._path}.{key}".strip(".")
+        return {name: Fields(value, self._source, f"{base}.{name}") for name, value in self.table(key).items()}
+
+    def rows(self, key: str) -> list[Fields]:
+        """A list of objects."""
+        value = self._content.get(key) or []
+        if not isinstance(value, list):
+            raise self._error(key, value, "a list")
+        base = f"{self._path}.{key}".strip(".")
+        return [Fields(row, self._source, f"{base}[{number}]") for number, row in enumerate(value)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object itself."""
+        return dict(self._content)
+
+    def only(self, *known: str) -> None:
+        """Refuse keys that are not known."""
+        from ck_repo.errors import did_you_mean
+
+        for key in self._content:
+            if key not in known:
+                raise ConfigError(
+                    f"{self._source}: {f'{self._path}.' if self._path else ''}{key} is not a known key", hint=did_you_mean(str(key), known)
+                )

@@ -1,0 +1,164 @@
+"""Repositories that come by git. Nothing of what is pulled is run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from ck_repo.errors import ConflictError, NotFoundError, StorageError, UsageError
+from ck_repo.store.atomic import publish_folder, storage_errors
+from ck_repo.store.folders import repos_root
+from ck_repo.store.lock import locked
+from ck_repo.store.repositories import DESCRIPTION, Repositories, Repository, check_name, read_repository
+
+_TIMEOUT = 1800  # s; a clone of a large repository over a slow line
+
+
+def run_git(*words: str, folder: Path | None = None) -> str:
+    """Run git without prompts, hooks or a pager; return what it printed."""
+    environment = os.environ | {"GIT_TERMINAL_PROMPT": "0", "GIT_PAGER": "cat", "LC_ALL": "C"}
+    command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", *words]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT
+        )
+    except FileNotFoundError:
+        raise StorageError("git is not installed", hint="install git, or get the repository as a zip: `ck unzip repo`") from None
+    except subprocess.TimeoutExpired:
+        raise StorageError(f"git {words[0]} did not end within {_TIMEOUT} s") from None
+    if done.returncode:
+        raise StorageError(f"git {words[0]} failed (exit status {done.returncode})", tail=done.stderr[-1500:])
+    return done.stdout.strip()
+
+
+def url_of(name: str) -> str:
+    """The URL for the short forms of CK: ``owner@name`` is a public GitHub repository, ``name`` one of ctuning's.
+
+    >>> url_of("octoml@venv")
+    'https://github.com/octoml/venv'
+    """
+    owner, _, repository = name.rpartition("@")
+    return f"https://github.com/{owner or 'ctuning'}/{repository}"
+
+
+def pull(repositories: Repositories, name: str, url: str = "", checkout: str = "") -> list[tuple[Repository, str]]:
+    """Clone a repository, or bring it up to date, and then those that it depends on.
+
+    Parameters
+    ----------
+    name
+        Alias of a repository that is here, or a short form (`url_of`).
+    url
+        Where from, for one that is not here yet.
+    checkout
+        A branch, tag or commit to pin it to.
+
+    Returns
+    -------
+    list of (repository, what was done)
+    """
+    done: list[tuple[Repository, str]] = []
+    waiting = [(name, url, checkout)]
+    seen: set[str] = set()
+    while waiting:
+        alias, address, pin = waiting.pop(0)
+        row, did = _pull_one(repositories, alias, address, pin)
+        repositories.forget_cache()
+        if row.uid in seen:
+            continue
+        seen.add(row.uid)
+        done.append((row, did))
+        waiting += [(need, where, "") for need, where in row.dependencies]
+    return done
+
+
+def _pull_one(repositories: Repositories, name: str, url: str, checkout: str) -> tuple[Repository, str]:
+    alias = name or _alias_from(url)
+    if not alias:
+        raise UsageError("which repository?", hint="`ck pull repo:NAME`, `ck pull repo --url=URL` or `ck pull all`")
+    here = next((row for row in repositories.all() if alias in (row.alias, row.uid) or (url and row.url == url)), None)
+    if here is None and "@" in name and not url:
+        here = next((row for row in repositories.all() if row.url == url_of(name)), None)
+    if here:
+        return here, update(here, checkout)
+    address = url or url_of(name)
+    return clone(address, alias.rpartition("@")[2], checkout)
+
+
+def _alias_from(url: str) -> str:
+    return url.rstrip("/").rpartition("/")[2].removesuffix(".git")
+
+
+def clone(url: str, alias: str, checkout: str = "") -> tuple[Repository, str]:
+    """Clone into CK_REPOS; a folder that is no CK repository is refused and leaves nothing behind."""
+    check_name(alias)
+    if url.startswith("-"):
+        raise UsageError(f"{url!r} is no URL")
+    final = repos_root() / alias
+    with locked(repos_root() / ".locks" / f"{alias}.lock", f"pulling {alias}"):
+        if final.exists():
+            raise ConflictError(f"{final} exists already", hint="remove it, or pull under another name: `ck pull repo:NAME --url=…`")
+        staging = final.with_name(f".{alias}.{os.getpid()}.new")
+        with storage_errors(f"cloning {url}"):
+            shutil.rmtree(staging, ignore_errors=True)
+            staging.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            run_git("clone", "--quiet", "--", url, str(staging))
+            if checkout:
+                _check_out(staging, checkout)
+            if not (staging / DESCRIPTION).is_file():
+                raise NotFoundError(f"{url} is not a CK repository: it has no {DESCRIPTION}")
+            read_repository(staging)
+            publish_folder(staging, final)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+    return read_repository(final), f"cloned at {commit_of(final)}"
+
+
+def _check_out(folder: Path, checkout: str) -> None:
+    if checkout.startswith("-"):
+        raise UsageError(f"{checkout!r} is no branch, tag or commit")
+    run_git("-c", "advice.detachedHead=false", "checkout", "--quiet", checkout, "--", folder=folder)
+
+
+def update(row: Repository, checkout: str = "") -> str:
+    """Bring a clone up to date; one pinned to a commit stays there unless another pin is given."""
+    if not (row.path / ".git").exists():
+        return "not under git; left as it is"
+    before = commit_of(row.path)
+    with locked(repos_root() / ".locks" / f"{row.alias}.lock", f"pulling {row.alias}"):
+        if not run_git("remote", folder=row.path):
+            return f"no remote; stays at {before}"
+        run_git("fetch", "--quiet", "--tags", folder=row.path)
+        if checkout:
+            _check_out(row.path, checkout)
+        branch = run_git("rev-parse", "--abbrev-ref", "HEAD", folder=row.path)
+        if branch == "HEAD":
+            return f"pinned at {commit_of(row.path)}"
+        run_git("merge", "--quiet", "--ff-only", "@{upstream}", folder=row.path)
+    after = commit_of(row.path)
+    return f"up to date at {after}" if after == before else f"updated from {before} to {after}"
+
+
+def commit_of(folder: Path) -> str:
+    """The commit that is checked out, twelve digits; empty outside git."""
+    try:
+        return run_git("rev-parse", "--short=12", "HEAD", folder=folder)
+    except StorageError:
+        return ""
+
+
+def state_of(folder: Path) -> dict[str, object]:
+    """Commit, remote and whether files were changed since: what an experiment keeps of a repository."""
+    try:
+        top = run_git("rev-parse", "--show-toplevel", folder=folder)
+        commit = run_git("rev-parse", "HEAD", folder=folder)
+        changed = run_git("status", "--porcelain", "--untracked-files=normal", "--", ".", folder=folder)
+    except StorageError:
+        return {"git": False}
+    if Path(top) != folder.resolve():
+        return {"git": False}
+    return {"git": True, "commit": commit, "changed": bool(changed)}

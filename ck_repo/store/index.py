@@ -1,0 +1,235 @@
+"""A search index for each folder of entries, checked against the disk at every use.
+
+What is kept, in an SQLite file under CK_REPOS/.index: the tags of every entry, and for every entry the change time of its
+meta.json. A search compares the change times first (one `stat` an entry, no file is opened) and reads only what differs, so
+an entry that was edited by hand, pulled, added or removed is seen at once. The change time (ctime) is used since no
+program can set it: an older file that is copied over a newer one is seen too.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from array import array
+from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from ck_repo.errors import CKError
+from ck_repo.store.entry import META, read_json_object, read_uid, tag_list
+from ck_repo.store.folders import repos_root
+from ck_repo.store.query import TagQuery
+
+_ABSENT = -1  # the folder has no meta.json
+_UNSURE = 0  # changed so lately that a second change could bear the same time: read it again
+_TICK_NS = 50_000_000  # longer than the coarsest time step of a file system's clock in use
+_PARALLEL = 20_000  # from this many entries on, two processes share the `stat` calls
+_SCHEMA = """
+CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB);
+CREATE TABLE entry (folder TEXT PRIMARY KEY, uid TEXT, tags TEXT, problem TEXT) WITHOUT ROWID;
+CREATE TABLE tag (tag TEXT, folder TEXT, PRIMARY KEY (tag, folder)) WITHOUT ROWID;
+CREATE INDEX by_uid ON entry (uid);
+CREATE INDEX by_folder ON tag (folder);
+"""
+_VERSION = 1
+
+
+class ModuleIndex:
+    """The index of one module's folder in one repository, brought up to date when it is opened."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = str(folder)
+        self._database = self._opened(_file_for(folder))
+
+    def _opened(self, path: Path) -> sqlite3.Connection:
+        """Open and refresh the file; a broken one is made anew; where no file can be written, work in memory."""
+        for attempt in ("as it is", "anew"):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if attempt == "anew":
+                    path.unlink(missing_ok=True)
+                database = _connect(str(path))
+                self._refresh(database)
+                return database
+            except (sqlite3.DatabaseError, OSError, ValueError):
+                continue
+        database = _connect(":memory:")
+        self._refresh(database)
+        return database
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def with_tags(self, query: TagQuery) -> list[str]:
+        """Names of the folders whose entries match, sorted."""
+        if not query.required:
+            rows = {row[0] for row in self._database.execute("SELECT folder FROM entry WHERE problem IS NULL")}
+        else:
+            tags = sorted(query.required)
+            select = " INTERSECT ".join(["SELECT folder FROM tag WHERE tag = ?"] * len(tags))
+            rows = {row[0] for row in self._database.execute(select, tags)}
+        for tag in query.excluded:
+            rows -= {row[0] for row in self._database.execute("SELECT folder FROM tag WHERE tag = ?", (tag,))}
+        return sorted(rows)
+
+    def containing(self, text: str) -> list[str]:
+        """Names of the folders whose name or tags contain `text`."""
+        escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        pattern = f"%{escaped}%"
+        rows = self._database.execute(
+            "SELECT folder FROM entry WHERE folder LIKE ?1 ESCAPE '\\' OR tags LIKE ?1 ESCAPE '\\' ORDER BY folder", (pattern,)
+        )
+        return [row[0] for row in rows]
+
+    def with_uid(self, uid: str) -> list[str]:
+        """Names of the folders whose entry has that UID; more than one is a fault of the repository."""
+        return [row[0] for row in self._database.execute("SELECT folder FROM entry WHERE uid = ? ORDER BY folder", (uid,))]
+
+    def tags(self) -> list[str]:
+        """Every tag that is in use."""
+        return [row[0] for row in self._database.execute("SELECT DISTINCT tag FROM tag ORDER BY tag")]
+
+    def problems(self) -> list[str]:
+        """What is wrong with entries that cannot be read, and with UIDs that two entries share."""
+        found = [row[0] for row in self._database.execute("SELECT problem FROM entry WHERE problem IS NOT NULL ORDER BY folder")]
+        doubles = self._database.execute(
+            "SELECT uid, group_concat(folder, ' and ') FROM (SELECT uid, folder FROM entry WHERE uid != '' ORDER BY folder) "
+            "GROUP BY uid HAVING count(*) > 1"
+        )
+        return found + [f"{self._folder}: {folders} have the same UID {uid}" for uid, folders in doubles]
+
+    def _refresh(self, database: sqlite3.Connection) -> None:
+        if self._difference(database) is None:
+            return
+        database.execute("BEGIN IMMEDIATE")  # one writer at a time, and it compares again: another may have been first
+        difference = self._difference(database)
+        if difference is not None:
+            self._apply(database, difference)
+        database.execute("COMMIT")
+
+    def _difference(self, database: sqlite3.Connection) -> _Difference | None:
+        """What has to be read again; None when the index is up to date."""
+        state = dict(database.execute("SELECT key, value FROM state"))
+        listed = _list_time(self._folder)
+        names = _split(state["names"]) if state else []
+        old = array("q", state.get("times", b""))
+        if state and listed != _UNSURE and str(listed) == state["listed"]:
+            times = change_times(self._folder, names)
+            if times == old and _UNSURE not in times:
+                return None
+            changed = [n for n, a, b in zip(names, old, times, strict=True) if a != b or b == _UNSURE]
+            return _Difference([], changed, names, times, listed)
+        known = dict(zip(names, old, strict=True))
+        names = _entry_folders(self._folder)
+        times = change_times(self._folder, names)
+        changed = [n for n, at in zip(names, times, strict=True) if at == _UNSURE or known.get(n) != at]
+        return _Difference(sorted(set(known) - set(names)), changed, names, times, listed)
+
+    def _apply(self, database: sqlite3.Connection, new: _Difference) -> None:
+        times = dict(zip(new.names, new.times, strict=True))
+        for name in [*new.gone, *new.changed]:
+            database.execute("DELETE FROM tag WHERE folder = ?", (name,))
+            database.execute("DELETE FROM entry WHERE folder = ?", (name,))
+        for name in new.changed:
+            if times[name] != _ABSENT:
+                uid, tags, problem = _read(Path(self._folder, name))
+                database.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", (name, uid, ",".join(tags), problem))
+                database.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?)", [(tag, name) for tag in tags])
+        state = {"names": "\0".join(new.names).encode(), "times": new.times.tobytes(), "listed": str(new.listed)}
+        database.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", state.items())
+
+
+class _Difference(NamedTuple):
+    """What differs between the index and the disk."""
+
+    gone: list[str]
+    changed: list[str]
+    names: list[str]
+    times: array[int]
+    listed: int
+
+
+def change_times(folder: str, names: Sequence[str]) -> array[int]:
+    """The change time of every entry's meta.json in ns: -1 if there is none, 0 if it is too fresh to be relied on."""
+    if len(names) < _PARALLEL or not hasattr(os, "fork"):
+        return _times(folder, names)
+    middle = len(names) // 2
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:  # the child only calls stat and writes, so that a fork is safe
+        status = 1
+        with suppress(BaseException), open(writer, "wb") as file:
+            file.write(_times(folder, names[middle:]).tobytes())
+            status = 0
+        os._exit(status)
+    os.close(writer)
+    first = _times(folder, names[:middle])
+    with open(reader, "rb") as file:
+        second = file.read()
+    _, status = os.waitpid(child, 0)
+    return first + (array("q", second) if status == 0 else _times(folder, names[middle:]))
+
+
+def _times(folder: str, names: Sequence[str]) -> array[int]:
+    stat, times = os.stat, array("q")
+    sure = time.time_ns() - _TICK_NS
+    for name in names:
+        try:
+            at = stat(f"{folder}/{name}/{META}").st_ctime_ns
+        except OSError:
+            times.append(_ABSENT)
+        else:
+            times.append(at if at < sure else _UNSURE)
+    return times
+
+
+def _list_time(folder: str) -> int:
+    """When an entry was last added to the folder or removed from it, in ns."""
+    try:
+        at = os.stat(folder).st_mtime_ns
+    except OSError:
+        return _ABSENT
+    return at if at < time.time_ns() - _TICK_NS else _UNSURE
+
+
+def _entry_folders(folder: str) -> list[str]:
+    try:
+        with os.scandir(folder) as rows:
+            return sorted(row.name for row in rows if not row.name.startswith(".") and row.is_dir())
+    except FileNotFoundError:
+        return []
+
+
+def _read(folder: Path) -> tuple[str, list[str], str | None]:
+    """UID, tags and problem of an entry."""
+    try:
+        uid = read_uid(folder)
+        return uid, tag_list(read_json_object(folder / META).get("tags", [])), None
+    except (CKError, TypeError, OSError) as error:
+        return "", [], str(error).splitlines()[0]
+
+
+def _split(names: bytes) -> list[str]:
+    return names.decode().split("\0") if names else []
+
+
+def _file_for(folder: Path) -> Path:
+    return repos_root() / ".index" / f"{sha256(os.fsencode(folder)).hexdigest()[:24]}.sqlite"
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    """Open an index file, with its tables made if they are not there."""
+    database = sqlite3.connect(path, timeout=30, isolation_level=None)
+    if database.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+        database.execute("PRAGMA synchronous = OFF")  # an index that a crash spoils is made anew
+        database.execute("BEGIN IMMEDIATE")
+        if database.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+            for statement in filter(str.strip, _SCHEMA.split(";")):
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version = {_VERSION}")
+        database.execute("COMMIT")
+    return database

@@ -1,0 +1,37 @@
+"""Locks across processes, one a key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ck_repo.errors import StorageError
+from ck_repo.store.atomic import storage_errors
+
+
+@contextmanager
+def locked(path: Path, doing: str, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock file `path` while the body runs; say so when another process has it.
+
+    The operating system frees the lock when its holder ends, however it ends.
+    """
+    import sys
+
+    from filelock import FileLock, Timeout
+
+    with storage_errors(f"locking {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    with storage_errors(f"locking {path}"):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if not wait:
+                raise StorageError(f"{doing}: another process is at it", hint="wait for it to end") from None
+            print(f"{doing}: another process is at it; waiting", file=sys.stderr)
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,32 @@
+"""The modules of CK that this project knows, their UIDs, and the other names by which people call them."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from ck_repo.store.uid import uid_from_digest
+
+# UIDs of the public repositories' alias files, so that a stock CK finds its own modules in what we write.
+_STOCK_UIDS = {
+    "module": "032630d041b4fd8a",
+    "soft": "5e1100048ab875d7",
+    "package": "1dc07ee0f4742028",
+    "env_templates": "00437f87b26fd015",
+    "venv": "7ed17cb445bb5f69",
+    "env": "9b9b3208ac44b891",
+    "program": "b0ac08fe1d3c2615",
+    "experiment": "bc0409fb61f0aa82",
+    "repo": "befd7892b0d469e9",
+}
+_ALIASES = {"venv.template": "env_templates", "result": "experiment", "repository": "repo"}
+_BY_UID = {uid: name for name, uid in _STOCK_UIDS.items()}
+
+
+def canonical_module(name: str) -> str:
+    """The module's own name for any of its names or its UID."""
+    return _ALIASES.get(name) or _BY_UID.get(name) or name
+
+
+def module_uid(name: str) -> str:
+    """The module's UID; a module of the user's own gets the one that its name gives."""
+    return _STOCK_UIDS.get(name) or uid_from_digest(sha256(b"module " + name.encode()).hexdigest())

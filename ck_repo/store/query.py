@@ -1,0 +1,42 @@
+"""What a user asks for: names with wildcards, tags to have and tags not to have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ck_repo.store.entry import tag_list
+
+
+def is_pattern(text: str) -> bool:
+    """Whether `text` has a wildcard (``*`` or ``?``), or is empty and so means all."""
+    return not text or "*" in text or "?" in text
+
+
+@dataclass(frozen=True)
+class TagQuery:
+    """Tags that an entry must have, and tags that it must not have."""
+
+    required: frozenset[str]
+    excluded: frozenset[str] = frozenset()
+
+    @classmethod
+    def parse(cls, text: str | Iterable[str]) -> TagQuery:
+        """Read ``a,b,-c``: a and b, but not c.
+
+        >>> TagQuery.parse("coco,-full").matches({"coco", "val"})
+        True
+        """
+        words = tag_list(text)
+        return cls(
+            frozenset(word for word in words if not word.startswith("-")),
+            frozenset(word[1:] for word in words if word.startswith("-")),
+        )
+
+    def matches(self, tags: Iterable[str]) -> bool:
+        """Whether an entry with these tags is one that is asked for."""
+        have = set(tags)
+        return self.required <= have and not (self.excluded & have)
+
+    def __str__(self) -> str:
+        return ",".join([*sorted(self.required), *("-" + tag for tag in sorted(self.excluded))])

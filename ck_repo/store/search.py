@@ -1,0 +1,156 @@
+"""Find entries: by name, by UID, by wildcard, by tags, over all repositories."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from ck_repo.errors import CKError, ConflictError, NotFoundError, did_you_mean
+from ck_repo.store.entry import META, Entry, read_uid, uid_file
+from ck_repo.store.index import ModuleIndex
+from ck_repo.store.query import TagQuery, is_pattern
+from ck_repo.store.repositories import Repositories, Repository
+from ck_repo.store.uid import is_uid
+
+
+def module_names(repositories: Repositories) -> list[str]:
+    """Every module that some repository has entries of."""
+    return sorted({module for row in repositories.all() for module in row.modules()})
+
+
+def find(
+    repositories: Repositories, module: str, pattern: str = "", *, repository: str = "", tags: str = "", text: str = ""
+) -> list[Entry]:
+    """Entries of a module that match.
+
+    Parameters
+    ----------
+    module
+        A module's name; it may hold wildcards.
+    pattern
+        An alias, a UID, a name with wildcards, or nothing for all.
+    repository
+        Where to look; everywhere if empty. Wildcards are allowed.
+    tags
+        ``a,b,-c``: with a and b, without c.
+    text
+        What the name or a tag has to contain.
+    """
+    query = TagQuery.parse(tags)
+    found: list[Entry] = []
+    for row in _chosen(repositories, repository):
+        modules = [name for name in row.modules() if fnmatchcase(name, module or "*")] if is_pattern(module) else [module]
+        for name in modules:
+            found += _in_module(row, name, pattern, query, text)
+    return found
+
+
+def _chosen(repositories: Repositories, pattern: str) -> list[Repository]:
+    if is_pattern(pattern):
+        return [row for row in repositories.all() if fnmatchcase(row.alias, pattern or "*")]
+    return [repositories.get(pattern)]
+
+
+def _in_module(row: Repository, module: str, pattern: str, query: TagQuery, text: str) -> list[Entry]:
+    folder = row.module_folder(module)
+    if not folder.is_dir():
+        return []
+    if query.required or query.excluded or text:
+        index = ModuleIndex(folder)
+        try:
+            names = index.with_tags(query)
+            if text:
+                names = sorted(set(names) & set(index.containing(text)))
+            for problem in index.problems():
+                print(f"warning: {problem}", file=sys.stderr)
+        finally:
+            index.close()
+        if pattern:
+            names = [name for name in names if fnmatchcase(name, pattern) or name == _alias_of(folder, pattern)]
+    elif is_pattern(pattern):
+        names = [name for name in _names(folder) if fnmatchcase(name, pattern or "*")]
+    else:
+        names = [name for name in [_alias_of(folder, pattern)] if name]
+    return list(_entries(row, module, folder, names, strict=bool(pattern) and not is_pattern(pattern)))
+
+
+def _entries(row: Repository, module: str, folder: Path, names: list[str], *, strict: bool) -> Iterator[Entry]:
+    for name in names:
+        try:
+            yield Entry(row.alias, module, name, read_uid(folder / name), folder / name)
+        except CKError as error:
+            if strict:
+                raise
+            print(f"warning: left out: {error.what}", file=sys.stderr)
+
+
+def _names(folder: Path) -> list[str]:
+    with os.scandir(folder) as rows:
+        return sorted(
+            row.name for row in rows if not row.name.startswith(".") and os.path.exists(os.path.join(row.path, META))
+        )
+
+
+def _alias_of(folder: Path, name: str) -> str:
+    """The folder's name for an alias or a UID; empty if there is none."""
+    if (folder / name / META).exists():
+        return name
+    if not is_uid(name):
+        return ""
+    try:
+        alias = uid_file(folder, name).read_text(encoding="utf-8").strip()
+        if alias and (folder / alias / META).exists():
+            _refuse_double(folder, name)
+            return alias
+    except (OSError, UnicodeDecodeError):
+        pass
+    index = ModuleIndex(folder)  # the alias file is lost: the index knows the UIDs all the same
+    try:
+        rows = index.with_uid(name)
+    finally:
+        index.close()
+    if len(rows) > 1:
+        _refuse_double(folder, name)
+    return rows[0] if rows else ""
+
+
+def _refuse_double(folder: Path, uid: str) -> None:
+    index = ModuleIndex(folder)
+    try:
+        rows = index.with_uid(uid)
+    finally:
+        index.close()
+    if len(rows) > 1:
+        raise ConflictError(
+            f"{folder}: {' and '.join(rows)} have the same UID {uid}",
+            hint="name the entry by its alias, and give one of them a new UID with `ck ren … --new_uid`",
+        )
+
+
+def load(repositories: Repositories, module: str, name: str, repository: str = "") -> Entry:
+    """The one entry of that name; not found, or ambiguous, is an error that names the nearest."""
+    found = find(repositories, module, name, repository=repository)
+    if found:
+        return found[0]
+    raise NotFoundError(f"there is no {module}:{name}" + (f" in {repository}" if repository else ""), hint=suggest(repositories, module, name))
+
+
+def suggest(repositories: Repositories, module: str, name: str) -> str:
+    """The nearest names to one that is not there."""
+    if module not in module_names(repositories):
+        return did_you_mean(module, module_names(repositories))
+    return did_you_mean(name, [entry.alias for entry in find(repositories, module)])
+
+
+def known_tags(repositories: Repositories, module: str) -> set[str]:
+    """Every tag in use in a module."""
+    tags: set[str] = set()
+    for row in repositories.all():
+        if row.module_folder(module).is_dir():
+            index = ModuleIndex(row.module_folder(module))
+            tags.update(index.tags())
+            index.close()
+    return tags

@@ -1,0 +1,72 @@
+"""Enter a venv: a subshell with the prompt changed, a command run inside, or lines for `eval`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from ck_repo.errors import NotFoundError, UsageError
+from ck_repo.venv.environment import Venv
+
+SHELLS = ("bash", "zsh", "fish", "sh")
+
+
+def shell_lines(venv: Venv, shell: str) -> list[str]:
+    """What a shell has to evaluate to be in the venv."""
+    folder = shlex.quote(str(venv.folder / "bin"))
+    if shell == "fish":
+        return [f"source {folder}/activate.fish", f"set -gx CK_VENV {shlex.quote(venv.name)}"]
+    return [f". {folder}/activate", f"export CK_VENV={shlex.quote(venv.name)}"]
+
+
+def user_shell(wanted: str = "") -> str:
+    """The shell's name: the one that is asked for, else the user's own if it is known, else bash."""
+    if wanted and wanted not in SHELLS:
+        raise UsageError(f"--shell={wanted} is not one of {', '.join(SHELLS)}")
+    own = Path(os.environ.get("SHELL", "")).name
+    return wanted or (own if own in SHELLS else "bash")
+
+
+def enter(venv: Venv, shell: str) -> int:
+    """Open a subshell in the venv; return its exit status."""
+    lines = "\n".join(shell_lines(venv, shell)) + "\n"
+    with tempfile.TemporaryDirectory(prefix="ck-shell-") as scratch:
+        environment = dict(os.environ)
+        command = [shell]
+        if shell == "bash":
+            start = Path(scratch, "rc")
+            start.write_text(f"[ -f ~/.bashrc ] && . ~/.bashrc\n{lines}")
+            command += ["--rcfile", str(start)]
+        elif shell == "zsh":
+            own = os.environ.get("ZDOTDIR") or "$HOME"
+            Path(scratch, ".zshrc").write_text(f'[ -f "{own}/.zshrc" ] && . "{own}/.zshrc"\n{lines}')
+            environment["ZDOTDIR"] = scratch
+        elif shell == "fish":
+            command += ["--init-command", lines]
+        else:
+            start = Path(scratch, "rc")
+            start.write_text(lines)
+            environment["ENV"] = str(start)
+        return _run(command, environment, shell)
+
+
+def run_inside(venv: Venv, command: Sequence[str]) -> int:
+    """Run one command with the venv's programs first on PATH; return its exit status."""
+    environment = dict(os.environ) | {
+        "VIRTUAL_ENV": str(venv.folder),
+        "CK_VENV": venv.name,
+        "PATH": f"{venv.folder / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
+    environment.pop("PYTHONHOME", None)
+    return _run(command, environment, command[0])
+
+
+def _run(command: Sequence[str], environment: dict[str, str], name: str) -> int:
+    try:
+        return subprocess.run(command, env=environment).returncode
+    except FileNotFoundError:
+        raise NotFoundError(f"{name} is not installed", hint=f"choose another with --shell= ({', '.join(SHELLS)})") from None

@@ -1,0 +1,143 @@
+"""Make a venv from a template, with everything that the template lists."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ck_repo import progress
+from ck_repo.detect.interpreter import Interpreter, find_interpreter
+from ck_repo.detect.survey import survey
+from ck_repo.errors import ConflictError, InstallError
+from ck_repo.install.installer import Installer
+from ck_repo.resolve.plan import Choice
+from ck_repo.resolve.resolver import Resolver
+from ck_repo.resolve.versions import satisfies
+from ck_repo.store.atomic import remove_folder, storage_errors
+from ck_repo.store.entry import META, Entry, link_alias, write_entry
+from ck_repo.store.lock import locked
+from ck_repo.store.modules import module_uid
+from ck_repo.store.repositories import Repositories, check_name
+from ck_repo.store.search import load
+from ck_repo.store.uid import new_uid
+from ck_repo.store.writing import module_folder
+from ck_repo.venv.environment import DEFAULT_TEMPLATE, Venv, find_venv, interpreter_of, read_venv
+from ck_repo.venv.template import Template, read_template
+
+_TIMEOUT = 600  # s
+
+
+@dataclass(frozen=True)
+class VenvPlan:
+    """What making a venv would do."""
+
+    name: str
+    template: Template
+    python: Interpreter
+    choices: dict[str, Choice]
+
+
+def plan_venv(repositories: Repositories, name: str, template_name: str = "", python: str = "") -> VenvPlan:
+    """Decide on interpreter and components; nothing is made yet."""
+    check_name(name)
+    template = read_template(load(repositories, "env_templates", template_name or DEFAULT_TEMPLATE))
+    interpreter = find_interpreter(python or _ours_if_in(template.python))
+    if not satisfies(interpreter.version, template.python):
+        raise ConflictError(
+            f"the template {template.name} is for Python {template.python}, and {interpreter.path} is {interpreter.version}",
+            hint="choose another with --python=3.11",
+        )
+    existing = find_venv(repositories, name)
+    resolver = Resolver(survey(repositories, existing.packages if existing else {}))
+    return VenvPlan(name, template, interpreter, resolver.dependencies(template.components, f"template {template.name}"))
+
+
+def _ours_if_in(wanted: str) -> str:
+    """Our own interpreter when the template allows it, else the first that it does."""
+    ours = ".".join(map(str, sys.version_info[:3]))
+    return "" if satisfies(ours, wanted) else wanted
+
+
+def create_venv(repositories: Repositories, plan: VenvPlan, *, force: bool = False, trust: bool = False) -> Venv:
+    """Carry out a plan. The entry appears when all of it is there; a venv that exists gets what it lacks.
+
+    Parameters
+    ----------
+    repositories
+        The venv is an entry of `local`.
+    plan
+        What `plan_venv` decided.
+    force
+        Make it anew if it exists.
+    trust
+        Let scripts of other repositories' recipes run.
+    """
+    local = repositories.writable()
+    folder = module_folder(local, "venv") / plan.name
+    with locked(folder.with_name(f".{plan.name}.lock"), f"making venv:{plan.name}"):
+        if (folder / META).exists() and not force:
+            return _complete(repositories, plan, trust)
+        if folder.exists():  # of a process that was killed, or to be replaced
+            remove_folder(folder)
+        progress.say(f"making venv:{plan.name} with Python {plan.python.version} in {folder}")
+        try:
+            with storage_errors(f"making venv:{plan.name}"):
+                folder.mkdir(parents=True)
+                _virtualenv(plan.python, folder / "venv", plan.name)
+                Installer(repositories, interpreter_of(folder / "venv"), trust=trust).install(plan.choices)
+                return _publish(plan, folder)
+        except BaseException:
+            log = folder / "venv" / "ck-install.log"
+            if log.exists():
+                shutil.copy(log, folder.with_name(f".{plan.name}.log"))
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+def _complete(repositories: Repositories, plan: VenvPlan, trust: bool) -> Venv:
+    venv = find_venv(repositories, plan.name)
+    assert venv is not None
+    venv.check()
+    if venv.template != plan.template.name:
+        raise ConflictError(
+            f"venv:{plan.name} exists already, made from {venv.template}", hint="choose another name, or make it anew with --force"
+        )
+    if venv.version != plan.python.version and plan.python.path != venv.python:
+        raise ConflictError(
+            f"venv:{plan.name} exists already, with Python {venv.version}", hint="choose another name, or make it anew with --force"
+        )
+    Installer(repositories, venv.python, trust=trust).install(plan.choices)
+    return venv
+
+
+def _virtualenv(python: Interpreter, folder: Path, name: str) -> None:
+    command = [
+        sys.executable, "-m", "virtualenv", "--quiet", "--python", str(python.path), "--no-periodic-update",
+        "--no-download", "--prompt", f"CK {name}", str(folder),
+    ]  # fmt: skip
+    with progress.task(f"making venv:{name}"):
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, stdin=subprocess.DEVNULL)
+        except subprocess.TimeoutExpired:
+            raise InstallError(f"virtualenv did not end within {_TIMEOUT} s") from None
+    if done.returncode:
+        raise InstallError(
+            f"virtualenv failed (exit status {done.returncode})", tail=(done.stderr or done.stdout)[-2000:],
+            hint="choose another interpreter with --python=",
+        )  # fmt: skip
+
+
+def _publish(plan: VenvPlan, folder: Path) -> Venv:
+    uid = new_uid()
+    meta = {
+        "tags": ["venv", plan.template.name, f"python-{plan.python.version}"],
+        "template": plan.template.name,
+        "python_version": plan.python.version,
+        "python_path": str(plan.python.path),
+    }
+    link_alias(folder, uid)
+    write_entry(folder, uid, meta, module="venv", module_uid=module_uid("venv"))
+    return read_venv(Entry("local", "venv", plan.name, uid, folder))
