@@ -1,0 +1,126 @@
+"""What is installed or registered: show, locate, print, remove, clean."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
+from ck_repo.actions.entry import confirm, matching, row_of
+from ck_repo.actions.package import VENV
+from ck_repo.actions.request import Request
+from ck_repo.errors import UsageError
+from ck_repo.store.entry import Entry
+
+ACTIONS: Actions = {}
+
+
+def _rows(request: Request) -> list[tuple[Entry, dict[str, Any]]]:
+    return [(entry, entry.meta()) for entry in matching(request, needed=bool(request.entry or request.text("tags")))]
+
+
+@action(ACTIONS, "show", "everything that is installed or registered, and the venv's Python packages", example="ck show env --tags=dataset", options=[TAGS, VENV])
+def show(request: Request) -> Answer:
+    """A table of env entries, and of the venv's Python packages."""
+    from ck_repo.store.repositories import Repositories
+    from ck_repo.venv.environment import chosen_name, find_venv
+
+    rows = _rows(request)
+    table = [(entry.uid, meta.get("name", ""), meta.get("version") or "-", meta.get("source", ""), meta.get("path", "")) for entry, meta in rows]
+    lines = table_lines(("env", "name", "version", "source", "folder"), table) if rows else ["nothing is installed or registered"]
+    venv = find_venv(Repositories(), chosen_name(request.text("venv")))
+    packages = venv.packages if venv and not request.entry and not request.text("tags") else {}
+    if venv and packages:
+        lines += ["", f"Python packages of venv:{venv.name} (Python {venv.version}):", *table_lines(("package", "version"), list(packages.items()))]
+    data = [{**row_of(entry), "meta": meta} for entry, meta in rows]
+    return Answer({"lst": data, "python_packages": packages}, lines)
+
+
+@action(ACTIONS, "locate", "the folder of what is installed", example="ck locate env --tags=dataset,coco,2017,val", options=[TAGS], aliases=["where"])
+def locate(request: Request) -> Answer:
+    """Print folders."""
+    rows = _rows(request)
+    if not rows:
+        raise UsageError("locate what?", hint="`ck locate env --tags=…`; `ck show env` lists all")
+    data = [{**row_of(entry), "path": str(meta.get("path", "")), "file": str(meta.get("file", ""))} for entry, meta in rows]
+    return Answer({"lst": data, "path": data[0]["path"]}, [row["path"] for row in data])
+
+
+@action(ACTIONS, "cat", "all that is known of something installed", example="ck cat env --tags=model,demo", options=[TAGS], aliases=["load"])
+def cat(request: Request) -> Answer:
+    """Print the meta."""
+    rows = _rows(request)
+    if not rows:
+        raise UsageError("which one?", hint="`ck cat env --tags=…`; `ck show env` lists all")
+    data = [{**row_of(entry), "dict": meta} for entry, meta in rows]
+    return Answer({"lst": data, "dict": rows[0][1]}, [json.dumps(meta, indent=2, sort_keys=True, ensure_ascii=False) for _, meta in rows])
+
+
+@action(
+    ACTIONS,
+    "rm",
+    "remove what is installed; what is registered is only forgotten, its files stay",
+    example="ck rm env --tags=dataset,demo",
+    options=[TAGS, Option("force", "do not ask", kind="flag")],
+    aliases=["remove", "delete"],
+)
+def remove(request: Request) -> Answer:
+    """Remove env entries, with the folders that packages filled."""
+    from ck_repo.store.writing import remove_entry
+
+    if not request.entry and not request.text("tags"):
+        raise UsageError("remove which?", hint="`ck rm env:UID`, `ck rm env --tags=…` or `ck rm env:*`")
+    rows = _rows(request)
+    confirm(request, f"remove {', '.join(str(meta.get('name')) for _, meta in rows)}")
+    for entry, meta in rows:
+        remove_entry(entry)
+        _remove_installed(meta)
+    return Answer({"lst": [row_of(entry) for entry, _ in rows]}, [f"removed {meta.get('name')}" for _, meta in rows])
+
+
+def _remove_installed(meta: dict[str, Any]) -> None:
+    """Remove the folder of a package; nothing outside CK_TOOLS is ever touched."""
+    from ck_repo.store.atomic import remove_folder
+    from ck_repo.store.folders import tools_root
+
+    path = Path(str(meta.get("path", "")))
+    if meta.get("source") == "package" and path.parent == tools_root() and path.is_dir():
+        remove_folder(path)
+
+
+@action(
+    ACTIONS,
+    "clean",
+    "remove what is left over: unfinished installations, fetched archives, pre-processed images; with --all what is installed too",
+    example="ck clean env",
+    options=[Option("all", "what is installed, too", kind="flag"), Option("force", "do not ask", kind="flag")],
+)
+def clean(request: Request) -> Answer:
+    """Free disk space."""
+    from ck_repo.install.fetch import cache_root, clean_cache
+    from ck_repo.store.folders import tools_root
+
+    before = _size(tools_root())
+    if request.flag("all"):
+        confirm(request, "remove everything that is installed")
+        for entry, meta in [(entry, entry.meta()) for entry in matching(request, needed=False)]:
+            from ck_repo.store.writing import remove_entry
+
+            remove_entry(entry)
+            _remove_installed(meta)
+    clean_cache()
+    shutil.rmtree(cache_root() / "preprocessed", ignore_errors=True)
+    for path in tools_root().glob(".*.new"):
+        shutil.rmtree(path, ignore_errors=True)
+    freed = before - _size(tools_root())
+    return Answer({"freed": freed}, [f"freed {freed / 1e6:.1f} MB in {tools_root()}"])
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for base, _, names in os.walk(folder):
+        total += sum(os.lstat(os.path.join(base, name)).st_size for name in names)
+    return total

@@ -1,0 +1,23 @@
+"""The operating system, as CK's `ck detect platform.os` tells it."""
+
+from __future__ import annotations
+
+from ck_repo.actions.declare import Actions, Answer, Option, action
+from ck_repo.actions.request import Request
+
+ACTIONS: Actions = {}
+
+
+@action(
+    ACTIONS,
+    "detect",
+    "the machine: CPU, cores, memory, operating system",
+    example="ck detect platform.os",
+    options=[Option("platform_init_uoa", "accepted for CK's sake: no platform has to be prepared here", value="NAME")],
+)
+def detect(request: Request) -> Answer:
+    """Describe the machine."""
+    from ck_repo.record.platform import describe_platform
+
+    found = describe_platform()
+    return Answer({"platform": found}, [f"{key}: {value}" for key, value in found.items()])

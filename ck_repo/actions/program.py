@@ -1,0 +1,127 @@
+"""Programs: run, benchmark, explain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ck_repo.actions.declare import Actions, Answer, Option, action
+from ck_repo.actions.entry import one, row_of
+from ck_repo.actions.package import DRY_RUN, TRUST, VENV
+from ck_repo.actions.request import Request
+from ck_repo.errors import UsageError
+from ck_repo.run.options import DEVICES, MODES, SCENARIOS, RunOptions, from_cmd_key, from_environment
+from ck_repo.store.entry import tag_list
+
+ACTIONS: Actions = {}
+_OPTIONS = [
+    Option("model", "alias or tags of the model (default: the embedded demo model)", value="TAGS"),
+    Option("dataset", "alias or tags of the data set (default: the one made for the model)", value="TAGS"),
+    Option("backend", "the framework (default: the model's own)", value="NAME"),
+    Option("device", "where it runs (default cpu)", choices=DEVICES, value="cpu"),
+    Option("scenario", "LoadGen's scenario (default offline)", choices=SCENARIOS, value="offline"),
+    Option("mode", "which tests (default both)", choices=MODES, value="both"),
+    Option("time", "least duration of the performance test, in s (default 10)", kind="number", least=0, above=True),
+    Option("count", "images to use, from the first (default all)", kind="whole", least=1),
+    Option("target-qps", "queries/s (server) or samples/s (offline)", kind="number", least=0, above=True),
+    Option("target-latency", "latency bound, in ms", kind="number", least=0, above=True),
+    Option("samples-per-query", "of multistream", kind="whole", least=1),
+    Option("batch-size", "most images a batch (default: measured)", kind="whole", least=1),
+    Option("threads", "threads of a session (default: measured)", kind="whole", least=1),
+    Option("sessions", "sessions side by side (default: measured)", kind="whole", least=1),
+    Option("official", "the figures of the v1.0 rules: 600 s, least counts", kind="flag"),
+    VENV,
+    Option("record", "name of the experiment (every run is recorded; without a name by its UID)", value="NAME", aliases=("record_uoa",)),
+    Option("record_repo", "the repository to record in (default local)", value="NAME"),
+    Option("tags", "further tags of the experiment", value="a,b"),
+    Option("repetitions", "run so many times, each recorded", kind="whole", least=1),
+    Option("cmd_key", "CK's way to say mode and scenario", value="accuracy-offline"),
+    Option("env", "CK's way to give options: CK_LOADGEN_SCENARIO, EXTRA_OPS …", kind="nested"),
+    Option("dep_add_tags", "further tags for a dependency of the program: weights, dataset …", kind="nested"),
+    Option("print_files", "files of the run folder to print at the end", value="a,b"),
+    DRY_RUN,
+    Option("explain", "say what would be done and why, and do nothing", kind="flag"),
+    TRUST,
+]
+
+
+def run_options(request: Request) -> RunOptions:
+    """The options of a run; present names win over CK's older ones."""
+    values: dict[str, Any] = from_environment(request.nested("env"))
+    if request.text("cmd_key"):
+        values |= from_cmd_key(request.text("cmd_key"))
+    names = {"time": "seconds"}
+    kept = ("model", "dataset", "backend", "device", "scenario", "mode", "time", "count", "target_qps", "target_latency",
+            "samples_per_query", "batch_size", "threads", "sessions", "official", "venv")  # fmt: skip
+    values |= {names.get(name, name): request.options[name] for name in kept if request.options.get(name) is not None}
+    tags = {key: str(value) for key, value in request.nested("dep_add_tags").items()}
+    return RunOptions(**values, added_tags=tags)
+
+
+@action(
+    ACTIONS,
+    "run",
+    "install what the benchmark needs, run it, record it",
+    example="ck run program:object-detection --scenario=server --target-qps=50 --target-latency=100",
+    usage="ck run program:object-detection [options]",
+    options=_OPTIONS,
+    aliases=["benchmark"],
+)
+def run(request: Request) -> Answer:
+    """Run a benchmark."""
+    from ck_repo.report.experiment_table import experiment_lines
+    from ck_repo.run.pipeline import execute
+    from ck_repo.run.prepare import prepare
+    from ck_repo.store.repositories import Repositories
+
+    if request.flag("dry_run") or request.flag("explain"):
+        return explain_run(request)
+    repositories = Repositories()
+    options, program = run_options(request), one(request)
+    name = "" if request.text("record") in ("yes", "no") else request.text("record")  # CK's --record has no name
+    repetitions = request.whole("repetitions") or 1
+    if name and repetitions > 1:
+        raise UsageError("--record=NAME names one experiment", hint="leave out the name when there are repetitions")
+    runs, lines = [], []
+    for _ in range(repetitions):
+        plan = prepare(repositories, program, options)
+        record = execute(
+            repositories, plan, name=name, repository=request.text("record_repo"), tags=tag_list(request.text("tags")), trust=request.flag("trust")
+        )
+        runs.append({"path": str(record.experiment.path), "experiment": {"uid": record.experiment.uid, "alias": record.experiment.alias, "path": str(record.experiment.path)}, "results": record.results})
+        lines += ["", *experiment_lines(record.experiment.alias, record.experiment.meta())]
+        for file in tag_list(request.text("print_files")):
+            for path in sorted(record.experiment.path.rglob(file)):
+                lines += ["", f"{path}:", path.read_text(encoding="utf-8", errors="replace").rstrip()]
+    data = dict(runs[-1]) | ({"runs": runs} if repetitions > 1 else {})
+    return Answer(data, [*lines[1:], "", f"recorded: {runs[-1]['path']} (`ck show experiment:{record.experiment.alias}`)"])
+
+
+@action(
+    ACTIONS,
+    "explain",
+    "what a run would use, why, and what was passed over",
+    example="ck explain program:object-detection --model=ssd-mobilenet",
+    options=_OPTIONS,
+)
+def explain_run(request: Request) -> Answer:
+    """Resolve a run and tell the plan."""
+    from ck_repo.resolve import explain
+    from ck_repo.run.prepare import prepare
+    from ck_repo.run.spec import loadgen_settings, rules_of
+    from ck_repo.store.repositories import Repositories
+
+    entry = one(request)
+    plan = prepare(Repositories(), entry, run_options(request))
+    settings = loadgen_settings(plan.options, rules_of(plan))
+    venv = f"venv {plan.venv.name}, Python {plan.venv.version}" if plan.venv else "a new venv"
+    if plan.venv_plan:
+        venv = f"a new venv:{plan.venv_plan.name} from {plan.venv_plan.template.name}, Python {plan.venv_plan.python.version}"
+    reasons = request.flag("explain") or request.action == "explain"
+    lines = [
+        f"run {entry.cid}: {plan.options.scenario}, {' and '.join(plan.options.modes)}, {plan.backend} on {plan.options.device}",
+        f"in {venv}",
+        *explain.as_lines(plan.choices, reasons=reasons),
+        f"LoadGen: {', '.join(f'{key} {value}' for key, value in settings.items() if value is not None)}",
+    ]
+    data = {**row_of(entry), "plan": explain.as_data(plan.choices), "loadgen": settings, "backend": plan.backend, "venv": venv}
+    return Answer(data, lines)

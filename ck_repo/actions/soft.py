@@ -1,0 +1,58 @@
+"""Software, models and data sets that are on the machine already: register them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
+from ck_repo.actions.entry import matching
+from ck_repo.actions.request import Request
+from ck_repo.errors import UsageError
+from ck_repo.store.entry import tag_list
+
+ACTIONS: Actions = {}
+
+
+@action(
+    ACTIONS,
+    "detect",
+    "register something that is on disk; nothing is copied. Without --full_path: the Pythons of this machine",
+    example="ck detect soft:model.onnx --full_path=ssd.onnx --extra_tags=ssd-mobilenet,mine",
+    options=[
+        TAGS,
+        Option("full_path", "the file, or any image of a data set", value="FILE"),
+        Option("extra_tags", "tags by which you will ask for it", value="a,b"),
+        Option("profile", "of a model: how images go in and detections come out, where its interface does not tell", value="NAME"),
+        Option("annotations", "of a data set: its annotation file, if it is not beside the images", value="FILE"),
+        Option("dataset", "of a model: tags of the data set that it is for", value="a,b"),
+    ],
+)
+def detect(request: Request) -> Answer:
+    """Look at a file or folder, and write an env entry that points at it."""
+    from ck_repo.detect import register
+    from ck_repo.store.repositories import Repositories
+
+    found = matching(request)
+    if len(found) > 1:
+        raise UsageError(f"{len(found)} kinds match: {', '.join(entry.cid for entry in found)}", hint="name one of them")
+    soft = found[0]
+    if not request.text("full_path"):
+        if soft.meta().get("detect") != "python":
+            raise UsageError(f"where is it? `ck detect {soft.cid}` needs --full_path=", hint="disks are not searched: name the file")
+        return _pythons()
+    options = {name: request.text(name) for name in ("profile", "annotations", "dataset")}
+    meta = register.detect(soft, Path(request.text("full_path")), options)
+    entry = register.register(Repositories(), meta, tag_list(request.text("extra_tags")))
+    full = entry.meta()
+    lines = [f"registered {full['name']} as env:{entry.alias}", f"tags: {','.join(full['tags'])}", f"file: {full['file']}"]
+    if "model" in full:
+        lines += [f"profile: {full['model']['profile']}", *(f"input: {row}" for row in full["model"]["inputs"])]
+    return Answer({"env": full, "env_uid": entry.uid, "path": str(entry.path), "tags": full["tags"]}, lines)
+
+
+def _pythons() -> Answer:
+    from ck_repo.detect.interpreter import interpreters
+
+    rows = [(row.version, row.implementation, str(row.path)) for row in interpreters()]
+    data = [{"version": version, "implementation": kind, "path": path} for version, kind, path in rows]
+    return Answer({"lst": data}, table_lines(("version", "kind", "path"), rows))

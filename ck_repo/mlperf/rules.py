@@ -1,0 +1,97 @@
+"""The rules of a round, read from one data file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ScenarioRules:
+    """What a round says of a scenario. Times in ms, percentile as 0–1; latency None where there is no bound."""
+
+    name: str
+    percentile: float
+    min_duration_ms: int
+    min_query_count: int
+    target_latency_ms: float | None
+    samples_per_query: int
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules of a round for one benchmark (``ssd-mobilenet`` or ``ssd-resnet34``)."""
+
+    round: str
+    benchmark: str
+    seeds: dict[str, int]
+    performance_sample_count: int
+    loadgen: str
+    scenarios: dict[str, ScenarioRules]
+
+
+@cache
+def _data() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(files("ck_repo.mlperf").joinpath("rules_v1_0.json").read_text(encoding="utf-8"))
+    return content
+
+
+def rules_for(benchmark: str) -> Rules:
+    """The rules of round v1.0 for a benchmark."""
+    data = _data()
+    scenarios = {
+        key: ScenarioRules(
+            row["name"], row["percentile"], row["min_duration_ms"], row["min_query_count"],
+            row["target_latency_ms"].get(benchmark), row["samples_per_query"],
+        )
+        for key, row in data["scenarios"].items()
+    }  # fmt: skip
+    sample_count = data["benchmarks"][benchmark]["performance_sample_count"]
+    return Rules(data["round"], benchmark, dict(data["seeds"]), sample_count, data["loadgen"], scenarios)
+
+
+def benchmark_of(model: dict[str, Any], side: int) -> str:
+    """The benchmark that a model belongs to: what its meta says, else by the side of its input."""
+    return str(model.get("benchmark") or ("ssd-resnet34" if side >= 1200 else "ssd-mobilenet"))
+
+
+def mlperf_conf(rules: Rules) -> str:
+    """mlperf.conf with the round's figures for the benchmark, in the syntax ``model.scenario.key = value``; times in ms."""
+    lines = [f"# MLPerf Inference {rules.round}, {rules.benchmark}"]
+    lines += [f"*.*.{key} = {value}" for key, value in rules.seeds.items()]
+    lines.append(f"{rules.benchmark}.*.performance_sample_count_override = {rules.performance_sample_count}")
+    for row in rules.scenarios.values():
+        lines.append(f"*.{row.name}.target_latency_percentile = {100 * row.percentile:g}")
+        lines.append(f"*.{row.name}.min_duration = {row.min_duration_ms}")
+        lines.append(f"*.{row.name}.min_query_count = {row.min_query_count}")
+        if row.target_latency_ms is not None:
+            lines.append(f"{rules.benchmark}.{row.name}.target_latency = {row.target_latency_ms:g}")
+        if row.name == "MultiStream":
+            lines.append(f"*.{row.name}.samples_per_query = {row.samples_per_query}")
+    return "\n".join(lines) + "\n"
+
+
+def user_conf(rules: Rules, scenario: str, loadgen: dict[str, Any]) -> str:
+    """user.conf: where this run departs from the round's figures. LoadGen is told these by its settings, not by this file."""
+    row = rules.scenarios[scenario]
+    usual = {
+        "min_duration": row.min_duration_ms,
+        "min_query_count": row.min_query_count,
+        "target_latency": row.target_latency_ms,
+        "performance_sample_count_override": rules.performance_sample_count,
+        "samples_per_query": row.samples_per_query,
+        "target_qps": None,
+    }
+    ours = {
+        "min_duration": loadgen["min_duration_ms"],
+        "min_query_count": loadgen["min_query_count"],
+        "target_latency": loadgen["target_latency_ms"],
+        "performance_sample_count_override": loadgen["performance_sample_count"],
+        "samples_per_query": loadgen["samples_per_query"],
+        "target_qps": loadgen["target_qps"],
+    }
+    lines = [f"{rules.benchmark}.{row.name}.{key} = {value:g}" for key, value in ours.items() if value is not None and value != usual[key]]
+    return "\n".join(["# what this run was told beside mlperf.conf", *lines]) + "\n"

@@ -1,0 +1,1 @@
+"""Experiments: what was run, with what, on what, and what came out."""

@@ -1,0 +1,77 @@
+"""Experiment entries: made beside their place while the run goes on, published when it is over."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ck_repo.errors import CKError, ConflictError
+from ck_repo.store.atomic import storage_errors
+from ck_repo.store.entry import Entry, write_entry
+from ck_repo.store.modules import module_uid
+from ck_repo.store.repositories import Repositories, check_name
+from ck_repo.store.uid import new_uid
+from ck_repo.store.writing import module_folder, publish
+
+MODULE = "experiment"
+_KEPT_FAILURES = 5
+_ABANDONED = 24 * 3600  # s after which a run folder without an end belongs to a process that was killed
+
+
+class Recording:
+    """An experiment in the making.
+
+    Parameters
+    ----------
+    repositories
+        Where to write.
+    repository
+        Alias of the repository; `local` if empty.
+    alias
+        The experiment's name; its UID if empty. A name that is taken is refused at once.
+    """
+
+    def __init__(self, repositories: Repositories, repository: str = "", alias: str = "") -> None:
+        self._repository = repositories.writable(repository)
+        self.uid = new_uid()
+        self._home = module_folder(self._repository, MODULE)
+        self._final = self._home / (alias or self.uid)
+        check_name(self._final.name)
+        if self._final.exists():
+            raise ConflictError(f"{MODULE}:{alias} exists already", hint="choose another name with --record=NAME")
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """The run folder. If the run fails its logs stay, beside the experiments and out of their list."""
+        self._tidy()
+        staging = self._home / f".run-{self.uid}"
+        with storage_errors("recording the run"):
+            staging.mkdir(parents=True)
+        try:
+            yield staging
+        except CKError as error:
+            kept = self._home / f".failed-{self.uid}"
+            staging.rename(kept)
+            error.log = error.log.replace(str(staging), str(kept))
+            raise
+        except BaseException:  # Ctrl-C: nothing half-made stays
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+
+    def publish(self, folder: Path, meta: dict[str, Any]) -> Entry:
+        """Give the finished run its entry."""
+        write_entry(folder, self.uid, meta, module=MODULE, module_uid=module_uid(MODULE), name=self._final.name)
+        return publish(self._repository, MODULE, folder, self._final, self.uid)
+
+    def _tidy(self) -> None:
+        failed = sorted(self._home.glob(".failed-*"), key=lambda path: path.stat().st_mtime)
+        for path in failed[: -_KEPT_FAILURES + 1]:
+            shutil.rmtree(path, ignore_errors=True)
+        for path in self._home.glob(".run-*"):
+            if time.time() - path.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(path, ignore_errors=True)
+

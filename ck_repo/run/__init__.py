@@ -1,0 +1,1 @@
+"""Run a benchmark: decide, install, hand over to the harness, record."""

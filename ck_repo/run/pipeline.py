@@ -1,0 +1,91 @@
+"""The workflow of `ck run`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ck_repo.install.installer import Installer
+from ck_repo.mlperf.rules import mlperf_conf, user_conf
+from ck_repo.record.experiment import Recording
+from ck_repo.record.provenance import provenance
+from ck_repo.run.harness import run_harness
+from ck_repo.run.prepare import DATASET, WEIGHTS, RunPlan
+from ck_repo.run.spec import build_spec, rules_of
+from ck_repo.store.atomic import write_json, write_text
+from ck_repo.store.entry import Entry
+from ck_repo.store.fields import Fields
+from ck_repo.store.repositories import Repositories
+from ck_repo.venv.create import create_venv
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run left: its experiment entry and its results."""
+
+    experiment: Entry
+    results: dict[str, Any]
+
+
+def execute(
+    repositories: Repositories, plan: RunPlan, *, name: str = "", repository: str = "", tags: Sequence[str] = (), trust: bool = False
+) -> RunRecord:
+    """Carry out a plan: make the venv, install, run the harness, record.
+
+    Parameters
+    ----------
+    repositories, plan
+        Where, and what.
+    name
+        Alias of the experiment; its UID if empty.
+    repository
+        The repository to record in; `local` if empty.
+    tags
+        Further tags of the experiment.
+    trust
+        Let scripts of other repositories' recipes run.
+    """
+    begun = time.time()
+    recording = Recording(repositories, repository, name)  # first: a name that is taken is told before the work
+    venv = plan.venv
+    if venv is None:
+        assert plan.venv_plan is not None
+        venv = create_venv(repositories, plan.venv_plan, trust=trust)
+    installed = Installer(repositories, venv.python, trust=trust).install(plan.choices)
+    spec = build_spec(plan, installed)
+    with recording.folder() as folder:
+        write_json(folder / "spec.json", spec)
+        rules = rules_of(plan)
+        for mode in spec["modes"]:
+            write_text(folder / mode / "mlperf.conf", mlperf_conf(rules))
+            write_text(folder / mode / "user.conf", user_conf(rules, plan.options.scenario, spec["loadgen"]))
+        before = time.time()
+        program = plan.program.entry
+        harness = Fields(program.meta(), program.path).needed("harness")
+        results = run_harness(venv.python, program.path, harness, folder / "spec.json")
+        measured = time.time() - before
+        meta = {
+            "tags": _experiment_tags(plan, spec, tags),
+            "program": {"alias": program.alias, "uid": program.uid, "digest": plan.program.digest},
+            "options": plan.options.as_data(),
+            "spec": spec,
+            "results": results,
+            "model": installed[WEIGHTS],
+            "dataset": installed[DATASET],
+            "seconds": {"all": round(time.time() - begun, 3), "harness": round(measured, 3)},
+            **provenance(repositories, venv, [program.repository, *_repositories_of(installed)]),
+        }
+        return RunRecord(recording.publish(folder, meta), results)
+
+
+def _repositories_of(installed: dict[str, dict[str, Any]]) -> list[str]:
+    return [str((meta.get("component") or {}).get("repository", "")) for meta in installed.values()]
+
+
+def _experiment_tags(plan: RunPlan, spec: dict[str, Any], more: Sequence[str]) -> list[str]:
+    found = {"experiment", "mlperf", "object-detection", plan.options.scenario, plan.backend, *spec["modes"], *more}
+    found |= {spec["model"]["name"], spec["dataset"]["name"]}
+    return sorted(tag.replace(" ", "-").replace(",", "-") for tag in found if tag)
+

@@ -1,0 +1,82 @@
+"""Decide what a run needs: the venv, the model, its data set, its framework. Nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ck_repo.detect.survey import survey
+from ck_repo.errors import UsageError
+from ck_repo.mlperf.profiles import Profile, profile
+from ck_repo.resolve.component import Component, read_component
+from ck_repo.resolve.plan import Choice
+from ck_repo.resolve.resolver import Resolver
+from ck_repo.run.options import RunOptions
+from ck_repo.store.entry import Entry
+from ck_repo.store.repositories import Repositories
+from ck_repo.venv.create import VenvPlan, plan_venv
+from ck_repo.venv.environment import Venv, chosen_name, find_venv
+
+WEIGHTS, DATASET = "weights", "dataset"
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a run will use.
+
+    Attributes
+    ----------
+    venv
+        The venv, if it exists; else `venv_plan` says how to make it.
+    choices
+        By the key of the program's dependency; `weights` and `dataset` among them.
+    model
+        The `model` section of the weights' meta.
+    """
+
+    program: Component
+    options: RunOptions
+    venv: Venv | None
+    venv_plan: VenvPlan | None
+    choices: Mapping[str, Choice]
+    model: Mapping[str, Any]
+    profile: Profile
+    backend: str
+
+
+def prepare(repositories: Repositories, program_entry: Entry, options: RunOptions) -> RunPlan:
+    """Resolve a run."""
+    program = read_component(program_entry)
+    name = chosen_name(options.venv)
+    venv = find_venv(repositories, name)
+    if venv:
+        venv.check()
+    venv_plan = None if venv else plan_venv(repositories, name)
+    resolver = Resolver(survey(repositories, venv.packages if venv else {}))
+    added: dict[str, list[str]] = {key: tags.split(",") for key, tags in options.added_tags.items()}
+    if options.model:
+        added[WEIGHTS] = [*added.get(WEIGHTS, []), *options.model.split(",")]
+    by_key = {row.key: row for row in program.deps}
+    unknown = sorted(set(added) - set(by_key))
+    if unknown:
+        raise UsageError(f"{program_entry.cid} has no dependency {unknown[0]!r}", hint=f"it has {', '.join(by_key)}")
+    weights = resolver.dependencies([by_key[WEIGHTS]], program_entry.cid, added=added)[WEIGHTS]
+    model = weights.section("model")
+    chosen = profile(str(model.get("profile", "")))
+    backend = options.backend or str(model.get("backend", ""))
+    if options.dataset:
+        added[DATASET] = [*added.get(DATASET, []), *options.dataset.split(",")]
+    elif DATASET not in added and model.get("dataset"):
+        added[DATASET] = str(model["dataset"]).split(",")
+    choices = resolver.with_options(backend=backend).dependencies(program.deps, program_entry.cid, added=added)
+    _check_backend(program, backend, str(model.get("backend", "")), weights)
+    return RunPlan(program, options, venv, venv_plan, choices, model, chosen, backend)
+
+
+def _check_backend(program: Component, backend: str, own: str, weights: Choice) -> None:
+    known = sorted({value for row in program.deps for value in row.when.get("backend", ())})
+    if backend not in known:
+        raise UsageError(f"there is no backend {backend!r} for {program.entry.cid}", hint=f"known: {', '.join(known)}")
+    if backend != own:
+        raise UsageError(f"{weights.name} is a model for {own}, not for {backend}", hint="leave out --backend, or choose another --model")

@@ -1,0 +1,99 @@
+"""spec.json: what the engine asks of the harness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ck_repo.mlperf.rules import Rules, benchmark_of, rules_for
+from ck_repo.run.options import DEFAULT_SECONDS, RunOptions
+from ck_repo.run.prepare import DATASET, WEIGHTS, RunPlan
+from ck_repo.store.folders import tools_root
+
+VERSION = 1
+_DEFAULT_SERVER_QPS = 10.0
+
+
+def build_spec(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The spec of a run.
+
+    Parameters
+    ----------
+    plan
+        What was decided.
+    installed
+        Meta of what was installed, by the key of the program's dependency.
+    """
+    weights, dataset = installed[WEIGHTS], installed[DATASET]
+    described = plan.profile.as_data()
+    described.pop("name")
+    base = Path(str(dataset["path"]))
+    parts = dataset["dataset"]
+    return {
+        "version": VERSION,
+        "model": {
+            "name": label(weights),
+            "path": str(weights["file"]),
+            "backend": plan.backend,
+            "input": str(plan.model.get("input", "")),
+            "max_batch": plan.model.get("max_batch"),
+            **described,
+        },
+        "dataset": {
+            "name": label(dataset),
+            "images": str(base / parts["images"]),
+            "annotations": str(base / parts["annotations"]),
+            "digest": str(dataset["digest"]),
+        },
+        "device": plan.options.device,
+        "scenario": plan.options.scenario,
+        "modes": list(plan.options.modes),
+        "count": plan.options.count,
+        "batch_size": plan.options.batch_size,
+        "threads": plan.options.threads,
+        "sessions": plan.options.sessions,
+        "official": plan.options.official,
+        "loadgen": loadgen_settings(plan.options, rules_of(plan)),
+        "cache": str(tools_root() / ".cache" / "preprocessed"),
+    }
+
+
+def label(meta: Mapping[str, Any]) -> str:
+    """What people call an installed thing: its package's alias, or the name of the file that was registered."""
+    component = meta.get("component") or {}
+    return str(component.get("alias") or meta.get("name"))
+
+
+def rules_of(plan: RunPlan) -> Rules:
+    """The rules that the model's benchmark falls under."""
+    return rules_for(benchmark_of(dict(plan.model), plan.profile.side))
+
+
+def loadgen_settings(options: RunOptions, rules: Rules) -> dict[str, Any]:
+    """LoadGen's settings: the round's seeds always; its durations and counts when the run is official.
+
+    The order in which LoadGen 4.1.30 issues samples is that of v1.0 only with a least query count of 0. So an official run
+    holds the round's least count by its duration, and the result is checked for it.
+    """
+    row = rules.scenarios[options.scenario]
+    seconds = options.seconds if options.seconds is not None else DEFAULT_SECONDS
+    if options.official:
+        seconds = max(row.min_duration_ms / 1e3, options.seconds or 0.0)
+        if options.scenario == "server" and options.target_qps:
+            seconds = max(seconds, row.min_query_count / options.target_qps)
+    target_qps = options.target_qps
+    if options.scenario == "server" and target_qps is None:
+        target_qps = _DEFAULT_SERVER_QPS
+    latency = options.target_latency if options.target_latency is not None else row.target_latency_ms
+    return {
+        **rules.seeds,
+        "performance_sample_count": rules.performance_sample_count,
+        "percentile": row.percentile,
+        "min_duration_ms": round(seconds * 1e3),
+        "min_query_count": row.min_query_count if options.official and options.scenario == "offline" else 0,
+        "target_qps": target_qps,
+        "target_latency_ms": latency if options.scenario != "offline" else None,
+        "samples_per_query": options.samples_per_query or row.samples_per_query,
+        "version": rules.loadgen,
+    }

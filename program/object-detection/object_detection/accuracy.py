@@ -1,0 +1,97 @@
+"""Score an accuracy log: pycocotools' COCOeval, as the reference's accuracy-coco.py uses it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+from object_detection.annotations import ImageList
+from object_detection.detections import WIDTH
+from object_detection.errors import HarnessError
+from object_detection.spec import Spec
+
+_BYTES = 4 * WIDTH
+# COCOeval.stats, in order
+_NAMES = ("mAP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large", "AR1", "AR10", "AR100", "AR_small", "AR_medium", "AR_large")
+
+
+def read_log(path: Path) -> dict[int, list[tuple[float, ...]]]:
+    """Detections (ymin, xmin, ymax, xmax, score, class) by sample index; of a sample that is there twice the first counts."""
+    found: dict[int, list[tuple[float, ...]]] = {}
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        for row in rows:
+            data = bytes.fromhex(row["data"])
+            if len(data) % _BYTES:
+                raise HarnessError(f"{path}: sample {row['qsl_idx']} has {len(data)} bytes, not a multiple of {_BYTES}")
+            boxes = [struct.unpack_from(f"<{WIDTH}f", data, at) for at in range(0, len(data), _BYTES)]
+            wrong = [box for box in boxes if int(box[0]) != row["qsl_idx"]]
+            if wrong:
+                raise HarnessError(f"{path}: sample {row['qsl_idx']} holds a detection of sample {int(wrong[0][0])}")
+            found.setdefault(row["qsl_idx"], [box[1:] for box in boxes])
+    except (ValueError, KeyError, TypeError) as error:
+        raise HarnessError(f"{path} is no accuracy log: {type(error).__name__} {error}") from error
+    return found
+
+
+def score(spec: Spec, images: ImageList, log: Path, output: Path) -> dict[str, Any]:
+    """Score the log and write accuracy.txt, with the log's hash as a submission has it.
+
+    Returns
+    -------
+    dict
+        COCO's twelve figures (0–1; -1 where a size has no objects), ``detections`` and ``images``.
+    """
+    found = read_log(log)
+    results = as_coco(found, images, spec.model.classes_are)
+    figures, table = evaluate(spec.dataset.annotations, results, [images.ids[index] for index in sorted(found)])
+    digest = hashlib.sha256(log.read_bytes()).hexdigest()
+    output.write_text(f"{table}mAP={100 * figures['mAP']:.3f}%\nhash={digest}\n", encoding="utf-8")
+    return {**figures, "detections": len(results), "images": len(found)}
+
+
+def as_coco(found: dict[int, list[tuple[float, ...]]], images: ImageList, classes_are: str) -> list[dict[str, Any]]:
+    """Detections as COCO has results: boxes in pixels, [x, y, width, height]; contiguous classes as category ids."""
+    rows = []
+    for index, boxes in found.items():
+        width, height = images.sizes[index]
+        for ymin, xmin, ymax, xmax, confidence, kind in boxes:
+            category = int(kind)
+            if classes_are == "contiguous":
+                if not 1 <= category <= len(images.categories):
+                    raise HarnessError(f"the model answers class {category}, and the data set has {len(images.categories)} categories")
+                category = images.categories[category - 1]
+            left, top = xmin * width, ymin * height
+            rows.append(
+                {
+                    "image_id": images.ids[index],
+                    "category_id": category,
+                    "bbox": [left, top, xmax * width - left, ymax * height - top],
+                    "score": confidence,
+                }
+            )
+    return rows
+
+
+def evaluate(annotations: Path, results: list[dict[str, Any]], image_ids: list[int]) -> tuple[dict[str, float], str]:
+    """COCOeval(bbox) over the images seen: its figures, and the table that it prints."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    table = io.StringIO()
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(annotations))
+        if not results:  # nothing detected anywhere: loadRes cannot say so
+            return dict.fromkeys(_NAMES, 0.0), ""
+        judge = COCOeval(truth, truth.loadRes(results), iouType="bbox")
+        judge.params.imgIds = image_ids
+        judge.evaluate()
+        judge.accumulate()
+        with contextlib.redirect_stdout(table):
+            judge.summarize()
+    return {name: float(value) for name, value in zip(_NAMES, judge.stats, strict=True)}, table.getvalue()

@@ -1,0 +1,62 @@
+"""ONNX Runtime."""
+
+from __future__ import annotations
+
+import onnxruntime as ort
+
+from object_detection.backends import Array
+from object_detection.errors import HarnessError
+from object_detection.spec import Model
+
+_PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
+
+
+def version() -> str:
+    """Version of ONNX Runtime."""
+    return str(ort.__version__)
+
+
+def load(model: Model, device: str, threads: int) -> OnnxRuntime:
+    """Load a model; `threads` 0 leaves the number to ONNX Runtime."""
+    return OnnxRuntime(model, device, threads)
+
+
+class OnnxRuntime:
+    """A session of ONNX Runtime."""
+
+    def __init__(self, model: Model, device: str, threads: int) -> None:
+        if _PROVIDERS[device][0] not in ort.get_available_providers():
+            raise HarnessError(
+                f"ONNX Runtime {version()} has no {device} here: it offers {', '.join(ort.get_available_providers())}",
+                "use --device=cpu, or a venv with onnxruntime-gpu on a machine with a GPU",
+            )
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(str(model.path), options, providers=_PROVIDERS[device])
+        except Exception as error:  # ONNX Runtime's own exceptions have no common base but this
+            raise HarnessError(f"{model.path} cannot be loaded by ONNX Runtime {version()}: {error}", "fetch or export the model again") from error
+        self._model = model
+        inputs = {row.name: row for row in self._session.get_inputs()}
+        outputs = {row.name for row in self._session.get_outputs()}
+        wanted = [name for name in (model.boxes, model.scores, model.classes, model.count) if name]
+        missing = [name for name in wanted if name not in outputs]
+        if model.input not in inputs or len(inputs) != 1 or missing:
+            raise HarnessError(
+                f"{model.path} does not have the interface that is expected of it: input {model.input}, outputs {', '.join(wanted)}; "
+                f"it has inputs {', '.join(inputs)} and outputs {', '.join(sorted(outputs))}",
+                "register it with the right --profile=",
+            )
+        size = inputs[model.input].shape[0]
+        self.max_batch = size if isinstance(size, int) and size > 0 else model.max_batch
+        self._wanted = wanted
+
+    def run(self, images: Array) -> tuple[Array, Array, Array, Array | None]:
+        """Run a batch."""
+        found = self._session.run(self._wanted, {self._model.input: images})
+        boxes, scores, classes = found[:3]
+        if boxes.ndim == 2:  # a model without a batch dimension on its outputs
+            boxes, scores, classes = boxes[None], scores[None], classes[None]
+        return boxes, scores, classes, found[3].reshape(-1) if len(found) > 3 else None

@@ -1,0 +1,49 @@
+"""A model's outputs as LoadGen's answers: seven float32 a detection, as the reference writes them.
+
+``[qsl_idx, ymin, xmin, ymax, xmax, score, class]``, boxes on a scale of 0 to 1, little-endian.
+Source: mlcommons/inference at v1.0.1, vision/classification_and_detection/python/coco.py (`PostProcessCoco*`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from object_detection.backends import Array
+from object_detection.errors import HarnessError
+from object_detection.spec import Model
+
+WIDTH = 7
+Rows = npt.NDArray[np.float32]
+
+
+def pack(model: Model, indices: Sequence[int], boxes: Array, scores: Array, classes: Array, counts: Array | None) -> list[Rows]:
+    """Answers of a batch, one array (detections, 7) an image; an image without detections has an empty one.
+
+    Parameters
+    ----------
+    model
+        Tells order of the corners and score cut.
+    indices
+        Sample index of each image.
+    boxes, scores, classes, counts
+        What a backend returns.
+    """
+    if len(boxes) != len(indices) or boxes.shape[:2] != scores.shape or scores.shape != classes.shape:
+        raise HarnessError(
+            f"the model answered {len(indices)} images with boxes {boxes.shape}, scores {scores.shape}, classes {classes.shape}"
+        )
+    rows = np.empty((*scores.shape, WIDTH), dtype="<f4")
+    rows[..., 0] = np.asarray(indices, dtype=np.float32)[:, None]
+    rows[..., 1:5] = boxes if model.box_order == "yxyx" else boxes[..., [1, 0, 3, 2]]
+    rows[..., 5] = scores
+    rows[..., 6] = classes
+    answers = []
+    for position in range(len(indices)):
+        found = rows[position] if counts is None else rows[position, : int(counts[position])]
+        if model.score_above is not None:
+            found = found[found[:, 5] > model.score_above]
+        answers.append(np.ascontiguousarray(found))
+    return answers

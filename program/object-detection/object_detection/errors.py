@@ -1,0 +1,36 @@
+"""How the harness fails: a message for the user in error.json, the traceback in stderr.log, an exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+EXIT_STATUS = 3
+
+
+class HarnessError(Exception):
+    """Something that is told to the user: what failed and why, and what to do."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+
+
+def fail(error: BaseException, folder: Path) -> NoReturn:
+    """End the process at once with the cause of the failure.
+
+    LoadGen waits in native code for answers that will not come, so a worker that fails cannot return; nor may it answer with
+    nothing, as that would count as a valid sample.
+    """
+    traceback.print_exception(error)
+    known = isinstance(error, HarnessError)
+    content = {"error": str(error) if known else f"{type(error).__name__}: {error}", "hint": error.hint if known else ""}  # type: ignore[union-attr]
+    (folder / "error.json").write_text(json.dumps(content))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_STATUS)

@@ -1,0 +1,96 @@
+"""Pre-processed images: one memory-mapped array a data set and profile, made once, in parallel."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from object_detection.annotations import ImageList
+from object_detection.preprocess import model_input
+from object_detection.progress import Throttle
+from object_detection.spec import Spec
+
+_RECIPE = 1  # raise it when pre-processing changes
+
+
+class ImageCache:
+    """Model inputs by sample index.
+
+    uint8 inputs (270 kB an image at 300 × 300) are kept on disk. float32 inputs (17.28 MB at 1200 × 1200) are made when LoadGen
+    loads them, outside the timed part: to keep 5000 of them would take 86 GB.
+    """
+
+    def __init__(self, spec: Spec, images: ImageList) -> None:
+        self._spec, self._images = spec, images
+        self._kept: npt.NDArray[np.uint8] | None = None
+        cv2.setNumThreads(1)  # one image a thread
+        if spec.model.dtype == "uint8":
+            self._kept = self._open_or_make()
+
+    def load(self, indices: Sequence[int]) -> list[npt.NDArray[np.generic]]:
+        """Inputs in memory, one for each index."""
+        if self._kept is not None:
+            return [np.array(self._kept[index]) for index in indices]
+        with ThreadPoolExecutor(_workers()) as pool:
+            return list(pool.map(self._make, indices))
+
+    def _make(self, index: int) -> npt.NDArray[np.generic]:
+        model = self._spec.model
+        return model_input(self._images.paths[index], model.side, model.scaling, model.layout)
+
+    def _open_or_make(self) -> npt.NDArray[np.uint8]:
+        model, images = self._spec.model, self._images
+        shape = (len(images), *((model.side, model.side, 3) if model.layout == "NHWC" else (3, model.side, model.side)))
+        recipe = [_RECIPE, cv2.__version__, self._spec.dataset.digest, len(images), model.side, model.scaling, model.layout]
+        name = hashlib.sha256(repr(recipe).encode()).hexdigest()[:24]
+        path = self._spec.cache / f"{name}.npy"
+        self._spec.cache.mkdir(parents=True, exist_ok=True)
+        with _locked(path.with_suffix(".lock")):
+            if not path.exists():
+                self._fill(path, shape)
+        return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
+
+    def _fill(self, path: Path, shape: tuple[int, ...]) -> None:
+        beside = path.with_suffix(".new")
+        report = Throttle("pre-processing", len(self._images), "images")
+        try:
+            array = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=shape)
+            # reserve the space first: a memory map on a full disk ends in a bus error, not in an exception
+            with open(beside, "r+b") as file:
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+            with ThreadPoolExecutor(_workers()) as pool:
+                for index, image in enumerate(pool.map(self._make, range(len(self._images)))):
+                    array[index] = image
+                    report(index + 1)
+            array.flush()
+            del array
+            os.replace(beside, path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+
+
+def _workers() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One process at a time; the lock goes with its holder."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system: the worst is that both do the work
+        yield
+        return
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

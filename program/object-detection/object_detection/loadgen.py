@@ -1,0 +1,140 @@
+"""Drive LoadGen: every setting by field, never from a file, in a folder of its own.
+
+`FromConfig` of today's LoadGen loads another round's rules and drops seeds that a file gives; an `audit.config` in the working
+directory would be picked up. So settings are fields, and each run has its own folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Protocol
+
+import mlperf_loadgen as lg
+
+from object_detection.errors import HarnessError
+from object_detection.progress import watched
+from object_detection.spec import LoadGenSettings
+from object_detection.sut.library import SampleLibrary
+
+SCENARIOS = {
+    "singlestream": lg.TestScenario.SingleStream,
+    "multistream": lg.TestScenario.MultiStream,
+    "server": lg.TestScenario.Server,
+    "offline": lg.TestScenario.Offline,
+}
+_MODES = {"accuracy": lg.TestMode.AccuracyOnly, "performance": lg.TestMode.PerformanceOnly}
+_OFFLINE_SLACK = 1.15  # on top of LoadGen's own 1.1: a run that is faster than the measurement still lasts long enough
+
+
+class SUT(Protocol):
+    """What LoadGen calls."""
+
+    def issue(self, samples: list[lg.QuerySample]) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    @property
+    def done(self) -> int: ...
+
+
+def loadgen_version() -> str:
+    """Version of the LoadGen that is installed."""
+    return version("mlcommons-loadgen")
+
+
+def settings_for(scenario: str, mode: str, wanted: LoadGenSettings, rate: float) -> lg.TestSettings:
+    """LoadGen's settings for a scenario.
+
+    Parameters
+    ----------
+    rate
+        Samples/s that the system was measured at, from which the length of an Offline run follows.
+    """
+    settings = lg.TestSettings()
+    settings.scenario = SCENARIOS[scenario]
+    settings.mode = _MODES[mode]
+    settings.qsl_rng_seed = wanted.qsl_rng_seed
+    settings.sample_index_rng_seed = wanted.sample_index_rng_seed
+    settings.schedule_rng_seed = wanted.schedule_rng_seed
+    settings.performance_sample_count_override = wanted.performance_sample_count
+    settings.min_duration_ms = wanted.min_duration_ms
+    settings.min_query_count = wanted.min_query_count
+    latency_ns = int((wanted.target_latency_ms or 0) * 1e6)
+    if scenario == "singlestream":
+        settings.single_stream_expected_latency_ns = latency_ns or max(1, int(1e9 / rate))
+        settings.single_stream_target_latency_percentile = wanted.percentile
+    elif scenario == "multistream":
+        settings.multi_stream_samples_per_query = wanted.samples_per_query
+        settings.multi_stream_expected_latency_ns = latency_ns
+        settings.multi_stream_target_latency_percentile = wanted.percentile
+    elif scenario == "server":
+        settings.server_target_qps = wanted.target_qps or 1.0
+        settings.server_target_latency_ns = latency_ns
+        settings.server_target_latency_percentile = wanted.percentile
+    else:
+        settings.offline_expected_qps = offline_rate(wanted, rate)
+    return settings
+
+
+def offline_rate(wanted: LoadGenSettings, rate: float) -> float:
+    """The rate from which LoadGen derives how many samples an Offline run has.
+
+    A target below what the system does would end the run before its minimum duration and make it INVALID; so the measured
+    rate counts where it is higher.
+    """
+    return max(wanted.target_qps or 0.0, rate * _OFFLINE_SLACK)
+
+
+def run(
+    scenario: str,
+    mode: str,
+    settings: lg.TestSettings,
+    wanted: LoadGenSettings,
+    sut: SUT,
+    library: SampleLibrary,
+    count: int,
+    folder: Path,
+) -> None:
+    """Run a test; LoadGen writes its logs into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    output = lg.LogOutputSettings()
+    output.outdir = str(folder)
+    output.copy_summary_to_stdout = False
+    logs = lg.LogSettings()
+    logs.log_output = output
+    logs.enable_trace = False
+    system = lg.ConstructSUT(sut.issue, sut.flush)
+    samples = lg.ConstructQSL(count, min(count, wanted.performance_sample_count), library.load, library.unload)
+    title, total, unit, done = _progress(scenario, mode, settings, wanted, sut, count)
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        with watched(title, total, unit, done):
+            lg.StartTestWithLogSettings(system, samples, settings, logs)
+    finally:
+        os.chdir(before)
+        lg.DestroyQSL(samples)
+        lg.DestroySUT(system)
+    for name in ("mlperf_log_summary.txt", "mlperf_log_detail.txt", "mlperf_log_accuracy.json"):
+        if not (folder / name).is_file():
+            raise HarnessError(f"LoadGen left no {name} in {folder}", "is the disk full?")
+
+
+def _progress(
+    scenario: str, mode: str, settings: lg.TestSettings, wanted: LoadGenSettings, sut: SUT, count: int
+) -> tuple[str, float, str, Callable[[], float]]:
+    """Title, total, unit and present state of a run's progress: samples where their number is known, else seconds."""
+    import time
+
+    begun, first = time.monotonic(), sut.done
+    if mode == "accuracy":
+        return f"accuracy, {scenario}", count, "images", lambda: sut.done - first
+    if scenario == "offline":
+        total = max(1.1 * settings.offline_expected_qps * wanted.min_duration_ms / 1e3, wanted.min_query_count)
+        return "performance, offline", total, "samples", lambda: sut.done - first
+    return f"performance, {scenario}", wanted.min_duration_ms / 1e3, "s", lambda: time.monotonic() - begun

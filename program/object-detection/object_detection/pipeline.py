@@ -1,0 +1,99 @@
+"""The run, from the spec to results.json."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from object_detection import accuracy, loadgen, summary, tuning
+from object_detection.annotations import ImageList, read_images
+from object_detection.backends import maker
+from object_detection.image_cache import ImageCache
+from object_detection.progress import tell
+from object_detection.spec import Spec, read_spec
+from object_detection.sut.inline import InlineSUT
+from object_detection.sut.library import SampleLibrary
+from object_detection.sut.pool import PoolSUT
+from object_detection.sut.worker import Worker
+from object_detection.tuning import Layout
+
+_TUNING_SAMPLES = 16
+
+
+def run(path: Path) -> None:
+    """Do what the spec asks for and write results.json beside it."""
+    spec = read_spec(path)
+    images = read_images(spec.dataset, spec.count)
+    library = SampleLibrary(ImageCache(spec, images))
+    load, version = maker(spec.model.backend)
+
+    def workers(sessions: int, threads: int) -> list[Worker]:
+        return [Worker(spec.model, load(spec.model, spec.device, threads), library) for _ in range(sessions)]
+
+    layout, rate, measured = choose_layout(spec, library, workers, len(images))
+    team = workers(layout.sessions, layout.threads)
+    results: dict[str, Any] = {
+        "model": spec.model.name,
+        "dataset": spec.dataset.name,
+        "images": len(images),
+        "backend": spec.model.backend,
+        "backend_version": version(),
+        "device": spec.device,
+        "batch_size": layout.batch_size,
+        "threads": layout.threads,
+        "sessions": layout.sessions,
+        "scenario": spec.scenario,
+        "loadgen_version": loadgen.loadgen_version(),
+        "official": spec.official,
+        "tuning": measured,
+    }
+    for mode in spec.modes:
+        results[mode] = run_mode(spec, mode, team, layout, library, images, rate)
+    (spec.folder / "results.json").write_text(json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def choose_layout(
+    spec: Spec, library: SampleLibrary, workers: tuning.MakeWorkers, count: int
+) -> tuple[Layout, float, dict[str, float]]:
+    """Sessions, threads and batch: what the user says, else one wide session for SingleStream and the fastest otherwise.
+
+    Every layout is measured even when there is no choice: its rate tells how long an Offline run has to be.
+    """
+    samples = list(range(min(count, _TUNING_SAMPLES)))
+    library.load(samples)
+    if spec.scenario == "singlestream":
+        rows = [Layout(1, spec.threads or 0, 1)]
+    else:
+        limit = workers(1, 1)[0].max_batch
+        rows = tuning.candidates(spec.sessions, spec.threads, spec.batch_size, limit)
+    try:
+        return tuning.fastest(rows, workers, samples)
+    finally:
+        library.unload(samples)
+
+
+def run_mode(
+    spec: Spec, mode: str, team: Sequence[Worker], layout: Layout, library: SampleLibrary, images: ImageList, rate: float
+) -> dict[str, Any]:
+    """One test of LoadGen in a folder of its own, and what came out."""
+    folder = spec.folder / mode
+    folder.mkdir(exist_ok=True)
+    sut: loadgen.SUT
+    if spec.scenario == "singlestream":
+        sut = InlineSUT(team[0], spec.folder)
+    else:
+        sut = PoolSUT(team, layout.batch_size, spec.folder, spread=spec.scenario == "multistream")
+    settings = loadgen.settings_for(spec.scenario, mode, spec.loadgen, rate)
+    begun = time.monotonic()
+    try:
+        loadgen.run(spec.scenario, mode, settings, spec.loadgen, sut, library, len(images), folder)
+    finally:
+        sut.close()
+    seconds = time.monotonic() - begun
+    if mode == "accuracy":
+        tell("scoring", 0, None)
+        return accuracy.score(spec, images, folder / "mlperf_log_accuracy.json", folder / "accuracy.txt")
+    return {**summary.performance(folder, spec.scenario), "duration_s": round(seconds, 3)}

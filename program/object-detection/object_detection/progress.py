@@ -1,0 +1,50 @@
+"""Progress as lines of JSON on stdout; the engine turns them into a bar."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_lock = threading.Lock()
+
+
+def tell(title: str, done: float, total: float | None, unit: str = "") -> None:
+    """How far a step has come."""
+    with _lock:
+        print(json.dumps({"progress": title, "done": done, "total": total, "unit": unit}), flush=True)
+
+
+class Throttle:
+    """Passes on one report in so many seconds, and the last."""
+
+    def __init__(self, title: str, total: float, unit: str, every: float = 0.5) -> None:
+        self._title, self._total, self._unit, self._every = title, total, unit, every
+        self._last = 0.0
+
+    def __call__(self, done: float) -> None:
+        now = time.monotonic()
+        if now - self._last >= self._every or done >= self._total:
+            self._last = now
+            tell(self._title, done, self._total, self._unit)
+
+
+@contextmanager
+def watched(title: str, total: float, unit: str, done: Callable[[], float]) -> Iterator[None]:
+    """Report `done()` once a second while the body runs."""
+    ended = threading.Event()
+
+    def report() -> None:
+        while not ended.wait(1.0):
+            tell(title, min(done(), total), total, unit)
+
+    thread = threading.Thread(target=report, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        tell(title, total, total, unit)

@@ -1,0 +1,126 @@
+"""What the engine asks for: spec.json, parsed once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from object_detection.errors import HarnessError
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model file and how to use it; see the engine's profiles for the meaning of each field.
+
+    Attributes
+    ----------
+    max_batch
+        The largest batch that it takes; None for any.
+    """
+
+    name: str
+    path: Path
+    backend: str
+    input: str
+    max_batch: int | None
+    side: int
+    scaling: str
+    layout: str
+    dtype: str
+    boxes: str
+    scores: str
+    classes: str
+    count: str
+    box_order: str
+    score_above: float | None
+    classes_are: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images and their annotations; `digest` names the content."""
+
+    name: str
+    images: Path
+    annotations: Path
+    digest: str
+
+
+@dataclass(frozen=True)
+class LoadGenSettings:
+    """What LoadGen is told. Times in ms, rates in 1/s, percentiles as 0–1."""
+
+    qsl_rng_seed: int
+    sample_index_rng_seed: int
+    schedule_rng_seed: int
+    performance_sample_count: int
+    percentile: float
+    min_duration_ms: int
+    min_query_count: int
+    target_qps: float | None
+    target_latency_ms: float | None
+    samples_per_query: int
+    version: str
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A run.
+
+    Attributes
+    ----------
+    modes
+        ``accuracy``, ``performance`` or both, in this order.
+    count
+        Images to use, from the first; None for all.
+    batch_size, threads, sessions
+        None lets the harness choose.
+    cache
+        Folder of pre-processed images.
+    folder
+        The run folder, where everything is written.
+    """
+
+    model: Model
+    dataset: Dataset
+    device: str
+    scenario: str
+    modes: tuple[str, ...]
+    count: int | None
+    batch_size: int | None
+    threads: int | None
+    sessions: int | None
+    official: bool
+    loadgen: LoadGenSettings
+    cache: Path
+    folder: Path
+
+
+def read_spec(path: Path) -> Spec:
+    """Read spec.json; a fault is told with its key."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if content.get("version") != VERSION:
+            raise HarnessError(f"{path} is of version {content.get('version')}, this harness reads {VERSION}")
+        model, dataset = content["model"], content["dataset"]
+        return Spec(
+            model=Model(**{**model, "path": Path(model["path"])}),
+            dataset=Dataset(dataset["name"], Path(dataset["images"]), Path(dataset["annotations"]), dataset["digest"]),
+            device=content["device"],
+            scenario=content["scenario"],
+            modes=tuple(content["modes"]),
+            count=content["count"],
+            batch_size=content["batch_size"],
+            threads=content["threads"],
+            sessions=content["sessions"],
+            official=content["official"],
+            loadgen=LoadGenSettings(**content["loadgen"]),
+            cache=Path(content["cache"]),
+            folder=path.parent,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise HarnessError(f"{path} is not a run's spec: {type(error).__name__} {error}") from error

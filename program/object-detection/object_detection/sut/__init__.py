@@ -1,0 +1,1 @@
+"""Systems under test: how the queries of a scenario reach the backends."""

@@ -1,0 +1,35 @@
+"""SingleStream: each query is answered in LoadGen's own thread, with nothing in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mlperf_loadgen as lg
+
+from object_detection.errors import fail
+from object_detection.sut.worker import Worker
+
+
+class InlineSUT:
+    """Answers at once."""
+
+    def __init__(self, worker: Worker, folder: Path) -> None:
+        self._worker, self._folder = worker, folder
+
+    def issue(self, samples: list[lg.QuerySample]) -> None:
+        """Called by LoadGen."""
+        try:
+            self._worker.answer(samples)
+        except BaseException as error:
+            fail(error, self._folder)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def close(self) -> None:
+        """Nothing is to be stopped."""
+
+    @property
+    def done(self) -> int:
+        """Samples answered."""
+        return self._worker.done

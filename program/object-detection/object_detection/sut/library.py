@@ -1,0 +1,38 @@
+"""The query sample library: which images LoadGen has loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from object_detection.backends import Array
+from object_detection.image_cache import ImageCache
+
+
+class SampleLibrary:
+    """Inputs in memory, by sample index."""
+
+    def __init__(self, cache: ImageCache) -> None:
+        self._cache = cache
+        self._loaded: dict[int, Array] = {}
+
+    def load(self, indices: Sequence[int]) -> None:
+        """Load samples."""
+        new = [index for index in indices if index not in self._loaded]
+        self._loaded.update(zip(new, self._cache.load(new), strict=True))
+
+    def unload(self, indices: Sequence[int]) -> None:
+        """Let go of samples."""
+        for index in indices:
+            self._loaded.pop(index, None)
+
+    def batch(self, indices: Sequence[int]) -> Array:
+        """Inputs of some samples as one array."""
+        if len(indices) == 1:
+            return self._loaded[indices[0]][None]
+        return np.stack([self._loaded[index] for index in indices])
+
+    def some(self, count: int) -> list[int]:
+        """Up to `count` of the samples that are loaded."""
+        return list(self._loaded)[:count]

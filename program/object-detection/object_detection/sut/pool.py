@@ -1,0 +1,81 @@
+"""Offline, Server and MultiStream: samples wait in a queue, from which one thread a session takes batches."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+import mlperf_loadgen as lg
+
+from object_detection.errors import fail
+from object_detection.sut.worker import Worker
+
+
+class PoolSUT:
+    """A pool of sessions.
+
+    Parameters
+    ----------
+    workers
+        One a session.
+    batch_size
+        The most samples that a worker takes at once. It takes what waits and never waits for more, so that an idle session
+        answers a lone query of Server at once and under load the batches grow.
+    spread
+        Whether a query's samples are dealt evenly among the sessions, as MultiStream's latency needs it.
+    """
+
+    def __init__(self, workers: Sequence[Worker], batch_size: int, folder: Path, *, spread: bool = False) -> None:
+        self._workers, self._batch_size, self._folder, self._spread = workers, batch_size, folder, spread
+        self._waiting: deque[list[lg.QuerySample]] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._threads = [threading.Thread(target=self._work, args=(worker,), daemon=True) for worker in workers]
+        for thread in self._threads:
+            thread.start()
+
+    def issue(self, samples: list[lg.QuerySample]) -> None:
+        """Called by LoadGen: leave the samples in the queue."""
+        size = self._batch_size
+        if self._spread:
+            size = min(size, -(-len(samples) // len(self._workers)))
+        with self._changed:
+            self._waiting.extend(samples[first : first + size] for first in range(0, len(samples), size))
+            self._changed.notify_all()
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """Stop the threads."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def done(self) -> int:
+        """Samples answered."""
+        return sum(worker.done for worker in self._workers)
+
+    def _take(self) -> list[lg.QuerySample]:
+        """The next batch: whole chunks of the queue as long as they fit; empty when the pool is closed."""
+        with self._changed:
+            while not self._waiting:
+                if self._closed:
+                    return []
+                self._changed.wait()
+            batch = list(self._waiting.popleft())
+            while not self._spread and self._waiting and len(batch) + len(self._waiting[0]) <= self._batch_size:
+                batch += self._waiting.popleft()
+            return batch
+
+    def _work(self, worker: Worker) -> None:
+        try:
+            while batch := self._take():
+                worker.answer(batch)
+        except BaseException as error:
+            fail(error, self._folder)

@@ -1,0 +1,98 @@
+"""How many sessions, with how many threads each, and which batch: found by a short measurement on the real images."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from object_detection.progress import tell
+from object_detection.sut.worker import Worker
+
+_SECONDS = 0.6  # of measuring a candidate, each time
+_ROUNDS = 2  # in turn, so that a disturbance does not hit one candidate alone
+_BATCHES = (1, 4)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Sessions side by side, threads in each (0: the framework's choice), samples a batch."""
+
+    sessions: int
+    threads: int
+    batch_size: int
+
+
+MakeWorkers = Callable[[int, int], Sequence[Worker]]
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def candidates(sessions: int | None, threads: int | None, batch_size: int | None, max_batch: int | None) -> list[Layout]:
+    """Layouts that use every core, within what the user has fixed."""
+    total = cores()
+    if sessions or threads:
+        pairs = [(sessions or max(1, total // (threads or total)), threads or max(1, total // (sessions or 1)))]
+    else:
+        pairs = [(count, total // count) for count in range(1, total + 1) if total % count == 0]
+        pairs = pairs if len(pairs) <= 4 else [*pairs[:1], *pairs[-3:]]  # many cores: one wide session, or narrow ones
+    batches = [batch_size] if batch_size else [size for size in _BATCHES if max_batch is None or size <= max_batch] or [1]
+    return [Layout(count, wide, size) for count, wide in pairs for size in batches]
+
+
+def fastest(layouts: Sequence[Layout], make: MakeWorkers, samples: Sequence[int]) -> tuple[Layout, float, dict[str, float]]:
+    """Measure the layouts on samples that are loaded.
+
+    Returns
+    -------
+    layout, rate, all
+        The best, its samples/s, and the samples/s of each as ``sessions x threads x batch``.
+    """
+    teams = {layout: make(layout.sessions, layout.threads) for layout in layouts}
+    best = dict.fromkeys(layouts, 0.0)
+    steps, done = len(layouts) * _ROUNDS, 0
+    for _ in range(_ROUNDS):
+        for layout, team in teams.items():
+            best[layout] = max(best[layout], _rate(team, layout.batch_size, samples))
+            done += 1
+            tell("choosing sessions and threads", done, steps, "measurements")
+    chosen = max(layouts, key=lambda layout: best[layout])
+    rates = {f"{row.sessions} x {row.threads} x {row.batch_size}": round(rate, 2) for row, rate in best.items()}
+    return chosen, best[chosen], rates
+
+
+def _rate(team: Sequence[Worker], batch_size: int, samples: Sequence[int]) -> float:
+    counts = [0] * len(team)
+    failures: list[BaseException] = []
+    begun = time.perf_counter()
+
+    def work(number: int) -> None:
+        at = number * batch_size
+        try:
+            team[number].detect(samples[:1])  # the first run of a session prepares it, and is not counted
+            gate.wait()
+            while time.perf_counter() - start[0] < _SECONDS:
+                batch = [samples[(at + offset) % len(samples)] for offset in range(batch_size)]
+                team[number].detect(batch)
+                counts[number] += batch_size
+                at += batch_size * len(team)
+        except BaseException as error:
+            failures.append(error)
+            gate.abort()
+
+    start = [begun]
+    gate = threading.Barrier(len(team), action=lambda: start.__setitem__(0, time.perf_counter()))
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(team))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    real = [error for error in failures if not isinstance(error, threading.BrokenBarrierError)]
+    if real:
+        raise real[0]
+    return sum(counts) / (time.perf_counter() - start[0])

@@ -1,0 +1,57 @@
+"""Packaging. The components (packages, programs, …) travel inside the wheel as the default repository."""
+
+import re
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+COMPONENTS = (".cm", "env_templates", "package", "program", "soft")
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "ck_repo" / "__init__.py").read_text(encoding="utf-8"))[1]
+
+
+class BuildWithComponents(build_py):
+    """Copies the components beside the code; from a checkout they are used in place."""
+
+    def run(self):
+        super().run()
+        if self.editable_mode:
+            return
+        target = Path(self.build_lib) / "ck_repo" / "default_repository"
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        shutil.copy2(ROOT / ".ckr.json", target)
+        for name in COMPONENTS:
+            shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+
+
+setup(
+    name="ck-repo",
+    version=VERSION,
+    description="Workflow automation for the MLPerf Inference v1.0 object-detection benchmark, with CK's command line",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["ck_repo", "ck_repo.*"]),
+    package_data={"ck_repo.mlperf": ["*.json"]},
+    cmdclass={"build_py": BuildWithComponents},
+    entry_points={"console_scripts": ["ck = ck_repo.cli.main:main"]},
+    install_requires=[
+        "filelock>=3.12",
+        "imagesize>=1.4",
+        "packaging>=23",
+        "pyyaml>=6",
+        "requests>=2.31",
+        "rich>=13",
+        "uv>=0.4",
+        "virtualenv>=20.26",
+    ],
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3",
+        *[f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14)],
+    ],
+)
