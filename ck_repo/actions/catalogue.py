@@ -68,7 +68,9 @@ def find_action(module: str, name: str) -> Action:
     if not module:
         elsewhere = sorted(other for other in _MODULES if name in actions_of(other))
         if elsewhere:
-            raise NotFoundError(f"`ck {name}` needs a module", hint="one of " + ", ".join(f"`ck {name} {other}`" for other in elsewhere))
+            raise NotFoundError(
+                f"`ck {name}` needs a module", hint="one of " + ", ".join(f"`ck {name} {other}`" for other in elsewhere)
+            )
         everything = set(actions).union(*(actions_of(other) for other in _MODULES))
         raise NotFoundError(f"there is no action {name!r}", hint=did_you_mean(name, everything) + "\nsee `ck help`")
     raise NotFoundError(

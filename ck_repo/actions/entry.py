@@ -17,7 +17,7 @@ from ck_repo.store.search import find, known_tags, load, suggest
 ACTIONS: Actions = {}
 ARCHIVE = Option("archive_name", "the zip file to write", value="FILE")
 OVERWRITE = Option("overwrite", "replace what is there", kind="flag")
-_DICT = Option("dict", "keys of meta.json: --dict.KEY=value, or a JSON object with @@@{\"dict\": {…}}", kind="json")
+_DICT = Option("dict", 'keys of meta.json: --dict.KEY=value, or a JSON object with @@@{"dict": {…}}', kind="json")
 
 
 def row_of(entry: Entry) -> dict[str, str]:
@@ -48,18 +48,20 @@ def matching(request: Request, *, needed: bool = True) -> list[Entry]:
     known = known_tags(repositories, request.module) if tags.required else set()
     unknown = sorted(tags.required - known)
     if unknown:
-        raise NotFoundError(
-            f"no {request.module} has the tag {unknown[0]!r}", hint=did_you_mean(unknown[0], known)
-        )
+        raise NotFoundError(f"no {request.module} has the tag {unknown[0]!r}", hint=did_you_mean(unknown[0], known))
     if not is_pattern(request.entry):
         raise NotFoundError(f"there is no {request.target.text}", hint=suggest(repositories, request.module, request.entry))
-    raise NotFoundError(f"no {request.module} matches {request.entry or '*'}" + (f" with tags {tags}" if tags.required or tags.excluded else ""))
+    raise NotFoundError(
+        f"no {request.module} matches {request.entry or '*'}" + (f" with tags {tags}" if tags.required or tags.excluded else "")
+    )
 
 
 def one(request: Request) -> Entry:
     """The one entry that a request names."""
     if is_pattern(request.entry):
-        raise UsageError(f"`ck {request.action} {request.module}` needs the name of one entry", hint=f"`ck ls {request.module}` lists them")
+        raise UsageError(
+            f"`ck {request.action} {request.module}` needs the name of one entry", hint=f"`ck ls {request.module}` lists them"
+        )
     return load(Repositories(), request.module, request.entry, request.repository)
 
 
@@ -87,14 +89,28 @@ def search(request: Request) -> Answer:
     return listed(matching(request, needed=False), whole=True)
 
 
-@action(ACTIONS, "find", "where an entry is", example="ck find venv:mlperf-inference", options=[TAGS, REPOSITORY], aliases=["where", "locate"])
+@action(
+    ACTIONS,
+    "find",
+    "where an entry is",
+    example="ck find venv:mlperf-inference",
+    options=[TAGS, REPOSITORY],
+    aliases=["where", "locate"],
+)
 def where(request: Request) -> Answer:
     """Print the folder of each entry."""
     found = matching(request)
     return Answer({**row_of(found[0]), "lst": [row_of(entry) for entry in found]}, [str(entry.path) for entry in found])
 
 
-@action(ACTIONS, "load", "the meta.json of an entry", example="ck load program:object-detection --out=json", options=[REPOSITORY], aliases=["cat"])
+@action(
+    ACTIONS,
+    "load",
+    "the meta.json of an entry",
+    example="ck load program:object-detection --out=json",
+    options=[REPOSITORY],
+    aliases=["cat"],
+)
 def load_one(request: Request) -> Answer:
     """Print meta.json."""
     import json
@@ -104,7 +120,9 @@ def load_one(request: Request) -> Answer:
     return Answer({**row_of(entry), "dict": meta}, [json.dumps(meta, indent=2, sort_keys=True, ensure_ascii=False)])
 
 
-@action(ACTIONS, "info", "names, UID, tags and folder of an entry", example="ck info package:model-demo-ssd", options=[REPOSITORY])
+@action(
+    ACTIONS, "info", "names, UID, tags and folder of an entry", example="ck info package:model-demo-ssd", options=[REPOSITORY]
+)
 def info(request: Request) -> Answer:
     """Tell what is known of an entry without its content."""
     entry = one(request)
@@ -165,7 +183,12 @@ def _meta(request: Request) -> dict[str, Any]:
     "update",
     "change an entry's meta.json",
     example="ck update dataset:mine --tags=coco,mine,checked",
-    options=[Option("tags", "its tags from now on", value="a,b,c"), _DICT, Option("substitute", "replace meta.json instead of merging", kind="flag"), REPOSITORY],
+    options=[
+        Option("tags", "its tags from now on", value="a,b,c"),
+        _DICT,
+        Option("substitute", "replace meta.json instead of merging", kind="flag"),
+        REPOSITORY,
+    ],
 )
 def update(request: Request) -> Answer:
     """Merge keys into meta.json."""
@@ -190,9 +213,12 @@ def update(request: Request) -> Answer:
 def remove(request: Request) -> Answer:
     """Remove entries; on a terminal a pattern asks first."""
     if not request.entry and not request.text("tags"):
-        raise UsageError(f"remove which {request.module}?", hint=f"`ck rm {request.module}:NAME`, or `ck rm {request.module}:*` for all")
+        raise UsageError(
+            f"remove which {request.module}?", hint=f"`ck rm {request.module}:NAME`, or `ck rm {request.module}:*` for all"
+        )
     found = matching(request)
-    confirm(request, f"remove {len(found)} of {request.module}: {', '.join(entry.alias for entry in found[:8])}{' …' if len(found) > 8 else ''}")
+    names = ", ".join(entry.alias for entry in found[:8]) + (" …" if len(found) > 8 else "")
+    confirm(request, f"remove {len(found)} of {request.module}: {names}")
     for entry in found:
         writing.remove_entry(entry)
     return Answer({"lst": [row_of(entry) for entry in found]}, [f"removed {entry.cid}" for entry in found])
@@ -211,11 +237,22 @@ def confirm(request: Request, what: str) -> None:
 
 def _destination(request: Request) -> tuple[Repositories, Target]:
     if len(request.more) != 1:
-        raise UsageError(f"`ck {request.action}` needs two entries", hint=f"`ck {request.action} {request.module}:OLD {request.module}:NEW`")
+        raise UsageError(
+            f"`ck {request.action}` needs two entries", hint=f"`ck {request.action} {request.module}:OLD {request.module}:NEW`"
+        )
     return Repositories(), request.more[0]
 
 
-@action(ACTIONS, "cp", "copy an entry", example="ck cp program:object-detection local:program:mine", options=[REPOSITORY], aliases=["copy"], usage="ck cp module:OLD [repository:]module:NEW", more_entries=True)
+@action(
+    ACTIONS,
+    "cp",
+    "copy an entry",
+    example="ck cp program:object-detection local:program:mine",
+    options=[REPOSITORY],
+    aliases=["copy"],
+    usage="ck cp module:OLD [repository:]module:NEW",
+    more_entries=True,
+)
 def copy(request: Request) -> Answer:
     """Copy; the copy has a new UID."""
     repositories, to = _destination(request)
@@ -224,7 +261,16 @@ def copy(request: Request) -> Answer:
     return Answer(row_of(done), [f"copied {entry.cid} to {done.path}"])
 
 
-@action(ACTIONS, "mv", "move an entry to another name, module or repository", example="ck mv experiment:a my-experiments:experiment:b", options=[REPOSITORY], aliases=["move"], usage="ck mv module:OLD [repository:]module:NEW", more_entries=True)
+@action(
+    ACTIONS,
+    "mv",
+    "move an entry to another name, module or repository",
+    example="ck mv experiment:a my-experiments:experiment:b",
+    options=[REPOSITORY],
+    aliases=["move"],
+    usage="ck mv module:OLD [repository:]module:NEW",
+    more_entries=True,
+)
 def move(request: Request) -> Answer:
     """Move; the UID stays."""
     repositories, to = _destination(request)
@@ -253,19 +299,33 @@ def rename(request: Request) -> Answer:
     else:
         repositories, to = _destination(request)
     alias = to.entry or to.module  # `ck ren module:old new` is what CK takes too
-    done = writing.move_entry(entry, repositories.writable(entry.repository), entry.module, alias, new_identity=request.flag("new_uid"))
+    done = writing.move_entry(
+        entry, repositories.writable(entry.repository), entry.module, alias, new_identity=request.flag("new_uid")
+    )
     return Answer(row_of(done), [f"renamed {entry.cid} to {done.cid} ({done.uid})"])
 
 
-@action(ACTIONS, "zip", "pack entries into a zip file", example="ck zip experiment:* --archive_name=results.zip", options=[TAGS, REPOSITORY, ARCHIVE, OVERWRITE], aliases=["pack"])
+@action(
+    ACTIONS,
+    "zip",
+    "pack entries into a zip file",
+    example="ck zip experiment:* --archive_name=results.zip",
+    options=[TAGS, REPOSITORY, ARCHIVE, OVERWRITE],
+    aliases=["pack"],
+)
 def pack(request: Request) -> Answer:
     """Pack entries."""
     from ck_repo.store.archive import pack_entries
 
     found = matching(request)
-    output = Path(request.text("archive_name") or f"ck-{request.module}{'-' + found[0].alias if len(found) == 1 else ''}.zip").absolute()
+    output = Path(
+        request.text("archive_name") or f"ck-{request.module}{'-' + found[0].alias if len(found) == 1 else ''}.zip"
+    ).absolute()
     files = pack_entries(found, output, overwrite=request.flag("overwrite"))
-    return Answer({"path": str(output), "files": files, "lst": [row_of(e) for e in found]}, [f"packed {len(found)} entries, {files} files: {output}"])
+    return Answer(
+        {"path": str(output), "files": files, "lst": [row_of(e) for e in found]},
+        [f"packed {len(found)} entries, {files} files: {output}"],
+    )
 
 
 @action(

@@ -22,24 +22,46 @@ def _rows(request: Request) -> list[tuple[Entry, dict[str, Any]]]:
     return [(entry, entry.meta()) for entry in matching(request, needed=bool(request.entry or request.text("tags")))]
 
 
-@action(ACTIONS, "show", "everything that is installed or registered, and the venv's Python packages", example="ck show env --tags=dataset", options=[TAGS, VENV])
+@action(
+    ACTIONS,
+    "show",
+    "everything that is installed or registered, and the venv's Python packages",
+    example="ck show env --tags=dataset",
+    options=[TAGS, VENV],
+)
 def show(request: Request) -> Answer:
     """A table of env entries, and of the venv's Python packages."""
     from ck_repo.store.repositories import Repositories
     from ck_repo.venv.environment import chosen_name, find_venv
 
     rows = _rows(request)
-    table = [(entry.uid, meta.get("name", ""), meta.get("version") or "-", meta.get("source", ""), meta.get("path", "")) for entry, meta in rows]
-    lines = table_lines(("env", "name", "version", "source", "folder"), table) if rows else ["nothing is installed or registered"]
+    table = [
+        (entry.uid, meta.get("name", ""), meta.get("version") or "-", meta.get("source", ""), meta.get("path", ""))
+        for entry, meta in rows
+    ]
+    lines = (
+        table_lines(("env", "name", "version", "source", "folder"), table) if rows else ["nothing is installed or registered"]
+    )
     venv = find_venv(Repositories(), chosen_name(request.text("venv")))
     packages = venv.packages if venv and not request.entry and not request.text("tags") else {}
     if venv and packages:
-        lines += ["", f"Python packages of venv:{venv.name} (Python {venv.version}):", *table_lines(("package", "version"), list(packages.items()))]
+        lines += [
+            "",
+            f"Python packages of venv:{venv.name} (Python {venv.version}):",
+            *table_lines(("package", "version"), list(packages.items())),
+        ]
     data = [{**row_of(entry), "meta": meta} for entry, meta in rows]
     return Answer({"lst": data, "python_packages": packages}, lines)
 
 
-@action(ACTIONS, "locate", "the folder of what is installed", example="ck locate env --tags=dataset,coco,2017,val", options=[TAGS], aliases=["where"])
+@action(
+    ACTIONS,
+    "locate",
+    "the folder of what is installed",
+    example="ck locate env --tags=dataset,coco,2017,val",
+    options=[TAGS],
+    aliases=["where"],
+)
 def locate(request: Request) -> Answer:
     """Print folders."""
     rows = _rows(request)
@@ -49,14 +71,23 @@ def locate(request: Request) -> Answer:
     return Answer({"lst": data, "path": data[0]["path"]}, [row["path"] for row in data])
 
 
-@action(ACTIONS, "cat", "all that is known of something installed", example="ck cat env --tags=model,demo", options=[TAGS], aliases=["load"])
+@action(
+    ACTIONS,
+    "cat",
+    "all that is known of something installed",
+    example="ck cat env --tags=model,demo",
+    options=[TAGS],
+    aliases=["load"],
+)
 def cat(request: Request) -> Answer:
     """Print the meta."""
     rows = _rows(request)
     if not rows:
         raise UsageError("which one?", hint="`ck cat env --tags=…`; `ck show env` lists all")
     data = [{**row_of(entry), "dict": meta} for entry, meta in rows]
-    return Answer({"lst": data, "dict": rows[0][1]}, [json.dumps(meta, indent=2, sort_keys=True, ensure_ascii=False) for _, meta in rows])
+    return Answer(
+        {"lst": data, "dict": rows[0][1]}, [json.dumps(meta, indent=2, sort_keys=True, ensure_ascii=False) for _, meta in rows]
+    )
 
 
 @action(
@@ -94,7 +125,7 @@ def _remove_installed(meta: dict[str, Any]) -> None:
 @action(
     ACTIONS,
     "clean",
-    "remove what is left over: unfinished installations, fetched archives, pre-processed images; with --all what is installed too",
+    "remove leftovers: unfinished installations, fetched archives, pre-processed images; with --all what is installed too",
     example="ck clean env",
     options=[Option("all", "what is installed, too", kind="flag"), Option("force", "do not ask", kind="flag")],
 )

@@ -11,7 +11,14 @@ from ck_repo.store.query import is_pattern
 ACTIONS: Actions = {}
 
 
-@action(ACTIONS, "ls", "every recorded run with its figures", example="ck ls experiment --tags=offline", options=[TAGS, REPOSITORY], aliases=["list"])
+@action(
+    ACTIONS,
+    "ls",
+    "every recorded run with its figures",
+    example="ck ls experiment --tags=offline",
+    options=[TAGS, REPOSITORY],
+    aliases=["list"],
+)
 def ls(request: Request) -> Answer:
     """List experiments, the oldest first."""
     from ck_repo.report.experiment_table import summary_line
@@ -20,10 +27,19 @@ def ls(request: Request) -> Answer:
     rows = sorted(((*summary_line(entry.meta())[::-1], entry) for entry in entries), key=lambda row: (row[0], row[-1].alias))
     table = [(row[-1].alias, *row[-2::-1]) for row in rows]
     header = ("experiment", "model", "scenario", "mAP", "performance", "recorded")
-    return Answer({"lst": [row_of(row[-1]) for row in rows]}, table_lines(header, table) if rows else ["no experiment yet: `ck run program:object-detection`"])
+    return Answer(
+        {"lst": [row_of(row[-1]) for row in rows]},
+        table_lines(header, table) if rows else ["no experiment yet: `ck run program:object-detection`"],
+    )
 
 
-@action(ACTIONS, "show", "an experiment as a table; the latest if none is named", example="ck show experiment:mlperf-result1", options=[TAGS, REPOSITORY])
+@action(
+    ACTIONS,
+    "show",
+    "an experiment as a table; the latest if none is named",
+    example="ck show experiment:mlperf-result1",
+    options=[TAGS, REPOSITORY],
+)
 def show(request: Request) -> Answer:
     """Show results, machine, venv and origin of an experiment."""
     from ck_repo.report.experiment_table import experiment_lines

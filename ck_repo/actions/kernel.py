@@ -37,4 +37,3 @@ def search(request: Request) -> Answer:
     from ck_repo.actions import entry
 
     return entry.search(request.with_module("*"))
-

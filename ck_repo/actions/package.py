@@ -59,7 +59,10 @@ def install(request: Request) -> Answer:
     done = Installer(repositories, venv.python if venv else None, trust=request.flag("trust")).install(choices)
     meta = done[choice.name]
     place = meta.get("path") or (f"venv:{name}" if venv else "")
-    return Answer({**plan, "env": meta, "path": str(meta.get("path", ""))}, [f"{choice.name}: {'was there already' if choice.ready else 'installed'}, in {place}"])
+    return Answer(
+        {**plan, "env": meta, "path": str(meta.get("path", ""))},
+        [f"{choice.name}: {'was there already' if choice.ready else 'installed'}, in {place}"],
+    )
 
 
 @action(

@@ -30,7 +30,12 @@ _OPTIONS = [
     Option("sessions", "sessions side by side (default: measured)", kind="whole", least=1),
     Option("official", "the figures of the v1.0 rules: 600 s, least counts", kind="flag"),
     VENV,
-    Option("record", "name of the experiment (every run is recorded; without a name by its UID)", value="NAME", aliases=("record_uoa",)),
+    Option(
+        "record",
+        "name of the experiment (every run is recorded; without a name by its UID)",
+        value="NAME",
+        aliases=("record_uoa",),
+    ),
     Option("record_repo", "the repository to record in (default local)", value="NAME"),
     Option("tags", "further tags of the experiment", value="a,b"),
     Option("repetitions", "run so many times, each recorded", kind="whole", least=1),
@@ -85,9 +90,24 @@ def run(request: Request) -> Answer:
     for _ in range(repetitions):
         plan = prepare(repositories, program, options)
         record = execute(
-            repositories, plan, name=name, repository=request.text("record_repo"), tags=tag_list(request.text("tags")), trust=request.flag("trust")
+            repositories,
+            plan,
+            name=name,
+            repository=request.text("record_repo"),
+            tags=tag_list(request.text("tags")),
+            trust=request.flag("trust"),
         )
-        runs.append({"path": str(record.experiment.path), "experiment": {"uid": record.experiment.uid, "alias": record.experiment.alias, "path": str(record.experiment.path)}, "results": record.results})
+        runs.append(
+            {
+                "path": str(record.experiment.path),
+                "experiment": {
+                    "uid": record.experiment.uid,
+                    "alias": record.experiment.alias,
+                    "path": str(record.experiment.path),
+                },
+                "results": record.results,
+            }
+        )
         lines += ["", *experiment_lines(record.experiment.alias, record.experiment.meta())]
         for file in tag_list(request.text("print_files")):
             for path in sorted(record.experiment.path.rglob(file)):
@@ -117,8 +137,9 @@ def explain_run(request: Request) -> Answer:
     if plan.venv_plan:
         venv = f"a new venv:{plan.venv_plan.name} from {plan.venv_plan.template.name}, Python {plan.venv_plan.python.version}"
     reasons = request.flag("explain") or request.action == "explain"
+    tests = " and ".join(plan.options.modes)
     lines = [
-        f"run {entry.cid}: {plan.options.scenario}, {' and '.join(plan.options.modes)}, {plan.backend} on {plan.options.device}",
+        f"run {entry.cid}: {plan.options.scenario}, {tests}, {plan.backend} on {plan.options.device}",
         f"in {venv}",
         *explain.as_lines(plan.choices, reasons=reasons),
         f"LoadGen: {', '.join(f'{key} {value}' for key, value in settings.items() if value is not None)}",

@@ -26,7 +26,9 @@ def _matching(request: Request) -> list[Repository]:
     rows = Repositories().all()
     found = [row for row in rows if fnmatchcase(row.alias, request.entry or "*") or row.uid == request.entry]
     if not found and not is_pattern(request.entry):
-        raise NotFoundError(f"there is no repository {request.entry!r}", hint=did_you_mean(request.entry, [row.alias for row in rows]))
+        raise NotFoundError(
+            f"there is no repository {request.entry!r}", hint=did_you_mean(request.entry, [row.alias for row in rows])
+        )
     return found
 
 
@@ -73,7 +75,9 @@ def add(request: Request) -> Answer:
 def ls(request: Request) -> Answer:
     """List repositories."""
     rows = _matching(request)
-    return Answer({"lst": [row_of(row) for row in rows]}, table_lines(("repository", "folder"), [(row.alias, row.path) for row in rows]))
+    return Answer(
+        {"lst": [row_of(row) for row in rows]}, table_lines(("repository", "folder"), [(row.alias, row.path) for row in rows])
+    )
 
 
 @action(ACTIONS, "where", "the folder of a repository", example="ck where repo:local", aliases=["find", "load", "info"])
@@ -83,7 +87,14 @@ def where(request: Request) -> Answer:
     return Answer({**row_of(rows[0]), "lst": [row_of(row) for row in rows]}, [str(row.path) for row in rows])
 
 
-@action(ACTIONS, "rm", "forget a repository; its folder goes too if it is in CK_REPOS", example="ck rm repo:my-experiments", options=[Option("force", "do not ask", kind="flag")], aliases=["remove", "delete"])
+@action(
+    ACTIONS,
+    "rm",
+    "forget a repository; its folder goes too if it is in CK_REPOS",
+    example="ck rm repo:my-experiments",
+    options=[Option("force", "do not ask", kind="flag")],
+    aliases=["remove", "delete"],
+)
 def remove(request: Request) -> Answer:
     """Remove repositories."""
     if is_pattern(request.entry):
@@ -95,7 +106,14 @@ def remove(request: Request) -> Answer:
     return Answer(row_of(row), [f"{row.alias}: {done}"])
 
 
-@action(ACTIONS, "zip", "pack a repository into a zip file", example="ck zip repo:my-experiments", options=[ARCHIVE, OVERWRITE], aliases=["pack"])
+@action(
+    ACTIONS,
+    "zip",
+    "pack a repository into a zip file",
+    example="ck zip repo:my-experiments",
+    options=[ARCHIVE, OVERWRITE],
+    aliases=["pack"],
+)
 def pack(request: Request) -> Answer:
     """Pack a repository."""
     from ck_repo.store.archive import pack_repository
@@ -106,7 +124,14 @@ def pack(request: Request) -> Answer:
     return Answer({"path": str(output), "files": files}, [f"packed {row.alias}, {files} files: {output}"])
 
 
-@action(ACTIONS, "unzip", "bring in a packed repository", example="ck unzip repo --zip=ck-repo-my-experiments.zip", options=[Option("zip", "the zip file", value="FILE", aliases=("archive_name",))], aliases=["unpack"])
+@action(
+    ACTIONS,
+    "unzip",
+    "bring in a packed repository",
+    example="ck unzip repo --zip=ck-repo-my-experiments.zip",
+    options=[Option("zip", "the zip file", value="FILE", aliases=("archive_name",))],
+    aliases=["unpack"],
+)
 def unpack(request: Request) -> Answer:
     """Unpack a repository."""
     from ck_repo.store.archive import unpack_repository

@@ -22,7 +22,9 @@ ACTIONS: Actions = {}
         TAGS,
         Option("full_path", "the file, or any image of a data set", value="FILE"),
         Option("extra_tags", "tags by which you will ask for it", value="a,b"),
-        Option("profile", "of a model: how images go in and detections come out, where its interface does not tell", value="NAME"),
+        Option(
+            "profile", "of a model: how images go in and detections come out, where its interface does not tell", value="NAME"
+        ),
         Option("annotations", "of a data set: its annotation file, if it is not beside the images", value="FILE"),
         Option("dataset", "of a model: tags of the data set that it is for", value="a,b"),
     ],
@@ -38,7 +40,9 @@ def detect(request: Request) -> Answer:
     soft = found[0]
     if not request.text("full_path"):
         if soft.meta().get("detect") != "python":
-            raise UsageError(f"where is it? `ck detect {soft.cid}` needs --full_path=", hint="disks are not searched: name the file")
+            raise UsageError(
+                f"where is it? `ck detect {soft.cid}` needs --full_path=", hint="disks are not searched: name the file"
+            )
         return _pythons()
     options = {name: request.text(name) for name in ("profile", "annotations", "dataset")}
     meta = register.detect(soft, Path(request.text("full_path")), options)

@@ -36,12 +36,16 @@ def create(request: Request) -> Answer:
     repositories = Repositories()
     plan = plan_venv(repositories, request.entry or DEFAULT_NAME, request.text("template"), request.text("python"))
     if request.flag("dry_run"):
-        data = {"python": str(plan.python.path), "python_version": plan.python.version, "plan": explain.as_data(plan.choices)}
+        planned = {"python": str(plan.python.path), "python_version": plan.python.version}
         lines = [f"venv:{plan.name} with Python {plan.python.version} ({plan.python.path})"]
-        return Answer(data, [*lines, *explain.as_lines(plan.choices, reasons=False)])
+        return Answer(
+            {**planned, "plan": explain.as_data(plan.choices)}, [*lines, *explain.as_lines(plan.choices, reasons=False)]
+        )
     venv = create_venv(repositories, plan, force=request.flag("force"), trust=request.flag("trust"))
-    data = {**row_of(venv.entry), "python": str(venv.python), "python_version": venv.version, "packages": venv.packages}
-    return Answer(data, [f"venv:{venv.name} is ready, Python {venv.version}: `ck activate venv:{venv.name}`"])
+    made = {"python": str(venv.python), "python_version": venv.version, "packages": venv.packages}
+    return Answer(
+        {**row_of(venv.entry), **made}, [f"venv:{venv.name} is ready, Python {venv.version}: `ck activate venv:{venv.name}`"]
+    )
 
 
 @action(
@@ -89,4 +93,7 @@ def ls(request: Request) -> Answer:
         raise NotFoundError(f"there is no venv:{request.entry}", hint=did_you_mean(request.entry, []))
     data = [{**row_of(row.entry), "template": row.template, "python_version": row.version} for row in rows]
     table = [(row.name, row.version, row.template, row.folder) for row in rows]
-    return Answer({"lst": data}, table_lines(("venv", "Python", "template", "folder"), table) if rows else ["no venv yet: `ck create venv`"])
+    return Answer(
+        {"lst": data},
+        table_lines(("venv", "Python", "template", "folder"), table) if rows else ["no venv yet: `ck create venv`"],
+    )

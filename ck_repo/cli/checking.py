@@ -54,7 +54,9 @@ def _value(option: Option, value: Any) -> Any:
     if option.kind == "text" and isinstance(value, list):
         value = ",".join(map(str, value))
     if option.choices and str(value) not in option.choices:
-        raise UsageError(f"{flag}={value} is not one of {', '.join(option.choices)}", hint=did_you_mean(str(value), option.choices))
+        raise UsageError(
+            f"{flag}={value} is not one of {', '.join(option.choices)}", hint=did_you_mean(str(value), option.choices)
+        )
     return value
 
 

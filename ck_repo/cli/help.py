@@ -44,7 +44,14 @@ def of_module(module: str) -> list[str]:
 def of_action(module: str, action: Action) -> list[str]:
     """Help of an action: what it does, its options, an example."""
     usage = action.usage or f"ck {action.name} {module or ''}{'[:<entry>]' if module else ''} [options]"
-    lines = [f"{action.name} {module}: {action.summary}".replace(" :", ":"), "", f"usage: {usage}", "", "example:", f"  {action.example}"]
+    lines = [
+        f"{action.name} {module}: {action.summary}".replace(" :", ":"),
+        "",
+        f"usage: {usage}",
+        "",
+        "example:",
+        f"  {action.example}",
+    ]
     for title, options in (("options", action.options), ("options of every action", COMMON)):
         if options:
             lines += ["", f"{title}:"]

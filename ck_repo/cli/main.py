@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        return _print_error(InterruptedByUser("interrupted; what was finished is kept, the same command goes on from there"), as_json)
+        return _print_error(
+            InterruptedByUser("interrupted; what was finished is kept, the same command goes on from there"), as_json
+        )
     except CKError as error:
         if debug:
             _print_traceback()
@@ -64,7 +66,7 @@ def run(typed: Sequence[str]) -> Answer:
 
         return Answer(lines=pages.of_action(module, action))
     request = _request(words, module, target, action, command)
-    if not request.text("out") == "none":
+    if request.text("out") != "none":
         progress.send_to(console_sink())
     return action.run(request)
 
@@ -74,9 +76,7 @@ def _request(words: grammar.Words, module: str, target: Target, action: Action, 
     options = checked_options(words.options, action, command)
     if module == "repo" and target.entry and target.repository:
         target = Target(module, f"{target.repository}:{target.entry}")
-    return Request(
-        words.action, Target(module, target.entry, target.repository), tuple(words.targets[1:]), options, words.rest
-    )
+    return Request(words.action, Target(module, target.entry, target.repository), tuple(words.targets[1:]), options, words.rest)
 
 
 def _print_answer(answer: Answer, as_json: bool) -> None:

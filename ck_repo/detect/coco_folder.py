@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -82,16 +83,18 @@ def _check_images(folder: Path, rows: list[dict[str, Any]], file: Path) -> None:
                 missing.append(path.name)
                 continue
             width, height = (-1, -1)
-            try:
+            with contextlib.suppress(OSError, ValueError):
                 width, height = imagesize.get(path)
-            except (OSError, ValueError):
-                pass
             if width < 0:
                 unreadable.append(path.name)
             elif (width, height) != (row.get("width"), row.get("height")):
                 wrong.append(f"{path.name} is {width} × {height}, annotated as {row.get('width')} × {row.get('height')}")
             task.advance_to(done)
-    for names, what in ((missing, "are not there"), (unreadable, "are no images (empty, cut short or of another format)"), (wrong, "have another size")):
+    for names, what in (
+        (missing, "are not there"),
+        (unreadable, "are no images (empty, cut short or of another format)"),
+        (wrong, "have another size"),
+    ):
         if names:
             raise DetectError(
                 f"{folder}: {len(names)} of the {len(rows)} images that {file.name} names {what}, {names[0]} first",
@@ -104,6 +107,10 @@ def _check_boxes(content: dict[str, Any], file: Path) -> None:
     categories = {row.get("id") for row in content["categories"]}
     for row in content["annotations"]:
         if row.get("image_id") not in known:
-            raise DetectError(f"{file}: annotation {row.get('id')} is of image {row.get('image_id')}, which the file does not name")
+            raise DetectError(
+                f"{file}: annotation {row.get('id')} is of image {row.get('image_id')}, which the file does not name"
+            )
         if row.get("category_id") not in categories:
-            raise DetectError(f"{file}: annotation {row.get('id')} has the category {row.get('category_id')}, which the file does not name")
+            raise DetectError(
+                f"{file}: annotation {row.get('id')} has the category {row.get('category_id')}, which the file does not name"
+            )

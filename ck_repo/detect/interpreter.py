@@ -41,7 +41,9 @@ class Interpreter:
 def ask(path: Path) -> Interpreter | None:
     """Run an interpreter and ask what it is; None if it does not answer."""
     try:
-        done = subprocess.run([path, "-I", "-S", "-c", _ASK], capture_output=True, text=True, timeout=_TIMEOUT, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            [path, "-I", "-S", "-c", _ASK], capture_output=True, text=True, timeout=_TIMEOUT, stdin=subprocess.DEVNULL
+        )
         row = json.loads(done.stdout)
         return Interpreter(Path(row["path"] or path), row["version"], row["implementation"], row["machine"])
     except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
@@ -52,7 +54,9 @@ def inspect_interpreter(path: Path) -> Interpreter:
     """The interpreter at `path`; what does not answer as one is an error."""
     found = ask(path)
     if found is None:
-        raise DetectError(f"{path} does not answer as a Python interpreter", hint="name the executable: --full_path=/usr/bin/python3.11")
+        raise DetectError(
+            f"{path} does not answer as a Python interpreter", hint="name the executable: --full_path=/usr/bin/python3.11"
+        )
     return found
 
 
@@ -112,4 +116,7 @@ def find_interpreter(wanted: str) -> Interpreter:
         if rule.contains(row.version, prereleases=True) and row.implementation == "CPython":
             return row
         found.append(f"{row.version} ({row.path})")
-    raise DetectError(f"no Python {wanted} is on this machine", hint=f"found: {', '.join(found) or 'none'}; install it, or name it by its path")
+    raise DetectError(
+        f"no Python {wanted} is on this machine",
+        hint=f"found: {', '.join(found) or 'none'}; install it, or name it by its path",
+    )

@@ -10,7 +10,18 @@ from pathlib import Path
 
 from ck_repo.detect.tensors import DetectError, Interface, Tensor
 
-_DTYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 5: "str", 6: "bool", 7: "int16", 9: "int8", 10: "float64"}
+_DTYPES = {
+    0: "float32",
+    1: "float16",
+    2: "int32",
+    3: "uint8",
+    4: "int64",
+    5: "str",
+    6: "bool",
+    7: "int16",
+    9: "int8",
+    10: "float64",
+}
 
 
 def read_tflite(path: Path) -> Interface:

@@ -50,7 +50,7 @@ def get_json(urls: Sequence[str]) -> Any:
     failures = []
     for url in urls:
         try:
-            return _tries(url, lambda url=url: _json_once(url))  # type: ignore[misc]
+            return _tries(url, lambda url=url: _json_once(url))
         except _GiveUp as error:
             failures.append(f"{url}: {error}")
     raise DownloadError("cannot be fetched\n  " + "\n  ".join(failures), hint=_network_hint())
@@ -92,7 +92,7 @@ def download(urls: Sequence[str], part: Path, size: int | None, title: str) -> s
     with progress.task(title, size, "B") as task:
         for url in urls:
             try:
-                _tries(url, lambda url=url: _file_once(url, part, size, task))  # type: ignore[misc]
+                _tries(url, lambda url=url: _file_once(url, part, size, task))
                 return url
             except _GiveUp as error:
                 failures.append(f"{url}: {error}")
@@ -210,5 +210,3 @@ def _network_hint() -> str:
         "check the network and run the same command again: it goes on where it stopped. A proxy is taken from "
         "HTTPS_PROXY, a mirror from CK_MIRRORS, and a file that you have from `ck detect soft:… --full_path=…`"
     )
-
-

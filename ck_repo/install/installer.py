@@ -132,7 +132,7 @@ class Installer:
             },
             "source": "package",
             "key": choice.key,
-            "inputs": {key: below.key for key, below in choice.deps.items() if not below.source == PYTHON},
+            "inputs": {key: below.key for key, below in choice.deps.items() if below.source != PYTHON},
             "path": str(folder),
             "file": str(folder / main) if main else "",
             "digest": files[main] if main else of_value(files),

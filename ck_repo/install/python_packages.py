@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from ck_repo import progress
 from ck_repo.errors import InstallError
@@ -33,14 +34,23 @@ def install_python_packages(python: Path, requirements: Sequence[str], log: Path
                 if not _run(command, os.environ | uv_environment(pip_settings()), sink, task):
                     return "uv"
                 sink.write("uv could not; trying pip\n")
-            command = [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", *requirements]
+            command = [
+                str(python),
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-input",
+                "--disable-pip-version-check",
+                *requirements,
+            ]
             if not _run(command, dict(os.environ), sink, task):
                 return "pip"
     raise InstallError(
         f"{', '.join(requirements)} cannot be installed for {python}",
         tail=_last_lines(log),
         log=log,
-        hint="if a version does not exist for this Python, make the venv with another one: `ck create venv:NAME --python=3.11`; "
+        hint="if a version does not exist for this Python, make the venv with another: `ck create venv:NAME --python=3.11`; "
         "without internet, point pip at your wheels (PIP_FIND_LINKS, PIP_INDEX_URL)",
     )
 
@@ -50,11 +60,11 @@ def _uv() -> str:
     return str(beside) if beside.exists() else shutil.which("uv") or ""
 
 
-def _run(command: Sequence[str], environment: dict[str, str], sink: object, task: progress.Task) -> int:
+def _run(command: Sequence[str], environment: dict[str, str], sink: IO[str], task: progress.Task) -> int:
     environment.pop("VIRTUAL_ENV", None)  # the venv that we are called from is not the one that we install into
     environment.pop("PYTHONPATH", None)
-    print("$", *command, file=sink, flush=True)  # type: ignore[call-overload]
-    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT)  # type: ignore[call-overload]
+    print("$", *command, file=sink, flush=True)
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT)
     try:
         seconds = 0.0
         while True:

@@ -92,7 +92,8 @@ def pin(source: Source) -> Source:
         if row.get("key") == name or row.get("filename") == name:
             algorithm, _, value = str(row.get("checksum", "")).partition(":")
             if algorithm == "md5" and re.fullmatch("[0-9a-f]{32}", value):
-                return replace(source, md5=value, size=source.size or int(row.get("size") or row.get("filesize") or 0) or None)
+                size = int(str(row.get("size") or row.get("filesize") or 0))
+                return replace(source, md5=value, size=source.size or size or None)
     raise DownloadError(f"Zenodo's record {record} has no file {name!r} with a checksum", hint="put its sha256 into the recipe")
 
 

@@ -113,7 +113,9 @@ def _script(step: Fields, recipe: Recipe) -> None:
         tail = "\n".join(errors.read().splitlines()[-12:])
     log.unlink()
     if status:
-        raise InstallError(f"{script.name} failed (exit status {status})", tail=tail, hint="mend what it says, then run the same command again")
+        raise InstallError(
+            f"{script.name} failed (exit status {status})", tail=tail, hint="mend what it says, then run the same command again"
+        )
 
 
 def _follow(line: str, task: progress.Task) -> None:

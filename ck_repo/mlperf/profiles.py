@@ -59,7 +59,9 @@ _ROWS = (
     Profile("coco-300-pt", 300, "plus-minus-one", "NCHW", "float32", "bboxes", "scores", "labels", "", "xyxy", 0.3, "category"),
     Profile("coco-1200-pt", 1200, "imagenet", "NCHW", "float32", "bboxes", "scores", "labels", "", "xyxy", 0.05, "contiguous"),
     # the reference cuts at 0.5 here, which its own expected mAP of 0.20 contradicts
-    Profile("coco-1200-onnx", 1200, "imagenet", "NCHW", "float32", "bboxes", "scores", "labels", "", "xyxy", 0.05, "contiguous"),
+    Profile(
+        "coco-1200-onnx", 1200, "imagenet", "NCHW", "float32", "bboxes", "scores", "labels", "", "xyxy", 0.05, "contiguous"
+    ),
     Profile(
         "coco-1200-tf", 1200, "imagenet", "NCHW", "float32", "detection_bboxes:0", "detection_scores:0",
         "detection_classes:0", "", "yxyx", 0.05, "contiguous",

@@ -93,5 +93,9 @@ def user_conf(rules: Rules, scenario: str, loadgen: dict[str, Any]) -> str:
         "samples_per_query": loadgen["samples_per_query"],
         "target_qps": loadgen["target_qps"],
     }
-    lines = [f"{rules.benchmark}.{row.name}.{key} = {value:g}" for key, value in ours.items() if value is not None and value != usual[key]]
+    lines = [
+        f"{rules.benchmark}.{row.name}.{key} = {value:g}"
+        for key, value in ours.items()
+        if value is not None and value != usual[key]
+    ]
     return "\n".join(["# what this run was told beside mlperf.conf", *lines]) + "\n"

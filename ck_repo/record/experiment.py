@@ -74,4 +74,3 @@ class Recording:
         for path in self._home.glob(".run-*"):
             if time.time() - path.stat().st_mtime > _ABANDONED:
                 shutil.rmtree(path, ignore_errors=True)
-

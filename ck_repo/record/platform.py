@@ -40,7 +40,8 @@ def _field(info: str, name: str) -> str:
 
 
 def _physical_cores(info: str) -> int:
-    pairs = set(zip(re.findall(r"^physical id\s*:\s*(\d+)", info, re.M), re.findall(r"^core id\s*:\s*(\d+)", info, re.M)))  # noqa: B905
+    packages = re.findall(r"^physical id\s*:\s*(\d+)", info, re.M)
+    pairs = set(zip(packages, re.findall(r"^core id\s*:\s*(\d+)", info, re.M), strict=False))
     return len(pairs) or os.cpu_count() or 1
 
 

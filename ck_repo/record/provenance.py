@@ -15,7 +15,11 @@ from ck_repo.venv.environment import Venv
 
 def provenance(repositories: Repositories, venv: Venv, used: Iterable[str]) -> dict[str, Any]:
     """Platform, venv with every package's version, state of the repositories used, engine and time."""
-    states = {row.alias: {"uid": row.uid, "url": row.url, **state_of(row.path)} for row in repositories.all() if row.alias in set(used)}
+    states = {
+        row.alias: {"uid": row.uid, "url": row.url, **state_of(row.path)}
+        for row in repositories.all()
+        if row.alias in set(used)
+    }
     fresh = Venv(venv.name, venv.entry, venv.folder, venv.template, venv.version)  # what it holds now, after installing
     return {
         "platform": describe_platform(),

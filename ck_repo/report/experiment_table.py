@@ -44,34 +44,60 @@ def performance_text(results: Mapping[str, Any]) -> str:
 
 def experiment_lines(name: str, meta: Mapping[str, Any]) -> list[str]:
     """All that a person asks first of an experiment."""
-    results, platform, venv = meta.get("results") or {}, meta.get("platform") or {}, meta.get("venv") or {}
-    accuracy, performance = results.get("accuracy"), results.get("performance")
-    rows: list[tuple[str, str]] = [("experiment", name), ("recorded", str(meta.get("recorded", "")))]
-    rows += [
-        ("model", f"{results.get('model')} ({str(_digest(meta, 'model'))[:12]})"),
+    results = meta.get("results") or {}
+    rows = [
+        ("experiment", name),
+        ("recorded", str(meta.get("recorded", ""))),
+        *_subject_rows(meta, results),
+        *_figure_rows(results),
+        *_surroundings_rows(meta),
+    ]
+    width = max(len(key) for key, _ in rows)
+    return [f"{key.ljust(width)}  {value}" for key, value in rows]
+
+
+def _subject_rows(meta: Mapping[str, Any], results: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What was measured, and how."""
+    official = ", official" if results.get("official") else ""
+    return [
+        ("model", f"{results.get('model')} ({_digest(meta, 'model')[:12]})"),
         ("data set", f"{results.get('dataset')}, {results.get('images')} images"),
         ("backend", f"{results.get('backend')} {results.get('backend_version')} on {results.get('device')}"),
         ("sessions", f"{results.get('sessions')} × {_threads(results.get('threads'))}, batch {results.get('batch_size')}"),
-        ("scenario", f"{results.get('scenario')}, LoadGen {results.get('loadgen_version')}{', official' if results.get('official') else ''}"),
+        ("scenario", f"{results.get('scenario')}, LoadGen {results.get('loadgen_version')}{official}"),
     ]
-    if accuracy:
-        rows.append(("accuracy", f"mAP {accuracy['mAP']:.4f}, AP50 {accuracy['AP50']:.4f}, AP75 {accuracy['AP75']:.4f}, {accuracy['detections']} detections"))
-    if performance:
-        rows.append(("performance", f"{performance_text(results)}, {'VALID' if performance['valid'] else 'INVALID'}, {performance['duration_s']:.1f} s"))
-        latency = performance.get("latency_ms", {})
-        if latency:
+
+
+def _figure_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What came out."""
+    rows = []
+    if row := results.get("accuracy"):
+        figures = ", ".join(f"{key} {row[key]:.4f}" for key in ("mAP", "AP50", "AP75"))
+        rows.append(("accuracy", f"{figures}, {row['detections']} detections"))
+    if row := results.get("performance"):
+        valid = "VALID, " if row["valid"] else ""
+        rows.append(("performance", f"{performance_text(results)}, {valid}{row['duration_s']:.1f} s"))
+        if latency := row.get("latency_ms"):
             rows.append(("latency, ms", ", ".join(f"{key} {value:.3f}" for key, value in latency.items())))
-        rows += [("", reason) for reason in performance.get("reasons", [])]
-    rows += [
-        ("machine", f"{platform.get('cpu')}, {platform.get('cores_usable')} cores, {platform.get('memory', 0) / 2**30:.0f} GiB, {platform.get('os')}"),
-        ("governor", f"{platform.get('governor')}, load {platform.get('load')}"),
-        ("venv", f"{venv.get('name')} ({venv.get('template')}), Python {venv.get('python')}, {len(venv.get('packages') or {})} packages"),
+        rows += [("", reason) for reason in row.get("reasons", [])]
+    return rows
+
+
+def _surroundings_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Where it was measured, and with what."""
+    machine, venv = meta.get("platform") or {}, meta.get("venv") or {}
+    memory = f"{machine.get('memory', 0) / 2**30:.0f} GiB"
+    packages = len(venv.get("packages") or {})
+    rows = [
+        ("machine", f"{machine.get('cpu')}, {machine.get('cores_usable')} cores, {memory}, {machine.get('os')}"),
+        ("governor", f"{machine.get('governor')}, load {machine.get('load')}"),
+        ("venv", f"{venv.get('name')} ({venv.get('template')}), Python {venv.get('python')}, {packages} packages"),
     ]
     for alias, row in (meta.get("repositories") or {}).items():
-        state = f"{str(row.get('commit', ''))[:12]}{' with changes' if row.get('changed') else ''}" if row.get("git") else "not under git"
-        rows.append(("repository", f"{alias} {state}"))
-    width = max(len(key) for key, _ in rows)
-    return [f"{key.ljust(width)}  {value}" for key, value in rows]
+        changed = " with changes" if row.get("changed") else ""
+        state = f" {str(row['commit'])[:12]}{changed}" if row.get("git") else ", not under git"
+        rows.append(("repository", alias + state))
+    return rows
 
 
 def _threads(count: Any) -> str:

@@ -113,7 +113,7 @@ def read_component(entry: Entry) -> Component:
     return Component(
         entry=entry,
         name=fields.text("name") or entry.alias,
-        tags=frozenset(fields.tags()),
+        tags=frozenset({*fields.tags(), entry.alias}),
         version=fields.text("version"),
         deps=_dependencies(fields),
         variations=variations,
@@ -130,11 +130,7 @@ def _dependencies(fields: Fields) -> tuple[Dependency, ...]:
     rows = []
     for key, row in fields.each("deps").items():
         when = {name: (value,) if isinstance(value, str) else tuple(value) for name, value in row.table("when").items()}
-        rows.append(
-            Dependency(
-                key, row.tags(), row.text("version"), when, row.flag("tool"), row.tags("default_tags")
-            )
-        )
+        rows.append(Dependency(key, row.tags(), row.text("version"), when, row.flag("tool"), row.tags("default_tags")))
     return tuple(rows)
 
 

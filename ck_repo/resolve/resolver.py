@@ -18,6 +18,8 @@ from ck_repo.store.digest import of_value
 from ck_repo.store.entry import tag_list
 from ck_repo.store.query import TagQuery
 
+_LISTS = "`ck search package --tags=…` lists what there is"
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -79,7 +81,11 @@ class Resolver:
         return self._meet(tag_list(tags), version, asker, ())
 
     def dependencies(
-        self, rows: Sequence[Dependency], asker: str, trail: tuple[str, ...] = (), added: Mapping[str, Sequence[str]] | None = None
+        self,
+        rows: Sequence[Dependency],
+        asker: str,
+        trail: tuple[str, ...] = (),
+        added: Mapping[str, Sequence[str]] | None = None,
     ) -> dict[str, Choice]:
         """Meet the dependencies of a component, those whose condition holds."""
         chosen = {}
@@ -101,7 +107,7 @@ class Resolver:
             reason = _refusal(meta, query, version)
             if not reason:
                 return _registered(meta, need, (*passed, *self._other_registered(meta, query, version)))
-            if query.required & set(meta.get("tags", [])) >= query.required:
+            if query.required <= set(meta.get("tags", [])):
                 passed.append((str(meta.get("name")), reason))
         variants, refused = self._variants(query, version)
         if not variants:
@@ -157,7 +163,13 @@ class Resolver:
         whole = joined(ranges, name)
         present = self._have.python_packages.get(_normal(name), "")
         fits = bool(present) and satisfies(present, whole)
-        reason = f"{name} {present} is in the venv" if fits else f"the venv has {name} {present}, not {whole}" if present else f"the venv has no {name}"
+        reason = (
+            f"{name} {present} is in the venv"
+            if fits
+            else f"the venv has {name} {present}, not {whole}"
+            if present
+            else f"the venv has no {name}"
+        )
         return Choice(
             need, sources.PYTHON, variant.component.name, f"python:{_normal(name)}", variant.tags, present if fits else "",
             variant, requirement=name + whole, present=present if fits else "", reason=reason, passed_over=passed,
@@ -179,18 +191,27 @@ class Resolver:
         )  # fmt: skip
 
     def _nothing(self, query: TagQuery, version: str, asker: str, passed: Sequence[tuple[str, str]]) -> CKError:
-        known = {tag for meta in self._have.registered for tag in meta.get("tags", [])}
-        for package in self._have.packages:
-            known |= package.tags | set(package.variations) | {t for v in package.variations.values() for t in v.tags}
         need = str(query) + (f" {version}" if version else "")
+        known = self._known_tags()
         unknown = sorted(query.required - known)
+        if unknown:
+            # the tags of what meets the rest of the need are nearer than those of anything else
+            near = self._known_tags(query.required - set(unknown)) or known
+            hints = [did_you_mean(unknown[0], near - query.required)]
+            return NotFoundError(f"nothing has the tag {unknown[0]!r}", hint="\n".join([*hints, _LISTS]))
         conflicts = [why for _, why in passed if "exclude each other" in why]
-        if conflicts and not unknown:
+        if conflicts:
             return ConflictError(f"{need}: {conflicts[0]}", hint="ask for one of the two")
-        what = f"nothing has the tag {unknown[0]!r}" if unknown else f"nothing has all the tags {need} that {asker} needs"
-        hints = [did_you_mean(unknown[0], known)] if unknown else []
-        hints += [f"passed over {name}: {why}" for name, why in passed[:6]]
-        return NotFoundError(what, hint="\n".join([*hints, "`ck search package --tags=…` lists what there is"]))
+        reasons = [f"passed over {name}: {why}" for name, why in passed[:6]]
+        return NotFoundError(f"nothing has all the tags {need} that {asker} needs", hint="\n".join([*reasons, _LISTS]))
+
+    def _known_tags(self, shared: frozenset[str] = frozenset()) -> frozenset[str]:
+        """Every tag of what has all the tags `shared`."""
+        rows = [frozenset(meta.get("tags", [])) for meta in self._have.registered]
+        for package in self._have.packages:
+            more = {tag for row in package.variations.values() for tag in (row.name, *row.tags)}
+            rows.append(package.tags | more)
+        return frozenset().union(*(row for row in rows if shared <= row))
 
     def with_options(self, **more: str) -> Resolver:
         """The same, with further values for conditions."""
@@ -217,6 +238,7 @@ def _refusal(meta: Mapping[str, Any], query: TagQuery, version: str) -> str:
     tags = set(meta.get("tags", []))
     if meta.get("problem"):
         return str(meta["problem"])
+    tags |= {str(meta.get("uid")), str(meta.get("name"))}  # asked for by name
     if missing := sorted(query.required - tags):
         return f"it has no tag {missing[0]}"
     if unwanted := sorted(query.excluded & tags):

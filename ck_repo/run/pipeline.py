@@ -30,7 +30,13 @@ class RunRecord:
 
 
 def execute(
-    repositories: Repositories, plan: RunPlan, *, name: str = "", repository: str = "", tags: Sequence[str] = (), trust: bool = False
+    repositories: Repositories,
+    plan: RunPlan,
+    *,
+    name: str = "",
+    repository: str = "",
+    tags: Sequence[str] = (),
+    trust: bool = False,
 ) -> RunRecord:
     """Carry out a plan: make the venv, install, run the harness, record.
 
@@ -88,4 +94,3 @@ def _experiment_tags(plan: RunPlan, spec: dict[str, Any], more: Sequence[str]) -
     found = {"experiment", "mlperf", "object-detection", plan.options.scenario, plan.backend, *spec["modes"], *more}
     found |= {spec["model"]["name"], spec["dataset"]["name"]}
     return sorted(tag.replace(" ", "-").replace(",", "-") for tag in found if tag)
-

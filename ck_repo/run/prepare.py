@@ -79,4 +79,6 @@ def _check_backend(program: Component, backend: str, own: str, weights: Choice) 
     if backend not in known:
         raise UsageError(f"there is no backend {backend!r} for {program.entry.cid}", hint=f"known: {', '.join(known)}")
     if backend != own:
-        raise UsageError(f"{weights.name} is a model for {own}, not for {backend}", hint="leave out --backend, or choose another --model")
+        raise UsageError(
+            f"{weights.name} is a model for {own}, not for {backend}", hint="leave out --backend, or choose another --model"
+        )

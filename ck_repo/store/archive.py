@@ -43,7 +43,9 @@ def pack_repository(row: Repository, output: Path, *, overwrite: bool = False) -
 def _files(folder: Path) -> Iterator[Path]:
     """Every plain file below `folder` but for git's own and what is in the making."""
     for base, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name not in (".git", "__pycache__") and not name.endswith((".new", ".removed"))]
+        folders[:] = [
+            name for name in folders if name not in (".git", "__pycache__") and not name.endswith((".new", ".removed"))
+        ]
         for name in names:
             path = Path(base, name)
             if path.is_file() and not path.is_symlink():
@@ -104,7 +106,9 @@ def unpack_repository(archive: Path, repositories: Repositories, name: str = "")
         alias = name or str(read_json_object(staging / DESCRIPTION).get("data_alias", "")) or archive.stem
         check_name(alias)
         if (root / alias).exists():
-            raise ConflictError(f"a repository {alias!r} exists already", hint="give another name: `ck unzip repo:NAME --zip=…`")
+            raise ConflictError(
+                f"a repository {alias!r} exists already", hint="give another name: `ck unzip repo:NAME --zip=…`"
+            )
         publish_folder(staging, root / alias)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

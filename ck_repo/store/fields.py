@@ -113,5 +113,6 @@ class Fields:
         for key in self._content:
             if key not in known:
                 raise ConfigError(
-                    f"{self._source}: {f'{self._path}.' if self._path else ''}{key} is not a known key", hint=did_you_mean(str(key), known)
+                    f"{self._source}: {f'{self._path}.' if self._path else ''}{key} is not a known key",
+                    hint=did_you_mean(str(key), known),
                 )

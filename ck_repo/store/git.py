@@ -25,7 +25,9 @@ def run_git(*words: str, folder: Path | None = None) -> str:
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT
         )
     except FileNotFoundError:
-        raise StorageError("git is not installed", hint="install git, or get the repository as a zip: `ck unzip repo`") from None
+        raise StorageError(
+            "git is not installed", hint="install git, or get the repository as a zip: `ck unzip repo`"
+        ) from None
     except subprocess.TimeoutExpired:
         raise StorageError(f"git {words[0]} did not end within {_TIMEOUT} s") from None
     if done.returncode:
@@ -99,7 +101,9 @@ def clone(url: str, alias: str, checkout: str = "") -> tuple[Repository, str]:
     final = repos_root() / alias
     with locked(repos_root() / ".locks" / f"{alias}.lock", f"pulling {alias}"):
         if final.exists():
-            raise ConflictError(f"{final} exists already", hint="remove it, or pull under another name: `ck pull repo:NAME --url=…`")
+            raise ConflictError(
+                f"{final} exists already", hint="remove it, or pull under another name: `ck pull repo:NAME --url=…`"
+            )
         staging = final.with_name(f".{alias}.{os.getpid()}.new")
         with storage_errors(f"cloning {url}"):
             shutil.rmtree(staging, ignore_errors=True)

@@ -95,7 +95,9 @@ class ModuleIndex:
 
     def problems(self) -> list[str]:
         """What is wrong with entries that cannot be read, and with UIDs that two entries share."""
-        found = [row[0] for row in self._database.execute("SELECT problem FROM entry WHERE problem IS NOT NULL ORDER BY folder")]
+        found = [
+            row[0] for row in self._database.execute("SELECT problem FROM entry WHERE problem IS NOT NULL ORDER BY folder")
+        ]
         doubles = self._database.execute(
             "SELECT uid, group_concat(folder, ' and ') FROM (SELECT uid, folder FROM entry WHERE uid != '' ORDER BY folder) "
             "GROUP BY uid HAVING count(*) > 1"

@@ -53,9 +53,7 @@ class Repository:
         try:
             with os.scandir(self.path) as rows:
                 return sorted(
-                    row.name
-                    for row in rows
-                    if not row.name.startswith(".") and row.is_dir() and self._holds_entries(row.path)
+                    row.name for row in rows if not row.name.startswith(".") and row.is_dir() and self._holds_entries(row.path)
                 )
         except FileNotFoundError:
             return []
@@ -140,9 +138,7 @@ class Repositories:
         for row in self.all():
             if name in (row.alias, row.uid):
                 return row
-        raise NotFoundError(
-            f"there is no repository {name!r}", hint=did_you_mean(name, [row.alias for row in self.all()])
-        )
+        raise NotFoundError(f"there is no repository {name!r}", hint=did_you_mean(name, [row.alias for row in self.all()]))
 
     def writable(self, name: str = LOCAL) -> Repository:
         """The repository to write to; `local` is made when it is not there yet."""
@@ -205,7 +201,8 @@ def check_name(name: str) -> None:
     bad = set(name) & set('/\\:*?"<>|\0\n')
     if not name or bad or name.startswith((".", "-")):
         raise UsageError(
-            f"{name!r} cannot be a name: " + (f"it holds {''.join(sorted(bad))!r}" if bad else "it is empty or begins with . or -"),
+            f"{name!r} cannot be a name: "
+            + (f"it holds {''.join(sorted(bad))!r}" if bad else "it is empty or begins with . or -"),
             hint="use letters, digits, dots, dashes and underscores",
         )
 

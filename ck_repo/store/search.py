@@ -89,9 +89,7 @@ def _entries(row: Repository, module: str, folder: Path, names: list[str], *, st
 
 def _names(folder: Path) -> list[str]:
     with os.scandir(folder) as rows:
-        return sorted(
-            row.name for row in rows if not row.name.startswith(".") and os.path.exists(os.path.join(row.path, META))
-        )
+        return sorted(row.name for row in rows if not row.name.startswith(".") and os.path.exists(os.path.join(row.path, META)))
 
 
 def _alias_of(folder: Path, name: str) -> str:
@@ -135,7 +133,9 @@ def load(repositories: Repositories, module: str, name: str, repository: str = "
     found = find(repositories, module, name, repository=repository)
     if found:
         return found[0]
-    raise NotFoundError(f"there is no {module}:{name}" + (f" in {repository}" if repository else ""), hint=suggest(repositories, module, name))
+    raise NotFoundError(
+        f"there is no {module}:{name}" + (f" in {repository}" if repository else ""), hint=suggest(repositories, module, name)
+    )
 
 
 def suggest(repositories: Repositories, module: str, name: str) -> str:

@@ -79,7 +79,9 @@ def _unpack_zip(archive: Path, destination: Path, progress: Progress | None) -> 
         for member in members:
             _checked(member.filename, archive)
             if stat.S_ISLNK(member.external_attr >> 16):
-                raise ArchiveError(f"{archive} is refused: its member {member.filename!r} is a link", hint="do not use this archive")
+                raise ArchiveError(
+                    f"{archive} is refused: its member {member.filename!r} is a link", hint="do not use this archive"
+                )
         for done, member in enumerate(members, 1):
             target = destination / _checked(member.filename, archive)
             if member.is_dir():

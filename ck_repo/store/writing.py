@@ -47,15 +47,15 @@ def stage(folder: Path) -> Path:
     return staging
 
 
-def publish(
-    repository: Repository, module: str, staging: Path, folder: Path, uid: str, *, replace: bool = False
-) -> Entry:
+def publish(repository: Repository, module: str, staging: Path, folder: Path, uid: str, *, replace: bool = False) -> Entry:
     """Give a staged entry its name."""
     if replace and folder.exists():
         remove_folder(folder)
     if folder.exists():
         shutil.rmtree(staging, ignore_errors=True)
-        raise ConflictError(f"{module}:{folder.name} exists already in {repository.alias}", hint="choose another name, or remove it")
+        raise ConflictError(
+            f"{module}:{folder.name} exists already in {repository.alias}", hint="choose another name, or remove it"
+        )
     publish_folder(staging, folder)
     link_alias(folder, uid)
     return Entry(repository.alias, module, folder.name, uid, folder)

@@ -28,6 +28,7 @@ from ck_repo.venv.environment import DEFAULT_TEMPLATE, Venv, find_venv, interpre
 from ck_repo.venv.template import Template, read_template
 
 _TIMEOUT = 600  # s
+_TAKEN = "choose another name, or make it anew with --force"
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,11 @@ def _complete(repositories: Repositories, plan: VenvPlan, trust: bool) -> Venv:
     venv.check()
     if venv.template != plan.template.name:
         raise ConflictError(
-            f"venv:{plan.name} exists already, made from {venv.template}", hint="choose another name, or make it anew with --force"
+            f"venv:{plan.name} exists already, made from {venv.template}", hint=_TAKEN
         )
     if venv.version != plan.python.version and plan.python.path != venv.python:
         raise ConflictError(
-            f"venv:{plan.name} exists already, with Python {venv.version}", hint="choose another name, or make it anew with --force"
+            f"venv:{plan.name} exists already, with Python {venv.version}", hint=_TAKEN
         )
     Installer(repositories, venv.python, trust=trust).install(plan.choices)
     return venv

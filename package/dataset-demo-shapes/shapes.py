@@ -135,7 +135,8 @@ def write_data_set(root: pathlib.Path, count: int, seed: int = SEED) -> None:
     numbers = range(1, count + 1)
     images, annotations = [], []
     with ProcessPoolExecutor() as pool:
-        for number, (height, width, objects) in zip(numbers, pool.map(partial(write_image, folder, seed), numbers)):
+        drawn = pool.map(partial(write_image, folder, seed), numbers)
+        for number, (height, width, objects) in zip(numbers, drawn, strict=True):
             images.append({"id": number, "file_name": file_name(number), "height": height, "width": width})
             for category, box, area in objects:
                 annotations.append(

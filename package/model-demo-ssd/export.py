@@ -55,7 +55,7 @@ class Graph:
     def blocks(self, x: str, module: nn.Module) -> str:
         """A chain of convolution, batch norm and ReLU."""
         rows = [row for row in module.modules() if isinstance(row, nn.Conv2d | nn.BatchNorm2d)]
-        for conv, norm in zip(rows[::2], rows[1::2]):
+        for conv, norm in zip(rows[::2], rows[1::2], strict=False):
             x = self.convolution(x, conv, norm, relu=True)
         return x
 
@@ -71,7 +71,7 @@ def write_onnx(model: nn.Module, priors: np.ndarray, variances: tuple[float, flo
     x = g.add("Transpose", x, perm=[0, 3, 1, 2])
     logits, codes = [], []
     for stage, tower, of_class, of_box in zip(
-        (model.stem, model.middle, model.top), model.towers, model.class_heads, model.box_heads
+        (model.stem, model.middle, model.top), model.towers, model.class_heads, model.box_heads, strict=False
     ):
         x = g.blocks(x, stage)
         shared = g.blocks(x, tower)

@@ -20,8 +20,8 @@ import torch.nn.functional as F
 from torch import nn
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "dataset-demo-shapes"))
-import shapes  # noqa: E402  (a sibling component, not an installed package)
-from export import write_onnx  # noqa: E402
+import shapes
+from export import write_onnx
 
 SIDE = 300
 TRAINING_SEED = 7  # any but shapes.SEED, which is what the demo is scored on
@@ -71,7 +71,7 @@ class DemoSSD(nn.Module):
         logits, codes = [], []
         features = images
         for stage, tower, of_class, of_box in zip(
-            (self.stem, self.middle, self.top), self.towers, self.class_heads, self.box_heads
+            (self.stem, self.middle, self.top), self.towers, self.class_heads, self.box_heads, strict=False
         ):
             features = stage(features)
             shared = tower(features)
@@ -84,7 +84,7 @@ class DemoSSD(nn.Module):
 def anchors() -> np.ndarray:
     """Default boxes (anchors, 4) as centre y, centre x, height, width on a side of 1: row, column, then kind."""
     rows = []
-    for grid, sides in zip(GRIDS, ANCHOR_SIDES):
+    for grid, sides in zip(GRIDS, ANCHOR_SIDES, strict=False):
         centres = (np.arange(grid) + 0.5) / grid
         for y in centres:
             for x in centres:

@@ -17,7 +17,20 @@ from object_detection.spec import Spec
 
 _BYTES = 4 * WIDTH
 # COCOeval.stats, in order
-_NAMES = ("mAP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large", "AR1", "AR10", "AR100", "AR_small", "AR_medium", "AR_large")
+_NAMES = (
+    "mAP",
+    "AP50",
+    "AP75",
+    "AP_small",
+    "AP_medium",
+    "AP_large",
+    "AR1",
+    "AR10",
+    "AR100",
+    "AR_small",
+    "AR_medium",
+    "AR_large",
+)
 
 
 def read_log(path: Path) -> dict[int, list[tuple[float, ...]]]:
@@ -64,7 +77,9 @@ def as_coco(found: dict[int, list[tuple[float, ...]]], images: ImageList, classe
             category = int(kind)
             if classes_are == "contiguous":
                 if not 1 <= category <= len(images.categories):
-                    raise HarnessError(f"the model answers class {category}, and the data set has {len(images.categories)} categories")
+                    raise HarnessError(
+                        f"the model answers class {category}, and the data set has {len(images.categories)} categories"
+                    )
                 category = images.categories[category - 1]
             left, top = xmin * width, ymin * height
             rows.append(

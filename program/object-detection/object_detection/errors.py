@@ -28,8 +28,8 @@ def fail(error: BaseException, folder: Path) -> NoReturn:
     nothing, as that would count as a valid sample.
     """
     traceback.print_exception(error)
-    known = isinstance(error, HarnessError)
-    content = {"error": str(error) if known else f"{type(error).__name__}: {error}", "hint": error.hint if known else ""}  # type: ignore[union-attr]
+    told = error if isinstance(error, HarnessError) else HarnessError(f"{type(error).__name__}: {error}")
+    content = {"error": told.what, "hint": told.hint}
     (folder / "error.json").write_text(json.dumps(content))
     sys.stdout.flush()
     sys.stderr.flush()

@@ -26,6 +26,7 @@ SCENARIOS = {
     "offline": lg.TestScenario.Offline,
 }
 _MODES = {"accuracy": lg.TestMode.AccuracyOnly, "performance": lg.TestMode.PerformanceOnly}
+_SPEED_SLACK = 1.5  # how much faster than the measurement a run of SingleStream or MultiStream may be
 _OFFLINE_SLACK = 1.15  # on top of LoadGen's own 1.1: a run that is faster than the measurement still lasts long enough
 
 
@@ -66,11 +67,11 @@ def settings_for(scenario: str, mode: str, wanted: LoadGenSettings, rate: float)
     settings.min_query_count = wanted.min_query_count
     latency_ns = int((wanted.target_latency_ms or 0) * 1e6)
     if scenario == "singlestream":
-        settings.single_stream_expected_latency_ns = latency_ns or max(1, int(1e9 / rate))
+        settings.single_stream_expected_latency_ns = expected_latency_ns(latency_ns, rate)
         settings.single_stream_target_latency_percentile = wanted.percentile
     elif scenario == "multistream":
         settings.multi_stream_samples_per_query = wanted.samples_per_query
-        settings.multi_stream_expected_latency_ns = latency_ns
+        settings.multi_stream_expected_latency_ns = expected_latency_ns(latency_ns, rate / wanted.samples_per_query)
         settings.multi_stream_target_latency_percentile = wanted.percentile
     elif scenario == "server":
         settings.server_target_qps = wanted.target_qps or 1.0
@@ -79,6 +80,16 @@ def settings_for(scenario: str, mode: str, wanted: LoadGenSettings, rate: float)
     else:
         settings.offline_expected_qps = offline_rate(wanted, rate)
     return settings
+
+
+def expected_latency_ns(target_ns: int, rate: float) -> int:
+    """The latency, in ns, from which LoadGen derives how many queries it makes ready for SingleStream and MultiStream.
+
+    It stops at the minimum duration, but if the queries run out before, the run is INVALID; so a system that is faster than
+    its target needs more of them than the target tells. The latency has no other part in these two scenarios.
+    """
+    measured = int(1e9 / rate / _SPEED_SLACK)
+    return max(1, min(target_ns or measured, measured))
 
 
 def offline_rate(wanted: LoadGenSettings, rate: float) -> float:

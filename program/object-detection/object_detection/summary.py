@@ -64,7 +64,9 @@ def performance(folder: Path, scenario: str) -> dict[str, Any]:
         found["samples_per_query"] = int(summary.get("samples_per_query", 0))
     found["latency_ms"] = {key: round(value, 6) for key, value in sorted(latency.items())}
     found["queries"] = int(detail.get("result_query_count", 0) or summary.get("Processed queries", 0) or 0)
-    found["errors"] = sum('"is_error": true' in line for line in (folder / "mlperf_log_detail.txt").read_text(errors="replace").splitlines())
+    found["errors"] = sum(
+        '"is_error": true' in line for line in (folder / "mlperf_log_detail.txt").read_text(errors="replace").splitlines()
+    )
     if not found["valid"]:
         found["reasons"] = _reasons(folder / "mlperf_log_summary.txt")
     return found

@@ -33,14 +33,20 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def widths() -> list[int]:
+    """Numbers of threads to try for a session: all cores, one, and up to two steps between."""
+    total = cores()
+    divisors = [count for count in range(1, total + 1) if total % count == 0]
+    return divisors if len(divisors) <= 4 else [*divisors[:3], divisors[-1]]
+
+
 def candidates(sessions: int | None, threads: int | None, batch_size: int | None, max_batch: int | None) -> list[Layout]:
     """Layouts that use every core, within what the user has fixed."""
     total = cores()
     if sessions or threads:
         pairs = [(sessions or max(1, total // (threads or total)), threads or max(1, total // (sessions or 1)))]
     else:
-        pairs = [(count, total // count) for count in range(1, total + 1) if total % count == 0]
-        pairs = pairs if len(pairs) <= 4 else [*pairs[:1], *pairs[-3:]]  # many cores: one wide session, or narrow ones
+        pairs = [(total // wide, wide) for wide in widths()]
     batches = [batch_size] if batch_size else [size for size in _BATCHES if max_batch is None or size <= max_batch] or [1]
     return [Layout(count, wide, size) for count, wide in pairs for size in batches]
 

@@ -37,7 +37,9 @@ class OnnxRuntime:
         try:
             self._session = ort.InferenceSession(str(model.path), options, providers=_PROVIDERS[device])
         except Exception as error:  # ONNX Runtime's own exceptions have no common base but this
-            raise HarnessError(f"{model.path} cannot be loaded by ONNX Runtime {version()}: {error}", "fetch or export the model again") from error
+            raise HarnessError(
+                f"{model.path} cannot be loaded by ONNX Runtime {version()}: {error}", "fetch or export the model again"
+            ) from error
         self._model = model
         inputs = {row.name: row for row in self._session.get_inputs()}
         outputs = {row.name for row in self._session.get_outputs()}
@@ -45,7 +47,7 @@ class OnnxRuntime:
         missing = [name for name in wanted if name not in outputs]
         if model.input not in inputs or len(inputs) != 1 or missing:
             raise HarnessError(
-                f"{model.path} does not have the interface that is expected of it: input {model.input}, outputs {', '.join(wanted)}; "
+                f"{model.path} lacks the interface expected of it: input {model.input}, outputs {', '.join(wanted)}; "
                 f"it has inputs {', '.join(inputs)} and outputs {', '.join(sorted(outputs))}",
                 "register it with the right --profile=",
             )
