@@ -49,6 +49,20 @@ setup(
         "uv>=0.4",
         "virtualenv>=20.26",
     ],
+    extras_require={
+        # what the harness runs with, beside the tools of the tests
+        "test": [
+            "hypothesis",
+            "mlcommons-loadgen==4.1.30",
+            "numpy>=1.24",
+            "onnx",
+            "onnxruntime>=1.17",
+            "opencv-python-headless>=4.8",
+            "pycocotools>=2.0.7",
+            "pytest>=8",
+        ],
+        "lint": ["mypy", "ruff", "types-PyYAML", "types-requests"],
+    },
     classifiers=[
         "License :: OSI Approved :: Apache Software License",
         "Programming Language :: Python :: 3",
