@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     typed = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--out=json" in typed
     debug = "--debug" in typed
+    _end_on_terminate()
     try:
         answer = run(typed)
         _print_answer(answer, as_json)
@@ -43,6 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _print_traceback()
         kind = CKError(f"{type(error).__name__}: {error}", hint="this is a fault of ck itself: --debug shows where")
         return _print_error(kind, as_json)
+
+
+def _end_on_terminate() -> None:
+    """Let SIGTERM, which batch systems send, clean up as Ctrl-C does."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, interrupt)
 
 
 def run(typed: Sequence[str]) -> Answer:

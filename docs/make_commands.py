@@ -1,0 +1,54 @@
+"""Write docs/commands.md from the actions themselves: ``python docs/make_commands.py``. A test holds the page against them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ck_repo.actions import catalogue
+from ck_repo.cli import help as pages
+
+PAGE = Path(__file__).with_name("commands.md")
+_INTRODUCTION = """# Commands
+
+`ck <action> <module>[:<entry>] [--key=value] [--flag] [key=value] [@file.json] [@file.yaml] [@@@{json}] [-- rest]`
+
+- `--flag` means `yes`; dots nest (`--env.NAME=value`); `-` and `_` are the same in an option's name.
+- An entry is named by its alias or its UID, `module:entry` or `repository:module:entry`; `*` and `?` match.
+- `--out=json` prints exactly one JSON object, `{"return": 0, …}` or `{"return": N, "error": …}`, and the exit status is N. Everything
+  else goes to stderr.
+- Nothing asks unless stdin is a terminal and `--quiet` is absent.
+- The actions on entries (`ls`, `search`, `find`, `load`, `info`, `add`, `update`, `rm`, `cp`, `mv`, `ren`, `zip`, `unzip`) work on every
+  module, your own too.
+
+Exit statuses: 0 done, 1 a fault of ck itself, 2 the command cannot be understood, 3 a file that a person wrote is wrong, 4 two things
+exclude each other or a name is taken, 5 a download or an archive is not what it should be, 6 an installation failed, 7 the benchmark
+failed, 8 the disk, 9 a file or folder is not what it is said to be, 16 not found, 130 interrupted.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [_INTRODUCTION]
+    for module in ("", *catalogue.module_names()):
+        actions = {row.name: row for row in catalogue.actions_of(module).values()}
+        general = {} if not module else catalogue.actions_of("dataset")
+        own = [row for name, row in sorted(actions.items()) if general.get(name) is not row]
+        title = module or "without a module"
+        parts.append(f"## {title}\n\n{catalogue.module_summary(module) if module else 'The command itself.'}\n")
+        for row in own:
+            heading = f"### ck {row.name} {module}".rstrip()
+            parts.append(f"{heading}\n\n```\n" + "\n".join(_without_common(pages.of_action(module, row))) + "\n```\n")
+    general = {row.name: row for row in catalogue.actions_of("dataset").values()}
+    parts.append("## any module\n\nActions on entries, here shown with a module of one's own.\n")
+    for name, row in sorted(general.items()):
+        parts.append(f"### ck {name} MODULE\n\n```\n" + "\n".join(_without_common(pages.of_action("dataset", row))) + "\n```\n")
+    return "\n".join(parts)
+
+
+def _without_common(lines: list[str]) -> list[str]:
+    """The help of an action without the options that every action has."""
+    return lines[: lines.index("options of every action:")][:-1]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,36 @@
+"""What a contributor runs: `nox -l` lists it."""
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["lint", "types", "tests-3.11"]
+
+
+@nox.session(python=["3.10", "3.11", "3.12", "3.13"])
+def tests(session: nox.Session) -> None:
+    """The whole suite; arguments go to pytest."""
+    session.install("-e", ".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python="3.11")
+def lint(session: nox.Session) -> None:
+    """Style."""
+    session.install("ruff")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(python="3.11")
+def types(session: nox.Session) -> None:
+    """Types, strict: the engine, and the harness with what it runs with."""
+    session.install("-e", ".[test,lint]")
+    session.run("mypy", "-p", "ck_repo")
+    session.run("mypy", "-p", "object_detection", env={"MYPYPATH": "program/object-detection"})
+
+
+@nox.session(python="3.11")
+def benchmarks(session: nox.Session) -> None:
+    """Every measurement beside its limit."""
+    session.install(".[test]")
+    session.run("python", "benchmarks/run.py", *session.posargs)

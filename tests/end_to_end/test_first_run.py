@@ -1,0 +1,131 @@
+"""The main job, as a newcomer types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Ck
+
+pytestmark = pytest.mark.end_to_end
+MODE_FILES = {
+    "mlperf_log_summary.txt",
+    "mlperf_log_detail.txt",
+    "mlperf_log_accuracy.json",
+    "mlperf.conf",
+    "user.conf",
+}
+
+
+def test_run_without_options_installs_runs_scores_and_records(fresh_ck: Ck) -> None:
+    answer = fresh_ck.good("run", "program:object-detection")
+    results = answer["results"]
+    assert results["accuracy"]["mAP"] > 0.5
+    assert results["performance"]["valid"] is True
+    assert results["performance"]["samples_per_second"] > 0
+    assert (results["scenario"], results["images"], results["loadgen_version"]) == ("offline", 200, "4.1.30")
+    folder = Path(answer["path"])
+    assert {"spec.json", "results.json", "stdout.log", "stderr.log"} <= {path.name for path in folder.iterdir()}
+    for mode in ("accuracy", "performance"):
+        assert {path.name for path in (folder / mode).iterdir()} >= MODE_FILES
+    assert (folder / "accuracy/accuracy.txt").read_text().count("mAP=") == 1
+    shown = fresh_ck.text("show", "experiment")
+    assert f"mAP {results['accuracy']['mAP']:.4f}" in shown
+    meta = fresh_ck.good("load", f"experiment:{answer['experiment']['uid']}")["dict"]
+    assert meta["venv"]["packages"]["mlcommons-loadgen"] == "4.1.30"
+    assert len(meta["model"]["digest"]) == 64
+    assert meta["platform"]["cpu"]
+    assert fresh_ck.text("find", "experiment", "--tags=offline,demo,-server", status=16) == ""  # no run has the tag demo
+    assert fresh_ck.text("find", "experiment", "--tags=offline,-server").strip() == str(folder)
+
+
+def test_second_run_installs_nothing(shared_ck: Ck) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in (shared_ck.home / "CK-TOOLS").iterdir()}
+    process = shared_ck.start("run", "program:object-detection", "--mode=accuracy", "--count=8")
+    _, errors = process.communicate()
+    assert process.returncode == 0
+    assert "installing" not in errors
+    assert {path.name: path.stat().st_mtime_ns for path in (shared_ck.home / "CK-TOOLS").iterdir()} == before
+
+
+def test_dry_run_and_explain_change_nothing(fresh_ck: Ck) -> None:
+    plan = fresh_ck.good("run", "program:object-detection", "--dry-run")["plan"]
+    assert {row["package"] for row in plan} >= {"model-demo-ssd", "dataset-demo-shapes", "lib-loadgen"}
+    text = fresh_ck.text("explain", "program:object-detection")
+    assert "because" in text
+    assert not (fresh_ck.home / "CK/local/venv").exists()
+    assert not (fresh_ck.home / "CK-TOOLS").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--scenario=singlestream", "--time=3"),
+        ("--scenario=multistream", "--time=8", "--samples-per-query=2", "--target-latency=500"),
+        ("--scenario=server", "--time=8", "--target-qps=100", "--target-latency=500"),
+        ("--scenario=offline", "--time=2"),
+        ("--cmd_key=performance-offline", "--env.EXTRA_OPS=--time 2 --count 50"),
+        ("--env.CK_LOADGEN_SCENARIO=SingleStream", "--env.CK_LOADGEN_MODE=PerformanceOnly", "--time=3"),
+    ],
+)
+def test_every_scenario_is_valid(shared_ck: Ck, options: tuple[str, ...]) -> None:
+    mode = () if any("cmd_key" in word or "LOADGEN_MODE" in word for word in options) else ("--mode=performance",)
+    results = shared_ck.good("run", "program:object-detection", *mode, *options)["results"]
+    assert results["performance"]["valid"] is True, results["performance"]
+    assert results["performance"]["errors"] == 0
+    assert "accuracy" not in results
+
+
+def test_names_tags_and_repositories_of_experiments(shared_ck: Ck) -> None:
+    shared_ck.good("add", "repo:my-experiments")
+    shared_ck.good(
+        "benchmark", "program:object-detection", "--mode=accuracy", "--count=8", "--record", "--record_repo=my-experiments",
+        "--record_uoa=mlperf-result1", "--tags=mlperf-v1.0,mine", "--repetitions=1", "--print_files=accuracy.txt",
+    )  # fmt: skip
+    assert shared_ck.text("search", "experiment", "--tags=mine").strip() == "experiment:mlperf-result1"
+    taken = shared_ck.json(
+        "run", "program:object-detection", "--mode=accuracy", "--count=8", "--record=mlperf-result1",
+        "--record_repo=my-experiments",
+    )  # fmt: skip
+    assert "exists already" in taken["error"]
+    shared_ck.good("zip", "experiment:mlperf-result1", "--archive_name=result.zip")
+    shared_ck.good("rm", "experiment:mlperf-result1")
+    assert shared_ck.json("show", "experiment:mlperf-result1")["return"] == 16
+    shared_ck.good("unzip", "experiment", "--zip=result.zip")
+    assert "mlperf-result1" in shared_ck.text("ls", "experiment")
+
+
+def test_packages_and_env_commands(shared_ck: Ck) -> None:
+    assert "onnxruntime" in shared_ck.text("show", "env")
+    folder = Path(shared_ck.text("locate", "env", "--tags=dataset,demo").strip())
+    assert len(list((folder / "val2017").iterdir())) == 200
+    meta = json.loads(shared_ck.text("cat", "env", "--tags=model,demo"))
+    assert meta["component"]["alias"] == "model-demo-ssd"
+    again = shared_ck.text("install", "package", "--tags=dataset,demo")
+    assert "was there already" in again
+    shared_ck.good("install", "package", "--tags=lib,python-package,onnxruntime-cpu")
+    old = shared_ck.json("install", "package", "--tags=lib,python-package,onnxruntime-cpu,1.6.0")
+    assert "onnxruntime==1.6.0 cannot be installed" in old["error"]
+    shared_ck.good("rm", "env", "--tags=model,demo")
+    assert shared_ck.json("locate", "env", "--tags=model,demo")["return"] == 16
+    shared_ck.good("install", "package", "--tags=model,demo")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "part"),
+    [
+        (("--model=no-such-model",), 16, "no-such-model"),
+        (("--target-qps=0", "--scenario=server"), 2, "more than 0"),
+        (("--target-qps=fast", "--scenario=server"), 2, "not a number"),
+        (("--scenario=offine",), 2, "did you mean offline"),
+        (("--modle=demo",), 16, "did you mean --mode or --model"),
+        (("--backend=onnx",), 2, "onnxruntime"),
+        (("--device=cuda", "--mode=accuracy"), 7, "CPUExecutionProvider"),
+        (("--env.CK_LODGEN_MODE=x",), 16, "CK_LOADGEN_MODE"),
+    ],
+)
+def test_bad_options_are_told(shared_ck: Ck, words: tuple[str, ...], status: int, part: str) -> None:
+    answer = shared_ck.json("run", "program:object-detection", *words)
+    assert answer["return"] == status
+    assert part in answer["error"]

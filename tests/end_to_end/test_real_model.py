@@ -1,0 +1,87 @@
+"""A real COCO-trained model on real COCO images, held against the v1.0.1 reference harness.
+
+Golden figures: the reference harness's own, run on the same 79 images (see the data's README): mAP 0.23982 (fp32) and 0.23871
+(int8), and its accuracy logs.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+from conftest import Ck
+
+pytestmark = pytest.mark.end_to_end
+
+
+def detections(log: Path) -> dict[int, list[tuple[float, ...]]]:
+    """Detections above 0.1 by sample."""
+    found = {}
+    for row in json.loads(log.read_text()):
+        raw = bytes.fromhex(row["data"])
+        boxes = [struct.unpack_from("<7f", raw, at) for at in range(0, len(raw), 28)]
+        found[row["qsl_idx"]] = [box[1:] for box in boxes if box[5] > 0.1]
+    return found
+
+
+@pytest.fixture(scope="module")
+def registered(shared_ck: Ck, data: Path) -> Ck:
+    for precision, file in (("fp32", "fp32"), ("int8", "int8_qdq")):
+        model = data / f"models/ssd_mobilenet_v1_075_{file}.onnx"
+        shared_ck.good("detect", "soft:model.onnx", f"--full_path={model}", f"--extra_tags=depth.075,{precision}")
+    image = next((data / "coco79/val2017").iterdir())
+    shared_ck.good("detect", "soft:dataset.coco.2017.val", f"--full_path={image}", "--extra_tags=coco79")
+    return shared_ck
+
+
+@pytest.mark.parametrize(("precision", "golden"), [("fp32", 0.23982), ("int8", 0.23871)])
+def test_same_accuracy_and_detections_as_the_reference(registered: Ck, data: Path, precision: str, golden: float) -> None:
+    answer = registered.good(
+        "run", "program:object-detection", f"--model=depth.075,{precision}", "--dataset=coco79", "--mode=accuracy"
+    )
+    assert answer["results"]["accuracy"]["mAP"] == pytest.approx(golden, abs=5e-6)
+    ours = detections(Path(answer["path"]) / "accuracy/mlperf_log_accuracy.json")
+    theirs = detections(data / f"logs/coco79_{precision}_reference_mlperf_log_accuracy.json")
+    assert set(ours) == set(theirs)
+    total = sum(len(boxes) for boxes in theirs.values())
+    equal = sum(
+        any(all(abs(a - b) < 2e-3 for a, b in zip(box, other, strict=True)) for other in ours[index])
+        for index, boxes in theirs.items()
+        for box in boxes
+    )
+    assert equal / total > 0.995
+
+
+def test_registered_model_that_changes_or_goes_is_told(registered: Ck, data: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "mine.onnx"
+    copy.write_bytes((data / "models/ssd_mobilenet_v1_075_fp32.onnx").read_bytes())
+    registered.good("detect", "soft:model.onnx", f"--full_path={copy}", "--extra_tags=only-mine")
+    copy.write_bytes(copy.read_bytes()[:-1] + b"\0\0")
+    assert "was changed after it was registered" in registered.json("run", "program:object-detection", "--model=only-mine")["error"]
+    copy.unlink()
+    assert "is gone" in registered.json("run", "program:object-detection", "--model=only-mine")["error"]
+    registered.good("rm", "env", "--tags=only-mine")
+
+
+def test_image_that_was_cut_short_fails_the_run_by_name(registered: Ck, data: Path, tmp_path: Path) -> None:
+    images = tmp_path / "broken/val2017"
+    images.mkdir(parents=True)
+    content = json.loads((data / "coco79/annotations/instances_val2017.json").read_bytes())
+    content["images"] = content["images"][:4]
+    known = {row["id"] for row in content["images"]}
+    content["annotations"] = [row for row in content["annotations"] if row["image_id"] in known]
+    for row in content["images"]:
+        (images / row["file_name"]).write_bytes((data / "coco79/val2017" / row["file_name"]).read_bytes())
+    (tmp_path / "broken/annotations").mkdir()
+    (tmp_path / "broken/annotations/instances_val2017.json").write_text(json.dumps(content))
+    spoilt = images / content["images"][2]["file_name"]
+    spoilt.write_bytes(spoilt.read_bytes()[: spoilt.stat().st_size // 2])  # the header is whole: only decoding can tell
+    registered.good("detect", "soft:dataset.coco.2017.val", f"--full_path={images}", "--extra_tags=broken")
+    answer = registered.json("run", "program:object-detection", "--model=depth.075,fp32", "--dataset=broken", "--mode=accuracy")
+    assert answer["return"] == 7
+    assert spoilt.name in answer["error"]
+    assert "cut short" in answer["error"]
+    assert Path(answer["log"]).exists()
+    registered.good("rm", "env", "--tags=broken")

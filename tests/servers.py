@@ -1,0 +1,183 @@
+"""A real HTTP server on 127.0.0.1 that behaves well or badly, answer by answer, as a test tells it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+WAIT = 30  # s; only a test that fails waits as long
+
+
+class Call(BaseHTTPRequestHandler):
+    """One request."""
+
+    server: _Http
+
+    def do_GET(self) -> None:
+        self.room._serve(self)
+
+    @property
+    def room(self) -> Server:
+        return self.server.room
+
+    @property
+    def begin(self) -> int | None:
+        """Where the part that is asked for begins; None if all is asked for."""
+        text = self.headers.get("Range", "")
+        return int(text.removeprefix("bytes=").removesuffix("-")) if text else None
+
+    def send(self, status: int, body: bytes, **headers: object) -> None:
+        """Headers, then the body, whatever they say of each other."""
+        self.send_response(status)
+        for name, value in {"Content_Length": len(body), **headers}.items():
+            self.send_header(name.replace("_", "-"), str(value))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+Answer = Callable[[Call], None]
+
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads = False
+    room: Server
+
+
+class Server:
+    """What a test sees of the server.
+
+    Attributes
+    ----------
+    requests
+        (path, Range header) of every request, in their order.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str]] = []
+        self.stopping = threading.Event()
+        self._answers: dict[str, list[Answer]] = {}
+        self._lock = threading.Lock()
+        self._http = _Http(("127.0.0.1", 0), Call)
+        self._http.room = self
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_port}"
+
+    def give(self, path: str, *answers: Answer) -> str:
+        """Answer the requests for `path` one after the other so; the last answer stays. Returns the URL."""
+        self._answers[path] = list(answers)
+        return self.url + path
+
+    def ranges(self, path: str) -> list[str]:
+        """The Range header of each request for `path`, empty where there was none."""
+        return [text for seen, text in self.requests if seen == path]
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    def _serve(self, call: Call) -> None:
+        with self._lock:
+            self.requests.append((call.path, call.headers.get("Range", "")))
+            rows = self._answers.get(call.path, [status(404)])
+            answer = rows.pop(0) if len(rows) > 1 else rows[0]
+        with suppress(ConnectionError):  # the client has gone
+            answer(call)
+
+
+def whole(content: bytes, after: int | None = None) -> Answer:
+    """A good server: ranges are honoured. With `after` the connection is cut behind that many bytes of what is asked for."""
+
+    def answer(call: Call) -> None:
+        begin = call.begin or 0
+        if begin >= len(content):
+            call.send(416, b"", Content_Range=f"bytes */{len(content)}")
+        elif call.begin is None:
+            call.send(200, content[:after], Content_Length=len(content))
+        else:
+            rest = content[begin:]
+            place = f"bytes {begin}-{len(content) - 1}/{len(content)}"
+            call.send(206, rest[:after], Content_Length=len(rest), Content_Range=place)
+
+    return answer
+
+
+def without_ranges(content: bytes) -> Answer:
+    """A server that always sends all."""
+    return lambda call: call.send(200, content)
+
+
+def elsewhere(content: bytes, begin: int) -> Answer:
+    """A server that answers every range with the part from `begin` on."""
+
+    def answer(call: Call) -> None:
+        if call.begin is None:
+            call.send(200, content)
+        else:
+            call.send(206, content[begin:], Content_Range=f"bytes {begin}-{len(content) - 1}/{len(content)}")
+
+    return answer
+
+
+def announced(content: bytes, length: int) -> Answer:
+    """A server whose Content-Length is not that of the content."""
+    return lambda call: call.send(200, content, Content_Length=length)
+
+
+def status(code: int, **headers: object) -> Answer:
+    """A bare status."""
+    return lambda call: call.send(code, b"no", **headers)
+
+
+def document(value: Any) -> Answer:
+    """JSON."""
+    return lambda call: call.send(200, json.dumps(value).encode())
+
+
+def hanging() -> Answer:
+    """A server that takes the request and says nothing."""
+    return lambda call: call.room.stopping.wait() and None
+
+
+@dataclass
+class Gate:
+    """An answer that stops after some bytes: `reached` tells the test so, and `open` lets the rest go."""
+
+    content: bytes
+    after: int = 0
+    reached: threading.Event = field(default_factory=threading.Event)
+    open: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self, call: Call) -> None:
+        call.send(200, self.content[: self.after], Content_Length=len(self.content))
+        call.wfile.flush()
+        self.reached.set()
+        while not self.open.wait(0.02) and not call.room.stopping.is_set():
+            pass
+        call.wfile.write(self.content[self.after :])
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server that stops with the test; nothing but it is reached, since it stands in for the proxy and refuses to be one."""
+    room = Server()
+    for name, value in (("https_proxy", room.url), ("no_proxy", "127.0.0.1")):
+        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name.upper(), value)
+    yield room
+    room.stop()

@@ -1,0 +1,82 @@
+"""The list of images: the benchmark's order, and a set that is not whole is told before the run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from object_detection.annotations import read_images
+from object_detection.errors import HarnessError
+from object_detection.spec import Dataset
+
+
+def data_set(folder: Path, content: Any, *present: str) -> Dataset:
+    (folder / "images").mkdir()
+    for name in present:
+        (folder / "images" / name).touch()
+    path = folder / "annotations.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return Dataset("toy", folder / "images", path, "0")
+
+
+def image(number: int) -> dict[str, Any]:
+    return {"id": number, "file_name": f"{number}.jpg", "width": 10 * number, "height": number}
+
+
+def test_position_in_the_file_is_the_sample_index(tmp_path: Path) -> None:
+    content = {"images": [image(7), image(2), image(5)], "categories": [{"id": 9}, {"id": 1}]}
+    found = read_images(data_set(tmp_path, content, "7.jpg", "2.jpg", "5.jpg"), None)
+    assert found.ids == (7, 2, 5)
+    assert [path.name for path in found.paths] == ["7.jpg", "2.jpg", "5.jpg"]
+    assert found.sizes[1] == (20, 2)
+    assert found.categories == (9, 1)
+
+
+def test_order_of_coco_is_that_of_the_published_val_map(data: Path) -> None:
+    """data/val_map.txt, from the published results, lists the 5000 images in the benchmark's order; coco79 holds 79 of them."""
+    coco = data / "coco79"
+    found = read_images(Dataset("coco", coco / "val2017", coco / "annotations" / "instances_val2017.json", "0"), None)
+    order = [line.split()[0] for line in (data / "val_map.txt").read_text().splitlines()]
+    places = [order.index(path.name) for path in found.paths]
+    assert len(found) == 79
+    assert len(found.categories) == 80
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(("count", "left"), [(None, 3), (2, 2), (50, 3)])
+def test_the_first_images_are_taken(tmp_path: Path, count: int | None, left: int) -> None:
+    content = {"images": [image(1), image(2), image(3)], "categories": []}
+    assert read_images(data_set(tmp_path, content, "1.jpg", "2.jpg", "3.jpg"), count).ids == (1, 2, 3)[:left]
+
+
+def test_images_that_are_not_there_are_counted_and_named(tmp_path: Path) -> None:
+    content = {"images": [image(1), image(2), image(3)], "categories": []}
+    with pytest.raises(HarnessError, match=r"2 of 3 images are not in .*, 2\.jpg first"):
+        read_images(data_set(tmp_path, content, "1.jpg"), None)
+
+
+def test_images_that_are_not_asked_for_may_be_missing(tmp_path: Path) -> None:
+    content = {"images": [image(1), image(2)], "categories": []}
+    assert len(read_images(data_set(tmp_path, content, "1.jpg"), 1)) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["not JSON", "[]", {"images": [image(1)]}, {"categories": []}, {"images": [{"id": 1}], "categories": []},
+     {"images": [{**image(1), "width": "wide"}], "categories": []}],
+)  # fmt: skip
+def test_what_is_no_annotation_file_is_named(tmp_path: Path, content: Any) -> None:
+    with pytest.raises(HarnessError, match=r"annotations\.json is no COCO annotation file"):
+        read_images(data_set(tmp_path, content, "1.jpg"), None)
+
+
+def test_missing_annotation_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match=r"absent\.json"):
+        read_images(Dataset("toy", tmp_path, tmp_path / "absent.json", "0"), None)
+
+
+def test_a_set_without_images_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="names no image"):
+        read_images(data_set(tmp_path, {"images": [], "categories": []}), None)

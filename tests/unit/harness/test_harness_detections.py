@@ -1,0 +1,127 @@
+"""Answers to LoadGen: seven little-endian float32 a detection, as the v1.0.1 reference writes them (facts, section 1)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+np = pytest.importorskip("numpy")
+
+from hypothesis import given  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+from object_detection.detections import pack  # noqa: E402
+from object_detection.errors import HarnessError  # noqa: E402
+from object_detection.spec import Model  # noqa: E402
+
+MODEL = Model(
+    "toy", Path("toy"), "toy", "image", None, 300, "none", "NHWC", "uint8", "boxes", "scores", "classes", "count", "yxyx", None,
+    "category",
+)  # fmt: skip
+floats = st.floats(0, 1, width=32)
+
+
+def outputs(images: int, rows: int):
+    """Boxes, scores and classes in which every number differs."""
+    boxes = np.arange(images * rows * 4, dtype=np.float32).reshape(images, rows, 4) / 1000
+    scores = np.linspace(0.9, 0.1, images * rows, dtype=np.float32).reshape(images, rows)
+    classes = np.arange(1, images * rows + 1, dtype=np.float32).reshape(images, rows)
+    return boxes, scores, classes
+
+
+def test_bytes_of_one_detection() -> None:
+    boxes = np.array([[[0.1, 0.2, 0.3, 0.4]]], np.float32)
+    rows = pack(MODEL, [4110], boxes, np.array([[0.75]], np.float32), np.array([[17]], np.float32), None)
+    assert rows[0].tobytes() == struct.pack("<7f", 4110, 0.1, 0.2, 0.3, 0.4, 0.75, 17)
+
+
+def test_corners_are_put_in_the_order_of_the_reference() -> None:
+    boxes, scores, classes = outputs(1, 3)
+    turned = boxes[..., [1, 0, 3, 2]]
+    expected = pack(MODEL, [5], boxes, scores, classes, None)
+    found = pack(replace(MODEL, box_order="xyxy"), [5], turned, scores, classes, None)
+    assert np.array_equal(found[0], expected[0])
+
+
+def test_each_image_has_its_own_index() -> None:
+    rows = pack(MODEL, [9, 3], *outputs(2, 4), None)
+    assert [set(row[:, 0].tolist()) for row in rows] == [{9.0}, {3.0}]
+
+
+def test_the_largest_index_of_coco_is_exact() -> None:
+    """Five thousand images; a float32 holds every whole number up to 2**24."""
+    assert pack(MODEL, [4999], *outputs(1, 1), None)[0][0, 0] == 4999
+
+
+def test_only_as_many_as_the_model_counts() -> None:
+    rows = pack(MODEL, [0, 1, 2], *outputs(3, 5), np.array([2, 0, 5], np.float32))
+    assert [len(row) for row in rows] == [2, 0, 5]
+
+
+@pytest.mark.parametrize(("above", "left"), [(None, 4), (0.05, 3), (0.3, 2), (0.5, 1)])
+def test_score_has_to_be_above_the_cut(above: float | None, left: int) -> None:
+    scores = np.array([[0.9, 0.5, 0.3, 0.05]], np.float32)
+    boxes, _, classes = outputs(1, 4)
+    assert len(pack(replace(MODEL, score_above=above), [0], boxes, scores, classes, None)[0]) == left
+
+
+def test_no_detection_is_an_empty_answer() -> None:
+    """The reference's PyTorch ssd-resnet34 crashes here."""
+    row = pack(MODEL, [7], *outputs(1, 0), None)[0]
+    assert row.shape == (0, 7)
+    assert row.nbytes == 0
+
+
+def test_whole_numbers_of_a_model_become_float32() -> None:
+    boxes, scores, classes = outputs(1, 2)
+    row = pack(MODEL, [0], boxes.astype(np.float64), scores, classes.astype(np.int64), np.array([2], np.int32))[0]
+    assert row.dtype == np.dtype("<f4")
+    assert row[:, 6].tolist() == [1, 2]
+
+
+def test_answer_lies_in_one_piece() -> None:
+    """LoadGen reads it by its address."""
+    rows = pack(replace(MODEL, score_above=0.5), [0, 1], *outputs(2, 6), np.array([4, 6]))
+    assert all(row.flags.c_contiguous for row in rows)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((1, 3, 4), (1, 3), (1, 3)),
+        ((2, 3, 4), (2, 4), (2, 3)),
+        ((2, 3, 4), (2, 3), (2, 2)),
+        ((2, 3, 1), (2, 3), (2, 3)),
+        ((2, 3, 5), (2, 3), (2, 3)),
+        ((2, 3), (2, 3), (2, 3)),
+        ((6, 4), (6,), (6,)),
+    ],
+    ids=str,
+)
+def test_shapes_that_do_not_fit_are_an_error(shapes: tuple[tuple[int, ...], ...]) -> None:
+    boxes, scores, classes = (np.zeros(shape, np.float32) for shape in shapes)
+    with pytest.raises(HarnessError, match="the model answered 2 images with boxes"):
+        pack(MODEL, [0, 1], boxes, scores, classes, None)
+
+
+@pytest.mark.parametrize("counts", [[3], [3, 3, 3]])
+def test_a_count_for_each_image(counts: list[int]) -> None:
+    with pytest.raises(HarnessError):
+        pack(MODEL, [0, 1], *outputs(2, 3), np.array(counts, np.float32))
+
+
+@given(
+    index=st.integers(0, 4999),
+    detections=st.lists(st.tuples(floats, floats, floats, floats, floats, st.integers(1, 90)), max_size=20),
+    above=st.none() | floats,
+)
+def test_any_detections_come_back_from_their_bytes(
+    index: int, detections: list[tuple[float, ...]], above: float | None
+) -> None:
+    table = np.array(detections, np.float32).reshape(1, len(detections), 6)
+    model = replace(MODEL, score_above=above)
+    row = pack(model, [index], table[..., :4], table[..., 4], table[..., 5], None)[0]
+    back = list(struct.iter_unpack("<7f", row.tobytes()))
+    assert back == [(index, *each) for each in detections if above is None or each[4] > above]

@@ -1,0 +1,124 @@
+"""LoadGen is told the round's settings by field, and so issues the round's samples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+lg = pytest.importorskip("mlperf_loadgen")
+pytest.importorskip("numpy")
+pytest.importorskip("cv2")
+
+from object_detection import loadgen  # noqa: E402
+from object_detection.spec import LoadGenSettings  # noqa: E402
+
+from ck_repo.mlperf.rules import rules_for  # noqa: E402
+from ck_repo.run.options import SCENARIOS, RunOptions  # noqa: E402
+from ck_repo.run.spec import loadgen_settings  # noqa: E402
+
+# facts/mlperf-v1.0.md, section 4: what all 35 published sets of v1.0 begin with
+FIRST_LOADED = [4110, 1440, 945, 4241, 1362, 3592]
+
+
+def settings(scenario: str, mode: str = "performance", rate: float = 100.0, **options: Any) -> Any:
+    wanted = loadgen_settings(RunOptions(scenario=scenario, **options), rules_for("ssd-mobilenet"))
+    return loadgen.settings_for(scenario, mode, LoadGenSettings(**wanted), rate)
+
+
+@pytest.fixture(scope="module")
+def runs(loadgen_run: Callable[..., Any]) -> dict[str, Any]:
+    return {
+        scenario: loadgen_run(RunOptions(scenario=scenario, seconds=0.2, target_qps=1000.0)) for scenario in SCENARIOS
+    }
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_samples_loaded_are_those_of_the_round(runs: dict[str, Any], scenario: str) -> None:
+    assert runs[scenario].loaded[:6] == FIRST_LOADED
+
+
+def test_all_samples_loaded_are_those_of_a_published_run(runs: dict[str, Any], data: Path) -> None:
+    log = "results_v1.0/closed/NVIDIA/results/Xavier_NX_TRT/ssd-mobilenet/Offline/performance/run_1/mlperf_log_detail.txt"
+    line = next(line for line in (data / log).read_text().splitlines() if '"loaded_qsl_set"' in line)
+    published = json.loads(line.removeprefix(":::MLLOG"))["value"]
+    assert runs["offline"].loaded == published[:256]  # this submitter loads 1024
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_samples_issued_are_samples_loaded(runs: dict[str, Any], scenario: str) -> None:
+    assert set(runs[scenario].issued) <= set(runs[scenario].loaded)
+
+
+def test_the_order_of_samples_is_the_same_again(runs: dict[str, Any], loadgen_run: Callable[..., Any]) -> None:
+    again = loadgen_run(RunOptions(scenario="server", seconds=0.2, target_qps=1000.0)).issued
+    both = min(len(again), len(runs["server"].issued))
+    assert both > 50
+    assert again[:both] == runs["server"].issued[:both]
+
+
+def test_resnet34_loads_64_of_the_same(loadgen_run: Callable[..., Any], runs: dict[str, Any]) -> None:
+    row = loadgen_run(RunOptions(scenario="offline", seconds=0.1), "ssd-resnet34")
+    assert row.loaded == runs["offline"].loaded[:64]
+
+
+def test_log_tells_the_settings_of_the_round(runs: dict[str, Any]) -> None:
+    text = (runs["server"].folder / "mlperf_log_detail.txt").read_text()
+    rows = {row["key"]: row for row in (json.loads(line.removeprefix(":::MLLOG")) for line in text.splitlines())}
+    assert rows["effective_qsl_rng_seed"]["value"] == 7322528924094909334  # facts, section 2
+    assert rows["effective_sample_index_rng_seed"]["value"] == 1570999273408051088
+    assert rows["effective_schedule_rng_seed"]["value"] == 3507442325620259414
+    assert rows["effective_target_latency_percentile"]["value"] == 0.99
+    assert rows["effective_target_latency_ns"]["value"] == 10_000_000
+    assert not [row for row in rows.values() if row["metadata"]["is_error"]]
+
+
+def test_audit_config_of_the_users_folder_is_not_picked_up(
+    loadgen_run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "audit.config").write_text("*.*.qsl_rng_seed = 1\n*.*.sample_index_rng_seed = 2\n")
+    monkeypatch.chdir(tmp_path)
+    row = loadgen_run(RunOptions(scenario="offline", seconds=0.1))
+    assert row.loaded[:6] == FIRST_LOADED
+    assert Path.cwd() == tmp_path
+    assert "audit" not in (row.folder / "mlperf_log_summary.txt").read_text()
+
+
+@pytest.mark.parametrize("mode", ["accuracy", "performance"])
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_scenario_and_mode(scenario: str, mode: str) -> None:
+    row = settings(scenario, mode)
+    assert row.scenario == loadgen.SCENARIOS[scenario]
+    assert row.mode == {"accuracy": lg.TestMode.AccuracyOnly, "performance": lg.TestMode.PerformanceOnly}[mode]
+    assert row.performance_sample_count_override == 256
+
+
+def test_server_is_told_its_bound_and_rate() -> None:
+    row = settings("server", target_qps=50.0, target_latency=100.0)
+    assert (row.server_target_qps, row.server_target_latency_ns) == (50.0, 100_000_000)
+    assert row.server_target_latency_percentile == 0.99
+
+
+def test_multistream_is_told_its_samples_a_query() -> None:
+    assert settings("multistream").multi_stream_samples_per_query == 4
+    assert settings("multistream", samples_per_query=8).multi_stream_samples_per_query == 8
+
+
+def test_singlestream_percentile() -> None:
+    assert settings("singlestream").single_stream_target_latency_percentile == 0.9
+
+
+def test_offline_run_of_a_system_faster_than_its_target_is_long_enough() -> None:
+    """LoadGen makes 1.1 × duration × expected rate samples; a target below the rate would end the run too early."""
+    assert settings("offline", target_qps=10.0, rate=100.0).offline_expected_qps >= 100
+    assert settings("offline", target_qps=500.0, rate=100.0).offline_expected_qps == 500
+
+
+@pytest.mark.parametrize("rate", [5.0, 100.0, 20_000.0])
+def test_queries_do_not_run_out_before_the_duration(rate: float) -> None:
+    """LoadGen makes queries for the duration over the expected latency: it must not expect more than was measured."""
+    assert settings("singlestream", rate=rate).single_stream_expected_latency_ns <= 1e9 / rate
+    assert settings("multistream", rate=rate).multi_stream_expected_latency_ns <= 4e9 / rate

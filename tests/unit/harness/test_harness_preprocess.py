@@ -1,0 +1,179 @@
+"""Pre-processing equals the v1.0.1 reference's bit for bit, and a broken image is named instead of guessed at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+np = pytest.importorskip("numpy")
+cv2 = pytest.importorskip("cv2")
+
+from object_detection.errors import HarnessError  # noqa: E402
+from object_detection.preprocess import decode, model_input  # noqa: E402
+
+
+def reference(path: Path, side: int):
+    """Facts, section 1: decode with OpenCV → float32 → BGR to RGB → resize to a square, INTER_LINEAR, in float."""
+    image = cv2.cvtColor(np.array(cv2.imread(str(path)), dtype=np.float32), cv2.COLOR_BGR2RGB)
+    return cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
+
+
+def noise(height: int, width: int, seed: int = 1):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def jpeg(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("images") / "noise.jpg"
+    assert cv2.imwrite(str(path), noise(120, 160))
+    return path
+
+
+def test_real_images_equal_the_reference_bit_for_bit(data: Path) -> None:
+    paths = sorted((data / "coco79" / "val2017").glob("*.jpg"))
+    assert len(paths) == 79
+    for path in paths[::4]:
+        expected = reference(path, 300).astype(np.uint8)  # astype truncates, as the reference's np.asarray does
+        found = model_input(path, 300, "none", "NHWC")
+        assert found.dtype == np.uint8
+        assert np.array_equal(found, expected), path.name
+
+
+@pytest.mark.parametrize(("height", "width"), [(240, 320), (300, 300), (1, 1), (7, 900), (641, 479)])
+def test_any_shape_becomes_the_models_square(tmp_path: Path, height: int, width: int) -> None:
+    path = tmp_path / "image.png"
+    cv2.imwrite(str(path), noise(height, width))
+    assert np.array_equal(model_input(path, 300, "none", "NHWC"), reference(path, 300).astype(np.uint8))
+
+
+def test_values_are_truncated_and_not_rounded(tmp_path: Path) -> None:
+    path = tmp_path / "two.png"
+    cv2.imwrite(str(path), np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8))
+    exact = reference(path, 8)
+    found = model_input(path, 8, "none", "NHWC")
+    assert np.array_equal(found, np.floor(exact))
+    assert (np.rint(exact) != np.floor(exact)).any()  # else the image could not tell the two apart
+
+
+def test_grey_images_have_three_channels(tmp_path: Path) -> None:
+    path = tmp_path / "grey.jpg"
+    cv2.imwrite(str(path), noise(50, 60)[..., 0])
+    found = model_input(path, 32, "none", "NHWC")
+    assert found.shape == (32, 32, 3)
+    assert np.array_equal(found[..., 0], found[..., 2])
+
+
+def test_channels_are_red_green_blue(tmp_path: Path) -> None:
+    path = tmp_path / "red.png"
+    cv2.imwrite(str(path), np.full((9, 9, 3), (0, 0, 200), np.uint8))  # OpenCV writes BGR
+    assert model_input(path, 4, "none", "NHWC")[0, 0].tolist() == [200, 0, 0]
+
+
+def test_plus_minus_one(jpeg: Path) -> None:
+    """coco-300-pt: (x - 127.5) / 127.5, NCHW float32."""
+    found = model_input(jpeg, 300, "plus-minus-one", "NCHW")
+    expected = reference(jpeg, 300)
+    expected -= 127.5
+    expected /= 127.5
+    assert (found.dtype, found.shape) == (np.float32, (3, 300, 300))
+    assert np.array_equal(found, expected.transpose(2, 0, 1))
+    assert found.min() >= -1
+    assert found.max() <= 1
+
+
+def test_imagenet(jpeg: Path) -> None:
+    """coco-1200: x / 255, minus mean, over deviation, NCHW float32."""
+    found = model_input(jpeg, 1200, "imagenet", "NCHW")
+    mean, deviation = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
+    expected = (reference(jpeg, 1200) / 255.0 - mean) / deviation
+    assert (found.dtype, found.shape) == (np.float32, (3, 1200, 1200))
+    assert np.array_equal(found, expected.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("scaling", ["none", "plus-minus-one", "imagenet"])
+def test_layouts_hold_the_same_values(jpeg: Path, scaling: str) -> None:
+    rows, planes = model_input(jpeg, 40, scaling, "NHWC"), model_input(jpeg, 40, scaling, "NCHW")
+    assert rows.flags.c_contiguous
+    assert planes.flags.c_contiguous
+    assert np.array_equal(rows.transpose(2, 0, 1), planes)
+
+
+def test_unknown_scaling_is_named(jpeg: Path) -> None:
+    with pytest.raises(HarnessError, match="'halved'"):
+        model_input(jpeg, 40, "halved", "NHWC")
+
+
+def test_jpeg_that_says_how_to_turn_it_is_read_as_the_reference_reads_it(jpeg: Path, tmp_path: Path) -> None:
+    turned = tmp_path / "turned.jpg"
+    # EXIF of one entry, 0x0112 Orientation = 6: turn by a quarter
+    tiff = b"II*\0\x08\0\0\0" + b"\x01\0" + b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0" + b"\0\0\0\0"
+    turned.write_bytes(with_exif(jpeg.read_bytes(), tiff))
+    assert np.array_equal(decode(turned), cv2.imread(str(turned)))
+
+
+def with_exif(jpeg: bytes, tiff: bytes) -> bytes:
+    """The JPEG with an APP1 segment after its start mark."""
+    body = b"Exif\0\0" + tiff
+    return jpeg[:2] + b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body + jpeg[2:]
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(HarnessError) as caught:
+        decode(path)
+    assert str(path) in caught.value.what
+    assert caught.value.hint
+    return caught.value.what
+
+
+def test_missing_image_is_named(tmp_path: Path) -> None:
+    assert "cannot be read" in refused(tmp_path / "absent.jpg")
+
+
+def test_empty_image_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.jpg").touch()
+    assert "is empty" in refused(tmp_path / "empty.jpg")
+
+
+def test_file_that_is_no_image_is_named(tmp_path: Path) -> None:
+    (tmp_path / "page.jpg").write_text("<html>not found</html>")
+    assert "no image" in refused(tmp_path / "page.jpg")
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.99])
+def test_jpeg_that_is_cut_short_is_named(jpeg: Path, tmp_path: Path, share: float) -> None:
+    """OpenCV fills the rest with grey and says nothing."""
+    content = jpeg.read_bytes()
+    path = tmp_path / "cut.jpg"
+    path.write_bytes(content[: int(share * len(content))])
+    refused(path)
+
+
+def test_jpeg_without_its_last_byte_is_named(jpeg: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cut.jpg"
+    path.write_bytes(jpeg.read_bytes()[:-1])
+    refused(path)
+
+
+def test_jpeg_cut_short_behind_a_thumbnail_is_named(jpeg: Path, tmp_path: Path) -> None:
+    """A thumbnail in the EXIF part has an end mark of its own, which is not the image's."""
+    small = cv2.imencode(".jpg", noise(16, 16))[1].tobytes()
+    whole = with_exif(jpeg.read_bytes(), small)
+    path = tmp_path / "cut.jpg"
+    path.write_bytes(whole[: whole.index(small) + len(small) + 3000])
+    refused(path)
+
+
+def test_jpeg_with_bytes_behind_its_end_is_read(jpeg: Path, tmp_path: Path) -> None:
+    path = tmp_path / "padded.jpg"
+    path.write_bytes(jpeg.read_bytes() + b"\0" * 100)
+    assert np.array_equal(decode(path), decode(jpeg))
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_png_that_is_cut_short_is_named(tmp_path: Path, share: float) -> None:
+    path = tmp_path / "cut.png"
+    cv2.imwrite(str(path), noise(120, 160))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    refused(path)

@@ -1,0 +1,39 @@
+"""Progress as lines that the engine can tell from everything else."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from object_detection.progress import Throttle, tell, watched
+
+
+def rows(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_line_begins_as_the_engine_expects(capsys: pytest.CaptureFixture[str]) -> None:
+    tell("scoring", 3, None, "images")
+    line = capsys.readouterr().out
+    assert line.startswith('{"progress"')
+    assert json.loads(line) == {"progress": "scoring", "done": 3, "total": None, "unit": "images"}
+
+
+def test_throttle_passes_on_the_last(capsys: pytest.CaptureFixture[str]) -> None:
+    report = Throttle("drawing", 10, "images", every=1e12)
+    for done in range(1, 11):
+        report(done)
+    assert [row["done"] for row in rows(capsys)] == [10]
+
+
+def test_throttle_passes_on_all_when_they_are_rare(capsys: pytest.CaptureFixture[str]) -> None:
+    report = Throttle("drawing", 3, "images", every=0)
+    for done in (1, 2, 3):
+        report(done)
+    assert [row["done"] for row in rows(capsys)] == [1, 2, 3]
+
+
+def test_watched_ends_with_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with watched("performance", 60, "s", lambda: 1.0):
+        pass
+    assert rows(capsys)[-1] == {"progress": "performance", "done": 60, "total": 60, "unit": "s"}

@@ -1,0 +1,93 @@
+"""LoadGen's logs are read as the published results read them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from object_detection.errors import HarnessError
+from object_detection.summary import performance, read_summary
+
+from ck_repo.run.options import RunOptions
+
+
+def figure(found: dict[str, Any], scenario: str) -> float:
+    """What a round publishes of a scenario, in its unit (facts, section 5)."""
+    if scenario == "Offline":
+        return found["samples_per_second"]
+    if scenario == "Server":
+        return found["scheduled_queries_per_second"]
+    return found["samples_per_query"] if scenario == "MultiStream" else found["latency_ms"]["p90"] * 1e6
+
+
+def test_published_logs_give_the_published_results(data: Path) -> None:
+    with open(data / "published_v1.0_object_detection.csv", encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["division"] == "closed"]
+    compared = 0
+    for row in rows:
+        place = f"{row['organisation']}/results/{row['system']}/{row['model']}/{row['scenario']}/performance/run_1"
+        folder = data / "results_v1.0" / "closed" / place
+        if folder.is_dir():
+            found = performance(folder, row["scenario"].lower())
+            assert figure(found, row["scenario"]) == pytest.approx(float(row["result_raw"]), rel=1e-5), place
+            assert found["latency_ms"]["p99"] * 1e6 == pytest.approx(float(row["p99_latency_ns"])), place
+            assert found["valid"]
+            assert found["errors"] == 0
+            compared += 1
+    assert compared == 16
+
+
+def test_run_that_is_too_short_tells_why(loadgen_run: Callable[..., Any]) -> None:
+    row = loadgen_run(RunOptions(scenario="offline", seconds=0.5), rate=10.0)  # a few samples, answered at once
+    found = performance(row.folder, "offline")
+    assert found["valid"] is False
+    assert "Min duration satisfied : NO" in found["reasons"]
+    assert any("larger (coalesced) query" in reason for reason in found["reasons"])
+    assert found["queries"] == 1
+
+
+def test_every_figure_of_latency_is_there(loadgen_run: Callable[..., Any]) -> None:
+    found = performance(loadgen_run(RunOptions(scenario="server", seconds=0.2, target_qps=500.0)).folder, "server")
+    latency = found["latency_ms"]
+    assert set(latency) == {"mean", "p50", "p90", "p95", "p97", "p99", "p99_9"}
+    assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"] <= latency["p99_9"]
+    assert found["target_qps"] == 500
+    assert found["queries"] > 0
+
+
+@pytest.fixture
+def broken(loadgen_run: Callable[..., Any]) -> Path:
+    """The logs of a run, for a test to break."""
+    return loadgen_run(RunOptions(scenario="singlestream", seconds=0.05), rate=1e7).folder
+
+
+def test_errors_of_loadgen_are_counted(broken: Path) -> None:
+    assert performance(broken, "singlestream")["errors"] == 0
+    log = broken / "mlperf_log_detail.txt"
+    line = next(line for line in log.read_text().splitlines() if "effective_scenario" in line)
+    log.write_text(log.read_text() + line.replace('"is_error": false', '"is_error": true') + "\n")
+    assert performance(broken, "singlestream")["errors"] == 1
+
+
+def test_summary_without_a_result_is_an_error(broken: Path) -> None:
+    """LoadGen was killed, or the disk is full."""
+    (broken / "mlperf_log_summary.txt").write_text("MLPerf Results Summary\nSUT name : PySUT\n")
+    with pytest.raises(HarnessError, match=r"mlperf_log_summary\.txt has no result"):
+        performance(broken, "singlestream")
+
+
+def test_detail_log_that_is_cut_short_is_an_error(broken: Path) -> None:
+    log = broken / "mlperf_log_detail.txt"
+    log.write_text(log.read_text()[:-40])
+    with pytest.raises(HarnessError, match=r"mlperf_log_detail\.txt"):
+        performance(broken, "singlestream")
+
+
+def test_first_of_equal_keys_counts(tmp_path: Path) -> None:
+    """Later sections of the summary repeat names, as parameters."""
+    path = tmp_path / "summary.txt"
+    path.write_text("Result is : VALID\n  Min queries satisfied : Yes\nResult is : INVALID\nno colon here\n")
+    assert read_summary(path) == {"Result is": "VALID", "Min queries satisfied": "Yes"}

@@ -1,0 +1,146 @@
+"""How queries reach the sessions: in batches no larger than allowed, each sample once, and idle sessions wait for no one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+np = pytest.importorskip("numpy")
+pytest.importorskip("mlperf_loadgen")
+pytest.importorskip("cv2")
+
+from object_detection.sut.inline import InlineSUT  # noqa: E402
+from object_detection.sut.library import SampleLibrary  # noqa: E402
+from object_detection.sut.pool import PoolSUT  # noqa: E402
+from object_detection.sut.worker import Worker  # noqa: E402
+from test_harness_detections import MODEL, outputs  # noqa: E402
+
+
+class Recorder:
+    """Stands where a session does; it answers when it is let go on."""
+
+    def __init__(self, *, held: bool = False) -> None:
+        self.batches: list[list[int]] = []
+        self.done = 0
+        self.begun = threading.Event()
+        self.go_on = threading.Event()
+        if not held:
+            self.go_on.set()
+
+    def answer(self, samples: Sequence[int]) -> None:
+        self.batches.append(list(samples))
+        self.begun.set()
+        assert self.go_on.wait(30)
+        self.done += len(samples)
+
+
+def pool(workers: Sequence[Recorder], batch_size: int, *, spread: bool = False) -> PoolSUT:
+    return PoolSUT(workers, batch_size, Path("unused"), spread=spread)  # type: ignore[arg-type]
+
+
+def test_offline_query_is_answered_whole_in_batches() -> None:
+    workers = [Recorder(), Recorder()]
+    sut = pool(workers, 4)
+    sut.issue(list(range(30)))  # type: ignore[arg-type]
+    sut.close()
+    batches = workers[0].batches + workers[1].batches
+    assert sorted(index for batch in batches for index in batch) == list(range(30))
+    assert max(len(batch) for batch in batches) == 4
+    assert sut.done == 30
+
+
+def test_lone_query_of_server_is_answered_at_once() -> None:
+    worker = Recorder()
+    sut = pool([worker], 8)
+    sut.issue([3])  # type: ignore[list-item]
+    assert worker.begun.wait(30)
+    sut.close()
+    assert worker.batches == [[3]]
+
+
+def test_batches_of_server_grow_while_the_sessions_are_busy() -> None:
+    worker = Recorder(held=True)
+    sut = pool([worker], 4)
+    sut.issue([0])  # type: ignore[list-item]
+    assert worker.begun.wait(30)
+    for index in range(1, 7):
+        sut.issue([index])  # type: ignore[list-item]
+    worker.go_on.set()
+    sut.close()
+    assert worker.batches == [[0], [1, 2, 3, 4], [5, 6]]
+
+
+@pytest.mark.parametrize(("samples", "sessions", "sizes"), [(4, 2, {2}), (8, 2, {4}), (5, 2, {3, 2}), (2, 4, {1}), (20, 2, {8, 4})])
+def test_multistream_query_is_dealt_among_the_sessions(samples: int, sessions: int, sizes: set[int]) -> None:
+    workers = [Recorder() for _ in range(sessions)]
+    sut = pool(workers, 8, spread=True)
+    sut.issue(list(range(samples)))  # type: ignore[arg-type]
+    sut.close()
+    batches = [batch for worker in workers for batch in worker.batches]
+    assert {len(batch) for batch in batches} == sizes
+    assert sorted(index for batch in batches for index in batch) == list(range(samples))
+
+
+def test_singlestream_is_answered_in_the_thread_of_the_caller() -> None:
+    worker = Recorder()
+    sut = InlineSUT(worker, Path("unused"))  # type: ignore[arg-type]
+    sut.issue([5])  # type: ignore[list-item]
+    sut.flush()
+    sut.close()
+    assert worker.batches == [[5]]
+    assert sut.done == 1
+
+
+class Images:
+    """Stands where the image cache does."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def load(self, indices: Sequence[int]):
+        self.asked += indices
+        return [np.full((2, 2, 3), index, np.uint8) for index in indices]
+
+
+def test_library_loads_a_sample_once_and_forgets_it_when_told() -> None:
+    images = Images()
+    library = SampleLibrary(images)  # type: ignore[arg-type]
+    library.load([4, 7])
+    library.load([7, 9])
+    assert images.asked == [4, 7, 9]
+    library.unload([7, 7])  # LoadGen pads a MultiStream set with samples that are in it already
+    assert library.some(10) == [4, 9]
+
+
+def test_library_makes_a_batch_in_the_order_asked_for() -> None:
+    library = SampleLibrary(Images())  # type: ignore[arg-type]
+    library.load([1, 2, 3])
+    assert library.batch([3, 1, 3])[:, 0, 0, 0].tolist() == [3, 1, 3]
+    assert library.batch([2]).shape == (1, 2, 2, 3)
+
+
+class Counter:
+    """A backend that tells the sizes of its batches."""
+
+    def __init__(self, max_batch: int | None) -> None:
+        self.max_batch = max_batch
+        self.sizes: list[int] = []
+
+    def run(self, images):
+        self.sizes.append(len(images))
+        boxes, scores, classes = outputs(len(images), 1)
+        return boxes, images[:, 0, 0, :1].astype(np.float32), classes, None
+
+
+@pytest.mark.parametrize(("limit", "sizes"), [(None, [5]), (2, [2, 2, 1]), (1, [1] * 5), (8, [5])])
+def test_worker_keeps_to_the_models_largest_batch(limit: int | None, sizes: list[int]) -> None:
+    library = SampleLibrary(Images())  # type: ignore[arg-type]
+    library.load(range(10))
+    backend = Counter(limit)
+    rows = Worker(MODEL, backend, library).detect([9, 2, 4, 0, 7])
+    assert backend.sizes == sizes
+    assert [row[0, 0] for row in rows] == [9, 2, 4, 0, 7]
+    assert [row[0, 5] for row in rows] == [9, 2, 4, 0, 7]  # the image itself went with its index

@@ -1,0 +1,96 @@
+"""Which layouts are tried, and that the fastest is taken."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+import pytest
+
+pytest.importorskip("numpy")
+pytest.importorskip("mlperf_loadgen")
+pytest.importorskip("cv2")
+
+from object_detection import tuning  # noqa: E402
+from object_detection.tuning import Layout, candidates, fastest, widths  # noqa: E402
+
+
+class Toy:
+    """A worker that does so many rounds of hashing an image."""
+
+    max_batch = None
+
+    def __init__(self, rounds: int = 0, error: Exception | None = None) -> None:
+        self.rounds, self.error = rounds, error
+        self.seen: set[int] = set()
+
+    def detect(self, indices: Sequence[int]) -> list[object]:
+        if self.error:
+            raise self.error
+        self.seen.update(indices)
+        for _ in range(self.rounds * len(indices)):
+            hashlib.sha256(bytes(1_000_000)).digest()
+        return []
+
+
+@pytest.fixture
+def eight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "cores", lambda: 8)
+
+
+@pytest.fixture(autouse=True)
+def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "_SECONDS", 0.05)
+
+
+@pytest.mark.parametrize(("total", "expected"), [(1, [1]), (2, [1, 2]), (8, [1, 2, 4, 8]), (7, [1, 7]), (96, [1, 2, 3, 96])])
+def test_widths_divide_the_cores(monkeypatch: pytest.MonkeyPatch, total: int, expected: list[int]) -> None:
+    monkeypatch.setattr(tuning, "cores", lambda: total)
+    assert widths() == expected
+
+
+def test_without_a_wish_every_core_is_used(eight: None) -> None:
+    rows = candidates(None, None, None, None)
+    assert {row.sessions * row.threads for row in rows} == {8}
+    assert Layout(8, 1, 1) in rows
+    assert Layout(1, 8, 4) in rows
+
+
+@pytest.mark.parametrize(
+    ("sessions", "threads", "expected"), [(2, None, (2, 4)), (None, 4, (2, 4)), (3, 1, (3, 1)), (None, 16, (1, 16)), (16, None, (16, 1))]
+)  # fmt: skip
+def test_wishes_are_kept(eight: None, sessions: int | None, threads: int | None, expected: tuple[int, int]) -> None:
+    assert {(row.sessions, row.threads) for row in candidates(sessions, threads, None, None)} == {expected}
+
+
+def test_batch_that_is_asked_for_is_the_only_one(eight: None) -> None:
+    assert {row.batch_size for row in candidates(None, None, 3, None)} == {3}
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_batches_stay_within_what_the_model_takes(eight: None, limit: int) -> None:
+    assert {row.batch_size for row in candidates(None, None, None, limit)} == {1}
+
+
+def test_fastest_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    slow, quick = Layout(1, 1, 1), Layout(1, 2, 1)
+    chosen, rate, rates = fastest([slow, quick], lambda sessions, threads: [Toy(rounds=5 if threads == 1 else 0)], [0, 1])
+    assert chosen == quick
+    assert rate == pytest.approx(rates["1 x 2 x 1"], abs=0.01)
+    assert rates["1 x 1 x 1"] < rates["1 x 2 x 1"]
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["done"] for line in lines] == [1, 2, 3, 4]
+
+
+def test_every_sample_is_drawn_even_if_there_are_few() -> None:
+    toy = Toy()
+    fastest([Layout(1, 1, 4)], lambda sessions, threads: [toy], [5, 6, 7])
+    assert toy.seen == {5, 6, 7}
+
+
+def test_failure_of_one_session_is_the_failure_that_is_told() -> None:
+    """Not that of the others, which wait for it in vain."""
+    team = [Toy(), Toy(error=RuntimeError("no memory on the device")), Toy()]
+    with pytest.raises(RuntimeError, match="no memory on the device"):
+        fastest([Layout(3, 1, 1)], lambda sessions, threads: team, [0])

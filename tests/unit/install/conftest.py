@@ -1,0 +1,43 @@
+"""What the tests of this room share: the local server, and a repository whose packages can be installed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from servers import server as server
+
+from ck_repo.detect.survey import survey
+from ck_repo.install.installer import Installer
+from ck_repo.resolve.resolver import Resolver
+from ck_repo.store.entry import Entry
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.writing import create_entry
+
+
+class Shelf:
+    """The `local` repository, and what a user does with its packages."""
+
+    def __init__(self) -> None:
+        self.repositories = Repositories()
+
+    def package(self, alias: str, *steps: dict[str, Any], files: dict[str, str | bytes] | None = None, **meta: Any) -> Entry:
+        """A package with these steps and files, whose tag is its alias."""
+        content = {"tags": [alias], "install": list(steps), **meta}
+        entry = create_entry(self.repositories, self.repositories.writable(), "package", alias, content)
+        for name, text in (files or {}).items():
+            (entry.path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        return entry
+
+    def install(self, alias: str, *, trust: bool = True, python: Path | None = Path(sys.executable)) -> dict[str, Any]:
+        """What `ck install package:ALIAS` does; the env meta."""
+        choice = Resolver(survey(self.repositories)).resolve(alias)
+        return Installer(self.repositories, python, trust=trust).install({alias: choice})[alias]
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    """An empty repository."""
+    return Shelf()

@@ -1,0 +1,342 @@
+"""`fetch`: whatever the network does, the cache holds the right file or none."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from servers import WAIT, Answer, Gate, Server, announced, document, elsewhere, hanging, status, whole, without_ranges
+
+from ck_repo.errors import DownloadError, StorageError
+from ck_repo.install.fetch import clean_cache, fetch
+from ck_repo.install.source import Source
+
+CONTENT = random.Random(0).randbytes(700_000)
+OTHER = random.Random(1).randbytes(700_000)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+MD5 = hashlib.md5(CONTENT).hexdigest()
+BLOCKS = 2 << 18  # bytes: what is on the disk when a connection is cut behind the second block
+SIZE = len(CONTENT)
+
+
+def good(*urls: str, size: int | None = None) -> Source:
+    return Source(urls, size, sha256=SHA256)
+
+
+def kept(ck_home: Path) -> list[str]:
+    """Names of the files that the cache holds, locks aside."""
+    return [path.name for path in (ck_home / "CK-TOOLS").rglob("*") if path.is_file() and path.suffix != ".lock"]
+
+
+def test_a_file_is_verified_and_asked_for_once(server: Server) -> None:
+    source = good(server.give("/f", whole(CONTENT)))
+    path, digest = fetch(source)
+    assert (path.read_bytes(), digest) == (CONTENT, SHA256)
+    assert fetch(source) == (path, SHA256)
+    assert len(server.requests) == 1
+
+
+def test_the_same_content_from_another_place_is_not_fetched(server: Server) -> None:
+    fetch(good(server.give("/f", whole(CONTENT))))
+    fetch(good(f"{server.url}/elsewhere"))
+    assert server.requests == [("/f", "")]
+
+
+def test_an_md5_is_enough_to_verify_and_to_find_it_again(server: Server) -> None:
+    source = Source((server.give("/f", whole(CONTENT)),), md5=MD5)
+    assert fetch(source) == fetch(source)
+    assert fetch(source)[1] == SHA256
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "md5"])
+def test_a_wrong_digest_is_told_and_nothing_is_kept(server: Server, ck_home: Path, algorithm: str) -> None:
+    wanted = hashlib.new(algorithm, b"another file").hexdigest()
+    seen = hashlib.new(algorithm, CONTENT).hexdigest()
+    url = server.give("/f", whole(CONTENT))
+    with pytest.raises(DownloadError, match=f"{url} is not the file.*{algorithm} {wanted} expected, {seen} came"):
+        fetch(Source((url,), **{algorithm: wanted}))
+    assert kept(ck_home) == []
+
+
+def test_a_file_that_is_too_long_is_refused_while_it_comes(server: Server, ck_home: Path) -> None:
+    with pytest.raises(DownloadError, match="longer than the 1000 bytes"):
+        fetch(good(server.give("/f", whole(CONTENT)), size=1000))
+    assert kept(ck_home) == []
+
+
+def test_a_file_that_is_too_short_is_no_success(server: Server, ck_home: Path) -> None:
+    with pytest.raises(DownloadError, match=f"{SIZE}"):
+        fetch(good(server.give("/f", without_ranges(CONTENT)), size=SIZE + 1))
+    assert not (ck_home / "CK-TOOLS/.cache/sha256").exists()
+
+
+def test_a_download_that_is_cut_goes_on_where_it_stopped(server: Server) -> None:
+    path, _ = fetch(good(server.give("/f", whole(CONTENT, after=BLOCKS), whole(CONTENT))))
+    assert path.read_bytes() == CONTENT
+    assert server.ranges("/f") == ["", f"bytes={BLOCKS}-"]
+
+
+def test_a_line_that_is_cut_again_and_again_comes_to_its_end(server: Server) -> None:
+    path, _ = fetch(good(server.give("/f", whole(CONTENT, after=200_000)), size=SIZE))
+    assert path.read_bytes() == CONTENT
+    begins = [int(text.strip("bytes=-") or 0) for text in server.ranges("/f")]
+    assert begins == sorted(set(begins))  # each try goes on behind the one before
+
+
+def test_what_a_server_that_always_cuts_gave_is_kept_for_the_next_command(server: Server) -> None:
+    source = good(server.give("/f", whole(CONTENT, after=BLOCKS), status(503)))
+    with pytest.raises(DownloadError, match=f"{BLOCKS} bytes are kept for the next try"):
+        fetch(source)
+    server.give("/f", whole(CONTENT))
+    assert fetch(source)[0].read_bytes() == CONTENT
+    assert server.ranges("/f")[-1] == f"bytes={BLOCKS}-"
+
+
+def test_a_server_that_does_not_go_on_sends_all_again(server: Server) -> None:
+    path, _ = fetch(good(server.give("/f", whole(CONTENT, after=BLOCKS), without_ranges(CONTENT))))
+    assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("size", [None, SIZE], ids=["size unknown", "size known"])
+def test_a_range_from_another_place_is_not_taken_for_ours(server: Server, size: int | None) -> None:
+    url = server.give("/f", whole(CONTENT, after=BLOCKS), elsewhere(CONTENT, begin=7))
+    assert fetch(good(url, size=size))[0].read_bytes() == CONTENT
+
+
+def test_a_server_that_refuses_the_range_is_asked_for_all(server: Server) -> None:
+    path, _ = fetch(good(server.give("/f", whole(CONTENT, after=BLOCKS), status(416), whole(CONTENT))))
+    assert path.read_bytes() == CONTENT
+    assert server.ranges("/f") == ["", f"bytes={BLOCKS}-", ""]
+
+
+def test_a_server_that_announces_too_much_gives_the_right_file(server: Server) -> None:
+    content = CONTENT[:BLOCKS]
+    url = server.give("/f", announced(content, BLOCKS + 100), whole(content))
+    path, _ = fetch(Source((url,), sha256=hashlib.sha256(content).hexdigest()))
+    assert path.read_bytes() == content
+
+
+def test_a_server_that_announces_too_little_gives_the_right_file(server: Server) -> None:
+    path, _ = fetch(good(server.give("/f", announced(CONTENT, BLOCKS), whole(CONTENT)), size=SIZE))
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_404_is_not_asked_again_and_the_mirror_is_next(server: Server) -> None:
+    fetch(good(server.give("/gone", status(404)), server.give("/mirror", whole(CONTENT))))
+    assert [path for path, _ in server.requests] == ["/gone", "/mirror"]
+
+
+@pytest.mark.parametrize("code", [500, 503, 429, 408])
+def test_a_server_in_trouble_is_asked_again(server: Server, code: int) -> None:
+    fetch(good(server.give("/f", status(code), whole(CONTENT))))
+    assert len(server.requests) == 2
+
+
+def test_a_server_that_hangs_is_left_and_asked_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CK_DOWNLOAD_TIMEOUT", "0.1")
+    fetch(good(server.give("/f", hanging(), whole(CONTENT))))
+    with pytest.raises(DownloadError, match=r"no byte came for 0\.1 s"):
+        fetch(Source((server.give("/g", hanging()),), sha256="0" * 64))
+
+
+def test_a_redirect_is_followed(server: Server) -> None:
+    target = server.give("/real", whole(CONTENT))
+    assert fetch(good(server.give("/f", status(302, Location=target))))[1] == SHA256
+
+
+def test_a_refused_connection_is_told_with_what_to_do() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/f"
+    with pytest.raises(DownloadError, match="the connection is refused") as caught:
+        fetch(good(url))
+    assert "CK_MIRRORS" in caught.value.hint
+
+
+def test_when_all_places_fail_each_is_told_with_its_reason(server: Server) -> None:
+    with pytest.raises(DownloadError) as caught:
+        fetch(good(server.give("/a", status(403)), server.give("/b", status(500))))
+    assert f"{server.url}/a: the server answers 403" in str(caught.value)
+    assert f"{server.url}/b: the server answers 500 (5 tries)" in str(caught.value)
+
+
+def test_places_are_asked_in_their_order_until_one_gives(server: Server) -> None:
+    fetch(good(*(server.give(path, whole(CONTENT)) for path in ("/first", "/second"))))
+    assert server.requests == [("/first", "")]
+
+
+def test_a_mirror_with_another_file_does_not_hide_the_right_one(server: Server) -> None:
+    fetch(good(server.give("/stale", whole(OTHER)), server.give("/right", whole(CONTENT))))
+    assert [path for path, _ in server.requests] == ["/stale", "/right"]
+
+
+def test_the_beginning_of_another_file_from_a_mirror_is_not_gone_on_with(server: Server) -> None:
+    stale = server.give("/stale", whole(OTHER, after=BLOCKS), status(404))
+    assert fetch(good(stale, server.give("/right", whole(CONTENT))))[0].read_bytes() == CONTENT
+
+
+def test_the_beginning_of_another_file_from_an_earlier_command_is_thrown_away(server: Server) -> None:
+    source = good(server.give("/f", whole(OTHER, after=BLOCKS), status(404)))
+    with pytest.raises(DownloadError):
+        fetch(source)
+    server.give("/f", whole(CONTENT))
+    assert fetch(source)[0].read_bytes() == CONTENT
+
+
+def test_ck_mirrors_come_first(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CK_MIRRORS", f"https://a.invalid=http://b.invalid https://example.invalid/data={server.url}/site")
+    server.give("/site/f", whole(CONTENT))
+    fetch(good("https://example.invalid/data/f"))
+    assert server.requests == [("/site/f", "")]
+
+
+def test_the_publisher_is_asked_when_the_site_s_mirror_has_it_not(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CK_MIRRORS", f"{server.url}/f={server.url}/site")
+    fetch(good(server.give("/f", whole(CONTENT))))
+    assert [path for path, _ in server.requests] == ["/site", "/f"]
+
+
+def test_a_file_url_is_copied(tmp_path: Path) -> None:
+    origin = tmp_path / "a file.bin"
+    origin.write_bytes(CONTENT)
+    path, _ = fetch(good(origin.as_uri()))
+    assert path.read_bytes() == origin.read_bytes() == CONTENT
+
+
+def test_a_file_url_that_leads_nowhere_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match="there is no such file"):
+        fetch(good((tmp_path / "absent").as_uri()))
+
+
+def test_an_empty_file_can_be_fetched(server: Server) -> None:
+    source = Source((server.give("/empty", without_ranges(b"")),), size=0, sha256=hashlib.sha256(b"").hexdigest())
+    assert fetch(source)[0].read_bytes() == b""
+
+
+def test_without_a_digest_nothing_is_asked_for(server: Server) -> None:
+    with pytest.raises(DownloadError, match="has no digest") as caught:
+        fetch(Source((server.give("/f", whole(CONTENT)),)))
+    assert "sha256" in caught.value.hint
+    assert server.requests == []
+
+
+@pytest.fixture
+def zenodo(server: Server, monkeypatch: pytest.MonkeyPatch) -> Source:
+    """A file of Zenodo's record 123 whose digest only the record tells; the site's mirror stands in for Zenodo."""
+    monkeypatch.setenv("CK_MIRRORS", f"https://zenodo.org={server.url}")
+    server.give("/record/123/files/m.onnx?download=1", whole(CONTENT))
+    return Source(("https://zenodo.org/record/123/files/m.onnx?download=1",))
+
+
+def record(**changes: object) -> dict[str, object]:
+    return {"files": [{"key": "other"}, {"key": "m.onnx", "size": SIZE, "checksum": f"md5:{MD5}", **changes}]}
+
+
+def test_zenodo_s_record_gives_the_digest(server: Server, zenodo: Source) -> None:
+    server.give("/api/records/123", document(record()))
+    assert fetch(zenodo)[1] == fetch(zenodo)[1] == SHA256
+    assert len(server.ranges("/record/123/files/m.onnx?download=1")) == 1
+
+
+def test_a_file_unlike_zenodo_s_record_is_refused(server: Server, zenodo: Source, ck_home: Path) -> None:
+    server.give("/api/records/123", document(record(checksum="md5:" + "0" * 32)))
+    with pytest.raises(DownloadError, match=f"md5 {'0' * 32} expected, {MD5} came"):
+        fetch(zenodo)
+    assert kept(ck_home) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (document({"files": []}), "has no file 'm.onnx' with a checksum"),
+        (document(record(checksum="")), "has no file 'm.onnx' with a checksum"),
+        (document(["surprise"]), "lists no files"),
+        (without_ranges(b"<html>"), "the answer is not JSON"),
+        (status(404), "the server answers 404"),
+    ],
+)
+def test_a_record_that_gives_no_digest_is_told(
+    server: Server, zenodo: Source, answer: Answer, why: str
+) -> None:
+    server.give("/api/records/123", answer)
+    with pytest.raises(DownloadError, match=why):
+        fetch(zenodo)
+    assert server.ranges("/record/123/files/m.onnx?download=1") == []
+
+
+def test_a_cached_file_that_was_altered_is_fetched_again(server: Server) -> None:
+    source = good(server.give("/f", whole(CONTENT)))
+    fetch(source)[0].write_bytes(b"altered")
+    assert fetch(source)[0].read_bytes() == CONTENT
+    assert len(server.requests) == 2
+
+
+def test_clean_cache_gives_the_space_back(server: Server, ck_home: Path) -> None:
+    fetch(Source((server.give("/f", whole(CONTENT)),), md5=MD5))
+    assert clean_cache() >= SIZE
+    assert kept(ck_home) == []
+
+
+def test_a_file_larger_than_the_free_space_is_not_begun(server: Server) -> None:
+    with pytest.raises(StorageError, match="it takes 1000000000000 MB"):
+        fetch(good(server.give("/f", whole(CONTENT)), size=10**18))
+    assert server.requests == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_told_and_not_left_fuller(server: Server, ck_home: Path) -> None:
+    source = good(server.give("/f", whole(CONTENT, after=BLOCKS), status(404)))
+    with pytest.raises(DownloadError):
+        fetch(source)
+    (part,) = (ck_home / "CK-TOOLS/.cache/partial").iterdir()
+    part.unlink()
+    part.symlink_to("/dev/full")  # the kernel itself says that there is no space left
+    server.give("/f", whole(CONTENT))
+    with pytest.raises(StorageError, match="the disk is full"):
+        fetch(source)
+    assert not part.is_symlink()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux's /sys, where not even root can write")
+def test_a_read_only_ck_tools_is_told(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CK_TOOLS", "/sys/ck-tools")
+    with pytest.raises(StorageError, match=r"no permission to write /sys/ck-tools") as caught:
+        fetch(good(server.give("/f", whole(CONTENT))))
+    assert "CK_TOOLS" in caught.value.hint
+
+
+def test_a_ck_tools_that_is_a_file_is_told(server: Server, ck_home: Path) -> None:
+    (ck_home / "CK-TOOLS").write_text("")
+    with pytest.raises(StorageError, match="CK-TOOLS"):
+        fetch(good(server.give("/f", whole(CONTENT))))
+
+
+def test_two_processes_that_want_the_same_file_fetch_it_once(server: Server) -> None:
+    gate = Gate(CONTENT, after=10)
+    url = server.give("/f", gate)
+    code = (
+        "import sys; from ck_repo.install.fetch import fetch; from ck_repo.install.source import Source; "
+        "print(fetch(Source((sys.argv[1],), sha256=sys.argv[2]))[1])"
+    )
+    environment = os.environ | {"CK_DOWNLOAD_TIMEOUT": str(WAIT)}
+
+    def start() -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen([sys.executable, "-c", code, url, SHA256], env=environment, stdout=pipe, stderr=pipe, text=True)
+
+    first = start()
+    assert gate.reached.wait(WAIT)
+    second = start()
+    assert second.stderr is not None
+    assert "another process is at it; waiting" in second.stderr.readline()
+    gate.open.set()
+    for process in (first, second):
+        out, err = process.communicate(timeout=WAIT)
+        assert (process.returncode, out.strip()) == (0, SHA256), err
+    assert len(server.requests) == 1

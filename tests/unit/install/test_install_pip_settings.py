@@ -1,0 +1,87 @@
+"""pip's settings, wherever the user made them, reach uv under uv's names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ck_repo.install.pip_settings import pip_settings, uv_environment
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home, and none of the machine's own settings of pip and uv."""
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_", "XDG_"))] + ["SSL_CERT_FILE"]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "xdg"))
+    return tmp_path
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_the_more_personal_file_goes_over_the_more_general(home: Path) -> None:
+    write(home / "xdg/pip/pip.conf", "[global]\nindex-url = https://site\nsite = 1\n")
+    write(home / ".config/pip/pip.conf", "[global]\nindex_url = https://mine\n")
+    assert pip_settings()["index-url"] == "https://mine"
+    assert pip_settings()["site"] == "1"
+
+
+def test_install_goes_over_global_and_other_sections_do_not_count(home: Path) -> None:
+    write(home / ".pip/pip.conf", "[install]\nno-index = yes\n[global]\nno-index = no\n[download]\nother = 1\n")
+    assert pip_settings()["no-index"] == "yes"
+    assert "other" not in pip_settings()
+
+
+def test_a_variable_goes_over_every_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(home / ".config/pip/pip.conf", "[global]\nindex-url = https://mine\n")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://now")
+    assert pip_settings()["index-url"] == "https://now"
+
+
+def test_pip_config_file_is_read_and_devnull_means_none(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(home / ".config/pip/pip.conf", "[global]\nindex-url = https://mine\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(write(home / "other.conf", "[global]\nindex-url = https://other\n")))
+    assert pip_settings()["index-url"] == "https://other"
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    assert "index-url" not in pip_settings()
+
+
+@pytest.mark.parametrize("text", ["no section = 1\n", "[global\nx", "[global]\nindex-url = \udcff\n"])
+def test_a_broken_file_is_passed_over(home: Path, text: str) -> None:
+    path = write(home / ".config/pip/pip.conf", "")
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    assert "index-url" not in pip_settings()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("index-url", "https://a", {"UV_DEFAULT_INDEX": "https://a"}),
+        ("extra-index-url", "https://a\nb", {"UV_INDEX": "https://a b", "UV_INDEX_STRATEGY": "unsafe-best-match"}),
+        ("find-links", "/wheels https://b", {"UV_FIND_LINKS": "/wheels,https://b"}),
+        ("cert", "/a.pem", {"SSL_CERT_FILE": "/a.pem"}),
+        ("no-index", "true", {"UV_NO_INDEX": "1"}),
+        ("no-index", "0", {}),
+        ("constraint", "/absent.txt", {}),
+        ("timeout", "60", {}),
+    ],
+)
+def test_a_setting_has_uv_s_name(setting: str, value: str, expected: dict[str, str]) -> None:
+    assert uv_environment({setting: value}) == expected
+
+
+def test_a_constraint_file_is_passed_on(home: Path) -> None:
+    path = write(home / "c.txt", "numpy<2\n")
+    assert uv_environment({"constraint": str(path)}) == {"UV_CONSTRAINT": str(path)}
+
+
+def test_what_is_set_for_uv_itself_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://uv")
+    assert uv_environment({"index-url": "https://pip"}) == {}

@@ -1,0 +1,51 @@
+"""The `download` of a recipe as a person writes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ck_repo.errors import ConfigError
+from ck_repo.install.source import Source, read_source
+from ck_repo.store.fields import Fields
+
+URL = "https://example.org/a/f.bin"
+
+
+def read(**content: Any) -> Source:
+    return read_source(Fields(content, "recipe.json", "install[0].download"))
+
+
+def test_a_source_is_read_with_its_mirrors() -> None:
+    source = read(url=URL, mirrors=["file:///f.bin"], size=3, sha256="A" * 64)
+    assert source == Source((URL, "file:///f.bin"), 3, "a" * 64, "")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ({}, "recipe.json: install.0..download.url"),
+        ({"url": "ftp://example.org/f"}, "neither http, https nor file"),
+        ({"url": URL, "mirrors": ["/local/f"]}, "'/local/f' is neither"),
+        ({"url": URL, "sha256": "abc"}, "is not 64 hexadecimal digits"),
+        ({"url": URL, "md5": "g" * 32}, "is not 32 hexadecimal digits"),
+        ({"url": URL, "size": "3"}, "size is '3', not a whole number"),
+        ({"url": URL, "sha265": "a" * 64}, "sha265 is not a known key"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_key(content: dict[str, Any], why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        read(**content)
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://example.org/tf_ssd_22.1.zip?download=1", "tf_ssd_22.1.zip"),
+        ("https://example.org/a%20b.onnx", "a b.onnx"),
+        ("https://example.org/", "file"),
+    ],
+)
+def test_the_name_is_that_of_the_url(url: str, name: str) -> None:
+    assert Source((url,)).name == name

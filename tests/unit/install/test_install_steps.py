@@ -1,0 +1,155 @@
+"""The steps of a recipe: download, copy, script."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ck_repo import progress
+from ck_repo.errors import CKError, ConfigError, InstallError
+
+if TYPE_CHECKING:
+    from conftest import Shelf
+
+
+def script(name: str = "make.py", **more: Any) -> dict[str, Any]:
+    return {"script": {"file": name, **more}}
+
+
+def download(path: Path, content: bytes, **more: Any) -> dict[str, Any]:
+    path.write_bytes(content)
+    return {"download": {"url": path.as_uri(), "sha256": hashlib.sha256(content).hexdigest(), **more}}
+
+
+@pytest.mark.parametrize("to", ["", "other.txt", "below/other.txt"])
+def test_a_file_is_copied_to_where_the_recipe_says(shelf: Shelf, to: str) -> None:
+    shelf.package("p", {"copy": {"file": "a.txt", "to": to}}, files={"a.txt": "hi"})
+    assert Path(shelf.install("p")["path"], to or "a.txt").read_text() == "hi"
+
+
+@pytest.mark.parametrize("to", ["", "other.bin", "below/other.bin"])
+def test_a_file_is_fetched_to_where_the_recipe_says(shelf: Shelf, tmp_path: Path, to: str) -> None:
+    shelf.package("p", download(tmp_path / "a.bin", b"hi", to=to))
+    assert Path(shelf.install("p")["path"], to or "a.bin").read_bytes() == b"hi"
+
+
+def test_an_archive_is_unpacked(shelf: Shelf, tmp_path: Path) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
+        file.writestr("val2017/1.jpg", b"one")
+    shelf.package("p", download(tmp_path / "a.zip", content.getvalue(), unpack=True))
+    assert Path(shelf.install("p")["path"], "val2017/1.jpg").read_bytes() == b"one"
+
+
+def test_a_later_step_does_not_spoil_the_cache(shelf: Shelf, tmp_path: Path) -> None:
+    step = download(tmp_path / "a.bin", b"as published")
+    shelf.package("p", step, {"copy": {"file": "patched", "to": "a.bin"}}, files={"patched": "patched"})
+    assert Path(shelf.install("p")["path"], "a.bin").read_bytes() == b"patched"
+    assert [path.read_bytes() for path in tmp_path.glob("CK-TOOLS/.cache/sha256/*/*")] == [b"as published"]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"copy": {"file": "../../secret"}},
+        {"copy": {"file": "/etc/passwd"}},
+        {"copy": {"file": "a.txt", "to": "../escaped"}},
+        {"copy": {"file": "a.txt", "to": "/tmp/escaped-of-a-test"}},
+        script("../../make.py"),
+    ],
+)
+def test_a_path_that_leads_out_is_refused(shelf: Shelf, step: dict[str, Any]) -> None:
+    shelf.package("p", step, files={"a.txt": "hi"})
+    with pytest.raises(ConfigError, match="leads out of"):
+        shelf.install("p")
+
+
+def test_a_downloaded_file_cannot_be_written_outside(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.package("p", download(tmp_path / "a.bin", b"hi", to="../../escaped"))
+    with pytest.raises(ConfigError, match="leads out of"):
+        shelf.install("p")
+    assert list(tmp_path.rglob("escaped")) == []
+
+
+def test_a_file_that_the_repository_lacks_is_told(shelf: Shelf) -> None:
+    shelf.package("p", {"copy": {"file": "a.txt"}})
+    with pytest.raises(InstallError, match=r"a.txt is not there"):
+        shelf.install("p")
+
+
+def test_another_repository_s_script_is_not_run_unasked(shelf: Shelf, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    shelf.package("p", script(), files={"make.py": f"open({str(mark)!r}, 'w')"})
+    with pytest.raises(InstallError, match="another repository's program") as caught:
+        shelf.install("p", trust=False)
+    assert "--trust" in caught.value.hint
+    assert not mark.exists()
+    shelf.install("p", trust=True)
+    assert mark.exists()
+
+
+def test_a_script_needs_a_venv(shelf: Shelf) -> None:
+    shelf.package("p", script(), files={"make.py": ""})
+    with pytest.raises(InstallError, match="needs a venv"):
+        shelf.install("p", python=None)
+
+
+def test_a_failing_script_is_told_with_what_it_said_last(shelf: Shelf, ck_home: Path) -> None:
+    body = "import sys\nfor n in range(99): print('line', n, file=sys.stderr)\nsys.exit(3)"
+    shelf.package("p", script(), files={"make.py": body})
+    with pytest.raises(InstallError, match=r"make.py failed \(exit status 3\)") as caught:
+        shelf.install("p")
+    assert caught.value.tail.splitlines() == [f"line {n}" for n in range(87, 99)]
+    assert [path.name for path in (ck_home / "CK-TOOLS").iterdir() if path.name != ".locks"] == []
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_script_that_does_not_speak_utf_8_is_no_fault_of_ck(shelf: Shelf, stream: str) -> None:
+    shelf.package("p", script(), files={"make.py": f"import sys\nsys.{stream}.buffer.write(b'\\xff\\xfe\\n')\nsys.exit(1)"})
+    with pytest.raises(InstallError, match="failed"):
+        shelf.install("p")
+
+
+def test_a_script_gets_neither_our_pythonpath_nor_input(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/nowhere")
+    body = "import os, sys; open('out', 'w').write(os.environ.get('PYTHONPATH', '') + sys.stdin.read())"
+    shelf.package("p", script(), files={"make.py": body})
+    assert Path(shelf.install("p")["path"], "out").read_text() == ""
+
+
+def test_an_unknown_placeholder_is_told(shelf: Shelf) -> None:
+    shelf.package("p", script(arguments=["{cuont}"]), files={"make.py": ""}, values={"count": "1"})
+    with pytest.raises(CKError, match="cuont"):
+        shelf.install("p")
+
+
+def test_a_script_s_progress_is_shown(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, float, float | None]] = []
+
+    class Row:
+        def __init__(self, title: str) -> None:
+            self.title = title
+
+        def advance_to(self, done: float, total: float | None = None, note: str = "") -> None:
+            seen.append((self.title, done, total))
+
+        def close(self) -> None:
+            seen.append((self.title, -1, None))
+
+    class Sink:
+        def begin(self, title: str, total: float | None, unit: str) -> Row:
+            return Row(title)
+
+        def say(self, text: str) -> None:
+            pass
+
+    monkeypatch.setattr(progress, "_sink", Sink())
+    body = "import json; print('noise'); print('[1]'); print(json.dumps({'progress': 'x', 'done': 3, 'total': 10}))"
+    shelf.package("p", script(title="drawing"), files={"make.py": body})
+    shelf.install("p")
+    assert seen == [("drawing", 3, 10), ("drawing", -1, None)]

@@ -1,0 +1,46 @@
+"""What the tests of this room share: packages on disk, and a resolver that sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from ck_repo.resolve.component import Component, read_component
+from ck_repo.resolve.resolver import Resolver, Surroundings
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.writing import create_entry
+
+
+class Shelf:
+    """Packages, in the order in which they were made."""
+
+    def __init__(self) -> None:
+        self.repositories = Repositories()
+        self.packages: list[Component] = []
+
+    def package(self, alias: str, tags: str = "", **meta: Any) -> Component:
+        """A package entry of `local`."""
+        content = {"tags": tags.split(",") if tags else [], **meta}
+        entry = create_entry(self.repositories, self.repositories.writable(), "package", alias, content)
+        self.packages.append(read_component(entry))
+        return self.packages[-1]
+
+    def python(self, name: str, version: str = "") -> Component:
+        """A package that stands for one of the Python index; its tag is its name."""
+        return self.package(f"lib-{name}", name, python_package={"name": name, "version": version})
+
+    def read_again(self) -> None:
+        """See what was changed on the disk."""
+        self.packages = [read_component(package.entry) for package in self.packages]
+
+    def resolver(self, options: Mapping[str, str] | None = None, **surroundings: Any) -> Resolver:
+        """A resolver that sees them."""
+        return Resolver(Surroundings(self.packages, **surroundings), options)
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    """An empty repository."""
+    return Shelf()

@@ -1,0 +1,70 @@
+"""A component is read once, and its faults are told with file and key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ck_repo.detect.survey import survey
+from ck_repo.errors import ConfigError
+from ck_repo.resolve.component import read_component
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find
+
+if TYPE_CHECKING:
+    from conftest import Shelf
+
+
+@pytest.mark.parametrize(
+    ("meta", "why"),
+    [
+        ({"deps": [1]}, "deps is [1], not an object"),
+        ({"deps": {"numpy": "numpy"}}, "deps.numpy is 'numpy', not an object"),
+        ({"deps": {"numpy": {"tags": 5}}}, "deps.numpy.tags is 5, not a list of tags"),
+        ({"deps": {"numpy": {"tool": "perhaps"}}}, "deps.numpy.tool is 'perhaps', not true or false"),
+        ({"deps": {"numpy": {"when": {"backend": 5}}}}, "deps.numpy.when"),
+        ({"variations": {"a": {"defualt": True}}}, "variations.a.defualt is not a known key"),
+        ({"priority": "high"}, "priority is 'high', not a whole number"),
+        (
+            {"variations": {"a": {"group": "g", "default": True}, "b": {"group": "g", "default": True}}},
+            "the variations a and b are both the default of g",
+        ),
+    ],
+)
+def test_a_fault_is_told_with_file_and_key(shelf: Shelf, meta: dict[str, Any], why: str) -> None:
+    with pytest.raises(ConfigError, match=r"faulty/\.cm/meta\.json") as caught:
+        shelf.package("faulty", **meta)
+    assert why in str(caught.value)
+
+
+def test_a_faulty_package_is_left_out_with_a_warning(shelf: Shelf, capsys: pytest.CaptureFixture[str]) -> None:
+    shelf.package("good", "good")
+    with pytest.raises(ConfigError):
+        shelf.package("faulty", priority="high")
+    aliases = {package.entry.alias for package in survey(shelf.repositories).packages}
+    assert "good" in aliases
+    assert "faulty" not in aliases
+    assert "package left out" in capsys.readouterr().err
+
+
+def test_the_digest_is_of_what_the_recipe_says_and_holds(shelf: Shelf) -> None:
+    one = shelf.package("one", install=[], file="x")
+    same = shelf.package("two", file="x", install=[])
+    assert one.digest == same.digest
+    (one.entry.path / "make.py").write_text("1")
+    assert read_component(one.entry).digest != same.digest
+
+
+def test_variations_change_the_meta_object_by_object(shelf: Shelf) -> None:
+    changes = {"model": {"opset": 11}}
+    thing = shelf.package("thing", model={"opset": 8, "format": "onnx"}, variations={"opset-11": {"changes": changes}})
+    assert thing.fields().table("model") == {"opset": 8, "format": "onnx"}
+    assert thing.fields(("opset-11",)).table("model") == {"opset": 11, "format": "onnx"}
+
+
+def test_our_own_packages_are_all_read() -> None:
+    entries = find(Repositories(), "package", repository="mlperf-object-detection")
+    assert entries
+    for entry in entries:
+        assert read_component(entry).tags

@@ -1,0 +1,266 @@
+"""`Resolver`: what a need is met with, and why."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ck_repo.errors import ConfigError, ConflictError, NotFoundError
+from ck_repo.resolve import explain
+from ck_repo.resolve.plan import INSTALLED, PACKAGE, PYTHON, REGISTERED, in_order
+from ck_repo.resolve.resolver import Resolver, Surroundings, install_key
+
+if TYPE_CHECKING:
+    from conftest import Shelf
+
+
+def registered(name: str, tags: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "tags": tags.split(","), "key": name * 8, "path": f"/{name}", "source": "detected", **more}
+
+
+def installed(shelf: Shelf, alias: str) -> dict[str, dict[str, Any]]:
+    """The env meta that an installation of the package leaves."""
+    choice = shelf.resolver().resolve(alias)
+    assert choice.variant is not None
+    component = {"uid": choice.variant.component.entry.uid}
+    return {choice.key: {"component": component, "variations": list(choice.variant.chosen), "path": "/there"}}
+
+
+def taken(shelf: Shelf, tags: str, version: str = "", **surroundings: Any) -> str:
+    choice = shelf.resolver(**surroundings).resolve(tags, version)
+    return choice.variant.component.entry.alias if choice.variant else choice.name
+
+
+def test_all_tags_have_to_be_there_and_none_of_the_excluded(shelf: Shelf) -> None:
+    shelf.package("big", "model,onnx,side.1200")
+    shelf.package("small", "model,onnx,side.300")
+    assert taken(shelf, "model,side.300") == "small"
+    assert taken(shelf, "model,-side.300") == "big"
+
+
+def test_a_version_range_decides(shelf: Shelf) -> None:
+    for version in ("1.0", "1.9", "2.1"):
+        shelf.package(f"tool-{version}", "tool", version=version)
+    assert taken(shelf, "tool", ">=1.5,<2") == "tool-1.9"
+    assert taken(shelf, "tool", "~=2.0") == "tool-2.1"
+    with pytest.raises(NotFoundError, match=r"tool >=3") as caught:
+        taken(shelf, "tool", ">=3")
+    assert "passed over tool-1.0: its version 1.0 is not in >=3" in caught.value.hint
+
+
+def test_a_tag_that_reads_as_a_version_is_one(shelf: Shelf) -> None:
+    for version in ("1.6.0", "1.7.0"):
+        shelf.package(f"tool-{version}", "tool", version=version)
+    assert taken(shelf, "tool,1.6.0") == "tool-1.6.0"
+    assert taken(shelf, "tool,v1.7.0") == "tool-1.7.0"
+
+
+def test_a_tag_that_reads_as_a_version_and_is_somebody_s_tag_stays_a_tag(shelf: Shelf) -> None:
+    shelf.package("loadgen", "loadgen,r1.0,1.0", version="4.1.30")
+    assert taken(shelf, "loadgen,1.0") == "loadgen"
+
+
+@pytest.mark.parametrize("where", ["variation", "registered"])
+def test_so_does_one_of_a_variation_or_of_what_is_registered(shelf: Shelf, where: str) -> None:
+    shelf.package("loadgen", "loadgen", version="4.1.30", variations={"1.0": {}} if where == "variation" else {})
+    mine = [registered("mine", "loadgen,1.0")] if where == "registered" else []
+    assert taken(shelf, "loadgen,1.0", registered=mine) == ("mine" if mine else "loadgen")
+
+
+def test_a_range_that_is_none_names_who_asks(shelf: Shelf) -> None:
+    shelf.package("tool", "tool")
+    with pytest.raises(ConfigError, match="the version that you asks for: '=>1'"):
+        taken(shelf, "tool", "=>1")
+
+
+def test_two_variations_of_one_group_are_a_conflict_that_names_them(shelf: Shelf) -> None:
+    rows = {name: {"group": "opset"} for name in ("opset-8", "opset-11")}
+    shelf.package("ssd", "model", variations=rows)
+    with pytest.raises(ConflictError, match="opset-11 and opset-8 exclude each other"):
+        taken(shelf, "model,opset-8,opset-11")
+
+
+def test_a_dependency_counts_only_under_its_conditions(shelf: Shelf) -> None:
+    shelf.python("onnxruntime")
+    shelf.python("torch")
+    rows = {
+        "runtime": {"tags": "onnxruntime", "when": {"backend": ["onnxruntime", "any"], "device": "cpu"}},
+        "torch": {"tags": "torch", "when": {"backend": "torch"}},
+    }
+    deps = shelf.package("program", deps=rows).deps
+    assert set(shelf.resolver({"backend": "any", "device": "cpu"}).dependencies(deps, "program")) == {"runtime"}
+    assert set(shelf.resolver({"backend": "any"}).dependencies(deps, "program")) == set()
+    assert set(shelf.resolver().with_options(backend="torch").dependencies(deps, "program")) == {"torch"}
+
+
+def test_added_tags_take_the_place_of_the_default_ones(shelf: Shelf) -> None:
+    shelf.package("demo", "model,demo")
+    shelf.package("ssd", "model,ssd")
+    deps = shelf.package("program", deps={"weights": {"tags": "model", "default_tags": "demo"}}).deps
+    assert shelf.resolver().dependencies(deps, "program")["weights"].name == "demo"
+    assert shelf.resolver().dependencies(deps, "program", added={"weights": ["ssd"]})["weights"].name == "ssd"
+
+
+def test_what_is_registered_comes_first_and_the_latest_of_it(shelf: Shelf) -> None:
+    shelf.package("ssd", "model,ssd", priority=9)
+    choice = shelf.resolver(registered=[registered("new", "model,ssd"), registered("old", "model,ssd")]).resolve("model")
+    assert (choice.source, choice.name, choice.ready) == (REGISTERED, "new", True)
+    assert choice.passed_over == (
+        ("old", "new was registered later"),
+        ("ssd", "what is registered comes before packages"),
+    )
+
+
+def test_what_is_registered_is_found_by_its_uid_and_name_too(shelf: Shelf) -> None:
+    rows = [registered("a.onnx", "model", uid="a" * 16), registered("b.onnx", "model", uid="b" * 16)]
+    assert taken(shelf, "b" * 16, registered=rows) == taken(shelf, "b.onnx", registered=rows) == "b.onnx"
+
+
+def test_what_is_gone_or_changed_is_passed_over_with_the_reason(shelf: Shelf) -> None:
+    shelf.package("ssd", "model,ssd")
+    gone = registered("mine.onnx", "model,ssd", problem="/mine.onnx is gone", uid="a" * 16)
+    choice = shelf.resolver(registered=[gone]).resolve("model")
+    assert choice.name == "ssd"
+    assert ("mine.onnx", "/mine.onnx is gone") in choice.passed_over
+    for tags in ("model,-ssd,mine", "a" * 16):
+        alone = Resolver(Surroundings([], registered=[gone | {"tags": ["model", "mine"]}]))
+        with pytest.raises(NotFoundError) as caught:
+            alone.resolve(tags)
+        assert "/mine.onnx is gone" in str(caught.value)
+
+
+def test_what_is_installed_comes_before_what_is_not(shelf: Shelf) -> None:
+    shelf.package("a-new-one", "tool", priority=5)
+    shelf.package("old", "tool")
+    there = installed(shelf, "old")
+    choice = shelf.resolver(installed=there).resolve("tool")
+    assert (choice.source, choice.name, choice.reason) == (INSTALLED, "old", "installed in /there")
+    assert choice.passed_over == (("a-new-one", "old comes first: it is installed already"),)
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        ({"priority": -1}, "its priority is higher"),
+        ({"tags": "tool,special"}, "it is the plainer match"),
+        ({}, "its name sorts first"),
+    ],
+)
+def test_among_equals_priority_then_plainness_then_the_name(shelf: Shelf, other: dict[str, Any], why: str) -> None:
+    shelf.package("z-other", **{"tags": "tool", **other})
+    shelf.package("first", "tool")
+    choice = shelf.resolver().resolve("tool")
+    assert choice.name == "first"
+    assert choice.passed_over == (("z-other", f"first comes first: {why}"),)
+
+
+def test_the_plan_does_not_hang_on_the_order_of_the_packages(shelf: Shelf) -> None:
+    shelf.python("numpy", ">=1.24")
+    for number in range(6):
+        deps = {"numpy": {"tags": "numpy", "version": f"<{number + 2}"}, "base": {"tags": "base"}}
+        shelf.package(f"p{number}", "tool", priority=number % 2, deps=deps)
+        shelf.package(f"b{number}", "base")
+    plan = explain.as_data({"tool": shelf.resolver().resolve("tool")})
+    for seed in range(20):
+        random.Random(seed).shuffle(shelf.packages)
+        assert explain.as_data({"tool": shelf.resolver().resolve("tool")}) == plan
+
+
+def test_a_circle_is_named(shelf: Shelf) -> None:
+    for name, needs in (("a", "b"), ("b", "c"), ("c", "b")):
+        shelf.package(name, name, deps={needs: {"tags": needs}})
+    with pytest.raises(ConflictError, match="circle: b → c → b"):
+        taken(shelf, "a")
+
+
+def test_pins_that_exclude_each_other_name_both_who_ask(shelf: Shelf) -> None:
+    shelf.python("numpy")
+    shelf.package("old", "old", deps={"numpy": {"tags": "numpy", "version": "==1.26.4"}})
+    shelf.package("new", "new", deps={"numpy": {"tags": "numpy", "version": ">=2"}, "old": {"tags": "old"}})
+    with pytest.raises(ConflictError, match=r"numpy: old needs ==1\.26\.4, but new needs >=2"):
+        taken(shelf, "new")
+
+
+def test_a_python_package_that_two_ask_for_is_asked_for_once_with_both_ranges(shelf: Shelf) -> None:
+    shelf.python("numpy", ">=1.24")
+    rows = {"first": {"tags": "numpy", "version": ">=1.26"}, "second": {"tags": "numpy", "version": "<2"}}
+    choices = shelf.resolver().dependencies(shelf.package("program", deps=rows).deps, "program")
+    assert [choice.requirement for _, choice in in_order(choices)] == ["numpy<2,>=1.26"]
+
+
+def test_a_python_package_of_the_venv_is_used_if_its_version_fits_all(shelf: Shelf) -> None:
+    shelf.python("Some_Lib", ">=1.24")
+    there = shelf.resolver(python_packages={"some-lib": "1.26"}).resolve("Some_Lib")
+    assert (there.source, there.ready, there.present) == (PYTHON, True, "1.26")
+    old = shelf.resolver(python_packages={"some-lib": "1.20"}).resolve("Some_Lib")
+    assert (old.ready, old.reason) == (False, "the venv has Some_Lib 1.20, not >=1.24")
+    assert shelf.resolver().resolve("Some_Lib").requirement == "Some_Lib>=1.24"
+
+
+def test_a_python_package_that_fits_the_first_who_asks_but_not_the_second_is_not_ready(shelf: Shelf) -> None:
+    shelf.python("numpy")
+    rows = {"first": {"tags": "numpy", "version": ">=1.26"}, "second": {"tags": "numpy", "version": "<2"}}
+    deps = shelf.package("program", deps=rows).deps
+    choices = shelf.resolver(python_packages={"numpy": "2.1"}).dependencies(deps, "program")
+    assert [choice.ready for _, choice in in_order(choices)] == [False]
+
+
+def test_an_unknown_tag_suggests_the_nearest(shelf: Shelf) -> None:
+    shelf.package("ssd", "model,ssd-mobilenet")
+    shelf.package("words", "text,ssd-mobilenets")
+    with pytest.raises(NotFoundError, match="nothing has the tag 'ssd-mobilnet'") as caught:
+        taken(shelf, "model,ssd-mobilnet")
+    assert "did you mean ssd-mobilenet?" in caught.value.hint
+
+
+def test_known_tags_that_nothing_has_together_tell_the_near_misses(shelf: Shelf) -> None:
+    shelf.package("ssd", "model,onnx")
+    shelf.package("net", "model,tflite")
+    with pytest.raises(NotFoundError, match="nothing has all the tags model,onnx,tflite that you needs") as caught:
+        taken(shelf, "model,onnx,tflite")
+    assert "passed over ssd: it has no tag tflite" in caught.value.hint
+
+
+def key(shelf: Shelf, tags: str) -> str:
+    return shelf.resolver().resolve(tags).key
+
+
+def test_the_key_changes_with_variation_and_input_but_not_with_a_tool(shelf: Shelf) -> None:
+    data, tool = shelf.package("data", "data"), shelf.package("tool", "tool")
+    deps = {"data": {"tags": "data"}, "tool": {"tags": "tool", "tool": True}}
+    shelf.package("made", "made", deps=deps, variations={"big": {"group": "size"}})
+    base = key(shelf, "made")
+    assert key(shelf, "made,big") != base
+    (tool.entry.path / "content").write_text("another tool")
+    shelf.read_again()
+    assert key(shelf, "made") == base
+    (data.entry.path / "content").write_text("other data")
+    shelf.read_again()
+    assert key(shelf, "made") != base
+
+
+def test_the_key_changes_with_what_it_stands_for_and_with_nothing_else(shelf: Shelf) -> None:
+    one = shelf.package("one", model={"a": 1, "b": 2}, file="f")
+    same = shelf.package("two", file="f", model={"b": 2, "a": 1})
+    other = shelf.package("three", file="f", model={"b": 2, "a": 3})
+    base = install_key(one, ("x", "y"), {"data": "d1", "tool": "t1"})
+    assert install_key(same, ("y", "x"), {"tool": "t1", "data": "d1"}) == base
+    assert len({base, install_key(other, ("x", "y"), {}), install_key(one, ("x",), {}), install_key(one, (), {"d": "2"})}) == 4
+
+
+def test_what_was_asked_for_and_why_is_in_the_plan(shelf: Shelf) -> None:
+    shelf.python("numpy", ">=1.24")
+    shelf.package("made", "made", name="Made thing", version="1.2", deps={"numpy": {"tags": "numpy"}})
+    choices = {"made": shelf.resolver().resolve("made", ">=1")}
+    first, second = explain.as_data(choices)
+    assert first["dependency"] == "numpy"
+    assert first["requirement"] == "numpy>=1.24"
+    assert second | {"key": ""} == {
+        "dependency": "made", "need": "made >=1", "name": "Made thing", "package": "made", "variations": [], "source": PACKAGE,
+        "ready": False, "requirement": "", "version": "1.2", "key": "", "passed_over": [],
+        "reason": "its tags match, and it is not installed yet",
+    }  # fmt: skip
+    assert explain.as_lines(choices, reasons=False) == ["install numpy: numpy>=1.24", "install made: made 1.2"]
+    assert "          because the venv has no numpy" in explain.as_lines(choices, reasons=True)

@@ -1,0 +1,104 @@
+"""A component's variations are chosen by the tags that are asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ck_repo.resolve.component import Component, Dependency, Variation
+from ck_repo.resolve.variations import Variant, choose
+from ck_repo.store.entry import Entry
+
+
+def component(*variations: Variation, tags: str = "model,onnx") -> Component:
+    return Component(
+        Entry("local", "package", "thing", "0" * 16, Path()), "Thing", frozenset(tags.split(",")), "", (),
+        {row.name: row for row in variations}, "", "", "", (), 0, {},
+    )  # fmt: skip
+
+
+OPSETS = (Variation("opset-8", "opset", default=True), Variation("opset-11", "opset", tags=("newer",)))
+
+
+def chosen(thing: Component, wanted: str, excluded: tuple[str, ...] = ()) -> tuple[str, ...] | str:
+    variant = choose(thing, wanted.split(","), excluded)
+    return variant.chosen if isinstance(variant, Variant) else variant
+
+
+def test_the_default_of_a_group_stands_in() -> None:
+    assert chosen(component(*OPSETS), "model") == ("opset-8",)
+
+
+def test_a_name_or_a_tag_calls_for_a_variation() -> None:
+    assert chosen(component(*OPSETS), "model,opset-11") == ("opset-11",)
+    assert chosen(component(*OPSETS), "model,newer") == ("opset-11",)
+
+
+def test_two_of_one_group_are_a_conflict_that_names_them() -> None:
+    why = chosen(component(*OPSETS), "opset-8,opset-11")
+    assert why == "opset-11 and opset-8 exclude each other: both are of the group opset"
+
+
+def test_variations_of_different_groups_go_together_and_their_tags_too() -> None:
+    variant = choose(component(*OPSETS, Variation("int8", "precision", tags=("quantized",))), ["int8"])
+    assert isinstance(variant, Variant)
+    assert variant.chosen == ("int8", "opset-8")
+    assert variant.tags == {"model", "onnx", "int8", "quantized", "opset-8"}
+    assert variant.label == "thing (int8, opset-8)"
+
+
+def test_a_default_without_a_group_is_taken_unless_it_is_excluded() -> None:
+    thing = component(Variation("verified", default=True))
+    assert chosen(thing, "model") == ("verified",)
+    assert chosen(thing, "model", ("verified",)) == ()
+
+
+def test_an_unknown_tag_and_an_excluded_tag_are_the_reason() -> None:
+    assert chosen(component(*OPSETS), "model,tflite") == "it has no tag tflite"
+    assert chosen(component(*OPSETS), "model", ("onnx",)) == "it has the tag onnx, which is excluded"
+
+
+def test_a_tag_that_two_share_goes_with_the_one_that_is_named() -> None:
+    shared = [Variation(name, "kind", default=name == "one", tags=("fp32",)) for name in ("one", "two")]
+    assert chosen(component(*shared), "fp32,two") == ("two",)
+    assert chosen(component(*shared), "fp32,one") == ("one",)
+
+
+def test_a_variation_s_dependency_takes_the_place_of_the_component_s() -> None:
+    base = component(Variation("new", deps=(Dependency("numpy", ("numpy",), ">=2"),)))
+    thing = Component(**{**vars(base), "deps": (Dependency("numpy", ("numpy",), "<2"), Dependency("cv", ("cv",)))})
+    variant = choose(thing, ["new"])
+    assert isinstance(variant, Variant)
+    assert [(row.key, row.version) for row in variant.deps] == [("numpy", ">=2"), ("cv", "")]
+
+
+NAMES = st.sampled_from("abcdef")
+
+
+@st.composite
+def things(draw: st.DrawFn) -> Component:
+    rows = []
+    for name in draw(st.lists(NAMES, unique=True, max_size=5)):
+        tags = draw(st.lists(st.sampled_from("vwxyz"), unique=True, max_size=2))
+        rows.append(Variation(name, draw(st.sampled_from(["", "g", "h"])), tags=tuple(tags)))
+    return component(*rows, tags="m")
+
+
+@given(things(), st.sets(st.sampled_from("mabcdefvwxyz"), max_size=4), st.sets(st.sampled_from("mabvw"), max_size=1))
+def test_what_is_chosen_has_what_is_wanted_and_one_of_each_group(thing: Component, wanted: set[str], excluded: set[str]) -> None:
+    variant = choose(thing, wanted, excluded)
+    assert variant == choose(thing, sorted(wanted, reverse=True), excluded)
+    if isinstance(variant, Variant):
+        assert wanted <= variant.tags
+        assert not excluded & variant.tags
+        groups = [thing.variations[name].group for name in variant.chosen if thing.variations[name].group]
+        assert len(groups) == len(set(groups))
+
+
+@given(things(), st.sets(st.sampled_from("abcdef"), max_size=3))
+def test_a_variant_is_found_again_by_its_own_tags(thing: Component, wanted: set[str]) -> None:
+    variant = choose(thing, wanted)
+    if isinstance(variant, Variant):
+        assert choose(thing, variant.tags) == variant

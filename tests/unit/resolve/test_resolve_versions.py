@@ -1,0 +1,66 @@
+"""Versions and ranges: what is a version, what lies in a range, what ranges have in common."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
+
+from ck_repo.errors import ConfigError, ConflictError
+from ck_repo.resolve.versions import is_version, joined, range_of, satisfies
+
+VERSIONS = st.builds("{}.{}.{}".format, *[st.integers(0, 4)] * 3)
+RANGES = st.lists(st.builds("{}{}".format, st.sampled_from([">=", "<=", "<", ">", "==", "!=", "~="]), VERSIONS), max_size=3)
+
+
+@pytest.mark.parametrize("tag", ["1.6.0", "v1.0", "1.0rc1", "2.0.post1", "1.0.dev3"])
+def test_a_tag_that_reads_as_a_version(tag: str) -> None:
+    assert is_version(tag)
+
+
+@pytest.mark.parametrize("tag", ["2017", "opset-8", "side.300", "fp32", "count.200", "", "1.", "v", "1.6.0-cpu"])
+def test_a_tag_that_does_not(tag: str) -> None:
+    assert not is_version(tag)
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted", "lies"),
+    [
+        ("1.17.1", ">=1.17,<2", True),
+        ("2.0", ">=1.17,<2", False),
+        ("1.6", "1.6.0", True),
+        ("1.6.1", "1.6.0", False),
+        ("2.0rc1", ">=1.17", True),
+        ("", "", True),
+        ("unknown", "", True),
+        ("unknown", ">=1", False),
+    ],
+)
+def test_whether_a_version_lies_in_a_range(version: str, wanted: str, lies: bool) -> None:
+    assert satisfies(version, wanted) is lies
+
+
+def test_a_range_that_is_none_is_told_with_its_place_and_an_example() -> None:
+    with pytest.raises(ConfigError, match="deps.numpy: '=>1' is not a version range") as caught:
+        range_of("=>1", "deps.numpy")
+    assert ">=1.17,<2" in caught.value.hint
+
+
+def test_pins_that_exclude_each_other_name_both_who_ask() -> None:
+    with pytest.raises(ConflictError, match=r"numpy: model-a needs ==1\.0, but model-b needs ==2\.0"):
+        joined([("1.0", "model-a"), (">=0.5", "model-c"), ("2.0", "model-b")], "numpy")
+
+
+@given(st.lists(RANGES, max_size=4), VERSIONS)
+def test_a_joined_range_allows_what_all_allow(ranges: list[list[str]], version: str) -> None:
+    rows = [(",".join(row), f"asker {number}") for number, row in enumerate(ranges)]
+    allowed = all(satisfies(version, text) for text, _ in rows)
+    try:
+        whole = joined(rows, "thing")
+    except ConflictError:
+        assert not allowed
+    else:
+        assert satisfies(version, whole) is allowed
+        assert whole == joined(reversed(rows), "thing")
+        assert SpecifierSet(whole) == SpecifierSet(joined([(whole, "again")], "thing"))

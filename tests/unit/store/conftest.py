@@ -1,0 +1,122 @@
+"""Entries to search, written by the store or by hand as CK has them, and repositories that come by git."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ck_repo.store import index, writing
+from ck_repo.store.entry import Entry
+from ck_repo.store.folders import default_repository_root, repos_root
+from ck_repo.store.repositories import Repositories, read_repository
+from ck_repo.store.search import find
+
+Add = Callable[..., Entry]
+
+
+@pytest.fixture
+def datasets(ck_home: Path) -> Path:
+    """The folder of the module that most tests write to."""
+    return repos_root() / "local" / "dataset"
+
+
+@pytest.fixture
+def add() -> Add:
+    """Add an entry to the module `dataset` of `local`, or of another repository."""
+
+    def run(alias: str, tags: str = "", *, repository: str = "", module: str = "dataset", uid: str = "", **meta: Any) -> Entry:
+        repositories = Repositories()
+        content = {"tags": tags.split(","), **meta} if tags else meta
+        return writing.create_entry(repositories, repositories.writable(repository), module, alias, content, uid=uid)
+
+    return run
+
+
+@pytest.fixture
+def by_hand() -> Callable[..., Path]:
+    """Write an entry's files as CK has them, without the store."""
+
+    def run(folder: Path, meta: object, *, uid: str = "", text: str = "") -> Path:
+        (folder / ".cm").mkdir(parents=True, exist_ok=True)
+        (folder / ".cm" / "meta.json").write_text(text or json.dumps(meta), encoding="utf-8")
+        if uid:
+            (folder.parent / ".cm").mkdir(exist_ok=True)
+            (folder.parent / ".cm" / f"alias-a-{folder.name}").write_text(uid + "\n")
+            (folder.parent / ".cm" / f"alias-u-{uid}").write_text(folder.name + "\n")
+        return folder
+
+    return run
+
+
+@pytest.fixture
+def tagged() -> Callable[[str], list[str]]:
+    """Aliases of the data sets with these tags."""
+    return lambda tags: [entry.alias for entry in find(Repositories(), "dataset", tags=tags)]
+
+
+@pytest.fixture
+def indexed(datasets: Path, tagged: Callable[[str], list[str]]) -> Callable[[], None]:
+    """Index the data sets at a moment when their change times are old enough for the index to rely on them."""
+
+    def run() -> None:
+        paths = [datasets, *datasets.glob("*/.cm/meta.json")]
+        newest = max(max(path.stat().st_ctime_ns, path.stat().st_mtime_ns) for path in paths)
+        while time.time_ns() <= newest + index._TICK_NS:
+            pass
+        tagged("none")
+
+    return run
+
+
+class Upstream:
+    """A git repository elsewhere, of which clones are made."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.url = path, str(path)
+
+    def git(self, *words: str) -> str:
+        """Run git in it, as somebody."""
+        command = ["git", "-c", "user.name=Somebody", "-c", "user.email=some@body.example", *words]
+        return subprocess.run(command, cwd=self.path, check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit(self, name: str, content: str = "") -> str:
+        """Commit a file; return the commit."""
+        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.path / name).write_text(content)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "-m", name)
+        return self.git("rev-parse", "--short=12", "HEAD")
+
+
+@pytest.fixture
+def upstream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Upstream]:
+    """Make a git repository with a .ckr.json; git knows nothing of the user's own settings."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+    def run(name: str, *needs: tuple[str, str], description: bool = True) -> Upstream:
+        row = Upstream(tmp_path / "elsewhere" / name)
+        row.path.mkdir(parents=True)
+        row.git("init", "--quiet", "-b", "main")
+        uid = name.encode().hex()[:16].ljust(16, "0")
+        deps = [{"repo_uoa": alias, "repo_url": url} for alias, url in needs]
+        content = {"data_alias": name, "data_uid": uid, "data_uoa": name, "dict": {"repo_deps": deps}}
+        row.commit(".ckr.json" if description else "README", json.dumps(content))
+        return row
+
+    return run
+
+
+@pytest.fixture
+def no_checkout(ck_home: Path) -> None:
+    """Put a copy of our own components into CK_REPOS, so that `ck pull all` does not touch the checkout under test."""
+    folder = repos_root() / "ours"
+    folder.mkdir(parents=True)
+    uid = read_repository(default_repository_root()).uid
+    (folder / ".ckr.json").write_text(json.dumps({"data_alias": "ours", "data_uid": uid, "dict": {}}))

@@ -1,0 +1,229 @@
+"""Entries and repositories go into a zip file and come back; a hostile one brings nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ck_repo.errors import CKError, ConflictError, NotFoundError, UsageError
+from ck_repo.store.archive import pack_entries, pack_repository, unpack_entries, unpack_repository
+from ck_repo.store.entry import Entry
+from ck_repo.store.folders import repos_root
+from ck_repo.store.repositories import Repositories, Repository
+from ck_repo.store.search import find, load
+from ck_repo.store.writing import remove_entry
+
+UID = "0123456789abcdef"
+Add = Callable[..., Entry]
+
+
+@pytest.fixture
+def crafted(tmp_path: Path) -> Callable[..., Path]:
+    """A zip file of texts by name, not made by the store."""
+
+    def run(texts: dict[str, str]) -> Path:
+        path = tmp_path / "crafted.zip"
+        with zipfile.ZipFile(path, "w") as file:
+            for name, text in texts.items():
+                file.writestr(name, text)
+        return path
+
+    return run
+
+
+def _entry(name: str, uid: str = UID, module: str = "dataset") -> dict[str, str]:
+    info = json.dumps({"backup_data_uid": uid})
+    return {f"{module}/{name}/.cm/meta.json": '{"tags": ["new"]}', f"{module}/{name}/.cm/info.json": info}
+
+
+def _unpack(archive: Path, *, overwrite: bool = False) -> list[Entry]:
+    repositories = Repositories()
+    return unpack_entries(archive, repositories, repositories.writable(), overwrite=overwrite)
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if ".index" not in path.parts)
+
+
+def test_packed_entries_come_back_as_they_were(add: Add, tmp_path: Path) -> None:
+    entry = add("a", "x,y")
+    (entry.path / "deep").mkdir()
+    (entry.path / "deep" / "file").write_bytes(bytes(range(256)))
+    pack_entries([entry], tmp_path / "new" / "a.zip")
+    remove_entry(entry)
+    (back,) = _unpack(tmp_path / "new" / "a.zip")
+    assert (back.uid, back.tags()) == (entry.uid, {"x", "y"})
+    assert (back.path / "deep" / "file").read_bytes() == bytes(range(256))
+    assert load(Repositories(), "dataset", entry.uid).alias == "a"
+
+
+def test_the_zip_has_the_layout_of_ck(add: Add, tmp_path: Path) -> None:
+    entry = add("a")
+    pack_entries([entry], tmp_path / "a.zip")
+    names = zipfile.ZipFile(tmp_path / "a.zip").namelist()
+    assert {"dataset/a/.cm/meta.json", "dataset/.cm/alias-a-a", f"dataset/.cm/alias-u-{entry.uid}", ".cm/alias-a-dataset"} < {*names}
+
+
+def test_a_zip_that_is_there_is_kept(add: Add, tmp_path: Path) -> None:
+    entry = add("a")
+    (tmp_path / "a.zip").write_text("mine")
+    with pytest.raises(ConflictError, match="exists already"):
+        pack_entries([entry], tmp_path / "a.zip")
+    assert (tmp_path / "a.zip").read_text() == "mine"
+    pack_entries([entry], tmp_path / "a.zip", overwrite=True)
+    assert zipfile.is_zipfile(tmp_path / "a.zip")
+
+
+def test_nothing_to_pack_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="nothing to pack"):
+        pack_entries([], tmp_path / "a.zip")
+
+
+def test_a_file_from_1970_can_be_packed(add: Add, tmp_path: Path) -> None:
+    entry = add("a")
+    os.utime(entry.path / ".cm" / "meta.json", (0, 0))
+    assert pack_entries([entry], tmp_path / "a.zip") > 0
+
+
+def test_two_entries_of_one_name_do_not_hide_each_other(add: Add, tmp_path: Path) -> None:
+    Repositories().add("other")
+    entries = [add("a"), add("a", repository="other")]
+    with pytest.raises(ConflictError, match="dataset:a"):
+        pack_entries(entries, tmp_path / "a.zip")
+    assert not (tmp_path / "a.zip").exists()
+
+
+def test_an_entry_that_is_there_is_kept_unless_told_otherwise(add: Add, crafted: Callable[..., Path]) -> None:
+    add("a", "old")
+    archive = crafted(_entry("a") | _entry("b", "1" * 16, module="fresh"))
+    before = _files(repos_root())
+    with pytest.raises(ConflictError, match="dataset:a"):
+        _unpack(archive)
+    assert _files(repos_root()) == before
+    assert load(Repositories(), "dataset", "a").tags() == {"old"}
+    _unpack(archive, overwrite=True)
+    assert load(Repositories(), "dataset", "a").tags() == {"new"}
+
+
+def test_the_uid_of_an_entry_that_was_replaced_is_gone(add: Add, crafted: Callable[..., Path]) -> None:
+    old = add("a")
+    _unpack(crafted(_entry("a")), overwrite=True)
+    assert load(Repositories(), "dataset", UID).alias == "a"
+    assert find(Repositories(), "dataset", old.uid) == []
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        _entry("good") | {"../../out": "x"},
+        _entry("good") | {"/tmp/ck-out": "x"},
+        _entry("..", module=".."),
+        _entry("good") | _entry("x", "1" * 16, module=".hidden"),
+        _entry("good") | {"dataset/no-uid/.cm/meta.json": "{}"},
+        _entry("good") | _entry("not a uid", "xyz"),
+    ],
+    ids=["dots", "absolute", "module of dots", "hidden module", "without a uid", "wrong uid"],
+)
+def test_a_bad_archive_of_entries_brings_nothing(crafted: Callable[..., Path], add: Add, texts: dict[str, str]) -> None:
+    add("mine")
+    before = _files(repos_root())
+    with pytest.raises(CKError):
+        _unpack(crafted(texts))
+    assert _files(repos_root()) == before
+
+
+def test_an_archive_cannot_replace_the_alias_files(crafted: Callable[..., Path], add: Add) -> None:
+    entry = add("mine")
+    with pytest.raises(CKError):
+        _unpack(crafted(_entry(".cm")), overwrite=True)
+    assert load(Repositories(), "dataset", entry.uid).alias == "mine"
+
+
+def test_an_archive_without_an_entry_is_told(crafted: Callable[..., Path]) -> None:
+    with pytest.raises(NotFoundError, match="holds no entry"):
+        _unpack(crafted({"a.txt": "x"}))
+
+
+def test_a_packed_repository_comes_back_as_it_was(add: Add, tmp_path: Path) -> None:
+    row = Repositories().add("mine")
+    entry = add("a", "x", repository="mine")
+    pack_repository(row, tmp_path / "mine.zip")
+    Repositories().remove(row)
+    back = unpack_repository(tmp_path / "mine.zip", Repositories())
+    assert (back.alias, back.uid) == ("mine", row.uid)
+    assert load(Repositories(), "dataset", "a", "mine").uid == entry.uid
+
+
+def test_git_s_own_files_are_not_packed(tmp_path: Path) -> None:
+    row = Repositories().add("mine")
+    (row.path / ".git").mkdir()
+    (row.path / ".git" / "config").write_text("secret")
+    pack_repository(row, tmp_path / "mine.zip")
+    assert zipfile.ZipFile(tmp_path / "mine.zip").namelist() == [".ckr.json"]
+
+
+def test_a_repository_that_is_there_is_kept(tmp_path: Path) -> None:
+    row = Repositories().add("mine")
+    pack_repository(row, tmp_path / "mine.zip")
+    with pytest.raises(ConflictError, match="'mine' exists already"):
+        unpack_repository(tmp_path / "mine.zip", Repositories())
+
+
+def test_a_repository_unpacked_under_another_name_is_listed(add: Add, tmp_path: Path) -> None:
+    row = Repositories().add("mine")
+    add("a", repository="mine")
+    pack_repository(row, tmp_path / "mine.zip")
+    unpack_repository(tmp_path / "mine.zip", Repositories(), "theirs")
+    assert {"mine", "theirs"} <= {each.alias for each in Repositories().all()}
+    assert load(Repositories(), "dataset", "a", "theirs").repository == "theirs"
+
+
+@pytest.mark.parametrize(
+    ("texts", "error"),
+    [
+        ({"a.txt": "x"}, NotFoundError),
+        ({".ckr.json": '{"data_alias": "../out"}'}, UsageError),
+        ({".ckr.json": '{"data_alias": "bad", "data_uid": "no"}'}, CKError),
+        ({".ckr.json": "not json"}, CKError),
+        ({".ckr.json": '{"data_alias": "bad", "data_uid": "' + UID + '"}', "../out": "x"}, CKError),
+    ],
+    ids=["no description", "name of dots", "wrong uid", "not json", "dots"],
+)
+def test_a_bad_archive_of_a_repository_brings_nothing(
+    crafted: Callable[..., Path], texts: dict[str, str], error: type[CKError]
+) -> None:
+    before = _files(repos_root())
+    with pytest.raises(error):
+        unpack_repository(crafted(texts), Repositories())
+    assert _files(repos_root()) == before
+
+
+def test_an_archive_cannot_bring_settings_that_git_would_run(crafted: Callable[..., Path]) -> None:
+    description = {".ckr.json": json.dumps({"data_alias": "bad", "data_uid": UID})}
+    archive = crafted(description | {".git/config": "[core]\n\tfsmonitor = touch /tmp/x\n", ".git/HEAD": "ref: refs/heads/main\n"})
+    done: Repository | None = None
+    try:
+        done = unpack_repository(archive, Repositories())
+    except CKError as error:
+        assert ".git" in str(error)
+    assert done is None or not (done.path / ".git").exists()
+
+
+@pytest.mark.parametrize("keep", [0.2, 0.9])
+def test_a_zip_that_was_cut_brings_nothing(add: Add, tmp_path: Path, keep: float) -> None:
+    entry = add("a")
+    (entry.path / "file").write_bytes(os.urandom(20_000))
+    archive = tmp_path / "a.zip"
+    pack_entries([entry], archive)
+    remove_entry(entry)
+    archive.write_bytes(archive.read_bytes()[: int(archive.stat().st_size * keep)])
+    before = _files(repos_root())
+    for unpacking in (lambda: _unpack(archive), lambda: unpack_repository(archive, Repositories())):
+        with pytest.raises(CKError, match=r"a\.zip"):
+            unpacking()
+    assert _files(repos_root()) == before

@@ -1,0 +1,90 @@
+"""What is read of an entry, and what is said of one that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ck_repo.errors import ConfigError
+from ck_repo.store.entry import Entry, read_json_object, read_uid, tag_list
+from ck_repo.store.uid import is_uid, new_uid, uid_from_digest
+
+UID = "0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'{\n  "tags": [,]\n}', "is not JSON: Expecting value at line 2, column 12"),
+        (b"", "is not JSON: Expecting value at line 1, column 1"),
+        (b'{"a": 1', "is not JSON"),
+        (b'{"a": "\xff"}', "is not UTF-8 text"),
+        (b"[1, 2]", "holds a list, not an object"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "is not JSON"),
+        (b'{"a": ' + b"[" * 100_000, "is not JSON"),
+    ],
+    ids=["comma", "empty", "cut", "latin", "list", "long number", "deep"],
+)
+def test_a_spoilt_meta_is_told_with_its_file(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "meta.json"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        read_json_object(path)
+    assert str(caught.value).startswith(f"{path} {words}")
+
+
+def test_a_missing_meta_is_told_with_its_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="meta.json is missing"):
+        read_json_object(tmp_path / "meta.json")
+
+
+def test_the_uid_is_in_the_alias_file(tmp_path: Path, by_hand: Callable[..., Path]) -> None:
+    assert read_uid(by_hand(tmp_path / "a", {}, uid=UID)) == UID
+
+
+@pytest.mark.parametrize("alias", [None, b"", b"\xff\xff", b"no uid"])
+def test_without_an_alias_file_the_uid_is_in_info_json(tmp_path: Path, by_hand: Callable[..., Path], alias: bytes | None) -> None:
+    folder = by_hand(tmp_path / "a", {})
+    (folder / ".cm" / "info.json").write_text('{"backup_data_uid": "' + UID + '"}')
+    if alias is not None:
+        (tmp_path / ".cm").mkdir()
+        (tmp_path / ".cm" / "alias-a-a").write_bytes(alias)
+    assert read_uid(folder) == UID
+
+
+def test_an_entry_without_an_alias_is_named_by_its_uid(tmp_path: Path, by_hand: Callable[..., Path]) -> None:
+    assert read_uid(by_hand(tmp_path / UID, {})) == UID
+
+
+def test_an_entry_without_any_uid_names_both_files_that_could_have_it(tmp_path: Path, by_hand: Callable[..., Path]) -> None:
+    with pytest.raises(ConfigError, match="alias-a-a.*info.json"):
+        read_uid(by_hand(tmp_path / "a", {}))
+
+
+@pytest.mark.parametrize("tags", ["a,b", ["a", "b"], " a , b,,"])
+def test_tags_are_a_list_or_text_with_commas(tmp_path: Path, by_hand: Callable[..., Path], tags: object) -> None:
+    assert Entry("local", "dataset", "a", UID, by_hand(tmp_path / "a", {"tags": tags})).tags() == {"a", "b"}
+
+
+@pytest.mark.parametrize("tags", [5, True])
+def test_tags_of_the_wrong_kind_are_told_with_their_file(tmp_path: Path, by_hand: Callable[..., Path], tags: object) -> None:
+    entry = Entry("local", "dataset", "a", UID, by_hand(tmp_path / "a", {"tags": tags}))
+    with pytest.raises(ConfigError, match="meta.json.*tags"):
+        entry.tags()
+
+
+def test_numbers_among_tags_are_words() -> None:
+    assert tag_list([2017, "coco", ""]) == ["2017", "coco"]
+
+
+@pytest.mark.parametrize(("text", "good"), [(UID, True), (UID.upper(), False), (UID + "0", False), ("", False), ("g" * 16, False)])
+def test_a_uid_has_16_lower_hexadecimal_digits(text: str, good: bool) -> None:
+    assert is_uid(text) is good
+
+
+def test_uids_are_made_at_random_or_from_a_digest() -> None:
+    assert is_uid(new_uid())
+    assert new_uid() != new_uid()
+    assert uid_from_digest(UID * 4) == UID

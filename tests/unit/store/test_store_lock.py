@@ -1,0 +1,59 @@
+"""Locks between processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ck_repo.errors import StorageError
+from ck_repo.store.lock import locked
+
+_HOLDER = """
+import sys
+from pathlib import Path
+from ck_repo.store.lock import locked
+with locked(Path(sys.argv[1]), "the other"):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def _other(path: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, str(path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_what_another_process_is_at_is_told(tmp_path: Path) -> None:
+    with _other(tmp_path / "a.lock") as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(StorageError, match="installing x: another process is at it"), locked(
+            tmp_path / "a.lock", "installing x", wait=False
+        ):
+            pass
+        with locked(tmp_path / "b.lock", "another key", wait=False):
+            pass
+        other.communicate("\n")
+
+
+def test_a_lock_is_free_when_its_holder_was_killed(tmp_path: Path) -> None:
+    with _other(tmp_path / "a.lock") as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        other.kill()
+    with locked(tmp_path / "a.lock", "going on", wait=False):
+        pass
+
+
+def test_who_waits_says_so_and_goes_on_later(tmp_path: Path) -> None:
+    with locked(tmp_path / "new" / "a.lock", "holding"):
+        waiting = _other(tmp_path / "new" / "a.lock")
+        assert waiting.stderr is not None
+        assert waiting.stderr.readline() == "the other: another process is at it; waiting\n"
+    out, _ = waiting.communicate("\n")
+    assert (waiting.returncode, out) == (0, "held\n")

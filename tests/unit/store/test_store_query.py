@@ -1,0 +1,70 @@
+"""Tags to have and not to have, wildcards, modules by their names, folders by their variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ck_repo.store.folders import default_repository_root, repos_root, tools_root
+from ck_repo.store.modules import canonical_module, module_uid
+from ck_repo.store.query import TagQuery, is_pattern
+
+
+@pytest.mark.parametrize(
+    ("query", "tags", "matches"),
+    [
+        ("", "a", True),
+        ("a", "a,b", True),
+        ("a,b", "b,a", True),
+        ("a,b", "a", False),
+        ("a,-b", "a", True),
+        ("a,-b", "a,b", False),
+        ("-b", "a", True),
+        (" a , ,b", "a,b,c", True),
+    ],
+)
+def test_tags_to_have_and_not_to_have(query: str, tags: str, matches: bool) -> None:
+    assert TagQuery.parse(query).matches(tags.split(",")) is matches
+
+
+def test_a_query_is_told_as_it_is_typed() -> None:
+    assert str(TagQuery.parse("b,-c,a")) == "a,b,-c"
+
+
+@pytest.mark.parametrize(("text", "pattern"), [("", True), ("a*", True), ("a?", True), ("a", False)])
+def test_a_wildcard_or_nothing_is_a_pattern(text: str, pattern: bool) -> None:
+    assert is_pattern(text) is pattern
+
+
+@pytest.mark.parametrize(
+    ("name", "uid"),  # the alias files of the public repositories have these
+    [
+        ("module", "032630d041b4fd8a"),
+        ("soft", "5e1100048ab875d7"),
+        ("package", "1dc07ee0f4742028"),
+        ("env_templates", "00437f87b26fd015"),
+        ("venv", "7ed17cb445bb5f69"),
+    ],
+)
+def test_stock_modules_have_their_public_uids(name: str, uid: str) -> None:
+    assert module_uid(name) == uid
+    assert canonical_module(uid) == name
+
+
+def test_other_names_of_a_module() -> None:
+    assert canonical_module("venv.template") == "env_templates"
+    assert canonical_module("mine") == "mine"
+    assert module_uid("mine") == module_uid("mine") != module_uid("yours")
+
+
+def test_folders_are_in_home_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CK_TOOLS", "~/tools")
+    monkeypatch.delenv("CK_REPOS")
+    assert repos_root() == tmp_path / "CK"
+    assert tools_root() == tmp_path / "tools"
+
+
+def test_our_own_components_are_a_repository() -> None:
+    assert (default_repository_root() / ".ckr.json").is_file()

@@ -1,0 +1,194 @@
+"""Entries are written, changed, copied, moved and removed in CK's format."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ck_repo.errors import ConflictError, NotFoundError, UsageError
+from ck_repo.store import writing
+from ck_repo.store.entry import Entry
+from ck_repo.store.folders import repos_root
+from ck_repo.store.repositories import Repositories, Repository
+from ck_repo.store.search import find, load
+from ck_repo.store.uid import is_uid
+
+Add = Callable[..., Entry]
+
+
+@pytest.fixture
+def other() -> Repository:
+    """A second repository."""
+    return Repositories().add("other")
+
+
+def _aliases(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (folder / ".cm").iterdir()}
+
+
+def test_an_entry_is_on_disk_as_ck_has_it(add: Add, datasets: Path) -> None:
+    entry = add("a", "x,y", size=3)
+    module = "1e950c92a3d17645"  # a module of the user's own: the digest of its name
+    assert json.loads((entry.path / ".cm" / "meta.json").read_text()) == {"tags": ["x", "y"], "size": 3}
+    info = json.loads((entry.path / ".cm" / "info.json").read_text())
+    assert (info["backup_data_uid"], info["backup_module_uid"], info["backup_module_uoa"]) == (entry.uid, module, "dataset")
+    assert info["data_name"] == "a"
+    assert _aliases(datasets) == {"alias-a-a": entry.uid + "\n", f"alias-u-{entry.uid}": "a\n"}
+    assert _aliases(datasets.parent) == {"alias-a-dataset": module + "\n", f"alias-u-{module}": "dataset\n"}
+
+
+def test_a_stock_module_gets_its_public_uid(add: Add) -> None:
+    assert _aliases(add("a", module="soft").path.parents[1])["alias-a-soft"] == "5e1100048ab875d7\n"
+
+
+def test_an_entry_without_an_alias_has_no_alias_file(add: Add, datasets: Path) -> None:
+    entry = add("")
+    assert is_uid(entry.alias)
+    assert _aliases(datasets) == {}
+
+
+def test_a_name_that_is_taken_is_refused_and_nothing_changes(add: Add, datasets: Path) -> None:
+    entry = add("a", "old")
+    with pytest.raises(ConflictError, match="dataset:a exists already in local"):
+        add("a", "new")
+    assert load(Repositories(), "dataset", "a").uid == entry.uid
+    assert entry.tags() == {"old"}
+    assert sorted(path.name for path in datasets.iterdir()) == [".cm", "a"]
+
+
+def test_a_uid_that_is_taken_is_refused(add: Add) -> None:
+    entry = add("a")
+    with pytest.raises(ConflictError, match=entry.uid):
+        add("b", uid=entry.uid)
+    assert load(Repositories(), "dataset", entry.uid).alias == "a"
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "../../../x", "..", "a/..", ".x", "a\\b", "a\nb"])
+def test_a_name_that_leads_elsewhere_is_refused(add: Add, name: str, datasets: Path) -> None:
+    entry = add("good")
+    local = Repositories().writable()
+    before = sorted(repos_root().parent.rglob("*"))
+    for attempt in (
+        lambda: add(name),
+        lambda: writing.copy_entry(entry, local, "dataset", name),
+        lambda: writing.move_entry(entry, local, "dataset", name),
+    ):
+        with pytest.raises(UsageError, match="cannot be a name"):
+            attempt()
+    assert sorted(repos_root().parent.rglob("*")) == before
+
+
+def test_a_name_too_long_for_a_folder_is_refused(add: Add) -> None:
+    with pytest.raises(UsageError, match="cannot be a name"):
+        add("x" * 256)
+
+
+def test_a_name_too_long_for_a_folder_is_not_found() -> None:
+    Repositories().writable()
+    with pytest.raises(NotFoundError):
+        load(Repositories(), "package", "x" * 256)
+
+
+def test_changes_are_merged_object_by_object(add: Add) -> None:
+    entry = add("a", "x", source={"lab": 1, "date": 2})
+    writing.update_entry(entry, {"source": {"lab": 3}, "tags": ["y"]})
+    assert entry.meta() == {"tags": ["y"], "source": {"lab": 3, "date": 2}}
+    writing.update_entry(entry, {"only": 1}, replace=True)
+    assert entry.meta() == {"only": 1}
+
+
+def test_a_copy_has_its_own_uid_and_all_files(add: Add, other: Repository) -> None:
+    entry = add("a", "x")
+    (entry.path / "sub").mkdir()
+    (entry.path / "sub" / "file").write_text("content")
+    copy = writing.copy_entry(entry, other, "datafile", "b")
+    assert (copy.path / "sub" / "file").read_text() == "content"
+    assert copy.uid != entry.uid
+    assert load(Repositories(), "datafile", copy.uid).repository == "other"
+    assert load(Repositories(), "dataset", entry.uid).alias == "a"
+    assert copy.info()["data_name"] == "b"
+
+
+def test_a_moved_entry_keeps_its_uid(add: Add, other: Repository, datasets: Path) -> None:
+    entry = add("a", "x")
+    writing.move_entry(entry, other, "dataset", "b")
+    found = load(Repositories(), "dataset", entry.uid)
+    assert (found.repository, found.alias, found.tags()) == ("other", "b", {"x"})
+    assert _aliases(datasets) == {}
+    assert not entry.path.exists()
+
+
+@pytest.mark.parametrize("how", [writing.copy_entry, writing.move_entry])
+def test_info_json_names_the_new_module(add: Add, how: Callable[..., Entry]) -> None:
+    done = how(add("a"), Repositories().writable(), "soft", "a")
+    assert done.info()["backup_module_uoa"] == "soft"
+    assert done.info()["backup_module_uid"] == "5e1100048ab875d7"
+
+
+@pytest.mark.parametrize("how", [writing.copy_entry, writing.move_entry])
+def test_neither_copy_nor_move_replaces_an_entry(add: Add, how: Callable[..., Entry]) -> None:
+    entry, there = add("a", "new"), add("b", "old")
+    with pytest.raises(ConflictError, match="dataset:b exists already"):
+        how(entry, Repositories().writable(), "dataset", "b")
+    assert load(Repositories(), "dataset", entry.uid).alias == "a"
+    assert load(Repositories(), "dataset", there.uid).tags() == {"old"}
+
+
+def test_an_entry_renamed_to_its_own_name_stays(add: Add) -> None:
+    entry = add("a", "x")
+    assert writing.move_entry(entry, Repositories().writable(), "dataset", "a") == entry
+    assert load(Repositories(), "dataset", entry.uid) == entry
+
+
+def test_a_new_identity_parts_two_entries_of_one_uid(add: Add, by_hand: Callable[..., Path], datasets: Path) -> None:
+    entry = add("a")
+    by_hand(datasets / "b", {})
+    (datasets / "b" / ".cm" / "info.json").write_text(json.dumps({"backup_data_uid": entry.uid}))
+    b = load(Repositories(), "dataset", "b")
+    done = writing.move_entry(b, Repositories().writable(), "dataset", "b", new_identity=True)
+    assert load(Repositories(), "dataset", done.uid).alias == "b"
+    assert load(Repositories(), "dataset", entry.uid).alias == "a"
+
+
+def test_a_removed_entry_leaves_nothing(add: Add, datasets: Path) -> None:
+    entry = add("a", "x")
+    writing.remove_entry(entry)
+    assert [path.name for path in datasets.rglob("*")] == [".cm"]
+    assert find(Repositories(), "dataset", tags="x") == []
+
+
+_ADDER = """
+import sys
+from ck_repo.errors import ConflictError
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.writing import create_entry
+repositories = Repositories()
+local = repositories.writable()
+sys.stdin.readline()
+for number in range(150):
+    try:
+        print(create_entry(repositories, local, "dataset", f"e{number}", {}).uid, flush=True)
+    except ConflictError:
+        pass
+"""
+
+
+def test_of_two_processes_that_add_one_name_one_succeeds(datasets: Path) -> None:
+    Repositories().writable()
+    command = [sys.executable, "-c", _ADDER]
+    both = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in both:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    told = [uid for process in both for uid in process.communicate()[0].split()]
+    assert [process.returncode for process in both] == [0, 0]
+    written = {entry.info()["backup_data_uid"] for entry in find(Repositories(), "dataset")}
+    assert len(written) == 150
+    assert sorted(told) == sorted(written)
+    assert {entry.uid for entry in find(Repositories(), "dataset")} == written
