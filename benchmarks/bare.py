@@ -1,7 +1,7 @@
 """The limit: ONNX Runtime sessions alone, on the same images, with nothing around them.
 
-Runs in the venv of the benchmark: ``python bare.py spec.json seconds``; prints JSON. Every way to divide the cores among sessions
-is measured, with single images and with the batches that the harness tries; what counts is the best.
+Runs in the venv of the benchmark: ``python bare.py spec.json seconds``; prints JSON. Every way to divide the cores among
+sessions is measured, with single images and with the batches that the harness tries; what counts is the best.
 """
 
 from __future__ import annotations

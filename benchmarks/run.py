@@ -41,14 +41,15 @@ class Bench:
             raise SystemExit(answer["error"])
         return answer
 
-    def wall(self, *words: str, environment: dict[str, str] | None = None, times: int = 10) -> float:
-        """Median wall time of a command in s, after one run that is not counted."""
-        rows = []
+    def walls(self, *commands: list[str], environment: dict[str, str] | None = None, times: int) -> list[float]:
+        """Median wall times of commands in s, taken in turns, after one run of each that is not counted."""
+        rows: list[list[float]] = [[] for _ in commands]
         for _ in range(times + 1):
-            begun = time.perf_counter()
-            subprocess.run([*self.command, *words], env=environment or self.environment, capture_output=True, check=True)
-            rows.append(time.perf_counter() - begun)
-        return statistics.median(rows[1:])
+            for command, row in zip(commands, rows, strict=True):
+                begun = time.perf_counter()
+                subprocess.run(command, env=environment or self.environment, capture_output=True, check=True)
+                row.append(time.perf_counter() - begun)
+        return [statistics.median(row[1:]) for row in rows]
 
     def use_real_model(self) -> None:
         """Register the real model and images, if they are here."""
@@ -77,16 +78,33 @@ class Bench:
         return statistics.median(ours), statistics.median(bare)
 
 
-def make_entries(root: Path, count: int) -> None:
-    """A repository of `count` entries, each with ten tags; one in a thousand has the tag that is searched for."""
-    module = root / "big" / "dataset"
+class StockCk:
+    """The last release of CK, in an environment of its own; it needs a Python of at most 3.11."""
+
+    def __init__(self, bench: Bench) -> None:
+        folder = bench.scratch / "stock"
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        pip = [folder / "bin/python", "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, "setuptools", "wheel"], check=True)
+        subprocess.run([*pip, "--no-build-isolation", "ck==2.6.4"], check=True)
+        self.command = [str(folder / "bin/ck")]
+        found = next(folder.glob("lib/python3*/site-packages/ck/repo/.cm/alias-a-test"))
+        self.module_uid = found.read_text().strip()
+
+
+def make_entries(root: Path, count: int, module_uid: str = "") -> None:
+    """A repository of `count` entries of the module `test` (one that stock CK knows), each with ten tags; one in a thousand has
+    the tag that is searched for."""
+    module = root / "big" / "test"
     (module / ".cm").mkdir(parents=True)
     (root / "big" / ".cm").mkdir()
+    if module_uid:
+        (root / "big" / ".cm" / "alias-a-test").write_text(module_uid)
+        (root / "big" / ".cm" / f"alias-u-{module_uid}").write_text("test")
     description = {"data_alias": "big", "data_uid": "00000000000000bb", "data_uoa": "big", "dict": {}}
     (root / "big" / ".ckr.json").write_text(json.dumps(description))
     for number in range(count):
-        uid = f"{number:016x}"
-        folder = module / uid / ".cm"
+        folder = module / f"{number:016x}" / ".cm"
         folder.mkdir(parents=True)
         tags = [f"t{number % size}-{size}" for size in (2, 3, 5, 7, 11, 13, 17, 19, 23)] + [f"thousandth-{number % 1000}"]
         (folder / "meta.json").write_text(json.dumps({"tags": tags}))
@@ -105,19 +123,31 @@ def main() -> None:
             rows.append((name, *measure()))
             print("{:44}  {:44}  {}".format(*rows[-1]), flush=True)
 
-    def command(limit: float, *words: str, environment: dict[str, str] | None = None) -> Callable[[], tuple[str, str]]:
-        def measure() -> tuple[str, str]:
-            seconds = bench.wall(*words, environment=environment, times=3 if arguments.quick else 15)
-            return f"{seconds:.3f} s", f"at most {limit:g} s: {'met' if seconds <= limit else 'MISSED'}"
+    times = 3 if arguments.quick else 15
 
-        return measure
+    def version() -> tuple[str, str]:
+        """`ck version` beside an interpreter that does nothing."""
+        ours, bare = bench.walls([*bench.command, "version"], [sys.executable, "-c", "pass"], times=times)
+        return f"{ours:.3f} s (Python alone {bare:.3f} s)", f"at most 0.08 s: {'met' if ours <= 0.08 else 'MISSED'}"
 
     def search(count: int) -> Callable[[], tuple[str, str]]:
         def measure() -> tuple[str, str]:
+            stock = StockCk(bench) if sys.version_info < (3, 12) else None
             home = bench.scratch / f"search-{count}"
-            make_entries(home, count)
+            make_entries(home, count, stock.module_uid if stock else "")
             environment = bench.environment | {"CK_REPOS": str(home)}
-            return command(0.16, "search", "dataset", "--tags=thousandth-7", environment=environment)()
+            words = ["search", "test", "--tags=thousandth-7"]
+            both = [[*program, *words] for program in (bench.command, stock.command if stock else []) if program]
+            if stock:
+                subprocess.run(
+                    [*stock.command, "add", "repo:big", f"--path={home}/big", "--quiet"],
+                    env=environment,
+                    check=True,
+                    capture_output=True,
+                )
+            ours, *theirs = bench.walls(*both, environment=environment, times=times)
+            beside = f" (stock CK {theirs[0]:.3f} s)" if theirs else ""
+            return f"{ours:.3f} s{beside}", f"at most 0.16 s: {'met' if ours <= 0.16 else 'MISSED'}"
 
         return measure
 
@@ -144,7 +174,7 @@ def main() -> None:
         return f"{middle:.3f} s", f"under 1 s: {'met' if middle < 1 else 'MISSED'}"
 
     try:
-        row("ck version", command(0.08, "version"))
+        row("ck version", version)
         row("ck search, 10,000 entries", search(10_000))
         row("ck search, 100,000 entries", search(100_000))
         if not arguments.only or arguments.only not in "ck version ck search":

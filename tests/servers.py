@@ -176,8 +176,19 @@ class Gate:
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A server that stops with the test; nothing but it is reached, since it stands in for the proxy and refuses to be one."""
     room = Server()
+    monkeypatch.setenv("CK_DOWNLOAD_TIMEOUT", str(WAIT))  # a busy machine is no hanging server
     for name, value in (("https_proxy", room.url), ("no_proxy", "127.0.0.1")):
         monkeypatch.setenv(name, value)
         monkeypatch.setenv(name.upper(), value)
     yield room
     room.stop()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until the condition holds; nothing tells a test what another process has written."""
+    tick = threading.Event()
+    for _ in range(WAIT * 100):
+        if condition():
+            return
+        tick.wait(0.01)
+    raise AssertionError("it did not come to that")

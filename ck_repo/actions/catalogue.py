@@ -6,7 +6,7 @@ from importlib import import_module
 
 from ck_repo.actions.declare import Action, Actions
 from ck_repo.errors import NotFoundError, did_you_mean
-from ck_repo.store.modules import canonical_module
+from ck_repo.store.modules import canonical_module, module_uid
 
 # module of CK: (file here, summary)
 _MODULES = {
@@ -20,6 +20,12 @@ _MODULES = {
     "experiment": ("experiment", "recorded runs: list, show, find, compare"),
     "platform.os": ("platform_os", "the machine's operating system"),
 }
+# other words for an action, the same in every module
+_SPELLINGS = {
+    "list": "ls", "where": "find", "locate": "find", "cat": "load", "remove": "rm", "delete": "rm", "del": "rm", "copy": "cp",
+    "move": "mv", "rename": "ren", "pack": "zip", "unpack": "unzip", "benchmark": "run",
+}  # fmt: skip
+_WITHOUT_ENTRIES = frozenset({"repo", "platform.os"})  # modules that are no folders of entries
 _KERNEL = "kernel"
 _ENTRY = "entry"
 
@@ -43,14 +49,15 @@ def known_module(name: str, *, creating: bool = False) -> str:
     from ck_repo.store.search import module_names as modules_on_disk
 
     known = {*_MODULES, *modules_on_disk(Repositories())}
-    if name in known:
-        return name
+    by_uid = {module_uid(module): module for module in known}
+    if name in known or name in by_uid:
+        return by_uid.get(name, name)
     raise NotFoundError(f"there is no module {name!r}", hint=did_you_mean(name, known))
 
 
 def actions_of(module: str) -> Actions:
     """The actions of a module, the general ones for entries included."""
-    general = _load(_KERNEL if not module else _ENTRY)
+    general = _load(_KERNEL if not module else _ENTRY) if module not in _WITHOUT_ENTRIES else {}
     own = _load(_MODULES[module][0]) if module in _MODULES else {}
     return {**general, **own}
 
@@ -60,9 +67,15 @@ def _load(file: str) -> Actions:
     return table
 
 
+def spellings(action: str) -> list[str]:
+    """The other words for an action."""
+    return [word for word, name in _SPELLINGS.items() if name == action]
+
+
 def find_action(module: str, name: str) -> Action:
     """The action of that name; an unknown one is an error that names the nearest."""
     actions = actions_of(module)
+    name = _SPELLINGS.get(name, name)
     if name in actions:
         return actions[name]
     if not module:

@@ -65,7 +65,6 @@ class Action:
     example: str
     run: Callable[[Request], Answer]
     options: tuple[Option, ...] = ()
-    aliases: tuple[str, ...] = ()
     usage: str = ""
     more_entries: bool = False  # takes further entries after the first
 
@@ -83,16 +82,14 @@ def action(
     *,
     example: str,
     options: Sequence[Option] = (),
-    aliases: Sequence[str] = (),
     usage: str = "",
     more_entries: bool = False,
 ) -> Callable[[Callable[[Request], Answer]], Callable[[Request], Answer]]:
     """Enter the decorated function into a module's table of actions."""
 
     def enter(run: Callable[[Request], Answer]) -> Callable[[Request], Answer]:
-        row = Action(name, summary, example, run, tuple(options), tuple(aliases), usage, more_entries)
-        for word in (name, *aliases):
-            table[word] = row
+        row = Action(name, summary, example, run, tuple(options), usage, more_entries)
+        table[name] = row
         return run
 
     return enter

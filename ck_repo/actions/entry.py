@@ -11,7 +11,7 @@ from ck_repo.errors import NotFoundError, UsageError, did_you_mean
 from ck_repo.store import writing
 from ck_repo.store.entry import Entry, tag_list
 from ck_repo.store.query import TagQuery, is_pattern
-from ck_repo.store.repositories import Repositories
+from ck_repo.store.repositories import Repositories, default_repository_alias
 from ck_repo.store.search import find, known_tags, load, suggest
 
 ACTIONS: Actions = {}
@@ -71,7 +71,7 @@ def listed(entries: list[Entry], *, whole: bool = False) -> Answer:
     return Answer({"lst": [row_of(entry) for entry in entries]}, names)
 
 
-@action(ACTIONS, "ls", "names of the entries", example="ck ls package:model-*", options=[TAGS, REPOSITORY], aliases=["list"])
+@action(ACTIONS, "ls", "names of the entries", example="ck ls package:model-*", options=[TAGS, REPOSITORY])
 def ls(request: Request) -> Answer:
     """List entries; a wildcard that matches none is an empty list."""
     return listed(matching(request, needed=not is_pattern(request.entry)))
@@ -95,7 +95,6 @@ def search(request: Request) -> Answer:
     "where an entry is",
     example="ck find venv:mlperf-inference",
     options=[TAGS, REPOSITORY],
-    aliases=["where", "locate"],
 )
 def where(request: Request) -> Answer:
     """Print the folder of each entry."""
@@ -109,7 +108,6 @@ def where(request: Request) -> Answer:
     "the meta.json of an entry",
     example="ck load program:object-detection --out=json",
     options=[REPOSITORY],
-    aliases=["cat"],
 )
 def load_one(request: Request) -> Answer:
     """Print meta.json."""
@@ -151,7 +149,6 @@ def add(request: Request) -> Answer:
     if request.text("tags"):
         meta["tags"] = tag_list(request.text("tags"))
     entry = writing.create_entry(
-        repositories,
         repositories.writable(request.repository),
         request.module,
         request.entry,
@@ -208,7 +205,6 @@ def update(request: Request) -> Answer:
     "remove entries",
     example="ck rm experiment:* --tags=demo",
     options=[TAGS, REPOSITORY, Option("force", "do not ask", kind="flag")],
-    aliases=["remove", "delete", "del"],
 )
 def remove(request: Request) -> Answer:
     """Remove entries; on a terminal a pattern asks first."""
@@ -216,7 +212,12 @@ def remove(request: Request) -> Answer:
         raise UsageError(
             f"remove which {request.module}?", hint=f"`ck rm {request.module}:NAME`, or `ck rm {request.module}:*` for all"
         )
-    found = matching(request)
+    found = [entry for entry in matching(request) if request.repository or entry.repository != default_repository_alias()]
+    if not found:
+        raise UsageError(
+            f"{request.target.text} is of the default repository, which everybody relies on",
+            hint=f"if it is meant, name the repository: `ck rm {default_repository_alias()}:{request.module}:{request.entry}`",
+        )
     names = ", ".join(entry.alias for entry in found[:8]) + (" …" if len(found) > 8 else "")
     confirm(request, f"remove {len(found)} of {request.module}: {names}")
     for entry in found:
@@ -249,7 +250,6 @@ def _destination(request: Request) -> tuple[Repositories, Target]:
     "copy an entry",
     example="ck cp program:object-detection local:program:mine",
     options=[REPOSITORY],
-    aliases=["copy"],
     usage="ck cp module:OLD [repository:]module:NEW",
     more_entries=True,
 )
@@ -267,7 +267,6 @@ def copy(request: Request) -> Answer:
     "move an entry to another name, module or repository",
     example="ck mv experiment:a my-experiments:experiment:b",
     options=[REPOSITORY],
-    aliases=["move"],
     usage="ck mv module:OLD [repository:]module:NEW",
     more_entries=True,
 )
@@ -286,7 +285,6 @@ def move(request: Request) -> Answer:
     "rename an entry",
     example="ck ren experiment:1f00a2d4e5b6c7d8 experiment:first-run",
     options=[REPOSITORY, Option("new_uid", "give it a new UID too", kind="flag")],
-    aliases=["rename"],
     usage="ck ren module:OLD module:NEW",
     more_entries=True,
 )
@@ -295,10 +293,10 @@ def rename(request: Request) -> Answer:
     entry = one(request)
     repositories = Repositories()
     if request.flag("new_uid") and not request.more:
-        to = Target(entry.module, entry.alias)
+        to = Target(entry.module, "" if entry.alias == entry.uid else entry.alias)
     else:
         repositories, to = _destination(request)
-    alias = to.entry or to.module  # `ck ren module:old new` is what CK takes too
+    alias = to.entry or ("" if to.module == entry.module else to.module)  # `ck ren module:old new` is what CK takes too
     done = writing.move_entry(
         entry, repositories.writable(entry.repository), entry.module, alias, new_identity=request.flag("new_uid")
     )
@@ -311,7 +309,6 @@ def rename(request: Request) -> Answer:
     "pack entries into a zip file",
     example="ck zip experiment:* --archive_name=results.zip",
     options=[TAGS, REPOSITORY, ARCHIVE, OVERWRITE],
-    aliases=["pack"],
 )
 def pack(request: Request) -> Answer:
     """Pack entries."""
@@ -338,7 +335,6 @@ def pack(request: Request) -> Answer:
         Option("repo_uoa", "the repository to write to (default local)", value="NAME", aliases=("repo",)),
         OVERWRITE,
     ],
-    aliases=["unpack"],
 )
 def unpack(request: Request) -> Answer:
     """Unpack entries into a repository."""

@@ -56,11 +56,10 @@ def show(request: Request) -> Answer:
 
 @action(
     ACTIONS,
-    "locate",
+    "find",
     "the folder of what is installed",
     example="ck locate env --tags=dataset,coco,2017,val",
     options=[TAGS],
-    aliases=["where"],
 )
 def locate(request: Request) -> Answer:
     """Print folders."""
@@ -73,11 +72,10 @@ def locate(request: Request) -> Answer:
 
 @action(
     ACTIONS,
-    "cat",
+    "load",
     "all that is known of something installed",
     example="ck cat env --tags=model,demo",
     options=[TAGS],
-    aliases=["load"],
 )
 def cat(request: Request) -> Answer:
     """Print the meta."""
@@ -96,7 +94,6 @@ def cat(request: Request) -> Answer:
     "remove what is installed; what is registered is only forgotten, its files stay",
     example="ck rm env --tags=dataset,demo",
     options=[TAGS, Option("force", "do not ask", kind="flag")],
-    aliases=["remove", "delete"],
 )
 def remove(request: Request) -> Answer:
     """Remove env entries, with the folders that packages filled."""

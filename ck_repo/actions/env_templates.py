@@ -9,7 +9,7 @@ from ck_repo.actions.request import Request
 ACTIONS: Actions = {}
 
 
-@action(ACTIONS, "ls", "every template", example="ck ls venv.template", options=[TAGS, REPOSITORY], aliases=["list"])
+@action(ACTIONS, "ls", "every template", example="ck ls venv.template", options=[TAGS, REPOSITORY])
 def ls(request: Request) -> Answer:
     """List templates with their Python range and what they hold."""
     from ck_repo.venv.template import read_template

@@ -17,7 +17,6 @@ ACTIONS: Actions = {}
     "every recorded run with its figures",
     example="ck ls experiment --tags=offline",
     options=[TAGS, REPOSITORY],
-    aliases=["list"],
 )
 def ls(request: Request) -> Answer:
     """List experiments, the oldest first."""

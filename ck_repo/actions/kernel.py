@@ -15,12 +15,13 @@ def version(request: Request) -> Answer:
     return Answer({"version": __version__}, [__version__])
 
 
-@action(ACTIONS, "ls", "every module that has entries", example="ck ls", options=[REPOSITORY], aliases=["list"])
+@action(ACTIONS, "ls", "every module that has entries", example="ck ls", options=[REPOSITORY])
 def ls(request: Request) -> Answer:
     """List modules."""
     from ck_repo.store.repositories import Repositories
 
-    rows = [row for row in Repositories().all() if request.repository in ("", row.alias, row.uid)]
+    repositories = Repositories()
+    rows = [repositories.get(request.repository)] if request.repository else repositories.all()
     names = sorted({name for row in rows for name in row.modules()})
     return Answer({"lst": names}, names)
 

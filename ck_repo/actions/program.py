@@ -69,7 +69,6 @@ def run_options(request: Request) -> RunOptions:
     example="ck run program:object-detection --scenario=server --target-qps=50 --target-latency=100",
     usage="ck run program:object-detection [options]",
     options=_OPTIONS,
-    aliases=["benchmark"],
 )
 def run(request: Request) -> Answer:
     """Run a benchmark."""

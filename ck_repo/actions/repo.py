@@ -12,7 +12,8 @@ from ck_repo.actions.request import Request
 from ck_repo.errors import NotFoundError, UsageError, did_you_mean
 from ck_repo.store import git
 from ck_repo.store.query import is_pattern
-from ck_repo.store.repositories import Repositories, Repository
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.repository import Repository
 
 ACTIONS: Actions = {}
 
@@ -47,7 +48,7 @@ def pull(request: Request) -> Answer:
     """Pull; nothing of what comes is run."""
     repositories = Repositories()
     if request.entry == "*":
-        done = [(row, git.update(row)) for row in repositories.all() if (row.path / ".git").exists()]
+        done = git.update_all(repositories)
     else:
         done = git.pull(repositories, request.entry, request.text("url"), request.text("checkout"))
     rows = [{**row_of(row), "done": did, "commit": git.commit_of(row.path)} for row, did in done]
@@ -71,7 +72,7 @@ def add(request: Request) -> Answer:
     return Answer(row_of(row), [f"added repository {row.alias} in {row.path}"])
 
 
-@action(ACTIONS, "ls", "every repository", example="ck ls repo", aliases=["list", "search"])
+@action(ACTIONS, "ls", "every repository", example="ck ls repo")
 def ls(request: Request) -> Answer:
     """List repositories."""
     rows = _matching(request)
@@ -80,10 +81,12 @@ def ls(request: Request) -> Answer:
     )
 
 
-@action(ACTIONS, "where", "the folder of a repository", example="ck where repo:local", aliases=["find", "load", "info"])
+@action(ACTIONS, "find", "the folder of a repository", example="ck where repo:local")
 def where(request: Request) -> Answer:
     """Print the folder."""
     rows = _matching(request)
+    if not rows:
+        raise NotFoundError(f"no repository matches {request.entry}")
     return Answer({**row_of(rows[0]), "lst": [row_of(row) for row in rows]}, [str(row.path) for row in rows])
 
 
@@ -93,17 +96,14 @@ def where(request: Request) -> Answer:
     "forget a repository; its folder goes too if it is in CK_REPOS",
     example="ck rm repo:my-experiments",
     options=[Option("force", "do not ask", kind="flag")],
-    aliases=["remove", "delete"],
 )
 def remove(request: Request) -> Answer:
     """Remove repositories."""
     if is_pattern(request.entry):
         raise UsageError("remove which repository?", hint="`ck rm repo:NAME`; `ck ls repo` lists them")
-    repositories = Repositories()
-    row = repositories.get(request.entry)
-    confirm(request, f"remove the repository {row.alias} ({row.path})")
-    done = repositories.remove(row)
-    return Answer(row_of(row), [f"{row.alias}: {done}"])
+    confirm(request, f"remove the repository {request.entry}")
+    done = Repositories().remove(request.entry)
+    return Answer({"data_uoa": request.entry, "done": done}, [f"{request.entry}: {done}"])
 
 
 @action(
@@ -112,7 +112,6 @@ def remove(request: Request) -> Answer:
     "pack a repository into a zip file",
     example="ck zip repo:my-experiments",
     options=[ARCHIVE, OVERWRITE],
-    aliases=["pack"],
 )
 def pack(request: Request) -> Answer:
     """Pack a repository."""
@@ -130,7 +129,6 @@ def pack(request: Request) -> Answer:
     "bring in a packed repository",
     example="ck unzip repo --zip=ck-repo-my-experiments.zip",
     options=[Option("zip", "the zip file", value="FILE", aliases=("archive_name",))],
-    aliases=["unpack"],
 )
 def unpack(request: Request) -> Answer:
     """Unpack a repository."""

@@ -78,7 +78,7 @@ def activate(request: Request) -> Answer:
     return Answer()
 
 
-@action(ACTIONS, "ls", "every venv", example="ck ls venv", options=[TAGS], aliases=["list"])
+@action(ACTIONS, "ls", "every venv", example="ck ls venv", options=[TAGS])
 def ls(request: Request) -> Answer:
     """List venvs with template and Python."""
     from ck_repo.venv.environment import read_venv

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,10 +64,12 @@ def _value(option: Option, value: Any) -> Any:
 def _number(option: Option, value: Any) -> float | int:
     what = "a whole number" if option.kind == "whole" else "a number"
     try:
+        if isinstance(value, bool) or (option.kind == "whole" and isinstance(value, float)):
+            raise ValueError
         number: float | int = int(value) if option.kind == "whole" else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UsageError(f"--{option.name}={value} is not {what}") from None
-    if number != number or number in (float("inf"), float("-inf")):
+    if not math.isfinite(number):
         raise UsageError(f"--{option.name}={value} is not {what}")
     if option.least is not None and (number < option.least or (option.above and number == option.least)):
         bound = f"more than {option.least:g}" if option.above else f"at least {option.least:g}"

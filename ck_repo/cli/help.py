@@ -58,8 +58,8 @@ def of_action(module: str, action: Action) -> list[str]:
             rows = [(_typed(option), _described(option)) for option in options]
             width = min(max(len(left) for left, _ in rows), 34)
             lines += [f"  {left.ljust(width)}  {right}" for left, right in rows]
-    if action.aliases:
-        lines += ["", f"also: {', '.join(action.aliases)}"]
+    if words := catalogue.spellings(action.name):
+        lines += ["", f"also: {', '.join(words)}"]
     return lines
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ck_repo.actions.request import Target
 from ck_repo.errors import ConfigError, UsageError
+from ck_repo.store.writing import merged
 
 
 @dataclass
@@ -86,7 +87,9 @@ def _put(options: dict[str, Any], key: str, value: Any) -> None:
 
 def _merge(options: dict[str, Any], more: dict[str, Any]) -> None:
     for key, value in more.items():
-        options[key.replace("-", "_")] = value
+        name = key.replace("-", "_")
+        old = options.get(name)
+        options[name] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
 
 
 def _object(text: str, what: str) -> dict[str, Any]:
@@ -94,6 +97,8 @@ def _object(text: str, what: str) -> dict[str, Any]:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         raise UsageError(f"{what} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or lists thousands deep
+        raise UsageError(f"{what} is not JSON that can be read: {error}") from None
     if not isinstance(value, dict):
         raise UsageError(f"{what} is not an object")
     return value
@@ -110,7 +115,7 @@ def _from_file(name: str) -> dict[str, Any]:
 
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{name} is not YAML: {error}") from None
     if not isinstance(value, dict):
         raise ConfigError(f"{name} is not a mapping")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -36,22 +37,25 @@ def inspect_coco(path: Path, annotations: Path | None = None) -> dict[str, Any]:
         images = path / "val2017"
     file = annotations or images.parent / "annotations" / f"instances_{images.name}.json"
     content = read_annotations(file)
-    _check_images(images, content["images"], file)
+    digests = _check_images(images, content["images"], file)
     _check_boxes(content, file)
+    annotations_digest = of_file(file)
     return {
         "images": str(images),
         "annotations": str(file),
         "count": len(content["images"]),
         "categories": len(content["categories"]),
-        "annotations_sha256": of_file(file),
-        "digest": dataset_digest(images, file, content["images"]),
+        "annotations_sha256": annotations_digest,
+        "stamp": images_stamp(images),
+        "digest": of_value([annotations_digest, digests]),
     }
 
 
-def dataset_digest(images: Path, annotations: Path, rows: list[dict[str, Any]]) -> str:
-    """A digest of the annotation file and of name, size and change time of every image: quick, and told apart from another."""
-    stats = [(images / str(row["file_name"])).stat() for row in rows]
-    return of_value([of_file(annotations), [[str(row["file_name"]), s.st_size] for row, s in zip(rows, stats, strict=True)]])
+def images_stamp(images: Path) -> str:
+    """A digest of name, size and change time of every image: quick to take again, to see whether any changed."""
+    with os.scandir(images) as rows:
+        stats = sorted((row.name, row.stat().st_size, row.stat().st_mtime_ns) for row in rows)
+    return of_value(stats)
 
 
 def read_annotations(file: Path) -> dict[str, Any]:
@@ -67,15 +71,21 @@ def read_annotations(file: Path) -> dict[str, Any]:
     missing = [key for key in _KEYS if not isinstance(content, dict) or not isinstance(content.get(key), list)]
     if missing:
         raise DetectError(f"{file} is no COCO annotation file: it has no list of {missing[0]}")
+    for key in _KEYS:
+        wrong = [row for row in content[key] if not isinstance(row, dict)]
+        if wrong:
+            raise DetectError(f"{file}: {key} has {wrong[0]!r}, which is not an object")
     if not content["images"]:
         raise DetectError(f"{file} names no image")
     return dict(content)
 
 
-def _check_images(folder: Path, rows: list[dict[str, Any]], file: Path) -> None:
+def _check_images(folder: Path, rows: list[dict[str, Any]], file: Path) -> list[str]:
+    """Open every image's header and digest its content; the SHA-256 of each, in order."""
     import imagesize
 
     missing, wrong, unreadable = [], [], []
+    digests = []
     with progress.task(f"checking {folder.name}", len(rows), "images") as task:
         for done, row in enumerate(rows, 1):
             path = folder / str(row.get("file_name", ""))
@@ -89,6 +99,7 @@ def _check_images(folder: Path, rows: list[dict[str, Any]], file: Path) -> None:
                 unreadable.append(path.name)
             elif (width, height) != (row.get("width"), row.get("height")):
                 wrong.append(f"{path.name} is {width} × {height}, annotated as {row.get('width')} × {row.get('height')}")
+            digests.append(of_file(path))
             task.advance_to(done)
     for names, what in (
         (missing, "are not there"),
@@ -100,17 +111,18 @@ def _check_images(folder: Path, rows: list[dict[str, Any]], file: Path) -> None:
                 f"{folder}: {len(names)} of the {len(rows)} images that {file.name} names {what}, {names[0]} first",
                 hint="fetch the data set again, or take the rows out of the annotations",
             )
+    return digests
 
 
 def _check_boxes(content: dict[str, Any], file: Path) -> None:
     known = {row.get("id") for row in content["images"]}
     categories = {row.get("id") for row in content["categories"]}
     for row in content["annotations"]:
-        if row.get("image_id") not in known:
+        if not isinstance(row.get("image_id"), int | str) or row["image_id"] not in known:
             raise DetectError(
                 f"{file}: annotation {row.get('id')} is of image {row.get('image_id')}, which the file does not name"
             )
-        if row.get("category_id") not in categories:
+        if not isinstance(row.get("category_id"), int) or row["category_id"] not in categories:
             raise DetectError(
                 f"{file}: annotation {row.get('id')} has the category {row.get('category_id')}, which the file does not name"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -108,6 +109,8 @@ def find_interpreter(wanted: str) -> Interpreter:
         return inspect_interpreter(Path(getattr(sys, "_base_executable", "") or sys.executable))
     if os.sep in wanted:
         return inspect_interpreter(Path(wanted).expanduser())
+    if re.match(r"[A-Za-z]", wanted) and (path := shutil.which(wanted)):
+        return inspect_interpreter(Path(path))
     text = wanted.removeprefix("python")
     specifier = f"=={text}.*" if re.fullmatch(r"\d+(\.\d+)?", text) else f"=={text}" if text[:1].isdigit() else text
     rule = range_of(specifier, f"--python={wanted}")

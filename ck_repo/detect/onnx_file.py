@@ -92,6 +92,8 @@ def _model(data: mmap.mmap) -> Interface:
                 version = value if inner == 2 else version
             if domain in ("", "ai.onnx"):
                 opset = version
+    if not opset:
+        raise _Damaged("it names no opset")
     if graph is None:
         raise _Damaged("it has no graph")
     weights, inputs, outputs = set(), [], []

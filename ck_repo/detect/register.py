@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ck_repo.detect.coco_folder import inspect_coco
+from ck_repo.detect.coco_folder import images_stamp, inspect_coco
 from ck_repo.detect.interpreter import inspect_interpreter
 from ck_repo.detect.model_file import inspect_model
 from ck_repo.detect.tensors import DetectError
@@ -89,18 +89,23 @@ def register(repositories: Repositories, meta: Mapping[str, Any], extra_tags: Se
     }
     uid = uid_from_digest(of_value([str(meta["file"]), meta["soft"]]))
     local = repositories.writable()
-    return create_entry(repositories, local, "env", uid, full, uid=uid, name=str(meta["name"]), replace=True)
+    return create_entry(local, "env", uid, full, uid=uid, name=str(meta["name"]), replace=True)
 
 
 def problem(meta: Mapping[str, Any]) -> str:
     """What is wrong with something registered: it is gone, or was changed since; empty if nothing is."""
     path = Path(str(meta.get("file") or meta.get("path")))
+    dataset = meta.get("dataset") or {}
+    again = f"register it again with `ck detect soft:{meta.get('soft', '')}`"
     try:
         stat = path.stat()
+        images = images_stamp(Path(dataset["images"])) if "stamp" in dataset else ""
     except OSError:
         return f"{path} is gone (`ck rm env:{meta.get('uid', '')}` forgets it)"
+    if images != dataset.get("stamp", ""):
+        return f"images of {dataset['images']} were changed after it was registered ({again})"
     if "size" in meta and (stat.st_size, stat.st_mtime_ns) != (meta["size"], meta.get("changed_ns")):
         if "model" in meta and stat.st_size == meta["size"] and of_file(path) == meta.get("digest"):
             return ""  # copied or touched: the content is the same
-        return f"{path} was changed after it was registered (register it again with `ck detect soft:{meta.get('soft', '')}`)"
+        return f"{path} was changed after it was registered ({again})"
     return ""

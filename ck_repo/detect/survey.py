@@ -37,7 +37,9 @@ def survey(repositories: Repositories, python_packages: Mapping[str, str] | None
         meta = _env_meta(entry)
         if meta.get("source") == "detected":
             registered.append(meta | {"problem": problem(meta)})
-        elif meta.get("key") and os.path.isdir(str(meta.get("path"))):  # a folder that was deleted is installed anew
+        elif meta.get("key") and os.path.exists(
+            str(meta.get("file") or meta.get("path"))
+        ):  # what was deleted is installed anew
             installed[str(meta["key"])] = meta
     registered.sort(key=lambda meta: (str(meta.get("registered", "")), str(meta.get("key"))), reverse=True)
     return Surroundings(packages, registered, installed, python_packages or {})

@@ -37,6 +37,7 @@ def read_tflite(path: Path) -> Interface:
         if data[4:8] != b"TFL3":
             raise ValueError("it lacks the mark TFL3")
         buffer = _Buffer(data)
+        buffer.check_weights()
         graph = buffer.tables(buffer.number("<I", 0), 2)[0]
         tensors = [_tensor(buffer, at) for at in buffer.tables(graph, 0)]
         inputs = tuple(tensors[index] for index in buffer.numbers(graph, 1))
@@ -44,6 +45,8 @@ def read_tflite(path: Path) -> Interface:
     except (struct.error, IndexError, ValueError, UnicodeDecodeError) as error:
         why = "it is empty" if not data else f"it is cut short or of another format ({error})"
         raise DetectError(f"{path} is not a TFLite model: {why}", hint="fetch or convert it again") from None
+    if not inputs or not outputs:
+        raise DetectError(f"{path} is not a TFLite model: it has no inputs or no outputs", hint="convert it again")
     return Interface(inputs, outputs)
 
 
@@ -72,6 +75,13 @@ class _Buffer:
             return 0, 0
         begin = field + self.number("<I", field)
         return begin + 4, self.number("<I", begin)
+
+    def check_weights(self) -> None:
+        """Refuse a file that ends before its weights do."""
+        for table in self.tables(self.number("<I", 0), 4):
+            begin, count = self._vector(table, 0)
+            if begin + count > len(self._data):
+                raise ValueError(f"its weights end at byte {begin + count}, the file at {len(self._data)}")
 
     def tables(self, table: int, index: int) -> list[int]:
         begin, count = self._vector(table, index)

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from ck_repo import progress
-from ck_repo.errors import DownloadError, StorageError
+from ck_repo.errors import StorageError
 from ck_repo.install.http import download
 from ck_repo.install.source import Source, pin, with_local_mirrors
 from ck_repo.store.atomic import storage_errors, write_text
@@ -39,7 +39,7 @@ def fetch(source: Source) -> tuple[Path, str]:
     """
     if found := _cached(source):
         return found
-    source = pin(source)
+    wanted, source = source, pin(source)
     name = sha256("\n".join([source.sha256 or source.md5, source.name]).encode()).hexdigest()[:24]
     with locked(cache_root() / "locks" / f"{name}.lock", f"fetching {source.name}"):
         if found := _cached(source):  # another process was first
@@ -49,27 +49,18 @@ def fetch(source: Source) -> tuple[Path, str]:
             part.parent.mkdir(parents=True, exist_ok=True)
             _check_space(source, part)
             try:
-                return _fetch_into(source, part)
+                path, digest = _fetch_into(source, part)
+                if not wanted.pinned:  # so that the publisher is not asked for its digest again
+                    write_text(_known_by_url(wanted), digest + "\n")
+                return path, digest
             except OSError:
                 part.unlink(missing_ok=True)  # a full disk is not left fuller
                 raise
 
 
 def _fetch_into(source: Source, part: Path) -> tuple[Path, str]:
-    resumed = part.exists()
-    url = download(with_local_mirrors(source).urls, part, source.size, f"fetching {source.name}")
-    wrong = mismatch(part, source)
-    if wrong and resumed:  # the beginning may have been of another file
-        part.unlink()
-        url = download(with_local_mirrors(source).urls, part, source.size, f"fetching {source.name} again")
-        wrong = mismatch(part, source)
-    if wrong:
-        part.unlink()
-        raise DownloadError(
-            f"{url} is not the file that it should be: {wrong}",
-            hint="what came was thrown away; try again, and if it stays so, the publisher has changed the file or somebody "
-            "on the way has",
-        )
+    urls = with_local_mirrors(source).urls
+    download(urls, part, source.size, f"fetching {source.name}", lambda path: mismatch(path, source))
     return _keep(part, source)
 
 
@@ -101,10 +92,15 @@ def _place(digest: str) -> Path:
     return cache_root() / "sha256" / digest[:2] / digest
 
 
+def _known_by_url(source: Source) -> Path:
+    """Where the digest of a file without a pinned one is kept, once it was verified."""
+    return cache_root() / "url" / sha256(source.urls[0].encode()).hexdigest()
+
+
 def _cached(source: Source) -> tuple[Path, str] | None:
     digest = source.sha256
-    if not digest and source.md5:
-        known = cache_root() / "md5" / source.md5
+    if not digest:
+        known = cache_root() / "md5" / source.md5 if source.md5 else _known_by_url(source)
         digest = known.read_text().strip() if known.exists() else ""
     path = _place(digest) if digest else None
     if path is None or not path.exists():
@@ -129,7 +125,7 @@ def _check_space(source: Source, part: Path) -> None:
 def clean_cache() -> int:
     """Remove fetched files and unfinished parts; return the bytes that are free again."""
     freed = 0
-    for folder in ("sha256", "md5", "partial"):
+    for folder in ("sha256", "md5", "url", "partial"):
         for path in (cache_root() / folder).rglob("*") if (cache_root() / folder).exists() else []:
             if path.is_file():
                 freed += path.stat().st_size

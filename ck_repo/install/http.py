@@ -6,15 +6,17 @@ import json
 import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from ck_repo import __version__, progress
 from ck_repo.errors import DownloadError
 
-_BLOCK = 1 << 18  # bytes
+T = TypeVar("T")
+_BLOCK = 1 << 15  # bytes; what has come of a block is lost when the line is cut
 _TRIES = 5  # for each URL
 _FINAL = frozenset({400, 401, 403, 404, 405, 410, 451})  # statuses that no second try mends
 
@@ -50,7 +52,7 @@ def get_json(urls: Sequence[str]) -> Any:
     failures = []
     for url in urls:
         try:
-            return _tries(url, lambda url=url: _json_once(url))
+            return _tries(partial(_json_once, url))
         except _GiveUp as error:
             failures.append(f"{url}: {error}")
     raise DownloadError("cannot be fetched\n  " + "\n  ".join(failures), hint=_network_hint())
@@ -60,7 +62,7 @@ def _json_once(url: str) -> Any:
     import requests
 
     try:
-        with _session().get(url, timeout=_timeout()) as response:
+        with _session() as session, session.get(url, timeout=_timeout()) as response:
             _check_status(response.status_code)
             return json.loads(response.content)
     except requests.RequestException as error:
@@ -69,47 +71,64 @@ def _json_once(url: str) -> Any:
         raise _GiveUp(f"the answer is not JSON: {error}") from error
 
 
-def download(urls: Sequence[str], part: Path, size: int | None, title: str) -> str:
+def download(urls: Sequence[str], part: Path, size: int | None, title: str, verify: Callable[[Path], str]) -> None:
     """Fetch a file into `part`, going on where an earlier try stopped.
 
     Parameters
     ----------
     urls
-        Where it is; the next is tried when one fails.
+        Where it is; the next is tried when one fails or gives another file.
     part
         The file to write; what it holds already is kept if the server can go on from there.
     size
         Its length in bytes, if known: more than that is refused while it comes.
     title
         What the user sees beside the progress bar.
+    verify
+        What is wrong with a file that came, expected and seen; empty if it is right.
 
-    Returns
-    -------
-    str
-        The URL that it came from.
+    Raises
+    ------
+    DownloadError
+        If no URL gives the right file; the message tells of each why not.
     """
     failures = []
     with progress.task(title, size, "B") as task:
         for url in urls:
             try:
-                _tries(url, lambda url=url: _file_once(url, part, size, task))
-                return url
+                _verified(url, part, size, task, verify)
+                return
             except _GiveUp as error:
                 failures.append(f"{url}: {error}")
     kept = f" ({part.stat().st_size} bytes are kept for the next try)" if part.exists() and part.stat().st_size else ""
     raise DownloadError(f"{title} failed{kept}\n  " + "\n  ".join(failures), hint=_network_hint())
 
 
-def _tries(url: str, once: Any) -> Any:
-    reason = ""
-    for number in range(_TRIES):
-        if number:
-            time.sleep(_wait_base() * 2 ** (number - 1) * random.uniform(0.8, 1.2))
+def _verified(url: str, part: Path, size: int | None, task: progress.Task, verify: Callable[[Path], str]) -> None:
+    """Fetch from one URL. A file that is wrong goes; one begun by an earlier try is fetched once more, from the start."""
+    for begun in (True, False) if part.exists() else (False,):
+        _tries(lambda: _file_once(url, part, size, task), lambda: part.stat().st_size if part.exists() else 0)
+        wrong = verify(part)
+        if not wrong:
+            return
+        part.unlink()
+        if not begun:
+            raise _GiveUp(f"it is not the file that it should be: {wrong}")
+
+
+def _tries(once: Callable[[], T], reached: Callable[[], int] = lambda: 0) -> T:
+    """Try until it works, with longer and longer waits; a try that got further than any before does not count."""
+    number, furthest = 0, reached()
+    while True:
         try:
             return once()
         except _Retry as error:
-            reason = str(error)
-    raise _GiveUp(f"{reason} ({_TRIES} tries)")
+            if reached() > furthest:
+                number, furthest = 0, reached()
+            number += 1
+            if number >= _TRIES:
+                raise _GiveUp(f"{error} ({_TRIES} tries)") from error
+            time.sleep(_wait_base() * 2 ** (number - 1) * random.uniform(0.8, 1.2))
 
 
 def _file_once(url: str, part: Path, size: int | None, task: progress.Task) -> None:
@@ -121,22 +140,24 @@ def _file_once(url: str, part: Path, size: int | None, task: progress.Task) -> N
     have = part.stat().st_size if part.exists() else 0
     if size is not None and have >= size:
         if have == size:
+            part.touch()
             return
         part.unlink()
         have = 0
     headers = {"Range": f"bytes={have}-"} if have else {}
     try:
-        with _session().get(url, headers=headers, stream=True, timeout=_timeout()) as response:
+        with _session() as session, session.get(url, headers=headers, stream=True, timeout=_timeout()) as response:
+            ours = response.headers.get("Content-Range", "")
             if response.status_code == 416:  # there is nothing beyond what we have: it is whole, or another file
-                total = response.headers.get("Content-Range", "").rpartition("/")[2]
-                if total == str(have):
+                if ours.rpartition("/")[2] == str(have):
                     return
                 part.unlink()
                 raise _Retry("the server cannot go on from where the last try stopped")
             _check_status(response.status_code)
-            begins = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-            goes_on = bool(have) and response.status_code == 206 and begins
-            _write(response, part, have if goes_on else 0, size, task)
+            if response.status_code == 206 and not ours.startswith(f"bytes {have}-"):
+                part.unlink()
+                raise _Retry(f"the server sent another part than was asked for: {ours or 'it does not say which'}")
+            _write(response, part, have if response.status_code == 206 else 0, size, task)
     except requests.RequestException as error:
         raise _Retry(_reason(error)) from error
     got = part.stat().st_size

@@ -15,7 +15,7 @@ from ck_repo.install.steps import Recipe, run_step
 from ck_repo.resolve.plan import PACKAGE, PYTHON, Choice, in_order
 from ck_repo.store.atomic import publish_folder, remove_folder, storage_errors, write_json
 from ck_repo.store.digest import of_file, of_value
-from ck_repo.store.entry import read_json_object
+from ck_repo.store.entry import META, read_json_object
 from ck_repo.store.folders import default_repository_root, tools_root
 from ck_repo.store.lock import locked
 from ck_repo.store.repositories import Repositories
@@ -55,7 +55,7 @@ class Installer:
                 done[choice.key] = {"name": choice.name, "requirement": choice.requirement, "tags": sorted(choice.tags)}
             else:
                 done[choice.key] = self._install_package(choice, done) if choice.source == PACKAGE else dict(choice.env)
-        return {name: done[choice.key] for name, choice in rows}
+        return {name: done[choice.key] for name, choice in choices.items()}
 
     def _install_python(self, missing: list[Choice]) -> None:
         if self._python is None:
@@ -70,7 +70,7 @@ class Installer:
         name = choice.variant.component.entry.alias
         folder = tools_root() / f"{name}-{choice.key[:12]}"
         with locked(tools_root() / ".locks" / f"{choice.key[:24]}.lock", f"installing {name}"):
-            if not (folder / _MANIFEST).exists():
+            if not _whole(folder):
                 progress.say(f"installing {choice.variant.label}")
                 self._fill(choice, folder, done)
             meta = read_json_object(folder / _MANIFEST)
@@ -149,6 +149,15 @@ class Installer:
         """The env entry of an installed folder; made anew if it was removed."""
         uid = uid_from_digest(str(meta["key"]))
         local = self._repositories.writable()
-        if not (local.module_folder("env") / uid / ".cm/meta.json").exists():
-            create_entry(self._repositories, local, "env", uid, meta, uid=uid, name=str(meta["name"]), replace=True)
+        known = local.module_folder("env") / uid / META
+        if not known.exists() or read_json_object(known) != meta:
+            create_entry(local, "env", uid, meta, uid=uid, name=str(meta["name"]), replace=True)
         return meta | {"uid": uid}
+
+
+def _whole(folder: Path) -> bool:
+    """Whether an installed folder has its manifest and its main file."""
+    if not (folder / _MANIFEST).exists():
+        return False
+    file = str(read_json_object(folder / _MANIFEST).get("file", ""))
+    return not file or Path(file).exists()

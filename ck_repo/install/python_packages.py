@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from ck_repo import progress
+from ck_repo.child import last_lines
 from ck_repo.errors import InstallError
 from ck_repo.install.pip_settings import pip_settings, uv_environment
 from ck_repo.store.lock import locked
@@ -48,7 +49,7 @@ def install_python_packages(python: Path, requirements: Sequence[str], log: Path
                 return "pip"
     raise InstallError(
         f"{', '.join(requirements)} cannot be installed for {python}",
-        tail=_last_lines(log),
+        tail=last_lines(log),
         log=log,
         hint="if a version does not exist for this Python, make the venv with another: `ck create venv:NAME --python=3.11`; "
         "without internet, point pip at your wheels (PIP_FIND_LINKS, PIP_INDEX_URL)",
@@ -77,7 +78,3 @@ def _run(command: Sequence[str], environment: dict[str, str], sink: IO[str], tas
         if process.poll() is None:
             process.terminate()
             process.wait()
-
-
-def _last_lines(log: Path, count: int = 12) -> str:
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-count:])

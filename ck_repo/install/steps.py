@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ck_repo import progress
+from ck_repo.child import last_lines, run_child
 from ck_repo.errors import ConfigError, InstallError
 from ck_repo.install.fetch import fetch
 from ck_repo.install.source import read_source
@@ -66,11 +64,8 @@ def _download(step: Fields, recipe: Recipe) -> None:
             with progress.task(f"unpacking {source.name}", unit="files") as task:
                 unpack(path, recipe.folder, task.advance_to)
             return
-        target = _inside(recipe.folder, step.text("to") or source.name)
-        try:
-            os.link(path, target)
-        except OSError:  # another file system, or one without links
-            shutil.copyfile(path, target)
+        # a copy, as a later step may change it, and what is in the cache must not change
+        shutil.copyfile(path, _target(recipe, step.text("to") or source.name))
 
 
 def _copy(step: Fields, recipe: Recipe) -> None:
@@ -79,11 +74,11 @@ def _copy(step: Fields, recipe: Recipe) -> None:
     if not source.is_file():
         raise InstallError(f"{source} is not there", hint="the repository is incomplete: pull it again")
     with storage_errors(f"writing {source.name}"):
-        shutil.copyfile(source, _inside(recipe.folder, step.text("to") or source.name))
+        shutil.copyfile(source, _target(recipe, step.text("to") or source.name))
 
 
 def _script(step: Fields, recipe: Recipe) -> None:
-    step.only("file", "arguments", "title")
+    step.only("file", "arguments")
     script = _inside(recipe.entry, step.needed("file"))
     if not recipe.trusted:
         raise InstallError(
@@ -92,39 +87,31 @@ def _script(step: Fields, recipe: Recipe) -> None:
         )
     if recipe.python is None:
         raise InstallError(f"{script.name} needs a venv to run in", hint="`ck create venv`, or --venv=NAME")
-    words = [word.format_map({"folder": str(recipe.folder), **recipe.values}) for word in step.texts("arguments")]
-    log = recipe.folder.with_name(f"{recipe.folder.name}.log")
-    title = step.text("title") or script.stem
-    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
-    with open(log, "w+", encoding="utf-8") as errors, progress.task(title) as task:
-        process = subprocess.Popen(
-            [str(recipe.python), "-B", str(script), *words],
-            cwd=recipe.folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
-        )  # fmt: skip
-        try:
-            for line in process.stdout or ():
-                _follow(line, task)
-            status = process.wait()
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
-        errors.seek(0)
-        tail = "\n".join(errors.read().splitlines()[-12:])
-    log.unlink()
+    try:
+        words = [word.format_map({"folder": str(recipe.folder), **recipe.values}) for word in step.texts("arguments")]
+    except (KeyError, ValueError, IndexError) as error:
+        raise ConfigError(
+            f"{recipe.entry}: an argument of {script.name} has a placeholder that stands for nothing: {error}",
+            hint=f"there are {', '.join(['folder', *recipe.values])}",
+        ) from None
+    output, errors = (recipe.folder.with_name(f"{recipe.folder.name}.{kind}") for kind in ("out", "err"))
+    try:
+        status = run_child([str(recipe.python), "-B", str(script), *words], recipe.folder, output, errors)
+        tail = last_lines(errors)
+    finally:
+        output.unlink(missing_ok=True)
+        errors.unlink(missing_ok=True)
     if status:
         raise InstallError(
             f"{script.name} failed (exit status {status})", tail=tail, hint="mend what it says, then run the same command again"
         )
 
 
-def _follow(line: str, task: progress.Task) -> None:
-    """A script tells how far it is in lines of JSON: ``{"progress": …, "done": 3, "total": 10}``."""
-    try:
-        row = json.loads(line)
-        task.advance_to(float(row["done"]), float(row["total"]))
-    except (ValueError, KeyError, TypeError):
-        pass
+def _target(recipe: Recipe, name: str) -> Path:
+    """Where a file of that name goes in the folder to fill, with the folders above it."""
+    path = _inside(recipe.folder, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def _inside(folder: Path, name: str) -> Path:

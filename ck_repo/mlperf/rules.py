@@ -74,6 +74,11 @@ def mlperf_conf(rules: Rules) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _plain(value: float) -> str:
+    """A number to its last digit, whole ones without a point."""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
 def user_conf(rules: Rules, scenario: str, loadgen: dict[str, Any]) -> str:
     """user.conf: where this run departs from the round's figures. LoadGen is told these by its settings, not by this file."""
     row = rules.scenarios[scenario]
@@ -94,7 +99,7 @@ def user_conf(rules: Rules, scenario: str, loadgen: dict[str, Any]) -> str:
         "target_qps": loadgen["target_qps"],
     }
     lines = [
-        f"{rules.benchmark}.{row.name}.{key} = {value:g}"
+        f"{rules.benchmark}.{row.name}.{key} = {_plain(value)}"
         for key, value in ours.items()
         if value is not None and value != usual[key]
     ]

@@ -13,7 +13,8 @@ from ck_repo.errors import CKError, ConflictError
 from ck_repo.store.atomic import storage_errors
 from ck_repo.store.entry import Entry, write_entry
 from ck_repo.store.modules import module_uid
-from ck_repo.store.repositories import Repositories, check_name
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.repository import check_name
 from ck_repo.store.uid import new_uid
 from ck_repo.store.writing import module_folder, publish
 
@@ -40,7 +41,7 @@ class Recording:
         self.uid = new_uid()
         self._home = module_folder(self._repository, MODULE)
         self._final = self._home / (alias or self.uid)
-        check_name(self._final.name)
+        check_name(alias or self.uid)
         if self._final.exists():
             raise ConflictError(f"{MODULE}:{alias} exists already", hint="choose another name with --record=NAME")
 
@@ -57,6 +58,7 @@ class Recording:
             kept = self._home / f".failed-{self.uid}"
             staging.rename(kept)
             error.log = error.log.replace(str(staging), str(kept))
+            self._tidy()
             raise
         except BaseException:  # Ctrl-C: nothing half-made stays
             shutil.rmtree(staging, ignore_errors=True)
@@ -64,12 +66,14 @@ class Recording:
 
     def publish(self, folder: Path, meta: dict[str, Any]) -> Entry:
         """Give the finished run its entry."""
+        if self._final.exists():
+            raise ConflictError(f"{MODULE}:{self._final.name} exists already", hint="choose another name")
         write_entry(folder, self.uid, meta, module=MODULE, module_uid=module_uid(MODULE), name=self._final.name)
         return publish(self._repository, MODULE, folder, self._final, self.uid)
 
     def _tidy(self) -> None:
         failed = sorted(self._home.glob(".failed-*"), key=lambda path: path.stat().st_mtime)
-        for path in failed[: -_KEPT_FAILURES + 1]:
+        for path in failed[:-_KEPT_FAILURES]:
             shutil.rmtree(path, ignore_errors=True)
         for path in self._home.glob(".run-*"):
             if time.time() - path.stat().st_mtime > _ABANDONED:

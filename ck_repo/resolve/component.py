@@ -129,7 +129,8 @@ def read_component(entry: Entry) -> Component:
 def _dependencies(fields: Fields) -> tuple[Dependency, ...]:
     rows = []
     for key, row in fields.each("deps").items():
-        when = {name: (value,) if isinstance(value, str) else tuple(value) for name, value in row.table("when").items()}
+        conditions = row.fields("when")
+        when = {name: conditions.tags(name) for name in conditions.as_dict()}
         rows.append(Dependency(key, row.tags(), row.text("version"), when, row.flag("tool"), row.tags("default_tags")))
     return tuple(rows)
 

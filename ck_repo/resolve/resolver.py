@@ -96,7 +96,7 @@ class Resolver:
         return chosen
 
     def _meet(self, tags: Sequence[str], version: str, asker: str, trail: tuple[str, ...]) -> Choice:
-        known = {tag for package in self._have.packages for tag in package.tags}
+        known = self._known_tags()
         pinned = [tag for tag in tags if is_version(tag) and tag not in known]
         query = TagQuery.parse([tag for tag in tags if tag not in pinned])
         version = ",".join(part for part in (version, *(f"=={tag.lstrip('v')}" for tag in pinned)) if part)
@@ -107,7 +107,7 @@ class Resolver:
             reason = _refusal(meta, query, version)
             if not reason:
                 return _registered(meta, need, (*passed, *self._other_registered(meta, query, version)))
-            if query.required <= set(meta.get("tags", [])):
+            if query.required <= _names_and_tags(meta):
                 passed.append((str(meta.get("name")), reason))
         variants, refused = self._variants(query, version)
         if not variants:
@@ -171,9 +171,18 @@ class Resolver:
             else f"the venv has no {name}"
         )
         return Choice(
-            need, sources.PYTHON, variant.component.name, f"python:{_normal(name)}", variant.tags, present if fits else "",
-            variant, requirement=name + whole, present=present if fits else "", reason=reason, passed_over=passed,
-        )  # fmt: skip
+            need=need,
+            source=sources.PYTHON,
+            name=variant.component.name,
+            key=f"python:{_normal(name)}{whole}",
+            tags=variant.tags,
+            version=present if fits else "",
+            variant=variant,
+            requirement=name + whole,
+            present=present if fits else "",
+            reason=reason,
+            passed_over=passed,
+        )
 
     def _package(self, variant: Variant, need: str, trail: tuple[str, ...], passed: tuple[tuple[str, str], ...]) -> Choice:
         component = variant.component
@@ -207,7 +216,7 @@ class Resolver:
 
     def _known_tags(self, shared: frozenset[str] = frozenset()) -> frozenset[str]:
         """Every tag of what has all the tags `shared`."""
-        rows = [frozenset(meta.get("tags", [])) for meta in self._have.registered]
+        rows = [_names_and_tags(meta) for meta in self._have.registered]
         for package in self._have.packages:
             more = {tag for row in package.variations.values() for tag in (row.name, *row.tags)}
             rows.append(package.tags | more)
@@ -233,12 +242,16 @@ def _registered(meta: Mapping[str, Any], need: str, passed: Sequence[tuple[str, 
     )  # fmt: skip
 
 
+def _names_and_tags(meta: Mapping[str, Any]) -> frozenset[str]:
+    """By what something registered may be asked for: its tags, its UID, its name."""
+    return frozenset([*meta.get("tags", []), str(meta.get("uid")), str(meta.get("name"))])
+
+
 def _refusal(meta: Mapping[str, Any], query: TagQuery, version: str) -> str:
     """Why something registered does not meet a need; empty if it does."""
-    tags = set(meta.get("tags", []))
+    tags = _names_and_tags(meta)
     if meta.get("problem"):
         return str(meta["problem"])
-    tags |= {str(meta.get("uid")), str(meta.get("name"))}  # asked for by name
     if missing := sorted(query.required - tags):
         return f"it has no tag {missing[0]}"
     if unwanted := sorted(query.excluded & tags):

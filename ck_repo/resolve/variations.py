@@ -44,26 +44,23 @@ def choose(component: Component, wanted: Collection[str], excluded: Collection[s
     A variation is taken when its name or one of its tags is asked for and the component has that tag in no other way; of
     each exclusive group one at most; the group's default stands in where none is asked for.
     """
-    chosen: dict[str, str] = {}  # name -> the tag that called for it
-    for tag in sorted(set(wanted) - component.tags):
-        named = [row for row in component.variations.values() if tag == row.name or tag in row.tags]
-        # an exact name beats a tag that several variations share
-        rows = [row for row in named if row.name == tag] or named
+    chosen = {name for name in component.variations if name in wanted}
+    for tag in sorted(set(wanted) - component.tags - chosen):
+        rows = [row for row in component.variations.values() if tag in row.tags]
         if not rows:
             return f"it has no tag {tag}"
-        if any(row.name in chosen for row in rows):
-            continue
-        defaults = [row for row in rows if row.default]
-        chosen[(defaults or rows)[0].name] = tag
+        if not any(row.name in chosen for row in rows):
+            chosen.add(next((row for row in rows if row.default), rows[0]).name)
     groups: dict[str, str] = {}
-    for name in chosen:
+    for name in sorted(chosen):
         group = component.variations[name].group
         if group and group in groups:
             return f"{groups[group]} and {name} exclude each other: both are of the group {group}"
         groups[group] = name
     for row in component.variations.values():
-        if row.default and (row.group not in groups if row.group else row.name not in excluded) and row.name not in chosen:
-            chosen[row.name] = "default"
+        free = row.group not in groups if row.group else row.name not in excluded
+        if row.default and free:
+            chosen.add(row.name)
     names = tuple(sorted(chosen))
     tags = set(component.tags)
     for name in names:

@@ -124,7 +124,11 @@ def from_extra_ops(text: str) -> dict[str, Any]:
     {'seconds': 60.0, 'target_qps': 200.0, 'target_latency': 100.0}
     """
     values: dict[str, Any] = {}
-    words = iter(word for part in shlex.split(text) for word in part.split("=", 1))
+    try:
+        parts = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"EXTRA_OPS: {error}") from None
+    words = iter(word for part in parts for word in part.split("=", 1))
     for word in words:
         if word not in _EXTRA_OPS:
             raise NotFoundError(f"EXTRA_OPS: {word} is not understood", hint=did_you_mean(word, _EXTRA_OPS))

@@ -69,7 +69,7 @@ def execute(
             write_text(folder / mode / "user.conf", user_conf(rules, plan.options.scenario, spec["loadgen"]))
         before = time.time()
         program = plan.program.entry
-        harness = Fields(program.meta(), program.path).needed("harness")
+        harness = Fields(program.meta(), program.path / ".cm/meta.json").needed("harness")
         results = run_harness(venv.python, program.path, harness, folder / "spec.json")
         measured = time.time() - before
         meta = {

@@ -80,8 +80,8 @@ def loadgen_settings(options: RunOptions, rules: Rules) -> dict[str, Any]:
     seconds = options.seconds if options.seconds is not None else DEFAULT_SECONDS
     if options.official:
         seconds = max(row.min_duration_ms / 1e3, options.seconds or 0.0)
-        if options.scenario == "server" and options.target_qps:
-            seconds = max(seconds, row.min_query_count / options.target_qps)
+        if options.scenario == "server":
+            seconds = max(seconds, row.min_query_count / (options.target_qps or _DEFAULT_SERVER_QPS))
     target_qps = options.target_qps
     if options.scenario == "server" and target_qps is None:
         target_qps = _DEFAULT_SERVER_QPS
@@ -92,6 +92,7 @@ def loadgen_settings(options: RunOptions, rules: Rules) -> dict[str, Any]:
         "percentile": row.percentile,
         "min_duration_ms": round(seconds * 1e3),
         "min_query_count": row.min_query_count if options.official and options.scenario == "offline" else 0,
+        "required_query_count": row.min_query_count if options.official else 0,
         "target_qps": target_qps,
         "target_latency_ms": latency if options.scenario != "offline" else None,
         "samples_per_query": options.samples_per_query or row.samples_per_query,

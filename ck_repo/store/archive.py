@@ -13,9 +13,10 @@ from ck_repo.errors import ConflictError, NotFoundError
 from ck_repo.store.atomic import publish_folder, storage_errors
 from ck_repo.store.entry import META, Entry, alias_file, read_json_object, read_uid, uid_file
 from ck_repo.store.folders import repos_root
-from ck_repo.store.repositories import DESCRIPTION, Repositories, Repository, check_name, read_repository
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository, write_description
 from ck_repo.store.unpack import unpack
-from ck_repo.store.writing import module_folder, publish, stage
+from ck_repo.store.writing import module_folder, publish, staged
 
 
 def pack_entries(entries: Sequence[Entry], output: Path, *, overwrite: bool = False) -> int:
@@ -23,7 +24,14 @@ def pack_entries(entries: Sequence[Entry], output: Path, *, overwrite: bool = Fa
     if not entries:
         raise NotFoundError("nothing to pack: no entry matches")
     rows: dict[str, Path] = {}
+    seen: dict[str, Path] = {}
     for entry in entries:
+        if entry.cid in seen:
+            raise ConflictError(
+                f"two entries are called {entry.cid}: {seen[entry.cid]} and {entry.path}",
+                hint="name the repository: REPO:MODULE:ENTRY",
+            )
+        seen[entry.cid] = entry.path
         for path in _files(entry.path):
             rows[f"{entry.module}/{entry.alias}/{path.relative_to(entry.path).as_posix()}"] = path
         for path in (alias_file(entry.path.parent, entry.alias), uid_file(entry.path.parent, entry.uid)):
@@ -59,7 +67,7 @@ def _pack(rows: dict[str, Path], output: Path, overwrite: bool) -> int:
     with storage_errors(f"writing {output}"):
         try:
             output.parent.mkdir(parents=True, exist_ok=True)
-            with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as file:
+            with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as file:
                 for name in sorted(rows):
                     file.write(rows[name], name)
             os.replace(beside, output)
@@ -75,20 +83,23 @@ def unpack_entries(archive: Path, repositories: Repositories, target: Repository
         found = [path.parents[1] for path in sorted(Path(scratch).glob("*/*/" + META))]
         if not found:
             raise NotFoundError(f"{archive} holds no entry", hint="a CK archive holds <module>/<entry>/.cm/meta.json")
-        wanted = [(folder, module_folder(target, folder.parent.name) / folder.name) for folder in found]
-        taken = [final for _, final in wanted if final.exists()]
+        wanted = []
+        for folder in found:  # everything is looked at before anything is written
+            check_name(folder.parent.name)
+            check_name(folder.name)
+            wanted.append((folder, target.module_folder(folder.parent.name) / folder.name, read_uid(folder)))
+        taken = [final for _, final, _ in wanted if final.exists()]
         if taken and not overwrite:
             raise ConflictError(
                 f"{len(taken)} of the entries exist already, {taken[0].parent.name}:{taken[0].name} first",
                 hint="nothing was unpacked; --overwrite replaces them",
             )
         done = []
-        for folder, final in wanted:
-            uid = read_uid(folder)
-            staging = stage(final)
-            with storage_errors(f"writing {final}"):
+        for folder, final, uid in wanted:
+            module_folder(target, folder.parent.name)
+            with staged(final) as staging:
                 shutil.copytree(folder, staging, dirs_exist_ok=True)
-            done.append(publish(target, folder.parent.name, staging, final, uid, replace=overwrite))
+                done.append(publish(target, folder.parent.name, staging, final, uid, replace=overwrite))
         return done
 
 
@@ -102,13 +113,17 @@ def unpack_repository(archive: Path, repositories: Repositories, name: str = "")
         unpack(archive, staging)
         if not (staging / DESCRIPTION).is_file():
             raise NotFoundError(f"{archive} is no packed repository: it has no {DESCRIPTION}")
+        shutil.rmtree(staging / ".git", ignore_errors=True)  # settings of git can name programs to run
         staging.chmod(0o755)
+        described = read_repository(staging)
         alias = name or str(read_json_object(staging / DESCRIPTION).get("data_alias", "")) or archive.stem
         check_name(alias)
         if (root / alias).exists():
             raise ConflictError(
                 f"a repository {alias!r} exists already", hint="give another name: `ck unzip repo:NAME --zip=…`"
             )
+        if any(row.uid == described.uid for row in repositories.all()):  # a second copy is another repository
+            write_description(staging, alias)
         publish_folder(staging, root / alias)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

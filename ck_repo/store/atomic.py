@@ -30,6 +30,11 @@ def storage_errors(doing: str) -> Iterator[None]:
                 f"{doing}: no permission to write {error.filename or ''}".rstrip(),
                 hint="point CK_REPOS and CK_TOOLS at folders that you can write",
             ) from error
+        if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
+            raise StorageError(
+                f"{doing}: {error.strerror}: {error.filename or ''}".rstrip(": "),
+                hint="CK_REPOS and CK_TOOLS have to be folders, or names where folders can be made",
+            ) from error
         raise
 
 
@@ -59,8 +64,8 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def publish_folder(staging: Path, final: Path) -> None:
-    """Give a finished folder its name. If another process was first, its folder stays and ours goes."""
+def publish_folder(staging: Path, final: Path) -> bool:
+    """Give a finished folder its name; False if another process was first, whose folder stays while ours goes."""
     with storage_errors(f"writing {final}"):
         try:
             os.rename(staging, final)
@@ -68,6 +73,8 @@ def publish_folder(staging: Path, final: Path) -> None:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             shutil.rmtree(staging, ignore_errors=True)
+            return False
+    return True
 
 
 def remove_folder(path: Path) -> None:

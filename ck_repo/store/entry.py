@@ -52,7 +52,7 @@ class Entry:
 
     def tags(self) -> frozenset[str]:
         """The tags of meta.json."""
-        return frozenset(tag_list(self.meta().get("tags", [])))
+        return frozenset(tags_of(self.meta(), self.path / META))
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
@@ -68,6 +68,8 @@ def read_json_object(path: Path) -> dict[str, Any]:
             f"{path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
             hint="mend the file, or restore it from its repository",
         ) from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or lists thousands deep
+        raise ConfigError(f"{path} is not JSON that can be read: {error}", hint="mend the file") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds a {type(content).__name__}, not an object")
     return content
@@ -81,6 +83,14 @@ def tag_list(value: Any) -> list[str]:
     """
     words = value.split(",") if isinstance(value, str) else list(value)
     return [word for word in (str(each).strip() for each in words) if word]
+
+
+def tags_of(meta: dict[str, Any], path: Path) -> list[str]:
+    """The tags of a meta.json, which is at `path`."""
+    tags = meta.get("tags", [])
+    if not isinstance(tags, str | list):
+        raise ConfigError(f"{path}: tags is {tags!r}, not a list of tags", hint="mend the file")
+    return tag_list(tags)
 
 
 def alias_file(module_folder: Path, alias: str) -> Path:

@@ -7,18 +7,29 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ck_repo.errors import ConflictError, NotFoundError, StorageError, UsageError
+from ck_repo.errors import CKError, ConflictError, NotFoundError, StorageError, UsageError
 from ck_repo.store.atomic import publish_folder, storage_errors
 from ck_repo.store.folders import repos_root
 from ck_repo.store.lock import locked
-from ck_repo.store.repositories import DESCRIPTION, Repositories, Repository, check_name, read_repository
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository
 
+# set while git itself runs a command, as a hook does: they would make us look at that repository
+_OF_ANOTHER_REPOSITORY = frozenset({
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX",
+})  # fmt: skip
 _TIMEOUT = 1800  # s; a clone of a large repository over a slow line
 
 
 def run_git(*words: str, folder: Path | None = None) -> str:
     """Run git without prompts, hooks or a pager; return what it printed."""
-    environment = os.environ | {"GIT_TERMINAL_PROMPT": "0", "GIT_PAGER": "cat", "LC_ALL": "C"}
+    environment = {key: value for key, value in os.environ.items() if key not in _OF_ANOTHER_REPOSITORY} | {
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_PAGER": "cat",
+        "LC_ALL": "C",
+    }
+    verb = next((word for word in words if not word.startswith("-") and "=" not in word), "")
     command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", *words]
     try:
         done = subprocess.run(
@@ -29,9 +40,9 @@ def run_git(*words: str, folder: Path | None = None) -> str:
             "git is not installed", hint="install git, or get the repository as a zip: `ck unzip repo`"
         ) from None
     except subprocess.TimeoutExpired:
-        raise StorageError(f"git {words[0]} did not end within {_TIMEOUT} s") from None
+        raise StorageError(f"git {verb} did not end within {_TIMEOUT} s") from None
     if done.returncode:
-        raise StorageError(f"git {words[0]} failed (exit status {done.returncode})", tail=done.stderr[-1500:])
+        raise StorageError(f"git {verb} failed (exit status {done.returncode})", tail=done.stderr[-1500:])
     return done.stdout.strip()
 
 
@@ -83,10 +94,37 @@ def _pull_one(repositories: Repositories, name: str, url: str, checkout: str) ->
     here = next((row for row in repositories.all() if alias in (row.alias, row.uid) or (url and row.url == url)), None)
     if here is None and "@" in name and not url:
         here = next((row for row in repositories.all() if row.url == url_of(name)), None)
+    if here and url and url not in (here.url, _remote(here.path)):
+        raise ConflictError(
+            f"the repository {here.alias} is here already, from {_remote(here.path) or here.url or 'no URL'}, not from {url}",
+            hint="pull it under another name: `ck pull repo:NAME --url=…`",
+        )
     if here:
         return here, update(here, checkout)
     address = url or url_of(name)
     return clone(address, alias.rpartition("@")[2], checkout)
+
+
+def _remote(folder: Path) -> str:
+    try:
+        return run_git("remote", "get-url", "origin", folder=folder) if (folder / ".git").exists() else ""
+    except StorageError:
+        return ""
+
+
+def update_all(repositories: Repositories) -> list[tuple[Repository, str]]:
+    """Update every repository that is under git; one that fails does not keep the others from it, and is told at the end."""
+    done, failures = [], []
+    for row in repositories.all():
+        if (row.path / ".git").exists():
+            try:
+                done.append((row, update(row)))
+            except CKError as error:
+                failures.append(f"{row.alias}: {error}")
+    if failures:
+        updated = "".join(f"\n{row.alias}: {did}" for row, did in done)
+        raise StorageError("not every repository could be updated\n" + "\n".join(failures) + updated)
+    return done
 
 
 def _alias_from(url: str) -> str:

@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ck_repo.errors import CKError
-from ck_repo.store.entry import META, read_json_object, read_uid, tag_list
+from ck_repo.store.entry import META, read_json_object, read_uid, tags_of
 from ck_repo.store.folders import repos_root
 from ck_repo.store.query import TagQuery
 
 _ABSENT = -1  # the folder has no meta.json
 _UNSURE = 0  # changed so lately that a second change could bear the same time: read it again
+_MASK = (1 << 62) - 1
 _TICK_NS = 50_000_000  # longer than the coarsest time step of a file system's clock in use
 _PARALLEL = 20_000  # from this many entries on, two processes share the `stat` calls
 _SCHEMA = """
@@ -66,43 +67,56 @@ class ModuleIndex:
 
     def with_tags(self, query: TagQuery) -> list[str]:
         """Names of the folders whose entries match, sorted."""
-        if not query.required:
-            rows = {row[0] for row in self._database.execute("SELECT folder FROM entry WHERE problem IS NULL")}
-        else:
+        if query.required:
             tags = sorted(query.required)
-            select = " INTERSECT ".join(["SELECT folder FROM tag WHERE tag = ?"] * len(tags))
-            rows = {row[0] for row in self._database.execute(select, tags)}
+            rows = set(self._column(" INTERSECT ".join(["SELECT folder FROM tag WHERE tag = ?"] * len(tags)), *tags))
+        else:
+            rows = set(self._column("SELECT folder FROM entry WHERE problem IS NULL"))
         for tag in query.excluded:
-            rows -= {row[0] for row in self._database.execute("SELECT folder FROM tag WHERE tag = ?", (tag,))}
+            rows.difference_update(self._column("SELECT folder FROM tag WHERE tag = ?", tag))
         return sorted(rows)
 
     def containing(self, text: str) -> list[str]:
         """Names of the folders whose name or tags contain `text`."""
-        escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        pattern = f"%{escaped}%"
-        rows = self._database.execute(
-            "SELECT folder FROM entry WHERE folder LIKE ?1 ESCAPE '\\' OR tags LIKE ?1 ESCAPE '\\' ORDER BY folder", (pattern,)
+        pattern = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        return self._column(
+            "SELECT folder FROM entry WHERE folder LIKE ?1 ESCAPE '\\' OR tags LIKE ?1 ESCAPE '\\' ORDER BY folder",
+            f"%{pattern}%",
         )
-        return [row[0] for row in rows]
 
     def with_uid(self, uid: str) -> list[str]:
-        """Names of the folders whose entry has that UID; more than one is a fault of the repository."""
-        return [row[0] for row in self._database.execute("SELECT folder FROM entry WHERE uid = ? ORDER BY folder", (uid,))]
+        """Names of the folders whose entry has that UID; more than one is a fault of the repository.
+
+        UIDs are in files that the index does not watch: what it has is checked, and where it has nothing every entry is read.
+        """
+        known = self._column("SELECT folder FROM entry WHERE uid = ? ORDER BY folder", uid)
+        found = [name for name in known if _read(Path(self._folder, name))[0] == uid]
+        everything = self._column("SELECT folder FROM entry ORDER BY folder") if not found else []
+        return found or [name for name in everything if _read(Path(self._folder, name))[0] == uid]
 
     def tags(self) -> list[str]:
         """Every tag that is in use."""
-        return [row[0] for row in self._database.execute("SELECT DISTINCT tag FROM tag ORDER BY tag")]
+        return self._column("SELECT DISTINCT tag FROM tag ORDER BY tag")
 
     def problems(self) -> list[str]:
         """What is wrong with entries that cannot be read, and with UIDs that two entries share."""
-        found = [
-            row[0] for row in self._database.execute("SELECT problem FROM entry WHERE problem IS NOT NULL ORDER BY folder")
-        ]
-        doubles = self._database.execute(
-            "SELECT uid, group_concat(folder, ' and ') FROM (SELECT uid, folder FROM entry WHERE uid != '' ORDER BY folder) "
-            "GROUP BY uid HAVING count(*) > 1"
-        )
-        return found + [f"{self._folder}: {folders} have the same UID {uid}" for uid, folders in doubles]
+        found = self._column("SELECT problem FROM entry WHERE problem IS NOT NULL ORDER BY folder")
+        doubles = self._column("SELECT uid FROM entry WHERE uid != '' GROUP BY uid HAVING count(*) > 1 ORDER BY uid")
+        for uid in doubles:
+            names = self.with_uid(uid)
+            if len(names) > 1:
+                found.append(f"{self._folder}: {' and '.join(names)} have the same UID {uid}")
+        return found
+
+    def _column(self, select: str, *values: str) -> list[str]:
+        """The first column of a query; an index that turns out to be spoilt is made anew."""
+        try:
+            return [row[0] for row in self._database.execute(select, values)]
+        except sqlite3.DatabaseError:
+            self._database.close()
+            _file_for(Path(self._folder)).unlink(missing_ok=True)
+            self._database = self._opened(_file_for(Path(self._folder)))
+            return [row[0] for row in self._database.execute(select, values)]
 
     def _refresh(self, database: sqlite3.Connection) -> None:
         if self._difference(database) is None:
@@ -139,9 +153,15 @@ class ModuleIndex:
         for name in new.changed:
             if times[name] != _ABSENT:
                 uid, tags, problem = _read(Path(self._folder, name))
+                if problem:  # what mends it may be another file than meta.json: look again next time
+                    times[name] = _UNSURE
                 database.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", (name, uid, ",".join(tags), problem))
                 database.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?)", [(tag, name) for tag in tags])
-        state = {"names": "\0".join(new.names).encode(), "times": new.times.tobytes(), "listed": str(new.listed)}
+        state = {
+            "names": "\0".join(new.names).encode(),
+            "times": array("q", [times[name] for name in new.names]).tobytes(),
+            "listed": str(new.listed),
+        }
         database.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", state.items())
 
 
@@ -181,18 +201,19 @@ def _times(folder: str, names: Sequence[str]) -> array[int]:
     sure = time.time_ns() - _TICK_NS
     for name in names:
         try:
-            at = stat(f"{folder}/{name}/{META}").st_ctime_ns
+            found = stat(f"{folder}/{name}/{META}")
         except OSError:
             times.append(_ABSENT)
         else:
-            times.append(at if at < sure else _UNSURE)
+            # with the inode: a folder that is renamed over another brings a meta.json with a time of its own
+            times.append(found.st_ctime_ns ^ found.st_ino << 24 & _MASK if found.st_ctime_ns < sure else _UNSURE)
     return times
 
 
 def _list_time(folder: str) -> int:
     """When an entry was last added to the folder or removed from it, in ns."""
     try:
-        at = os.stat(folder).st_mtime_ns
+        at = os.stat(folder).st_ctime_ns
     except OSError:
         return _ABSENT
     return at if at < time.time_ns() - _TICK_NS else _UNSURE
@@ -201,8 +222,8 @@ def _list_time(folder: str) -> int:
 def _entry_folders(folder: str) -> list[str]:
     try:
         with os.scandir(folder) as rows:
-            return sorted(row.name for row in rows if not row.name.startswith(".") and row.is_dir())
-    except FileNotFoundError:
+            return sorted(row.name for row in rows if not row.name.startswith(".") and row.name.isprintable() and row.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 
@@ -210,8 +231,8 @@ def _read(folder: Path) -> tuple[str, list[str], str | None]:
     """UID, tags and problem of an entry."""
     try:
         uid = read_uid(folder)
-        return uid, tag_list(read_json_object(folder / META).get("tags", [])), None
-    except (CKError, TypeError, OSError) as error:
+        return uid, tags_of(read_json_object(folder / META), folder / META), None
+    except (CKError, OSError) as error:
         return "", [], str(error).splitlines()[0]
 
 

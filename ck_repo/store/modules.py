@@ -18,6 +18,7 @@ _STOCK_UIDS = {
     "experiment": "bc0409fb61f0aa82",
     "repo": "befd7892b0d469e9",
 }
+STOCK_MODULES = frozenset(_STOCK_UIDS)
 _ALIASES = {"venv.template": "env_templates", "result": "experiment", "repository": "repo"}
 _BY_UID = {uid: name for name, uid in _STOCK_UIDS.items()}
 
@@ -25,6 +26,11 @@ _BY_UID = {uid: name for name, uid in _STOCK_UIDS.items()}
 def canonical_module(name: str) -> str:
     """The module's own name for any of its names or its UID."""
     return _ALIASES.get(name) or _BY_UID.get(name) or name
+
+
+def other_names(name: str) -> list[str]:
+    """The names that a module's folder may have in a repository of somebody else's."""
+    return [other for other, own in _ALIASES.items() if own == name]
 
 
 def module_uid(name: str) -> str:

@@ -2,91 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from ck_repo.errors import ConfigError, ConflictError, NotFoundError, UsageError, did_you_mean
-from ck_repo.store.atomic import remove_folder, write_json
-from ck_repo.store.entry import read_json_object
+from ck_repo.errors import CKError, ConflictError, NotFoundError, UsageError, did_you_mean
+from ck_repo.store.atomic import remove_folder
+from ck_repo.store.entry import META, read_json_object, read_uid, unlink_alias
 from ck_repo.store.folders import default_repository_root, repos_root
-from ck_repo.store.uid import is_uid, new_uid
+from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository, write_description
+from ck_repo.store.writing import create_entry
 
-DESCRIPTION = ".ckr.json"
 LOCAL = "local"
 _LOCAL_UID = "9a3280b14a4285c9"  # the same in every CK
 _REGISTERED = "repo"  # module of `local` whose entries point at repositories outside CK_REPOS
-
-
-@dataclass(frozen=True)
-class Repository:
-    """A folder of modules of entries.
-
-    Attributes
-    ----------
-    alias, uid
-        Its names.
-    path
-        Its folder.
-    url
-        Where it was pulled from; empty if it was not.
-    checkout
-        The commit, tag or branch that it is pinned to; empty if it follows its branch.
-    dependencies
-        Repositories that it needs: (alias, url) each.
-    """
-
-    alias: str
-    uid: str
-    path: Path
-    url: str = ""
-    checkout: str = ""
-    dependencies: tuple[tuple[str, str], ...] = field(default=())
-
-    def module_folder(self, module: str) -> Path:
-        """The folder of a module's entries; it need not exist."""
-        return self.path / module
-
-    def modules(self) -> list[str]:
-        """The modules that have a folder here."""
-        try:
-            with os.scandir(self.path) as rows:
-                return sorted(
-                    row.name for row in rows if not row.name.startswith(".") and row.is_dir() and self._holds_entries(row.path)
-                )
-        except FileNotFoundError:
-            return []
-
-    @staticmethod
-    def _holds_entries(folder: str) -> bool:
-        return os.path.isdir(os.path.join(folder, ".cm"))
-
-
-def read_repository(folder: Path) -> Repository:
-    """Read the repository in `folder` from its .ckr.json."""
-    content = read_json_object(folder / DESCRIPTION)
-    inside = folder.parent == repos_root()  # there the folder's name is the alias, as it is for an entry
-    alias = folder.name if inside else str(content.get("data_alias") or folder.name)
-    uid = str(content.get("data_uid", ""))
-    if not is_uid(uid):
-        raise ConfigError(f"{folder / DESCRIPTION}: data_uid is {uid!r}, not 16 hexadecimal digits")
-    details = content.get("dict") or {}
-    if not isinstance(details, dict):
-        raise ConfigError(f"{folder / DESCRIPTION}: dict is not an object")
-    needs = [(str(row.get("repo_uoa", "")), str(row.get("repo_url", ""))) for row in details.get("repo_deps") or []]
-    return Repository(
-        alias, uid, folder, str(details.get("url", "")), str(details.get("checkout", "")), tuple(n for n in needs if any(n))
-    )
-
-
-def write_description(folder: Path, alias: str, *, uid: str = "", url: str = "", checkout: str = "") -> None:
-    """Write .ckr.json for a new repository."""
-    details: dict[str, Any] = {"repo_deps": []}
-    if url:
-        details |= {"url": url, "shared": "git", "checkout": checkout}
-    description = {"data_alias": alias, "data_uid": uid or new_uid(), "data_name": alias, "data_uoa": alias, "dict": details}
-    write_json(folder / DESCRIPTION, description)
 
 
 class Repositories:
@@ -103,18 +30,20 @@ class Repositories:
 
     def _read(self) -> list[Repository]:
         root = repos_root()
-        rows = [Repository(LOCAL, _LOCAL_UID, root / LOCAL)]
-        for folder in [*self._inside(root), *self._registered()]:
+        rows = {_LOCAL_UID: Repository(LOCAL, _LOCAL_UID, root / LOCAL)}
+        for folder in [*self._inside(root), *self._registered().values()]:
             try:
                 found = read_repository(folder)
-            except ConfigError as error:
+            except CKError as error:
                 _warn(f"repository left out: {error.what}")
                 continue
-            if found.uid not in {row.uid for row in rows}:
-                rows.append(found)
+            if found.uid in rows:
+                _warn(f"repository left out: {found.path} has the same UID {found.uid} as {rows[found.uid].path}")
+                continue
+            rows[found.uid] = found
         default = read_repository(default_repository_root())
-        # a pulled copy of our own components takes their place
-        return rows if any(row.uid == default.uid for row in rows) else [*rows, default]
+        rows.setdefault(default.uid, default)  # a pulled copy of our own components takes their place
+        return list(rows.values())
 
     @staticmethod
     def _inside(root: Path) -> list[Path]:
@@ -124,14 +53,22 @@ class Repositories:
             row for row in root.iterdir() if row.name != LOCAL and row.name[0] != "." and (row / DESCRIPTION).is_file()
         )
 
-    def _registered(self) -> list[Path]:
+    def _registered(self) -> dict[str, Path]:
+        """Folders of repositories elsewhere, by alias; those that are not there are told and left out."""
         folder = repos_root() / LOCAL / _REGISTERED
-        rows = sorted(folder.glob("*/.cm/meta.json")) if folder.is_dir() else []
-        paths = [Path(str(read_json_object(row).get("path", ""))) for row in rows]
-        for path in paths:
-            if not (path / DESCRIPTION).is_file():
-                _warn(f"repository left out: {path} is registered, but not there (`ck rm repo:{path.name}` forgets it)")
-        return [path for path in paths if (path / DESCRIPTION).is_file()]
+        found = {}
+        for row in sorted(folder.glob("*/.cm/meta.json")) if folder.is_dir() else []:
+            alias = row.parents[1].name
+            try:
+                path = Path(str(read_json_object(row).get("path", "")))
+            except CKError as error:
+                _warn(f"repository left out: {error.what} (`ck rm repo:{alias}` forgets it)")
+                continue
+            if (path / DESCRIPTION).is_file():
+                found[alias] = path
+            else:
+                _warn(f"repository left out: {path} is registered, but not there (`ck rm repo:{alias}` forgets it)")
+        return found
 
     def get(self, name: str) -> Repository:
         """The repository of that alias or UID."""
@@ -169,23 +106,23 @@ class Repositories:
             raise ConflictError(f"a repository {alias!r} exists already", hint="choose another name")
 
     def _register(self, folder: Path) -> None:
-        from ck_repo.store.writing import create_entry
-
         row = read_repository(folder)
-        create_entry(self, self.writable(), _REGISTERED, row.alias, {"path": str(folder)}, uid=row.uid)
+        create_entry(self.writable(), _REGISTERED, row.alias, {"path": str(folder)}, uid=row.uid)
 
-    def remove(self, row: Repository) -> str:
+    def remove(self, name: str) -> str:
         """Forget a repository. Its folder goes when it is in CK_REPOS; one from elsewhere stays where it is."""
-        if row.alias == LOCAL or row.path == default_repository_root():
-            raise UsageError(f"the repository {row.alias!r} cannot be removed")
-        entry = repos_root() / LOCAL / _REGISTERED / row.alias
-        if entry.is_dir():
-            from ck_repo.store.entry import unlink_alias
-
+        entry = repos_root() / LOCAL / _REGISTERED / name
+        if entry.name == name and entry.is_dir():
+            path = entry.joinpath(*META.split("/"))
+            uid = read_uid(entry)
+            where = read_json_object(path).get("path") if path.is_file() else "its folder"
             remove_folder(entry)
-            unlink_alias(entry, row.uid)
-            done = f"forgotten; its files stay in {row.path}"
+            unlink_alias(entry, uid)
+            done = f"forgotten; its files stay in {where}"
         else:
+            row = self.get(name)
+            if row.alias == LOCAL or row.path == default_repository_root():
+                raise UsageError(f"the repository {row.alias!r} cannot be removed")
             remove_folder(row.path)
             done = f"removed with {row.path}"
         self._rows = None
@@ -196,15 +133,9 @@ class Repositories:
         self._rows = None
 
 
-def check_name(name: str) -> None:
-    """Refuse a name that could not be a folder's on every system."""
-    bad = set(name) & set('/\\:*?"<>|\0\n')
-    if not name or bad or name.startswith((".", "-")):
-        raise UsageError(
-            f"{name!r} cannot be a name: "
-            + (f"it holds {''.join(sorted(bad))!r}" if bad else "it is empty or begins with . or -"),
-            hint="use letters, digits, dots, dashes and underscores",
-        )
+def default_repository_alias() -> str:
+    """The alias of the repository of our own components."""
+    return read_repository(default_repository_root()).alias
 
 
 def _warn(text: str) -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 from ck_repo.errors import CKError, ConflictError, NotFoundError, did_you_mean
 from ck_repo.store.entry import META, Entry, read_uid, uid_file
 from ck_repo.store.index import ModuleIndex
+from ck_repo.store.modules import STOCK_MODULES
 from ck_repo.store.query import TagQuery, is_pattern
-from ck_repo.store.repositories import Repositories, Repository
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.repository import Repository
 from ck_repo.store.uid import is_uid
 
 
@@ -94,6 +96,8 @@ def _names(folder: Path) -> list[str]:
 
 def _alias_of(folder: Path, name: str) -> str:
     """The folder's name for an alias or a UID; empty if there is none."""
+    if name != os.path.basename(name) or name in (".", "..") or len(name) > 255:  # no name of an entry
+        return ""
     if (folder / name / META).exists():
         return name
     if not is_uid(name):
@@ -140,8 +144,9 @@ def load(repositories: Repositories, module: str, name: str, repository: str = "
 
 def suggest(repositories: Repositories, module: str, name: str) -> str:
     """The nearest names to one that is not there."""
-    if module not in module_names(repositories):
-        return did_you_mean(module, module_names(repositories))
+    modules = module_names(repositories)
+    if module not in {*modules, *STOCK_MODULES}:
+        return did_you_mean(module, modules)
     return did_you_mean(name, [entry.alias for entry in find(repositories, module)])
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import lzma
 import os
 import shutil
 import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -50,17 +53,20 @@ def unpack(archive: Path, destination: Path, progress: Progress | None = None) -
                 _unpack_tar(archive, destination, progress)
             else:
                 raise ArchiveError(f"{archive} is neither a zip nor a tar archive")
-        except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-            raise ArchiveError(f"{archive} is damaged: {error}", hint="fetch it again") from error
-        except (OSError, ValueError, RuntimeError, NotImplementedError) as error:
-            if isinstance(error, OSError) and error.errno:
+        except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+            raise _damaged(archive, error) from error
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+                raise _damaged(archive, f"{error.filename} is both a file and a folder") from error
+            if error.errno:
                 raise
-            # zlib, lzma and zipfile tell of spoilt or encrypted data in these ways
-            raise ArchiveError(f"{archive} is damaged: {error}", hint="fetch it again") from error
-        except Exception as error:
-            if type(error).__module__ in ("zlib", "_lzma", "lzma"):
-                raise ArchiveError(f"{archive} is damaged: {error}", hint="fetch it again") from error
-            raise
+            raise _damaged(archive, error) from error  # gzip and bz2 tell of spoilt data in this way
+        except (ValueError, RuntimeError, NotImplementedError) as error:  # and zipfile of what it cannot read
+            raise _damaged(archive, error) from error
+
+
+def _damaged(archive: Path, why: object) -> ArchiveError:
+    return ArchiveError(f"{archive} is damaged: {why}", hint="fetch it again")
 
 
 def _checked(name: str, archive: Path) -> str:
@@ -118,5 +124,10 @@ def _unpack_tar(archive: Path, destination: Path, progress: Progress | None) -> 
                 raise ArchiveError(f"{archive} is refused: {error}", hint="do not use this archive") from error
             except TypeError:  # a Python from before the filters: the checks above stand alone
                 file.extract(member, destination, set_attrs=False)
+            if member.isfile() and member.mode & 0o100:
+                (destination / member.name).chmod(0o755)
             if progress:
                 progress(done, len(members))
+        stream = file.fileobj
+        while stream is not None and stream.read(1 << 20):  # to the end, where the compression has its checksum
+            pass

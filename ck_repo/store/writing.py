@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ck_repo.errors import ConflictError
 from ck_repo.store.atomic import publish_folder, remove_folder, storage_errors, write_json, write_text
-from ck_repo.store.entry import INFO, META, Entry, link_alias, uid_file, unlink_alias, write_entry
+from ck_repo.store.entry import INFO, META, Entry, link_alias, read_json_object, read_uid, uid_file, unlink_alias, write_entry
 from ck_repo.store.modules import module_uid
-from ck_repo.store.repositories import Repositories, Repository, check_name
+from ck_repo.store.repository import Repository, check_name
 from ck_repo.store.uid import is_uid, new_uid
 
 
 def create_entry(
-    repositories: Repositories,
     repository: Repository,
     module: str,
     alias: str,
@@ -31,40 +32,56 @@ def create_entry(
     Without an alias the entry goes by its UID.
     """
     uid = uid or (alias if is_uid(alias) else new_uid())
+    check_name(alias or uid)
     folder = module_folder(repository, module) / (alias or uid)
-    check_name(folder.name)
-    staging = stage(folder)
-    write_entry(staging, uid, meta, module=module, module_uid=module_uid(module), name=name or folder.name)
-    return publish(repository, module, staging, folder, uid, replace=replace)
+    _refuse_taken_uid(folder, uid)
+    with staged(folder) as staging:
+        write_entry(staging, uid, meta, module=module, module_uid=module_uid(module), name=name or folder.name)
+        return publish(repository, module, staging, folder, uid, replace=replace)
 
 
-def stage(folder: Path) -> Path:
-    """An empty folder beside `folder`, to be filled and then published under that name."""
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """An empty folder beside `folder`, to be filled and then published under that name; if that fails nothing is left."""
     staging = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     with storage_errors(f"writing {folder}"):
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
-    return staging
+    try:
+        with storage_errors(f"writing {folder}"):
+            yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def publish(repository: Repository, module: str, staging: Path, folder: Path, uid: str, *, replace: bool = False) -> Entry:
     """Give a staged entry its name."""
-    if replace and folder.exists():
+    if replace and (folder / META).exists():
+        old = read_uid(folder)
         remove_folder(folder)
-    if folder.exists():
-        shutil.rmtree(staging, ignore_errors=True)
+        unlink_alias(folder, old)
+    if folder.exists() or not publish_folder(staging, folder):
         raise ConflictError(
             f"{module}:{folder.name} exists already in {repository.alias}", hint="choose another name, or remove it"
         )
-    publish_folder(staging, folder)
     link_alias(folder, uid)
     return Entry(repository.alias, module, folder.name, uid, folder)
 
 
+def _refuse_taken_uid(folder: Path, uid: str) -> None:
+    """No two entries of a module have one UID."""
+    try:
+        other = uid_file(folder.parent, uid).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        other = uid
+    if other != folder.name and (folder.parent / other / META).exists():
+        raise ConflictError(f"{folder.parent.name}:{other} has the UID {uid} already", hint="leave out --data_uid")
+
+
 def module_folder(repository: Repository, module: str) -> Path:
     """The module's folder, made with its alias files if it is not there."""
-    folder = repository.module_folder(module)
     check_name(module)
+    folder = repository.module_folder(module)
     if not (folder / ".cm").is_dir():
         with storage_errors(f"writing {folder}"):
             (folder / ".cm").mkdir(parents=True, exist_ok=True)
@@ -96,41 +113,41 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 def copy_entry(entry: Entry, repository: Repository, module: str, alias: str) -> Entry:
     """Copy an entry under another name; the copy has a UID of its own."""
     uid = new_uid()
+    check_name(alias or uid)
     folder = module_folder(repository, module) / (alias or uid)
-    check_name(folder.name)
-    staging = stage(folder)
-    with storage_errors(f"copying {entry.cid}"):
+    with staged(folder) as staging:
         shutil.copytree(entry.path, staging, dirs_exist_ok=True, symlinks=True)
-    _rewrite_uid(staging, uid, folder.name)
-    return publish(repository, module, staging, folder, uid)
+        _rewrite_info(staging, uid, folder.name, module)
+        return publish(repository, module, staging, folder, uid)
 
 
 def move_entry(entry: Entry, repository: Repository, module: str, alias: str, *, new_identity: bool = False) -> Entry:
     """Move or rename an entry; it keeps its UID unless a new one is asked for."""
     uid = new_uid() if new_identity else entry.uid
+    if new_identity and alias == entry.uid:  # it goes by its UID
+        alias = ""
+    check_name(alias or uid)
     folder = module_folder(repository, module) / (alias or uid)
-    check_name(folder.name)
     if folder == entry.path and not new_identity:
         return entry
     if folder != entry.path and folder.exists():
         raise ConflictError(f"{module}:{folder.name} exists already in {repository.alias}", hint="choose another name")
-    staging = folder.with_name(f".{folder.name}.{os.getpid()}.new")
-    with storage_errors(f"moving {entry.cid}"):
-        shutil.move(entry.path, staging)
-    shared = uid_file(entry.path.parent, entry.uid)
-    keep = shared.read_text() if shared.exists() and shared.read_text().strip() != entry.alias else None
-    unlink_alias(entry.path, entry.uid)
-    if keep is not None:  # another entry has this UID too, and its alias file stays
-        write_text(shared, keep)
-    _rewrite_uid(staging, uid, folder.name)
-    return publish(repository, module, staging, folder, uid)
+    with staged(folder) as staging:
+        shutil.copytree(entry.path, staging, dirs_exist_ok=True, symlinks=True)
+        _rewrite_info(staging, uid, folder.name, module)
+        shared = uid_file(entry.path.parent, entry.uid)
+        holder = shared.read_text(encoding="utf-8").strip() if shared.exists() else entry.alias
+        remove_folder(entry.path)
+        unlink_alias(entry.path, entry.uid)
+        if holder != entry.alias:  # another entry has this UID too, and its alias file stays
+            write_text(shared, holder + "\n")
+        return publish(repository, module, staging, folder, uid)
 
 
-def _rewrite_uid(folder: Path, uid: str, name: str) -> None:
-    from ck_repo.store.entry import read_json_object
-
+def _rewrite_info(folder: Path, uid: str, name: str, module: str) -> None:
     info = read_json_object(folder / INFO) if (folder / INFO).exists() else {}
-    write_json(folder / INFO, info | {"backup_data_uid": uid, "data_name": name})
+    names = {"backup_data_uid": uid, "backup_module_uoa": module, "backup_module_uid": module_uid(module), "data_name": name}
+    write_json(folder / INFO, info | names)
 
 
 def remove_entry(entry: Entry) -> None:

@@ -51,7 +51,7 @@ def enter(venv: Venv, shell: str) -> int:
             start = Path(scratch, "rc")
             start.write_text(lines)
             environment["ENV"] = str(start)
-        return _run(command, environment, shell)
+        return _run(command, environment, f"choose another with --shell= ({', '.join(SHELLS)})")
 
 
 def run_inside(venv: Venv, command: Sequence[str]) -> int:
@@ -62,11 +62,11 @@ def run_inside(venv: Venv, command: Sequence[str]) -> int:
         "PATH": f"{venv.folder / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
     }
     environment.pop("PYTHONHOME", None)
-    return _run(command, environment, command[0])
+    return _run(command, environment, "it is looked for in the venv first, then on PATH")
 
 
-def _run(command: Sequence[str], environment: dict[str, str], name: str) -> int:
+def _run(command: Sequence[str], environment: dict[str, str], hint: str) -> int:
     try:
         return subprocess.run(command, env=environment).returncode
-    except FileNotFoundError:
-        raise NotFoundError(f"{name} is not installed", hint=f"choose another with --shell= ({', '.join(SHELLS)})") from None
+    except (FileNotFoundError, PermissionError) as error:
+        raise NotFoundError(f"{command[0]} cannot be run: {error.strerror}", hint=hint) from None

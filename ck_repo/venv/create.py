@@ -20,7 +20,8 @@ from ck_repo.store.atomic import remove_folder, storage_errors
 from ck_repo.store.entry import META, Entry, link_alias, write_entry
 from ck_repo.store.lock import locked
 from ck_repo.store.modules import module_uid
-from ck_repo.store.repositories import Repositories, check_name
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.repository import check_name
 from ck_repo.store.search import load
 from ck_repo.store.uid import new_uid
 from ck_repo.store.writing import module_folder

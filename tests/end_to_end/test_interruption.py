@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Ck
+from installed import Ck
 
 pytestmark = pytest.mark.end_to_end
 RUN = ("run", "program:object-detection", "--mode=performance", "--time=30", "--count=20")
@@ -63,7 +63,9 @@ def test_stopped_creation_of_a_venv_leaves_no_venv(fresh_ck: Ck, number: signal.
         pass
     fresh_ck.good(*words)
     assert "mine" in fresh_ck.text("ls", "venv")
-    inside = fresh_ck.text("activate", "venv:mine", "--", "python", "-c", "import mlperf_loadgen, onnxruntime, cv2; print('all there')")
+    inside = fresh_ck.text(
+        "activate", "venv:mine", "--", "python", "-c", "import mlperf_loadgen, onnxruntime, cv2; print('all there')"
+    )
     assert inside.strip() == "all there"
 
 

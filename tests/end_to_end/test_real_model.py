@@ -11,7 +11,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from conftest import Ck
+from installed import Ck
 
 pytestmark = pytest.mark.end_to_end
 
@@ -59,7 +59,10 @@ def test_registered_model_that_changes_or_goes_is_told(registered: Ck, data: Pat
     copy.write_bytes((data / "models/ssd_mobilenet_v1_075_fp32.onnx").read_bytes())
     registered.good("detect", "soft:model.onnx", f"--full_path={copy}", "--extra_tags=only-mine")
     copy.write_bytes(copy.read_bytes()[:-1] + b"\0\0")
-    assert "was changed after it was registered" in registered.json("run", "program:object-detection", "--model=only-mine")["error"]
+    assert (
+        "was changed after it was registered"
+        in registered.json("run", "program:object-detection", "--model=only-mine")["error"]
+    )
     copy.unlink()
     assert "is gone" in registered.json("run", "program:object-detection", "--model=only-mine")["error"]
     registered.good("rm", "env", "--tags=only-mine")

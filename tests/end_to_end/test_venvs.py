@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from conftest import Ck
+from installed import Ck
 
 pytestmark = pytest.mark.end_to_end
 
@@ -40,22 +41,12 @@ def test_printed_lines_work_in_the_shell(shared_ck: Ck, shell: str) -> None:
 def test_subshell_has_another_prompt(shared_ck: Ck, shell: str) -> None:
     if not shutil.which(shell):
         pytest.skip(f"{shell} is not installed")
-    import pty
-
-    master, slave = pty.openpty()
-    process = shared_ck.start(
-        "activate", "venv:mlperf-inference", f"--shell={shell}", stdin=slave, stdout=slave, stderr=slave, start_new_session=True
-    )
-    os.close(slave)
-    os.write(master, b"echo in=$CK_VENV\nexit\n")
-    seen = b""
-    try:
-        while chunk := os.read(master, 65536):
-            seen += chunk
-    except OSError:  # the other end is closed
-        pass
-    process.wait(timeout=60)
-    os.close(master)
+    words = ["activate", "venv:mlperf-inference", f"--shell={shell}"]
+    # pty.spawn gives the shell a terminal of its own, as a fish has to have one, and carries our input to it
+    command = [sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])", str(shared_ck.program), *words]
+    environment = shared_ck.environment | {"TERM": "xterm"}
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    seen, _ = process.communicate(b"echo in=$CK_VENV\nexit\n", timeout=120)
     assert b"in=mlperf-inference" in seen
     assert b"CK mlperf-inference" in seen
 

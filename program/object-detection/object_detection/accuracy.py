@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 import struct
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def read_log(path: Path) -> dict[int, list[tuple[float, ...]]]:
             if wrong:
                 raise HarnessError(f"{path}: sample {row['qsl_idx']} holds a detection of sample {int(wrong[0][0])}")
             found.setdefault(row["qsl_idx"], [box[1:] for box in boxes])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise HarnessError(f"{path} is no accuracy log: {type(error).__name__} {error}") from error
     return found
 
@@ -72,8 +73,12 @@ def as_coco(found: dict[int, list[tuple[float, ...]]], images: ImageList, classe
     """Detections as COCO has results: boxes in pixels, [x, y, width, height]; contiguous classes as category ids."""
     rows = []
     for index, boxes in found.items():
+        if not 0 <= index < len(images):
+            raise HarnessError(f"the log has sample {index}, and the data set has {len(images)} images")
         width, height = images.sizes[index]
         for ymin, xmin, ymax, xmax, confidence, kind in boxes:
+            if not math.isfinite(kind):
+                raise HarnessError(f"the model answers class {kind} for sample {index}")
             category = int(kind)
             if classes_are == "contiguous":
                 if not 1 <= category <= len(images.categories):

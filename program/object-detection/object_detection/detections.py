@@ -31,7 +31,9 @@ def pack(model: Model, indices: Sequence[int], boxes: Array, scores: Array, clas
     boxes, scores, classes, counts
         What a backend returns.
     """
-    if len(boxes) != len(indices) or boxes.shape[:2] != scores.shape or scores.shape != classes.shape:
+    rows_of = (len(indices), *scores.shape[1:2])
+    fits = scores.shape == classes.shape == rows_of and boxes.shape == (*rows_of, 4)
+    if not fits or (counts is not None and counts.shape != rows_of[:1]):
         raise HarnessError(
             f"the model answered {len(indices)} images with boxes {boxes.shape}, scores {scores.shape}, classes {classes.shape}"
         )

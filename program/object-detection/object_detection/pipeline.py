@@ -102,4 +102,8 @@ def run_mode(
     bound, tail = spec.loadgen.target_latency_ms, f"p{100 * spec.loadgen.percentile:g}"
     if spec.scenario == "multistream" and bound is not None:  # LoadGen's VALID does not look at it, the rules of v1.0 do
         found["within_target_latency"] = found["latency_ms"].get(tail, float("inf")) <= bound
+    required = spec.loadgen.required_query_count
+    if spec.scenario != "offline" and found["queries"] < required:
+        found["valid"] = False
+        found.setdefault("reasons", []).append(f"{found['queries']} queries: the rules ask for {required}")
     return {**found, "duration_s": round(seconds, 3)}

@@ -28,7 +28,9 @@ def decode(path: Path) -> npt.NDArray[np.uint8]:
     if not content:
         raise HarnessError(f"{path} is empty", "fetch the data set again")
     # OpenCV pads a JPEG that was cut short with grey and says nothing
-    if content[:2] == b"\xff\xd8" and b"\xff\xd9" not in content[-_TAIL:]:
+    # (the mark is looked for behind the last scan: a thumbnail among the metadata has one of its own)
+    pixels = max(content.rfind(b"\xff\xda"), len(content) - _TAIL, 0)
+    if content[:2] == b"\xff\xd8" and b"\xff\xd9" not in content[pixels:]:
         raise HarnessError(f"{path} is cut short: its end mark is missing", "fetch the data set again")
     image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     if image is None:

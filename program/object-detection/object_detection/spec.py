@@ -52,7 +52,15 @@ class Dataset:
 
 @dataclass(frozen=True)
 class LoadGenSettings:
-    """What LoadGen is told. Times in ms, rates in 1/s, percentiles as 0–1."""
+    """What LoadGen is told. Times in ms, rates in 1/s, percentiles as 0–1.
+
+    Attributes
+    ----------
+    min_query_count
+        LoadGen's own least count; it changes the order of the samples.
+    required_query_count
+        The rules' least count, which a run is held against when it is over.
+    """
 
     qsl_rng_seed: int
     sample_index_rng_seed: int
@@ -61,6 +69,7 @@ class LoadGenSettings:
     percentile: float
     min_duration_ms: int
     min_query_count: int
+    required_query_count: int
     target_qps: float | None
     target_latency_ms: float | None
     samples_per_query: int
@@ -122,5 +131,5 @@ def read_spec(path: Path) -> Spec:
             cache=Path(content["cache"]),
             folder=path.parent,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise HarnessError(f"{path} is not a run's spec: {type(error).__name__} {error}") from error

@@ -28,7 +28,10 @@ def read_detail(path: Path) -> dict[str, Any]:
     rows: dict[str, Any] = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         if line.startswith(_MARK):
-            row = json.loads(line[len(_MARK) :])
+            try:
+                row = json.loads(line[len(_MARK) :])
+            except ValueError:
+                raise HarnessError(f"{path} is cut short") from None
             rows[row["key"]] = row["value"]
     return rows
 

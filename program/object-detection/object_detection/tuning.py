@@ -47,7 +47,8 @@ def candidates(sessions: int | None, threads: int | None, batch_size: int | None
         pairs = [(sessions or max(1, total // (threads or total)), threads or max(1, total // (sessions or 1)))]
     else:
         pairs = [(total // wide, wide) for wide in widths()]
-    batches = [batch_size] if batch_size else [size for size in _BATCHES if max_batch is None or size <= max_batch] or [1]
+    sizes = [batch_size] if batch_size else _BATCHES
+    batches = sorted({min(size, max_batch or size) for size in sizes})
     return [Layout(count, wide, size) for count, wide in pairs for size in batches]
 
 

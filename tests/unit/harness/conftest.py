@@ -140,9 +140,7 @@ def start() -> Callable[..., subprocess.Popen[bytes]]:
 
 
 @pytest.fixture(scope="session")
-def harness(
-    start: Callable[..., subprocess.Popen[bytes]], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[..., Outcome]:
+def harness(start: Callable[..., subprocess.Popen[bytes]], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Outcome]:
     """Run the harness on a spec to its end."""
 
     def run(spec: dict[str, Any], *, path: Path | None = None) -> Outcome:

@@ -16,10 +16,10 @@ import pytest
 pytest.importorskip("numpy")
 pytest.importorskip("pycocotools")
 
-from object_detection.accuracy import as_coco, read_log, score  # noqa: E402
-from object_detection.annotations import ImageList, read_images  # noqa: E402
-from object_detection.errors import HarnessError  # noqa: E402
-from object_detection.spec import Spec, read_spec  # noqa: E402
+from object_detection.accuracy import as_coco, read_log, score
+from object_detection.annotations import ImageList, read_images
+from object_detection.errors import HarnessError
+from object_detection.spec import Spec, read_spec
 
 # mAP that the v1.0.1 reference harness reported on these logs: facts/models.md, "Real weights at hand"
 REFERENCE = {"fp32": 0.23982, "int8": 0.23871}
@@ -99,12 +99,6 @@ def test_the_annotations_themselves_score_one(demo: Scorer) -> None:
     assert found["AR100"] == pytest.approx(1.0)
 
 
-def test_only_images_seen_are_judged(demo: Scorer) -> None:
-    found = demo.score(demo.write(truth(demo)[:2]))
-    assert found["mAP"] == pytest.approx(1.0)
-    assert found["images"] == 2
-
-
 def test_of_a_sample_that_is_there_twice_the_first_counts(demo: Scorer) -> None:
     rows = truth(demo)
     found = demo.score(demo.write([*rows, row(0, (0, 0, 1, 1, 0.99, 1)), rows[1]]))
@@ -116,11 +110,6 @@ def test_nothing_detected_at_all_is_zero(demo: Scorer) -> None:
     found = demo.score(demo.write([row(index) for index in range(4)]))
     assert (found["mAP"], found["detections"], found["images"]) == (0.0, 0, 4)
     assert "mAP=0.000%" in (demo.folder / "accuracy.txt").read_text()
-
-
-def test_an_image_without_detections_counts_against_the_model(demo: Scorer) -> None:
-    rows = truth(demo)
-    assert demo.score(demo.write([row(0), *rows[1:]]))["mAP"] < 0.99
 
 
 def test_contiguous_classes_become_category_ids(coco: Scorer) -> None:

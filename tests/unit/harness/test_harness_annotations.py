@@ -57,11 +57,6 @@ def test_images_that_are_not_there_are_counted_and_named(tmp_path: Path) -> None
         read_images(data_set(tmp_path, content, "1.jpg"), None)
 
 
-def test_images_that_are_not_asked_for_may_be_missing(tmp_path: Path) -> None:
-    content = {"images": [image(1), image(2)], "categories": []}
-    assert len(read_images(data_set(tmp_path, content, "1.jpg"), 1)) == 1
-
-
 @pytest.mark.parametrize(
     "content",
     ["not JSON", "[]", {"images": [image(1)]}, {"categories": []}, {"images": [{"id": 1}], "categories": []},
@@ -70,11 +65,6 @@ def test_images_that_are_not_asked_for_may_be_missing(tmp_path: Path) -> None:
 def test_what_is_no_annotation_file_is_named(tmp_path: Path, content: Any) -> None:
     with pytest.raises(HarnessError, match=r"annotations\.json is no COCO annotation file"):
         read_images(data_set(tmp_path, content, "1.jpg"), None)
-
-
-def test_missing_annotation_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(HarnessError, match=r"absent\.json"):
-        read_images(Dataset("toy", tmp_path, tmp_path / "absent.json", "0"), None)
 
 
 def test_a_set_without_images_is_an_error(tmp_path: Path) -> None:

@@ -45,16 +45,6 @@ def test_corners_are_put_in_the_order_of_the_reference() -> None:
     assert np.array_equal(found[0], expected[0])
 
 
-def test_each_image_has_its_own_index() -> None:
-    rows = pack(MODEL, [9, 3], *outputs(2, 4), None)
-    assert [set(row[:, 0].tolist()) for row in rows] == [{9.0}, {3.0}]
-
-
-def test_the_largest_index_of_coco_is_exact() -> None:
-    """Five thousand images; a float32 holds every whole number up to 2**24."""
-    assert pack(MODEL, [4999], *outputs(1, 1), None)[0][0, 0] == 4999
-
-
 def test_only_as_many_as_the_model_counts() -> None:
     rows = pack(MODEL, [0, 1, 2], *outputs(3, 5), np.array([2, 0, 5], np.float32))
     assert [len(row) for row in rows] == [2, 0, 5]
@@ -72,13 +62,6 @@ def test_no_detection_is_an_empty_answer() -> None:
     row = pack(MODEL, [7], *outputs(1, 0), None)[0]
     assert row.shape == (0, 7)
     assert row.nbytes == 0
-
-
-def test_whole_numbers_of_a_model_become_float32() -> None:
-    boxes, scores, classes = outputs(1, 2)
-    row = pack(MODEL, [0], boxes.astype(np.float64), scores, classes.astype(np.int64), np.array([2], np.int32))[0]
-    assert row.dtype == np.dtype("<f4")
-    assert row[:, 6].tolist() == [1, 2]
 
 
 def test_answer_lies_in_one_piece() -> None:

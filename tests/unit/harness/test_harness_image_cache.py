@@ -89,12 +89,6 @@ def test_layouts_and_sets_do_not_share_a_file(spec: Spec, images: ImageList) -> 
     assert planes.load([0])[0].shape == (3, 300, 300)
 
 
-def test_fewer_images_of_a_set_have_a_file_of_their_own(spec: Spec, images: ImageList) -> None:
-    ImageCache(spec, images)
-    first = read_images(spec.dataset, 2)
-    assert np.array_equal(ImageCache(spec, first).load([1])[0], direct(images, 1))
-
-
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n"])
 def test_a_broken_image_is_named_and_leaves_no_file(spec: Spec, images: ImageList, content: bytes) -> None:
     images.paths[3].write_bytes(content)

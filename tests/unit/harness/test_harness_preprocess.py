@@ -56,20 +56,6 @@ def test_values_are_truncated_and_not_rounded(tmp_path: Path) -> None:
     assert (np.rint(exact) != np.floor(exact)).any()  # else the image could not tell the two apart
 
 
-def test_grey_images_have_three_channels(tmp_path: Path) -> None:
-    path = tmp_path / "grey.jpg"
-    cv2.imwrite(str(path), noise(50, 60)[..., 0])
-    found = model_input(path, 32, "none", "NHWC")
-    assert found.shape == (32, 32, 3)
-    assert np.array_equal(found[..., 0], found[..., 2])
-
-
-def test_channels_are_red_green_blue(tmp_path: Path) -> None:
-    path = tmp_path / "red.png"
-    cv2.imwrite(str(path), np.full((9, 9, 3), (0, 0, 200), np.uint8))  # OpenCV writes BGR
-    assert model_input(path, 4, "none", "NHWC")[0, 0].tolist() == [200, 0, 0]
-
-
 def test_plus_minus_one(jpeg: Path) -> None:
     """coco-300-pt: (x - 127.5) / 127.5, NCHW float32."""
     found = model_input(jpeg, 300, "plus-minus-one", "NCHW")
@@ -97,11 +83,6 @@ def test_layouts_hold_the_same_values(jpeg: Path, scaling: str) -> None:
     assert rows.flags.c_contiguous
     assert planes.flags.c_contiguous
     assert np.array_equal(rows.transpose(2, 0, 1), planes)
-
-
-def test_unknown_scaling_is_named(jpeg: Path) -> None:
-    with pytest.raises(HarnessError, match="'halved'"):
-        model_input(jpeg, 40, "halved", "NHWC")
 
 
 def test_jpeg_that_says_how_to_turn_it_is_read_as_the_reference_reads_it(jpeg: Path, tmp_path: Path) -> None:
@@ -140,18 +121,12 @@ def test_file_that_is_no_image_is_named(tmp_path: Path) -> None:
     assert "no image" in refused(tmp_path / "page.jpg")
 
 
-@pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.99])
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.9999])
 def test_jpeg_that_is_cut_short_is_named(jpeg: Path, tmp_path: Path, share: float) -> None:
     """OpenCV fills the rest with grey and says nothing."""
     content = jpeg.read_bytes()
     path = tmp_path / "cut.jpg"
     path.write_bytes(content[: int(share * len(content))])
-    refused(path)
-
-
-def test_jpeg_without_its_last_byte_is_named(jpeg: Path, tmp_path: Path) -> None:
-    path = tmp_path / "cut.jpg"
-    path.write_bytes(jpeg.read_bytes()[:-1])
     refused(path)
 
 

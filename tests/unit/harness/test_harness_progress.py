@@ -26,13 +26,6 @@ def test_throttle_passes_on_the_last(capsys: pytest.CaptureFixture[str]) -> None
     assert [row["done"] for row in rows(capsys)] == [10]
 
 
-def test_throttle_passes_on_all_when_they_are_rare(capsys: pytest.CaptureFixture[str]) -> None:
-    report = Throttle("drawing", 3, "images", every=0)
-    for done in (1, 2, 3):
-        report(done)
-    assert [row["done"] for row in rows(capsys)] == [1, 2, 3]
-
-
 def test_watched_ends_with_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     with watched("performance", 60, "s", lambda: 1.0):
         pass

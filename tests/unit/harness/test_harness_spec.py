@@ -47,13 +47,6 @@ def test_a_key_that_is_missing_is_named(tmp_path: Path, spec_for: Callable[..., 
         read_spec(written(tmp_path, content))
 
 
-def test_a_key_of_a_part_that_is_missing_is_named(tmp_path: Path, spec_for: Callable[..., dict[str, Any]]) -> None:
-    content = spec_for()
-    del content["loadgen"]["percentile"]
-    with pytest.raises(HarnessError, match="percentile"):
-        read_spec(written(tmp_path, content))
-
-
 @pytest.mark.parametrize("content", ["", "{", "[]"])
 def test_what_is_no_spec_is_named(tmp_path: Path, content: str) -> None:
     with pytest.raises(HarnessError, match=r"spec\.json is not a run's spec"):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from object_detection.errors import HarnessError
-from object_detection.summary import performance, read_summary
+from object_detection.summary import performance
 
 from ck_repo.run.options import RunOptions
 
@@ -84,10 +84,3 @@ def test_detail_log_that_is_cut_short_is_an_error(broken: Path) -> None:
     log.write_text(log.read_text()[:-40])
     with pytest.raises(HarnessError, match=r"mlperf_log_detail\.txt"):
         performance(broken, "singlestream")
-
-
-def test_first_of_equal_keys_counts(tmp_path: Path) -> None:
-    """Later sections of the summary repeat names, as parameters."""
-    path = tmp_path / "summary.txt"
-    path.write_text("Result is : VALID\n  Min queries satisfied : Yes\nResult is : INVALID\nno colon here\n")
-    assert read_summary(path) == {"Result is": "VALID", "Min queries satisfied": "Yes"}

@@ -73,7 +73,9 @@ def test_batches_of_server_grow_while_the_sessions_are_busy() -> None:
     assert worker.batches == [[0], [1, 2, 3, 4], [5, 6]]
 
 
-@pytest.mark.parametrize(("samples", "sessions", "sizes"), [(4, 2, {2}), (8, 2, {4}), (5, 2, {3, 2}), (2, 4, {1}), (20, 2, {8, 4})])
+@pytest.mark.parametrize(
+    ("samples", "sessions", "sizes"), [(4, 2, {2}), (8, 2, {4}), (5, 2, {3, 2}), (2, 4, {1}), (20, 2, {8, 4})]
+)
 def test_multistream_query_is_dealt_among_the_sessions(samples: int, sessions: int, sizes: set[int]) -> None:
     workers = [Recorder() for _ in range(sessions)]
     sut = pool(workers, 8, spread=True)
@@ -131,7 +133,7 @@ class Counter:
 
     def run(self, images):
         self.sizes.append(len(images))
-        boxes, scores, classes = outputs(len(images), 1)
+        boxes, _, classes = outputs(len(images), 1)
         return boxes, images[:, 0, 0, :1].astype(np.float32), classes, None
 
 

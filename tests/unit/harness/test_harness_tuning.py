@@ -12,8 +12,8 @@ pytest.importorskip("numpy")
 pytest.importorskip("mlperf_loadgen")
 pytest.importorskip("cv2")
 
-from object_detection import tuning  # noqa: E402
-from object_detection.tuning import Layout, candidates, fastest, widths  # noqa: E402
+from object_detection import tuning
+from object_detection.tuning import Layout, candidates, fastest, widths
 
 
 class Toy:
@@ -58,19 +58,16 @@ def test_without_a_wish_every_core_is_used(eight: None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sessions", "threads", "expected"), [(2, None, (2, 4)), (None, 4, (2, 4)), (3, 1, (3, 1)), (None, 16, (1, 16)), (16, None, (16, 1))]
-)  # fmt: skip
+    ("sessions", "threads", "expected"),
+    [(2, None, (2, 4)), (None, 4, (2, 4)), (3, 1, (3, 1)), (None, 16, (1, 16)), (16, None, (16, 1))],
+)
 def test_wishes_are_kept(eight: None, sessions: int | None, threads: int | None, expected: tuple[int, int]) -> None:
     assert {(row.sessions, row.threads) for row in candidates(sessions, threads, None, None)} == {expected}
 
 
-def test_batch_that_is_asked_for_is_the_only_one(eight: None) -> None:
-    assert {row.batch_size for row in candidates(None, None, 3, None)} == {3}
-
-
 @pytest.mark.parametrize("limit", [1, 2])
 def test_batches_stay_within_what_the_model_takes(eight: None, limit: int) -> None:
-    assert {row.batch_size for row in candidates(None, None, None, limit)} == {1}
+    assert {row.batch_size for row in candidates(None, None, None, limit)} == {1, limit}
 
 
 def test_fastest_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,12 +78,6 @@ def test_fastest_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     assert rates["1 x 1 x 1"] < rates["1 x 2 x 1"]
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["done"] for line in lines] == [1, 2, 3, 4]
-
-
-def test_every_sample_is_drawn_even_if_there_are_few() -> None:
-    toy = Toy()
-    fastest([Layout(1, 1, 4)], lambda sessions, threads: [toy], [5, 6, 7])
-    assert toy.seen == {5, 6, 7}
 
 
 def test_failure_of_one_session_is_the_failure_that_is_told() -> None:

@@ -26,7 +26,7 @@ class Shelf:
     def package(self, alias: str, *steps: dict[str, Any], files: dict[str, str | bytes] | None = None, **meta: Any) -> Entry:
         """A package with these steps and files, whose tag is its alias."""
         content = {"tags": [alias], "install": list(steps), **meta}
-        entry = create_entry(self.repositories, self.repositories.writable(), "package", alias, content)
+        entry = create_entry(self.repositories.writable(), "package", alias, content)
         for name, text in (files or {}).items():
             (entry.path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
         return entry

@@ -12,8 +12,7 @@ import pytest
 
 from ck_repo.detect.survey import survey
 from ck_repo.errors import CKError, InstallError
-from ck_repo.install.installer import Installer
-from ck_repo.resolve.plan import INSTALLED, REGISTERED
+from ck_repo.resolve.plan import INSTALLED
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.store.search import load
 
@@ -65,13 +64,6 @@ def test_after_a_second_installation_the_env_entry_tells_of_the_second(shelf: Sh
     assert load(shelf.repositories, "env", meta["uid"]).meta()["digest"] == meta["digest"]
 
 
-def test_a_removed_env_entry_is_made_again_without_a_new_installation(shelf: Shelf) -> None:
-    shelf.package("hello", HELLO, files={"hello.txt": "hi"})
-    first = shelf.install("hello")
-    shutil.rmtree(load(shelf.repositories, "env", first["uid"]).path)
-    assert shelf.install("hello") == first
-
-
 def test_a_spoilt_folder_of_that_name_makes_way(shelf: Shelf) -> None:
     shelf.package("hello", HELLO, files={"hello.txt": "hi"})
     folder = Path(shelf.install("hello")["path"])
@@ -116,19 +108,6 @@ def test_the_variation_s_steps_and_values_are_used(shelf: Shelf) -> None:
     step = {"script": {"file": "make.py", "arguments": ["{count}"]}}
     shelf.package("count", step, files={"make.py": script}, variations=variations)
     assert [Path(shelf.install(f"count,{name}")["path"], "out").read_text() for name in ("n1", "n2")] == ["1", "2"]
-
-
-def test_what_is_registered_needs_nothing(shelf: Shelf) -> None:
-    meta = {"name": "mine", "tags": ["mine"], "key": "k" * 64, "source": "detected", "path": "/", "file": "/"}
-    choice = Resolver(survey(shelf.repositories)).resolve("demo,ssd-demo")
-    registered = type(choice)("mine", REGISTERED, "mine", "k" * 64, frozenset({"mine"}), env=meta)
-    assert Installer(shelf.repositories, None).install({"mine": registered}) == {"mine": meta}
-
-
-def test_our_own_demo_model_is_installed_from_its_entry(shelf: Shelf) -> None:
-    meta = shelf.install("model,demo", trust=False, python=None)
-    assert Path(meta["file"]).name == "demo_ssd.onnx"
-    assert meta["model"]["profile"] == "coco-300"
 
 
 @pytest.mark.parametrize(

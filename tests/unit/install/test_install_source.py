@@ -37,15 +37,3 @@ def test_a_source_is_read_with_its_mirrors() -> None:
 def test_what_is_wrong_is_told_with_its_key(content: dict[str, Any], why: str) -> None:
     with pytest.raises(ConfigError, match=why):
         read(**content)
-
-
-@pytest.mark.parametrize(
-    ("url", "name"),
-    [
-        ("https://example.org/tf_ssd_22.1.zip?download=1", "tf_ssd_22.1.zip"),
-        ("https://example.org/a%20b.onnx", "a b.onnx"),
-        ("https://example.org/", "file"),
-    ],
-)
-def test_the_name_is_that_of_the_url(url: str, name: str) -> None:
-    assert Source((url,)).name == name

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from ck_repo.errors import StorageError
 from ck_repo.store.unpack import ArchiveError, unpack
 
 FILES = {"model/a.bin": bytes(range(256)) * 40, "model/deep/b.txt": b"two", "c": b""}
@@ -150,10 +149,3 @@ def test_what_is_no_archive_is_told(tmp_path: Path, inside: Path, content: bytes
     (tmp_path / "f").write_bytes(content)
     with pytest.raises(ArchiveError, match="neither a zip nor a tar archive"):
         unpack(tmp_path / "f", inside)
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_a_full_disk_is_no_damage_of_the_archive(tmp_path: Path, inside: Path) -> None:
-    (inside / "c").symlink_to("/dev/full")
-    with pytest.raises(StorageError, match="the disk is full"):
-        unpack(zipped(tmp_path / "f.zip", {"c": b"1"}), inside)

@@ -23,7 +23,7 @@ class Shelf:
     def package(self, alias: str, tags: str = "", **meta: Any) -> Component:
         """A package entry of `local`."""
         content = {"tags": tags.split(",") if tags else [], **meta}
-        entry = create_entry(self.repositories, self.repositories.writable(), "package", alias, content)
+        entry = create_entry(self.repositories.writable(), "package", alias, content)
         self.packages.append(read_component(entry))
         return self.packages[-1]
 

@@ -9,8 +9,6 @@ import pytest
 from ck_repo.detect.survey import survey
 from ck_repo.errors import ConfigError
 from ck_repo.resolve.component import read_component
-from ck_repo.store.repositories import Repositories
-from ck_repo.store.search import find
 
 if TYPE_CHECKING:
     from conftest import Shelf
@@ -54,17 +52,3 @@ def test_the_digest_is_of_what_the_recipe_says_and_holds(shelf: Shelf) -> None:
     assert one.digest == same.digest
     (one.entry.path / "make.py").write_text("1")
     assert read_component(one.entry).digest != same.digest
-
-
-def test_variations_change_the_meta_object_by_object(shelf: Shelf) -> None:
-    changes = {"model": {"opset": 11}}
-    thing = shelf.package("thing", model={"opset": 8, "format": "onnx"}, variations={"opset-11": {"changes": changes}})
-    assert thing.fields().table("model") == {"opset": 8, "format": "onnx"}
-    assert thing.fields(("opset-11",)).table("model") == {"opset": 11, "format": "onnx"}
-
-
-def test_our_own_packages_are_all_read() -> None:
-    entries = find(Repositories(), "package", repository="mlperf-object-detection")
-    assert entries
-    for entry in entries:
-        assert read_component(entry).tags

@@ -14,14 +14,12 @@ VERSIONS = st.builds("{}.{}.{}".format, *[st.integers(0, 4)] * 3)
 RANGES = st.lists(st.builds("{}{}".format, st.sampled_from([">=", "<=", "<", ">", "==", "!=", "~="]), VERSIONS), max_size=3)
 
 
-@pytest.mark.parametrize("tag", ["1.6.0", "v1.0", "1.0rc1", "2.0.post1", "1.0.dev3"])
-def test_a_tag_that_reads_as_a_version(tag: str) -> None:
-    assert is_version(tag)
-
-
-@pytest.mark.parametrize("tag", ["2017", "opset-8", "side.300", "fp32", "count.200", "", "1.", "v", "1.6.0-cpu"])
-def test_a_tag_that_does_not(tag: str) -> None:
-    assert not is_version(tag)
+@pytest.mark.parametrize(
+    ("reads", "tags"),
+    [(True, "1.6.0 v1.0 1.0rc1 2.0.post1 1.0.dev3"), (False, "2017 opset-8 side.300 fp32 count.200 1. v 1.6.0-cpu")],
+)
+def test_which_tags_read_as_a_version(reads: bool, tags: str) -> None:
+    assert {tag: is_version(tag) for tag in tags.split()} == dict.fromkeys(tags.split(), reads)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +40,7 @@ def test_whether_a_version_lies_in_a_range(version: str, wanted: str, lies: bool
 
 
 def test_a_range_that_is_none_is_told_with_its_place_and_an_example() -> None:
-    with pytest.raises(ConfigError, match="deps.numpy: '=>1' is not a version range") as caught:
+    with pytest.raises(ConfigError, match=r"deps\.numpy: '=>1' is not a version range") as caught:
         range_of("=>1", "deps.numpy")
     assert ">=1.17,<2" in caught.value.hint
 

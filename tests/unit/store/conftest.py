@@ -14,7 +14,8 @@ import pytest
 from ck_repo.store import index, writing
 from ck_repo.store.entry import Entry
 from ck_repo.store.folders import default_repository_root, repos_root
-from ck_repo.store.repositories import Repositories, read_repository
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.repository import read_repository
 from ck_repo.store.search import find
 
 Add = Callable[..., Entry]
@@ -33,7 +34,7 @@ def add() -> Add:
     def run(alias: str, tags: str = "", *, repository: str = "", module: str = "dataset", uid: str = "", **meta: Any) -> Entry:
         repositories = Repositories()
         content = {"tags": tags.split(","), **meta} if tags else meta
-        return writing.create_entry(repositories, repositories.writable(repository), module, alias, content, uid=uid)
+        return writing.create_entry(repositories.writable(repository), module, alias, content, uid=uid)
 
     return run
 

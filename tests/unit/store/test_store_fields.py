@@ -44,8 +44,3 @@ def test_a_wrong_value_is_told_with_its_file_and_key(read: Callable[[Fields], ob
     content = {"b": True, "s": "7", "n": 7, "l": [1], "t": {"u": {"v": []}}, "w": {"x": 1}}
     with pytest.raises(ConfigError, match=words):
         read(Fields(content, "m.json"))
-
-
-def test_what_is_no_object_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"m.json: the whole is \[\], not an object"):
-        Fields([], "m.json")

@@ -32,8 +32,9 @@ def test_what_another_process_is_at_is_told(tmp_path: Path) -> None:
     with _other(tmp_path / "a.lock") as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(StorageError, match="installing x: another process is at it"), locked(
-            tmp_path / "a.lock", "installing x", wait=False
+        with (
+            pytest.raises(StorageError, match="installing x: another process is at it"),
+            locked(tmp_path / "a.lock", "installing x", wait=False),
         ):
             pass
         with locked(tmp_path / "b.lock", "another key", wait=False):

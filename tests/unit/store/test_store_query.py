@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ck_repo.store.folders import default_repository_root, repos_root, tools_root
+from ck_repo.store.folders import repos_root, tools_root
 from ck_repo.store.modules import canonical_module, module_uid
-from ck_repo.store.query import TagQuery, is_pattern
+from ck_repo.store.query import TagQuery
 
 
 @pytest.mark.parametrize(
@@ -26,15 +26,6 @@ from ck_repo.store.query import TagQuery, is_pattern
 )
 def test_tags_to_have_and_not_to_have(query: str, tags: str, matches: bool) -> None:
     assert TagQuery.parse(query).matches(tags.split(",")) is matches
-
-
-def test_a_query_is_told_as_it_is_typed() -> None:
-    assert str(TagQuery.parse("b,-c,a")) == "a,b,-c"
-
-
-@pytest.mark.parametrize(("text", "pattern"), [("", True), ("a*", True), ("a?", True), ("a", False)])
-def test_a_wildcard_or_nothing_is_a_pattern(text: str, pattern: bool) -> None:
-    assert is_pattern(text) is pattern
 
 
 @pytest.mark.parametrize(
@@ -64,7 +55,3 @@ def test_folders_are_in_home_unless_told_otherwise(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("CK_REPOS")
     assert repos_root() == tmp_path / "CK"
     assert tools_root() == tmp_path / "tools"
-
-
-def test_our_own_components_are_a_repository() -> None:
-    assert (default_repository_root() / ".ckr.json").is_file()

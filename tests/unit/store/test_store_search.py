@@ -11,7 +11,7 @@ import pytest
 from ck_repo.errors import CKError, ConfigError, ConflictError, NotFoundError
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
-from ck_repo.store.search import find, known_tags, load, module_names, suggest
+from ck_repo.store.search import find, load, suggest
 
 Add = Callable[..., Entry]
 
@@ -67,16 +67,6 @@ def test_name_tags_repository_and_text_narrow_together(three: None) -> None:
     assert _names(text="%") == []
 
 
-def test_modules_have_wildcards_too(three: None, add: Add) -> None:
-    add("x", "coco", module="datafile")
-    assert [entry.cid for entry in find(Repositories(), "data*", "x")] == ["datafile:x"]
-
-
-def test_an_entry_is_found_by_its_uid(three: None) -> None:
-    entry = load(Repositories(), "dataset", "coco-train")
-    assert load(Repositories(), "dataset", entry.uid) == entry
-
-
 def test_a_uid_is_found_when_its_alias_file_is_lost(add: Add, datasets: Path) -> None:
     entry = add("a")
     (datasets / ".cm" / f"alias-u-{entry.uid}").unlink()
@@ -111,29 +101,25 @@ def test_a_name_does_not_lead_out_of_its_module(add: Add, name: str) -> None:
     assert found == []
 
 
-def test_known_tags_and_modules(three: None) -> None:
-    assert known_tags(Repositories(), "dataset") == {"coco", "val", "train", "2014", "2017"}
-    assert {"dataset", "package", "soft"} <= set(module_names(Repositories()))
-
-
-def test_a_spoilt_meta_is_told_and_the_others_are_found(three: None, datasets: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    meta = datasets / "coco-val" / ".cm" / "meta.json"
-    meta.write_text('{\n  "tags": }')
-    assert _names(tags="coco") == ["local:coco-train", "other:coco-val"]
-    assert f"warning: {meta} is not JSON: Expecting value at line 2, column 11" in capsys.readouterr().err
-    with pytest.raises(ConfigError, match="line 2"):
-        load(Repositories(), "dataset", "coco-val").meta()
-
-
 @pytest.mark.parametrize(
-    "text", ['{"tags": 5}', '{"n": ' + "9" * 5000 + "}", '{"n": ' + "[" * 100_000], ids=["tags", "long number", "deep"]
+    ("text", "told"),
+    [
+        ('{\n  "tags": }', " is not JSON: Expecting value at line 2, column 11"),
+        ('{"tags": 5}', ": tags is 5"),
+        ('{"n": ' + "9" * 5000 + "}", " is not JSON"),
+        ('{"n": ' + "[" * 100_000, " is not JSON"),
+    ],
+    ids=["cut", "tags", "long number", "deep"],
 )
-def test_an_odd_meta_is_told_with_its_file(
-    three: None, datasets: Path, by_hand: Callable[..., Path], text: str, capsys: pytest.CaptureFixture[str]
+def test_a_spoilt_meta_is_told_and_the_others_are_found(
+    three: None, datasets: Path, text: str, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    by_hand(datasets / "odd", {}, uid="1" * 16, text=text)
-    assert _names(tags="train") == ["local:coco-train"]
-    assert str(datasets / "odd") in capsys.readouterr().err
+    meta = datasets / "coco-val" / ".cm" / "meta.json"
+    meta.write_text(text)
+    assert _names(tags="coco") == ["local:coco-train", "other:coco-val"]
+    assert f"warning: {meta}{told}" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="coco-val"):
+        load(Repositories(), "dataset", "coco-val").tags()
 
 
 def test_an_entry_without_a_uid_is_told_and_the_others_are_found(

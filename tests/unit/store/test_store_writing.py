@@ -14,9 +14,9 @@ from ck_repo.errors import ConflictError, NotFoundError, UsageError
 from ck_repo.store import writing
 from ck_repo.store.entry import Entry
 from ck_repo.store.folders import repos_root
-from ck_repo.store.repositories import Repositories, Repository
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.repository import Repository
 from ck_repo.store.search import find, load
-from ck_repo.store.uid import is_uid
 
 Add = Callable[..., Entry]
 
@@ -40,16 +40,6 @@ def test_an_entry_is_on_disk_as_ck_has_it(add: Add, datasets: Path) -> None:
     assert info["data_name"] == "a"
     assert _aliases(datasets) == {"alias-a-a": entry.uid + "\n", f"alias-u-{entry.uid}": "a\n"}
     assert _aliases(datasets.parent) == {"alias-a-dataset": module + "\n", f"alias-u-{module}": "dataset\n"}
-
-
-def test_a_stock_module_gets_its_public_uid(add: Add) -> None:
-    assert _aliases(add("a", module="soft").path.parents[1])["alias-a-soft"] == "5e1100048ab875d7\n"
-
-
-def test_an_entry_without_an_alias_has_no_alias_file(add: Add, datasets: Path) -> None:
-    entry = add("")
-    assert is_uid(entry.alias)
-    assert _aliases(datasets) == {}
 
 
 def test_a_name_that_is_taken_is_refused_and_nothing_changes(add: Add, datasets: Path) -> None:
@@ -84,22 +74,10 @@ def test_a_name_that_leads_elsewhere_is_refused(add: Add, name: str, datasets: P
 
 
 def test_a_name_too_long_for_a_folder_is_refused(add: Add) -> None:
-    with pytest.raises(UsageError, match="cannot be a name"):
-        add("x" * 256)
-
-
-def test_a_name_too_long_for_a_folder_is_not_found() -> None:
-    Repositories().writable()
     with pytest.raises(NotFoundError):
         load(Repositories(), "package", "x" * 256)
-
-
-def test_changes_are_merged_object_by_object(add: Add) -> None:
-    entry = add("a", "x", source={"lab": 1, "date": 2})
-    writing.update_entry(entry, {"source": {"lab": 3}, "tags": ["y"]})
-    assert entry.meta() == {"tags": ["y"], "source": {"lab": 3, "date": 2}}
-    writing.update_entry(entry, {"only": 1}, replace=True)
-    assert entry.meta() == {"only": 1}
+    with pytest.raises(UsageError, match="cannot be a name"):
+        add("x" * 256)
 
 
 def test_a_copy_has_its_own_uid_and_all_files(add: Add, other: Repository) -> None:
@@ -130,15 +108,6 @@ def test_info_json_names_the_new_module(add: Add, how: Callable[..., Entry]) -> 
     assert done.info()["backup_module_uid"] == "5e1100048ab875d7"
 
 
-@pytest.mark.parametrize("how", [writing.copy_entry, writing.move_entry])
-def test_neither_copy_nor_move_replaces_an_entry(add: Add, how: Callable[..., Entry]) -> None:
-    entry, there = add("a", "new"), add("b", "old")
-    with pytest.raises(ConflictError, match="dataset:b exists already"):
-        how(entry, Repositories().writable(), "dataset", "b")
-    assert load(Repositories(), "dataset", entry.uid).alias == "a"
-    assert load(Repositories(), "dataset", there.uid).tags() == {"old"}
-
-
 def test_an_entry_renamed_to_its_own_name_stays(add: Add) -> None:
     entry = add("a", "x")
     assert writing.move_entry(entry, Repositories().writable(), "dataset", "a") == entry
@@ -155,13 +124,6 @@ def test_a_new_identity_parts_two_entries_of_one_uid(add: Add, by_hand: Callable
     assert load(Repositories(), "dataset", entry.uid).alias == "a"
 
 
-def test_a_removed_entry_leaves_nothing(add: Add, datasets: Path) -> None:
-    entry = add("a", "x")
-    writing.remove_entry(entry)
-    assert [path.name for path in datasets.rglob("*")] == [".cm"]
-    assert find(Repositories(), "dataset", tags="x") == []
-
-
 _ADDER = """
 import sys
 from ck_repo.errors import ConflictError
@@ -172,7 +134,7 @@ local = repositories.writable()
 sys.stdin.readline()
 for number in range(150):
     try:
-        print(create_entry(repositories, local, "dataset", f"e{number}", {}).uid, flush=True)
+        print(create_entry(local, "dataset", f"e{number}", {}).uid, flush=True)
     except ConflictError:
         pass
 """

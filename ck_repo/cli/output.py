@@ -1,0 +1,70 @@
+"""What a command prints: an answer or an error, as text or as one JSON object."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ck_repo.actions.declare import Answer
+from ck_repo.cli.words import parse
+from ck_repo.errors import CKError
+
+
+@dataclass(frozen=True)
+class Output:
+    """How to print.
+
+    Attributes
+    ----------
+    form
+        ``con`` (text), ``json`` or ``none``.
+    debug
+        Whether an error comes with its traceback.
+    """
+
+    form: str
+    debug: bool
+
+    @classmethod
+    def of(cls, typed: Sequence[str]) -> Output:
+        """What the command line asks for, as far as it can be understood."""
+        try:
+            options = parse(typed).options
+        except CKError:
+            ours = typed[: typed.index("--")] if "--" in typed else typed
+            options = {"out": "json" if "--out=json" in ours else "con", "debug": "--debug" in ours}
+        return cls(str(options.get("out", "con")), bool(options.get("debug")))
+
+    def answer(self, answer: Answer) -> int:
+        """Print an answer; return the exit status."""
+        if self.form == "json":
+            print(json.dumps({"return": 0, **answer.data}, default=str))
+        elif answer.lines and self.form != "none":
+            print("\n".join(answer.lines))
+        sys.stdout.flush()
+        return 0
+
+    def error(self, error: CKError) -> int:
+        """Print an error; return the exit status."""
+        if self.debug:
+            traceback.print_exc()
+        try:
+            if self.form == "json":
+                content: dict[str, Any] = {"return": error.code, "error": str(error)}
+                content |= {key: value for key, value in (("hint", error.hint), ("log", error.log)) if value}
+                print(json.dumps(content))
+                sys.stdout.flush()
+            print(f"ck: error: {error}", file=sys.stderr)
+        except BrokenPipeError:
+            self.reader_left()
+        return error.code
+
+    def reader_left(self) -> int:
+        """The reader of a pipe, `head` say, has left: nothing more is written, and that is no error."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

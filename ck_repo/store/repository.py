@@ -1,0 +1,109 @@
+"""A repository: a folder of modules of entries, described by its .ckr.json."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ck_repo.errors import ConfigError, UsageError
+from ck_repo.store.atomic import write_json
+from ck_repo.store.entry import META, read_json_object
+from ck_repo.store.fields import Fields
+from ck_repo.store.folders import repos_root
+from ck_repo.store.modules import canonical_module, other_names
+from ck_repo.store.uid import is_uid, new_uid
+
+DESCRIPTION = ".ckr.json"
+_LONGEST_NAME = 200  # bytes; what is written beside has a longer one, and file systems take 255
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A folder of modules of entries.
+
+    Attributes
+    ----------
+    alias, uid
+        Its names.
+    path
+        Its folder.
+    url
+        Where it was pulled from; empty if it was not.
+    checkout
+        The commit, tag or branch that it is pinned to; empty if it follows its branch.
+    dependencies
+        Repositories that it needs: (alias, url) each.
+    """
+
+    alias: str
+    uid: str
+    path: Path
+    url: str = ""
+    checkout: str = ""
+    dependencies: tuple[tuple[str, str], ...] = field(default=())
+
+    def module_folder(self, module: str) -> Path:
+        """The folder of a module's entries, under any of its names; it need not exist."""
+        folder = self.path / module
+        if not folder.is_dir():
+            others = [self.path / name for name in other_names(module) if (self.path / name).is_dir()]
+            return others[0] if others else folder
+        return folder
+
+    def modules(self) -> list[str]:
+        """The modules that have a folder here."""
+        try:
+            with os.scandir(self.path) as rows:
+                folders = [row for row in rows if not row.name.startswith(".") and row.is_dir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted({canonical_module(row.name) for row in folders if _holds_entries(row.path)})
+
+
+def _holds_entries(folder: str) -> bool:
+    """Whether a folder is a module's: it has alias files, or an entry without an alias."""
+    if os.path.isdir(os.path.join(folder, ".cm")):
+        return True
+    with os.scandir(folder) as rows:
+        return any(is_uid(row.name) and os.path.isfile(os.path.join(row.path, META)) for row in rows)
+
+
+def read_repository(folder: Path) -> Repository:
+    """Read the repository in `folder` from its .ckr.json."""
+    content = read_json_object(folder / DESCRIPTION)
+    inside = folder.parent == repos_root()  # there the folder's name is the alias, as it is for an entry
+    alias = folder.name if inside else str(content.get("data_alias") or folder.name)
+    uid = str(content.get("data_uid", ""))
+    if not is_uid(uid):
+        raise ConfigError(f"{folder / DESCRIPTION}: data_uid is {uid!r}, not 16 hexadecimal digits")
+    details = Fields(content, folder / DESCRIPTION).fields("dict")
+    needs = [(row.text("repo_uoa"), row.text("repo_url")) for row in details.rows("repo_deps")]
+    return Repository(
+        alias, uid, folder, details.text("url"), details.text("checkout"), tuple(need for need in needs if any(need))
+    )
+
+
+def write_description(folder: Path, alias: str, *, uid: str = "", url: str = "", checkout: str = "") -> None:
+    """Write .ckr.json for a new repository."""
+    details: dict[str, Any] = {"repo_deps": []}
+    if url:
+        details |= {"url": url, "shared": "git", "checkout": checkout}
+    description = {"data_alias": alias, "data_uid": uid or new_uid(), "data_name": alias, "data_uoa": alias, "dict": details}
+    write_json(folder / DESCRIPTION, description)
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that could not be a folder's on every system."""
+    bad = set(name) & set('/\\:*?"<>|\0\n')
+    if not name or bad or name.startswith((".", "-")):
+        raise UsageError(
+            f"{name!r} cannot be a name: "
+            + (f"it holds {''.join(sorted(bad))!r}" if bad else "it is empty or begins with . or -"),
+            hint="use letters, digits, dots, dashes and underscores",
+        )
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        raise UsageError(
+            f"{name[:20]}… cannot be a name: it has {len(os.fsencode(name))} bytes", hint=f"at most {_LONGEST_NAME}"
+        )

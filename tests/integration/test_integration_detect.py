@@ -1,0 +1,75 @@
+"""`ck detect soft`, then what is registered is used."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ck_repo.store.folders import default_repository_root
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A model file of the user's."""
+    return Path(shutil.copy(default_repository_root() / "package/model-demo-ssd/demo_ssd.onnx", tmp_path / "mine.onnx"))
+
+
+def test_a_model_of_one_s_own_is_registered_and_comes_first(ck: Run, model: Path) -> None:
+    answer = ck("detect", "soft:model.onnx", f"--full_path={model}", "--extra_tags=demo,mine")
+    assert answer["env"]["file"] == str(model)
+    assert {"model", "onnx", "mine"} <= set(answer["tags"])
+    (row,) = ck("explain", "package", "--tags=model,demo")["plan"]
+    assert (row["source"], row["name"]) == ("registered", "mine.onnx")
+    assert {"name": "model-demo-ssd", "why": "what is registered comes before packages"} in row["passed_over"]
+
+
+def test_a_model_that_is_gone_is_passed_over(ck: Run, model: Path) -> None:
+    ck("detect", "soft:model.onnx", f"--full_path={model}", "--extra_tags=demo")
+    model.unlink()
+    (row,) = ck("explain", "package", "--tags=model,demo")["plan"]
+    assert row["package"] == "model-demo-ssd"
+    assert f"{model} is gone" in row["passed_over"][0]["why"]
+
+
+def test_forgetting_leaves_the_file(ck: Run, model: Path) -> None:
+    uid = ck("detect", "soft:model.onnx", f"--full_path={model}")["env_uid"]
+    assert ck("rm", f"env:{uid}", "--force")["return"] == 0
+    assert model.exists()
+    assert ck("show", "env")["lst"] == []
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 1000, None])
+def test_a_damaged_model_is_not_registered(ck: Run, model: Path, content: bytes | None) -> None:
+    model.write_bytes(model.read_bytes()[:100_000] if content is None else content)
+    failed = ck("detect", "soft:model.onnx", f"--full_path={model}")
+    assert failed["return"] == 9
+    assert str(model) in failed["error"]
+    assert ck("show", "env")["lst"] == []
+
+
+def test_the_real_images_are_registered_by_one_of_them(ck: Run, data: Path) -> None:
+    image = data / "coco79/val2017/000000000139.jpg"
+    answer = ck("detect", "soft:dataset.coco.2017.val", f"--full_path={image}", "--extra_tags=small")
+    assert answer["env"]["dataset"]["count"] == 79
+    (row,) = ck("explain", "package", "--tags=dataset,coco,val,small")["plan"]
+    assert row["source"] == "registered"
+
+
+def test_an_interpreter_is_registered_and_without_a_path_all_are_listed(ck: Run) -> None:
+    answer = ck("detect", "soft:compiler.python", f"--full_path={sys.executable}")
+    assert answer["env"]["version"] == "{}.{}.{}".format(*sys.version_info[:3])
+    versions = [row["version"] for row in ck("detect", "soft:compiler.python")["lst"]]
+    assert answer["env"]["version"] in versions
+
+
+def test_without_a_path_the_disk_is_not_searched_for_models(ck: Run) -> None:
+    failed = ck("detect", "soft:model.onnx")
+    assert failed["return"] == 2
+    assert "--full_path=" in failed["error"]

@@ -1,0 +1,137 @@
+"""`ck install package` in processes that are killed, that run side by side, and against a server that stops half-way."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from servers import WAIT, Gate, Server, status, until, whole
+
+from ck_repo.store.entry import Entry
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.writing import create_entry
+from ck_repo.venv.environment import DEFAULT_NAME
+
+if TYPE_CHECKING:
+    from conftest import Ck
+
+CONTENT = random.Random(0).randbytes(3_000_000)
+HALF = 2_000_000  # bytes
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+INSTALL = ("install", "package", "--tags=thing")
+
+Start = Callable[..., "Ck"]
+Package = Callable[..., Entry]
+Visible = Callable[[], list[str]]
+
+
+@pytest.fixture
+def venv() -> Entry:
+    """The default venv, as far as a script needs one: an interpreter."""
+    repositories = Repositories()
+    meta = {"template": "none", "python_version": platform.python_version()}
+    entry = create_entry(repositories.writable(), "venv", DEFAULT_NAME, meta)
+    (entry.path / "venv/bin").mkdir(parents=True)
+    (entry.path / "venv/bin/python").symlink_to(sys.executable)
+    return entry
+
+
+def fetched(url: str) -> dict[str, Any]:
+    return {"download": {"url": url, "size": len(CONTENT), "sha256": SHA256}}
+
+
+def test_a_killed_download_goes_on_where_it_stopped(
+    server: Server, start: Start, package: Package, visible: Visible, ck_home: Path
+) -> None:
+    gate = Gate(CONTENT, after=HALF)
+    package("thing", fetched(server.give("/f.bin", gate)), file="f.bin")
+    first = start(*INSTALL)
+    assert gate.reached.wait(WAIT)
+    partial = ck_home / "CK-TOOLS/.cache/partial"
+    until(lambda: any(path.stat().st_size >= HALF // 2 for path in partial.glob("*")))
+    assert visible() == []
+    first.kill()
+    gate.open.set()
+    assert visible() == []
+
+    (part,) = partial.iterdir()
+    there = part.stat().st_size
+    server.give("/f.bin", whole(CONTENT))
+    answer = start(*INSTALL).answer()
+    assert answer["return"] == 0, answer
+    assert server.ranges("/f.bin") == ["", f"bytes={there}-"]
+    assert Path(answer["env"]["file"]).read_bytes() == CONTENT
+    assert visible() == [Path(answer["path"]).name]
+    assert list(partial.iterdir()) == []
+
+
+SCRIPT = """
+import sys, urllib.request
+open("out", "w").write("half")
+urllib.request.urlopen(sys.argv[1]).read()
+open("out", "a").write(" and half")
+"""
+
+
+def test_a_killed_script_leaves_nothing_that_is_taken_for_whole(
+    server: Server, start: Start, package: Package, venv: Entry, visible: Visible
+) -> None:
+    gate = Gate(b"go on")
+    step = {"script": {"file": "make.py", "arguments": [server.give("/go", gate)]}}
+    (package("thing", step, file="out").path / "make.py").write_text(SCRIPT)
+    first = start(*INSTALL, "--trust")
+    assert gate.reached.wait(WAIT)
+    assert visible() == []
+    first.kill()
+    gate.open.set()
+    assert visible() == []
+
+    server.give("/go", whole(b"go on"))
+    answer = start(*INSTALL, "--trust").answer()
+    assert answer["return"] == 0, answer
+    assert Path(answer["env"]["file"]).read_text() == "half and half"
+    assert visible() == [Path(answer["path"]).name]
+
+
+def test_two_installations_at_once_make_one_folder(server: Server, start: Start, package: Package, visible: Visible) -> None:
+    gate = Gate(CONTENT, after=HALF)
+    package("thing", fetched(server.give("/f.bin", gate)), file="f.bin")
+    first = start(*INSTALL)
+    assert gate.reached.wait(WAIT)
+    second = start(*INSTALL)
+    assert second.said("installing thing: another process is at it; waiting")
+    assert visible() == []
+    gate.open.set()
+    answers = [first.answer(), second.answer()]
+    assert [row["return"] for row in answers] == [0, 0], answers
+    assert {row["path"] for row in answers} == {str(Path(answers[0]["path"]).with_name(name)) for name in visible()}
+    assert len(server.requests) == 1
+
+
+def test_two_packages_with_the_same_file_fetch_it_once(server: Server, package: Package, ck: Callable[..., Any]) -> None:
+    url = server.give("/f.bin", whole(CONTENT))
+    package("thing", fetched(url), file="f.bin")
+    package("other", fetched(url), file="f.bin", version="2")
+    paths = [ck("install", "package", f"--tags={name}")["env"]["file"] for name in ("thing", "other")]
+    assert paths[0] != paths[1]
+    assert Path(paths[1]).read_bytes() == CONTENT
+    assert len(server.requests) == 1
+
+
+def test_a_failed_download_is_no_installation_and_the_next_command_makes_it(
+    server: Server, package: Package, ck: Callable[..., Any], visible: Visible
+) -> None:
+    package("thing", fetched(server.give("/f.bin", status(404))), file="f.bin")
+    failed = ck(*INSTALL)
+    assert failed["return"] == 5
+    assert "the server answers 404" in failed["error"]
+    assert visible() == []
+    server.give("/f.bin", whole(CONTENT))
+    assert ck(*INSTALL)["return"] == 0
+    assert len(visible()) == 1

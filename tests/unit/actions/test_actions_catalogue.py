@@ -1,0 +1,76 @@
+"""Modules and their actions: what is there, and that one verb means one thing in all its spellings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ck_repo.actions import catalogue
+from ck_repo.actions.declare import table_lines
+from ck_repo.actions.request import Request, Target
+from ck_repo.errors import NotFoundError, UsageError
+
+Ck = Callable[..., Any]  # the fixture `ck`
+
+
+SPELLINGS = ["ls list", "rm remove delete del", "cp copy", "mv move", "ren rename", "zip pack", "unzip unpack", "load cat",
+             "find where locate", "run benchmark"]  # fmt: skip
+
+
+@pytest.mark.parametrize("spellings", SPELLINGS)
+def test_the_spellings_of_a_verb_do_the_same_in_every_module(spellings: str) -> None:
+    for module in [*catalogue.module_names(), "dataset"]:
+        first, *others = spellings.split()
+        if first in catalogue.actions_of(module):
+            run = catalogue.find_action(module, first).run
+            assert all(catalogue.find_action(module, word).run is run for word in others), module
+
+
+@pytest.mark.parametrize(
+    ("module", "word"),
+    [
+        ("repo", "pull"), ("venv", "create"), ("venv", "activate"), ("soft", "detect"), ("platform.os", "detect"),
+        ("package", "install"), ("env", "show"), ("env", "locate"), ("env", "cat"), ("program", "run"),
+        ("program", "benchmark"), ("experiment", "find"), ("experiment", "zip"), ("repo", "unzip"),
+    ],
+)  # fmt: skip
+def test_what_people_type_is_there(module: str, word: str) -> None:
+    assert catalogue.find_action(module, word).example.startswith("ck ")
+
+
+@pytest.mark.parametrize(
+    ("typed", "module"), [("venv.template", "env_templates"), ("7ed17cb445bb5f69", "venv"), ("soft", "soft")]
+)
+def test_a_module_by_its_other_name_or_uid(typed: str, module: str) -> None:
+    assert catalogue.known_module(typed) == module
+
+
+def test_a_module_of_ones_own_has_the_general_actions(ck: Ck) -> None:
+    with pytest.raises(NotFoundError, match="there is no module 'dataset'"):
+        catalogue.known_module("dataset")
+    ck("add", "dataset:a")
+    assert catalogue.known_module("dataset") == "dataset"
+    assert "search" in catalogue.actions_of("dataset")
+
+
+def test_columns_are_as_wide_as_they_have_to_be() -> None:
+    assert table_lines(("a", "name"), [(1, "x"), (222, "longer")]) == ["a    name", "---  ------", "1    x", "222  longer"]
+
+
+def test_a_request_gives_values_or_defaults() -> None:
+    options = {"tags": "a", "n": 3, "x": 0.5, "quiet": True, "env": {"A": "1"}, "repo_uoa": "other"}
+    request = Request("do", Target("dataset", "a"), options=options)
+    assert (request.text("tags"), request.text("none", "d"), request.flag("quiet"), request.flag("none")) == (
+        "a",
+        "d",
+        True,
+        False,
+    )
+    assert (request.whole("n"), request.number("x"), request.whole("none"), request.number("none")) == (3, 0.5, None, None)
+    assert (request.nested("env"), request.nested("none")) == ({"A": "1"}, {})
+    assert (request.repository, request.with_module("x").entry) == ("other", "a")
+    assert Request("do", Target("dataset", "a", "mine"), options=options).repository == "mine"
+    with pytest.raises(UsageError, match="`ck do dataset:a` needs --zip=\nname it"):
+        request.needed("zip", "name it")

@@ -1,0 +1,297 @@
+"""What people type to add, find, change, copy, pack and remove entries."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Ck = Callable[..., Any]  # the fixture `ck`
+UID = "0123456789abcdef"
+
+
+@pytest.fixture
+def local(ck_home: Path) -> Path:
+    """The folder of `local`."""
+    return ck_home / "CK" / "local"
+
+
+@pytest.fixture
+def three(ck: Ck) -> None:
+    """Three data sets in two repositories."""
+    ck("add", "repo:other")
+    ck("add", "dataset:coco-val", "--tags=coco,val")
+    ck("add", "dataset:coco-train", "--tags=coco,train")
+    ck("add", "other:dataset:shapes", "--tags=shapes,val")
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_add_tells_name_uid_and_folder(ck: Ck, local: Path) -> None:
+    done = ck("add", "dataset:mine", "--tags=coco,mine", "--dict.source=lab", "--dict.size.w=3")
+    assert done.code == 0
+    assert done.out.startswith("added dataset:mine (")
+    assert str(local / "dataset" / "mine") in done.out
+    meta = json.loads((local / "dataset" / "mine" / ".cm" / "meta.json").read_text())
+    assert meta == {"tags": ["coco", "mine"], "source": "lab", "size": {"w": "3"}}
+
+
+def test_add_takes_a_json_object_and_a_uid(ck: Ck) -> None:
+    row = ck("add", "dataset:a", '@@@{"dict": {"n": [1, 2]}}', f"--data_uid={UID}", "--data_name=A name", "--out=json").json
+    assert row["data_uid"] == UID
+    assert ck("load", f"dataset:{UID}", "--out=json").json["dict"] == {"n": [1, 2]}
+    assert ck("info", "dataset:a", "--out=json").json["info"]["data_name"] == "A name"
+
+
+@pytest.mark.parametrize("words", [["other:dataset:a"], ["dataset:a", "--repo_uoa=other"], ["dataset:a", "--repo=other"]])
+def test_add_to_another_repository(ck: Ck, words: list[str], ck_home: Path) -> None:
+    ck("add", "repo:other")
+    assert ck("add", *words, "--out=json").json["path"] == str(ck_home / "CK" / "other" / "dataset" / "a")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["dataset:../x"], "cannot be a name"),
+        (["dataset:a/b"], "cannot be a name"),
+        (["dataset:.."], "cannot be a name"),
+        (["../dataset:a"], "cannot be a name"),
+        (["dataset:a*"], "cannot be a name"),
+        (["dataset:a", "--data_uid=123"], "--data_uid=123 is not 16 hexadecimal digits"),
+        (["dataset:a", "--dict=[1]"], "--dict has to be an object"),
+        (["dataset:a", "dataset:b"], "does not know what to do with 'dataset:b'"),
+    ],
+)
+def test_add_refuses_what_cannot_be(ck: Ck, words: list[str], told: str, local: Path) -> None:
+    done = ck("add", *words)
+    assert done.code == 2
+    assert told in done.err
+    assert list(local.rglob("meta.json")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["dataset"], ["coco-train", "coco-val", "shapes"]),
+        (["dataset:*"], ["coco-train", "coco-val", "shapes"]),
+        (["dataset:coco-*"], ["coco-train", "coco-val"]),
+        (["dataset:shape?"], ["shapes"]),
+        (["other:dataset:"], ["shapes"]),
+        (["dataset", "--repo_uoa=local"], ["coco-train", "coco-val"]),
+        (["dataset", "--tags=val,-shapes"], ["coco-val"]),
+        (["dataset:nonesuch*"], []),
+    ],
+)
+def test_ls(ck: Ck, three: None, words: list[str], names: list[str]) -> None:
+    done = ck("ls", *words)
+    assert (done.code, done.out.split()) == (0, names)
+    assert [row["data_uoa"] for row in ck("ls", *words, "--out=json").json["lst"]] == names
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["--tags=val"], ["dataset:coco-val", "dataset:shapes"]),
+        (["--tags=val,-coco"], ["dataset:shapes"]),
+        (["dataset", "--tags=coco"], ["dataset:coco-train", "dataset:coco-val"]),
+        (["dataset", "--search_string=trai"], ["dataset:coco-train"]),
+        (["dataset", "--tags=nonesuch"], []),
+        (["--tags=val", "--repo_uoa=other"], ["dataset:shapes"]),
+    ],
+)
+def test_search(ck: Ck, three: None, words: list[str], names: list[str]) -> None:
+    assert [name for name in ck("search", *words).out.split() if name.startswith("dataset:")] == names
+
+
+@pytest.mark.parametrize("verb", ["find", "where", "locate"])
+def test_find_prints_the_folder(ck: Ck, three: None, verb: str, local: Path) -> None:
+    assert ck(verb, "dataset:coco-val").out == f"{local / 'dataset' / 'coco-val'}\n"
+
+
+def test_find_of_a_tag_that_nothing_has_names_the_nearest(ck: Ck, three: None) -> None:
+    done = ck("find", "dataset", "--tags=cocoo")
+    assert done.code == 16
+    assert "no dataset has the tag 'cocoo'\ndid you mean coco?" in done.err
+
+
+@pytest.mark.parametrize("verb", ["load", "cat"])
+def test_load_prints_meta_json(ck: Ck, three: None, verb: str) -> None:
+    assert json.loads(ck(verb, "dataset:shapes").out) == {"tags": ["shapes", "val"]}
+    assert ck(verb, "dataset:shapes", "--out=json").json["dict"] == {"tags": ["shapes", "val"]}
+
+
+def test_load_tells_file_and_line_of_a_spoilt_meta(ck: Ck, three: None, local: Path) -> None:
+    meta = local / "dataset" / "coco-val" / ".cm" / "meta.json"
+    meta.write_text('{\n  "tags": ["a",]\n}')
+    done = ck("load", "dataset:coco-val")
+    assert done.code == 3
+    assert f"{meta} is not JSON" in done.err
+    assert "at line 2" in done.err
+
+
+def test_load_wants_one_name(ck: Ck) -> None:
+    done = ck("load", "program")
+    assert done.code == 2
+    assert "`ck load program` needs the name of one entry\n`ck ls program` lists them" in done.err
+
+
+def test_a_module_goes_by_its_uid_too(ck: Ck, three: None, local: Path) -> None:
+    assert ck("ls", "5e1100048ab875d7:model.onnx").out == ck("ls", "soft:model.onnx").out
+    uid = (local / ".cm" / "alias-a-dataset").read_text().strip()
+    assert ck("ls", f"{uid}:shapes").out == "shapes\n"
+
+
+def test_info_tells_names_and_tags(ck: Ck, three: None) -> None:
+    done = ck("info", "dataset:shapes")
+    assert "repo_uoa: other\nmodule_uoa: dataset\ndata_uoa: shapes\n" in done.out
+    assert done.out.endswith("tags: shapes,val\n")
+
+
+def test_update_merges_or_replaces(ck: Ck, three: None) -> None:
+    ck("update", "dataset:shapes", "--dict.a.b=1")
+    ck("update", "dataset:shapes", "--dict.a.c=2", "--tags=new")
+    assert ck("load", "dataset:shapes", "--out=json").json["dict"] == {"tags": ["new"], "a": {"b": "1", "c": "2"}}
+    assert ck("search", "dataset", "--tags=new").out == "dataset:shapes\n"
+    ck("update", "dataset:shapes", '@@@{"dict": {"only": 1}}', "--substitute")
+    assert ck("load", "dataset:shapes", "--out=json").json["dict"] == {"only": 1}
+    assert "nothing to change\ngive --tags= or --dict.KEY=value" in ck("update", "dataset:shapes").err
+
+
+def test_cp_mv_and_ren(ck: Ck, three: None) -> None:
+    uid = ck("info", "dataset:coco-val", "--out=json").json["data_uid"]
+    copy = ck("cp", "dataset:coco-val", "other:dataset:copy", "--out=json").json
+    assert (copy["repo_uoa"], copy["data_uoa"]) == ("other", "copy")
+    assert copy["data_uid"] != uid
+    moved = ck("mv", "dataset:coco-val", "other:dataset:moved", "--out=json").json
+    assert (moved["repo_uoa"], moved["data_uoa"], moved["data_uid"]) == ("other", "moved", uid)
+    assert ck("ren", "dataset:moved", "dataset:renamed").out == f"renamed dataset:moved to dataset:renamed ({uid})\n"
+    assert ck("ren", "dataset:renamed", "again").code == 0
+    assert ck("find", f"dataset:{uid}", "--out=json").json["data_uoa"] == "again"
+    assert ck("ls", "dataset").out.split() == ["coco-train", "again", "copy", "shapes"]
+
+
+@pytest.mark.parametrize("verb", ["cp", "mv", "ren"])
+def test_a_name_that_is_taken_is_kept(ck: Ck, three: None, verb: str) -> None:
+    done = ck(verb, "dataset:coco-val", "dataset:coco-train")
+    assert done.code == 4
+    assert "dataset:coco-train exists already" in done.err
+    assert ck("info", "dataset:coco-train", "--out=json").json["tags"] == ["coco", "train"]
+
+
+@pytest.mark.parametrize("verb", ["cp", "mv", "ren"])
+@pytest.mark.parametrize("more", [[], ["dataset:a", "dataset:b"]])
+def test_two_entries_are_needed(ck: Ck, three: None, verb: str, more: list[str]) -> None:
+    done = ck(verb, "dataset:coco-val", *more)
+    assert done.code == 2
+    assert f"`ck {verb}` needs two entries" in done.err
+
+
+@pytest.mark.parametrize("name", ["named", ""])
+def test_a_new_uid_is_one_by_which_the_entry_is_found(ck: Ck, name: str) -> None:
+    old = ck("add", f"dataset:{name}", "--tags=x", "--out=json").json
+    new = ck("ren", f"dataset:{old['data_uoa']}", "--new_uid", "--out=json").json
+    assert new["data_uid"] != old["data_uid"]
+    assert ck("find", f"dataset:{new['data_uid']}").out == new["path"] + "\n"
+    assert ck("info", f"dataset:{new['data_uid']}", "--out=json").json["data_uid"] == new["data_uid"]
+    assert ck("find", f"dataset:{old['data_uid']}").code == 16
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        (["dataset:coco-val"], ["coco-train", "shapes"]),
+        (["dataset:coco-*"], ["shapes"]),
+        (["dataset:*"], []),
+        (["dataset", "--tags=val"], ["coco-train"]),
+        (["other:dataset:*"], ["coco-train", "coco-val"]),
+    ],
+)
+def test_rm(ck: Ck, three: None, words: list[str], left: list[str]) -> None:
+    assert ck("rm", *words).code == 0
+    assert ck("ls", "dataset").out.split() == left
+
+
+@pytest.mark.parametrize(
+    ("words", "codes", "told"),
+    [
+        (["dataset"], {2}, "remove which dataset?"),
+        (["dataset:coco"], {16}, "there is no dataset:coco"),
+        (["dataset:x*"], {16}, "no dataset matches x*"),
+        (["dataset:../dataset/coco-val"], {2, 16}, "../dataset/coco-val"),
+    ],
+)
+def test_rm_of_nothing_removes_nothing(ck: Ck, three: None, words: list[str], codes: set[int], told: str) -> None:
+    done = ck("rm", *words)
+    assert told in done.err
+    assert done.code in codes
+    assert ck("ls", "dataset").out.split() == ["coco-train", "coco-val", "shapes"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "options", "left"),
+    [("n\n", [], 3), ("\n", [], 3), ("", [], 3), ("y\n", [], 0), ("n\n", ["--quiet"], 0), ("n\n", ["--force"], 0)],
+)
+def test_rm_asks_on_a_terminal(
+    ck: Ck, three: None, typed: str, options: list[str], left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", _Terminal(typed))
+    done = ck("rm", "dataset:*", *options)
+    assert ("remove 3 of dataset: coco-train, coco-val, shapes? [y/N]" in done.err) == (not options)
+    assert len(ck("ls", "dataset").out.split()) == left
+
+
+def test_zip_and_unzip(ck: Ck, three: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    uid = ck("info", "dataset:coco-val", "--out=json").json["data_uid"]
+    assert ck("zip", "local:dataset:*", "--archive_name=new/results.zip").out.startswith("packed 2 entries, ")
+    done = ck("unzip", "dataset", "--zip=new/results.zip")
+    assert done.code == 4
+    assert "nothing was unpacked; --overwrite replaces them" in done.err
+    ck("rm", "local:dataset:*")
+    done = ck("unzip", "dataset", "--zip=new/results.zip")
+    assert [line.split(" to ")[0] for line in done.out.splitlines()] == [
+        "unpacked dataset:coco-train",
+        "unpacked dataset:coco-val",
+    ]
+    assert ck("find", f"dataset:{uid}", "--out=json").json["data_uoa"] == "coco-val"
+    assert ck("ls", "dataset").out.split() == ["coco-train", "coco-val", "shapes"]
+
+
+def test_zip_without_a_name_writes_beside(ck: Ck, three: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert ck("zip", "dataset:shapes", "--out=json").json["path"] == str(tmp_path / "ck-dataset-shapes.zip")
+    done = ck("zip", "dataset:shapes")
+    assert done.code == 4
+    assert "exists already\ngive another name with --archive_name=, or --overwrite" in done.err
+    assert ck("zip", "dataset:shapes", "--overwrite").code == 0
+
+
+def test_unzip_of_a_hostile_archive_brings_nothing(ck: Ck, tmp_path: Path, local: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as file:
+        file.writestr("experiment/good/.cm/meta.json", "{}")
+        file.writestr("../../../out", "x")
+    done = ck("unzip", "experiment", f"--zip={tmp_path / 'bad.zip'}", "--out=json")
+    assert done.json["return"] == done.code == 5
+    assert "'../../../out' would be written outside the folder" in done.json["error"]
+    assert list(local.rglob("good")) == []
+
+
+@pytest.mark.parametrize(("words", "code"), [([], 2), (["--zip=nowhere.zip"], 16)])
+def test_unzip_wants_a_file(ck: Ck, words: list[str], code: int) -> None:
+    assert ck("unzip", "experiment", *words).code == code
+
+
+def test_unzip_brings_a_module_that_is_new_here(ck: Ck, three: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ck("zip", "dataset:shapes", f"--archive_name={tmp_path / 'a.zip'}")
+    monkeypatch.setenv("CK_REPOS", str(tmp_path / "another machine"))
+    assert ck("unzip", "dataset", f"--zip={tmp_path / 'a.zip'}").code == 0
+    assert ck("ls", "dataset").out == "shapes\n"

@@ -1,0 +1,84 @@
+"""Progress is shown on stderr: lines where it is no terminal, bars where it is one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from ck_repo import progress
+from ck_repo.cli import progress as shown
+
+
+@pytest.fixture
+def talkative(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every step is long enough to be worth a word."""
+    monkeypatch.setattr(shown, "_QUIET_FOR", 0.0)
+    monkeypatch.setattr(shown, "_EVERY", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def _quiet_again() -> Iterator[None]:
+    before = progress._sink
+    yield
+    progress.send_to(before)
+
+
+def _step() -> None:
+    with progress.task("fetching x", 2e6, "B") as task:
+        task.advance_to(1e6)
+        task.advance_to(2e6, 4e6, "slow")
+    progress.say("between")
+
+
+def test_lines_go_to_stderr_only(talkative: None, capsys: pytest.CaptureFixture[str]) -> None:
+    progress.send_to(shown.console_sink())
+    _step()
+    printed = capsys.readouterr()
+    lines = printed.err.splitlines()
+    assert lines[:2] == ["fetching x: 1.0 MB of 2.0 MB", "fetching x: 2.0 MB of 4.0 MB, slow"]
+    assert lines[2].startswith("fetching x: ")
+    assert lines[3:] == ["between"]
+    assert printed.out == ""
+
+
+def test_bars_go_to_stderr_only(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    bars = shown.console_sink()
+    assert isinstance(bars, shown._Bars)
+    outer, inner = bars.begin("outer step", 2, "images"), bars.begin("inner step", None, "s")
+    for task in (outer, inner):
+        task._begun = 0.0  # it has lasted long enough to be worth a bar
+        task.advance_to(1)
+    bars.say("between [bold]")
+    inner.close()
+    outer.close()
+    printed = capsys.readouterr()
+    assert all(text in printed.err for text in ("outer step", "1 images of 2 images", "inner step", "between [bold]"))
+    assert printed.out == ""
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_short_step_needs_no_word(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    progress.send_to(shown.console_sink())
+    with progress.task("short", 1) as task:
+        task.advance_to(1)
+    assert capsys.readouterr() == ("", "")
+
+
+def _failing_step() -> None:
+    with progress.task("failing", 3, "steps") as task:
+        task.advance_to(1)
+        raise ValueError("odd")
+
+
+def test_a_step_that_fails_is_closed(talkative: None, capsys: pytest.CaptureFixture[str]) -> None:
+    progress.send_to(shown.console_sink())
+    with pytest.raises(ValueError, match="odd"):
+        _failing_step()
+    assert len(capsys.readouterr().err.splitlines()) == 2

@@ -1,0 +1,143 @@
+"""Experiments are there whole or not at all; of a failed run the logs stay, of an interrupted one nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from ck_repo.errors import ConflictError, NotFoundError, RunError, UsageError
+from ck_repo.record.experiment import Recording
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find, load
+
+
+@pytest.fixture
+def repositories() -> Repositories:
+    return Repositories()
+
+
+def home(repositories: Repositories) -> Path:
+    return repositories.get("local").path / "experiment"
+
+
+def names(repositories: Repositories) -> list[str]:
+    return [row.alias for row in find(repositories, "experiment")]
+
+
+def record(repositories: Repositories, alias: str = "", repository: str = "") -> Recording:
+    recording = Recording(repositories, repository, alias)
+    with recording.folder() as folder:
+        (folder / "results.json").write_text("{}")
+        recording.publish(folder, {"tags": ["experiment", "quick"]})
+    return recording
+
+
+def fail(repositories: Repositories, text: str = "no memory") -> RunError:
+    def run() -> None:
+        with Recording(repositories).folder() as folder:
+            (folder / "stderr.log").write_text(text)
+            raise RunError("the benchmark failed", log=folder / "stderr.log")
+
+    with pytest.raises(RunError) as caught:
+        run()
+    return caught.value
+
+
+def test_experiment_is_found_by_alias_uid_and_tags(repositories: Repositories) -> None:
+    uid = record(repositories, "mine").uid
+    by_alias, by_uid = load(repositories, "experiment", "mine"), load(repositories, "experiment", uid)
+    assert by_alias == by_uid
+    assert by_alias.uid == uid
+    assert (by_alias.path / "results.json").exists()
+    assert [row.alias for row in find(repositories, "experiment", tags="quick")] == ["mine"]
+
+
+def test_nothing_is_to_be_seen_before_the_end(repositories: Repositories) -> None:
+    recording = Recording(repositories, "", "mine")
+    with recording.folder() as folder:
+        (folder / "spec.json").write_text("{}")
+        assert names(repositories) == []
+        recording.publish(folder, {})
+    assert names(repositories) == ["mine"]
+    assert not list(home(repositories).glob(".run-*"))
+
+
+def test_name_that_is_taken_is_refused_at_once(repositories: Repositories) -> None:
+    record(repositories, "mine")
+    with pytest.raises(ConflictError, match="experiment:mine exists already") as caught:
+        Recording(repositories, "", "mine")
+    assert "--record=NAME" in caught.value.hint
+
+
+@pytest.mark.parametrize("alias", ["a/b", "../a", ".hidden", "a:b", "a*"])
+def test_name_that_could_not_be_a_folder_is_refused(repositories: Repositories, alias: str) -> None:
+    with pytest.raises(UsageError, match="cannot be a name"):
+        Recording(repositories, "", alias)
+
+
+def test_other_repository_may_be_recorded_in(repositories: Repositories) -> None:
+    repositories.add("my-results")
+    record(repositories, "mine", "my-results")
+    assert load(repositories, "experiment", "mine").repository == "my-results"
+    record(repositories, "mine")  # the name is free here
+    with pytest.raises(NotFoundError):
+        Recording(repositories, "no-such", "mine")
+
+
+def test_logs_of_a_failure_stay_and_the_message_says_where(repositories: Repositories) -> None:
+    error = fail(repositories, "no memory")
+    assert Path(error.log).read_text() == "no memory"
+    assert Path(error.log).parent.name.startswith(".failed-")
+    assert names(repositories) == []
+    assert not list(home(repositories).glob(".run-*"))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_interrupted_run_leaves_nothing(repositories: Repositories, error: type[BaseException]) -> None:
+    def run() -> None:
+        with Recording(repositories).folder() as folder:
+            (folder / "performance").mkdir()
+            (folder / "performance" / "mlperf_log_detail.txt").write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        run()
+    assert [path.name for path in home(repositories).iterdir()] == [".cm"]
+
+
+def test_failure_to_publish_keeps_what_was_measured(repositories: Repositories) -> None:
+    """Two runs with one name at once: the second to end must not lose its results."""
+    first, second = Recording(repositories, "", "mine"), Recording(repositories, "", "mine")
+
+    def run(recording: Recording) -> None:
+        with recording.folder() as folder:
+            (folder / "results.json").write_text("{}")
+            recording.publish(folder, {})
+
+    run(first)
+    with pytest.raises(ConflictError, match="mine exists already"):
+        run(second)
+    kept = home(repositories) / f".failed-{second.uid}"
+    assert (kept / "results.json").exists()
+
+
+def test_last_five_failures_are_kept(repositories: Repositories) -> None:
+    logs = []
+    for age in range(8, 0, -1):
+        logs.append(Path(fail(repositories, f"{age} hours ago").log))
+        stamp = time.time() - 3600 * age
+        os.utime(logs[-1].parent, (stamp, stamp))
+    assert [log.exists() for log in logs] == [False] * 3 + [True] * 5
+
+
+def test_folder_of_a_process_that_was_killed_goes_after_a_day(repositories: Repositories) -> None:
+    record(repositories, "first")
+    old, young = home(repositories) / ".run-0123456789abcdef", home(repositories) / ".run-fedcba9876543210"
+    for path, age in ((old, 2 * 86400), (young, 3600)):
+        path.mkdir()
+        os.utime(path, (time.time() - age, time.time() - age))
+    record(repositories, "second")
+    assert (old.exists(), young.exists()) == (False, True)

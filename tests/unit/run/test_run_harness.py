@@ -1,0 +1,194 @@
+"""Starting the harness: its progress moves the bar, its words go to the log, and its failure is told with the cause."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from ck_repo import progress
+from ck_repo.errors import RunError
+from ck_repo.run.harness import run_harness
+
+Run = Callable[[str], dict[str, Any]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The run folder."""
+    path = tmp_path / "run"
+    path.mkdir()
+    (path / "spec.json").write_text('{"version": 1}')
+    return path
+
+
+@pytest.fixture
+def run(tmp_path: Path, folder: Path) -> Run:
+    """Run a harness with that code; `folder` is its run folder."""
+
+    def call(code: str) -> dict[str, Any]:
+        package = tmp_path / "program" / "toy_harness"
+        package.mkdir(parents=True)
+        head = "import json, os, signal, sys\nfrom pathlib import Path\nspec = Path(sys.argv[1])\nfolder = spec.parent\n"
+        (package / "__main__.py").write_text(head + dedent(code))
+        return run_harness(Path(sys.executable), tmp_path / "program", "toy_harness", folder / "spec.json")
+
+    return call
+
+
+def test_results_of_the_harness_come_back(run: Run) -> None:
+    code = '(folder / "results.json").write_text(json.dumps({"read": json.loads(spec.read_text()), "cwd": os.getcwd()}))'
+    found = run(code)
+    assert found["read"] == {"version": 1}
+    assert found["cwd"].endswith("/run")
+
+
+def test_output_goes_to_the_logs_beside_the_spec(run: Run, folder: Path) -> None:
+    run('print("hello")\nprint("a warning", file=sys.stderr)\n(folder / "results.json").write_text("{}")')
+    assert (folder / "stdout.log").read_text() == "hello\n"
+    assert (folder / "stderr.log").read_text() == "a warning\n"
+
+
+class Bars:
+    """Keeps what is reported."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[Any, ...]] = []
+
+    def begin(self, title: str, total: float | None, unit: str) -> Bars:
+        self.rows.append(("begin", title, total, unit))
+        return self
+
+    def advance_to(self, done: float, total: float | None = None, note: str = "") -> None:
+        self.rows.append(("done", done, total))
+
+    def close(self) -> None:
+        self.rows.append(("close",))
+
+    def say(self, text: str) -> None:
+        pass
+
+
+@pytest.fixture
+def bars() -> Iterator[Bars]:
+    before, found = progress._sink, Bars()
+    progress.send_to(found)
+    yield found
+    progress.send_to(before)
+
+
+def test_progress_moves_the_bar_and_is_not_in_the_log(run: Run, folder: Path, bars: Bars) -> None:
+    run("""
+        print(json.dumps({"progress": "drawing", "done": 1, "total": 2, "unit": "images"}))
+        print("between")
+        print(json.dumps({"progress": "drawing", "done": 2, "total": 2, "unit": "images"}))
+        print(json.dumps({"progress": "scoring", "done": 0, "total": None, "unit": ""}))
+        print('{"progress": cut short')
+        (folder / "results.json").write_text("{}")
+    """)
+    assert bars.rows == [
+        ("begin", "drawing", 2, "images"), ("done", 1, 2), ("done", 2, 2), ("close",),
+        ("begin", "scoring", None, ""), ("done", 0, None), ("close",),
+    ]  # fmt: skip
+    assert (folder / "stdout.log").read_text() == 'between\n{"progress": cut short\n'
+
+
+def test_harness_has_a_python_path_of_its_own(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own packages and a shell's active venv have no part in what is measured."""
+    monkeypatch.setenv("PYTHONPATH", "/somewhere")
+    monkeypatch.setenv("PYTHONHOME", "")
+    monkeypatch.setenv("VIRTUAL_ENV", "/elsewhere")
+    found = run('(folder / "results.json").write_text(json.dumps(dict(os.environ)))')
+    assert found["PYTHONPATH"] == str(tmp_path / "program")
+    assert not {"VIRTUAL_ENV", "PYTHONHOME"} & set(found)
+
+
+def test_cause_that_the_harness_tells_is_the_message(run: Run, folder: Path) -> None:
+    with pytest.raises(RunError) as caught:
+        run("""
+            (folder / "error.json").write_text(json.dumps({"error": "1.png is empty", "hint": "fetch the data set again"}))
+            sys.exit(3)
+        """)
+    assert str(caught.value) == (
+        f"the benchmark failed: 1.png is empty\nwhole log: {folder / 'stderr.log'}\nfetch the data set again"
+    )
+
+
+def test_failure_without_a_cause_shows_the_end_of_the_log(run: Run, folder: Path) -> None:
+    with pytest.raises(RunError) as caught:
+        run('print("first line", *range(40), "division by zero", sep="\\n", file=sys.stderr)\nsys.exit(9)')
+    told = str(caught.value)
+    assert "ended with exit status 9" in told
+    assert "division by zero" in told
+    assert "first line" not in told
+    assert str(folder / "stderr.log") in told
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV"])
+def test_harness_that_was_killed_is_told_with_the_signal(run: Run, name: str) -> None:
+    with pytest.raises(RunError, match=f"was ended by signal {name}") as caught:
+        run(f"import resource\nresource.setrlimit(resource.RLIMIT_CORE, (0, 0))\nos.kill(os.getpid(), signal.{name})")
+    assert ("out of memory" in caught.value.hint) == (name == "SIGKILL")
+
+
+def test_success_without_results_is_a_failure(run: Run) -> None:
+    with pytest.raises(RunError, match="ended with exit status 0 and left no results"):
+        run("pass")
+
+
+def test_results_of_a_run_that_failed_do_not_count(run: Run) -> None:
+    with pytest.raises(RunError, match="exit status 1"):
+        run('(folder / "results.json").write_text("{}")\nsys.exit(1)')
+
+
+def test_stdin_of_the_harness_stays_open(run: Run) -> None:
+    """It ends when its stdin closes."""
+    found = run("""
+        import select
+        ready, _, _ = select.select([0], [], [], 0)
+        (folder / "results.json").write_text(json.dumps({"closed": bool(ready)}))
+    """)
+    assert found == {"closed": False}
+
+
+CALL = """
+import sys
+from pathlib import Path
+from ck_repo.run.harness import run_harness
+run_harness(Path(sys.executable), Path(sys.argv[1]), "toy_harness", Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_interrupted_engine_leaves_no_harness(tmp_path: Path, folder: Path, stubborn: bool) -> None:
+    """Even one that does not listen to SIGTERM."""
+    package = tmp_path / "program" / "toy_harness"
+    package.mkdir(parents=True)
+    ignore = "signal.signal(signal.SIGTERM, signal.SIG_IGN)" if stubborn else ""
+    (package / "__main__.py").write_text(
+        f"import os, signal\nfrom pathlib import Path\n{ignore}\nprint('ready', os.getpid(), flush=True)\nsignal.pause()\n"
+    )
+    patience = "import ck_repo.child\nck_repo.child._GRACE = 0.2\n"
+    process = subprocess.Popen(
+        [sys.executable, "-c", patience + CALL, str(tmp_path / "program"), str(folder / "spec.json")], stderr=subprocess.PIPE
+    )
+    pid = int(wait_for(folder / "stdout.log", process).split()[1])
+    process.send_signal(2)
+    assert b"KeyboardInterrupt" in process.communicate(timeout=30)[1]
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def wait_for(path: Path, process: subprocess.Popen[bytes]) -> str:
+    """The line that the harness has logged."""
+    while not (path.exists() and path.read_text().endswith("\n")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    return path.read_text()

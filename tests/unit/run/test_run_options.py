@@ -1,0 +1,102 @@
+"""Options of a run: what the public pages type is understood, anything else is told with what is near."""
+
+from __future__ import annotations
+
+import pytest
+
+from ck_repo.errors import CKError, NotFoundError, UsageError
+from ck_repo.run.options import MODES, SCENARIOS, RunOptions, from_cmd_key, from_environment, from_extra_ops
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("mode", MODES[:2])
+def test_every_cmd_key_of_ck(mode: str, scenario: str) -> None:
+    """facts/ck.md: cmd keys {accuracy,performance}-{singlestream,multistream,server,offline}."""
+    assert from_cmd_key(f"{mode}-{scenario}") == {"mode": mode, "scenario": scenario}
+
+
+@pytest.mark.parametrize("key", ["accuracy", "offline", "accuracy-", "Accuracy-Offline", "both-offline", ""])
+def test_other_cmd_keys_are_refused(key: str) -> None:
+    with pytest.raises(NotFoundError, match="there is no cmd_key"):
+        from_cmd_key(key)
+
+
+def test_environment_of_the_public_pages() -> None:
+    """facts/ck.md, "What people type"."""
+    typed = {
+        "CK_LOADGEN_SCENARIO": "SingleStream",
+        "CK_LOADGEN_MODE": "PerformanceOnly",
+        "CK_LOADGEN_DATASET_SIZE": "1024",
+        "CK_LOADGEN_TARGET_LATENCY": "20",
+    }
+    expected = {"scenario": "singlestream", "mode": "performance", "count": 1024, "target_latency": 20.0}
+    assert from_environment(typed) == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"), [("AccuracyOnly", "accuracy"), ("PerformanceOnly", "performance"), ("SubmissionRun", "both")]
+)
+def test_modes_of_loadgen(mode: str, expected: str) -> None:
+    assert from_environment({"CK_LOADGEN_MODE": mode}) == {"mode": expected}
+
+
+@pytest.mark.parametrize("scenario", ["SingleStream", "MultiStream", "Server", "Offline", "offline"])
+def test_scenarios_of_loadgen(scenario: str) -> None:
+    assert from_environment({"CK_LOADGEN_SCENARIO": scenario}) == {"scenario": scenario.lower()}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("--time 60", {"seconds": 60.0}),
+        ("--time 60 --qps 200 --max-latency 0.1", {"seconds": 60.0, "target_qps": 200.0, "target_latency": 100.0}),
+        ("--count=10 --max-batchsize=4", {"count": 10, "batch_size": 4}),
+        ("--samples-per-query 8 --threads 2", {"samples_per_query": 8, "threads": 2}),
+        ("", {}),
+    ],
+)
+def test_extra_ops_of_the_public_pages(text: str, expected: dict[str, float]) -> None:
+    """facts/ck.md; the reference gives --max-latency in seconds."""
+    assert from_extra_ops(text) == expected
+    assert from_environment({"EXTRA_OPS": text}) == expected
+
+
+@pytest.mark.parametrize(
+    ("env", "near"),
+    [
+        ({"CK_LOADGEN_SCENARO": "Offline"}, "CK_LOADGEN_SCENARIO"),
+        ({"CK_BATCHSIZE": "1"}, "CK_BATCH_SIZE"),
+        ({"CK_LOADGEN_SCENARIO": "SingelStream"}, "singlestream"),
+        ({"CK_LOADGEN_MODE": "Accuracy"}, "AccuracyOnly"),
+        ({"EXTRA_OPS": "--tme 60"}, "--time"),
+        ({"EXTRA_OPS": "60"}, "--time"),
+    ],
+)
+def test_what_is_not_understood_is_told_with_what_is(env: dict[str, str], near: str) -> None:
+    with pytest.raises(CKError) as caught:
+        from_environment(env)
+    assert near in caught.value.hint
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "many", "", "1.5"])
+def test_counts_have_to_be_whole_and_more_than_0(value: str) -> None:
+    with pytest.raises(UsageError, match="CK_LOADGEN_DATASET_SIZE"):
+        from_environment({"CK_LOADGEN_DATASET_SIZE": value})
+
+
+@pytest.mark.parametrize("value", ["0", "-0.5", "nan", "inf", "fast", ""])
+def test_rates_have_to_be_more_than_0(value: str) -> None:
+    with pytest.raises(UsageError, match=r"EXTRA_OPS --qps"):
+        from_extra_ops(f"--qps {value}")
+
+
+@pytest.mark.parametrize("text", ["--time '60", '--time "'])
+def test_quote_that_does_not_end_is_told(text: str) -> None:
+    with pytest.raises(UsageError, match="EXTRA_OPS"):
+        from_extra_ops(text)
+
+
+def test_accuracy_comes_before_performance() -> None:
+    """A wrong answer is told before the longer test begins."""
+    assert RunOptions(mode="both").modes == ("accuracy", "performance")
+    assert RunOptions(mode="performance").modes == ("performance",)

@@ -1,0 +1,206 @@
+"""The workflow of `ck run`, on a toy benchmark: what is resolved, what is handed over, what is recorded."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ck_repo.errors import CKError, ConflictError, InstallError, RunError, UsageError
+from ck_repo.run.options import RunOptions
+from ck_repo.run.pipeline import RunRecord, execute
+from ck_repo.run.prepare import RunPlan, prepare
+from ck_repo.store.entry import Entry
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find
+from ck_repo.store.writing import create_entry
+
+HARNESS = """
+import json, os, signal, sys
+from pathlib import Path
+spec = json.loads(Path(sys.argv[1]).read_text())
+print("so far so good")
+results = {"model": spec["model"]["name"], "scenario": spec["scenario"], "accuracy": {"mAP": 0.5}}
+results["found"] = [Path(spec["model"]["path"]).read_text(), Path(spec["dataset"]["annotations"]).name]
+"""
+WELL = 'Path("results.json").write_text(json.dumps(results))\n'
+
+
+class Bench:
+    """A repository with a toy benchmark, and a venv."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.repositories = Repositories()
+        self.local = self.repositories.writable()
+        self.program = self.entry(
+            "program", "toy-bench", harness="toy_harness",
+            deps={
+                "weights": {"tags": ["model"], "default_tags": ["plain"]},
+                "dataset": {"tags": ["dataset"]},
+                "framework": {"tags": ["framework"], "when": {"backend": "toy"}},
+            },
+        )  # fmt: skip
+        model = {"profile": "coco-300", "backend": "toy", "input": "image", "dataset": "dataset,toy-set"}
+        for alias, tag in (("toy-model", "plain"), ("other-model", "fancy")):
+            self.copied(alias, f"{alias}.txt", tags=["model", tag], model=model)
+        dataset = {"images": "images", "annotations": "a.json"}
+        for alias in ("toy-set", "z-other-set"):
+            self.copied(alias, "a.json", tags=["dataset"], dataset=dataset)
+        self.copied("toy-framework", "f.txt", tags=["framework"])
+        self.venv = self.entry("venv", "mlperf-inference", template="toy", python_version="3.11.7")
+        (self.venv.path / "venv" / "bin").mkdir(parents=True)
+        (self.venv.path / "venv" / "bin" / "python").symlink_to(sys.executable)
+
+    def entry(self, module: str, alias: str, **meta: Any) -> Entry:
+        return create_entry(self.local, module, alias, meta)
+
+    def copied(self, alias: str, file: str, **meta: Any) -> None:
+        """A package whose recipe copies one file."""
+        row = self.entry("package", alias, file=file, install=[{"copy": {"file": file}}], **meta)
+        (row.path / file).write_text(alias)
+
+    def plan(self, **options: Any) -> RunPlan:
+        return prepare(self.repositories, self.program, RunOptions(**options))
+
+    def run(self, code: str = WELL, name: str = "", **options: Any) -> RunRecord:
+        package = self.program.path / "toy_harness"
+        package.mkdir(exist_ok=True)
+        (package / "__main__.py").write_text(HARNESS + code)
+        return execute(self.repositories, self.plan(**options), name=name, tags=["mine"])
+
+    def experiments(self) -> list[str]:
+        return [row.alias for row in find(self.repositories, "experiment")]
+
+    def left(self) -> list[Path]:
+        """Folders beside the experiments."""
+        return [path for path in (self.local.path / "experiment").glob(".*") if path.name != ".cm"]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_run_is_recorded_with_what_took_part_in_it(bench: Bench) -> None:
+    record = bench.run(name="first", count=7)
+    meta = record.experiment.meta()
+    assert bench.experiments() == ["first"]
+    assert record.results == meta["results"]
+    assert record.results["found"] == ["toy-model", "a.json"]
+    assert meta["options"]["count"] == 7
+    assert meta["spec"]["count"] == 7
+    assert meta["program"]["uid"] == bench.program.uid
+    assert len(meta["model"]["digest"]) == len(meta["dataset"]["digest"]) == 64
+    assert meta["platform"]["cores_logical"] > 0
+    assert meta["venv"]["name"] == "mlperf-inference"
+    assert list(meta["repositories"]) == ["local"]
+    assert {"offline", "toy", "accuracy", "performance", "mine", "toy-model", "toy-set"} <= set(meta["tags"])
+
+
+def test_run_folder_holds_spec_logs_and_configuration(bench: Bench) -> None:
+    """design.md, Contracts; LoadGen's own files are the harness's part."""
+    path = bench.run().experiment.path
+    assert json.loads((path / "spec.json").read_text())["model"]["name"] == "toy-model"
+    assert (path / "stdout.log").read_text() == "so far so good\n"
+    for mode in ("accuracy", "performance"):
+        assert {row.name for row in (path / mode).iterdir()} == {"mlperf.conf", "user.conf"}
+
+
+def test_name_that_is_taken_is_told_before_the_run(bench: Bench) -> None:
+    bench.run(name="first")
+    with pytest.raises(ConflictError, match="experiment:first exists already"):
+        bench.run('Path("/nowhere").write_text("the harness ran")', name="first")
+    assert bench.experiments() == ["first"]
+
+
+def test_failure_of_the_harness_keeps_its_logs_where_the_message_says(bench: Bench) -> None:
+    with pytest.raises(RunError, match="ended with exit status 5") as caught:
+        bench.run('print("no memory", file=sys.stderr)\nsys.exit(5)')
+    assert Path(caught.value.log).read_text() == "no memory\n"
+    assert "no memory" in caught.value.tail
+    assert bench.experiments() == []
+    assert [path.name.split("-")[0] for path in bench.left()] == [".failed"]
+
+
+def test_results_stay_when_another_run_took_the_name_meanwhile(bench: Bench) -> None:
+    """A run of ten minutes is not thrown away for its name."""
+    taken = bench.local.path / "experiment" / "mine"
+    with pytest.raises(ConflictError, match="mine exists already"):
+        bench.run(f"Path({str(taken)!r}).mkdir()\n{WELL}", name="mine")
+    kept = [path for path in bench.left() if path.name.startswith(".failed-")]
+    assert [(path / "results.json").exists() for path in kept] == [True]
+
+
+def test_second_run_installs_nothing_again(bench: Bench) -> None:
+    bench.run()
+    tools = sorted(path.name for path in (bench.home / "CK-TOOLS").iterdir() if path.is_dir())
+    plan = bench.plan()
+    assert all(choice.ready for choice in plan.choices.values())
+    bench.run()
+    assert sorted(path.name for path in (bench.home / "CK-TOOLS").iterdir() if path.is_dir()) == tools
+
+
+def test_plan_changes_nothing(bench: Bench) -> None:
+    before = sorted(bench.home.rglob("*.json"))
+    plan = bench.plan()
+    assert not any(choice.ready for choice in plan.choices.values())
+    assert sorted(bench.home.rglob("*.json")) == before
+    assert not (bench.home / "CK-TOOLS").exists()
+
+
+@pytest.mark.parametrize("options", [{"model": "other-model"}, {"model": "fancy"}, {"added_tags": {"weights": "fancy"}}])
+def test_model_is_chosen_by_alias_tag_or_dependency(bench: Bench, options: dict[str, Any]) -> None:
+    assert bench.plan(**options).choices["weights"].name == "other-model"
+
+
+def test_data_set_is_the_models_own_unless_told(bench: Bench) -> None:
+    assert bench.plan().choices["dataset"].name == "toy-set"
+    assert bench.plan(dataset="z-other-set").choices["dataset"].name == "z-other-set"
+    assert bench.plan(added_tags={"dataset": "z-other-set"}).choices["dataset"].name == "z-other-set"
+
+
+def test_backend_is_the_models_own(bench: Bench) -> None:
+    plan = bench.plan()
+    assert plan.backend == "toy"
+    assert plan.choices["framework"].name == "toy-framework"
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        ({"backend": "torch"}, UsageError, "no backend 'torch'"),
+        ({"added_tags": {"weihgts": "x"}}, UsageError, "no dependency 'weihgts'"),
+        ({"model": "no-such"}, CKError, "no-such"),
+        ({"dataset": "no-such"}, CKError, "no-such"),
+    ],
+)
+def test_what_cannot_be_had_is_told(bench: Bench, options: dict[str, Any], kind: type[CKError], message: str) -> None:
+    with pytest.raises(kind, match=message) as caught:
+        bench.plan(**options)
+    assert caught.value.hint
+
+
+def test_venv_whose_python_has_vanished_is_told(bench: Bench) -> None:
+    (bench.venv.path / "venv" / "bin" / "python").unlink()
+    with pytest.raises(InstallError, match="has vanished"):
+        bench.plan()
+
+
+@pytest.mark.parametrize(
+    ("model", "count"), [({}, 256), ({"benchmark": "ssd-resnet34"}, 64), ({"profile": "coco-1200-pt"}, 64)]
+)
+def test_rules_are_those_of_the_models_benchmark(bench: Bench, model: dict[str, str], count: int) -> None:
+    bench.copied("odd-model", "odd.txt", tags=["model", "odd"], model={"profile": "coco-300", "backend": "toy", **model})
+    record = bench.run(model="odd", dataset="toy-set")
+    assert record.experiment.meta()["spec"]["loadgen"]["performance_sample_count"] == count
+
+
+def test_program_without_a_harness_is_told_with_its_file(bench: Bench) -> None:
+    path = bench.program.path / ".cm" / "meta.json"
+    path.write_text(json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "harness"}))
+    with pytest.raises(CKError, match=r"meta\.json: harness"):
+        bench.run()

@@ -1,0 +1,229 @@
+"""Repositories come by git, stay where they are pinned, and nothing of what comes is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ck_repo.cli.main import main
+from ck_repo.errors import CKError, ConflictError, StorageError, UsageError
+from ck_repo.store import git
+from ck_repo.store.folders import repos_root
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find
+
+New = Callable[..., Any]  # the fixture `upstream`
+
+
+def _pull(name: str = "", url: str = "", checkout: str = "") -> list[str]:
+    return [f"{row.alias}: {did}" for row, did in git.pull(Repositories(), name, url, checkout)]
+
+
+def _listed() -> list[str]:
+    return sorted(path.name for path in repos_root().iterdir() if path.name != ".locks") if repos_root().is_dir() else []
+
+
+def test_pull_clones_and_its_entries_are_found(upstream: New) -> None:
+    there = upstream("mine")
+    commit = there.commit("dataset/a/.cm/meta.json", '{"tags": ["x"]}')
+    there.commit("dataset/.cm/alias-a-a", "0123456789abcdef\n")
+    commit = there.git("rev-parse", "--short=12", "HEAD")
+    assert _pull(url=there.url) == [f"mine: cloned at {commit}"]
+    assert [entry.repository for entry in find(Repositories(), "dataset", tags="x")] == ["mine"]
+
+
+def test_a_second_pull_brings_what_is_new(upstream: New) -> None:
+    there = upstream("mine")
+    old = there.commit("a")
+    there.git("clone", "--quiet", "--bare", ".", f"{there.url}.git")
+    assert _pull("any-name", f"{there.url}.git") == [f"any-name: cloned at {old}"]
+    assert _pull("any-name") == [f"any-name: up to date at {old}"]
+    new = there.commit("b")
+    there.git("push", "--quiet", f"{there.url}.git", "main")
+    assert _pull("any-name") == [f"any-name: updated from {old} to {new}"]
+    assert (repos_root() / "any-name" / "b").exists()
+
+
+def test_a_pinned_repository_stays_until_another_pin_is_given(upstream: New) -> None:
+    there = upstream("mine")
+    old = there.commit("a")
+    new = there.commit("b")
+    assert _pull(url=there.url, checkout=old) == [f"mine: cloned at {old}"]
+    assert _pull("mine") == [f"mine: pinned at {old}"]
+    assert not (repos_root() / "mine" / "b").exists()
+    _pull("mine", checkout="main")
+    assert git.commit_of(repos_root() / "mine") == new
+
+
+def test_a_branch_and_a_tag_can_be_checked_out(upstream: New) -> None:
+    there = upstream("mine")
+    there.git("checkout", "--quiet", "-b", "other")
+    commit = there.commit("on-other")
+    there.git("tag", "v1")
+    there.git("checkout", "--quiet", "main")
+    assert _pull(url=there.url, checkout="other") == [f"mine: cloned at {commit}"]
+    there.git("checkout", "--quiet", "other")
+    newer = there.commit("newer")
+    assert _pull("mine") == [f"mine: updated from {commit} to {newer}"]
+    assert _pull("mine", checkout="v1") == [f"mine: pinned at {commit}"]
+
+
+def test_repositories_that_it_needs_come_too(upstream: New) -> None:
+    below = upstream("below")
+    middle = upstream("middle", ("below", below.url))
+    top = upstream("top", ("", middle.url), ("local", ""))
+    assert [line.split(":")[0] for line in _pull(url=top.url)] == ["top", "middle", "local", "below"]
+    assert _listed() == ["below", "middle", "top"]
+
+
+def test_repositories_that_need_each_other_come_once(upstream: New, tmp_path: Path) -> None:
+    one = upstream("one", ("two", str(tmp_path / "elsewhere" / "two")))
+    upstream("two", ("one", one.url), ("two", ""))
+    assert [line.split(":")[0] for line in _pull(url=one.url)] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("need", "error"),
+    [
+        (("../../out", "{}"), UsageError),
+        (("ext", "ext::sh -c touch% {}"), StorageError),
+        (("dash", "--upload-pack=touch {}"), CKError),
+    ],
+    ids=["a name of dots", "a url that is a program", "a url that is an option"],
+)
+def test_a_hostile_dependency_is_refused(upstream: New, tmp_path: Path, need: tuple[str, str], error: type[CKError]) -> None:
+    marker = tmp_path / "marker"
+    alias, url = need
+    there = upstream("mine", (alias, url.format(marker)))
+    with pytest.raises(error):
+        _pull(url=there.url)
+    assert not marker.exists()
+    assert _listed() == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "checkout", "told"),
+    [
+        (lambda there: there.git("rm", "--quiet", ".ckr.json"), "", r"is not a CK repository: it has no \.ckr\.json"),
+        (lambda there: there.commit(".ckr.json", "{"), "", r"\.ckr\.json is not JSON"),
+        (lambda there: None, "nonesuch", r"git checkout failed.*\n.*\n.*nonesuch"),
+        (lambda there: None, "--orphan", "'--orphan' is no branch, tag or commit"),
+    ],
+    ids=["no description", "spoilt description", "no such commit", "an option"],
+)
+def test_what_cannot_be_used_is_told_and_leaves_nothing(
+    upstream: New, spoil: Callable[[Any], object], checkout: str, told: str
+) -> None:
+    there = upstream("mine")
+    spoil(there)
+    there.commit("more")
+    with pytest.raises(CKError, match=told):
+        _pull(url=there.url, checkout=checkout)
+    assert _listed() == []
+
+
+def test_a_folder_that_is_there_is_kept(upstream: New) -> None:
+    (repos_root() / "mine").mkdir(parents=True)
+    (repos_root() / "mine" / "file").write_text("precious")
+    with pytest.raises(ConflictError, match="mine exists already"):
+        _pull(url=upstream("mine").url)
+    assert (repos_root() / "mine" / "file").read_text() == "precious"
+
+
+def test_a_url_where_nothing_is_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"git clone failed.*\n.*\n.*nowhere") as caught:
+        _pull(url=str(tmp_path / "nowhere"))
+    assert "does not exist" in str(caught.value)
+    assert _listed() == []
+
+
+def test_a_url_other_than_that_of_the_repository_here_is_not_passed_over(upstream: New) -> None:
+    _pull("mine", upstream("one").url)
+    two = upstream("two")
+    with pytest.raises(ConflictError, match="mine"):
+        _pull("mine", two.url)
+
+
+def test_changes_of_ones_own_are_kept(upstream: New) -> None:
+    there = upstream("mine")
+    there.commit("a", "theirs")
+    _pull(url=there.url)
+    (repos_root() / "mine" / "a").write_text("mine")
+    there.commit("a", "theirs anew")
+    with pytest.raises(StorageError, match="git merge failed"):
+        _pull("mine")
+    assert (repos_root() / "mine" / "a").read_text() == "mine"
+
+
+def test_nothing_of_what_is_pulled_is_run(upstream: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    marker = tmp_path / "marker"
+    hooks = tmp_path / "template" / "hooks"
+    hooks.mkdir(parents=True)
+    for name in ("post-checkout", "post-merge", "reference-transaction"):
+        (hooks / name).write_text(f"#!/bin/sh\ntouch {marker}\n")
+        (hooks / name).chmod(0o755)
+    monkeypatch.setenv("GIT_TEMPLATE_DIR", str(hooks.parent))  # git copies these into every clone
+    there = upstream("mine")
+    marker.unlink(missing_ok=True)
+    code = f"open({str(marker)!r}, 'w')\n"
+    for name in ("module/dataset/module.py", "dataset/a/customize.py", "setup.py", "dataset/.cm/hook.py"):
+        (there.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (there.path / name).write_text(code)
+    there.git("-c", "core.hooksPath=/dev/null", "add", "--all")
+    there.git("-c", "core.hooksPath=/dev/null", "commit", "--quiet", "-m", "code")
+    _pull(url=there.url)
+    there.git("-c", "core.hooksPath=/dev/null", "commit", "--quiet", "--allow-empty", "-m", "more")
+    assert (repos_root() / "mine" / ".git" / "hooks" / "post-merge").exists()
+    _pull("mine")
+    for words in (["ls"], ["ls", "dataset"], ["search", "--tags=x"]):
+        assert main(words) == 0
+    assert not marker.exists()
+
+
+def test_git_s_variables_of_another_repository_do_not_count(upstream: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    there, other = upstream("mine"), upstream("other")
+    other.commit("b")
+    _pull(url=there.url)
+    monkeypatch.setenv("GIT_DIR", str(other.path / ".git"))  # as in a hook of `other`
+    assert git.state_of(repos_root() / "mine")["commit"] == there.git(f"--git-dir={there.path}/.git", "rev-parse", "HEAD")
+
+
+def test_the_state_tells_commit_and_changes(upstream: New, tmp_path: Path) -> None:
+    there = upstream("mine")
+    commit = there.git("rev-parse", "HEAD")
+    assert git.state_of(there.path) == {"git": True, "commit": commit, "changed": False}
+    (there.path / "new").write_text("")
+    assert git.state_of(there.path) == {"git": True, "commit": commit, "changed": True}
+    (there.path / "sub").mkdir()
+    assert git.state_of(there.path / "sub") == git.state_of(tmp_path) == {"git": False}
+
+
+def test_without_git_the_hint_names_another_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(StorageError, match=r"git is not installed\n.*ck unzip repo"):
+        _pull("x", "https://example.org/x")
+
+
+def test_pull_all_updates_every_one(upstream: New, no_checkout: None, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [upstream("one"), upstream("two")]
+    for row in rows:
+        _pull(url=row.url)
+        row.commit("new")
+    Repositories().add("not-under-git")
+    assert main(["pull", "all"]) == 0
+    assert [line.split(" ")[:2] for line in capsys.readouterr().out.splitlines()] == [["one:", "updated"], ["two:", "updated"]]
+    assert all((repos_root() / name / "new").exists() for name in ("one", "two"))
+
+
+def test_pull_all_goes_on_after_one_that_fails(upstream: New, no_checkout: None, capsys: pytest.CaptureFixture[str]) -> None:
+    bad, good = upstream("a-bad"), upstream("good")
+    for row in (bad, good):
+        _pull(url=row.url)
+    good.commit("new")
+    bad.path.rename(bad.path.with_name("gone"))
+    assert main(["pull", "all"]) == 8
+    assert "a-bad" in capsys.readouterr().err
+    assert (repos_root() / "good" / "new").exists()

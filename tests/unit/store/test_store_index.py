@@ -1,0 +1,259 @@
+"""The index is never stale: whatever is done to the files by hand is seen at the next search."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ck_repo.store import index, writing
+from ck_repo.store.entry import Entry, read_uid
+from ck_repo.store.folders import repos_root
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import load
+
+Add = Callable[..., Entry]
+Tagged = Callable[[str], list[str]]
+Indexed = Callable[[], None]
+
+
+@pytest.fixture(autouse=True)
+def two_entries(add: Add, indexed: Indexed) -> None:
+    """Two data sets that are in the index."""
+    add("a", "x,one")
+    add("b", "x,two")
+    indexed()
+
+
+def _retag(folder: Path, *tags: str) -> None:
+    (folder / ".cm" / "meta.json").write_text(json.dumps({"tags": tags}))
+
+
+def _index_file() -> Path:
+    (path,) = (repos_root() / ".index").glob("*.sqlite")
+    return path
+
+
+def test_every_edit_of_many_in_a_row_is_seen(datasets: Path, tagged: Tagged) -> None:
+    assert tagged("one") == ["a"]
+    for number in range(30):  # several within one step of the file system's clock
+        _retag(datasets / "a", f"t{number}")
+        assert tagged(f"t{number}") == ["a"]
+
+
+def _swap(a: Path, b: Path) -> None:
+    for old, new in ((a, a.with_name("t")), (b, a), (a.with_name("t"), b)):
+        old.rename(new)
+
+
+@pytest.mark.parametrize(
+    ("change", "one", "two"),
+    [
+        (lambda a, b: shutil.copytree(a, a.with_name("c")), ["a", "c"], ["b"]),
+        (lambda a, b: shutil.rmtree(a), [], ["b"]),
+        (lambda a, b: a.rename(a.with_name("c")), ["c"], ["b"]),
+        (lambda a, b: (shutil.rmtree(b), a.rename(b)), ["b"], []),
+        (_swap, ["b"], ["a"]),
+        (lambda a, b: shutil.copytree(a, a.with_name(".a.1.new")), ["a"], ["b"]),
+        (lambda a, b: a.with_name("a file").write_text(""), ["a"], ["b"]),
+    ],
+    ids=["copied", "removed", "renamed", "renamed over", "swapped", "in the making", "a file"],
+)
+def test_what_is_done_to_folders_is_seen(
+    datasets: Path, tagged: Tagged, change: Callable[[Path, Path], object], one: list[str], two: list[str]
+) -> None:
+    change(datasets / "a", datasets / "b")
+    assert (tagged("one"), tagged("two"), tagged("x")) == (one, two, sorted(one + two))
+
+
+def test_an_older_file_over_a_newer_one_is_seen(datasets: Path, tagged: Tagged, tmp_path: Path) -> None:
+    meta = datasets / "a" / ".cm" / "meta.json"
+    (tmp_path / "older.json").write_text(meta.read_text().replace("one", "old"))  # of the same size, too
+    os.utime(tmp_path / "older.json", (1, 1))
+    shutil.copy2(tmp_path / "older.json", meta)
+    assert meta.stat().st_mtime == 1
+    assert (tagged("old"), tagged("one")) == (["a"], [])
+
+
+def test_a_folder_that_came_with_the_date_of_its_parent_kept_is_seen(datasets: Path, tagged: Tagged) -> None:
+    before = datasets.stat()
+    shutil.copytree(datasets / "a", datasets / "c")
+    os.utime(datasets, ns=(before.st_atime_ns, before.st_mtime_ns))  # as `rsync -a` and `tar -x` leave it
+    assert tagged("one") == ["a", "c"]
+
+
+def test_a_folder_renamed_over_one_of_the_same_change_time_is_seen(datasets: Path, tagged: Tagged, indexed: Indexed) -> None:
+    metas = [datasets / f"{number:016x}" / ".cm" / "meta.json" for number in range(100)]
+    for meta in metas:
+        meta.parent.mkdir(parents=True)
+    for meta in metas:  # as git, cp and unzip write them: many within one step of the file system's clock
+        file = os.open(meta, os.O_CREAT | os.O_WRONLY)
+        os.write(file, json.dumps({"tags": [meta.parts[-3]]}).encode())
+        os.close(file)
+    times = [meta.stat().st_ctime_ns for meta in metas]
+    same = [number for number in range(99) if times[number] == times[number + 1]]
+    if not same:
+        pytest.skip("this file system's clock tells any two files apart")
+    indexed()
+    first, second = (metas[same[0] + step].parents[1] for step in (0, 1))
+    shutil.rmtree(first)
+    second.rename(first)
+    assert tagged(second.name) == [first.name]
+
+
+def test_a_meta_that_is_spoilt_and_mended_is_seen(
+    datasets: Path, tagged: Tagged, indexed: Indexed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (datasets / "a" / ".cm" / "meta.json").write_text("{")
+    indexed()
+    assert tagged("x") == ["b"]
+    _retag(datasets / "a", "x")
+    assert tagged("x") == ["a", "b"]
+
+
+def test_an_entry_whose_uid_was_restored_is_seen(
+    datasets: Path, tagged: Tagged, indexed: Indexed, by_hand: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    by_hand(datasets / "c", {"tags": ["x"]})
+    indexed()
+    assert "c has no UID" in capsys.readouterr().err
+    (datasets / ".cm" / "alias-a-c").write_text("0123456789abcdef\n")
+    assert tagged("x") == ["a", "b", "c"]
+
+
+def test_a_new_uid_ends_the_word_about_two_of_one_uid(
+    datasets: Path, tagged: Tagged, indexed: Indexed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(datasets / "a", datasets / "c")
+    indexed()
+    assert "a and c have the same UID" in capsys.readouterr().err
+    c = load(Repositories(), "dataset", "c")
+    done = writing.move_entry(c, Repositories().writable(), "dataset", "c", new_identity=True)
+    tagged("x")
+    assert "same UID" not in capsys.readouterr().err
+    assert load(Repositories(), "dataset", c.uid).alias == "a"
+    assert load(Repositories(), "dataset", done.uid).alias == "c"
+
+
+def test_a_uid_changed_by_hand_is_found_without_alias_files(datasets: Path, indexed: Indexed) -> None:
+    shutil.rmtree(datasets / ".cm")
+    (datasets / ".cm").mkdir()
+    indexed()
+    (datasets / "a" / ".cm" / "info.json").write_text('{"backup_data_uid": "0123456789abcdef"}')
+    assert load(Repositories(), "dataset", "0123456789abcdef").alias == "a"
+
+
+def test_what_did_not_change_is_not_read_again(datasets: Path, tagged: Tagged, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    really = index._read
+    monkeypatch.setattr(index, "_read", lambda folder: read.append(folder.name) or really(folder))
+    assert tagged("x") == ["a", "b"]
+    assert read == []
+    _retag(datasets / "b", "x")
+    assert tagged("x") == ["a", "b"]
+    assert read == ["b"]
+
+
+def _garbage(content: bytes) -> bytes:
+    return os.urandom(len(content))
+
+
+def _header_only(content: bytes) -> bytes:
+    return content[:100] + os.urandom(len(content) - 100)
+
+
+def _tail(content: bytes) -> bytes:
+    return content[:8192] + bytes([255]) * (len(content) - 8192)
+
+
+@pytest.mark.parametrize(
+    "spoil", [_garbage, _header_only, _tail, lambda content: content[: len(content) // 2], lambda content: b""],
+    ids=["garbage", "header kept", "tail spoilt", "cut", "empty"],
+)  # fmt: skip
+def test_a_spoilt_index_is_made_anew(tagged: Tagged, spoil: Callable[[bytes], bytes]) -> None:
+    path = _index_file()
+    path.write_bytes(spoil(path.read_bytes()))
+    assert tagged("one") == ["a"]
+    assert tagged("x") == ["a", "b"]
+
+
+def test_without_a_place_for_the_index_a_search_finds_all_the_same(datasets: Path, tagged: Tagged) -> None:
+    shutil.rmtree(repos_root() / ".index")
+    assert tagged("x") == ["a", "b"]
+    shutil.rmtree(repos_root() / ".index")
+    (repos_root() / ".index").write_text("a file in its place")
+    assert tagged("x") == ["a", "b"]
+    _retag(datasets / "a", "edited")
+    assert tagged("edited") == ["a"]
+    assert load(Repositories(), "dataset", read_uid(datasets / "a")).alias == "a"
+
+
+def test_a_folder_with_a_name_that_is_no_text_does_not_matter(datasets: Path, tagged: Tagged) -> None:
+    try:
+        os.mkdir(os.fsencode(datasets) + b"/\xff\xfe")
+    except OSError:
+        pytest.skip("this file system takes text only")
+    assert tagged("x") == ["a", "b"]
+
+
+def test_a_change_by_another_process_is_seen_and_seen_there(datasets: Path, tagged: Tagged) -> None:
+    search = [sys.executable, "-m", "ck_repo", "search", "dataset", "--tags=edited"]
+    assert subprocess.run(search, capture_output=True, text=True, check=True).stdout == ""
+    _retag(datasets / "a", "edited")
+    assert subprocess.run(search, capture_output=True, text=True, check=True).stdout == "dataset:a\n"
+    update = [sys.executable, "-m", "ck_repo", "update", "dataset:b", "--tags=edited"]
+    subprocess.run(update, capture_output=True, check=True)
+    assert tagged("edited") == ["a", "b"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_two_processes_find_the_same_change_times_as_one(
+    datasets: Path, tagged: Tagged, indexed: Indexed, by_hand: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(31):
+        by_hand(datasets / f"n{number:02}", {"tags": [f"t{number}"]}, uid=f"{number:016x}")
+    indexed()
+    (datasets / "n07" / ".cm" / "meta.json").unlink()
+    names = sorted(path.name for path in datasets.iterdir())
+    alone = index.change_times(str(datasets), names)
+    monkeypatch.setattr(index, "_PARALLEL", 2)
+    assert index.change_times(str(datasets), names) == alone
+    assert alone[names.index("n07")] < 0
+    _retag(datasets / "n30", "edited")
+    assert (tagged("edited"), tagged("t30"), tagged("t7"), tagged("t29")) == (["n30"], [], [], ["n29"])
+
+
+_SEARCHER = """
+import sys
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find
+sys.stdin.readline()
+for _ in range(40):
+    assert "b" in [entry.alias for entry in find(Repositories(), "dataset", tags="x")]
+"""
+
+
+def test_processes_that_refresh_while_entries_change_all_get_it_right(datasets: Path, tagged: Tagged, add: Add) -> None:
+    command = [sys.executable, "-c", _SEARCHER]
+    pipe = subprocess.PIPE
+    searchers = [subprocess.Popen(command, stdin=pipe, stderr=pipe, text=True) for _ in range(3)]
+    for process in searchers:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for number in range(40):
+        entry = add(f"n{number}", "x")
+        if number % 2:
+            writing.remove_entry(entry)
+        else:
+            writing.update_entry(entry, {"tags": ["x", "kept"]})
+    told = [process.communicate()[1] for process in searchers]
+    assert [process.returncode for process in searchers] == [0, 0, 0], told
+    assert tagged("kept") == sorted(f"n{number}" for number in range(0, 40, 2))
