@@ -41,13 +41,13 @@ class Bench:
             raise SystemExit(answer["error"])
         return answer
 
-    def walls(self, *commands: list[str], environment: dict[str, str] | None = None, times: int) -> list[float]:
-        """Median wall times of commands in s, taken in turns, after one run of each that is not counted."""
+    def walls(self, *commands: tuple[list[str], dict[str, str]], times: int) -> list[float]:
+        """Median wall times in s of commands (words, environment), in turns, after one run of each that is not counted."""
         rows: list[list[float]] = [[] for _ in commands]
         for _ in range(times + 1):
-            for command, row in zip(commands, rows, strict=True):
+            for (words, environment), row in zip(commands, rows, strict=True):
                 begun = time.perf_counter()
-                subprocess.run(command, env=environment or self.environment, capture_output=True, check=True)
+                subprocess.run(words, env=environment, capture_output=True, check=True)
                 row.append(time.perf_counter() - begun)
         return [statistics.median(row[1:]) for row in rows]
 
@@ -82,14 +82,19 @@ class StockCk:
     """The last release of CK, in an environment of its own; it needs a Python of at most 3.11."""
 
     def __init__(self, bench: Bench) -> None:
-        folder = bench.scratch / "stock"
+        folder = Path(tempfile.mkdtemp(dir=bench.scratch))
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         pip = [folder / "bin/python", "-m", "pip", "install", "--quiet"]
-        subprocess.run([*pip, "setuptools", "wheel"], check=True)
-        subprocess.run([*pip, "--no-build-isolation", "ck==2.6.4"], check=True)
+        subprocess.run([*pip, "setuptools", "wheel"], check=True, capture_output=True)
+        subprocess.run([*pip, "--no-build-isolation", "ck==2.6.4"], check=True, capture_output=True)
         self.command = [str(folder / "bin/ck")]
         found = next(folder.glob("lib/python3*/site-packages/ck/repo/.cm/alias-a-test"))
         self.module_uid = found.read_text().strip()
+
+    def add_repository(self, folder: Path, environment: dict[str, str]) -> None:
+        """Make a repository known to it."""
+        command = [*self.command, "add", f"repo:{folder.name}", f"--path={folder}", "--quiet"]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
 
 
 def make_entries(root: Path, count: int, module_uid: str = "") -> None:
@@ -127,27 +132,31 @@ def main() -> None:
 
     def version() -> tuple[str, str]:
         """`ck version` beside an interpreter that does nothing."""
-        ours, bare = bench.walls([*bench.command, "version"], [sys.executable, "-c", "pass"], times=times)
+        ours, bare = bench.walls(
+            ([*bench.command, "version"], bench.environment), ([sys.executable, "-c", "pass"], bench.environment), times=times
+        )
         return f"{ours:.3f} s (Python alone {bare:.3f} s)", f"at most 0.08 s: {'met' if ours <= 0.08 else 'MISSED'}"
 
     def search(count: int) -> Callable[[], tuple[str, str]]:
+        """Our search of `count` entries beside stock CK's of 10,000, in turns: 0.16 s is what that took on another machine."""
+
         def measure() -> tuple[str, str]:
-            stock = StockCk(bench) if sys.version_info < (3, 12) else None
-            home = bench.scratch / f"search-{count}"
-            make_entries(home, count, stock.module_uid if stock else "")
-            environment = bench.environment | {"CK_REPOS": str(home)}
             words = ["search", "test", "--tags=thousandth-7"]
-            both = [[*program, *words] for program in (bench.command, stock.command if stock else []) if program]
-            if stock:
-                subprocess.run(
-                    [*stock.command, "add", "repo:big", f"--path={home}/big", "--quiet"],
-                    env=environment,
-                    check=True,
-                    capture_output=True,
-                )
-            ours, *theirs = bench.walls(*both, environment=environment, times=times)
-            beside = f" (stock CK {theirs[0]:.3f} s)" if theirs else ""
-            return f"{ours:.3f} s{beside}", f"at most 0.16 s: {'met' if ours <= 0.16 else 'MISSED'}"
+            ours_home, stock_home = bench.scratch / f"search-{count}", bench.scratch / f"stock-{count}"
+            make_entries(ours_home, count)
+            commands = [([*bench.command, *words], bench.environment | {"CK_REPOS": str(ours_home)})]
+            if sys.version_info < (3, 12):
+                stock = StockCk(bench)
+                make_entries(stock_home, 10_000, stock.module_uid)
+                environment = bench.environment | {"CK_REPOS": str(stock_home)}
+                stock.add_repository(stock_home / "big", environment)
+                commands.append(([*stock.command, *words], environment))
+            ours, *theirs = bench.walls(*commands, times=times)
+            if not theirs:
+                return f"{ours:.3f} s", "at most 0.16 s on the machine of that figure"
+            ratio = ours / theirs[0]
+            verdict = "met" if ratio <= 1 else "MISSED"
+            return f"{ours:.3f} s over stock CK's {theirs[0]:.3f} s = {ratio:.2f}", f"at most 1.00: {verdict}"
 
         return measure
 
