@@ -11,6 +11,8 @@ from ck_repo.detect.tflite_file import read_tflite
 from ck_repo.mlperf.profiles import PROFILES, Profile, profile
 
 _READERS = {"onnx": read_onnx, "tflite": read_tflite}
+_TFLITE = "coco-300-tflite"
+_TFLITE_ORDER = ("boxes", "classes", "scores", "count")  # of the outputs of TFLite's own detection op
 _BACKENDS = {"onnx": "onnxruntime", "tflite": "tflite"}
 
 
@@ -32,9 +34,13 @@ def inspect_model(path: Path, kind: str, profile_name: str = "") -> dict[str, An
         If the file is damaged, or its interface fits no profile; the message names inputs and outputs.
     """
     interface = _READERS[kind](path)
-    chosen = _fitting(path, interface, profile_name)
+    chosen = _fitting(path, kind, interface, profile_name)
     batch = interface.inputs[0].shape[0] if interface.inputs[0].shape else None
+    names = {}
+    if chosen.name == _TFLITE and len(interface.outputs) == len(_TFLITE_ORDER):
+        names = {"output_names": dict(zip(_TFLITE_ORDER, [row.name for row in interface.outputs], strict=True))}
     return {
+        **names,
         "format": kind,
         "backend": _BACKENDS[kind],
         "profile": chosen.name,
@@ -47,7 +53,7 @@ def inspect_model(path: Path, kind: str, profile_name: str = "") -> dict[str, An
     }
 
 
-def _fitting(path: Path, interface: Interface, profile_name: str) -> Profile:
+def _fitting(path: Path, kind: str, interface: Interface, profile_name: str) -> Profile:
     if profile_name:
         return profile(profile_name)
     names = {row.name for row in interface.outputs}
@@ -56,8 +62,9 @@ def _fitting(path: Path, interface: Interface, profile_name: str) -> Profile:
         first = interface.inputs[0]
         if wanted <= names and len(interface.inputs) == 1 and first.dtype == row.dtype and _fits(first.shape, row):
             return row
-    if path.suffix == ".tflite" and len(interface.outputs) == 4:  # TFLite's own detection op: order is all there is
-        return PROFILES["coco-300"]
+    own = PROFILES[_TFLITE]
+    if kind == "tflite" and len(interface.outputs) == len(_TFLITE_ORDER) and _fits(interface.inputs[0].shape, own):
+        return own
     raise DetectError(
         f"{path}: no known profile fits its interface\n"
         f"  inputs: {', '.join(map(str, interface.inputs))}\n  outputs: {', '.join(map(str, interface.outputs))}",

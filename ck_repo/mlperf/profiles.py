@@ -33,6 +33,8 @@ class Profile:
         Detections with this score or less are dropped; None keeps all.
     classes_are
         ``category`` ids of the annotations, or ``contiguous`` numbers from 1 in the order of their categories.
+    class_offset
+        Added to the model's classes first; 1 where the model counts them from 0.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Profile:
     box_order: str
     score_above: float | None
     classes_are: str
+    class_offset: int = 0
 
     def as_data(self) -> dict[str, Any]:
         """As JSON."""
@@ -56,6 +59,11 @@ class Profile:
 _TENSORFLOW = ("detection_boxes:0", "detection_scores:0", "detection_classes:0", "num_detections:0")
 _ROWS = (
     Profile("coco-300", 300, "none", "NHWC", "uint8", *_TENSORFLOW, "yxyx", None, "category"),
+    # TFLite's own detection op: boxes, classes, scores, count, in this order; their names are up to the file
+    Profile(
+        "coco-300-tflite", 300, "none", "NHWC", "uint8", "TFLite_Detection_PostProcess", "TFLite_Detection_PostProcess:2",
+        "TFLite_Detection_PostProcess:1", "TFLite_Detection_PostProcess:3", "yxyx", None, "category", 1,
+    ),
     Profile("coco-300-pt", 300, "plus-minus-one", "NCHW", "float32", "bboxes", "scores", "labels", "", "xyxy", 0.3, "category"),
     Profile("coco-1200-pt", 1200, "imagenet", "NCHW", "float32", "bboxes", "scores", "labels", "", "xyxy", 0.05, "contiguous"),
     # the reference cuts at 0.5 here, which its own expected mAP of 0.20 contradicts

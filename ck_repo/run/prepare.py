@@ -19,6 +19,7 @@ from ck_repo.venv.create import VenvPlan, plan_venv
 from ck_repo.venv.environment import Venv, chosen_name, find_venv
 
 WEIGHTS, DATASET = "weights", "dataset"
+_ALSO_BY_FORMAT = {"onnx": ("openvino",)}  # backends that read a format beside the model's own
 
 
 @dataclass(frozen=True)
@@ -70,15 +71,17 @@ def prepare(repositories: Repositories, program_entry: Entry, options: RunOption
     elif DATASET not in added and model.get("dataset"):
         added[DATASET] = str(model["dataset"]).split(",")
     choices = resolver.with_options(backend=backend).dependencies(program.deps, program_entry.cid, added=added)
-    _check_backend(program, backend, str(model.get("backend", "")), weights)
+    _check_backend(program, backend, model, weights)
     return RunPlan(program, options, venv, venv_plan, choices, model, chosen, backend)
 
 
-def _check_backend(program: Component, backend: str, own: str, weights: Choice) -> None:
+def _check_backend(program: Component, backend: str, model: Mapping[str, Any], weights: Choice) -> None:
     known = sorted({value for row in program.deps for value in row.when.get("backend", ())})
     if backend not in known:
         raise UsageError(f"there is no backend {backend!r} for {program.entry.cid}", hint=f"known: {', '.join(known)}")
-    if backend != own:
+    fitting = [str(model.get("backend", "")), *_ALSO_BY_FORMAT.get(str(model.get("format", "")), ())]
+    if backend not in fitting:
         raise UsageError(
-            f"{weights.name} is a model for {own}, not for {backend}", hint="leave out --backend, or choose another --model"
+            f"{weights.name} is a model for {' and '.join(fitting)}, not for {backend}",
+            hint="leave out --backend, or choose another --model",
         )

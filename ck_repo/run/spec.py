@@ -39,6 +39,7 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]]) -> dic
             "input": str(plan.model.get("input", "")),
             "max_batch": plan.model.get("max_batch"),
             **described,
+            **(plan.model.get("output_names") or {}),
         },
         "dataset": {
             "name": label(dataset),

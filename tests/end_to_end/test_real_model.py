@@ -26,6 +26,17 @@ def detections(log: Path) -> dict[int, list[tuple[float, ...]]]:
     return found
 
 
+def share_of_equal(ours: dict[int, list[tuple[float, ...]]], theirs: dict[int, list[tuple[float, ...]]]) -> float:
+    """The share of their detections that we have with every coordinate and the score within 2e-3."""
+    total = sum(len(boxes) for boxes in theirs.values())
+    equal = sum(
+        any(all(abs(a - b) < 2e-3 for a, b in zip(box, other, strict=True)) for other in ours[index])
+        for index, boxes in theirs.items()
+        for box in boxes
+    )
+    return equal / total
+
+
 @pytest.fixture(scope="module")
 def registered(shared_ck: Ck, data: Path) -> Ck:
     for precision, file in (("fp32", "fp32"), ("int8", "int8_qdq")):
@@ -45,13 +56,36 @@ def test_same_accuracy_and_detections_as_the_reference(registered: Ck, data: Pat
     ours = detections(Path(answer["path"]) / "accuracy/mlperf_log_accuracy.json")
     theirs = detections(data / f"logs/coco79_{precision}_reference_mlperf_log_accuracy.json")
     assert set(ours) == set(theirs)
-    total = sum(len(boxes) for boxes in theirs.values())
-    equal = sum(
-        any(all(abs(a - b) < 2e-3 for a, b in zip(box, other, strict=True)) for other in ours[index])
-        for index, boxes in theirs.items()
-        for box in boxes
-    )
-    assert equal / total > 0.995
+    assert share_of_equal(ours, theirs) > 0.995
+
+
+@pytest.mark.parametrize(
+    ("options", "golden", "tolerance"),
+    [
+        (("--model=depth.075,fp32", "--backend=openvino"), 0.2398, 1e-3),
+        (("--model=depth.075,uint8",), 0.2148, 5e-5),  # pycocotools on the interpreter's output, ten detections an image
+    ],
+    ids=["openvino", "tflite"],
+)
+def test_other_frameworks_give_the_same_answer(
+    registered: Ck, data: Path, options: tuple[str, ...], golden: float, tolerance: float
+) -> None:
+    model = data / "models/ssd_mobilenet_v1_075_uint8.tflite"
+    registered.good("detect", "soft:model.tflite", f"--full_path={model}", "--extra_tags=depth.075,uint8")
+    answer = registered.good("run", "program:object-detection", *options, "--dataset=coco79", "--mode=accuracy")
+    assert answer["results"]["accuracy"]["mAP"] == pytest.approx(golden, abs=tolerance)
+    if "uint8" in options[0]:
+        assert answer["results"]["accuracy"]["detections"] == 79 * 10
+    else:
+        ours = detections(Path(answer["path"]) / "accuracy/mlperf_log_accuracy.json")
+        theirs = detections(data / "logs/coco79_fp32_reference_mlperf_log_accuracy.json")
+        assert share_of_equal(ours, theirs) > 0.995
+
+
+def test_a_backend_that_cannot_read_the_model_is_told(registered: Ck) -> None:
+    answer = registered.json("run", "program:object-detection", "--model=depth.075,fp32", "--backend=tflite")
+    assert answer["return"] == 2
+    assert "is a model for onnxruntime and openvino, not for tflite" in answer["error"]
 
 
 def test_registered_model_that_changes_or_goes_is_told(registered: Ck, data: Path, tmp_path: Path) -> None:

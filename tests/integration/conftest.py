@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -37,10 +38,10 @@ class Ck:
         out, err = self.process.communicate(timeout=WAIT)
         return {**json.loads(out), "stderr": err}
 
-    def kill(self) -> None:
-        """As `kill -9` does it."""
-        self.process.kill()
-        self.process.communicate()
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """As `kill -9` does it, or Ctrl-C."""
+        self.process.send_signal(number)
+        self.process.communicate(timeout=WAIT)
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import platform
 import random
+import signal
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,8 +48,9 @@ def fetched(url: str) -> dict[str, Any]:
     return {"download": {"url": url, "size": len(CONTENT), "sha256": SHA256}}
 
 
-def test_a_killed_download_goes_on_where_it_stopped(
-    server: Server, start: Start, package: Package, visible: Visible, ck_home: Path
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_download_goes_on_where_it_stopped(
+    server: Server, start: Start, package: Package, visible: Visible, ck_home: Path, number: signal.Signals
 ) -> None:
     gate = Gate(CONTENT, after=HALF)
     package("thing", fetched(server.give("/f.bin", gate)), file="f.bin")
@@ -56,7 +59,7 @@ def test_a_killed_download_goes_on_where_it_stopped(
     partial = ck_home / "CK-TOOLS/.cache/partial"
     until(lambda: any(path.stat().st_size >= HALF // 2 for path in partial.glob("*")))
     assert visible() == []
-    first.kill()
+    first.kill(number)
     gate.open.set()
     assert visible() == []
 
@@ -69,6 +72,28 @@ def test_a_killed_download_goes_on_where_it_stopped(
     assert Path(answer["env"]["file"]).read_bytes() == CONTENT
     assert visible() == [Path(answer["path"]).name]
     assert list(partial.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_stopped_unpacking_leaves_nothing_that_is_taken_for_whole(
+    start: Start, package: Package, visible: Visible, tmp_path: Path, ck_home: Path, number: signal.Signals
+) -> None:
+    archive, count = tmp_path / "many.zip", 6_000
+    with zipfile.ZipFile(archive, "w") as file:
+        for index in range(count):
+            file.writestr(f"many/{index:05d}", b"x")
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    package("thing", {"download": {"url": archive.as_uri(), "sha256": digest, "unpack": True}})
+    first = start(*INSTALL)
+    until(lambda: any(True for _ in (ck_home / "CK-TOOLS").glob(".*.new/many/00100")))
+    first.kill(number)
+    assert visible() == []
+    if number is signal.SIGINT:
+        assert list((ck_home / "CK-TOOLS").glob(".*.new")) == []
+    answer = start(*INSTALL).answer()
+    assert answer["return"] == 0, answer
+    assert len(list((Path(answer["path"]) / "many").iterdir())) == count
+    assert list((ck_home / "CK-TOOLS").glob(".*.new")) == []
 
 
 SCRIPT = """

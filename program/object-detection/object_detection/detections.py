@@ -25,7 +25,7 @@ def pack(model: Model, indices: Sequence[int], boxes: Array, scores: Array, clas
     Parameters
     ----------
     model
-        Tells order of the corners and score cut.
+        Tells order of the corners, offset of the classes and score cut.
     indices
         Sample index of each image.
     boxes, scores, classes, counts
@@ -41,7 +41,7 @@ def pack(model: Model, indices: Sequence[int], boxes: Array, scores: Array, clas
     rows[..., 0] = np.asarray(indices, dtype=np.float32)[:, None]
     rows[..., 1:5] = boxes if model.box_order == "yxyx" else boxes[..., [1, 0, 3, 2]]
     rows[..., 5] = scores
-    rows[..., 6] = classes
+    rows[..., 6] = classes + model.class_offset if model.class_offset else classes
     answers = []
     for position in range(len(indices)):
         found = rows[position] if counts is None else rows[position, : int(counts[position])]

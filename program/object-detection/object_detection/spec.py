@@ -38,6 +38,7 @@ class Model:
     box_order: str
     score_above: float | None
     classes_are: str
+    class_offset: int = 0
 
 
 @dataclass(frozen=True)

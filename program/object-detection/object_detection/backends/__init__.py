@@ -15,7 +15,7 @@ from object_detection.spec import Model
 
 Array = npt.NDArray[np.generic]
 GROUP = "ck_repo.backends"
-_OWN = {"onnxruntime": "object_detection.backends.onnxruntime"}
+_OWN = {name: f"object_detection.backends.{name}" for name in ("onnxruntime", "openvino", "tflite")}
 
 
 class Backend(Protocol):

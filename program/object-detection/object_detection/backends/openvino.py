@@ -1,0 +1,62 @@
+"""OpenVINO, which reads ONNX files itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import openvino as ov
+
+from object_detection.backends import Array
+from object_detection.errors import HarnessError
+from object_detection.spec import Model
+
+
+def version() -> str:
+    """Version of OpenVINO."""
+    return str(ov.__version__).partition("-")[0]
+
+
+def load(model: Model, device: str, threads: int) -> OpenVino:
+    """Load a model; `threads` 0 leaves the number to OpenVINO."""
+    return OpenVino(model, device, threads)
+
+
+class OpenVino:
+    """A compiled model with one request in flight."""
+
+    def __init__(self, model: Model, device: str, threads: int) -> None:
+        if device != "cpu":
+            raise HarnessError(f"the backend openvino runs on the cpu here, not on {device}", "use --device=cpu")
+        settings: dict[str, str | int] = {
+            "PERFORMANCE_HINT": "LATENCY",  # sessions side by side are ours to choose
+            "NUM_STREAMS": 1,
+            "INFERENCE_PRECISION_HINT": "f32",  # some processors would round to bfloat16, and the answers would differ
+        }
+        if threads:
+            settings["INFERENCE_NUM_THREADS"] = threads
+        try:
+            network = ov.Core().read_model(str(model.path))
+            compiled = ov.Core().compile_model(network, "CPU", settings)
+        except RuntimeError as error:
+            raise HarnessError(f"{model.path} cannot be loaded by OpenVINO {version()}: {error}") from error
+        self._wanted = [name for name in (model.boxes, model.scores, model.classes, model.count) if name]
+        inputs = [name for row in network.inputs for name in row.get_names()]
+        outputs = {name for row in network.outputs for name in row.get_names()}
+        missing = [name for name in self._wanted if name not in outputs]
+        if model.input not in inputs or len(network.inputs) != 1 or missing:
+            raise HarnessError(
+                f"{model.path} lacks the interface expected of it: input {model.input}, outputs {', '.join(self._wanted)}; "
+                f"it has inputs {', '.join(inputs)} and outputs {', '.join(sorted(outputs))}",
+                "register it with the right --profile=",
+            )
+        self._request = compiled.create_infer_request()
+        batch = network.inputs[0].get_partial_shape()[0]
+        self.max_batch = model.max_batch if batch.is_dynamic else batch.get_length()
+
+    def run(self, images: Array) -> tuple[Array, Array, Array, Array | None]:
+        """Run a batch."""
+        self._request.infer([images], share_inputs=True)
+        found = [np.array(self._request.get_tensor(name).data) for name in self._wanted]
+        boxes, scores, classes = found[:3]
+        if boxes.ndim == 2:  # a model without a batch dimension on its outputs
+            boxes, scores, classes = boxes[None], scores[None], classes[None]
+        return boxes, scores, classes, found[3].reshape(-1) if len(found) > 3 else None

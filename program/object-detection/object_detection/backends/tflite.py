@@ -1,0 +1,55 @@
+"""TensorFlow Lite, by LiteRT."""
+
+from __future__ import annotations
+
+from importlib.metadata import version as version_of
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from object_detection.backends import Array
+from object_detection.errors import HarnessError
+from object_detection.spec import Model
+
+
+def version() -> str:
+    """Version of LiteRT."""
+    return version_of("ai-edge-litert")
+
+
+def load(model: Model, device: str, threads: int) -> TFLite:
+    """Load a model; `threads` 0 leaves the number to LiteRT."""
+    return TFLite(model, device, threads)
+
+
+class TFLite:
+    """An interpreter; its batch is the file's."""
+
+    def __init__(self, model: Model, device: str, threads: int) -> None:
+        if device != "cpu":
+            raise HarnessError(f"the backend tflite runs on the cpu here, not on {device}", "use --device=cpu")
+        try:
+            self._interpreter = Interpreter(model_path=str(model.path), num_threads=threads or None)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise HarnessError(f"{model.path} cannot be loaded by LiteRT {version()}: {error}") from error
+        inputs = {row["name"]: row for row in self._interpreter.get_input_details()}
+        outputs = {row["name"]: row["index"] for row in self._interpreter.get_output_details()}
+        wanted = [name for name in (model.boxes, model.scores, model.classes, model.count) if name]
+        missing = [name for name in wanted if name not in outputs]
+        if model.input not in inputs or len(inputs) != 1 or missing:
+            raise HarnessError(
+                f"{model.path} lacks the interface expected of it: input {model.input}, outputs {', '.join(wanted)}; "
+                f"it has inputs {', '.join(inputs)} and outputs {', '.join(outputs)}",
+                "register it with the right --profile=",
+            )
+        self._input = inputs[model.input]["index"]
+        self._outputs = [outputs[name] for name in wanted]
+        self.max_batch: int | None = int(inputs[model.input]["shape"][0])
+
+    def run(self, images: Array) -> tuple[Array, Array, Array, Array | None]:
+        """Run a batch."""
+        self._interpreter.set_tensor(self._input, images)
+        self._interpreter.invoke()
+        found = [np.asarray(self._interpreter.get_tensor(index)) for index in self._outputs]
+        return found[0], found[1], found[2], found[3].reshape(-1) if len(found) > 3 else None
