@@ -88,6 +88,12 @@ class NotFoundError(CKError):
     code = 16
 
 
+class GitError(StorageError):
+    """git says no."""
+
+    code = 5
+
+
 class InterruptedByUser(CKError):
     """Ctrl-C."""
 

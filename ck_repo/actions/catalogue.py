@@ -17,7 +17,7 @@ _MODULES = {
     "venv": ("venv", "Python environments made from a template"),
     "env_templates": ("env_templates", "templates for environments (also venv.template)"),
     "program": ("program", "benchmarks: run, explain"),
-    "experiment": ("experiment", "recorded runs: list, show, find, compare"),
+    "experiment": ("experiment", "recorded runs: list, show, find"),
     "platform.os": ("platform_os", "the machine's operating system"),
 }
 # other words for an action, the same in every module
@@ -70,6 +70,13 @@ def _load(file: str) -> Actions:
 def spellings(action: str) -> list[str]:
     """The other words for an action."""
     return [word for word, name in _SPELLINGS.items() if name == action]
+
+
+def only_module_with(action: str) -> str:
+    """The module that alone has an action, by any of its words; empty if there are several, or none."""
+    name = _SPELLINGS.get(action, action)
+    found = [module for module in _MODULES if name in _load(_MODULES[module][0])]
+    return found[0] if len(found) == 1 and name not in _load(_KERNEL) else ""
 
 
 def find_action(module: str, name: str) -> Action:

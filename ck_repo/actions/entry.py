@@ -203,7 +203,7 @@ def update(request: Request) -> Answer:
     ACTIONS,
     "rm",
     "remove entries",
-    example="ck rm experiment:* --tags=demo",
+    example="ck rm experiment:* --tags=server",
     options=[TAGS, REPOSITORY, Option("force", "do not ask", kind="flag")],
 )
 def remove(request: Request) -> Answer:

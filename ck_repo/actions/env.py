@@ -130,15 +130,16 @@ def clean(request: Request) -> Answer:
     """Free disk space."""
     from ck_repo.install.fetch import cache_root, clean_cache
     from ck_repo.store.folders import tools_root
+    from ck_repo.store.writing import remove_entry
 
     before = _size(tools_root())
     if request.flag("all"):
         confirm(request, "remove everything that is installed")
-        for entry, meta in [(entry, entry.meta()) for entry in matching(request, needed=False)]:
-            from ck_repo.store.writing import remove_entry
-
-            remove_entry(entry)
-            _remove_installed(meta)
+        for entry in matching(request, needed=False):
+            meta = entry.meta()
+            if meta.get("source") == "package":  # what the user registered stays known
+                remove_entry(entry)
+                _remove_installed(meta)
     clean_cache()
     shutil.rmtree(cache_root() / "preprocessed", ignore_errors=True)
     for path in tools_root().glob(".*.new"):

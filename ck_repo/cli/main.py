@@ -57,7 +57,7 @@ def _end_on_terminate() -> None:
 def run(typed: Sequence[str]) -> Answer:
     """Find the action and run it."""
     words = grammar.parse(typed)
-    if words.action == "help" or not words.action:
+    if words.action == "help" or not (words.action or words.options.get("version")):
         from ck_repo.cli import help as pages
 
         module = catalogue.known_module(words.targets[0].module) if words.targets else ""
@@ -66,6 +66,11 @@ def run(typed: Sequence[str]) -> Answer:
         from ck_repo.cli import help as pages
 
         return Answer(lines=pages.of_module(canonical_module(words.action)))
+    if not words.action:  # --version
+        words.action = "version"
+        words.options.pop("version")
+    if words.options.get("help") and not words.targets and (module := catalogue.only_module_with(words.action)):
+        words.targets.append(Target(module))
     target = words.targets[0] if words.targets else Target()
     module = catalogue.known_module(target.module, creating=words.action in ("add", "unzip", "unpack"))
     action = catalogue.find_action(module, words.action)

@@ -55,9 +55,7 @@ def inspect_interpreter(path: Path) -> Interpreter:
     """The interpreter at `path`; what does not answer as one is an error."""
     found = ask(path)
     if found is None:
-        raise DetectError(
-            f"{path} does not answer as a Python interpreter", hint="name the executable: --full_path=/usr/bin/python3.11"
-        )
+        raise DetectError(f"{path} does not answer as a Python interpreter", hint="name an executable, /usr/bin/python3.11 say")
     return found
 
 

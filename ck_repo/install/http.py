@@ -55,7 +55,7 @@ def get_json(urls: Sequence[str]) -> Any:
             return _tries(partial(_json_once, url))
         except _GiveUp as error:
             failures.append(f"{url}: {error}")
-    raise DownloadError("cannot be fetched\n  " + "\n  ".join(failures), hint=_network_hint())
+    raise DownloadError(f"{urls[-1]} cannot be fetched\n  " + "\n  ".join(failures), hint=_network_hint())
 
 
 def _json_once(url: str) -> Any:

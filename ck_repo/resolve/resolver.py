@@ -212,7 +212,10 @@ class Resolver:
         if conflicts:
             return ConflictError(f"{need}: {conflicts[0]}", hint="ask for one of the two")
         reasons = [f"passed over {name}: {why}" for name, why in passed[:6]]
-        return NotFoundError(f"nothing has all the tags {need} that {asker} needs", hint="\n".join([*reasons, _LISTS]))
+        return NotFoundError(
+            f"nothing has all the tags {query}{f' in a version {version}' if version else ''} that {asker} asked for",
+            hint="\n".join([*reasons, _LISTS]),
+        )
 
     def _known_tags(self, shared: frozenset[str] = frozenset()) -> frozenset[str]:
         """Every tag of what has all the tags `shared`."""

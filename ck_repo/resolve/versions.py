@@ -51,7 +51,7 @@ def joined(ranges: Iterable[tuple[str, str]], what: str) -> str:
     >>> joined([(">=1.2", "a"), ("<2", "b")], "numpy")
     '<2,>=1.2'
     """
-    rows = [(range_of(text, who), who) for text, who in ranges if text]
+    rows = [(range_of(text, who), who) for text, who in dict(ranges).items() if text]  # each range once
     for mine, who in rows:
         for pin in mine:
             if pin.operator not in ("==", "===") or pin.version.endswith("*"):

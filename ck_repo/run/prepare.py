@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ck_repo.detect.survey import survey
-from ck_repo.errors import UsageError
-from ck_repo.mlperf.profiles import Profile, profile
+from ck_repo.errors import ConfigError, UsageError
+from ck_repo.mlperf.profiles import PROFILES, Profile, profile
 from ck_repo.resolve.component import Component, read_component
 from ck_repo.resolve.plan import Choice
 from ck_repo.resolve.resolver import Resolver
@@ -64,7 +64,12 @@ def prepare(repositories: Repositories, program_entry: Entry, options: RunOption
         raise UsageError(f"{program_entry.cid} has no dependency {unknown[0]!r}", hint=f"it has {', '.join(by_key)}")
     weights = resolver.dependencies([by_key[WEIGHTS]], program_entry.cid, added=added)[WEIGHTS]
     model = weights.section("model")
-    chosen = profile(str(model.get("profile", "")))
+    if not model.get("profile"):
+        raise ConfigError(
+            f"{weights.name} does not say how it is to be used: its meta has no model.profile",
+            hint=f"add one to the package: {', '.join(PROFILES)}",
+        )
+    chosen = profile(str(model["profile"]))
     backend = options.backend or str(model.get("backend", ""))
     if options.dataset:
         added[DATASET] = [*added.get(DATASET, []), *options.dataset.split(",")]

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ck_repo.errors import UsageError
 from ck_repo.mlperf.rules import Rules, benchmark_of, rules_for
 from ck_repo.run.options import DEFAULT_SECONDS, RunOptions
 from ck_repo.run.prepare import DATASET, WEIGHTS, RunPlan
 from ck_repo.store.folders import tools_root
 
 VERSION = 1
-_DEFAULT_SERVER_QPS = 10.0
 
 
 def build_spec(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -82,10 +82,9 @@ def loadgen_settings(options: RunOptions, rules: Rules) -> dict[str, Any]:
     if options.official:
         seconds = max(row.min_duration_ms / 1e3, options.seconds or 0.0)
         if options.scenario == "server":
-            seconds = max(seconds, row.min_query_count / (options.target_qps or _DEFAULT_SERVER_QPS))
-    target_qps = options.target_qps
-    if options.scenario == "server" and target_qps is None:
-        target_qps = _DEFAULT_SERVER_QPS
+            if options.target_qps is None:
+                raise UsageError("an official run of server needs a target", hint="--target-qps=")
+            seconds = max(seconds, row.min_query_count / options.target_qps)
     latency = options.target_latency if options.target_latency is not None else row.target_latency_ms
     return {
         **rules.seeds,
@@ -94,7 +93,7 @@ def loadgen_settings(options: RunOptions, rules: Rules) -> dict[str, Any]:
         "min_duration_ms": round(seconds * 1e3),
         "min_query_count": row.min_query_count if options.official and options.scenario == "offline" else 0,
         "required_query_count": row.min_query_count if options.official else 0,
-        "target_qps": target_qps,
+        "target_qps": options.target_qps,
         "target_latency_ms": latency if options.scenario != "offline" else None,
         "samples_per_query": options.samples_per_query or row.samples_per_query,
         "version": rules.loadgen,

@@ -18,6 +18,8 @@ from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_r
 from ck_repo.store.unpack import unpack
 from ck_repo.store.writing import module_folder, publish, staged
 
+_OF_THIS_MACHINE = frozenset({"venv", "env", "repo"})  # modules whose entries point into this machine's folders
+
 
 def pack_entries(entries: Sequence[Entry], output: Path, *, overwrite: bool = False) -> int:
     """Pack entries into the zip file `output`; return how many files it holds."""
@@ -44,8 +46,9 @@ def pack_entries(entries: Sequence[Entry], output: Path, *, overwrite: bool = Fa
 
 
 def pack_repository(row: Repository, output: Path, *, overwrite: bool = False) -> int:
-    """Pack a whole repository, .ckr.json included, into the zip file `output`."""
-    return _pack({path.relative_to(row.path).as_posix(): path for path in _files(row.path)}, output, overwrite)
+    """Pack a whole repository, .ckr.json included, into the zip file `output`; what is of this machine alone stays here."""
+    rows = {path.relative_to(row.path).as_posix(): path for path in _files(row.path)}
+    return _pack({name: path for name, path in rows.items() if name.split("/")[0] not in _OF_THIS_MACHINE}, output, overwrite)
 
 
 def _files(folder: Path) -> Iterator[Path]:

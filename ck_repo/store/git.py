@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ck_repo.errors import CKError, ConflictError, NotFoundError, StorageError, UsageError
+from ck_repo.errors import CKError, ConflictError, GitError, NotFoundError, StorageError, UsageError
 from ck_repo.store.atomic import publish_folder, storage_errors
 from ck_repo.store.folders import repos_root
 from ck_repo.store.lock import locked
@@ -42,7 +42,11 @@ def run_git(*words: str, folder: Path | None = None) -> str:
     except subprocess.TimeoutExpired:
         raise StorageError(f"git {verb} did not end within {_TIMEOUT} s") from None
     if done.returncode:
-        raise StorageError(f"git {verb} failed (exit status {done.returncode})", tail=done.stderr[-1500:])
+        raise GitError(
+            f"git {verb} failed (exit status {done.returncode})",
+            tail=done.stderr[-1500:],
+            hint="check the URL, the network and the proxy" if verb in ("clone", "fetch") else "",
+        )
     return done.stdout.strip()
 
 

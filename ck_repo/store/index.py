@@ -53,10 +53,13 @@ class ModuleIndex:
                 if attempt == "anew":
                     path.unlink(missing_ok=True)
                 database = _connect(str(path))
+            except (sqlite3.DatabaseError, OSError):
+                continue
+            try:
                 self._refresh(database)
                 return database
             except (sqlite3.DatabaseError, OSError, ValueError):
-                continue
+                database.close()
         database = _connect(":memory:")
         self._refresh(database)
         return database
@@ -247,12 +250,16 @@ def _file_for(folder: Path) -> Path:
 def _connect(path: str) -> sqlite3.Connection:
     """Open an index file, with its tables made if they are not there."""
     database = sqlite3.connect(path, timeout=30, isolation_level=None)
-    if database.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-        database.execute("PRAGMA synchronous = OFF")  # an index that a crash spoils is made anew
-        database.execute("BEGIN IMMEDIATE")
+    try:
         if database.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-            for statement in filter(str.strip, _SCHEMA.split(";")):
-                database.execute(statement)
-            database.execute(f"PRAGMA user_version = {_VERSION}")
-        database.execute("COMMIT")
+            database.execute("PRAGMA synchronous = OFF")  # an index that a crash spoils is made anew
+            database.execute("BEGIN IMMEDIATE")
+            if database.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+                for statement in filter(str.strip, _SCHEMA.split(";")):
+                    database.execute(statement)
+                database.execute(f"PRAGMA user_version = {_VERSION}")
+            database.execute("COMMIT")
+    except sqlite3.DatabaseError:
+        database.close()
+        raise
     return database

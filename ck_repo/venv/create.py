@@ -46,13 +46,14 @@ def plan_venv(repositories: Repositories, name: str, template_name: str = "", py
     """Decide on interpreter and components; nothing is made yet."""
     check_name(name)
     template = read_template(load(repositories, "env_templates", template_name or DEFAULT_TEMPLATE))
-    interpreter = find_interpreter(python or _ours_if_in(template.python))
+    existing = find_venv(repositories, name)
+    here = str(existing.python) if existing and existing.python.exists() else ""
+    interpreter = find_interpreter(python or here or _ours_if_in(template.python))
     if not satisfies(interpreter.version, template.python):
         raise ConflictError(
             f"the template {template.name} is for Python {template.python}, and {interpreter.path} is {interpreter.version}",
             hint="choose another with --python=3.11",
         )
-    existing = find_venv(repositories, name)
     resolver = Resolver(survey(repositories, existing.packages if existing else {}))
     return VenvPlan(name, template, interpreter, resolver.dependencies(template.components, f"template {template.name}"))
 

@@ -27,6 +27,7 @@ SCENARIOS = {
 }
 _MODES = {"accuracy": lg.TestMode.AccuracyOnly, "performance": lg.TestMode.PerformanceOnly}
 _SPEED_SLACK = 1.5  # how much faster than the measurement a run of SingleStream or MultiStream may be
+_SERVER_SHARE = 0.25  # of the measured rate, where the user names no target: queries at random need room
 _OFFLINE_SLACK = 1.15  # on top of LoadGen's own 1.1: a run that is faster than the measurement still lasts long enough
 
 
@@ -74,7 +75,7 @@ def settings_for(scenario: str, mode: str, wanted: LoadGenSettings, rate: float)
         settings.multi_stream_expected_latency_ns = expected_latency_ns(latency_ns, rate / wanted.samples_per_query)
         settings.multi_stream_target_latency_percentile = wanted.percentile
     elif scenario == "server":
-        settings.server_target_qps = wanted.target_qps or 1.0
+        settings.server_target_qps = wanted.target_qps or rate * _SERVER_SHARE
         settings.server_target_latency_ns = latency_ns
         settings.server_target_latency_percentile = wanted.percentile
     else:

@@ -83,6 +83,18 @@ def _first(rows: dict[str, str], *keys: str) -> float:
 
 
 def _reasons(path: Path) -> list[str]:
-    """Why a run is not valid, in LoadGen's words: the constraints that are not met and the recommendations."""
-    lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
-    return [line.lstrip("* ") for line in lines if line.endswith(": NO") or line.startswith("* ")]
+    """Why a run is not valid, in LoadGen's words: the constraints that are not met, and its remarks, each on one line."""
+    reasons: list[str] = []
+    in_remark = False
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        text = line.strip()
+        if text.startswith("* "):
+            reasons.append(text.removeprefix("* "))
+            in_remark = True
+        elif in_remark and line.startswith(" ") and text and " : " not in text:
+            reasons[-1] += f" {text}"
+        else:
+            in_remark = False
+            if text.endswith(": NO"):
+                reasons.append(text)
+    return reasons

@@ -46,7 +46,7 @@ def test_a_version_range_decides(shelf: Shelf) -> None:
     assert taken(shelf, "tool", ">=1.5,<2") == "tool-1.9"
     assert taken(shelf, "tool", "~=2.0") == "tool-2.1"
     assert taken(shelf, "tool,1.9") == taken(shelf, "tool,v1.9") == "tool-1.9"  # a tag that reads as a version is one
-    with pytest.raises(NotFoundError, match=r"tool >=3") as caught:
+    with pytest.raises(NotFoundError, match=r"tags tool in a version >=3") as caught:
         taken(shelf, "tool", ">=3")
     assert "passed over tool-1.0: its version 1.0 is not in >=3" in caught.value.hint
 
@@ -195,7 +195,7 @@ def test_an_unknown_tag_suggests_the_nearest(shelf: Shelf) -> None:
 def test_known_tags_that_nothing_has_together_tell_the_near_misses(shelf: Shelf) -> None:
     shelf.package("ssd", "model,onnx")
     shelf.package("net", "model,tflite")
-    with pytest.raises(NotFoundError, match="nothing has all the tags model,onnx,tflite that you needs") as caught:
+    with pytest.raises(NotFoundError, match="nothing has all the tags model,onnx,tflite that you asked for") as caught:
         taken(shelf, "model,onnx,tflite")
     assert "passed over ssd: it has no tag tflite" in caught.value.hint
 

@@ -8,6 +8,7 @@ from object_detection.backends import Array
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
 
+ort.disable_telemetry_events()  # nothing is told to anybody, nor written into the user's home
 _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
 
 
