@@ -30,6 +30,13 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def docs(session: nox.Session) -> None:
+    """Write docs/commands.md from the actions."""
+    session.install("-e", ".")
+    session.run("python", "docs/make_commands.py")
+
+
+@nox.session(python="3.11")
 def benchmarks(session: nox.Session) -> None:
     """Every measurement beside its limit."""
     session.install(".[test]")

@@ -50,10 +50,13 @@ class Answer:
         The JSON object of ``--out=json``, without ``return``.
     lines
         The same for a person.
+    status
+        The exit status, where it is another program's.
     """
 
     data: Mapping[str, Any] = field(default_factory=dict)
     lines: Sequence[str] = ()
+    status: int = 0
 
 
 @dataclass(frozen=True)

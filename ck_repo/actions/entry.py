@@ -7,7 +7,7 @@ from typing import Any
 
 from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, Option, action
 from ck_repo.actions.request import Request, Target
-from ck_repo.errors import NotFoundError, UsageError, did_you_mean
+from ck_repo.errors import ConflictError, NotFoundError, UsageError, did_you_mean
 from ck_repo.store import writing
 from ck_repo.store.entry import Entry, tag_list
 from ck_repo.store.query import TagQuery, is_pattern
@@ -218,6 +218,11 @@ def remove(request: Request) -> Answer:
             f"{request.target.text} is of the default repository, which everybody relies on",
             hint=f"if it is meant, name the repository: `ck rm {default_repository_alias()}:{request.module}:{request.entry}`",
         )
+    if not is_pattern(request.entry) and len(found) > 1:
+        raise ConflictError(
+            f"{request.target.text} is in {' and in '.join(entry.repository for entry in found)}",
+            hint=f"name the repository: `ck rm {found[0].repository}:{found[0].cid}`",
+        )
     names = ", ".join(entry.alias for entry in found[:8]) + (" …" if len(found) > 8 else "")
     confirm(request, f"remove {len(found)} of {request.module}: {names}")
     for entry in found:
@@ -296,7 +301,11 @@ def rename(request: Request) -> Answer:
         to = Target(entry.module, "" if entry.alias == entry.uid else entry.alias)
     else:
         repositories, to = _destination(request)
-    alias = to.entry or ("" if to.module == entry.module else to.module)  # `ck ren module:old new` is what CK takes too
+        if not to.entry:  # `ck ren module:old new` is what CK takes too
+            to = Target(entry.module, to.module)
+        if to.module != entry.module or to.repository not in ("", entry.repository):
+            raise UsageError("`ck ren` keeps module and repository", hint=f"`ck mv {entry.cid} {to.text}` moves")
+    alias = to.entry
     done = writing.move_entry(
         entry, repositories.writable(entry.repository), entry.module, alias, new_identity=request.flag("new_uid")
     )

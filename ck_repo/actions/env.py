@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from pathlib import Path
 from typing import Any
 
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
@@ -97,6 +94,7 @@ def cat(request: Request) -> Answer:
 )
 def remove(request: Request) -> Answer:
     """Remove env entries, with the folders that packages filled."""
+    from ck_repo.install.clean import remove_installed
     from ck_repo.store.writing import remove_entry
 
     if not request.entry and not request.text("tags"):
@@ -105,18 +103,8 @@ def remove(request: Request) -> Answer:
     confirm(request, f"remove {', '.join(str(meta.get('name')) for _, meta in rows)}")
     for entry, meta in rows:
         remove_entry(entry)
-        _remove_installed(meta)
+        remove_installed(meta)
     return Answer({"lst": [row_of(entry) for entry, _ in rows]}, [f"removed {meta.get('name')}" for _, meta in rows])
-
-
-def _remove_installed(meta: dict[str, Any]) -> None:
-    """Remove the folder of a package; nothing outside CK_TOOLS is ever touched."""
-    from ck_repo.store.atomic import remove_folder
-    from ck_repo.store.folders import tools_root
-
-    path = Path(str(meta.get("path", "")))
-    if meta.get("source") == "package" and path.parent == tools_root() and path.is_dir():
-        remove_folder(path)
 
 
 @action(
@@ -128,28 +116,16 @@ def _remove_installed(meta: dict[str, Any]) -> None:
 )
 def clean(request: Request) -> Answer:
     """Free disk space."""
-    from ck_repo.install.fetch import cache_root, clean_cache
+    from ck_repo.install.clean import clean_leftovers, remove_installed
     from ck_repo.store.folders import tools_root
     from ck_repo.store.writing import remove_entry
 
-    before = _size(tools_root())
     if request.flag("all"):
         confirm(request, "remove everything that is installed")
         for entry in matching(request, needed=False):
             meta = entry.meta()
             if meta.get("source") == "package":  # what the user registered stays known
                 remove_entry(entry)
-                _remove_installed(meta)
-    clean_cache()
-    shutil.rmtree(cache_root() / "preprocessed", ignore_errors=True)
-    for path in tools_root().glob(".*.new"):
-        shutil.rmtree(path, ignore_errors=True)
-    freed = before - _size(tools_root())
-    return Answer({"freed": freed}, [f"freed {freed / 1e6:.1f} MB in {tools_root()}"])
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    for base, _, names in os.walk(folder):
-        total += sum(os.lstat(os.path.join(base, name)).st_size for name in names)
-    return total
+                remove_installed(meta)
+    freed = clean_leftovers()
+    return Answer({"freed": freed}, [f"freed {freed / 1e6:.1f} MB of leftovers in {tools_root()}"])

@@ -11,6 +11,7 @@ from ck_repo.actions.request import Request
 from ck_repo.errors import UsageError
 from ck_repo.run.options import DEVICES, MODES, SCENARIOS, RunOptions, from_cmd_key, from_environment
 from ck_repo.store.entry import tag_list
+from ck_repo.store.repository import check_name
 
 ACTIONS: Actions = {}
 _OPTIONS = [
@@ -83,6 +84,9 @@ def run(request: Request) -> Answer:
     options, program = run_options(request), one(request)
     name = "" if request.text("record") in ("yes", "no") else request.text("record")  # CK's --record has no name
     repetitions = request.whole("repetitions") or 1
+    files = tag_list(request.text("print_files"))
+    for file in files:
+        check_name(file)
     if name and repetitions > 1:
         raise UsageError("--record=NAME names one experiment", hint="leave out the name when there are repetitions")
     runs, lines = [], []
@@ -108,8 +112,8 @@ def run(request: Request) -> Answer:
             }
         )
         lines += ["", *experiment_lines(record.experiment.alias, record.experiment.meta())]
-        for file in tag_list(request.text("print_files")):
-            for path in sorted(record.experiment.path.rglob(file)):
+        for file in files:
+            for path in sorted(path for path in record.experiment.path.rglob(file) if path.is_file()):
                 lines += ["", f"{path}:", path.read_text(encoding="utf-8", errors="replace").rstrip()]
     data = dict(runs[-1]) | ({"runs": runs} if repetitions > 1 else {})
     return Answer(data, [*lines[1:], "", f"recorded: {runs[-1]['path']} (`ck show experiment:{record.experiment.alias}`)"])

@@ -8,7 +8,7 @@ from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table
 from ck_repo.actions.entry import matching, row_of
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
-from ck_repo.errors import CKError, NotFoundError, did_you_mean
+from ck_repo.errors import CKError, NotFoundError
 
 ACTIONS: Actions = {}
 
@@ -61,21 +61,19 @@ def create(request: Request) -> Answer:
 )
 def activate(request: Request) -> Answer:
     """Enter a venv; the exit status is that of the shell or the command."""
-    from ck_repo.store.repositories import Repositories
+    from ck_repo.store.repositories import LOCAL, Repositories
     from ck_repo.store.search import load
     from ck_repo.venv import activate as shells
     from ck_repo.venv.environment import chosen_name, read_venv
 
-    venv = read_venv(load(Repositories(), "venv", chosen_name(request.entry)))
+    venv = read_venv(load(Repositories(), "venv", chosen_name(request.entry), LOCAL))
     venv.check()
     shell = shells.user_shell(request.text("shell"))
-    if request.flag("print") or request.text("out") == "json":
+    if request.flag("print") or (request.text("out") == "json" and not request.rest):
         lines = shells.shell_lines(venv, shell)
         return Answer({**row_of(venv.entry), "lines": lines}, lines)
     status = shells.run_inside(venv, request.rest) if request.rest else shells.enter(venv, shell)
-    if status:
-        sys.exit(status)
-    return Answer()
+    return Answer({"status": status}, status=status if status >= 0 else 128 - status)
 
 
 @action(ACTIONS, "ls", "every venv", example="ck ls venv", options=[TAGS])
@@ -90,7 +88,7 @@ def ls(request: Request) -> Answer:
         except CKError as error:
             print(f"warning: left out: {error.what}", file=sys.stderr)
     if not rows and request.entry and "*" not in request.entry:
-        raise NotFoundError(f"there is no venv:{request.entry}", hint=did_you_mean(request.entry, []))
+        raise NotFoundError(f"there is no venv:{request.entry}", hint="`ck ls venv` lists them")
     data = [{**row_of(row.entry), "template": row.template, "python_version": row.version} for row in rows]
     table = [(row.name, row.version, row.template, row.folder) for row in rows]
     return Answer(

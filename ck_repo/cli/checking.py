@@ -16,7 +16,7 @@ COMMON = (
     Option("debug", "show the traceback of an error", kind="flag"),
     Option("help", "show this help", kind="flag"),
 )
-_TRUE, _FALSE = {"yes", "true", "on", "1"}, {"no", "false", "off", "0"}
+TRUE, FALSE = {"yes", "true", "on", "1"}, {"no", "false", "off", "0"}
 
 
 def checked_options(typed: dict[str, Any], action: Action, command: str) -> dict[str, Any]:
@@ -42,9 +42,9 @@ def _value(option: Option, value: Any) -> Any:
         raise UsageError(f"{flag} does not take that form", hint=hint)
     if option.kind == "flag":
         word = str(value).lower()
-        if word not in _TRUE | _FALSE:
+        if word not in TRUE | FALSE:
             raise UsageError(f"{flag} is a switch and takes no value {value!r}", hint=f"write {flag} or {flag}=no")
-        return word in _TRUE
+        return word in TRUE
     if option.kind in ("whole", "number"):
         return _number(option, value)
     if option.kind == "json" and isinstance(value, str):

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from io import TextIOWrapper
 
 from ck_repo import progress
@@ -27,9 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):  # a terminal without a sign gets its code, not an error
             stream.reconfigure(errors="backslashreplace")
     _end_on_terminate()
-    output = Output.of(typed)
+    output = Output.guess(typed)
     try:
-        return output.answer(run(typed))
+        words = grammar.parse(typed)
+        output = Output.of(words)
+        return output.answer(run(words))
     except BrokenPipeError:
         return output.reader_left()
     except KeyboardInterrupt:
@@ -54,9 +57,8 @@ def _end_on_terminate() -> None:
         signal.signal(signal.SIGTERM, interrupt)
 
 
-def run(typed: Sequence[str]) -> Answer:
+def run(words: grammar.Words) -> Answer:
     """Find the action and run it."""
-    words = grammar.parse(typed)
     if words.action == "help" or not (words.action or words.options.get("version")):
         from ck_repo.cli import help as pages
 
@@ -85,9 +87,16 @@ def run(typed: Sequence[str]) -> Answer:
     return action.run(request)
 
 
+def _known(targets: Sequence[Target]) -> tuple[Target, ...]:
+    """Further targets, their modules by their own names; a word alone may be an entry's."""
+    return tuple(replace(row, module=canonical_module(row.module)) for row in targets)
+
+
 def _request(words: grammar.Words, module: str, target: Target, action: Action, command: str) -> Request:
     refuse_more_entries(action, words.targets[1:], command)
     options = checked_options(words.options, action, command)
     if module == "repo" and target.entry and target.repository:
         target = Target(module, f"{target.repository}:{target.entry}")
-    return Request(words.action, Target(module, target.entry, target.repository), tuple(words.targets[1:]), options, words.rest)
+    return Request(
+        words.action, Target(module, target.entry, target.repository), _known(words.targets[1:]), options, words.rest
+    )

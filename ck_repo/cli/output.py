@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ck_repo.actions.declare import Answer
-from ck_repo.cli.words import parse
+from ck_repo.cli.checking import FALSE
+from ck_repo.cli.words import Words
 from ck_repo.errors import CKError
 
 
@@ -31,23 +32,25 @@ class Output:
     debug: bool
 
     @classmethod
-    def of(cls, typed: Sequence[str]) -> Output:
-        """What the command line asks for, as far as it can be understood."""
-        try:
-            options = parse(typed).options
-        except CKError:
-            ours = typed[: typed.index("--")] if "--" in typed else typed
-            options = {"out": "json" if "--out=json" in ours else "con", "debug": "--debug" in ours}
-        return cls(str(options.get("out", "con")), bool(options.get("debug")))
+    def of(cls, words: Words) -> Output:
+        """What the command line asks for."""
+        debug = str(words.options.get("debug", "no")).lower()
+        return cls(str(words.options.get("out", "con")), debug not in FALSE)
+
+    @classmethod
+    def guess(cls, typed: Sequence[str]) -> Output:
+        """The same of a command line that may not be understood."""
+        ours = typed[: typed.index("--")] if "--" in typed else typed
+        return cls("json" if "--out=json" in ours else "con", "--debug" in ours)
 
     def answer(self, answer: Answer) -> int:
         """Print an answer; return the exit status."""
         if self.form == "json":
-            print(json.dumps({"return": 0, **answer.data}, default=str))
+            print(json.dumps({"return": answer.status, **answer.data}, default=str))
         elif answer.lines and self.form != "none":
             print("\n".join(answer.lines))
         sys.stdout.flush()
-        return 0
+        return answer.status
 
     def error(self, error: CKError) -> int:
         """Print an error; return the exit status."""

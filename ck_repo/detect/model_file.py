@@ -63,7 +63,9 @@ def _fitting(path: Path, kind: str, interface: Interface, profile_name: str) -> 
         if wanted <= names and len(interface.inputs) == 1 and first.dtype == row.dtype and _fits(first.shape, row):
             return row
     own = PROFILES[_TFLITE]
-    if kind == "tflite" and len(interface.outputs) == len(_TFLITE_ORDER) and _fits(interface.inputs[0].shape, own):
+    first = interface.inputs[0]
+    by_order = kind == "tflite" and len(interface.outputs) == len(_TFLITE_ORDER)
+    if by_order and first.dtype == own.dtype and _fits(first.shape, own):
         return own
     raise DetectError(
         f"{path}: no known profile fits its interface\n"

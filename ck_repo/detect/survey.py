@@ -12,7 +12,7 @@ from ck_repo.errors import CKError
 from ck_repo.resolve.component import read_component
 from ck_repo.resolve.resolver import Surroundings
 from ck_repo.store.entry import Entry
-from ck_repo.store.repositories import Repositories
+from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.search import find
 
 
@@ -33,7 +33,7 @@ def survey(repositories: Repositories, python_packages: Mapping[str, str] | None
         except CKError as error:
             print(f"warning: package left out: {error.what}", file=sys.stderr)
     registered, installed = [], {}
-    for entry in find(repositories, "env"):
+    for entry in find(repositories, "env", repository=LOCAL):
         meta = _env_meta(entry)
         if meta.get("source") == "detected":
             registered.append(meta | {"problem": problem(meta)})

@@ -120,14 +120,3 @@ def _check_space(source: Source, part: Path) -> None:
             f"fetching {source.name}: it takes {source.size / 1e6:.0f} MB, and {part.parent} has {free / 1e6:.0f} MB free",
             hint="free some space (`ck clean env`) or point CK_TOOLS elsewhere",
         )
-
-
-def clean_cache() -> int:
-    """Remove fetched files and unfinished parts; return the bytes that are free again."""
-    freed = 0
-    for folder in ("sha256", "md5", "url", "partial"):
-        for path in (cache_root() / folder).rglob("*") if (cache_root() / folder).exists() else []:
-            if path.is_file():
-                freed += path.stat().st_size
-                path.unlink()
-    return freed

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from ck_repo import __version__, progress
-from ck_repo.errors import DownloadError
+from ck_repo.errors import DownloadError, UsageError
+from ck_repo.install.pip_settings import pip_settings
 
 T = TypeVar("T")
 _BLOCK = 1 << 15  # bytes; what has come of a block is lost when the line is cut
@@ -31,18 +32,32 @@ class _GiveUp(Exception):
 
 def _wait_base() -> float:
     """Seconds before the second try; each further one waits twice as long."""
-    return float(os.environ.get("CK_RETRY_WAIT", "1"))
+    return _seconds("CK_RETRY_WAIT", 1.0)
 
 
 def _timeout() -> float:
     """Seconds without a byte after which a server counts as hanging."""
-    return float(os.environ.get("CK_DOWNLOAD_TIMEOUT", "30"))
+    return _seconds("CK_DOWNLOAD_TIMEOUT", 30.0)
+
+
+def _seconds(variable: str, default: float) -> float:
+    text = os.environ.get(variable) or str(default)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 < seconds < float("inf"):
+        raise UsageError(f"{variable}={text} is not a number of seconds")
+    return seconds
 
 
 def _session() -> Any:
     import requests
 
     session = requests.Session()
+    settings = pip_settings()
+    if certificate := os.environ.get("SSL_CERT_FILE") or settings.get("cert"):
+        session.verify = certificate  # a company's own authority, as pip is told of it
     session.headers.update({"User-Agent": f"ck-repo/{__version__}", "Accept-Encoding": "identity"})
     return session
 

@@ -16,7 +16,7 @@ from ck_repo.resolve.plan import PACKAGE, PYTHON, Choice, in_order
 from ck_repo.store.atomic import publish_folder, remove_folder, storage_errors, write_json
 from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.entry import META, read_json_object
-from ck_repo.store.folders import default_repository_root, tools_root
+from ck_repo.store.folders import is_ours, tools_root
 from ck_repo.store.lock import locked
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.uid import uid_from_digest
@@ -60,10 +60,15 @@ class Installer:
     def _install_python(self, missing: list[Choice]) -> None:
         if self._python is None:
             raise InstallError("Python packages need a venv to go into", hint="`ck create venv`, or --venv=NAME")
+        for choice in missing:
+            if choice.variant and not self._trusted(choice.variant.component.entry.path):
+                raise InstallError(
+                    f"{choice.variant.component.entry.path} is another repository's recipe; to install {choice.requirement} "
+                    "for it may run code",
+                    hint="allow it with --trust",
+                )
         requirements = sorted({choice.requirement for choice in missing})
-        extra = sorted({row for choice in missing if choice.variant for row in choice.variant.component.python_extra})
-        log = self._python.parent.parent / "ck-install.log"
-        install_python_packages(self._python, [*requirements, *extra], log)
+        install_python_packages(self._python, requirements, self._python.parent.parent / "ck-install.log")
 
     def _install_package(self, choice: Choice, done: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         assert choice.variant is not None
@@ -101,7 +106,7 @@ class Installer:
             raise
 
     def _trusted(self, entry: Path) -> bool:
-        return self._trust or entry.resolve().is_relative_to(default_repository_root().resolve())
+        return self._trust or is_ours(entry)
 
     def _meta(self, choice: Choice, staging: Path, folder: Path, recipe: Recipe) -> dict[str, Any]:
         assert choice.variant is not None
@@ -135,7 +140,8 @@ class Installer:
             "inputs": {key: below.key for key, below in choice.deps.items() if below.source != PYTHON},
             "path": str(folder),
             "file": str(folder / main) if main else "",
-            "digest": files[main] if main else of_value(files),
+            # of a data set, everything counts: it names the images that were pre-processed from it
+            "digest": files[main] if main and "dataset" not in fields else of_value(files),
             "files": len(files),
             "downloads": recipe.downloads,
             "installed": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

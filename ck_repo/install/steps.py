@@ -14,6 +14,7 @@ from ck_repo.install.fetch import fetch
 from ck_repo.install.source import read_source
 from ck_repo.store.atomic import storage_errors
 from ck_repo.store.fields import Fields
+from ck_repo.store.folders import tools_root
 from ck_repo.store.unpack import unpack
 
 
@@ -94,16 +95,15 @@ def _script(step: Fields, recipe: Recipe) -> None:
             f"{recipe.entry}: an argument of {script.name} has a placeholder that stands for nothing: {error}",
             hint=f"there are {', '.join(['folder', *recipe.values])}",
         ) from None
-    output, errors = (recipe.folder.with_name(f"{recipe.folder.name}.{kind}") for kind in ("out", "err"))
-    try:
-        status = run_child([str(recipe.python), "-B", str(script), *words], recipe.folder, output, errors)
-        tail = last_lines(errors)
-    finally:
-        output.unlink(missing_ok=True)
-        errors.unlink(missing_ok=True)
+    logs = tools_root() / ".logs" / recipe.folder.name.strip(".").removesuffix(".new")
+    logs.mkdir(parents=True, exist_ok=True)
+    status = run_child([str(recipe.python), "-B", str(script), *words], recipe.folder, logs / "stdout.log", logs / "stderr.log")
     if status:
         raise InstallError(
-            f"{script.name} failed (exit status {status})", tail=tail, hint="mend what it says, then run the same command again"
+            f"{script.name} failed (exit status {status})",
+            tail=last_lines(logs / "stderr.log"),
+            log=logs / "stderr.log",
+            hint="mend what it says, then run the same command again",
         )
 
 

@@ -5,7 +5,7 @@ Source: mlcommons/inference at v1.0.1, vision/classification_and_detection/pytho
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ck_repo.errors import NotFoundError, did_you_mean
@@ -78,8 +78,8 @@ _ROWS = (
 PROFILES = {row.name: row for row in _ROWS}
 
 
-def profile(name: str, **changes: Any) -> Profile:
-    """The profile of that name, with changes laid over it."""
+def profile(name: str) -> Profile:
+    """The profile of that name."""
     if name not in PROFILES:
         raise NotFoundError(f"there is no profile {name!r}", hint=did_you_mean(name, PROFILES))
-    return replace(PROFILES[name], **changes)
+    return PROFILES[name]

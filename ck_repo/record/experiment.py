@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ck_repo.errors import CKError, ConflictError
+from ck_repo.errors import CKError, ConflictError, StorageError
 from ck_repo.store.atomic import storage_errors
 from ck_repo.store.entry import Entry, write_entry
+from ck_repo.store.lock import locked
 from ck_repo.store.modules import module_uid
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import check_name
@@ -20,7 +20,6 @@ from ck_repo.store.writing import module_folder, publish
 
 MODULE = "experiment"
 _KEPT_FAILURES = 5
-_ABANDONED = 24 * 3600  # s after which a run folder without an end belongs to a process that was killed
 
 
 class Recording:
@@ -48,21 +47,36 @@ class Recording:
     @contextmanager
     def folder(self) -> Iterator[Path]:
         """The run folder. If the run fails its logs stay, beside the experiments and out of their list."""
-        self._tidy()
+        lock = self._lock(self.uid)
+        try:
+            with locked(lock, "recording the run"):  # as long as it is held, nobody tidies the folder away
+                self._tidy()
+                with self._staged() as staging:
+                    yield staging
+        finally:
+            lock.unlink(missing_ok=True)
+
+    @contextmanager
+    def _staged(self) -> Iterator[Path]:
         staging = self._home / f".run-{self.uid}"
         with storage_errors("recording the run"):
             staging.mkdir(parents=True)
         try:
             yield staging
-        except CKError as error:
+        except Exception as error:
             kept = self._home / f".failed-{self.uid}"
-            staging.rename(kept)
-            error.log = error.log.replace(str(staging), str(kept))
+            if staging.exists():
+                staging.rename(kept)
+            if isinstance(error, CKError):
+                error.log = error.log.replace(str(staging), str(kept))
             self._tidy()
             raise
         except BaseException:  # Ctrl-C: nothing half-made stays
             shutil.rmtree(staging, ignore_errors=True)
             raise
+
+    def _lock(self, uid: str) -> Path:
+        return self._home / f".lock-{uid}"
 
     def publish(self, folder: Path, meta: dict[str, Any]) -> Entry:
         """Give the finished run its entry."""
@@ -72,9 +86,18 @@ class Recording:
         return publish(self._repository, MODULE, folder, self._final, self.uid)
 
     def _tidy(self) -> None:
-        failed = sorted(self._home.glob(".failed-*"), key=lambda path: path.stat().st_mtime)
-        for path in failed[:-_KEPT_FAILURES]:
+        """Remove all but the latest failures, and the run folders of processes that were killed."""
+
+        def age(path: Path) -> float:
+            try:
+                return path.stat().st_mtime
+            except FileNotFoundError:  # another process was tidying
+                return 0.0
+
+        for path in sorted(self._home.glob(".failed-*"), key=age)[:-_KEPT_FAILURES]:
             shutil.rmtree(path, ignore_errors=True)
         for path in self._home.glob(".run-*"):
-            if time.time() - path.stat().st_mtime > _ABANDONED:
+            lock = self._lock(path.name.removeprefix(".run-"))
+            with suppress(StorageError), locked(lock, "tidying", wait=False):
                 shutil.rmtree(path, ignore_errors=True)
+                lock.unlink(missing_ok=True)

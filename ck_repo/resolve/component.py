@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +12,8 @@ from ck_repo.errors import ConfigError
 from ck_repo.store import digest
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,7 @@ class Component:
     deps: tuple[Dependency, ...]
     variations: Mapping[str, Variation]
     python_package: str
-    python_module: str
     python_version: str
-    python_extra: tuple[str, ...]
     priority: int
     meta: Mapping[str, Any]
 
@@ -117,13 +118,19 @@ def read_component(entry: Entry) -> Component:
         version=fields.text("version"),
         deps=_dependencies(fields),
         variations=variations,
-        python_package=python.text("name"),
-        python_module=python.text("module") or python.text("name").replace("-", "_"),
+        python_package=_python_name(python),
         python_version=python.text("version"),
-        python_extra=python.texts("also"),
         priority=fields.whole("priority", 0) or 0,
         meta=meta,
     )
+
+
+def _python_name(python: Fields) -> str:
+    """A plain name of the package index: no option, no URL."""
+    name = python.text("name")
+    if name and not _PLAIN_NAME.fullmatch(name):
+        raise python.error("name", name, "the name of a Python package")
+    return name
 
 
 def _dependencies(fields: Fields) -> tuple[Dependency, ...]:

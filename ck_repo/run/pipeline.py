@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ck_repo.errors import RunError
 from ck_repo.install.installer import Installer
 from ck_repo.mlperf.rules import mlperf_conf, user_conf
 from ck_repo.record.experiment import Recording
@@ -17,7 +18,8 @@ from ck_repo.run.spec import build_spec, rules_of
 from ck_repo.store.atomic import write_json, write_text
 from ck_repo.store.entry import Entry
 from ck_repo.store.fields import Fields
-from ck_repo.store.repositories import Repositories
+from ck_repo.store.folders import is_ours
+from ck_repo.store.repositories import Repositories, default_repository_alias
 from ck_repo.venv.create import create_venv
 
 
@@ -53,6 +55,12 @@ def execute(
     trust
         Let scripts of other repositories' recipes run.
     """
+    program = plan.program.entry
+    if not (trust or is_ours(program.path)):
+        raise RunError(
+            f"{program.path} is another repository's program, and is not run unasked",
+            hint=f"read it, then allow it with --trust; ours is {default_repository_alias()}:{program.cid}",
+        )
     begun = time.time()
     recording = Recording(repositories, repository, name)  # first: a name that is taken is told before the work
     venv = plan.venv
@@ -68,7 +76,6 @@ def execute(
             write_text(folder / mode / "mlperf.conf", mlperf_conf(rules))
             write_text(folder / mode / "user.conf", user_conf(rules, plan.options.scenario, spec["loadgen"]))
         before = time.time()
-        program = plan.program.entry
         harness = Fields(program.meta(), program.path / ".cm/meta.json").needed("harness")
         results = run_harness(venv.python, program.path, harness, folder / "spec.json")
         measured = time.time() - before

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ck_repo.errors import ConflictError, NotFoundError
-from ck_repo.store.atomic import publish_folder, storage_errors
+from ck_repo.store.atomic import publish_folder, storage_errors, write_json
 from ck_repo.store.entry import META, Entry, alias_file, read_json_object, read_uid, uid_file
 from ck_repo.store.folders import repos_root
 from ck_repo.store.repositories import Repositories
-from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository, write_description
-from ck_repo.store.unpack import unpack
-from ck_repo.store.writing import module_folder, publish, staged
+from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository
+from ck_repo.store.uid import new_uid
+from ck_repo.store.unpack import ArchiveError, unpack
+from ck_repo.store.writing import module_folder, publish, refuse_taken_uid, staged
 
 _OF_THIS_MACHINE = frozenset({"venv", "env", "repo"})  # modules whose entries point into this machine's folders
 
@@ -79,18 +80,27 @@ def _pack(rows: dict[str, Path], output: Path, overwrite: bool) -> int:
     return len(rows)
 
 
+def _unpack_without_git(archive: Path, folder: Path) -> None:
+    """Unpack what was packed here; settings of git can name programs to run, and no archive of ours has any."""
+    unpack(archive, folder)
+    for path in folder.rglob(".git"):
+        raise ArchiveError(f"{archive} is refused: it holds {path.relative_to(folder)}", hint="do not use this archive")
+
+
 def unpack_entries(archive: Path, repositories: Repositories, target: Repository, *, overwrite: bool = False) -> list[Entry]:
     """Bring the entries of an archive into the repository `target`; one that exists is left alone unless told otherwise."""
     with tempfile.TemporaryDirectory(prefix="ck-unzip-") as scratch:
-        unpack(archive, Path(scratch))
+        _unpack_without_git(archive, Path(scratch))
         found = [path.parents[1] for path in sorted(Path(scratch).glob("*/*/" + META))]
         if not found:
             raise NotFoundError(f"{archive} holds no entry", hint="a CK archive holds <module>/<entry>/.cm/meta.json")
-        wanted = []
+        wanted: list[tuple[Path, Path, str]] = []
         for folder in found:  # everything is looked at before anything is written
             check_name(folder.parent.name)
             check_name(folder.name)
-            wanted.append((folder, target.module_folder(folder.parent.name) / folder.name, read_uid(folder)))
+            final = target.module_folder(folder.parent.name) / folder.name
+            refuse_taken_uid(final, read_uid(folder))
+            wanted.append((folder, final, read_uid(folder)))
         taken = [final for _, final, _ in wanted if final.exists()]
         if taken and not overwrite:
             raise ConflictError(
@@ -113,10 +123,9 @@ def unpack_repository(archive: Path, repositories: Repositories, name: str = "")
         root.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".unzip-", dir=root))
     try:
-        unpack(archive, staging)
+        _unpack_without_git(archive, staging)
         if not (staging / DESCRIPTION).is_file():
             raise NotFoundError(f"{archive} is no packed repository: it has no {DESCRIPTION}")
-        shutil.rmtree(staging / ".git", ignore_errors=True)  # settings of git can name programs to run
         staging.chmod(0o755)
         described = read_repository(staging)
         alias = name or str(read_json_object(staging / DESCRIPTION).get("data_alias", "")) or archive.stem
@@ -126,7 +135,8 @@ def unpack_repository(archive: Path, repositories: Repositories, name: str = "")
                 f"a repository {alias!r} exists already", hint="give another name: `ck unzip repo:NAME --zip=…`"
             )
         if any(row.uid == described.uid for row in repositories.all()):  # a second copy is another repository
-            write_description(staging, alias)
+            content = read_json_object(staging / DESCRIPTION)
+            write_json(staging / DESCRIPTION, content | {"data_uid": new_uid(), "data_alias": alias, "data_uoa": alias})
         publish_folder(staging, root / alias)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

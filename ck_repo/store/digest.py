@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ck_repo.store.entry import META, Entry
+from ck_repo.store.entry import Entry
 
 _IGNORED = {"__pycache__", ".cm", ".git"}
 
@@ -36,6 +36,6 @@ def of_entry(entry: Entry) -> str:
     digest = hashlib.sha256(canonical(entry.meta()))
     for path in sorted(entry.path.rglob("*")):
         relative = path.relative_to(entry.path)
-        if path.is_file() and not _IGNORED.intersection(relative.parts) and str(relative) != META:
+        if path.is_file() and not _IGNORED.intersection(relative.parts):
             digest.update(f"\0{relative.as_posix()}\0{of_file(path)}".encode())
     return digest.hexdigest()

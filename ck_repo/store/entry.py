@@ -124,16 +124,14 @@ def read_uid(folder: Path) -> str:
     return uid
 
 
-def write_entry(
-    folder: Path, uid: str, meta: dict[str, Any], *, module: str, module_uid: str, name: str = "", written_by: str = "ck"
-) -> None:
+def write_entry(folder: Path, uid: str, meta: dict[str, Any], *, module: str, module_uid: str, name: str = "") -> None:
     """Write an entry's meta.json, info.json and alias files into `folder`, whose name is the alias (or the UID)."""
     (folder / ".cm").mkdir(parents=True, exist_ok=True)
     info = {
         "backup_data_uid": uid,
         "backup_module_uid": module_uid,
         "backup_module_uoa": module,
-        "control": {"engine": written_by, "iso_datetime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())},
+        "control": {"engine": "ck", "iso_datetime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())},
         "data_name": name or folder.name,
     }
     write_json(folder / INFO, info)

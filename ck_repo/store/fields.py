@@ -25,10 +25,11 @@ class Fields:
     def __init__(self, content: Any, source: object, path: str = "") -> None:
         self._source, self._path = source, path
         if not isinstance(content, Mapping):
-            raise self._error("", content, "an object")
+            raise self.error("", content, "an object")
         self._content = content
 
-    def _error(self, key: str, value: Any, wanted: str) -> ConfigError:
+    def error(self, key: str, value: Any, wanted: str) -> ConfigError:
+        """What to raise for a value that is not what it has to be."""
         where = ".".join(part for part in (self._path, key) if part) or "the whole"
         return ConfigError(f"{self._source}: {where} is {value!r}, not {wanted}", hint="mend the file")
 
@@ -39,20 +40,20 @@ class Fields:
         """A string; a number is taken as one."""
         value = self._content.get(key, default)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise self._error(key, value, "a text")
+            raise self.error(key, value, "a text")
         return str(value)
 
     def needed(self, key: str) -> str:
         """A string that has to be there."""
         if not self.text(key):
-            raise self._error(key, None, "a text")
+            raise self.error(key, None, "a text")
         return self.text(key)
 
     def whole(self, key: str, default: int | None = None) -> int | None:
         """An integer."""
         value = self._content.get(key, default)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            raise self._error(key, value, "a whole number")
+            raise self.error(key, value, "a whole number")
         return value
 
     def flag(self, key: str, default: bool = False) -> bool:
@@ -61,28 +62,28 @@ class Fields:
         if isinstance(value, str) and value.lower() in ("yes", "no"):
             return value.lower() == "yes"
         if not isinstance(value, bool):
-            raise self._error(key, value, "true or false")
+            raise self.error(key, value, "true or false")
         return value
 
     def tags(self, key: str = "tags") -> tuple[str, ...]:
         """Tags, as a list or as text with commas."""
         value = self._content.get(key, [])
         if not isinstance(value, str | list):
-            raise self._error(key, value, "a list of tags")
+            raise self.error(key, value, "a list of tags")
         return tuple(tag_list(value))
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of strings."""
         value = self._content.get(key, [])
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-            raise self._error(key, value, "a list of texts")
+            raise self.error(key, value, "a list of texts")
         return tuple(value)
 
     def table(self, key: str) -> dict[str, Any]:
         """An object as it is."""
         value = self._content.get(key) or {}
         if not isinstance(value, Mapping):
-            raise self._error(key, value, "an object")
+            raise self.error(key, value, "an object")
         return {str(name): each for name, each in value.items()}
 
     def fields(self, key: str) -> Fields:
@@ -98,7 +99,7 @@ class Fields:
         """A list of objects."""
         value = self._content.get(key) or []
         if not isinstance(value, list):
-            raise self._error(key, value, "a list")
+            raise self.error(key, value, "a list")
         base = f"{self._path}.{key}".strip(".")
         return [Fields(row, self._source, f"{base}[{number}]") for number, row in enumerate(value)]
 

@@ -20,3 +20,8 @@ def default_repository_root() -> Path:
     """The components that come with this package: in the wheel beside the code, in a checkout the checkout itself."""
     inside = Path(__file__).resolve().parents[1] / "default_repository"
     return inside if inside.is_dir() else Path(__file__).resolve().parents[2]
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a path is of the components that come with this package; what is of another repository does not run unasked."""
+    return path.resolve().is_relative_to(default_repository_root().resolve())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ck_repo.errors import CKError, ConflictError, GitError, NotFoundError, StorageError, UsageError
 from ck_repo.store.atomic import publish_folder, storage_errors
-from ck_repo.store.folders import repos_root
+from ck_repo.store.folders import default_repository_root, repos_root
 from ck_repo.store.lock import locked
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository
@@ -30,7 +30,18 @@ def run_git(*words: str, folder: Path | None = None) -> str:
         "LC_ALL": "C",
     }
     verb = next((word for word in words if not word.startswith("-") and "=" not in word), "")
-    command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", *words]
+    command = [
+        "git",
+        "-c",
+        "core.hooksPath=/dev/null",
+        "-c",
+        "protocol.ext.allow=never",
+        "-c",
+        "core.fsmonitor=false",
+        "-c",
+        "safe.bareRepository=explicit",
+        *words,
+    ]
     try:
         done = subprocess.run(
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT
@@ -120,7 +131,7 @@ def update_all(repositories: Repositories) -> list[tuple[Repository, str]]:
     """Update every repository that is under git; one that fails does not keep the others from it, and is told at the end."""
     done, failures = [], []
     for row in repositories.all():
-        if (row.path / ".git").exists():
+        if (row.path / ".git").exists() and row.path != default_repository_root():  # a checkout of ours is its owner's
             try:
                 done.append((row, update(row)))
             except CKError as error:
@@ -184,6 +195,8 @@ def update(row: Repository, checkout: str = "") -> str:
         branch = run_git("rev-parse", "--abbrev-ref", "HEAD", folder=row.path)
         if branch == "HEAD":
             return f"pinned at {commit_of(row.path)}"
+        if not run_git("for-each-ref", "--format=%(upstream)", f"refs/heads/{branch}", folder=row.path):
+            return f"its branch {branch} follows none; stays at {before}"
         run_git("merge", "--quiet", "--ff-only", "@{upstream}", folder=row.path)
     after = commit_of(row.path)
     return f"up to date at {after}" if after == before else f"updated from {before} to {after}"

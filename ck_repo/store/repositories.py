@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ck_repo.errors import CKError, ConflictError, NotFoundError, UsageError, did_you_mean
 from ck_repo.store.atomic import remove_folder
-from ck_repo.store.entry import META, read_json_object, read_uid, unlink_alias
+from ck_repo.store.entry import read_json_object, read_uid, unlink_alias
 from ck_repo.store.folders import default_repository_root, repos_root
 from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository, write_description
 from ck_repo.store.writing import create_entry
@@ -111,17 +111,21 @@ class Repositories:
 
     def remove(self, name: str) -> str:
         """Forget a repository. Its folder goes when it is in CK_REPOS; one from elsewhere stays where it is."""
-        entry = repos_root() / LOCAL / _REGISTERED / name
-        if entry.name == name and entry.is_dir():
-            path = entry.joinpath(*META.split("/"))
+        home = repos_root() / LOCAL / _REGISTERED
+        row = next((row for row in self.all() if name in (row.alias, row.uid)), None)
+        path = row.path if row else None
+        registered = [alias for alias, there in self._registered().items() if path == there or alias == name]
+        if not registered and Path(name).name == name and (home / name).is_dir():
+            registered = [name]  # its folder is gone, or its registration is spoilt
+        if registered:
+            entry = home / registered[0]
             uid = read_uid(entry)
-            where = read_json_object(path).get("path") if path.is_file() else "its folder"
             remove_folder(entry)
             unlink_alias(entry, uid)
-            done = f"forgotten; its files stay in {where}"
+            done = f"forgotten; its files stay in {path or 'its folder'}"
         else:
             row = self.get(name)
-            if row.alias == LOCAL or row.path == default_repository_root():
+            if row.alias == LOCAL or row.path == default_repository_root() or row.path.parent != repos_root():
                 raise UsageError(f"the repository {row.alias!r} cannot be removed")
             remove_folder(row.path)
             done = f"removed with {row.path}"

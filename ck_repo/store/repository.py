@@ -31,8 +31,6 @@ class Repository:
         Its folder.
     url
         Where it was pulled from; empty if it was not.
-    checkout
-        The commit, tag or branch that it is pinned to; empty if it follows its branch.
     dependencies
         Repositories that it needs: (alias, url) each.
     """
@@ -41,7 +39,6 @@ class Repository:
     uid: str
     path: Path
     url: str = ""
-    checkout: str = ""
     dependencies: tuple[tuple[str, str], ...] = field(default=())
 
     def module_folder(self, module: str) -> Path:
@@ -80,16 +77,12 @@ def read_repository(folder: Path) -> Repository:
         raise ConfigError(f"{folder / DESCRIPTION}: data_uid is {uid!r}, not 16 hexadecimal digits")
     details = Fields(content, folder / DESCRIPTION).fields("dict")
     needs = [(row.text("repo_uoa"), row.text("repo_url")) for row in details.rows("repo_deps")]
-    return Repository(
-        alias, uid, folder, details.text("url"), details.text("checkout"), tuple(need for need in needs if any(need))
-    )
+    return Repository(alias, uid, folder, details.text("url"), tuple(need for need in needs if any(need)))
 
 
-def write_description(folder: Path, alias: str, *, uid: str = "", url: str = "", checkout: str = "") -> None:
+def write_description(folder: Path, alias: str, *, uid: str = "") -> None:
     """Write .ckr.json for a new repository."""
     details: dict[str, Any] = {"repo_deps": []}
-    if url:
-        details |= {"url": url, "shared": "git", "checkout": checkout}
     description = {"data_alias": alias, "data_uid": uid or new_uid(), "data_name": alias, "data_uoa": alias, "dict": details}
     write_json(folder / DESCRIPTION, description)
 

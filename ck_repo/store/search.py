@@ -71,7 +71,8 @@ def _in_module(row: Repository, module: str, pattern: str, query: TagQuery, text
         finally:
             index.close()
         if pattern:
-            names = [name for name in names if fnmatchcase(name, pattern) or name == _alias_of(folder, pattern)]
+            alias = _alias_of(folder, pattern)
+            names = [name for name in names if fnmatchcase(name, pattern) or name == alias]
     elif is_pattern(pattern):
         names = [name for name in _names(folder) if fnmatchcase(name, pattern or "*")]
     else:
@@ -104,7 +105,7 @@ def _alias_of(folder: Path, name: str) -> str:
         return ""
     try:
         alias = uid_file(folder, name).read_text(encoding="utf-8").strip()
-        if alias and (folder / alias / META).exists():
+        if alias and (folder / alias / META).exists() and read_uid(folder / alias) == name:
             _refuse_double(folder, name)
             return alias
     except (OSError, UnicodeDecodeError):
@@ -133,7 +134,7 @@ def _refuse_double(folder: Path, uid: str) -> None:
 
 
 def load(repositories: Repositories, module: str, name: str, repository: str = "") -> Entry:
-    """The one entry of that name; not found, or ambiguous, is an error that names the nearest."""
+    """The entry of that name, from the first repository that has it; not found is an error that names the nearest."""
     found = find(repositories, module, name, repository=repository)
     if found:
         return found[0]

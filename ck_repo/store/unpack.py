@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from ck_repo.errors import CKError
 from ck_repo.store.atomic import storage_errors
 
+_FILTERS = hasattr(tarfile, "data_filter")  # 3.10.12, 3.11.4 and later
 Progress = Callable[[int, int], None]
 
 
@@ -108,6 +109,10 @@ def _unpack_tar(archive: Path, destination: Path, progress: Progress | None) -> 
         for member in members:
             _checked(member.name, archive)
             if member.issym() or member.islnk():
+                if not _FILTERS:  # a link behind a link is more than our own check can follow
+                    raise ArchiveError(
+                        f"{archive} holds links, which this Python cannot unpack safely", hint="use 3.12 or later"
+                    )
                 base = os.path.dirname(member.name) if member.issym() else ""
                 landing = os.path.normpath(os.path.join(base, member.linkname))
                 if os.path.isabs(member.linkname) or landing.split(os.sep)[0] == "..":
@@ -118,11 +123,12 @@ def _unpack_tar(archive: Path, destination: Path, progress: Progress | None) -> 
             elif not (member.isfile() or member.isdir()):
                 raise ArchiveError(f"{archive} is refused: its member {member.name!r} is a device or a pipe")
         for done, member in enumerate(members, 1):
-            try:
-                file.extract(member, destination, set_attrs=False, filter="data")
-            except tarfile.FilterError as error:
-                raise ArchiveError(f"{archive} is refused: {error}", hint="do not use this archive") from error
-            except TypeError:  # a Python from before the filters: the checks above stand alone
+            if _FILTERS:
+                try:
+                    file.extract(member, destination, set_attrs=False, filter="data")
+                except tarfile.FilterError as error:
+                    raise ArchiveError(f"{archive} is refused: {error}", hint="do not use this archive") from error
+            else:
                 file.extract(member, destination, set_attrs=False)
             if member.isfile() and member.mode & 0o100:
                 (destination / member.name).chmod(0o755)

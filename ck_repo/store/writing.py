@@ -11,7 +11,18 @@ from typing import Any
 
 from ck_repo.errors import ConflictError
 from ck_repo.store.atomic import publish_folder, remove_folder, storage_errors, write_json, write_text
-from ck_repo.store.entry import INFO, META, Entry, link_alias, read_json_object, read_uid, uid_file, unlink_alias, write_entry
+from ck_repo.store.entry import (
+    INFO,
+    META,
+    Entry,
+    alias_file,
+    link_alias,
+    read_json_object,
+    read_uid,
+    uid_file,
+    unlink_alias,
+    write_entry,
+)
 from ck_repo.store.modules import module_uid
 from ck_repo.store.repository import Repository, check_name
 from ck_repo.store.uid import is_uid, new_uid
@@ -34,7 +45,7 @@ def create_entry(
     uid = uid or (alias if is_uid(alias) else new_uid())
     check_name(alias or uid)
     folder = module_folder(repository, module) / (alias or uid)
-    _refuse_taken_uid(folder, uid)
+    refuse_taken_uid(folder, uid)
     with staged(folder) as staging:
         write_entry(staging, uid, meta, module=module, module_uid=module_uid(module), name=name or folder.name)
         return publish(repository, module, staging, folder, uid, replace=replace)
@@ -55,12 +66,19 @@ def staged(folder: Path) -> Iterator[Path]:
 
 
 def publish(repository: Repository, module: str, staging: Path, folder: Path, uid: str, *, replace: bool = False) -> Entry:
-    """Give a staged entry its name."""
+    """Give a staged entry its name; one that is to be replaced is there until the new one is."""
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.removed")
     if replace and (folder / META).exists():
         old = read_uid(folder)
-        remove_folder(folder)
+        os.rename(folder, aside)
+        try:
+            os.rename(staging, folder)
+        except BaseException:
+            os.rename(aside, folder)
+            raise
         unlink_alias(folder, old)
-    if folder.exists() or not publish_folder(staging, folder):
+        shutil.rmtree(aside, ignore_errors=True)
+    elif folder.exists() or not publish_folder(staging, folder):
         raise ConflictError(
             f"{module}:{folder.name} exists already in {repository.alias}", hint="choose another name, or remove it"
         )
@@ -68,7 +86,7 @@ def publish(repository: Repository, module: str, staging: Path, folder: Path, ui
     return Entry(repository.alias, module, folder.name, uid, folder)
 
 
-def _refuse_taken_uid(folder: Path, uid: str) -> None:
+def refuse_taken_uid(folder: Path, uid: str) -> None:
     """No two entries of a module have one UID."""
     try:
         other = uid_file(folder.parent, uid).read_text(encoding="utf-8").strip()
@@ -135,13 +153,14 @@ def move_entry(entry: Entry, repository: Repository, module: str, alias: str, *,
     with staged(folder) as staging:
         shutil.copytree(entry.path, staging, dirs_exist_ok=True, symlinks=True)
         _rewrite_info(staging, uid, folder.name, module)
-        shared = uid_file(entry.path.parent, entry.uid)
-        holder = shared.read_text(encoding="utf-8").strip() if shared.exists() else entry.alias
+        moved = publish(repository, module, staging, folder, uid, replace=folder == entry.path)
+    if folder != entry.path:  # the copy is in place: only now the old one goes
         remove_folder(entry.path)
-        unlink_alias(entry.path, entry.uid)
-        if holder != entry.alias:  # another entry has this UID too, and its alias file stays
-            write_text(shared, holder + "\n")
-        return publish(repository, module, staging, folder, uid)
+        alias_file(entry.path.parent, entry.alias).unlink(missing_ok=True)
+        old = uid_file(entry.path.parent, entry.uid)
+        if old.exists() and old.read_text(encoding="utf-8").strip() == entry.alias:
+            old.unlink()
+    return moved
 
 
 def _rewrite_info(folder: Path, uid: str, name: str, module: str) -> None:

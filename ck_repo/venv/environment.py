@@ -11,7 +11,7 @@ from ck_repo.detect.python_packages import python_packages
 from ck_repo.errors import InstallError, NotFoundError
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
-from ck_repo.store.repositories import Repositories
+from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.search import load
 
 DEFAULT_NAME = "mlperf-inference"
@@ -81,6 +81,6 @@ def read_venv(entry: Entry) -> Venv:
 def find_venv(repositories: Repositories, name: str) -> Venv | None:
     """The venv of that name, if it exists."""
     try:
-        return read_venv(load(repositories, "venv", name))
+        return read_venv(load(repositories, "venv", name, LOCAL))  # one that was pulled could hold any program
     except NotFoundError:
         return None

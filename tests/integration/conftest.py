@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from ck_repo.cli.main import main
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
+from ck_repo.venv.environment import DEFAULT_NAME
 
 
 class Ck:
@@ -93,3 +95,14 @@ def ck(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
         return answer
 
     return run
+
+
+@pytest.fixture
+def venv() -> Entry:
+    """The default venv, as far as a script needs one: an interpreter."""
+    repositories = Repositories()
+    meta = {"template": "none", "python_version": platform.python_version()}
+    entry = create_entry(repositories.writable(), "venv", DEFAULT_NAME, meta)
+    (entry.path / "venv/bin").mkdir(parents=True)
+    (entry.path / "venv/bin/python").symlink_to(sys.executable)
+    return entry

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 import random
 import signal
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +14,6 @@ import pytest
 from servers import WAIT, Gate, Server, status, until, whole
 
 from ck_repo.store.entry import Entry
-from ck_repo.store.repositories import Repositories
-from ck_repo.store.writing import create_entry
-from ck_repo.venv.environment import DEFAULT_NAME
 
 if TYPE_CHECKING:
     from conftest import Ck
@@ -31,17 +26,6 @@ INSTALL = ("install", "package", "--tags=thing")
 Start = Callable[..., "Ck"]
 Package = Callable[..., Entry]
 Visible = Callable[[], list[str]]
-
-
-@pytest.fixture
-def venv() -> Entry:
-    """The default venv, as far as a script needs one: an interpreter."""
-    repositories = Repositories()
-    meta = {"template": "none", "python_version": platform.python_version()}
-    entry = create_entry(repositories.writable(), "venv", DEFAULT_NAME, meta)
-    (entry.path / "venv/bin").mkdir(parents=True)
-    (entry.path / "venv/bin/python").symlink_to(sys.executable)
-    return entry
 
 
 def fetched(url: str) -> dict[str, Any]:

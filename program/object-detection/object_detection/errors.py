@@ -27,10 +27,11 @@ def fail(error: BaseException, folder: Path) -> NoReturn:
     LoadGen waits in native code for answers that will not come, so a worker that fails cannot return; nor may it answer with
     nothing, as that would count as a valid sample.
     """
-    traceback.print_exception(error)
-    told = error if isinstance(error, HarnessError) else HarnessError(f"{type(error).__name__}: {error}")
-    content = {"error": told.what, "hint": told.hint}
-    (folder / "error.json").write_text(json.dumps(content))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(EXIT_STATUS)
+    try:
+        traceback.print_exception(error)
+        told = error if isinstance(error, HarnessError) else HarnessError(f"{type(error).__name__}: {error}")
+        (folder / "error.json").write_text(json.dumps({"error": told.what, "hint": told.hint}))
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(EXIT_STATUS)

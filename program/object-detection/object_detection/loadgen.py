@@ -27,6 +27,7 @@ SCENARIOS = {
 }
 _MODES = {"accuracy": lg.TestMode.AccuracyOnly, "performance": lg.TestMode.PerformanceOnly}
 _SPEED_SLACK = 1.5  # how much faster than the measurement a run of SingleStream or MultiStream may be
+_COUNT_SLACK = 1.1  # how much slower than the measurement a run may be and still reach the rules' least count
 _SERVER_SHARE = 0.25  # of the measured rate, where the user names no target: queries at random need room
 _OFFLINE_SLACK = 1.15  # on top of LoadGen's own 1.1: a run that is faster than the measurement still lasts long enough
 
@@ -65,6 +66,9 @@ def settings_for(scenario: str, mode: str, wanted: LoadGenSettings, rate: float)
     settings.schedule_rng_seed = wanted.schedule_rng_seed
     settings.performance_sample_count_override = wanted.performance_sample_count
     settings.min_duration_ms = wanted.min_duration_ms
+    if mode == "performance" and scenario in ("singlestream", "multistream"):  # the rules' least count, held by the duration
+        needed_s = wanted.required_query_count * wanted.samples_per_query / rate * _COUNT_SLACK
+        settings.min_duration_ms = max(wanted.min_duration_ms, int(needed_s * 1e3))
     settings.min_query_count = wanted.min_query_count
     latency_ns = int((wanted.target_latency_ms or 0) * 1e6)
     if scenario == "singlestream":

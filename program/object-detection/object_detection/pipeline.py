@@ -11,6 +11,7 @@ from typing import Any
 from object_detection import accuracy, loadgen, summary, tuning
 from object_detection.annotations import ImageList, read_images
 from object_detection.backends import maker
+from object_detection.errors import HarnessError
 from object_detection.image_cache import ImageCache
 from object_detection.progress import tell
 from object_detection.spec import Spec, read_spec
@@ -26,6 +27,7 @@ _TUNING_SAMPLES = 16
 def run(path: Path) -> None:
     """Do what the spec asks for and write results.json beside it."""
     spec = read_spec(path)
+    remark = check_loadgen(spec)
     images = read_images(spec.dataset, spec.count)
     library = SampleLibrary(ImageCache(spec, images))
     load, version = maker(spec.model.backend)
@@ -33,8 +35,7 @@ def run(path: Path) -> None:
     def workers(sessions: int, threads: int) -> list[Worker]:
         return [Worker(spec.model, load(spec.model, spec.device, threads), library) for _ in range(sessions)]
 
-    layout, rate, measured = choose_layout(spec, library, workers, len(images))
-    team = workers(layout.sessions, layout.threads)
+    layout, team, rate, measured = choose_layout(spec, library, workers, len(images))
     results: dict[str, Any] = {
         "model": spec.model.name,
         "dataset": spec.dataset.name,
@@ -49,15 +50,27 @@ def run(path: Path) -> None:
         "loadgen_version": loadgen.loadgen_version(),
         "official": spec.official,
         "tuning": measured,
+        **({"remark": remark} if remark else {}),
     }
     for mode in spec.modes:
         results[mode] = run_mode(spec, mode, team, layout, library, images, rate)
     (spec.folder / "results.json").write_text(json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
+def check_loadgen(spec: Spec) -> str:
+    """What is to be said of the LoadGen that is installed: another one than the round's loads other samples."""
+    have, wanted = loadgen.loadgen_version(), spec.loadgen.version
+    if have == wanted:
+        return ""
+    text = f"LoadGen {have} is installed; {wanted} is the one that loads the sample set of the round"
+    if spec.official:
+        raise HarnessError(text, f"`ck install package --tags=lib,python-package,mlperf,loadgen,{wanted}`")
+    return text
+
+
 def choose_layout(
     spec: Spec, library: SampleLibrary, workers: tuning.MakeWorkers, count: int
-) -> tuple[Layout, float, dict[str, float]]:
+) -> tuple[Layout, Sequence[Worker], float, dict[str, float]]:
     """Sessions, threads and batch: what the user says, else the fastest; SingleStream has one session.
 
     Every layout is measured even when there is no choice: its rate tells how long an Offline run has to be.

@@ -12,7 +12,7 @@ from object_detection.progress import tell
 from object_detection.sut.worker import Worker
 
 _SECONDS = 0.6  # of measuring a candidate, each time
-_ROUNDS = 2  # in turn, so that a disturbance does not hit one candidate alone
+_ROUNDS = 2
 _BATCHES = (1, 4)
 
 
@@ -52,25 +52,32 @@ def candidates(sessions: int | None, threads: int | None, batch_size: int | None
     return [Layout(count, wide, size) for count, wide in pairs for size in batches]
 
 
-def fastest(layouts: Sequence[Layout], make: MakeWorkers, samples: Sequence[int]) -> tuple[Layout, float, dict[str, float]]:
-    """Measure the layouts on samples that are loaded.
+def fastest(
+    layouts: Sequence[Layout], make: MakeWorkers, samples: Sequence[int]
+) -> tuple[Layout, Sequence[Worker], float, dict[str, float]]:
+    """Measure the layouts on samples that are loaded; no more than two teams of sessions are in memory at once.
 
     Returns
     -------
-    layout, rate, all
-        The best, its samples/s, and the samples/s of each as ``sessions x threads x batch``.
+    layout, team, rate, all
+        The best, its workers, its samples/s, and the samples/s of each as ``sessions x threads x batch``.
     """
-    teams = {layout: make(layout.sessions, layout.threads) for layout in layouts}
-    best = dict.fromkeys(layouts, 0.0)
-    steps, done = len(layouts) * _ROUNDS, 0
-    for _ in range(_ROUNDS):
-        for layout, team in teams.items():
-            best[layout] = max(best[layout], _rate(team, layout.batch_size, samples))
+    rates: dict[Layout, float] = {}
+    best: tuple[float, Layout, Sequence[Worker]] | None = None
+    done = 0
+    for sessions, threads in dict.fromkeys((row.sessions, row.threads) for row in layouts):
+        team = make(sessions, threads)
+        rows = [row for row in layouts if (row.sessions, row.threads) == (sessions, threads)]
+        for row in rows * _ROUNDS:  # in turn, so that a disturbance does not hit one batch size alone
+            rates[row] = max(rates.get(row, 0.0), _rate(team, row.batch_size, samples))
             done += 1
-            tell("choosing sessions and threads", done, steps, "measurements")
-    chosen = max(layouts, key=lambda layout: best[layout])
-    rates = {f"{row.sessions} x {row.threads} x {row.batch_size}": round(rate, 2) for row, rate in best.items()}
-    return chosen, best[chosen], rates
+            tell("choosing sessions and threads", done, len(layouts) * _ROUNDS, "measurements")
+        for row in rows:
+            if best is None or rates[row] > best[0]:
+                best = (rates[row], row, team)
+    assert best is not None
+    told = {f"{row.sessions} x {row.threads} x {row.batch_size}": round(rate, 2) for row, rate in rates.items()}
+    return best[1], best[2], best[0], told
 
 
 def _rate(team: Sequence[Worker], batch_size: int, samples: Sequence[int]) -> float:

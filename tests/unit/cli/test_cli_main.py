@@ -60,7 +60,7 @@ def test_out_json_is_one_object_with_return_0(ck: Ck, words: str) -> None:
         ("find env --tags=nonesuch", 16),
         ("ls a:b:c:d", 2), ("ls @nowhere.json", 2), ("ls @@@[]", 2), ("add repo", 2), ("rm experiment", 2), ("cp program:x", 2),
         ("run program:object-detection --count=0", 2), ("ls package --quiet=perhaps", 2), ("add repo:local", 4),
-        ("pull repo:x --url=/nowhere/at/all", 8),
+        ("pull repo:x --url=/nowhere/at/all", 5),
     ],
 )  # fmt: skip
 def test_an_error_is_one_object_with_the_exit_status(ck: Ck, words: str, code: int) -> None:

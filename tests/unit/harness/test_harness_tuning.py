@@ -72,8 +72,9 @@ def test_batches_stay_within_what_the_model_takes(eight: None, limit: int) -> No
 
 def test_fastest_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     slow, quick = Layout(1, 1, 1), Layout(1, 2, 1)
-    chosen, rate, rates = fastest([slow, quick], lambda sessions, threads: [Toy(rounds=5 if threads == 1 else 0)], [0, 1])
+    chosen, team, rate, rates = fastest([slow, quick], lambda sessions, threads: [Toy(rounds=5 if threads == 1 else 0)], [0, 1])
     assert chosen == quick
+    assert [worker.rounds for worker in team] == [0]
     assert rate == pytest.approx(rates["1 x 2 x 1"], abs=0.01)
     assert rates["1 x 1 x 1"] < rates["1 x 2 x 1"]
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -16,7 +16,7 @@ from ck_repo.store.entry import Entry
 def component(*variations: Variation, tags: str = "model,onnx") -> Component:
     return Component(
         Entry("local", "package", "thing", "0" * 16, Path()), "Thing", frozenset(tags.split(",")), "", (),
-        {row.name: row for row in variations}, "", "", "", (), 0, {},
+        {row.name: row for row in variations}, "", "", 0, {},
     )  # fmt: skip
 
 

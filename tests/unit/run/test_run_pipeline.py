@@ -70,7 +70,7 @@ class Bench:
         package = self.program.path / "toy_harness"
         package.mkdir(exist_ok=True)
         (package / "__main__.py").write_text(HARNESS + code)
-        return execute(self.repositories, self.plan(**options), name=name, tags=["mine"])
+        return execute(self.repositories, self.plan(**options), name=name, tags=["mine"], trust=True)
 
     def experiments(self) -> list[str]:
         return [row.alias for row in find(self.repositories, "experiment")]

@@ -1,0 +1,55 @@
+"""Free disk space: what is left over, and on request what is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ck_repo.errors import StorageError
+from ck_repo.install.fetch import cache_root
+from ck_repo.store.atomic import remove_folder
+from ck_repo.store.folders import tools_root
+from ck_repo.store.lock import locked
+
+
+def clean_leftovers() -> int:
+    """Remove unfinished installations, fetched files and pre-processed images; what another process is at stays.
+
+    Returns
+    -------
+    int
+        Bytes that are free again.
+    """
+    before = _size(tools_root())
+    for folder in ("sha256", "md5", "url"):
+        shutil.rmtree(cache_root() / folder, ignore_errors=True)
+    for part in (cache_root() / "partial").glob("*.part"):
+        with suppress(StorageError), locked(cache_root() / "locks" / f"{part.stem}.lock", "cleaning", wait=False):
+            part.unlink(missing_ok=True)
+    for path in (cache_root() / "preprocessed").glob("*.npy"):
+        path.unlink(missing_ok=True)  # a run that reads one keeps it until it ends
+    for staging in tools_root().glob(".*.new"):
+        key = staging.name.removesuffix(".new").rpartition("-")[2]
+        for lock in (tools_root() / ".locks").glob(f"{key}*.lock"):
+            with suppress(StorageError), locked(lock, "cleaning", wait=False):
+                shutil.rmtree(staging, ignore_errors=True)
+    return before - _size(tools_root())
+
+
+def remove_installed(meta: dict[str, Any]) -> None:
+    """Remove the folder that a package filled; nothing outside CK_TOOLS is ever touched."""
+    path = Path(str(meta.get("path", "")))
+    if meta.get("source") == "package" and path.parent == tools_root() and path.is_dir():
+        remove_folder(path)
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for base, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.lstat(os.path.join(base, name)).st_size
+    return total
