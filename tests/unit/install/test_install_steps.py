@@ -98,7 +98,8 @@ def test_a_failing_script_is_told_with_what_it_said_last(shelf: Shelf, ck_home: 
     with pytest.raises(InstallError, match=r"make.py failed \(exit status 3\)") as caught:
         shelf.install("p")
     assert caught.value.tail.splitlines() == [f"line {n}" for n in range(87, 99)]
-    assert [path.name for path in (ck_home / "CK-TOOLS").iterdir() if path.name != ".locks"] == []
+    assert caught.value.log.endswith("stderr.log")
+    assert [path.name for path in (ck_home / "CK-TOOLS").iterdir() if not path.name.startswith(".")] == []
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
