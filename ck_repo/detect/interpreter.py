@@ -8,8 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from ck_repo.detect.tensors import DetectError
@@ -59,10 +60,10 @@ def inspect_interpreter(path: Path) -> Interpreter:
     return found
 
 
-def interpreters() -> Iterator[Interpreter]:
-    """Every interpreter on PATH and in the usual places, each once; ours first."""
+def interpreters(registered: Iterable[Path] = ()) -> Iterator[Interpreter]:
+    """Every interpreter, each once: those that the user registered, ours, then those on PATH and in the usual places."""
     seen = set()
-    for path in _places():
+    for path in chain(registered, _places()):
         try:
             real = path.resolve()
             if real in seen or not os.access(path, os.X_OK):
@@ -95,7 +96,7 @@ def _places() -> Iterator[Path]:
             continue
 
 
-def find_interpreter(wanted: str) -> Interpreter:
+def find_interpreter(wanted: str, registered: Iterable[Path] = ()) -> Interpreter:
     """The interpreter for ``3.12``, ``3.11.7``, ``>=3.10,<3.13``, a name on PATH or a path; ours for an empty text.
 
     Raises
@@ -113,7 +114,7 @@ def find_interpreter(wanted: str) -> Interpreter:
     specifier = f"=={text}.*" if re.fullmatch(r"\d+(\.\d+)?", text) else f"=={text}" if text[:1].isdigit() else text
     rule = range_of(specifier, f"--python={wanted}")
     found = []
-    for row in interpreters():
+    for row in interpreters(registered):
         if rule.contains(row.version, prereleases=True) and row.implementation == "CPython":
             return row
         found.append(f"{row.version} ({row.path})")

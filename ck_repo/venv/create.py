@@ -47,14 +47,17 @@ def plan_venv(repositories: Repositories, name: str, template_name: str = "", py
     check_name(name)
     template = read_template(load(repositories, "env_templates", template_name or DEFAULT_TEMPLATE))
     existing = find_venv(repositories, name)
-    here = str(existing.python) if existing and existing.python.exists() else ""
-    interpreter = find_interpreter(python or here or _ours_if_in(template.python))
+    base = str(existing.entry.meta().get("python_path", "")) if existing else ""
+    here = base if base and Path(base).exists() else ""
+    surroundings = survey(repositories, existing.packages if existing else {})
+    registered = [Path(str(row["file"])) for row in surroundings.registered if "compiler" in row.get("tags", [])]
+    interpreter = find_interpreter(python or here or _ours_if_in(template.python), registered)
     if not satisfies(interpreter.version, template.python):
         raise ConflictError(
             f"the template {template.name} is for Python {template.python}, and {interpreter.path} is {interpreter.version}",
             hint="choose another with --python=3.11",
         )
-    resolver = Resolver(survey(repositories, existing.packages if existing else {}))
+    resolver = Resolver(surroundings)
     return VenvPlan(name, template, interpreter, resolver.dependencies(template.components, f"template {template.name}"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import sys
 from collections.abc import Callable
@@ -73,3 +74,16 @@ def test_without_a_path_the_disk_is_not_searched_for_models(ck: Run) -> None:
     failed = ck("detect", "soft:model.onnx")
     assert failed["return"] == 2
     assert "--full_path=" in failed["error"]
+
+
+def test_a_registered_python_is_taken_for_a_venv(ck: Callable[..., Any], tmp_path: Path) -> None:
+    mine = tmp_path / "mine/python3.11"
+    mine.parent.mkdir()
+    version = platform.python_version()
+    mine.write_text(
+        f'#!/bin/sh\necho \'{{"version": "{version}", "implementation": "CPython", "machine": "m", "path": "{mine}"}}\'\n'
+    )
+    mine.chmod(0o755)
+    assert ck("detect", "soft:compiler.python", f"--full_path={mine}")["return"] == 0
+    plan = ck("create", "venv:mine", f"--python={version}", "--dry-run")
+    assert plan["python"] == str(mine)

@@ -84,7 +84,7 @@ def test_the_demo_model_says_what_it_is(demo_model: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "image", "opset"),  # data/PROVENANCE.md
+    ("name", "image", "opset"),
     [
         ("ssd_mobilenet_v1_075_fp32.onnx", "image_tensor:0", 13),
         ("ssd_mobilenet_v1_075_int8_qdq.onnx", "image_tensor:0", 13),
@@ -219,7 +219,7 @@ def test_a_named_profile_is_used_whatever_the_interface(tmp_path: Path) -> None:
     assert "coco-1200-pt" in caught.value.hint
 
 
-# side, layout, type and names of each profile: facts/mlperf-v1.0.md section 1 and facts/models.md
+# side, layout, type and names of each profile: mlcommons/inference v1.0.1, python/main.py
 @pytest.mark.parametrize(
     ("name", "image", "outputs"),
     [

@@ -21,7 +21,7 @@ from object_detection.annotations import ImageList, read_images
 from object_detection.errors import HarnessError
 from object_detection.spec import Spec, read_spec
 
-# mAP that the v1.0.1 reference harness reported on these logs: facts/models.md, "Real weights at hand"
+# mAP that the v1.0.1 reference harness reported on these logs
 REFERENCE = {"fp32": 0.23982, "int8": 0.23871}
 
 

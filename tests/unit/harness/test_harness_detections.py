@@ -1,4 +1,4 @@
-"""Answers to LoadGen: seven little-endian float32 a detection, as the v1.0.1 reference writes them (facts, section 1)."""
+"""Answers to LoadGen: seven little-endian float32 a detection (mlcommons/inference v1.0.1, python/coco.py)."""
 
 from __future__ import annotations
 

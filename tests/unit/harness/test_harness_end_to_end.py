@@ -62,7 +62,7 @@ def assert_same_detections(one: dict[int, Any], other: dict[int, Any]) -> None:
 
 
 def test_results_hold_what_the_contract_says(run: Any) -> None:
-    """design.md, Contracts."""
+    """The contract of results.json."""
     results = run.results
     assert results["model"] == "demo_ssd"
     assert results["images"] == 16
@@ -123,7 +123,7 @@ def test_every_image_is_answered_once(run: Any) -> None:
 
 
 def test_accuracy_log_is_upper_case_hex_of_whole_detections(run: Any) -> None:
-    """facts, section 1: 7 float32 each, [qsl_idx, ymin, xmin, ymax, xmax, score, class]."""
+    """mlcommons/inference v1.0.1, python/coco.py: 7 float32 each, [qsl_idx, ymin, xmin, ymax, xmax, score, class]."""
     log = json.loads((run.folder / "accuracy" / "mlperf_log_accuracy.json").read_text())
     for row in log:
         assert set(row["data"]) <= set("0123456789ABCDEF")
@@ -179,7 +179,7 @@ def test_demo_model_finds_the_shapes(harness: Callable[..., Any], spec_for: Call
 def test_real_model_on_real_images_has_the_references_mAP(
     harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], data: Path
 ) -> None:
-    """0.23982 by the v1.0.1 reference harness: facts/models.md, "Real weights at hand". Another CPU rounds otherwise."""
+    """0.23982 by the v1.0.1 reference harness. Another CPU rounds otherwise."""
     model = data / "models" / "ssd_mobilenet_v1_075_fp32.onnx"
     outcome = harness(spec_for(model=model, data_set=data / "coco79", count=None))
     assert outcome.results["accuracy"]["mAP"] == pytest.approx(0.23982, abs=1e-3)

@@ -35,7 +35,7 @@ def breaking(plugin: Callable[[str], Path]) -> Path:
 def test_backend_that_fails_in_the_middle_fails_the_run(
     harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], breaking: Path, scenario: str
 ) -> None:
-    """The reference answers with nothing and goes on to VALID (facts, section 1)."""
+    """The reference answers with nothing and goes on to VALID (mlcommons/inference v1.0.1, python/coco.py)."""
     spec = spec_for(scenario, "performance", model_changes={"backend": "toy"}, batch_size=1)
     outcome = harness(spec, path=breaking)
     assert "RuntimeError: the accelerator fell off the bus" in outcome.error

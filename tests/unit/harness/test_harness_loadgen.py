@@ -20,7 +20,7 @@ from ck_repo.mlperf.rules import rules_for  # noqa: E402
 from ck_repo.run.options import SCENARIOS, RunOptions  # noqa: E402
 from ck_repo.run.spec import loadgen_settings  # noqa: E402
 
-# facts/mlperf-v1.0.md, section 4: what all 35 published sets of v1.0 begin with
+# measured with the LoadGens of the package index: what all 35 published sets of v1.0 begin with
 FIRST_LOADED = [4110, 1440, 945, 4241, 1362, 3592]
 
 
@@ -61,7 +61,7 @@ def test_the_order_of_samples_is_the_same_again(runs: dict[str, Any], loadgen_ru
 def test_log_tells_the_settings_of_the_round(runs: dict[str, Any]) -> None:
     text = (runs["server"].folder / "mlperf_log_detail.txt").read_text()
     rows = {row["key"]: row for row in (json.loads(line.removeprefix(":::MLLOG")) for line in text.splitlines())}
-    assert rows["effective_qsl_rng_seed"]["value"] == 7322528924094909334  # facts, section 2
+    assert rows["effective_qsl_rng_seed"]["value"] == 7322528924094909334  # mlperf.conf of mlcommons/inference v1.0.1
     assert rows["effective_sample_index_rng_seed"]["value"] == 1570999273408051088
     assert rows["effective_schedule_rng_seed"]["value"] == 3507442325620259414
     assert rows["effective_target_latency_percentile"]["value"] == 0.99

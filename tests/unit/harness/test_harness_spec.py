@@ -30,7 +30,7 @@ def test_what_the_engine_writes_is_read(tmp_path: Path, spec_for: Callable[..., 
     assert spec.model.path == demo_model
     assert spec.model.boxes == "detection_boxes:0"
     assert spec.modes == ("accuracy", "performance")
-    assert spec.loadgen.target_latency_ms == 10  # Server, ssd-mobilenet: facts, section 2
+    assert spec.loadgen.target_latency_ms == 10  # Server, ssd-mobilenet: mlperf.conf of mlcommons/inference v1.0.1
     assert spec.folder == tmp_path
 
 

@@ -15,7 +15,7 @@ from ck_repo.run.options import RunOptions
 
 
 def figure(found: dict[str, Any], scenario: str) -> float:
-    """What a round publishes of a scenario, in its unit (facts, section 5)."""
+    """What a round publishes of a scenario, in its unit (mlcommons/inference_results_v1.0)."""
     if scenario == "Offline":
         return found["samples_per_second"]
     if scenario == "Server":

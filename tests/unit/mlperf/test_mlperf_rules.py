@@ -1,4 +1,4 @@
-"""The v1.0 rules as data. Source of every figure: facts/mlperf-v1.0.md section 2, from mlperf.conf of v1.0.1."""
+"""The v1.0 rules as data. Source of every figure: mlperf.conf of mlcommons/inference v1.0.1."""
 
 from __future__ import annotations
 

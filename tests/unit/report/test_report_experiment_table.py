@@ -12,7 +12,7 @@ LATENCY = {"mean": 5.0, "p50": 4.5, "p90": 6.25, "p99": 7.125, "p99_9": 9.0}
 
 
 def results(scenario: str = "offline", **performance: Any) -> dict[str, Any]:
-    """results.json by the contract of design.md."""
+    """results.json as docs/first-run.md has it."""
     return {
         "model": "model-demo-ssd", "dataset": "dataset-demo-shapes", "images": 200, "backend": "onnxruntime",
         "backend_version": "1.32.0", "device": "cpu", "batch_size": 4, "threads": 1, "sessions": 2, "scenario": scenario,

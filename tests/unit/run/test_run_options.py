@@ -11,7 +11,7 @@ from ck_repo.run.options import MODES, SCENARIOS, RunOptions, from_cmd_key, from
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("mode", MODES[:2])
 def test_every_cmd_key_of_ck(mode: str, scenario: str) -> None:
-    """facts/ck.md: cmd keys {accuracy,performance}-{singlestream,multistream,server,offline}."""
+    """CK's public pages: cmd keys {accuracy,performance}-{singlestream,multistream,server,offline}."""
     assert from_cmd_key(f"{mode}-{scenario}") == {"mode": mode, "scenario": scenario}
 
 
@@ -22,7 +22,7 @@ def test_other_cmd_keys_are_refused(key: str) -> None:
 
 
 def test_environment_of_the_public_pages() -> None:
-    """facts/ck.md, "What people type"."""
+    """What CK's public pages have people type."""
     typed = {
         "CK_LOADGEN_SCENARIO": "SingleStream",
         "CK_LOADGEN_MODE": "PerformanceOnly",
@@ -56,7 +56,7 @@ def test_scenarios_of_loadgen(scenario: str) -> None:
     ],
 )
 def test_extra_ops_of_the_public_pages(text: str, expected: dict[str, float]) -> None:
-    """facts/ck.md; the reference gives --max-latency in seconds."""
+    """CK's public pages; the reference gives --max-latency in seconds."""
     assert from_extra_ops(text) == expected
     assert from_environment({"EXTRA_OPS": text}) == expected
 

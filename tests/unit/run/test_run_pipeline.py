@@ -102,7 +102,7 @@ def test_run_is_recorded_with_what_took_part_in_it(bench: Bench) -> None:
 
 
 def test_run_folder_holds_spec_logs_and_configuration(bench: Bench) -> None:
-    """design.md, Contracts; LoadGen's own files are the harness's part."""
+    """The contract of a run folder; LoadGen's own files are the harness's part."""
     path = bench.run().experiment.path
     assert json.loads((path / "spec.json").read_text())["model"]["name"] == "toy-model"
     assert (path / "stdout.log").read_text() == "so far so good\n"

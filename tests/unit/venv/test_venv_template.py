@@ -49,7 +49,7 @@ def test_meta_may_name_another_file() -> None:
 
 
 def test_template_of_v1_0_pins_the_loadgen_of_the_round() -> None:
-    """facts/mlperf-v1.0.md, section 4."""
+    """measured with the LoadGens of the package index."""
     found = read_template(load(Repositories(), "env_templates", "mlperf-inference-1.0"))
     versions = {row.key: row.version for row in found.components}
     assert versions["loadgen"] == "==4.1.30"
