@@ -82,10 +82,8 @@ class ModuleIndex:
     def containing(self, text: str) -> list[str]:
         """Names of the folders whose name or tags contain `text`."""
         pattern = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        return self._column(
-            "SELECT folder FROM entry WHERE folder LIKE ?1 ESCAPE '\\' OR tags LIKE ?1 ESCAPE '\\' ORDER BY folder",
-            f"%{pattern}%",
-        )
+        select = "SELECT folder FROM entry WHERE folder LIKE ? ESCAPE '\\' OR tags LIKE ? ESCAPE '\\' ORDER BY folder"
+        return self._column(select, f"%{pattern}%", f"%{pattern}%")
 
     def with_uid(self, uid: str) -> list[str]:
         """Names of the folders whose entry has that UID; more than one is a fault of the repository.
