@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnxruntime as ort
 
 from object_detection.backends import Array
+from object_detection.backends.interface import in_batches, wanted_outputs
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
 
@@ -46,22 +47,11 @@ class OnnxRuntime:
         self._model = model
         inputs = {row.name: row for row in self._session.get_inputs()}
         outputs = {row.name for row in self._session.get_outputs()}
-        wanted = [name for name in (model.boxes, model.scores, model.classes, model.count) if name]
-        missing = [name for name in wanted if name not in outputs]
-        if model.input not in inputs or len(inputs) != 1 or missing:
-            raise HarnessError(
-                f"{model.path} lacks the interface expected of it: input {model.input}, outputs {', '.join(wanted)}; "
-                f"it has inputs {', '.join(inputs)} and outputs {', '.join(sorted(outputs))}",
-                "register it with the right --profile=",
-            )
+        self._wanted = wanted_outputs(model, inputs, outputs)
         size = inputs[model.input].shape[0]
         self.max_batch = size if isinstance(size, int) and size > 0 else model.max_batch
-        self._wanted = wanted
 
     def run(self, images: Array) -> tuple[Array, Array, Array, Array | None]:
         """Run a batch."""
         found = self._session.run(self._wanted, {self._model.input: images})
-        boxes, scores, classes = found[:3]
-        if boxes.ndim == 2:  # a model without a batch dimension on its outputs
-            boxes, scores, classes = boxes[None], scores[None], classes[None]
-        return boxes, scores, classes, found[3].reshape(-1) if len(found) > 3 else None
+        return in_batches(found)

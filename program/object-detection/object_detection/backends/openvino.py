@@ -6,6 +6,7 @@ import numpy as np
 import openvino as ov
 
 from object_detection.backends import Array
+from object_detection.backends.interface import in_batches, wanted_outputs
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
 
@@ -38,16 +39,9 @@ class OpenVino:
             compiled = ov.Core().compile_model(network, "CPU", settings)
         except RuntimeError as error:
             raise HarnessError(f"{model.path} cannot be loaded by OpenVINO {version()}: {error}") from error
-        self._wanted = [name for name in (model.boxes, model.scores, model.classes, model.count) if name]
-        inputs = [name for row in network.inputs for name in row.get_names()]
+        inputs = [row.get_any_name() for row in network.inputs]
         outputs = {name for row in network.outputs for name in row.get_names()}
-        missing = [name for name in self._wanted if name not in outputs]
-        if model.input not in inputs or len(network.inputs) != 1 or missing:
-            raise HarnessError(
-                f"{model.path} lacks the interface expected of it: input {model.input}, outputs {', '.join(self._wanted)}; "
-                f"it has inputs {', '.join(inputs)} and outputs {', '.join(sorted(outputs))}",
-                "register it with the right --profile=",
-            )
+        self._wanted = wanted_outputs(model, inputs, outputs)
         self._request = compiled.create_infer_request()
         batch = network.inputs[0].get_partial_shape()[0]
         self.max_batch = model.max_batch if batch.is_dynamic else batch.get_length()
@@ -56,7 +50,4 @@ class OpenVino:
         """Run a batch."""
         self._request.infer([images], share_inputs=True)
         found = [np.array(self._request.get_tensor(name).data) for name in self._wanted]
-        boxes, scores, classes = found[:3]
-        if boxes.ndim == 2:  # a model without a batch dimension on its outputs
-            boxes, scores, classes = boxes[None], scores[None], classes[None]
-        return boxes, scores, classes, found[3].reshape(-1) if len(found) > 3 else None
+        return in_batches(found)

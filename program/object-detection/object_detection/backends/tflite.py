@@ -8,6 +8,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from object_detection.backends import Array
+from object_detection.backends.interface import in_batches, wanted_outputs
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
 
@@ -35,14 +36,7 @@ class TFLite:
             raise HarnessError(f"{model.path} cannot be loaded by LiteRT {version()}: {error}") from error
         inputs = {row["name"]: row for row in self._interpreter.get_input_details()}
         outputs = {row["name"]: row["index"] for row in self._interpreter.get_output_details()}
-        wanted = [name for name in (model.boxes, model.scores, model.classes, model.count) if name]
-        missing = [name for name in wanted if name not in outputs]
-        if model.input not in inputs or len(inputs) != 1 or missing:
-            raise HarnessError(
-                f"{model.path} lacks the interface expected of it: input {model.input}, outputs {', '.join(wanted)}; "
-                f"it has inputs {', '.join(inputs)} and outputs {', '.join(outputs)}",
-                "register it with the right --profile=",
-            )
+        wanted = wanted_outputs(model, inputs, outputs)
         self._input = inputs[model.input]["index"]
         self._outputs = [outputs[name] for name in wanted]
         self.max_batch: int | None = int(inputs[model.input]["shape"][0])
@@ -52,4 +46,4 @@ class TFLite:
         self._interpreter.set_tensor(self._input, images)
         self._interpreter.invoke()
         found = [np.asarray(self._interpreter.get_tensor(index)) for index in self._outputs]
-        return found[0], found[1], found[2], found[3].reshape(-1) if len(found) > 3 else None
+        return in_batches(found)
