@@ -59,23 +59,18 @@ class Bench:
             self.ck("detect", "soft:dataset.coco.2017.val", f"--full_path={DATA / 'coco79/val2017'}", "--extra_tags=coco79")
             self.model = ["--model=depth.075,fp32", "--dataset=coco79"]
 
-    def bare(self, run_folder: str, what: str) -> dict[str, float]:
+    def in_venv(self, script: str, *arguments: object) -> dict[str, float]:
+        """What a script of this folder prints, run with the venv and the harness of the benchmark."""
         venv = self.scratch / "CK/local/venv/mlperf-inference/venv/bin/python"
         environment = self.environment | {"PYTHONPATH": str(ROOT / "program/object-detection")}
-        command = [str(venv), str(ROOT / "benchmarks/bare.py"), f"{run_folder}/spec.json", str(self.seconds / 2), what]
-        return json.loads(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+        command = [str(venv), str(ROOT / "benchmarks" / script), *map(str, arguments)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return json.loads(done.stdout.splitlines()[-1])
 
-    def beside_bare(self, scenario: str, what: str, figure: Callable[[dict], float], best: Callable) -> tuple[float, float]:
-        """Medians of the harness and of the bare sessions' best, taken in turns."""
-        ours, bare = [], []
-        for _ in range(self.rounds):
-            run = self.ck(
-                "run", "program:object-detection", *self.model, f"--scenario={scenario}", "--mode=performance",
-                f"--time={self.seconds}",
-            )  # fmt: skip
-            ours.append(figure(run["results"]["performance"]))
-            bare.append(best(self.bare(run["path"], what).values()))
-        return statistics.median(ours), statistics.median(bare)
+    def performance(self, scenario: str) -> dict:
+        """A run of the harness."""
+        words = [*self.model, f"--scenario={scenario}", "--mode=performance", f"--time={self.seconds}"]
+        return self.ck("run", "program:object-detection", *words)
 
 
 class StockCk:
@@ -161,14 +156,23 @@ def main() -> None:
         return measure
 
     def offline() -> tuple[str, str]:
-        ours, bare = bench.beside_bare("offline", "throughput", lambda found: found["samples_per_second"], max)
-        ratio = ours / bare
-        return f"{ours:.1f} over {bare:.1f} samples/s = {ratio:.3f}", f"at least 0.95: {'met' if ratio >= 0.95 else 'MISSED'}"
+        """The harness and the bare sessions' best, in turns."""
+        ours, bare = [], []
+        for _ in range(bench.rounds):
+            run = bench.performance("offline")
+            ours.append(run["results"]["performance"]["samples_per_second"])
+            bare.append(max(bench.in_venv("bare.py", f"{run['path']}/spec.json", bench.seconds / 2).values()))
+        mine, best = statistics.median(ours), statistics.median(bare)
+        ratio = mine / best
+        return f"{mine:.1f} over {best:.1f} samples/s = {ratio:.3f}", f"at least 0.95: {'met' if ratio >= 0.95 else 'MISSED'}"
 
     def single() -> tuple[str, str]:
-        ours, bare = bench.beside_bare("singlestream", "latency", lambda found: found["latency_ms"]["p90"], min)
-        ratio = ours / bare
-        return f"{ours:.2f} over {bare:.2f} ms = {ratio:.3f}", f"at most 1.05: {'met' if ratio <= 1.05 else 'MISSED'}"
+        """Slices of a second in one process: a slow phase of the machine meets both."""
+        run = bench.performance("singlestream")
+        found = bench.in_venv("single_stream.py", f"{run['path']}/spec.json", 4 if arguments.quick else 30, 1.0)
+        ratio = found["ratio"]
+        text = f"{found['ours']:.2f} over {found['bare']:.2f} ms, by pairs {ratio:.3f}"
+        return text, f"at most 1.05: {'met' if ratio <= 1.05 else 'MISSED'}"
 
     def around() -> tuple[str, str]:
         """What `ck run` takes outside the harness when all is installed."""

@@ -200,14 +200,23 @@ def change_times(folder: str, names: Sequence[str]) -> array[int]:
 def _times(folder: str, names: Sequence[str]) -> array[int]:
     stat, times = os.stat, array("q")
     sure = time.time_ns() - _TICK_NS
-    for name in names:
-        try:
-            found = stat(f"{folder}/{name}/{META}")
-        except OSError:
-            times.append(_ABSENT)
-        else:
-            # with the inode: a folder that is renamed over another brings a meta.json with a time of its own
-            times.append(found.st_ctime_ns ^ found.st_ino << 24 & _MASK if found.st_ctime_ns < sure else _UNSURE)
+    try:  # names are looked up from the folder: a tenth faster than from the root
+        base = os.open(folder, os.O_RDONLY) if os.stat in os.supports_dir_fd else None
+    except OSError:
+        return array("q", [_ABSENT] * len(names))
+    prefix = "" if base is not None else f"{folder}/"
+    try:
+        for name in names:
+            try:
+                found = stat(f"{prefix}{name}/{META}", dir_fd=base)
+            except OSError:
+                times.append(_ABSENT)
+            else:
+                # with the inode: a folder that is renamed over another brings a meta.json with a time of its own
+                times.append(found.st_ctime_ns ^ found.st_ino << 24 & _MASK if found.st_ctime_ns < sure else _UNSURE)
+    finally:
+        if base is not None:
+            os.close(base)
     return times
 
 
