@@ -1,0 +1,92 @@
+"""TensorFlow: frozen graphs, through the graph API of version 1 that version 2 still has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when it is imported
+os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+from google.protobuf.message import DecodeError  # noqa: E402
+
+from object_detection.backends import Array  # noqa: E402
+from object_detection.backends.channels_last import channels_last, is_channels_first  # noqa: E402
+from object_detection.backends.interface import in_batches, layout_of, wanted_outputs  # noqa: E402
+from object_detection.errors import HarnessError  # noqa: E402
+from object_detection.spec import Model  # noqa: E402
+
+
+def version() -> str:
+    """Version of TensorFlow."""
+    return str(tf.__version__)
+
+
+def devices() -> tuple[str, ...]:
+    """Where TensorFlow can run here."""
+    return ("cpu", "cuda") if tf.config.list_physical_devices("GPU") else ("cpu",)
+
+
+def load(model: Model, device: str, threads: int) -> TensorFlow:
+    """Load a model; `threads` 0 leaves the number to TensorFlow."""
+    return TensorFlow(model, device, threads)
+
+
+class TensorFlow:
+    """A session."""
+
+    def __init__(self, model: Model, device: str, threads: int) -> None:
+        definition = read_graph(model.path)
+        inputs = [node.name + ":0" for node in definition.node if node.op == "Placeholder"]
+        wanted = wanted_outputs(model, inputs, _values(definition, model))
+        if device == "cpu" and is_channels_first(definition):
+            definition = channels_last(definition, [*wanted, *inputs])
+        graph = tf.Graph()
+        with graph.as_default():
+            try:
+                tf.graph_util.import_graph_def(definition, name="")
+            except (ValueError, tf.errors.OpError) as error:
+                raise HarnessError(f"{model.path} cannot be loaded by TensorFlow {version()}: {error}") from error
+        config = tf.compat.v1.ConfigProto(
+            intra_op_parallelism_threads=threads,
+            inter_op_parallelism_threads=1,
+            use_per_session_threads=True,
+            device_count={"GPU": 1 if device == "cuda" else 0},
+        )
+        config.gpu_options.allow_growth = True
+        session = tf.compat.v1.Session(graph=graph, config=config)
+        given = graph.get_tensor_by_name(model.input)
+        self._run = session.make_callable([graph.get_tensor_by_name(name) for name in wanted], [given])
+        shape = given.shape.as_list() if given.shape.rank is not None else [None] * 4
+        self.max_batch = shape[0] or model.max_batch
+        self.layout = layout_of(shape, model)
+        self.threads = threads or (os.cpu_count() or 1)
+
+    def run(self, images: Array) -> tuple[Array, Array, Array, Array | None]:
+        """Run a batch."""
+        return in_batches([np.asarray(row) for row in self._run(images)])
+
+
+def read_graph(path: Path) -> tf.compat.v1.GraphDef:
+    """A frozen graph from its file."""
+    definition = tf.compat.v1.GraphDef()
+    try:
+        definition.ParseFromString(path.read_bytes())
+    except DecodeError as error:
+        raise HarnessError(f"{path} is not a graph of TensorFlow: {error}", "fetch the model again") from error
+    variables = [node.name for node in definition.node if node.op in ("VariableV2", "VarHandleOp")]
+    if variables:
+        raise HarnessError(f"{path} is not frozen: {variables[0]} is a variable without a value", "freeze the graph")
+    return definition
+
+
+def _values(definition: tf.compat.v1.GraphDef, model: Model) -> Sequence[str]:
+    """Names of values that the graph has, as far as they may be wanted: which outputs a node has is not in the file."""
+    nodes = {node.name for node in definition.node}
+    asked = (model.boxes, model.scores, model.classes, model.count)
+    found = [name for name in asked if name and name.partition(":")[0] in nodes]
+    taken = {name.lstrip("^").partition(":")[0] for node in definition.node for name in node.input}
+    return [*found, *(f"{name}:0" for name in sorted(nodes - taken) if f"{name}:0" not in found)]

@@ -1,0 +1,52 @@
+"""PyTorch, with the networks of this project and weights from a file that holds nothing but tensors."""
+
+from __future__ import annotations
+
+import torch
+
+from object_detection.backends import Array
+from object_detection.backends.interface import padded
+from object_detection.models.load import load_network
+from object_detection.models.ssd_mobilenet import SSDMobileNet
+from object_detection.spec import Model
+
+
+def version() -> str:
+    """Version of PyTorch."""
+    return str(torch.__version__)
+
+
+def devices() -> tuple[str, ...]:
+    """Where PyTorch can run here."""
+    return ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+
+
+def load(model: Model, device: str, threads: int) -> Torch:
+    """Load a model; `threads` 0 leaves the number to PyTorch."""
+    return Torch(model, device, threads)
+
+
+class Torch:
+    """A network."""
+
+    def __init__(self, model: Model, device: str, threads: int) -> None:
+        self._network = load_network(model.path).to(device, memory_format=torch.channels_last)
+        self._device = torch.device(device)
+        self.threads = threads or torch.get_num_threads()
+        self._channels_last = model.layout == "NHWC"
+        own_order = "yxyx" if isinstance(self._network, SSDMobileNet) else "xyxy"
+        self._corners = [0, 1, 2, 3] if model.box_order == own_order else [1, 0, 3, 2]
+        self.max_batch = model.max_batch
+        self.layout = model.layout
+
+    def run(self, images: Array) -> tuple[Array, Array, Array, Array | None]:
+        """Run a batch."""
+        if torch.get_num_threads() != self.threads:  # a setting of the calling thread
+            torch.set_num_threads(self.threads)
+        with torch.inference_mode():
+            given = torch.from_numpy(images).to(self._device)
+            if self._channels_last:
+                given = given.permute(0, 3, 1, 2)
+            found = self._network(given.float().contiguous(memory_format=torch.channels_last))
+        rows = [(boxes.cpu().numpy()[:, self._corners], scores.cpu().numpy(), kinds.cpu().numpy()) for boxes, scores, kinds in found]
+        return padded(rows)

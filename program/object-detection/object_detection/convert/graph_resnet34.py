@@ -1,0 +1,116 @@
+"""SSD-ResNet34 1200 as a graph of TensorFlow, channels first, with the interface of MLPerf's resnet34_tf.22.1.pb."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from object_detection.convert.weights import Arrays
+from object_detection.models.anchors import resnet34_anchors
+
+_SIDE = 1200
+_EPSILON = 1e-5  # of the batch normalisations, as PyTorch's
+_STAGES = (("model.layer1.4", 3, 1), ("model.layer1.5", 4, 2), ("model.layer2.0", 6, 1))  # name, blocks, stride of the first
+_ADDITIONAL = ((2, 1), (2, 1), (2, 1), (2, 0), (1, 0))  # stride and padding of the 3 × 3 convolution
+_HEAD_STRIDE = 3
+_CANDIDATES = 200  # of a class, that are looked at
+
+
+def resnet34(arrays: Arrays, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Add the network to the default graph; what is to be known of its use."""
+    network = _Network(arrays)
+    images = tf.compat.v1.placeholder(tf.float32, [None, 3, _SIDE, _SIDE], name="image")
+    scores, offsets = network.heads(images)
+    tf.identity(scores, name="raw_scores")
+    tf.identity(offsets, name="raw_offsets")
+    anchors = resnet34_anchors()
+    centre = offsets[..., :2] * 0.1 * anchors[:, 2:] + anchors[:, :2]
+    half = tf.exp(offsets[..., 2:] * 0.2) * (anchors[:, 2:] / 2)
+    near, far = (centre - half)[..., ::-1], (centre + half)[..., ::-1]  # y before x
+    confidences = tf.nn.softmax(scores)[..., 1:]
+    least = tf.math.top_k(tf.transpose(confidences, [0, 2, 1]), _CANDIDATES).values[..., -1]  # of a class's candidates
+    confidences = tf.where(confidences >= least[:, None], confidences, 0.0)
+    found = tf.image.combined_non_max_suppression(
+        tf.concat([near, far], -1)[:, :, None],
+        confidences,
+        max_output_size_per_class=200,
+        max_total_size=200,
+        iou_threshold=float(metadata.get("iou", 0.5)),
+        score_threshold=float(metadata.get("score_above", 0.05)),
+        clip_boxes=False,
+    )
+    tf.identity(found[0], name="detection_bboxes")
+    tf.identity(found[1], name="detection_scores")
+    tf.identity(found[2] + 1.0, name="detection_classes")
+    return {
+        "profile": "coco-1200-tf",
+        "input": "image:0",
+        "max_batch": None,
+        "outputs": {
+            "boxes": "detection_bboxes:0",
+            "scores": "detection_scores:0",
+            "classes": "detection_classes:0",
+            "count": "",
+        },
+    }
+
+
+class _Network:
+    """The layers, channels first."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self._arrays = arrays
+
+    def _conv(self, values: tf.Tensor, name: str, stride: int, padding: int) -> tf.Tensor:
+        kernel = self._arrays[f"{name}.weight"].transpose(2, 3, 1, 0)
+        pads = [[0, 0], [0, 0], [padding, padding], [padding, padding]]
+        scope = name.replace(".", "/")
+        values = tf.nn.conv2d(values, kernel, [1, 1, stride, stride], pads, "NCHW", name=f"{scope}/Conv2D")
+        if f"{name}.bias" in self._arrays:
+            values = tf.nn.bias_add(values, self._arrays[f"{name}.bias"], "NCHW", name=f"{scope}/BiasAdd")
+        return values
+
+    def _norm(self, values: tf.Tensor, name: str) -> tf.Tensor:
+        rows = (self._arrays[f"{name}.{part}"] for part in ("weight", "bias", "running_mean", "running_var"))
+        found = tf.compat.v1.nn.fused_batch_norm(
+            values, *rows, epsilon=_EPSILON, data_format="NCHW", is_training=False, name=name.replace(".", "/")
+        )
+        return found[0]
+
+    def _block(self, values: tf.Tensor, name: str, stride: int) -> tf.Tensor:
+        inner = tf.nn.relu(self._norm(self._conv(values, f"{name}.conv1", stride, 1), f"{name}.bn1"))
+        inner = self._norm(self._conv(inner, f"{name}.conv2", 1, 1), f"{name}.bn2")
+        if f"{name}.downsample.0.weight" in self._arrays:
+            values = self._norm(self._conv(values, f"{name}.downsample.0", stride, 0), f"{name}.downsample.1")
+        return tf.nn.relu(inner + values)
+
+    def _backbone(self, values: tf.Tensor) -> tf.Tensor:
+        values = tf.nn.relu(self._norm(self._conv(values, "model.layer1.0", 2, 3), "model.layer1.1"))
+        values = tf.pad(values, [[0, 0], [0, 0], [1, 1], [1, 1]])  # zeros, which no maximum of a rectifier's output sees
+        values = tf.nn.max_pool2d(values, [1, 1, 3, 3], [1, 1, 2, 2], "VALID", "NCHW")
+        for name, blocks, first in _STAGES:
+            for number in range(blocks):
+                values = self._block(values, f"{name}.{number}", first if number == 0 else 1)
+        return values
+
+    def heads(self, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """(batch, 15130, classes) before the softmax, and (batch, 15130, 4)."""
+        features = [self._backbone(values)]
+        for number, (stride, padding) in enumerate(_ADDITIONAL):
+            name = f"additional_blocks.{number}"
+            inner = tf.nn.relu(self._conv(features[-1], f"{name}.0", 1, 0))
+            features.append(tf.nn.relu(self._conv(inner, f"{name}.2", stride, padding)))
+        return self._rows(features, "conf"), self._rows(features, "loc")
+
+    def _rows(self, features: list[tf.Tensor], head: str) -> tf.Tensor:
+        """Channels are split into what is predicted, then kinds of boxes."""
+        per_box = 4 if head == "loc" else self._arrays["conf.0.bias"].shape[0] // 4
+        rows = []
+        for number, feature in enumerate(features):
+            found = self._conv(feature, f"{head}.{number}", _HEAD_STRIDE, 1)
+            count = int(np.prod([int(size) for size in found.shape[1:]])) // per_box
+            rows.append(tf.reshape(found, [-1, per_box, count]))
+        return tf.transpose(tf.concat(rows, 2), [0, 2, 1])

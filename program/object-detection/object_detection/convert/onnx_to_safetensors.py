@@ -1,0 +1,162 @@
+"""The weights of an SSD-MobileNet v1 in ONNX, float or 8-bit with QuantizeLinear and DequantizeLinear, by the names of its nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import numpy_helper
+
+from object_detection.convert import weights
+from object_detection.convert.mobilenet_names import bias_name, check_complete, layer_of, range_name
+from object_detection.convert.task import Task, main
+from object_detection.errors import HarnessError
+from object_detection.models.anchors import mobilenet_anchors
+
+Array = npt.NDArray[np.generic]
+
+
+class Graph:
+    """An ONNX graph: who makes a value, who takes it, and what is constant."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self.graph = onnx.load(str(path)).graph
+        except Exception as error:  # protobuf's exceptions have no common base
+            raise HarnessError(f"{path} cannot be read as ONNX: {error}") from error
+        self._arrays = {row.name: row for row in self.graph.initializer}
+        self._maker = {output: node for node in self.graph.node for output in node.output}
+        self._takers: dict[str, list[onnx.NodeProto]] = {}
+        for node in self.graph.node:
+            for name in node.input:
+                self._takers.setdefault(name, []).append(node)
+
+    def constant(self, name: str) -> Array | None:
+        """The value, if it is a constant, or one that DequantizeLinear makes of constants."""
+        if name in self._arrays:
+            return np.asarray(numpy_helper.to_array(self._arrays[name]))
+        node = self._maker.get(name)
+        if node is None or node.op_type != "DequantizeLinear":
+            return None
+        parts = [self.constant(each) for each in node.input]
+        if parts[0] is None or parts[1] is None:
+            return None
+        zero = parts[2] if len(parts) > 2 and parts[2] is not None else np.int32(0)
+        return np.asarray((parts[0].astype(np.int64) - zero.astype(np.int64)) * parts[1].astype(np.float64), dtype=np.float32)
+
+    def range_after(self, name: str) -> Array | None:
+        """Step and zero of the QuantizeLinear that takes a value, directly or behind a Clip."""
+        for node in self._takers.get(name, []):
+            if node.op_type == "QuantizeLinear":
+                scale, zero = self.constant(node.input[1]), self.constant(node.input[2])
+                return None if scale is None or zero is None else np.array([float(scale), float(zero)], dtype=np.float32)
+            if node.op_type == "Clip":
+                return self.range_after(node.output[0])
+        return None
+
+    def all(self, operation: str) -> Iterator[onnx.NodeProto]:
+        """The nodes of an operation."""
+        return (node for node in self.graph.node if node.op_type == operation)
+
+
+def convert(task: Task) -> None:
+    """Write model.safetensors."""
+    graph = Graph(task.source)
+    arrays: weights.Arrays = {}
+    layers = set()
+    for node in graph.all("Conv"):
+        layer = layer_of(node.output[0]) or layer_of(node.name)
+        kernel = graph.constant(node.input[1])
+        if layer is None or kernel is None:
+            continue
+        layers.add(layer)
+        arrays[f"{layer}.weight"] = kernel
+        bias = graph.constant(node.input[2]) if len(node.input) > 2 else None
+        arrays[bias_name(layer)] = np.zeros(len(kernel), dtype=np.float32) if bias is None else bias
+        if layer.endswith("depthwise"):
+            arrays[f"{layer}/BatchNorm.scale"] = np.ones(len(kernel), dtype=np.float32)
+        rounded = graph.range_after(node.output[0])
+        if rounded is not None:
+            arrays[range_name(layer)] = rounded
+    check_complete(layers, task.source)
+    for node in graph.all("Sigmoid"):
+        rounded = graph.range_after(node.output[0])
+        if rounded is not None:
+            arrays["scores.range"] = rounded
+    arrays["anchors"] = _anchors(graph)
+    offset, scale = _input_scaling(graph)
+    weights.save(
+        task.output, arrays, "ssd-mobilenet-v1", input_offset=offset, input_scale=scale, **_selection(graph, task.source)
+    )
+
+
+def _anchors(graph: Graph) -> Array:
+    """The file's own anchors, which may be rounded; else the usual ones."""
+    usual = mobilenet_anchors()
+    for node in graph.graph.node:
+        for name in node.input:
+            found = graph.constant(name) if node.op_type in ("Slice", "Split", "Gather") else None
+            if found is None or found.shape != usual.shape:
+                continue
+            if found.dtype == np.uint8:  # sliced first, dequantized after
+                found = _dequantized(graph, node.output[0], found)
+            return np.asarray(found, dtype=np.float32)
+    return usual
+
+
+def _dequantized(graph: Graph, name: str, values: Array) -> Array:
+    for node in graph.all("DequantizeLinear"):
+        if node.input[0] == name:
+            scale, zero = graph.constant(node.input[1]), graph.constant(node.input[2])
+            assert scale is not None
+            assert zero is not None
+            return np.asarray((values.astype(np.float32) - zero.astype(np.float32)) * scale)
+    raise HarnessError(f"the anchors {name} are rounded, and nothing tells by what")
+
+
+def _input_scaling(graph: Graph) -> tuple[float, float]:
+    """Offset and scale by which the graph turns an image's bytes into the network's input."""
+    offset, scale = 0.0, 1.0
+    name = graph.graph.input[0].name
+    for node in graph.graph.node:  # in the order in which they are computed
+        if node.input[0] != name:
+            continue
+        if node.op_type in ("Cast", "Transpose"):
+            name = node.output[0]
+        elif node.op_type in ("Sub", "Mul", "DequantizeLinear"):
+            values = [graph.constant(each) for each in node.input[1:]]
+            if values[0] is None or values[0].size != 1:
+                break
+            name = node.output[0]
+            if node.op_type == "Sub":
+                offset += float(values[0]) / scale
+            else:
+                if node.op_type == "DequantizeLinear" and len(values) > 1 and values[1] is not None:
+                    offset += float(values[1])
+                scale *= float(values[0])
+        else:
+            break
+    return offset, scale
+
+
+def _selection(graph: Graph, source: Path) -> dict[str, object]:
+    """The rule by which the graph selects detections."""
+    nodes = list(graph.all("NonMaxSuppression"))
+    if len(nodes) != 1:
+        raise HarnessError(f"{source} has {len(nodes)} NonMaxSuppression nodes: how it selects detections cannot be told")
+    per_class, iou, above = (graph.constant(name) for name in nodes[0].input[2:5])
+    if per_class is None or iou is None or above is None:
+        raise HarnessError(f"{source}: the settings of its NonMaxSuppression are no constants")
+    return {
+        "total": int(per_class.reshape(-1)[0]),
+        "iou": float(iou.reshape(-1)[0]),
+        "score_above": float(above.reshape(-1)[0]),
+        "epsilon": 0.0,
+    }
+
+
+if __name__ == "__main__":
+    main(convert)

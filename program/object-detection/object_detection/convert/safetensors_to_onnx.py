@@ -1,0 +1,139 @@
+"""ONNX from a file of weights: the network by PyTorch's exporter, the selection of detections by ONNX's own operation behind it."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from object_detection.convert.task import Task, main
+from object_detection.models.load import Network, load_network
+from object_detection.models.nms import Rule
+from object_detection.models.ssd_mobilenet import SSDMobileNet
+
+FILE = "model.onnx"
+_OPSET = 18
+_DECODED = ["decoded_boxes", "class_scores", "raw_scores", "raw_offsets"]
+
+
+class Decoded(nn.Module):
+    """A network up to the boxes (batch, anchors, 4) and the scores (batch, classes, anchors) among which is selected."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Run."""
+        network = self.network
+        if isinstance(network, SSDMobileNet):  # bytes, channels last
+            scores, offsets = network.heads(images.permute(0, 3, 1, 2).float())
+            confidences = network.scores(torch.sigmoid(scores[..., 1:]))
+        else:
+            scores, offsets = network.heads(images)
+            confidences = torch.softmax(scores, -1)[..., 1:]
+        return network.decode(offsets), confidences.transpose(1, 2), scores, offsets
+
+
+def convert(task: Task) -> None:
+    """Write model.onnx, for one image at a time."""
+    network = load_network(task.source)
+    if isinstance(network, SSDMobileNet):
+        images, rule = torch.zeros(1, 300, 300, 3, dtype=torch.uint8), network.settings.rule
+        names = {"input": "image_tensor:0", "boxes": "detection_boxes:0", "scores": "detection_scores:0",
+                 "classes": "detection_classes:0", "count": "num_detections:0"}  # fmt: skip
+        profile = "coco-300"
+        if network.settings.input_scale == 1.0:  # the network itself wants -1 to 1, the interface has bytes
+            network.settings = ssd_settings_for_bytes(network)
+    else:
+        images, rule = torch.zeros(1, 3, 1200, 1200), network.rule
+        names = {"input": "image", "boxes": "bboxes", "scores": "scores", "classes": "labels", "count": ""}
+        profile = "coco-1200-onnx"
+    path = task.output / FILE
+    export(network, images, names["input"], path)
+    model = onnx.load(str(path))
+    add_selection(model.graph, rule, names)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+    outputs = {key: name for key, name in names.items() if key != "input"}
+    task.tell(profile=profile, input=names["input"], outputs=outputs, max_batch=1, opset=_OPSET)
+
+
+def ssd_settings_for_bytes(network: SSDMobileNet) -> object:
+    """The settings of a network that is given bytes where it was given -1 to 1."""
+    from dataclasses import replace
+
+    return replace(network.settings, input_offset=127.5, input_scale=1 / 127.5)
+
+
+def export(network: Network, images: Tensor, name: str, path: Path) -> None:
+    """Write the network without its selection of detections."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            Decoded(network), (images,), str(path), input_names=[name], output_names=_DECODED,
+            opset_version=_OPSET, dynamo=True, external_data=False, verbose=False,
+        )  # fmt: skip
+
+
+def anchors_of(graph: onnx.GraphProto) -> int:
+    """The number of boxes that the network answers."""
+    return int(next(row for row in graph.output if row.name == "decoded_boxes").type.tensor_type.shape.dim[1].dim_value)
+
+
+def add_selection(graph: onnx.GraphProto, rule: Rule, names: dict[str, str]) -> None:
+    """Append non-maximum suppression and the choice of the best; the graph's outputs become those of `names`."""
+
+    def constant(name: str, value: object, dtype: type) -> str:
+        graph.initializer.append(numpy_helper.from_array(np.array(value, dtype=dtype), f"selection/{name}"))
+        return f"selection/{name}"
+
+    def node(operation: str, inputs: list[str], outputs: list[str], **attributes: object) -> str:
+        graph.node.append(helper.make_node(operation, inputs, outputs, **attributes))
+        return outputs[0]
+
+    most = constant("most", [rule.total], np.int64)
+    candidates = "class_scores"
+    if rule.candidates < anchors_of(graph):
+        node("TopK", ["class_scores", constant("of_a_class", [rule.candidates], np.int64)], ["selection/top", "selection/top_at"])
+        last = [constant(name, [value], np.int64) for name, value in (("last", -1), ("end", 1 << 62), ("axis", 2))]
+        least = node("Slice", ["selection/top", *last], ["selection/least"])
+        enough = node("GreaterOrEqual", ["class_scores", least], ["selection/enough"])
+        candidates = node("Where", [enough, "class_scores", constant("nothing", 0, np.float32)], ["selection/candidates"])
+    rows = node(
+        "NonMaxSuppression",
+        ["decoded_boxes", candidates, most, constant("iou", rule.iou, np.float32), constant("above", rule.score_above, np.float32)],
+        ["selection/rows"],
+    )  # (found, 3): image, class, anchor
+    zero, one, two, three = (constant(f"at_{at}", [at], np.int64) for at in range(4))
+    kinds = node("Slice", [rows, one, two, one], ["selection/kinds"])
+    anchors = node("Slice", [rows, two, three, one], ["selection/anchors"])
+    pairs = node("Slice", [rows, one, three, one], ["selection/pairs"])
+    scores = node("GatherND", [node("Squeeze", ["class_scores", zero], ["selection/all_scores"]), pairs], ["selection/scores"])
+    count = node("Min", [node("Shape", [scores], ["selection/found"]), most], ["selection/count"])
+    best = ["selection/best_scores", "selection/best"]
+    node("TopK", [scores, count], best)
+    chosen = node("Gather", [node("Squeeze", [anchors, one], ["selection/anchor"]), best[1]], ["selection/chosen"])
+    kind = node("Gather", [node("Squeeze", [kinds, one], ["selection/kind"]), best[1]], ["selection/best_kind"])
+    boxes = node("Gather", [node("Squeeze", ["decoded_boxes", zero], ["selection/all_boxes"]), chosen], ["selection/boxes"])
+    labels = node("Cast", [node("Add", [kind, one], ["selection/label"])], ["selection/labels"], to=TensorProto.FLOAT)
+    node("Unsqueeze", [boxes, zero], [names["boxes"]])
+    node("Unsqueeze", [best[0], zero], [names["scores"]])
+    node("Unsqueeze", [labels, zero], [names["classes"]])
+    outputs = {names["boxes"]: [1, None, 4], names["scores"]: [1, None], names["classes"]: [1, None]}
+    if names["count"]:
+        node("Cast", [count], [names["count"]], to=TensorProto.FLOAT)
+        outputs[names["count"]] = [1]
+    del graph.output[:]
+    graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items())
+
+
+if __name__ == "__main__":
+    main(convert)

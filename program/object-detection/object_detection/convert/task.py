@@ -1,0 +1,54 @@
+"""What every conversion is given and how it fails."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from object_detection.errors import EXIT_STATUS, HarnessError
+
+
+@dataclass(frozen=True)
+class Task:
+    """A conversion.
+
+    Attributes
+    ----------
+    source
+        The model file.
+    model
+        How the source is used: the `model` section of its package.
+    output
+        The folder to write into.
+    """
+
+    source: Path
+    model: dict[str, Any]
+    output: Path
+
+    def tell(self, **changes: object) -> None:
+        """Say how the way to use the result differs from the source's."""
+        (self.output / "model.json").write_text(json.dumps(changes, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def main(convert: Callable[[Task], None]) -> None:
+    """Run a conversion from the command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--model", type=json.loads, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    given = parser.parse_args()
+    try:
+        convert(Task(given.source, given.model, given.output))
+    except HarnessError as error:
+        print("\n".join(part for part in (error.what, error.hint) if part), file=sys.stderr)
+        sys.exit(EXIT_STATUS)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)

@@ -1,0 +1,120 @@
+"""Non-maximum suppression of all classes at once, without a loop over boxes or classes.
+
+Greedy suppression in a class, in descending order of the scores, is the one solution of
+``kept[j] = no i < j with kept[i] and IoU(i, j) over the bound``. Repeating that assignment from "all kept" settles at least one
+more box each time, and in practice everything within a few rounds; so the result is the greedy one, exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_FIRST = 4  # candidates that are looked at first, for each detection that is wanted
+_SMALL = 32  # classes with this many candidates or fewer share one padded block; the others get blocks of their own
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How detections are selected.
+
+    Attributes
+    ----------
+    score_above
+        Candidates have more than this.
+    iou
+        Of two boxes of a class that overlap by more, the one with the lower score goes; with `from_iou` by as much already.
+    candidates, total
+        The most candidates of a class that are looked at, and detections of an image that are kept: those with the highest scores.
+    epsilon
+        Added to the union's area.
+    """
+
+    score_above: float
+    iou: float
+    candidates: int
+    total: int
+    epsilon: float = 0.0
+    from_iou: bool = False
+
+
+def detect(boxes: Tensor, scores: Tensor, rule: Rule) -> tuple[Tensor, Tensor, Tensor]:
+    """Select the detections of one image.
+
+    Parameters
+    ----------
+    boxes
+        (anchors, 4): two opposite corners.
+    scores
+        (anchors, classes), without the background.
+
+    Returns
+    -------
+    boxes, scores, classes
+        (n, 4), (n,), (n,): in descending order of the scores; classes count from 0.
+    """
+    flat = torch.nonzero((scores > rule.score_above).view(-1)).view(-1)
+    found = scores.reshape(-1)[flat]
+    found, order = torch.sort(found, descending=True, stable=True)
+    flat = flat[order]
+    kept = flat.new_empty(0)
+    # A box's fate depends on better ones alone, so the best candidates settle the best detections: the rest is looked at only
+    # where they do not yield enough.
+    for first in (_FIRST * rule.total, len(flat)):
+        anchor, kind = flat[:first] // scores.shape[1], flat[:first] % scores.shape[1]
+        kept = torch.nonzero(_survivors(boxes[anchor], kind, scores.shape[1], rule)).view(-1)[: rule.total]
+        if len(kept) == rule.total or first >= len(flat):
+            break
+    return boxes[flat[kept] // scores.shape[1]], found[kept], flat[kept] % scores.shape[1]
+
+
+def _survivors(boxes: Tensor, kind: Tensor, classes: int, rule: Rule) -> Tensor:
+    """Which boxes, given in descending order of their scores, survive in their classes."""
+    order = torch.argsort(kind, stable=True)  # by class, in each still by score
+    counts = torch.bincount(kind, minlength=classes)
+    by_class = kind[order]
+    rank = torch.arange(len(kind), device=kind.device) - (torch.cumsum(counts, 0) - counts)[by_class]
+    within = rank < rule.candidates
+    survive = torch.zeros(len(kind), dtype=torch.bool, device=kind.device)
+    chosen = order[within]
+    survive[chosen] = _kept(boxes[chosen], by_class[within], rank[within], counts.clamp(max=rule.candidates), rule)
+    return survive
+
+
+def _kept(boxes: Tensor, kind: Tensor, rank: Tensor, counts: Tensor, rule: Rule) -> Tensor:
+    """Which of the boxes, which lie by class and in each by score, survive."""
+    kept = torch.ones(len(kind), dtype=torch.bool, device=boxes.device)
+    small = [row for row, count in enumerate(counts.tolist()) if 1 < count <= _SMALL]
+    groups = [small] if small else []
+    groups += [[row] for row, count in enumerate(counts.tolist()) if count > _SMALL]
+    slot = torch.full((len(counts),), -1, device=boxes.device)
+    for classes in groups:
+        slot.fill_(-1)
+        slot[classes] = torch.arange(len(classes), device=boxes.device)
+        rows = torch.nonzero(slot[kind] >= 0).view(-1)
+        width = int(counts[classes].max())
+        block = boxes.new_zeros(len(classes), width, 4)  # padded with boxes without area, which overlap nothing
+        place = (slot[kind[rows]], rank[rows])
+        block[place] = boxes[rows]
+        kept[rows] = _suppress(block, rule)[place]
+    return kept
+
+
+def _suppress(block: Tensor, rule: Rule) -> Tensor:
+    """(classes, n, 4) in descending order of the scores to (classes, n): which are kept."""
+    top, left, bottom, right = (block[..., corner].contiguous() for corner in range(4))
+    area = (bottom - top).clamp(min=0) * (right - left).clamp(min=0)
+    common = (torch.minimum(bottom[:, :, None], bottom[:, None]) - torch.maximum(top[:, :, None], top[:, None])).clamp_(min=0)
+    across = torch.minimum(right[:, :, None], right[:, None]) - torch.maximum(left[:, :, None], left[:, None])
+    common *= across.clamp_(min=0)
+    bound = (area[:, :, None] + area[:, None]).sub_(common).add_(rule.epsilon).mul_(rule.iou)
+    over = (common >= bound) & (common > 0) if rule.from_iou else common > bound
+    over = over.triu(1)
+    kept = torch.ones(block.shape[:2], dtype=torch.bool, device=block.device)
+    while True:
+        settled = ~(over & kept[:, :, None]).any(1)
+        if torch.equal(settled, kept):
+            return kept
+        kept = settled
