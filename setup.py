@@ -46,6 +46,7 @@ setup(
         "pyyaml>=6",
         "requests>=2.31",
         "rich>=13",
+        "safetensors>=0.4",
         "uv>=0.4",
         "virtualenv>=20.26",
     ],

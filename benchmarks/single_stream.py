@@ -18,7 +18,7 @@ import numpy as np
 from bare import p90, session
 from object_detection import loadgen, summary, tuning
 from object_detection.annotations import read_images
-from object_detection.backends import maker
+from object_detection.backends import framework
 from object_detection.image_cache import ImageCache
 from object_detection.spec import Spec, read_spec
 from object_detection.sut.inline import InlineSUT
@@ -34,10 +34,10 @@ class Harness:
         images = read_images(spec.dataset, spec.count)
         self._count = len(images)
         self.library = SampleLibrary(ImageCache(spec, images))
-        load, _ = maker(spec.model.backend)
+        backend = framework(spec.model.backend, spec.device)
 
         def workers(sessions: int, threads: int) -> list[Worker]:
-            return [Worker(spec.model, load(spec.model, spec.device, threads), self.library) for _ in range(sessions)]
+            return [Worker(spec.model, backend.load(spec.model, spec.device, threads), self.library) for _ in range(sessions)]
 
         samples = list(range(min(16, self._count)))
         self.library.load(samples)

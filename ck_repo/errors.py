@@ -82,6 +82,12 @@ class StorageError(CKError):
     code = 8
 
 
+class DetectError(CKError):
+    """A file or folder is not what it is said to be."""
+
+    code = 9
+
+
 class NotFoundError(CKError):
     """An action, module, entry, option or tag that does not exist (CK's own code for this is 16)."""
 

@@ -50,7 +50,7 @@ def detect(request: Request) -> Answer:
     full = entry.meta()
     lines = [f"registered {full['name']} as env:{entry.alias}", f"tags: {','.join(full['tags'])}", f"file: {full['file']}"]
     if "model" in full:
-        lines += [f"profile: {full['model']['profile']}", *(f"input: {row}" for row in full["model"]["inputs"])]
+        lines += [f"profile: {full['model']['profile']}", *(f"input: {row}" for row in full["model"]["signature"]["inputs"])]
     return Answer({"env": full, "env_uid": entry.uid, "path": str(entry.path), "tags": full["tags"]}, lines)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo import progress
-from ck_repo.detect.tensors import DetectError
+from ck_repo.errors import DetectError
 from ck_repo.store.digest import of_file, of_value
 
 _KEYS = ("images", "annotations", "categories")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from ck_repo.detect.tensors import DetectError
+from ck_repo.errors import DetectError
 from ck_repo.resolve.versions import range_of
 
 _TIMEOUT = 15  # s; a shim that hangs does not hold up the search

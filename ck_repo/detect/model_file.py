@@ -5,15 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ck_repo.detect.onnx_file import read_onnx
-from ck_repo.detect.tensors import DetectError, Interface
-from ck_repo.detect.tflite_file import read_tflite
+from ck_repo.errors import DetectError
+from ck_repo.formats.graph_file import read_graph
+from ck_repo.formats.onnx_file import read_onnx
+from ck_repo.formats.tensors import Interface
+from ck_repo.formats.tflite_file import read_tflite
+from ck_repo.formats.torch_file import TorchFile
 from ck_repo.mlperf.profiles import PROFILES, Profile, profile
 
-_READERS = {"onnx": read_onnx, "tflite": read_tflite}
+_READERS = {"onnx": read_onnx, "tflite": read_tflite, "tensorflow": read_graph}
+_NETWORKS = {  # of a file of PyTorch, which has no interface: the weight that tells the network, its benchmark and its profile
+    "backbone.0.0.weight": ("ssd-mobilenet", "coco-300-pt"),
+    "model.layer1.0.weight": ("ssd-resnet34", "coco-1200-pt"),
+}
 _TFLITE = "coco-300-tflite"
 _TFLITE_ORDER = ("boxes", "classes", "scores", "count")  # of the outputs of TFLite's own detection op
-_BACKENDS = {"onnx": "onnxruntime", "tflite": "tflite"}
 
 
 def inspect_model(path: Path, kind: str, profile_name: str = "") -> dict[str, Any]:
@@ -24,7 +30,7 @@ def inspect_model(path: Path, kind: str, profile_name: str = "") -> dict[str, An
     path
         The file.
     kind
-        ``onnx`` or ``tflite``.
+        ``onnx``, ``tflite``, ``tensorflow`` or ``pytorch``.
     profile_name
         The profile to use, where the interface alone does not tell.
 
@@ -33,24 +39,41 @@ def inspect_model(path: Path, kind: str, profile_name: str = "") -> dict[str, An
     DetectError
         If the file is damaged, or its interface fits no profile; the message names inputs and outputs.
     """
+    if kind == "pytorch":
+        return _weights(path, profile_name)
     interface = _READERS[kind](path)
     chosen = _fitting(path, kind, interface, profile_name)
     batch = interface.inputs[0].shape[0] if interface.inputs[0].shape else None
     names = {}
     if chosen.name == _TFLITE and len(interface.outputs) == len(_TFLITE_ORDER):
-        names = {"output_names": dict(zip(_TFLITE_ORDER, [row.name for row in interface.outputs], strict=True))}
+        names = {"outputs": dict(zip(_TFLITE_ORDER, [row.name for row in interface.outputs], strict=True))}
     return {
         **names,
         "format": kind,
-        "backend": _BACKENDS[kind],
         "profile": chosen.name,
         "input": interface.inputs[0].name,
         "max_batch": batch,
-        "inputs": [str(row) for row in interface.inputs],
-        "outputs": [str(row) for row in interface.outputs],
+        "signature": {"inputs": [str(row) for row in interface.inputs], "outputs": [str(row) for row in interface.outputs]},
         "opset": interface.opset,
         "dataset": "dataset,coco,2017,val",
     }
+
+
+def _weights(path: Path, profile_name: str) -> dict[str, Any]:
+    """The `model` section of a file of PyTorch: its network is told by the names of its weights."""
+    weights = TorchFile(path).weights
+    for name, (benchmark, usual) in _NETWORKS.items():
+        if name in weights:
+            chosen = profile(profile_name or usual)
+            return {
+                "format": "pytorch", "benchmark": benchmark, "profile": chosen.name, "input": "image", "max_batch": None,
+                "signature": {"inputs": [f"image {chosen.dtype}[{chosen.layout}]"], "outputs": [f"{len(weights)} weights"]},
+                "dataset": "dataset,coco,2017,val",
+            }  # fmt: skip
+    raise DetectError(
+        f"{path}: its weights are of no network that is known; {next(iter(weights))} is the first of {len(weights)}",
+        hint="known: MLPerf's ssd_mobilenet_v1.pytorch and resnet34-ssd1200.pytorch",
+    )
 
 
 def _fitting(path: Path, kind: str, interface: Interface, profile_name: str) -> Profile:

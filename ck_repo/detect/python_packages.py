@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 _DIST_INFO = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)\.dist-info")
@@ -29,3 +31,15 @@ def python_packages(python: Path) -> dict[str, str]:
             if match and os.path.exists(os.path.join(row.path, "RECORD")):
                 found[re.sub(r"[-_.]+", "-", match["name"]).lower()] = match["version"]
     return dict(sorted(found.items()))
+
+
+def entry_points(python: Path, group: str) -> set[str]:
+    """Names of the entry points of a group that packages in the venv of an interpreter have."""
+    folder = site_packages(python)
+    names: set[str] = set()
+    for path in folder.glob("*.dist-info/entry_points.txt") if folder else ():
+        parser = configparser.RawConfigParser(delimiters=("=",))
+        with suppress(configparser.Error, OSError, UnicodeDecodeError):
+            parser.read(path, encoding="utf-8")
+            names |= set(parser.options(group)) if parser.has_section(group) else set()
+    return names

@@ -10,8 +10,7 @@ from typing import Any
 from ck_repo.detect.coco_folder import images_stamp, inspect_coco
 from ck_repo.detect.interpreter import inspect_interpreter
 from ck_repo.detect.model_file import inspect_model
-from ck_repo.detect.tensors import DetectError
-from ck_repo.errors import ConfigError, did_you_mean
+from ck_repo.errors import ConfigError, DetectError, did_you_mean
 from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
@@ -36,7 +35,7 @@ def detect(soft: Entry, path: Path, options: Mapping[str, str]) -> dict[str, Any
     """
     fields = Fields(soft.meta(), soft.path / META)
     kind = fields.needed("detect")
-    kinds = {"python": _python, "onnx": _model, "tflite": _model, "coco": _coco}
+    kinds = {"python": _python, "coco": _coco} | dict.fromkeys(("onnx", "tflite", "tensorflow", "pytorch"), _model)
     if kind not in kinds:
         raise ConfigError(f"{soft.path / META}: detect is {kind!r}", hint=did_you_mean(kind, kinds))
     path = path.expanduser().absolute()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from ck_repo import progress
+from ck_repo.detect.python_packages import python_packages
 from ck_repo.errors import InstallError
 from ck_repo.install.python_packages import install_python_packages
 from ck_repo.install.steps import Recipe, run_step
-from ck_repo.resolve.plan import PACKAGE, PYTHON, Choice, in_order
+from ck_repo.resolve.plan import PACKAGE, PYTHON, SOURCE, Choice, in_order
 from ck_repo.store.atomic import publish_folder, remove_folder, storage_errors, write_json
 from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.entry import META, read_json_object
@@ -93,12 +98,16 @@ class Installer:
             staging.mkdir(parents=True)
         try:
             fields = component.fields(choice.variant.chosen)
-            values = {key: str(done[below.key].get("path", "")) for key, below in choice.deps.items()}
+            values: dict[str, str] = {}
+            for key, below in choice.deps.items():
+                row = done[below.key]
+                values |= {key: str(row.get("path", "")), f"{key}_file": str(row.get("file", ""))}
+                values[f"{key}_model"] = json.dumps(row.get("model", {}))
             values |= {key: str(value) for key, value in fields.table("values").items()}
             recipe = Recipe(component.entry.path, staging, self._python, self._trusted(component.entry.path), values)
             for step in fields.rows("install"):
                 run_step(step, recipe)
-            meta = self._meta(choice, staging, folder, recipe)
+            meta = self._meta(choice, staging, folder, recipe, done)
             write_json(staging / _MANIFEST, meta)
             publish_folder(staging, folder)
         except BaseException:
@@ -108,7 +117,9 @@ class Installer:
     def _trusted(self, entry: Path) -> bool:
         return self._trust or is_ours(entry)
 
-    def _meta(self, choice: Choice, staging: Path, folder: Path, recipe: Recipe) -> dict[str, Any]:
+    def _meta(
+        self, choice: Choice, staging: Path, folder: Path, recipe: Recipe, done: Mapping[str, dict[str, Any]]
+    ) -> dict[str, Any]:
         assert choice.variant is not None
         component = choice.variant.component
         fields = component.fields(choice.variant.chosen)
@@ -117,14 +128,10 @@ class Installer:
             for path in sorted(staging.rglob("*"))
             if path.is_file() and not path.is_symlink()
         }
-        main = fields.text("file")
-        if main and main not in files:
-            raise InstallError(
-                f"{component.entry.alias}: the recipe promises {main}, which is not there after its steps",
-                hint=f"there are: {', '.join(list(files)[:6])}",
-            )
+        main = _main_file(component.entry.alias, fields.text("file"), list(files))
         meta: dict[str, Any] = {
             "name": component.name,
+            "label": choice.label,
             "tags": sorted(choice.tags),
             "version": choice.version,
             "variations": list(choice.variant.chosen),
@@ -143,13 +150,27 @@ class Installer:
             # of a data set, everything counts: it names the images that were pre-processed from it
             "digest": files[main] if main and "dataset" not in fields else of_value(files),
             "files": len(files),
+            "tools": self._tools(choice),
             "downloads": recipe.downloads,
             "installed": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
+        source = done[choice.deps[SOURCE].key] if component.conversion else {}
         for section in ("model", "dataset"):
-            if section in fields:
-                meta[section] = fields.table(section)
+            produced = staging / f"{section}.json"  # what only the steps could tell
+            told = read_json_object(produced) if produced.name in files else {}
+            if value := {**(source.get(section) or {}), **fields.table(section), **told}:
+                meta[section] = value
         return meta
+
+    def _tools(self, choice: Choice) -> dict[str, str]:
+        """Versions of the Python packages that took part, which the key does not tell."""
+        names = [
+            canonicalize_name(row.variant.component.python_package)
+            for row in choice.deps.values()
+            if row.source == PYTHON and row.variant
+        ]
+        have = python_packages(self._python) if names and self._python else {}
+        return {name: have.get(name, "") for name in sorted(names)}
 
     def _register(self, meta: dict[str, Any]) -> dict[str, Any]:
         """The env entry of an installed folder; made anew if it was removed."""
@@ -159,6 +180,22 @@ class Installer:
         if not known.exists() or read_json_object(known) != meta:
             create_entry(local, "env", uid, meta, uid=uid, name=str(meta["name"]), replace=True)
         return meta | {"uid": uid}
+
+
+def _main_file(alias: str, wanted: str, files: Sequence[str]) -> str:
+    """The file that a recipe promises; a pattern has to fit just one."""
+    found = [name for name in files if fnmatchcase(name, wanted)] if set(wanted) & set("*?[") else [wanted]
+    if wanted and (len(found) != 1 or found[0] not in files):
+        several = (
+            f"{len(found)} files are there that fit: {', '.join(found[:4])}"
+            if len(found) > 1
+            else "it is not there after its steps"
+        )
+        raise InstallError(
+            f"{alias}: the recipe promises {wanted}, and {several}",
+            hint=f"there are: {', '.join(files[:6])}",
+        )
+    return found[0] if wanted else ""
 
 
 def _whole(folder: Path) -> bool:

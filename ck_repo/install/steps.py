@@ -33,7 +33,8 @@ class Recipe:
     trusted
         Whether the entry's own scripts may run.
     values
-        What ``{name}`` stands for in a step's arguments: the folders of dependencies.
+        What ``{name}`` stands for in a step's texts: the folders of dependencies, with ``_file`` behind the name their main
+        files, with ``_model`` their `model` sections as JSON.
     downloads
         URL, size and digest of each file that was fetched: for the record.
     """
@@ -45,10 +46,15 @@ class Recipe:
     values: Mapping[str, str]
     downloads: list[dict[str, object]] = field(default_factory=list)
 
+    @property
+    def root(self) -> Path:
+        """The root of the entry's repository."""
+        return self.entry.parent.parent
+
 
 def run_step(step: Fields, recipe: Recipe) -> None:
-    """Run one step of a recipe: ``download``, ``copy`` or ``script``."""
-    kinds = {"download": _download, "copy": _copy, "script": _script}
+    """Run one step of a recipe: ``download``, ``copy``, ``script`` or ``weights``."""
+    kinds = {"download": _download, "copy": _copy, "script": _script, "weights": _weights}
     chosen = [name for name in kinds if name in step]
     step.only(*kinds)
     if len(chosen) != 1:
@@ -70,8 +76,11 @@ def _download(step: Fields, recipe: Recipe) -> None:
 
 
 def _copy(step: Fields, recipe: Recipe) -> None:
-    step.only("file", "to")
-    source = _inside(recipe.entry, step.needed("file"))
+    step.only("file", "from", "to")
+    if "from" in step:
+        source = _inside(Path(_filled(recipe, f"{{{step.needed('from')}}}")), step.needed("file"))
+    else:
+        source = _inside(recipe.entry, step.needed("file"))
     if not source.is_file():
         raise InstallError(f"{source} is not there", hint="the repository is incomplete: pull it again")
     with storage_errors(f"writing {source.name}"):
@@ -79,32 +88,56 @@ def _copy(step: Fields, recipe: Recipe) -> None:
 
 
 def _script(step: Fields, recipe: Recipe) -> None:
-    step.only("file", "arguments")
-    script = _inside(recipe.entry, step.needed("file"))
+    step.only("file", "module", "path", "arguments")
+    if "module" in step:  # of a package of Python in the same repository
+        path = _inside(recipe.root, step.needed("path"))
+        name, program, extra = step.needed("module"), ["-m", step.needed("module")], {"PYTHONPATH": str(path)}
+        where = path
+    else:
+        where = _inside(recipe.entry, step.needed("file"))
+        name, program, extra = where.name, [str(where)], {}
     if not recipe.trusted:
         raise InstallError(
-            f"{script} is another repository's program, and is not run unasked",
+            f"{where} is another repository's program, and is not run unasked",
             hint="read it, then allow it with --trust",
         )
     if recipe.python is None:
-        raise InstallError(f"{script.name} needs a venv to run in", hint="`ck create venv`, or --venv=NAME")
-    try:
-        words = [word.format_map({"folder": str(recipe.folder), **recipe.values}) for word in step.texts("arguments")]
-    except (KeyError, ValueError, IndexError) as error:
-        raise ConfigError(
-            f"{recipe.entry}: an argument of {script.name} has a placeholder that stands for nothing: {error}",
-            hint=f"there are {', '.join(['folder', *recipe.values])}",
-        ) from None
+        raise InstallError(f"{name} needs a venv to run in", hint="`ck create venv`, or --venv=NAME")
+    words = [_filled(recipe, word) for word in step.texts("arguments")]
     logs = tools_root() / ".logs" / recipe.folder.name.strip(".").removesuffix(".new")
     logs.mkdir(parents=True, exist_ok=True)
-    status = run_child([str(recipe.python), "-B", str(script), *words], recipe.folder, logs / "stdout.log", logs / "stderr.log")
+    with progress.task(f"running {name}"):
+        command = [str(recipe.python), "-B", *program, *words]
+        status = run_child(command, recipe.folder, logs / "stdout.log", logs / "stderr.log", extra)
     if status:
         raise InstallError(
-            f"{script.name} failed (exit status {status})",
+            f"{name} failed (exit status {status})",
             tail=last_lines(logs / "stderr.log"),
             log=logs / "stderr.log",
             hint="mend what it says, then run the same command again",
         )
+
+
+def _weights(step: Fields, recipe: Recipe) -> None:
+    """Take the weights out of a file of PyTorch without running it."""
+    from ck_repo.formats.torch_file import TorchFile
+    from ck_repo.install.safetensors import write_safetensors
+
+    step.only("file", "to")
+    source = Path(_filled(recipe, step.needed("file")))
+    with progress.task(f"reading {source.name}"), storage_errors(f"writing {step.needed('to')}"):
+        write_safetensors(TorchFile(source), _target(recipe, step.needed("to")))
+
+
+def _filled(recipe: Recipe, word: str) -> str:
+    """A text of a step with its placeholders filled in."""
+    try:
+        return word.format_map({"folder": str(recipe.folder), **recipe.values})
+    except (KeyError, ValueError, IndexError) as error:
+        raise ConfigError(
+            f"{recipe.entry}: {word!r} has a placeholder that stands for nothing: {error}",
+            hint=f"there are {', '.join(['folder', *recipe.values])}",
+        ) from None
 
 
 def _target(recipe: Recipe, name: str) -> Path:

@@ -5,7 +5,8 @@ Source: mlcommons/inference at v1.0.1, vision/classification_and_detection/pytho
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ck_repo.errors import NotFoundError, did_you_mean
@@ -35,6 +36,8 @@ class Profile:
         ``category`` ids of the annotations, or ``contiguous`` numbers from 1 in the order of their categories.
     class_offset
         Added to the model's classes first; 1 where the model counts them from 0.
+    only_annotated
+        Whether images without annotations are left out.
     """
 
     name: str
@@ -50,12 +53,33 @@ class Profile:
     score_above: float | None
     classes_are: str
     class_offset: int = 0
+    only_annotated: bool = False
 
     def as_data(self) -> dict[str, Any]:
         """As JSON."""
         return asdict(self)
 
+    def with_reference_faults(self) -> Profile:
+        """As the reference harness of v1.0.1 does it, for comparison with logs of then.
 
+        It cuts the ONNX model's scores at 0.5, leaves out images without annotations for the PyTorch model, and scores
+        contiguous classes as if they were category ids unless it is told otherwise.
+        """
+        faulty = replace(self, **_REFERENCE_FAULTS.get(self.name, {}))
+        return replace(faulty, classes_are="category")
+
+    def for_model(self, model: Mapping[str, Any]) -> Profile:
+        """The profile with what a model's own description says over it."""
+        own = {key: model[key] for key in _OWN if key in model}
+        return replace(self, **own, **(model.get("outputs") or {}))
+
+
+_REFERENCE_FAULTS: dict[str, dict[str, Any]] = {
+    "coco-1200-onnx": {"score_above": 0.5},
+    "coco-1200-pt": {"only_annotated": True},
+}
+# what a model's description may say otherwise than its profile
+_OWN = ("side", "scaling", "layout", "dtype", "box_order", "score_above", "classes_are", "class_offset")
 _TENSORFLOW = ("detection_boxes:0", "detection_scores:0", "detection_classes:0", "num_detections:0")
 _ROWS = (
     Profile("coco-300", 300, "none", "NHWC", "uint8", *_TENSORFLOW, "yxyx", None, "category"),

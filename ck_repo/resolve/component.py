@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from ck_repo.errors import ConfigError
@@ -34,6 +35,8 @@ class Dependency:
         It makes the component but does not change what comes out, so it is not part of the digest.
     default_tags
         Added when the user adds none.
+    format
+        The format that a model has to be in; what comes in another one is converted. Empty for any.
     """
 
     key: str
@@ -42,6 +45,7 @@ class Dependency:
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tool: bool = False
     default_tags: tuple[str, ...] = ()
+    format: str = ""
 
     def needed(self, options: Mapping[str, str]) -> bool:
         """Whether the options call for it."""
@@ -61,6 +65,14 @@ class Variation:
 
 
 @dataclass(frozen=True)
+class Conversion:
+    """What a component converts: a model of one format into one of another."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
 class Component:
     """A package or program entry.
 
@@ -76,6 +88,10 @@ class Component:
         Name and default version range of the package of the Python index that it stands for; empty names none.
     priority
         Among those that match, the highest is taken.
+    conversion
+        Between which formats it converts its dependency `source`; None if it is no conversion.
+    uses
+        Files and folders outside the entry that its recipe runs, from the root of its repository: they count to its digest.
     """
 
     entry: Entry
@@ -88,11 +104,19 @@ class Component:
     python_version: str
     priority: int
     meta: Mapping[str, Any]
+    conversion: Conversion | None = None
+    uses: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the entry: its canonical meta and its files."""
-        return digest.of_entry(self.entry)
+        """SHA-256 of the entry: its canonical meta and its files, and those that it uses beside them."""
+        own = digest.of_entry(self.entry)
+        return digest.of_value([own, {name: digest.of_files(self.root / name) for name in self.uses}]) if self.uses else own
+
+    @property
+    def root(self) -> Path:
+        """The root of its repository."""
+        return self.entry.path.parent.parent
 
     def fields(self, variations: tuple[str, ...] = ()) -> Fields:
         """The meta with the variations laid over it."""
@@ -122,6 +146,8 @@ def read_component(entry: Entry) -> Component:
         python_version=python.text("version"),
         priority=fields.whole("priority", 0) or 0,
         meta=meta,
+        conversion=_conversion(fields),
+        uses=_uses(fields, entry),
     )
 
 
@@ -138,8 +164,29 @@ def _dependencies(fields: Fields) -> tuple[Dependency, ...]:
     for key, row in fields.each("deps").items():
         conditions = row.fields("when")
         when = {name: conditions.tags(name) for name in conditions.as_dict()}
-        rows.append(Dependency(key, row.tags(), row.text("version"), when, row.flag("tool"), row.tags("default_tags")))
+        rows.append(
+            Dependency(
+                key, row.tags(), row.text("version"), when, row.flag("tool"), row.tags("default_tags"), row.text("format")
+            )
+        )
     return tuple(rows)
+
+
+def _conversion(fields: Fields) -> Conversion | None:
+    if "conversion" not in fields:
+        return None
+    row = fields.fields("conversion")
+    row.only("from", "to")
+    return Conversion(row.needed("from"), row.needed("to"))
+
+
+def _uses(fields: Fields, entry: Entry) -> tuple[str, ...]:
+    names = fields.texts("uses")
+    root = entry.path.parent.parent.resolve()
+    for name in names:
+        if not (root / name).resolve().is_relative_to(root):
+            raise fields.error("uses", name, "a file or folder of the repository")
+    return names
 
 
 def _variation(name: str, row: Fields) -> Variation:

@@ -12,6 +12,7 @@ INSTALLED = "installed"  # a package of ours that is there already
 REGISTERED = "registered"  # something the user had, made known with `ck detect`
 PACKAGE = "package"  # to be installed
 PYTHON = "python"  # a Python package of the venv
+SOURCE = "source"  # key of the dependency that a conversion converts
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,28 @@ class Choice:
         return bool(self.present) if self.source == PYTHON else self.source != PACKAGE
 
     def section(self, name: str) -> dict[str, Any]:
-        """An object of its meta (`model`, `dataset`): from the env entry, or from the package in its variations."""
+        """An object of its meta (`model`, `dataset`): from the env entry, or from the package in its variations.
+
+        What a conversion makes is used as its source is, but for what the conversion changes.
+        """
         if self.env:
             value = self.env.get(name) or {}
             return dict(value) if isinstance(value, Mapping) else {}
-        return self.variant.component.fields(self.variant.chosen).table(name) if self.variant else {}
+        if self.variant is None:
+            return {}
+        own = self.variant.component.fields(self.variant.chosen).table(name)
+        source = self.deps.get(SOURCE) if self.variant.component.conversion else None
+        return {**source.section(name), **own} if source else own
+
+    @property
+    def label(self) -> str:
+        """What people call it: a package by its alias, something registered by its name, a conversion as its source."""
+        if self.env:
+            return str(self.env.get("label") or (self.env.get("component") or {}).get("alias") or self.env.get("name"))
+        assert self.variant is not None
+        if self.variant.component.conversion:
+            return self.deps[SOURCE].label
+        return self.variant.component.entry.alias
 
 
 def in_order(choices: Mapping[str, Choice]) -> list[tuple[str, Choice]]:

@@ -92,8 +92,43 @@ class Resolver:
         for row in rows:
             if row.needed(self._options):
                 extra = (added or {}).get(row.key) or row.default_tags
-                chosen[row.key] = self._meet([*row.tags, *extra], row.version, asker, trail)
+                found = self._meet([*row.tags, *extra], row.version, asker, trail)
+                chosen[row.key] = self.in_format(found, row.format, asker) if row.format else found
         return chosen
+
+    def in_format(self, choice: Choice, wanted: str, asker: str = "you") -> Choice:
+        """A model in another format: by the fewest conversions that lead there.
+
+        Raises
+        ------
+        NotFoundError
+            If no conversions lead there; the message tells to which formats some do.
+        """
+        have = str(choice.section("model").get("format", ""))
+        for component in self._way(have, wanted, choice, asker):
+            variant = choose(component, ())
+            assert isinstance(variant, Variant)
+            choice = self._package(variant, f"{choice.name} as {wanted}", (), (), {sources.SOURCE: choice})
+        return choice
+
+    def _way(self, have: str, wanted: str, choice: Choice, asker: str) -> list[Component]:
+        """The conversions from one format to another, the fewest; of equally few those whose names sort first."""
+        ways: dict[str, list[Component]] = {have: []}
+        waiting = [have]
+        conversions = sorted((row for row in self._have.packages if row.conversion), key=lambda row: row.entry.alias)
+        for now in waiting:  # grows while it is gone through: by one conversion more each time
+            for row in conversions:
+                if row.conversion and row.conversion.source == now and row.conversion.target not in ways:
+                    ways[row.conversion.target] = [*ways[now], row]
+                    waiting.append(row.conversion.target)
+        if wanted not in ways:
+            reachable = sorted(name for name in ways if name != have)
+            raise NotFoundError(
+                f"{choice.label} is a model in the format {have or '(unknown)'}, and no conversion leads to {wanted}, "
+                f"which {asker} asked for",
+                hint=f"it can be converted to {', '.join(reachable)}" if reachable else "there is no conversion of it at all",
+            )
+        return ways[wanted]
 
     def _meet(self, tags: Sequence[str], version: str, asker: str, trail: tuple[str, ...]) -> Choice:
         known = self._known_tags()
@@ -129,7 +164,12 @@ class Resolver:
         found, refused = [], []
         for package in self._have.packages:
             variant = choose(package, query.required, query.excluded)
-            if isinstance(variant, str):
+            if package.conversion:
+                if isinstance(variant, Variant):
+                    refused.append(
+                        (package.entry.alias, "it is a way to a model, not a model: ask for the model with --format=")
+                    )
+            elif isinstance(variant, str):
                 shared = len(query.required & package.tags)
                 if shared and shared >= len(query.required) - 2:
                     refused.append((package.entry.alias, variant))
@@ -184,18 +224,34 @@ class Resolver:
             passed_over=passed,
         )
 
-    def _package(self, variant: Variant, need: str, trail: tuple[str, ...], passed: tuple[tuple[str, str], ...]) -> Choice:
+    def _package(
+        self,
+        variant: Variant,
+        need: str,
+        trail: tuple[str, ...],
+        passed: tuple[tuple[str, str], ...],
+        given: Mapping[str, Choice] | None = None,
+    ) -> Choice:
+        """A package with its dependencies, of which some may be given."""
         component = variant.component
         if component.entry.alias in trail:
             circle = " → ".join([*trail[trail.index(component.entry.alias) :], component.entry.alias])
             raise ConflictError(f"the dependencies go round in a circle: {circle}", hint="mend the deps of one of them")
-        deps = self.dependencies(variant.deps, component.entry.alias, (*trail, component.entry.alias))
-        inputs = {row.key: deps[row.key].key for row in variant.deps if row.key in deps and not row.tool}
+        rows = [row for row in variant.deps if row.key not in (given or {})]
+        deps = {**(given or {}), **self.dependencies(rows, component.entry.alias, (*trail, component.entry.alias))}
+        tools = {row.key for row in rows if row.tool}
+        inputs = {name: below.key for name, below in deps.items() if name not in tools}
         key = install_key(component, variant.chosen, inputs)
         env = self._have.installed.get(key)
-        reason = f"installed in {env.get('path')}" if env else "its tags match, and it is not installed yet"
+        reason = "its tags match, and it is not installed yet"
+        tags = variant.tags
+        if component.conversion:
+            reason = f"a conversion from {component.conversion.source} to {component.conversion.target}, not made yet"
+            tags = (deps[sources.SOURCE].tags | variant.tags) - {component.conversion.source}
+        if env:
+            reason = f"installed in {env.get('path')}"
         return Choice(
-            need, sources.INSTALLED if env else sources.PACKAGE, component.name, key, variant.tags, component.version,
+            need, sources.INSTALLED if env else sources.PACKAGE, component.name, key, tags, component.version,
             variant, env=env or {}, deps={} if env else deps, reason=reason, passed_over=passed,
         )  # fmt: skip
 

@@ -31,6 +31,8 @@ class RunOptions:
         Queries/s (Server) or samples/s (Offline).
     target_latency
         Bound, ms.
+    reference_faults
+        Whether known faults of the reference harness are kept, for comparison with its logs.
     added_tags
         Further tags for dependencies of the program, by their key.
     """
@@ -50,6 +52,7 @@ class RunOptions:
     threads: int | None = None
     sessions: int | None = None
     official: bool = False
+    reference_faults: bool = False
     venv: str = ""
     added_tags: Mapping[str, str] = field(default_factory=dict)
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ck_repo.detect.python_packages import entry_points
 from ck_repo.detect.survey import survey
 from ck_repo.errors import ConfigError, UsageError
+from ck_repo.mlperf.backends import RUNS, USUAL
 from ck_repo.mlperf.profiles import PROFILES, Profile, profile
 from ck_repo.resolve.component import Component, read_component
 from ck_repo.resolve.plan import Choice
@@ -19,7 +21,7 @@ from ck_repo.venv.create import VenvPlan, plan_venv
 from ck_repo.venv.environment import Venv, chosen_name, find_venv
 
 WEIGHTS, DATASET = "weights", "dataset"
-_ALSO_BY_FORMAT = {"onnx": ("openvino",)}  # backends that read a format beside the model's own
+BACKENDS = "ck_repo.backends"  # the group of entry points by which packages add backends
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class RunPlan:
     choices
         By the key of the program's dependency; `weights` and `dataset` among them.
     model
-        The `model` section of the weights' meta.
+        The `model` section of the weights' meta, as far as it is known before a conversion is made.
     """
 
     program: Component
@@ -70,23 +72,27 @@ def prepare(repositories: Repositories, program_entry: Entry, options: RunOption
             hint=f"add one to the package: {', '.join(PROFILES)}",
         )
     chosen = profile(str(model["profile"]))
-    backend = options.backend or str(model.get("backend", ""))
+    backend = options.backend or str(model.get("backend") or USUAL.get(str(model.get("format", "")), ""))
+    _check_backend(program, backend, venv)
+    if backend in RUNS:
+        weights = resolver.in_format(weights, RUNS[backend], f"the backend {backend}")
     if options.dataset:
         added[DATASET] = [*added.get(DATASET, []), *options.dataset.split(",")]
     elif DATASET not in added and model.get("dataset"):
         added[DATASET] = str(model["dataset"]).split(",")
-    choices = resolver.with_options(backend=backend).dependencies(program.deps, program_entry.cid, added=added)
-    _check_backend(program, backend, model, weights)
-    return RunPlan(program, options, venv, venv_plan, choices, model, chosen, backend)
+    others = [row for row in program.deps if row.key != WEIGHTS]
+    needs = resolver.with_options(backend=backend, device=options.device)
+    choices = {**needs.dependencies(others, program_entry.cid, added=added), WEIGHTS: weights}
+    return RunPlan(program, options, venv, venv_plan, choices, weights.section("model") or model, chosen, backend)
 
 
-def _check_backend(program: Component, backend: str, model: Mapping[str, Any], weights: Choice) -> None:
-    known = sorted({value for row in program.deps for value in row.when.get("backend", ())})
+def _check_backend(program: Component, backend: str, venv: Venv | None) -> None:
+    """Refuse a backend that neither the program nor a package in the venv brings."""
+    known = {value for row in program.deps for value in row.when.get("backend", ())}
     if backend not in known:
-        raise UsageError(f"there is no backend {backend!r} for {program.entry.cid}", hint=f"known: {', '.join(known)}")
-    fitting = [str(model.get("backend", "")), *_ALSO_BY_FORMAT.get(str(model.get("format", "")), ())]
-    if backend not in fitting:
+        known |= entry_points(venv.python, BACKENDS) if venv else set()
+    if backend not in known:
         raise UsageError(
-            f"{weights.name} is a model for {' and '.join(fitting)}, not for {backend}",
-            hint="leave out --backend, or choose another --model",
+            f"there is no backend {backend!r} for {program.entry.cid}",
+            hint=f"known: {', '.join(sorted(known))}; a Python package in the venv adds one by an entry point of {BACKENDS}",
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo.errors import UsageError
+from ck_repo.mlperf.profiles import profile
 from ck_repo.mlperf.rules import Rules, benchmark_of, rules_for
 from ck_repo.run.options import DEFAULT_SECONDS, RunOptions
 from ck_repo.run.prepare import DATASET, WEIGHTS, RunPlan
@@ -26,8 +27,13 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]]) -> dic
         Meta of what was installed, by the key of the program's dependency.
     """
     weights, dataset = installed[WEIGHTS], installed[DATASET]
-    described = plan.profile.as_data()
+    model = weights["model"]
+    interface = profile(str(model["profile"])).for_model(model)
+    if plan.options.reference_faults:
+        interface = interface.with_reference_faults()
+    described = interface.as_data()
     described.pop("name")
+    only_annotated = described.pop("only_annotated")
     base = Path(str(dataset["path"]))
     parts = dataset["dataset"]
     return {
@@ -36,16 +42,17 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]]) -> dic
             "name": label(weights),
             "path": str(weights["file"]),
             "backend": plan.backend,
-            "input": str(plan.model.get("input", "")),
-            "max_batch": plan.model.get("max_batch"),
+            "input": str(model.get("input", "")),
+            "max_batch": model.get("max_batch"),
             **described,
-            **(plan.model.get("output_names") or {}),
         },
         "dataset": {
             "name": label(dataset),
             "images": str(base / parts["images"]),
             "annotations": str(base / parts["annotations"]),
             "digest": str(dataset["digest"]),
+            "only_annotated": only_annotated,
+            "preprocessed": _preprocessed(base, parts),
         },
         "device": plan.options.device,
         "scenario": plan.options.scenario,
@@ -55,15 +62,22 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]]) -> dic
         "threads": plan.options.threads,
         "sessions": plan.options.sessions,
         "official": plan.options.official,
+        "reference_faults": plan.options.reference_faults,
         "loadgen": loadgen_settings(plan.options, rules_of(plan)),
         "cache": str(tools_root() / ".cache" / "preprocessed"),
     }
 
 
+def _preprocessed(base: Path, parts: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Of a data set that holds images made ready: where they are, and how they were made."""
+    row = parts.get("preprocessed")
+    return {**row, "file": str(base / row["file"])} if row else None
+
+
 def label(meta: Mapping[str, Any]) -> str:
     """What people call an installed thing: its package's alias, or the name of the file that was registered."""
     component = meta.get("component") or {}
-    return str(component.get("alias") or meta.get("name"))
+    return str(meta.get("label") or component.get("alias") or meta.get("name"))
 
 
 def rules_of(plan: RunPlan) -> Rules:

@@ -33,9 +33,17 @@ def of_file(path: Path, algorithm: str = "sha256") -> str:
 
 def of_entry(entry: Entry) -> str:
     """SHA-256 of an entry's canonical meta and of its files by name; info.json (who wrote it, when) does not count."""
-    digest = hashlib.sha256(canonical(entry.meta()))
-    for path in sorted(entry.path.rglob("*")):
-        relative = path.relative_to(entry.path)
+    return _add_files(hashlib.sha256(canonical(entry.meta())), entry.path).hexdigest()
+
+
+def of_files(path: Path) -> str:
+    """SHA-256 of a file, or of a folder's files by name."""
+    return of_file(path) if path.is_file() else _add_files(hashlib.sha256(), path).hexdigest()
+
+
+def _add_files(digest: hashlib._Hash, folder: Path) -> hashlib._Hash:
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
         if path.is_file() and not _IGNORED.intersection(relative.parts):
             digest.update(f"\0{relative.as_posix()}\0{of_file(path)}".encode())
-    return digest.hexdigest()
+    return digest

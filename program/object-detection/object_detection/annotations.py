@@ -39,7 +39,11 @@ def read_images(dataset: Dataset, count: int | None) -> ImageList:
     """The first `count` images of the list `images` of the annotation file (all if None)."""
     try:
         content = json.loads(dataset.annotations.read_bytes())
-        rows = content["images"][:count]
+        rows = content["images"]
+        if dataset.only_annotated:
+            annotated = {row["image_id"] for row in content["annotations"]}
+            rows = [row for row in rows if row["id"] in annotated]
+        rows = rows[:count]
         names = [(int(row["id"]), dataset.images / row["file_name"], (int(row["width"]), int(row["height"]))) for row in rows]
         categories = tuple(int(row["id"]) for row in content["categories"])
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from object_detection import accuracy, loadgen, summary, tuning
 from object_detection.annotations import ImageList, read_images
-from object_detection.backends import maker
+from object_detection.backends import framework
 from object_detection.errors import HarnessError
 from object_detection.image_cache import ImageCache
 from object_detection.progress import tell
@@ -29,11 +30,16 @@ def run(path: Path) -> None:
     spec = read_spec(path)
     remark = check_loadgen(spec)
     images = read_images(spec.dataset, spec.count)
+    backend = framework(spec.model.backend, spec.device)
+    tell("loading the model", 0, None)
+    first = backend.load(spec.model, spec.device, spec.threads or 0)  # before the images: what is wrong with it is told at once
+    model = replace(spec.model, layout=first.layout, max_batch=first.max_batch)
+    del first
+    spec = replace(spec, model=model)
     library = SampleLibrary(ImageCache(spec, images))
-    load, version = maker(spec.model.backend)
 
     def workers(sessions: int, threads: int) -> list[Worker]:
-        return [Worker(spec.model, load(spec.model, spec.device, threads), library) for _ in range(sessions)]
+        return [Worker(model, backend.load(model, spec.device, threads), library) for _ in range(sessions)]
 
     layout, team, rate, measured = choose_layout(spec, library, workers, len(images))
     results: dict[str, Any] = {
@@ -41,15 +47,16 @@ def run(path: Path) -> None:
         "dataset": spec.dataset.name,
         "images": len(images),
         "backend": spec.model.backend,
-        "backend_version": version(),
+        "backend_version": backend.version(),
         "device": spec.device,
         "batch_size": layout.batch_size,
-        "threads": layout.threads,
+        "threads": team[0].threads or layout.threads,
         "sessions": layout.sessions,
         "scenario": spec.scenario,
         "loadgen_version": loadgen.loadgen_version(),
         "official": spec.official,
         "tuning": measured,
+        **({"reference_faults": True} if spec.reference_faults else {}),
         **({"remark": remark} if remark else {}),
     }
     for mode in spec.modes:
@@ -80,8 +87,7 @@ def choose_layout(
     if spec.scenario == "singlestream":
         rows = [Layout(1, count, 1) for count in ([spec.threads] if spec.threads else tuning.widths())]
     else:
-        limit = workers(1, 1)[0].max_batch
-        rows = tuning.candidates(spec.sessions, spec.threads, spec.batch_size, limit)
+        rows = tuning.candidates(spec.sessions, spec.threads, spec.batch_size, spec.model.max_batch)
         if spec.scenario == "multistream":  # a query's latency counts: a session without a sample of it would idle
             rows = [row for row in rows if row.sessions <= spec.loadgen.samples_per_query] or rows[:1]
     try:

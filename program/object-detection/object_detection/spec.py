@@ -42,13 +42,41 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Preprocessed:
+    """Images that a data set holds ready: in which file, and how they were made; see the recipe of the data set.
+
+    Attributes
+    ----------
+    kind
+        ``resized``: an array of inputs, one an image. ``decoded``: images in their own sizes, to be resized when loaded.
+    library
+        What decoded and resizes them: ``opencv`` or ``pillow``.
+    """
+
+    file: Path
+    kind: str
+    side: int
+    library: str
+
+
+@dataclass(frozen=True)
 class Dataset:
-    """Images and their annotations; `digest` names the content."""
+    """Images and their annotations.
+
+    Attributes
+    ----------
+    digest
+        Names the content.
+    only_annotated
+        Whether images without annotations are left out.
+    """
 
     name: str
     images: Path
     annotations: Path
     digest: str
+    only_annotated: bool = False
+    preprocessed: Preprocessed | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +117,8 @@ class Spec:
         Images to use, from the first; None for all.
     batch_size, threads, sessions
         None lets the harness choose.
+    reference_faults
+        Whether known faults of the reference harness are kept; which they are, the model and the data set have.
     cache
         Folder of pre-processed images.
     folder
@@ -105,6 +135,7 @@ class Spec:
     threads: int | None
     sessions: int | None
     official: bool
+    reference_faults: bool
     loadgen: LoadGenSettings
     cache: Path
     folder: Path
@@ -119,7 +150,14 @@ def read_spec(path: Path) -> Spec:
         model, dataset = content["model"], content["dataset"]
         return Spec(
             model=Model(**{**model, "path": Path(model["path"])}),
-            dataset=Dataset(dataset["name"], Path(dataset["images"]), Path(dataset["annotations"]), dataset["digest"]),
+            dataset=Dataset(
+                dataset["name"],
+                Path(dataset["images"]),
+                Path(dataset["annotations"]),
+                dataset["digest"],
+                dataset.get("only_annotated", False),
+                Preprocessed(**{**ready, "file": Path(ready["file"])}) if (ready := dataset.get("preprocessed")) else None,
+            ),
             device=content["device"],
             scenario=content["scenario"],
             modes=tuple(content["modes"]),
@@ -128,6 +166,7 @@ def read_spec(path: Path) -> Spec:
             threads=content["threads"],
             sessions=content["sessions"],
             official=content["official"],
+            reference_faults=content.get("reference_faults", False),
             loadgen=LoadGenSettings(**content["loadgen"]),
             cache=Path(content["cache"]),
             folder=path.parent,

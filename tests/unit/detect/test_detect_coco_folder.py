@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ck_repo.detect.coco_folder import inspect_coco
-from ck_repo.detect.tensors import DetectError
+from ck_repo.errors import DetectError
 
 if TYPE_CHECKING:
     from conftest import DataSet

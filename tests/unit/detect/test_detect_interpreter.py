@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ck_repo.detect.interpreter import find_interpreter, inspect_interpreter, interpreters
-from ck_repo.detect.tensors import DetectError
+from ck_repo.errors import DetectError
 
 OURS = "{}.{}.{}".format(*sys.version_info[:3])
 MINOR = "{}.{}".format(*sys.version_info[:2])

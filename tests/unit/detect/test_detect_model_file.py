@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ck_repo.detect.model_file import inspect_model
-from ck_repo.detect.onnx_file import read_onnx
-from ck_repo.detect.tensors import DetectError, Tensor
-from ck_repo.detect.tflite_file import read_tflite
-from ck_repo.errors import NotFoundError
+from ck_repo.errors import DetectError, NotFoundError
+from ck_repo.formats.onnx_file import read_onnx
+from ck_repo.formats.tensors import Tensor
+from ck_repo.formats.tflite_file import read_tflite
 
 READERS = {".onnx": read_onnx, ".tflite": read_tflite}
 

@@ -11,8 +11,7 @@ import pytest
 
 from ck_repo.detect.register import detect, problem, register
 from ck_repo.detect.survey import survey
-from ck_repo.detect.tensors import DetectError
-from ck_repo.errors import ConfigError
+from ck_repo.errors import ConfigError, DetectError
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find, load

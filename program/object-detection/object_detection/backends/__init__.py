@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +15,25 @@ from object_detection.spec import Model
 
 Array = npt.NDArray[np.generic]
 GROUP = "ck_repo.backends"
-_OWN = {name: f"object_detection.backends.{name}" for name in ("onnxruntime", "openvino", "tflite")}
+_OWN = {name: f"object_detection.backends.{name}" for name in ("onnxruntime", "openvino", "tensorflow", "tflite", "torch")}
 
 
 class Backend(Protocol):
-    """A model that is loaded and ready. Several threads do not call one backend at once."""
+    """A model that is loaded and ready. Several threads do not call one backend at once.
 
-    @property
-    def max_batch(self) -> int | None:
-        """The largest batch that it takes; None for any."""
+    Attributes
+    ----------
+    max_batch
+        The largest batch that it takes; None for any.
+    threads
+        With how many it computes; 0 where the framework does not tell.
+    layout
+        ``NHWC`` or ``NCHW``: of the images that it takes.
+    """
+
+    max_batch: int | None
+    threads: int
+    layout: str
 
     def run(self, images: Array) -> tuple[Array, Array, Array, Array | None]:
         """Run a batch.
@@ -40,22 +50,39 @@ class Backend(Protocol):
         """
 
 
-Maker = Callable[[Model, str, int], Backend]
+class Framework(Protocol):
+    """A backend's module."""
+
+    def load(self, model: Model, device: str, threads: int) -> Backend:
+        """Load a model; `threads` 0 leaves the number to the framework."""
+
+    def version(self) -> str:
+        """The framework's version."""
+
+    def devices(self) -> Sequence[str]:
+        """Where it can run here: ``cpu``, ``cuda``."""
 
 
-def maker(name: str) -> tuple[Maker, Callable[[], str]]:
-    """The function that loads a model (model, device, threads; 0 for the framework's own choice), and the one that tells the
-    framework's version."""
-    if name in _OWN:
-        try:
-            module = import_module(_OWN[name])
-        except ImportError as error:
-            raise HarnessError(
-                f"the backend {name} cannot be loaded: {error}", f"`ck install package --tags=lib,python-package,{name}`"
-            ) from error
-        return module.load, module.version
-    found = {row.name: row for row in entry_points(group=GROUP)}
-    if name not in found:
-        raise HarnessError(f"there is no backend {name!r}", f"known: {', '.join(sorted({*_OWN, *found}))}")
-    module = found[name].load()
-    return module.load, module.version
+def framework(name: str, device: str) -> Framework:
+    """The backend of that name; one that is not installed, or cannot use the device, is an error."""
+    module = _module(name)
+    if device not in module.devices():
+        raise HarnessError(
+            f"{name} {module.version()} cannot use {device} here: it offers {', '.join(module.devices())}",
+            "use --device=cpu, or a build of the framework for the device, on a machine that has one",
+        )
+    return module
+
+
+def _module(name: str) -> Framework:
+    try:
+        if name in _OWN:
+            return cast(Framework, import_module(_OWN[name]))
+        found = {row.name: row for row in entry_points(group=GROUP)}
+        if name in found:
+            return cast(Framework, found[name].load())
+    except ImportError as error:
+        raise HarnessError(
+            f"the backend {name} cannot be loaded: {error}", f"`ck install package --tags=lib,python-package,{name}`"
+        ) from error
+    raise HarnessError(f"there is no backend {name!r}", f"known: {', '.join(sorted({*_OWN, *found}))}")

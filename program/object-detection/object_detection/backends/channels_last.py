@@ -13,7 +13,16 @@ from tensorflow.core.framework import graph_pb2, node_def_pb2
 from tensorflow.python.framework import tensor_util
 
 _TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
-_SPATIAL = {"Conv2D", "DepthwiseConv2dNative", "MaxPool", "AvgPool", "BiasAdd", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"}
+_SPATIAL = {
+    "Conv2D",
+    "DepthwiseConv2dNative",
+    "MaxPool",
+    "AvgPool",
+    "BiasAdd",
+    "FusedBatchNorm",
+    "FusedBatchNormV2",
+    "FusedBatchNormV3",
+}
 _ELEMENTWISE = {
     "Relu", "Relu6", "Elu", "LeakyRelu", "Sigmoid", "Tanh", "Identity", "Add", "AddV2", "Sub", "Mul", "Maximum", "Minimum",
     "FakeQuantWithMinMaxArgs",

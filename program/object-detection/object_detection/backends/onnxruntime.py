@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnxruntime as ort
 
 from object_detection.backends import Array
-from object_detection.backends.interface import in_batches, wanted_outputs
+from object_detection.backends.interface import in_batches, layout_of, wanted_outputs
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
 
@@ -18,6 +18,12 @@ def version() -> str:
     return str(ort.__version__)
 
 
+def devices() -> tuple[str, ...]:
+    """Where ONNX Runtime can run here."""
+    have = ort.get_available_providers()
+    return tuple(device for device, providers in _PROVIDERS.items() if providers[0] in have)
+
+
 def load(model: Model, device: str, threads: int) -> OnnxRuntime:
     """Load a model; `threads` 0 leaves the number to ONNX Runtime."""
     return OnnxRuntime(model, device, threads)
@@ -27,11 +33,6 @@ class OnnxRuntime:
     """A session of ONNX Runtime."""
 
     def __init__(self, model: Model, device: str, threads: int) -> None:
-        if _PROVIDERS[device][0] not in ort.get_available_providers():
-            raise HarnessError(
-                f"ONNX Runtime {version()} has no {device} here: it offers {', '.join(ort.get_available_providers())}",
-                "use --device=cpu, or a venv with onnxruntime-gpu on a machine with a GPU",
-            )
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -48,8 +49,10 @@ class OnnxRuntime:
         inputs = {row.name: row for row in self._session.get_inputs()}
         outputs = {row.name for row in self._session.get_outputs()}
         self._wanted = wanted_outputs(model, inputs, outputs)
-        size = inputs[model.input].shape[0]
-        self.max_batch = size if isinstance(size, int) and size > 0 else model.max_batch
+        shape = inputs[model.input].shape
+        self.max_batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else model.max_batch
+        self.layout = layout_of(shape, model)
+        self.threads = threads
 
     def run(self, images: Array) -> tuple[Array, Array, Array, Array | None]:
         """Run a batch."""

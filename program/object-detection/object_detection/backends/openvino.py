@@ -6,7 +6,7 @@ import numpy as np
 import openvino as ov
 
 from object_detection.backends import Array
-from object_detection.backends.interface import in_batches, wanted_outputs
+from object_detection.backends.interface import in_batches, layout_of, wanted_outputs
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
 
@@ -14,6 +14,11 @@ from object_detection.spec import Model
 def version() -> str:
     """Version of OpenVINO."""
     return str(ov.__version__).partition("-")[0]
+
+
+def devices() -> tuple[str, ...]:
+    """Where this backend runs."""
+    return ("cpu",)
 
 
 def load(model: Model, device: str, threads: int) -> OpenVino:
@@ -25,8 +30,6 @@ class OpenVino:
     """A compiled model with one request in flight."""
 
     def __init__(self, model: Model, device: str, threads: int) -> None:
-        if device != "cpu":
-            raise HarnessError(f"the backend openvino runs on the cpu here, not on {device}", "use --device=cpu")
         settings: dict[str, str | int] = {
             "PERFORMANCE_HINT": "LATENCY",  # sessions side by side are ours to choose
             "NUM_STREAMS": 1,
@@ -43,8 +46,10 @@ class OpenVino:
         outputs = {name for row in network.outputs for name in row.get_names()}
         self._wanted = wanted_outputs(model, inputs, outputs)
         self._request = compiled.create_infer_request()
-        batch = network.inputs[0].get_partial_shape()[0]
-        self.max_batch = model.max_batch if batch.is_dynamic else batch.get_length()
+        shape = [None if size.is_dynamic else size.get_length() for size in network.inputs[0].get_partial_shape()]
+        self.max_batch = shape[0] or model.max_batch
+        self.layout = layout_of(shape, model)
+        self.threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
 
     def run(self, images: Array) -> tuple[Array, Array, Array, Array | None]:
         """Run a batch."""

@@ -9,15 +9,15 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when it is imported
 os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
 
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-from google.protobuf.message import DecodeError  # noqa: E402
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import DecodeError
 
-from object_detection.backends import Array  # noqa: E402
-from object_detection.backends.channels_last import channels_last, is_channels_first  # noqa: E402
-from object_detection.backends.interface import in_batches, layout_of, wanted_outputs  # noqa: E402
-from object_detection.errors import HarnessError  # noqa: E402
-from object_detection.spec import Model  # noqa: E402
+from object_detection.backends import Array
+from object_detection.backends.channels_last import channels_last, is_channels_first
+from object_detection.backends.interface import in_batches, layout_of, wanted_outputs
+from object_detection.errors import HarnessError
+from object_detection.spec import Model
 
 
 def version() -> str:

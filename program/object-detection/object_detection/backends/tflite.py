@@ -8,7 +8,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from object_detection.backends import Array
-from object_detection.backends.interface import in_batches, wanted_outputs
+from object_detection.backends.interface import in_batches, layout_of, wanted_outputs
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
 
@@ -16,6 +16,11 @@ from object_detection.spec import Model
 def version() -> str:
     """Version of LiteRT."""
     return version_of("ai-edge-litert")
+
+
+def devices() -> tuple[str, ...]:
+    """Where this backend runs."""
+    return ("cpu",)
 
 
 def load(model: Model, device: str, threads: int) -> TFLite:
@@ -27,8 +32,6 @@ class TFLite:
     """An interpreter; its batch is the file's."""
 
     def __init__(self, model: Model, device: str, threads: int) -> None:
-        if device != "cpu":
-            raise HarnessError(f"the backend tflite runs on the cpu here, not on {device}", "use --device=cpu")
         try:
             self._interpreter = Interpreter(model_path=str(model.path), num_threads=threads or None)
             self._interpreter.allocate_tensors()
@@ -39,7 +42,10 @@ class TFLite:
         wanted = wanted_outputs(model, inputs, outputs)
         self._input = inputs[model.input]["index"]
         self._outputs = [outputs[name] for name in wanted]
-        self.max_batch: int | None = int(inputs[model.input]["shape"][0])
+        shape = [int(size) for size in inputs[model.input]["shape"]]
+        self.max_batch: int | None = shape[0]
+        self.layout = layout_of(shape, model)
+        self.threads = threads
 
     def run(self, images: Array) -> tuple[Array, Array, Array, Array | None]:
         """Run a batch."""

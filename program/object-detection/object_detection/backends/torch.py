@@ -30,7 +30,8 @@ class Torch:
     """A network."""
 
     def __init__(self, model: Model, device: str, threads: int) -> None:
-        self._network = load_network(model.path).to(device, memory_format=torch.channels_last)
+        self._network = load_network(model.path).to(device)
+        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks the keyword
         self._device = torch.device(device)
         self.threads = threads or torch.get_num_threads()
         self._channels_last = model.layout == "NHWC"
@@ -48,5 +49,7 @@ class Torch:
             if self._channels_last:
                 given = given.permute(0, 3, 1, 2)
             found = self._network(given.float().contiguous(memory_format=torch.channels_last))
-        rows = [(boxes.cpu().numpy()[:, self._corners], scores.cpu().numpy(), kinds.cpu().numpy()) for boxes, scores, kinds in found]
+        rows = [
+            (boxes.cpu().numpy()[:, self._corners], scores.cpu().numpy(), kinds.cpu().numpy()) for boxes, scores, kinds in found
+        ]
         return padded(rows)

@@ -1,9 +1,10 @@
-"""The weights of an SSD-MobileNet v1 in ONNX, float or 8-bit with QuantizeLinear and DequantizeLinear, by the names of its nodes."""
+"""The weights of an SSD-MobileNet v1 in ONNX, of float or 8-bit arithmetic (QuantizeLinear), by the names of its nodes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,9 @@ from object_detection.convert.mobilenet_names import bias_name, check_complete, 
 from object_detection.convert.task import Task, main
 from object_detection.errors import HarnessError
 from object_detection.models.anchors import mobilenet_anchors
+from object_detection.models.architectures import SSD_MOBILENET
 
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
 
 
 class Graph:
@@ -88,9 +90,7 @@ def convert(task: Task) -> None:
             arrays["scores.range"] = rounded
     arrays["anchors"] = _anchors(graph)
     offset, scale = _input_scaling(graph)
-    weights.save(
-        task.output, arrays, "ssd-mobilenet-v1", input_offset=offset, input_scale=scale, **_selection(graph, task.source)
-    )
+    weights.save(task.output, arrays, SSD_MOBILENET, input_offset=offset, input_scale=scale, **_selection(graph, task.source))
 
 
 def _anchors(graph: Graph) -> Array:

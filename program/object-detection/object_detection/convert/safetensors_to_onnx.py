@@ -1,10 +1,12 @@
-"""ONNX from a file of weights: the network by PyTorch's exporter, the selection of detections by ONNX's own operation behind it."""
+"""ONNX from a file of weights: the network by PyTorch's exporter, behind it the selection of detections by ONNX's own."""
 
 from __future__ import annotations
 
 import logging
 import warnings
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -50,7 +52,7 @@ def convert(task: Task) -> None:
                  "classes": "detection_classes:0", "count": "num_detections:0"}  # fmt: skip
         profile = "coco-300"
         if network.settings.input_scale == 1.0:  # the network itself wants -1 to 1, the interface has bytes
-            network.settings = ssd_settings_for_bytes(network)
+            network.settings = replace(network.settings, input_offset=127.5, input_scale=1 / 127.5)
     else:
         images, rule = torch.zeros(1, 3, 1200, 1200), network.rule
         names = {"input": "image", "boxes": "bboxes", "scores": "scores", "classes": "labels", "count": ""}
@@ -63,13 +65,6 @@ def convert(task: Task) -> None:
     onnx.save(model, str(path))
     outputs = {key: name for key, name in names.items() if key != "input"}
     task.tell(profile=profile, input=names["input"], outputs=outputs, max_batch=1, opset=_OPSET)
-
-
-def ssd_settings_for_bytes(network: SSDMobileNet) -> object:
-    """The settings of a network that is given bytes where it was given -1 to 1."""
-    from dataclasses import replace
-
-    return replace(network.settings, input_offset=127.5, input_scale=1 / 127.5)
 
 
 def export(network: Network, images: Tensor, name: str, path: Path) -> None:
@@ -95,21 +90,29 @@ def add_selection(graph: onnx.GraphProto, rule: Rule, names: dict[str, str]) -> 
         graph.initializer.append(numpy_helper.from_array(np.array(value, dtype=dtype), f"selection/{name}"))
         return f"selection/{name}"
 
-    def node(operation: str, inputs: list[str], outputs: list[str], **attributes: object) -> str:
+    def node(operation: str, inputs: list[str], outputs: list[str], **attributes: Any) -> str:
         graph.node.append(helper.make_node(operation, inputs, outputs, **attributes))
         return outputs[0]
 
     most = constant("most", [rule.total], np.int64)
     candidates = "class_scores"
     if rule.candidates < anchors_of(graph):
-        node("TopK", ["class_scores", constant("of_a_class", [rule.candidates], np.int64)], ["selection/top", "selection/top_at"])
+        node(
+            "TopK", ["class_scores", constant("of_a_class", [rule.candidates], np.int64)], ["selection/top", "selection/top_at"]
+        )
         last = [constant(name, [value], np.int64) for name, value in (("last", -1), ("end", 1 << 62), ("axis", 2))]
         least = node("Slice", ["selection/top", *last], ["selection/least"])
         enough = node("GreaterOrEqual", ["class_scores", least], ["selection/enough"])
         candidates = node("Where", [enough, "class_scores", constant("nothing", 0, np.float32)], ["selection/candidates"])
     rows = node(
         "NonMaxSuppression",
-        ["decoded_boxes", candidates, most, constant("iou", rule.iou, np.float32), constant("above", rule.score_above, np.float32)],
+        [
+            "decoded_boxes",
+            candidates,
+            most,
+            constant("iou", rule.iou, np.float32),
+            constant("above", rule.score_above, np.float32),
+        ],
         ["selection/rows"],
     )  # (found, 3): image, class, anchor
     zero, one, two, three = (constant(f"at_{at}", [at], np.int64) for at in range(4))

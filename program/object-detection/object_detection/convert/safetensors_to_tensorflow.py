@@ -1,4 +1,4 @@
-"""A frozen graph of TensorFlow from a file of weights: SSD-MobileNet v1 or SSD-ResNet34, with the benchmark's inputs and outputs."""
+"""A frozen graph of TensorFlow from a file of weights, with the inputs and outputs of the benchmark's own graphs."""
 
 from __future__ import annotations
 
@@ -8,25 +8,23 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf  # noqa: E402: its log level is read when it is imported
 
-from object_detection.convert import weights  # noqa: E402
-from object_detection.convert.graph_mobilenet import mobilenet  # noqa: E402
-from object_detection.convert.graph_resnet34 import resnet34  # noqa: E402
-from object_detection.convert.task import Task, main  # noqa: E402
-from object_detection.errors import HarnessError  # noqa: E402
+from object_detection.convert import weights
+from object_detection.convert.graph_mobilenet import mobilenet
+from object_detection.convert.graph_resnet34 import resnet34
+from object_detection.convert.task import Task, main
+from object_detection.models.architectures import SSD_MOBILENET, SSD_RESNET34, architecture_of
 
-_BUILDERS = {"ssd-mobilenet-v1": mobilenet, "ssd-resnet34-1200": resnet34}
+_BUILDERS = {SSD_MOBILENET: mobilenet, SSD_RESNET34: resnet34}
 FILE = "frozen_inference_graph.pb"
 
 
 def convert(task: Task) -> None:
     """Write frozen_inference_graph.pb."""
     arrays, metadata = weights.load(task.source)
-    architecture = metadata.get("architecture", "")
-    if architecture not in _BUILDERS:
-        raise HarnessError(f"{task.source} is of the network {architecture!r}", f"known: {', '.join(_BUILDERS)}")
+    build = _BUILDERS[architecture_of(arrays, metadata, task.source)]
     graph = tf.Graph()
     with graph.as_default():
-        changes = _BUILDERS[architecture](arrays, metadata)
+        changes = build(arrays, metadata)
     (task.output / FILE).write_bytes(graph.as_graph_def().SerializeToString(deterministic=True))
     task.tell(**changes)
 

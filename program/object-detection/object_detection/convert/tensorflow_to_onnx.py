@@ -1,4 +1,4 @@
-"""ONNX from a frozen graph of TensorFlow by tf2onnx, as the published ONNX files were made; 8-bit graphs get QuantizeLinear pairs."""
+"""ONNX from a frozen graph of TensorFlow by tf2onnx, as the published ONNX files were made; 8-bit ones get QuantizeLinear."""
 
 from __future__ import annotations
 

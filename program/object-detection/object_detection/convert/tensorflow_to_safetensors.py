@@ -1,12 +1,13 @@
 """The weights of an SSD-MobileNet v1 in a frozen graph of TensorFlow, by the names of its nodes.
 
-Whatever a graph computes from constants alone (folded batch normalisations, weights rounded to 8 bits) is computed by TensorFlow
-itself, so that it does not matter in which form a training script left them.
+Whatever a graph computes from constants alone (folded batch normalisations, weights rounded to 8 bits) is computed by
+TensorFlow itself, so that it does not matter in which form a training script left them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,9 @@ from object_detection.convert import weights
 from object_detection.convert.graph_mobilenet import ANCHORS
 from object_detection.convert.mobilenet_names import bias_name, check_complete, layer_of, range_name
 from object_detection.convert.task import Task, main
+from object_detection.models.architectures import SSD_MOBILENET
 
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
 _NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 _SIDE = 300
 
@@ -75,7 +77,7 @@ def convert(task: Task) -> None:
         if (steps := _follow(graph, operation.outputs[0])[2]) is not None:
             arrays["scores.range"] = steps
     offset, scale = _input_scaling(graph, first)
-    weights.save(task.output, arrays, "ssd-mobilenet-v1", input_offset=offset, input_scale=scale, **_selection(graph))
+    weights.save(task.output, arrays, SSD_MOBILENET, input_offset=offset, input_scale=scale, **_selection(graph))
     task.tell(profile="coco-300", max_batch=None)
 
 

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from object_detection.errors import HarnessError
 from object_detection.models import ssd_mobilenet, ssd_resnet34
+from object_detection.models.architectures import FIRST_WEIGHT, SSD_RESNET34, architecture_of
 from object_detection.models.fuse import fuse
 from object_detection.models.nms import Rule
 from object_detection.models.ssd_mobilenet import SSDMobileNet
 from object_detection.models.ssd_resnet34 import SSDResNet34
 
 Network = SSDMobileNet | SSDResNet34
-_KEYS = {ssd_mobilenet.ARCHITECTURE: "backbone.0.0.weight", ssd_resnet34.ARCHITECTURE: "model.layer1.0.weight"}
 _MOST_NAMED = 4
 
 
@@ -32,7 +32,7 @@ def load_network(path: Path) -> Network:
 
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118: not a dict
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             metadata = dict(file.metadata() or {})
     except (SafetensorError, OSError) as error:
         raise HarnessError(f"{path} cannot be read: {error}", "convert or fetch the model again") from error
@@ -45,16 +45,8 @@ def load_network(path: Path) -> Network:
 
 def build(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], source: object) -> Network:
     """The network, its parameters not yet set, that fits the weights."""
-    architecture = metadata.get("architecture") or next((name for name, key in _KEYS.items() if key in tensors), "")
-    if architecture not in _KEYS:
-        raise HarnessError(
-            f"{source} holds the weights of no network that is known ({architecture or next(iter(tensors), 'it is empty')})",
-            f"known: {', '.join(_KEYS)}",
-        )
-    key = _KEYS[architecture]
-    if key not in tensors:
-        raise HarnessError(f"{source} is not {architecture}: it lacks {key}")
-    if architecture == ssd_resnet34.ARCHITECTURE:
+    architecture = architecture_of(tensors, metadata, source)
+    if architecture == SSD_RESNET34:
         network: Network = SSDResNet34(rule=_rule(metadata, ssd_resnet34.RULE))
     else:
         usual = ssd_mobilenet.Settings()
@@ -64,7 +56,7 @@ def build(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], source: ob
         scores = tensors.get("predictors.0.classification.weight")
         classes = len(scores) // 3 if scores is not None else 91
         own = [name for name in tensors if name == "anchors" or name.endswith(".range")]
-        network = SSDMobileNet(classes, tensors[key].shape[0] / 32, settings, own)
+        network = SSDMobileNet(classes, tensors[FIRST_WEIGHT[architecture]].shape[0] / 32, settings, own)
     check_names(network, tensors, source)
     return network
 
@@ -85,7 +77,10 @@ def check_names(network: torch.nn.Module, tensors: Mapping[str, Tensor], source:
     wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in tensors.items()}
     problems = []
-    for what, names in (("lacks", wanted.keys() - found.keys()), ("has beside what belongs to it", found.keys() - wanted.keys())):
+    for what, names in (
+        ("lacks", wanted.keys() - found.keys()),
+        ("has beside what belongs to it", found.keys() - wanted.keys()),
+    ):
         if names:
             shown = ", ".join(sorted(names)[:_MOST_NAMED])
             problems.append(f"{what} {shown}" + (f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""))
@@ -95,4 +90,6 @@ def check_names(network: torch.nn.Module, tensors: Mapping[str, Tensor], source:
         if name in found and found[name] != shape
     ][:_MOST_NAMED]
     if problems:
-        raise HarnessError(f"{source} does not fit {type(network).__name__}: it {'; it '.join(problems)}", "fetch the model again")
+        raise HarnessError(
+            f"{source} does not fit {type(network).__name__}: it {'; it '.join(problems)}", "fetch the model again"
+        )

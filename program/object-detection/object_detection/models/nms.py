@@ -27,7 +27,7 @@ class Rule:
     iou
         Of two boxes of a class that overlap by more, the one with the lower score goes; with `from_iou` by as much already.
     candidates, total
-        The most candidates of a class that are looked at, and detections of an image that are kept: those with the highest scores.
+        The most candidates of a class that are looked at, and detections of an image that are kept: the best ones.
     epsilon
         Added to the union's area.
     """

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +19,14 @@ from torch.nn import functional
 from object_detection.models.anchors import MOBILENET_KINDS, mobilenet_anchors
 from object_detection.models.nms import Rule, detect
 
-ARCHITECTURE = "ssd-mobilenet-v1"
 _WIDTHS = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
 _STRIDE_2 = (2, 4, 6, 12)  # blocks
 _FEATURES = (11, 13)  # blocks whose outputs have heads
 _EXTRAS = ((256, 512), (128, 256), (128, 256), (64, 128))
 _CODER = (10.0, 10.0, 5.0, 5.0)  # of the offsets of y, x, height, width
+
+
+RULE = Rule(score_above=0.3, iou=0.6, candidates=1917, total=1917, epsilon=1e-5)  # of the reference's PyTorch model
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Settings:
         The network takes (x - offset) × scale of what it is given.
     """
 
-    rule: Rule = Rule(score_above=0.3, iou=0.6, candidates=1917, total=1917, epsilon=1e-5)
+    rule: Rule = RULE
     input_offset: float = 0.0
     input_scale: float = 1.0
 
@@ -54,7 +58,7 @@ class Rounding(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Round."""
-        steps: Tensor | None = self.range
+        steps = cast(Tensor | None, self.range)
         if steps is None:
             return values
         return torch.fake_quantize_per_tensor_affine(values, float(steps[0]), int(steps[1]), 0, 255)
@@ -183,7 +187,7 @@ class SSDMobileNet(nn.Module):
             return int(channels * depth)
 
         self.backbone = nn.ModuleList([_first(width(_WIDTHS[0]))])
-        for number, (channels, out) in enumerate(zip(_WIDTHS, _WIDTHS[1:], strict=False), 1):
+        for number, (channels, out) in enumerate(pairwise(_WIDTHS), 1):
             self.backbone.append(_block(width(channels), width(out), 2 if number in _STRIDE_2 else 1))
         feeds = [width(_WIDTHS[number]) for number in _FEATURES]
         self.extras = nn.ModuleList()
@@ -234,7 +238,7 @@ class SSDMobileNet(nn.Module):
 
     def decode(self, offsets: Tensor) -> Tensor:
         """(batch, 1917, 4) offsets to corners ymin, xmin, ymax, xmax on a scale of 0 to 1."""
-        anchors: Tensor = self.anchors
+        anchors = cast(Tensor, self.anchors)
         centre = offsets[..., :2] / _CODER[0] * anchors[:, 2:] + anchors[:, :2]
         half = torch.exp(offsets[..., 2:] / _CODER[2]) * anchors[:, 2:] / 2
         return torch.cat([centre - half, centre + half], -1)

@@ -5,13 +5,14 @@ Sources: SSD (Liu et al., 2016); Deep Residual Learning (He et al., 2016), table
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
 from object_detection.models.anchors import RESNET34_KINDS, resnet34_anchors
 from object_detection.models.nms import Rule, detect
 
-ARCHITECTURE = "ssd-resnet34-1200"
 RULE = Rule(score_above=0.05, iou=0.5, candidates=200, total=200, from_iou=True)
 _SCALE_CENTRE, _SCALE_SIZE = 0.1, 0.2
 # of the additional blocks: channels between, channels out, stride and padding of the 3 × 3 convolution
@@ -117,7 +118,7 @@ class SSDResNet34(nn.Module):
 
     def decode(self, offsets: Tensor) -> Tensor:
         """(batch, 15130, 4) offsets to corners xmin, ymin, xmax, ymax on a scale of 0 to 1."""
-        anchors: Tensor = self.anchors
+        anchors = cast(Tensor, self.anchors)
         centre = offsets[..., :2] * _SCALE_CENTRE * anchors[:, 2:] + anchors[:, :2]
         half = torch.exp(offsets[..., 2:] * _SCALE_SIZE) * anchors[:, 2:] / 2
         return torch.cat([centre - half, centre + half], -1)

@@ -39,6 +39,11 @@ class Worker:
         """The largest batch that the backend takes; None for any."""
         return self._backend.max_batch
 
+    @property
+    def threads(self) -> int:
+        """With how many the backend computes; 0 where the framework does not tell."""
+        return self._backend.threads
+
     def answer(self, samples: Sequence[lg.QuerySample]) -> None:
         """Detect, and hand the answers to LoadGen."""
         found = self.detect([sample.index for sample in samples])

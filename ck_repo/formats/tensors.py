@@ -4,14 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ck_repo.errors import CKError
-
-
-class DetectError(CKError):
-    """A file or folder is not what it is said to be."""
-
-    code = 9
-
 
 @dataclass(frozen=True)
 class Tensor:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from ck_repo.detect.tensors import DetectError, Interface, Tensor
+from ck_repo.errors import DetectError
+from ck_repo.formats.tensors import Interface, Tensor
 
 _DTYPES = {
     0: "float32",

@@ -1,0 +1,1 @@
+"""Files of models, read without any framework and without running anything that they name."""

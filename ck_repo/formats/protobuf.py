@@ -1,0 +1,56 @@
+"""Messages of Protocol Buffers, walked without their classes and without copying what is not asked for.
+
+Source: the wire format in the documentation of Protocol Buffers.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+Span = tuple[int, int]  # where the bytes of a field begin and end
+
+
+class DamagedError(Exception):
+    """What is read is not a message, or ends before it should."""
+
+
+def varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
+    value = shift = 0
+    while at < end:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+        if shift > 63:
+            break
+    raise DamagedError(f"a number runs on at byte {at}")
+
+
+def fields(data: mmap.mmap, span: Span) -> Iterator[tuple[int, int, Span]]:
+    """(field number, value if it is a number, where its bytes are) of every field of a message."""
+    at, end = span
+    while at < end:
+        tag, at = varint(data, at, end)
+        number, kind = tag >> 3, tag & 7
+        value, begin = 0, at
+        if kind == _VARINT:
+            value, at = varint(data, at, end)
+        elif kind == _BYTES:
+            length, begin = varint(data, at, end)
+            at = begin + length
+        elif kind in (_FIXED64, _FIXED32):
+            at += 8 if kind == _FIXED64 else 4
+        else:
+            raise DamagedError(f"unknown wire type {kind} at byte {at}")
+        if at > end:
+            raise DamagedError(f"field {number} ends at byte {at}, its message at {end}")
+        yield number, value, (begin, at)
+
+
+def text(data: mmap.mmap, span: Span) -> str:
+    return data[span[0] : span[1]].decode("utf-8", "replace")
