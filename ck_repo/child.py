@@ -1,4 +1,7 @@
-"""A child process that tells how far it is: lines of JSON on its stdout, ``{"progress": …, "done": 3, "total": 10}``."""
+"""A child process that tells how far it is: lines of JSON on its stdout, ``{"progress": …, "done": 3, "total": 10}``.
+
+``{"say": …}`` is a sentence for the user.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,10 @@ def _follow(lines: IO[str], kept: IO[str]) -> None:
     with ExitStack() as bars:
         task: progress.Task | None = None
         for line in lines:
-            row = _progress_row(line)
+            row = _told(line)
+            if row and "say" in row:
+                progress.say(str(row["say"]))
+                continue
             if row is None:
                 kept.write(line)
                 kept.flush()
@@ -90,8 +96,9 @@ def _follow(lines: IO[str], kept: IO[str]) -> None:
             task.advance_to(float(row.get("done") or 0), row.get("total"))
 
 
-def _progress_row(line: str) -> dict[str, Any] | None:
-    if not line.startswith('{"progress"'):
+def _told(line: str) -> dict[str, Any] | None:
+    """A line of progress, or something to say, as it was meant; None for what the child just prints."""
+    if not line.startswith(('{"progress"', '{"say"')):
         return None
     try:
         row = json.loads(line)

@@ -102,7 +102,7 @@ class Installer:
             for key, below in choice.deps.items():
                 row = done[below.key]
                 values |= {key: str(row.get("path", "")), f"{key}_file": str(row.get("file", ""))}
-                values[f"{key}_model"] = json.dumps(row.get("model", {}))
+                values |= {f"{key}_{part}": json.dumps(row.get(part, {})) for part in ("model", "dataset")}
             values |= {key: str(value) for key, value in fields.table("values").items()}
             recipe = Recipe(component.entry.path, staging, self._python, self._trusted(component.entry.path), values)
             for step in fields.rows("install"):
@@ -148,7 +148,7 @@ class Installer:
             "path": str(folder),
             "file": str(folder / main) if main else "",
             # of a data set, everything counts: it names the images that were pre-processed from it
-            "digest": files[main] if main and "dataset" not in fields else of_value(files),
+            "digest": files[main] if main and "dataset" not in fields and "dataset.json" not in files else of_value(files),
             "files": len(files),
             "tools": self._tools(choice),
             "downloads": recipe.downloads,
@@ -184,18 +184,15 @@ class Installer:
 
 def _main_file(alias: str, wanted: str, files: Sequence[str]) -> str:
     """The file that a recipe promises; a pattern has to fit just one."""
-    found = [name for name in files if fnmatchcase(name, wanted)] if set(wanted) & set("*?[") else [wanted]
-    if wanted and (len(found) != 1 or found[0] not in files):
-        several = (
-            f"{len(found)} files are there that fit: {', '.join(found[:4])}"
-            if len(found) > 1
-            else "it is not there after its steps"
-        )
+    found = [name for name in files if fnmatchcase(name, wanted)] if wanted else []
+    if wanted and not found:
         raise InstallError(
-            f"{alias}: the recipe promises {wanted}, and {several}",
+            f"{alias}: the recipe promises {wanted}, which is not there after its steps",
             hint=f"there are: {', '.join(files[:6])}",
         )
-    return found[0] if wanted else ""
+    if len(found) > 1:
+        raise InstallError(f"{alias}: the recipe promises one {wanted}, and there are {len(found)}: {', '.join(found[:4])}")
+    return found[0] if found else ""
 
 
 def _whole(folder: Path) -> bool:

@@ -34,7 +34,7 @@ class Recipe:
         Whether the entry's own scripts may run.
     values
         What ``{name}`` stands for in a step's texts: the folders of dependencies, with ``_file`` behind the name their main
-        files, with ``_model`` their `model` sections as JSON.
+        files, with ``_model`` and ``_dataset`` those sections as JSON.
     downloads
         URL, size and digest of each file that was fetched: for the record.
     """

@@ -22,6 +22,8 @@ class ImageList:
         Files.
     sizes
         (width, height) in pixels.
+    samples
+        Position of each in the annotation file, of which some may be left out.
     categories
         Category ids in the file's order: contiguous class k (from 1) is categories[k - 1].
     """
@@ -30,6 +32,7 @@ class ImageList:
     paths: tuple[Path, ...]
     sizes: tuple[tuple[int, int], ...]
     categories: tuple[int, ...]
+    samples: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -39,21 +42,23 @@ def read_images(dataset: Dataset, count: int | None) -> ImageList:
     """The first `count` images of the list `images` of the annotation file (all if None)."""
     try:
         content = json.loads(dataset.annotations.read_bytes())
-        rows = content["images"]
+        rows = list(enumerate(content["images"]))
         if dataset.only_annotated:
             annotated = {row["image_id"] for row in content["annotations"]}
-            rows = [row for row in rows if row["id"] in annotated]
+            rows = [(number, row) for number, row in rows if row["id"] in annotated]
         rows = rows[:count]
-        names = [(int(row["id"]), dataset.images / row["file_name"], (int(row["width"]), int(row["height"]))) for row in rows]
+        names = [
+            (int(row["id"]), dataset.images / row["file_name"], (int(row["width"]), int(row["height"]))) for _, row in rows
+        ]
         categories = tuple(int(row["id"]) for row in content["categories"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HarnessError(f"{dataset.annotations} is no COCO annotation file: {type(error).__name__} {error}") from error
     if not names:
         raise HarnessError(f"{dataset.annotations} names no image")
-    missing = [path.name for _, path, _ in names if not path.is_file()]
+    missing = [path.name for _, path, _ in names if not path.is_file()] if not dataset.preprocessed else []
     if missing:
         raise HarnessError(
             f"{len(missing)} of {len(names)} images are not in {dataset.images}, {missing[0]} first", "fetch the data set again"
         )
     ids, paths, sizes = zip(*names, strict=True)
-    return ImageList(ids, paths, sizes, categories)
+    return ImageList(ids, paths, sizes, categories, tuple(number for number, _ in rows))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import NoReturn
 
 EXIT_STATUS = 3
+_failing = threading.Lock()
 
 
 class HarnessError(Exception):
@@ -27,6 +29,7 @@ def fail(error: BaseException, folder: Path) -> NoReturn:
     LoadGen waits in native code for answers that will not come, so a worker that fails cannot return; nor may it answer with
     nothing, as that would count as a valid sample.
     """
+    _failing.acquire()  # never released: of several workers that fail at once, the first tells why, and ends them all
     try:
         traceback.print_exception(error)
         told = error if isinstance(error, HarnessError) else HarnessError(f"{type(error).__name__}: {error}")

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from object_detection.annotations import ImageList
+from object_detection.prepared import PreparedImages
 from object_detection.preprocess import model_input
 from object_detection.progress import Throttle
 from object_detection.spec import Spec
@@ -32,7 +33,9 @@ class ImageCache:
         self._spec, self._images = spec, images
         self._kept: npt.NDArray[np.uint8] | None = None
         cv2.setNumThreads(1)  # one image a thread
-        if spec.model.dtype == "uint8":
+        prepared = spec.dataset.preprocessed
+        self._prepared = PreparedImages(prepared, spec.model) if prepared else None
+        if spec.model.dtype == "uint8" and not prepared:
             self._kept = self._open_or_make()
 
     def load(self, indices: Sequence[int]) -> list[npt.NDArray[np.generic]]:
@@ -43,6 +46,8 @@ class ImageCache:
             return list(pool.map(self._make, indices))
 
     def _make(self, index: int) -> npt.NDArray[np.generic]:
+        if self._prepared:
+            return self._prepared.load(self._images.samples[index])
         model = self._spec.model
         return model_input(self._images.paths[index], model.side, model.scaling, model.layout)
 

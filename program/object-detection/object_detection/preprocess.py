@@ -38,21 +38,40 @@ def decode(path: Path) -> npt.NDArray[np.uint8]:
     return np.asarray(image, dtype=np.uint8)
 
 
-def resized(path: Path, side: int) -> npt.NDArray[np.float32]:
-    """Decode and scale to side × side (aspect not kept, bilinear, in float): float32 (side, side, 3), RGB, 0 to 255."""
-    image = cv2.cvtColor(decode(path).astype(np.float32), cv2.COLOR_BGR2RGB)
-    return np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+def pixels(path: Path, library: str = "opencv") -> npt.NDArray[np.uint8]:
+    """Decode an image: uint8 (height, width, 3), RGB. The libraries (``opencv``, ``pillow``) may differ by a step or two."""
+    if library == "opencv":
+        return np.asarray(cv2.cvtColor(decode(path), cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"), dtype=np.uint8)
+    except (OSError, UnidentifiedImageError) as error:
+        raise HarnessError(f"{path} cannot be decoded by Pillow: {error}", "fetch the data set again") from error
 
 
-def model_input(path: Path, side: int, scaling: str, layout: str) -> npt.NDArray[np.generic]:
-    """An image as the model takes it.
+def square(image: npt.NDArray[np.uint8], side: int, library: str = "opencv") -> npt.NDArray[np.float32]:
+    """Scale RGB pixels to side × side (aspect not kept, bilinear): float32 (side, side, 3), 0 to 255.
+
+    OpenCV computes in float, as the reference does; Pillow averages over what a pixel covers and answers whole numbers.
+    """
+    if library == "opencv":
+        given = image.astype(np.float32)
+        return np.asarray(cv2.resize(given, (side, side), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+    from PIL import Image
+
+    scaled = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
+    return np.asarray(scaled, dtype=np.float32)
+
+
+def finished(image: npt.NDArray[np.float32], scaling: str, layout: str) -> npt.NDArray[np.generic]:
+    """Squared pixels as a model takes them.
 
     Parameters
     ----------
-    path
-        The image file.
-    side
-        Width and height of the input, in pixels.
+    image
+        (side, side, 3), RGB, 0 to 255.
     scaling
         ``none``: truncated to uint8. ``plus-minus-one``: (x - 127.5) / 127.5. ``imagenet``: mean and deviation of ImageNet.
     layout
@@ -63,7 +82,6 @@ def model_input(path: Path, side: int, scaling: str, layout: str) -> npt.NDArray
     array
         (side, side, 3) or (3, side, side), uint8 or float32.
     """
-    image = resized(path, side)
     result: npt.NDArray[np.generic]
     if scaling == "none":
         result = image.astype(np.uint8)
@@ -74,3 +92,8 @@ def model_input(path: Path, side: int, scaling: str, layout: str) -> npt.NDArray
     else:
         raise HarnessError(f"scaling {scaling!r} is not known")
     return np.ascontiguousarray(result.transpose(2, 0, 1) if layout == "NCHW" else result)
+
+
+def model_input(path: Path, side: int, scaling: str, layout: str) -> npt.NDArray[np.generic]:
+    """An image file as a model takes it; see `finished`."""
+    return finished(square(pixels(path), side), scaling, layout)

@@ -17,6 +17,12 @@ def tell(title: str, done: float, total: float | None, unit: str = "") -> None:
         print(json.dumps({"progress": title, "done": done, "total": total, "unit": unit}), flush=True)
 
 
+def say(text: str) -> None:
+    """Something that the user is to know before it goes on."""
+    with _lock:
+        print(json.dumps({"say": text}), flush=True)
+
+
 class Throttle:
     """Passes on one report in so many seconds, and the last."""
 

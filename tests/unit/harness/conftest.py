@@ -88,6 +88,7 @@ def spec_for(demo_set: Path, image_cache: Path) -> Callable[..., dict[str, Any]]
     ) -> dict[str, Any]:
         described = profile("coco-300").as_data()
         described.pop("name")
+        described.pop("only_annotated")
         wanted = options or RunOptions(scenario=scenario, seconds=0.3)
         return {
             "version": 1,
@@ -213,8 +214,9 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         (folder / "toy_backend.py").write_text(
             "import numpy as np\nfrom pathlib import Path\n\n\n"
             "def version():\n    return '7.5'\n\n\n"
+            "def devices():\n    return ['cpu']\n\n\n"
             "def load(model, device, threads):\n    return Toy()\n\n\n"
-            "class Toy:\n    max_batch = None\n    calls = 0\n\n"
+            "class Toy:\n    max_batch = None\n    threads = 1\n    layout = 'NHWC'\n    calls = 0\n\n"
             f"    def run(self, images):\n        n = len(images)\n{lines}\n"
         )
         info = folder / "toy_backend-7.5.dist-info"

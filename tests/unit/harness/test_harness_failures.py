@@ -56,7 +56,7 @@ def test_unknown_backend_is_named(harness: Callable[..., Any], spec_for: Callabl
     outcome = harness(spec_for(model_changes={"backend": "caffe"}), path=breaking)
     assert outcome.error == "there is no backend 'caffe'"
     hint = json.loads((outcome.folder / "error.json").read_text())["hint"]
-    assert hint == "known: onnxruntime, openvino, tflite, toy"
+    assert hint == "known: onnxruntime, openvino, tensorflow, tflite, torch, toy"
 
 
 def test_model_with_other_names_is_told_with_its_own(

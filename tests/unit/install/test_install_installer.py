@@ -116,7 +116,7 @@ def test_the_variation_s_steps_and_values_are_used(shelf: Shelf) -> None:
         ([{"compile": {}}], r"meta.json: install\[0\].compile is not a known key"),
         ([{"copy": {"file": "x"}, "script": {"file": "x"}}], "a step is one of download, copy, script"),
         ([{}], "this one has none"),
-        ([{"copy": {"from": "x"}}], r"meta.json: install\[0\].copy.from is not a known key"),
+        ([{"copy": {"source": "x"}}], r"meta.json: install\[0\].copy.source is not a known key"),
         ([{"copy": {"file": "x"}}, {"script": {"args": []}}], r"install\[1\].script.args is not a known key"),
         ([{"copy": {}}], r"install\[0\].copy.file is None, not a text"),
         (["copy"], r"install\[0\] is 'copy', not an object"),

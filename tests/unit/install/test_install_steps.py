@@ -146,4 +146,4 @@ def test_a_script_s_progress_is_shown(shelf: Shelf, monkeypatch: pytest.MonkeyPa
     body = "import json; print('noise'); print('[1]'); print(json.dumps({'progress': 'drawing', 'done': 3, 'total': 10}))"
     shelf.package("p", script(), files={"make.py": body})
     shelf.install("p")
-    assert seen == [("drawing", 3, 10), ("drawing", -1, None)]
+    assert seen == [("drawing", 3, 10), ("drawing", -1, None), ("running make.py", -1, None)]

@@ -1,0 +1,155 @@
+"""Data sets whose images are made ready once and kept: written by a package's recipe, read by the harness.
+
+Two kinds. ``resized``: the inputs of models that take bytes, one array (images, side, side, 3), uint8. ``decoded``: the images'
+own pixels, one after the other, with a table of places and sizes; they are resized when they are loaded. A float32 input of
+1200 × 1200 takes 17.28 MB and cannot be kept as bytes without rounding it; its image takes about 0.9 MB decoded, and gives the
+input bit for bit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from object_detection.errors import EXIT_STATUS, HarnessError
+from object_detection.preprocess import finished, pixels, square
+from object_detection.progress import Throttle, say
+from object_detection.spec import Model, Preprocessed
+
+RESIZED, DECODED = "resized", "decoded"
+ARRAY, PIXELS, PLACES = "images.npy", "pixels.bin", "places.json"
+_SIDE_OF_BYTES = 300  # models of this side take bytes; those of 1200 float32
+_AT_ONCE = 64  # images that are in memory while they are decoded
+_SPARE = 1 << 26  # bytes of the disk that are left alone
+
+
+class PreparedImages:
+    """The images of a prepared data set, by sample index."""
+
+    def __init__(self, prepared: Preprocessed, model: Model) -> None:
+        self._prepared, self._model = prepared, model
+        if prepared.kind == RESIZED:
+            if model.scaling != "none" or model.side != prepared.side:
+                raise HarnessError(
+                    f"the data set holds images of {prepared.side} × {prepared.side} bytes; the model {model.name} takes "
+                    f"{model.side} × {model.side} {model.dtype} of pixels that are not rounded",
+                    "take the data set that it was made from, or one with side.1200",
+                )
+            self._array: npt.NDArray[np.uint8] = np.load(prepared.file, mmap_mode="r")
+        else:
+            self._places = json.loads((prepared.file.parent / PLACES).read_text(encoding="utf-8"))
+            self._array = np.memmap(prepared.file, dtype=np.uint8, mode="r")
+
+    def load(self, index: int) -> npt.NDArray[np.generic]:
+        """An input."""
+        model = self._model
+        if self._prepared.kind == RESIZED:
+            found = np.array(self._array[index])
+            return np.ascontiguousarray(found.transpose(2, 0, 1)) if model.layout == "NCHW" else found
+        begin, height, width = self._places[index]
+        image = np.array(self._array[begin : begin + height * width * 3]).reshape(height, width, 3)
+        return finished(square(image, model.side, self._prepared.library), model.scaling, model.layout)
+
+
+def chosen(rows: Sequence[dict[str, Any]], part: str) -> list[dict[str, Any]]:
+    """``full``, ``first.20`` or ``last.20`` of a list.
+
+    >>> chosen([{"id": 1}, {"id": 2}, {"id": 3}], "last.2")
+    [{'id': 2}, {'id': 3}]
+    """
+    which, _, count = part.partition(".")
+    if which == "full":
+        return list(rows)
+    return list(rows[: int(count)] if which == "first" else rows[-int(count) :])
+
+
+def prepare(images: Path, annotations: Path, part: str, side: int, library: str, output: Path) -> None:
+    """Write the images, their annotations, and dataset.json, which tells how they are used."""
+    content = json.loads(annotations.read_text(encoding="utf-8"))
+    rows = chosen(content["images"], part)
+    ids = {row["id"] for row in rows}
+    kept = {**content, "images": rows, "annotations": [row for row in content["annotations"] if row["image_id"] in ids]}
+    kind = RESIZED if side == _SIDE_OF_BYTES else DECODED
+    needed = _bytes_needed(rows, kind, side)
+    free = shutil.disk_usage(output).free
+    say(f"{len(rows)} images will take {needed / 1e6:.0f} MB of the {free / 1e6:.0f} MB that are free in {output.parent}")
+    if needed + _SPARE > free:
+        raise HarnessError(
+            f"{len(rows)} images take {needed / 1e6:.0f} MB, and {output.parent} has {free / 1e6:.0f} MB free",
+            "free some space, point CK_TOOLS elsewhere, or take fewer images: first.50",
+        )
+    paths = [images / row["file_name"] for row in rows]
+    cv2.setNumThreads(1)  # one image a thread
+    file = _write_resized(paths, side, library, output) if kind == RESIZED else _write_decoded(paths, library, output)
+    (output / "annotations.json").write_text(json.dumps(kept), encoding="utf-8")
+    told = {
+        "images": str(images),
+        "annotations": "annotations.json",
+        "count": len(rows),
+        "preprocessed": {"file": file, "kind": kind, "side": side, "library": library},
+    }
+    (output / "dataset.json").write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _bytes_needed(rows: Sequence[dict[str, Any]], kind: str, side: int) -> int:
+    return sum(3 * (side * side if kind == RESIZED else row["width"] * row["height"]) for row in rows)
+
+
+def _write_resized(paths: Sequence[Path], side: int, library: str, output: Path) -> str:
+    def make(path: Path) -> npt.NDArray[np.generic]:
+        return finished(square(pixels(path, library), side, library), "none", "NHWC")
+
+    report = Throttle("pre-processing", len(paths), "images")
+    array = np.lib.format.open_memmap(output / ARRAY, mode="w+", dtype=np.uint8, shape=(len(paths), side, side, 3))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for index, image in enumerate(pool.map(make, paths)):
+            array[index] = image
+            report(index + 1)
+    array.flush()
+    return ARRAY
+
+
+def _write_decoded(paths: Sequence[Path], library: str, output: Path) -> str:
+    report = Throttle("decoding", len(paths), "images")
+    places, at = [], 0
+    with open(output / PIXELS, "wb") as file, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for first in range(0, len(paths), _AT_ONCE):
+            for image in pool.map(lambda path: pixels(path, library), paths[first : first + _AT_ONCE]):
+                places.append((at, *image.shape[:2]))
+                at += file.write(image.tobytes())
+                report(len(places))
+    (output / PLACES).write_text(json.dumps(places), encoding="utf-8")
+    return PIXELS
+
+
+def main() -> None:
+    """From the command line of a recipe."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--dataset", type=json.loads, required=True)
+    parser.add_argument("--base", type=Path, required=True)
+    parser.add_argument("--part", required=True)
+    parser.add_argument("--side", type=int, required=True)
+    parser.add_argument("--library", required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    given = parser.parse_args()
+    try:
+        images, annotations = given.base / given.dataset["images"], given.base / given.dataset["annotations"]
+        prepare(images, annotations, given.part, given.side, given.library, given.output)
+    except HarnessError as error:
+        print("\n".join(part for part in (error.what, error.hint) if part), file=sys.stderr)
+        sys.exit(EXIT_STATUS)
+
+
+if __name__ == "__main__":
+    main()
