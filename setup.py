@@ -62,6 +62,16 @@ setup(
             "pycocotools>=2.0.7",
             "pytest>=8",
         ],
+        # the other frameworks: their tests are left out, saying so, where they are not installed
+        "frameworks": [
+            "ai-edge-litert",
+            "onnxscript",
+            "openvino>=2024.0",
+            "pillow>=10",
+            "tensorflow-cpu>=2.16",
+            "tf2onnx>=1.16",
+            "torch>=2.4,<2.14",
+        ],
         "lint": ["mypy", "ruff", "types-PyYAML", "types-requests"],
     },
     classifiers=[

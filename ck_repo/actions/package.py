@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action
+from typing import TYPE_CHECKING
+
+from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, Option, action
 from ck_repo.actions.request import Request
 from ck_repo.errors import UsageError
+from ck_repo.mlperf.backends import USUAL
+
+if TYPE_CHECKING:
+    from ck_repo.resolve.plan import Choice
+    from ck_repo.resolve.resolver import Resolver
 
 ACTIONS: Actions = {}
 VENV = Option("venv", "the venv to use (default: the active one, else mlperf-inference)", value="NAME")
 DRY_RUN = Option("dry-run", "say what would be done, and do nothing", kind="flag")
 TRUST = Option("trust", "let programs of other repositories' recipes run", kind="flag")
 _VERSION = Option("version", "a version or a range as PEP 440 has it", value='">=1.17,<2"')
+
+
+_FORMAT = Option("format", "of a model: convert it to this format", value="onnx", choices=tuple(sorted(USUAL)))
+
+
+def _resolve(request: Request, resolver: Resolver) -> Choice:
+    """What the request asks for."""
+    choice = resolver.resolve(_wanted(request), request.text("version"))
+    return resolver.in_format(choice, request.text("format")) if request.text("format") else choice
 
 
 def _wanted(request: Request) -> str:
@@ -22,10 +38,34 @@ def _wanted(request: Request) -> str:
 
 @action(
     ACTIONS,
+    "search",
+    "packages with these tags, and the variations that they come in (* is the default)",
+    example="ck search package --tags=model,object-detection,mlperf",
+    options=[TAGS, Option("search_string", "part of the name or of a tag", value="TEXT"), REPOSITORY],
+)
+def search(request: Request) -> Answer:
+    """Search by tags, those of variations too; nothing found is an empty list."""
+    from ck_repo.actions.entry import matching, row_of
+    from ck_repo.resolve.component import read_component
+    from ck_repo.resolve.variations import offered
+    from ck_repo.store.query import TagQuery
+
+    query = TagQuery.parse(request.text("tags"))
+    rows, lines = [], []
+    for entry in matching(request, needed=False):
+        names = offered(read_component(entry), query.required, query.excluded)
+        if names is not None:
+            rows.append({**row_of(entry), "variations": names})
+            lines.append(entry.cid + (f" ({', '.join(names)})" if names else ""))
+    return Answer({"lst": rows}, lines)
+
+
+@action(
+    ACTIONS,
     "install",
     "install what has these tags, with all that it needs",
     example="ck install package --tags=lib,python-package,onnxruntime-cpu",
-    options=[TAGS, _VERSION, VENV, DRY_RUN, TRUST, Option("ask", "show the plan and ask first", kind="flag")],
+    options=[TAGS, _VERSION, _FORMAT, VENV, DRY_RUN, TRUST, Option("ask", "show the plan and ask first", kind="flag")],
 )
 def install(request: Request) -> Answer:
     """Resolve, then install."""
@@ -44,7 +84,7 @@ def install(request: Request) -> Answer:
     venv = find_venv(repositories, name)
     if venv:
         venv.check()
-    choice = Resolver(survey(repositories, venv.packages if venv else {})).resolve(_wanted(request), request.text("version"))
+    choice = _resolve(request, Resolver(survey(repositories, venv.packages if venv else {})))
     choices = {choice.name: choice}
     plan = {"plan": explain.as_data(choices), "venv": name}
     if request.flag("dry_run"):
@@ -54,7 +94,7 @@ def install(request: Request) -> Answer:
     needs_venv = any(row.source == PYTHON for _, row in in_order(choices))
     if needs_venv and venv is None:
         venv = create_venv(repositories, plan_venv(repositories, name), trust=request.flag("trust"))
-        choice = Resolver(survey(repositories, venv.packages)).resolve(_wanted(request), request.text("version"))
+        choice = _resolve(request, Resolver(survey(repositories, venv.packages)))
         choices = {choice.name: choice}
     done = Installer(repositories, venv.python if venv else None, trust=request.flag("trust")).install(choices)
     meta = done[choice.name]
@@ -70,7 +110,7 @@ def install(request: Request) -> Answer:
     "explain",
     "what would be taken for these tags, why, and what was passed over",
     example="ck explain package --tags=model,object-detection,onnx",
-    options=[TAGS, _VERSION, VENV],
+    options=[TAGS, _VERSION, _FORMAT, VENV],
 )
 def explain_choice(request: Request) -> Answer:
     """Resolve and tell why."""
@@ -82,5 +122,5 @@ def explain_choice(request: Request) -> Answer:
 
     repositories = Repositories()
     venv = find_venv(repositories, chosen_name(request.text("venv")))
-    choice = Resolver(survey(repositories, venv.packages if venv else {})).resolve(_wanted(request), request.text("version"))
+    choice = _resolve(request, Resolver(survey(repositories, venv.packages if venv else {})))
     return Answer({"plan": explain.as_data({choice.name: choice})}, explain.as_lines({choice.name: choice}, reasons=True))

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry import matching
+from ck_repo.actions.package import VENV
 from ck_repo.actions.request import Request
 from ck_repo.errors import UsageError
-from ck_repo.store.entry import tag_list
+from ck_repo.store.entry import Entry, tag_list
 
 ACTIONS: Actions = {}
 
@@ -16,7 +17,7 @@ ACTIONS: Actions = {}
 @action(
     ACTIONS,
     "detect",
-    "register something that is on disk; nothing is copied. Without --full_path: the Pythons of this machine",
+    "register something that is on disk; nothing is copied. Without --full_path: Pythons, or a Python package of the venv",
     example="ck detect soft:model.onnx --full_path=ssd.onnx --extra_tags=ssd-mobilenet,mine",
     options=[
         TAGS,
@@ -27,6 +28,7 @@ ACTIONS: Actions = {}
         ),
         Option("annotations", "of a data set: its annotation file, if it is not beside the images", value="FILE"),
         Option("dataset", "of a model: tags of the data set that it is for", value="a,b"),
+        VENV,
     ],
 )
 def detect(request: Request) -> Answer:
@@ -38,6 +40,8 @@ def detect(request: Request) -> Answer:
     if len(found) > 1:
         raise UsageError(f"{len(found)} kinds match: {', '.join(entry.cid for entry in found)}", hint="name one of them")
     soft = found[0]
+    if soft.meta().get("detect") == "python-package":
+        return _python_package(request, soft)
     if not request.text("full_path"):
         if soft.meta().get("detect") != "python":
             raise UsageError(
@@ -52,6 +56,21 @@ def detect(request: Request) -> Answer:
     if "model" in full:
         lines += [f"profile: {full['model']['profile']}", *(f"input: {row}" for row in full["model"]["signature"]["inputs"])]
     return Answer({"env": full, "env_uid": entry.uid, "path": str(entry.path), "tags": full["tags"]}, lines)
+
+
+def _python_package(request: Request, soft: Entry) -> Answer:
+    """A Python package of the venv. It gets no entry: what a venv has is read from it each time."""
+    from ck_repo.detect.register import python_package
+    from ck_repo.store.repositories import Repositories
+    from ck_repo.venv.environment import chosen_name, find_venv
+
+    name = chosen_name(request.text("venv"))
+    venv = find_venv(Repositories(), name)
+    package, version = python_package(soft, name, venv.packages if venv else None)
+    return Answer(
+        {"name": package, "version": version, "venv": name, "tags": sorted(soft.tags())},
+        [f"{package} {version} is in venv:{name}"],
+    )
 
 
 def _pythons() -> Answer:

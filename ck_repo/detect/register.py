@@ -45,6 +45,30 @@ def detect(soft: Entry, path: Path, options: Mapping[str, str]) -> dict[str, Any
     return meta
 
 
+def python_package(soft: Entry, venv: str, have: Mapping[str, str] | None) -> tuple[str, str]:
+    """Name and version of the Python package that a soft entry looks for.
+
+    Parameters
+    ----------
+    soft
+        Names the packages of which any one will do.
+    venv
+        Name of the venv, for messages.
+    have
+        What the venv has; None if there is no such venv.
+    """
+    fields = Fields(soft.meta(), soft.path / META)
+    if have is None:
+        raise DetectError(f"there is no venv:{venv}", hint=f"`ck create venv:{venv}`, or another with --venv=NAME")
+    for name in fields.texts("python_packages"):
+        if name in have:
+            return name, have[name]
+    raise DetectError(
+        f"venv:{venv} has no {' and no '.join(fields.texts('python_packages'))}",
+        hint=f"`ck install package --tags={','.join(fields.tags())}`",
+    )
+
+
 def _model(path: Path, kind: str, options: Mapping[str, str]) -> dict[str, Any]:
     if not path.is_file():
         raise DetectError(f"{path} is not a file that is there", hint=f"name the model: --full_path=…/model.{kind}")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 from ck_repo import progress
-from ck_repo.errors import StorageError
+from ck_repo.errors import DownloadError, StorageError
 from ck_repo.install.http import download
 from ck_repo.install.source import Source, pin, with_local_mirrors
 from ck_repo.store.atomic import storage_errors, write_text
@@ -39,7 +40,7 @@ def fetch(source: Source) -> tuple[Path, str]:
     """
     if found := _cached(source):
         return found
-    wanted, source = source, pin(source)
+    wanted, source = source, _pinned(source)
     name = sha256("\n".join([source.sha256 or source.md5, source.name]).encode()).hexdigest()[:24]
     with locked(cache_root() / "locks" / f"{name}.lock", f"fetching {source.name}"):
         if found := _cached(source):  # another process was first
@@ -49,18 +50,23 @@ def fetch(source: Source) -> tuple[Path, str]:
             part.parent.mkdir(parents=True, exist_ok=True)
             _check_space(source, part)
             try:
-                path, digest = _fetch_into(source, part)
-                if not wanted.pinned:  # so that the publisher is not asked for its digest again
-                    write_text(_known_by_url(wanted), digest + "\n")
+                path, digest = _fetch_into(source, part, wanted)
+                if not wanted.pinned:
+                    write_text(_pin_of(wanted), digest + "\n")
                 return path, digest
             except OSError:
                 part.unlink(missing_ok=True)  # a full disk is not left fuller
                 raise
 
 
-def _fetch_into(source: Source, part: Path) -> tuple[Path, str]:
+def _fetch_into(source: Source, part: Path, wanted: Source) -> tuple[Path, str]:
     urls = with_local_mirrors(source).urls
-    download(urls, part, source.size, f"fetching {source.name}", lambda path: mismatch(path, source))
+    try:
+        download(urls, part, source.size, f"fetching {source.name}", lambda path: mismatch(path, source))
+    except DownloadError as error:
+        if not wanted.pinned and source.sha256:
+            error.hint += f"\nthe file was pinned when it was first verified; to take another one, remove {_pin_of(wanted)}"
+        raise
     return _keep(part, source)
 
 
@@ -92,15 +98,25 @@ def _place(digest: str) -> Path:
     return cache_root() / "sha256" / digest[:2] / digest
 
 
-def _known_by_url(source: Source) -> Path:
-    """Where the digest of a file without a pinned one is kept, once it was verified."""
-    return cache_root() / "url" / sha256(source.urls[0].encode()).hexdigest()
+def _pin_of(source: Source) -> Path:
+    """Where the SHA-256 is kept of a file whose recipe has none, once it was verified by what its publisher says.
+
+    From then on the file has to be this one, whatever the publisher says later; `ck clean env` leaves the pins alone.
+    """
+    return cache_root() / "pins" / sha256(source.urls[0].encode()).hexdigest()
+
+
+def _pinned(source: Source) -> Source:
+    """The source with a digest: the recipe's, that of an earlier time, or the publisher's."""
+    if not source.pinned and _pin_of(source).exists():
+        return replace(source, sha256=_pin_of(source).read_text().strip())
+    return pin(source)
 
 
 def _cached(source: Source) -> tuple[Path, str] | None:
     digest = source.sha256
     if not digest:
-        known = cache_root() / "md5" / source.md5 if source.md5 else _known_by_url(source)
+        known = cache_root() / "md5" / source.md5 if source.md5 else _pin_of(source)
         digest = known.read_text().strip() if known.exists() else ""
     path = _place(digest) if digest else None
     if path is None or not path.exists():

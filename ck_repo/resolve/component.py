@@ -86,6 +86,8 @@ class Component:
         What it is, in any variation.
     python_package
         Name and default version range of the package of the Python index that it stands for; empty names none.
+    python_excludes
+        Packages of the Python index that cannot be in the same venv, since they have the same files.
     priority
         Among those that match, the highest is taken.
     conversion
@@ -102,6 +104,7 @@ class Component:
     variations: Mapping[str, Variation]
     python_package: str
     python_version: str
+    python_excludes: tuple[str, ...]
     priority: int
     meta: Mapping[str, Any]
     conversion: Conversion | None = None
@@ -144,6 +147,7 @@ def read_component(entry: Entry) -> Component:
         variations=variations,
         python_package=_python_name(python),
         python_version=python.text("version"),
+        python_excludes=python.texts("excludes"),
         priority=fields.whole("priority", 0) or 0,
         meta=meta,
         conversion=_conversion(fields),

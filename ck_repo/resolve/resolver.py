@@ -198,6 +198,12 @@ class Resolver:
 
     def _python(self, variant: Variant, version: str, need: str, asker: str, passed: tuple[tuple[str, str], ...]) -> Choice:
         name = variant.component.python_package
+        clashing = [row for row in variant.component.python_excludes if _normal(row) in self._have.python_packages]
+        if clashing:
+            raise ConflictError(
+                f"{name} and {clashing[0]} cannot be in one venv, as they have the same files, and the venv has {clashing[0]}",
+                hint="make another venv for it: `ck create venv:NAME --template=…`, and name it with --venv=NAME",
+            )
         ranges = self._python_ranges.setdefault(_normal(name), [])
         ranges.append((version or variant.component.python_version, asker if version else variant.component.entry.alias))
         whole = joined(ranges, name)

@@ -69,3 +69,18 @@ def choose(component: Component, wanted: Collection[str], excluded: Collection[s
         if tag in tags:
             return f"it has the tag {tag}, which is excluded"
     return Variant(component, names, frozenset(tags))
+
+
+def offered(component: Component, wanted: Collection[str], excluded: Collection[str] = ()) -> list[str] | None:
+    """The variations in which a component has the wanted tags and none of the excluded; a default has a star.
+
+    Of a group from which the wanted tags choose one, only that one. None if no variant fits at all.
+    """
+    if isinstance(choose(component, wanted, excluded), str):
+        return None
+    names = []
+    for row in component.variations.values():
+        variant = choose(component, {*wanted, row.name}, excluded)
+        if isinstance(variant, Variant):
+            names.append(row.name + ("*" if row.default else ""))
+    return names

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ck_repo.detect.gpu import has_cuda
 from ck_repo.detect.python_packages import entry_points
 from ck_repo.detect.survey import survey
-from ck_repo.errors import ConfigError, UsageError
+from ck_repo.errors import ConfigError, RunError, UsageError
 from ck_repo.mlperf.backends import RUNS, USUAL
 from ck_repo.mlperf.profiles import PROFILES, Profile, profile
 from ck_repo.resolve.component import Component, read_component
@@ -51,6 +52,11 @@ class RunPlan:
 def prepare(repositories: Repositories, program_entry: Entry, options: RunOptions) -> RunPlan:
     """Resolve a run."""
     program = read_component(program_entry)
+    if options.device == "cuda" and not has_cuda():
+        raise RunError(
+            "there is no GPU of NVIDIA here, or its driver is not loaded: --device=cuda has nothing to run on",
+            hint="use --device=cpu; `nvidia-smi` tells what the driver sees",
+        )
     name = chosen_name(options.venv)
     venv = find_venv(repositories, name)
     if venv:

@@ -93,6 +93,15 @@ def tags_of(meta: dict[str, Any], path: Path) -> list[str]:
     return tag_list(tags)
 
 
+def variation_tags(meta: dict[str, Any]) -> list[str]:
+    """Names and tags of the variations that a package comes in."""
+    rows = meta.get("variations")
+    if not isinstance(rows, dict):
+        return []
+    more = (row.get("tags", []) for row in rows.values() if isinstance(row, dict))
+    return sorted({*rows, *(tag for tags in more if isinstance(tags, str | list) for tag in tag_list(tags))})
+
+
 def alias_file(module_folder: Path, alias: str) -> Path:
     """The file that holds the UID of an alias."""
     return module_folder / ".cm" / f"alias-a-{alias}"

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ck_repo.errors import CKError
-from ck_repo.store.entry import META, read_json_object, read_uid, tags_of
+from ck_repo.store.entry import META, read_json_object, read_uid, tags_of, variation_tags
 from ck_repo.store.folders import repos_root
 from ck_repo.store.query import TagQuery
 
@@ -35,7 +35,8 @@ CREATE TABLE tag (tag TEXT, folder TEXT, PRIMARY KEY (tag, folder)) WITHOUT ROWI
 CREATE INDEX by_uid ON entry (uid);
 CREATE INDEX by_folder ON tag (folder);
 """
-_VERSION = 1
+_VERSION = 2
+_POSSIBLE = "~"  # before a tag that an entry has in one of its variations only: it may be asked for, and excludes nothing
 
 
 class ModuleIndex:
@@ -72,7 +73,9 @@ class ModuleIndex:
         """Names of the folders whose entries match, sorted."""
         if query.required:
             tags = sorted(query.required)
-            rows = set(self._column(" INTERSECT ".join(["SELECT folder FROM tag WHERE tag = ?"] * len(tags)), *tags))
+            each = "SELECT folder FROM tag WHERE tag IN (?, ?)"
+            wanted = [name for tag in tags for name in (tag, _POSSIBLE + tag)]
+            rows = set(self._column(" INTERSECT ".join([each] * len(tags)), *wanted))
         else:
             rows = set(self._column("SELECT folder FROM entry WHERE problem IS NULL"))
         for tag in query.excluded:
@@ -96,8 +99,8 @@ class ModuleIndex:
         return found or [name for name in everything if _read(Path(self._folder, name))[0] == uid]
 
     def tags(self) -> list[str]:
-        """Every tag that is in use."""
-        return self._column("SELECT DISTINCT tag FROM tag ORDER BY tag")
+        """Every tag that is in use, those of variations too."""
+        return sorted({tag.removeprefix(_POSSIBLE) for tag in self._column("SELECT DISTINCT tag FROM tag")})
 
     def problems(self) -> list[str]:
         """What is wrong with entries that cannot be read, and with UIDs that two entries share."""
@@ -241,7 +244,9 @@ def _read(folder: Path) -> tuple[str, list[str], str | None]:
     """UID, tags and problem of an entry."""
     try:
         uid = read_uid(folder)
-        return uid, tags_of(read_json_object(folder / META), folder / META), None
+        meta = read_json_object(folder / META)
+        own = tags_of(meta, folder / META)
+        return uid, [*own, *(_POSSIBLE + tag for tag in variation_tags(meta) if tag not in own)], None
     except (CKError, OSError) as error:
         return "", [], str(error).splitlines()[0]
 

@@ -13,7 +13,7 @@ from object_detection.models import ssd_mobilenet, ssd_resnet34
 from object_detection.models.architectures import FIRST_WEIGHT, SSD_RESNET34, architecture_of
 from object_detection.models.fuse import fuse
 from object_detection.models.nms import Rule
-from object_detection.models.ssd_mobilenet import SSDMobileNet
+from object_detection.models.ssd_mobilenet import Rounding, SSDMobileNet
 from object_detection.models.ssd_resnet34 import SSDResNet34
 
 Network = SSDMobileNet | SSDResNet34
@@ -39,6 +39,9 @@ def load_network(path: Path) -> Network:
     network = build(tensors, metadata, path)
     network.load_state_dict(tensors)
     network.eval().requires_grad_(False)
+    for layer in network.modules():
+        if isinstance(layer, Rounding):
+            layer.settle()
     fuse(network)
     return network
 

@@ -55,13 +55,18 @@ class Rounding(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("range", None)
+        self._steps: tuple[float, int] | None = None
+
+    def settle(self) -> None:
+        """Take over the range, once it is loaded, as plain numbers: they are the same for every image."""
+        steps = cast(Tensor | None, self.range)
+        self._steps = None if steps is None else (float(steps[0]), int(steps[1]))
 
     def forward(self, values: Tensor) -> Tensor:
         """Round."""
-        steps = cast(Tensor | None, self.range)
-        if steps is None:
+        if self._steps is None:
             return values
-        return torch.fake_quantize_per_tensor_affine(values, float(steps[0]), int(steps[1]), 0, 255)
+        return torch.fake_quantize_per_tensor_affine(values, *self._steps, 0, 255)
 
 
 class Affine(nn.Module):

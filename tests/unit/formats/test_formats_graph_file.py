@@ -1,0 +1,90 @@
+"""Frozen graphs of TensorFlow: what their bytes say of inputs and outputs."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from ck_repo.detect.model_file import inspect_model
+from ck_repo.errors import DetectError
+from ck_repo.formats.graph_file import read_graph
+from ck_repo.formats.tensors import Tensor
+
+
+def field(number: int, content: bytes | int) -> bytes:
+    """A field of a protobuf message."""
+    if isinstance(content, int):
+        return bytes([number << 3]) + varint(content)
+    return bytes([number << 3 | 2]) + varint(len(content)) + content
+
+
+def varint(value: int) -> bytes:
+    value &= (1 << 64) - 1
+    return bytes([value]) if value < 0x80 else bytes([value & 0x7F | 0x80]) + varint(value >> 7)
+
+
+def node(name: str, operation: str, *inputs: str, attributes: bytes = b"") -> bytes:
+    """NodeDef of node_def.proto, as a field of GraphDef."""
+    parts = field(1, name.encode()) + field(2, operation.encode()) + b"".join(field(3, row.encode()) for row in inputs)
+    return field(1, parts + attributes)
+
+
+def placeholder(name: str, dtype: int, *sizes: int) -> bytes:
+    shape = b"".join(field(2, field(1, size)) for size in sizes)
+    attributes = field(5, field(1, b"dtype") + field(2, field(6, dtype)))
+    attributes += field(5, field(1, b"shape") + field(2, field(7, shape)))
+    return node(name, "Placeholder", attributes=attributes)
+
+
+DETECTION = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
+
+
+def test_placeholders_and_leaves_are_inputs_and_outputs(tmp_path: Path) -> None:
+    path = tmp_path / "g.pb"
+    rows = [placeholder("image_tensor", 4, -1, 300, 300, 3), node("c", "Const"), node("relu", "Relu", "image_tensor")]
+    rows += [node(name, "Identity", "relu:0", "^c") for name in DETECTION]
+    path.write_bytes(b"".join(rows))
+    found = read_graph(path)
+    assert found.inputs == (Tensor("image_tensor:0", "uint8", (None, 300, 300, 3)),)
+    assert [row.name for row in found.outputs] == [f"{name}:0" for name in DETECTION]
+    model = inspect_model(path, "tensorflow")
+    assert (model["profile"], model["input"], model["format"]) == ("coco-300", "image_tensor:0", "tensorflow")
+
+
+def test_the_large_model_s_interface_has_its_profile(tmp_path: Path) -> None:
+    path = tmp_path / "g.pb"
+    names = ("detection_bboxes", "detection_scores", "detection_classes")
+    path.write_bytes(placeholder("image", 1, -1, 3, 1200, 1200) + b"".join(node(name, "Identity", "image") for name in names))
+    assert inspect_model(path, "tensorflow")["profile"] == "coco-1200-tf"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "it is empty"),
+        (b"\xff\xff\xff", "cut short or of another format"),
+        (placeholder("x", 1, 1)[:-3], "cut short"),
+        (node("c", "Const"), "no placeholder"),
+        (placeholder("x", 1, 1) + node("w", "VariableV2"), "the variable w is not frozen"),
+        (struct.pack("<Q", 0) * 2, "is not a frozen graph"),
+    ],
+)
+def test_what_is_no_frozen_graph_is_told(tmp_path: Path, content: bytes, why: str) -> None:
+    path = tmp_path / "g.pb"
+    path.write_bytes(content)
+    with pytest.raises(DetectError, match=why):
+        read_graph(path)
+
+
+def test_what_tensorflow_itself_writes_is_read(tmp_path: Path) -> None:
+    tf = pytest.importorskip("tensorflow")
+    graph = tf.Graph()
+    with graph.as_default():
+        images = tf.compat.v1.placeholder(tf.uint8, [None, 300, 300, 3], name="image_tensor")
+        for name in DETECTION:
+            tf.identity(images, name=name)
+    path = tmp_path / "g.pb"
+    path.write_bytes(graph.as_graph_def().SerializeToString())
+    assert read_graph(path).inputs == (Tensor("image_tensor:0", "uint8", (None, 300, 300, 3)),)

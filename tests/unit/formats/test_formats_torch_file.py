@@ -1,0 +1,134 @@
+"""Files of PyTorch: both formats, states and whole modules, and what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from pathlib import Path
+
+import pytest
+from torch_pickles import call, legacy, module, name, number, row, table, tensor, text, zipped
+
+from ck_repo.errors import DetectError
+from ck_repo.formats.torch_file import TorchFile
+
+FACTS = Path(__file__).resolve().parents[4] / "shared/facts/state_dicts.json"
+ONE = struct.pack("<6f", *range(6))
+TWO = struct.pack("<2q", 7, 8)
+BODY = table({"w": tensor("0", [2, 3]), "n": tensor("1", [2], kind="LongStorage")})
+STORAGES = {"0": ONE, "1": TWO}
+
+
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("form", ["legacy", "zip"])
+def test_weights_come_with_names_shapes_and_numbers(tmp_path: Path, form: str) -> None:
+    content = legacy(BODY, STORAGES, items={"1": 8}) if form == "legacy" else zipped(BODY, STORAGES)
+    file = TorchFile(written(tmp_path / "x.pytorch", content))
+    assert {key: (row.shape, row.dtype) for key, row in file.weights.items()} == {
+        "w": ((2, 3), "float32"), "n": ((2,), "int64"),
+    }  # fmt: skip
+    assert {key: raw for key, _, raw in file.contents()} == {"w": ONE, "n": TWO}
+
+
+@pytest.mark.parametrize("form", [legacy, zipped])
+def test_a_pickled_module_gives_its_parameters_by_name(tmp_path: Path, form: object) -> None:
+    inner = module({"weight": tensor("0", [2, 3]), "bias": b"N"}, kind="Conv2d")
+    body = module({}, {"layer1": module({}, {"0": inner}, kind="Sequential"), "none": b"N"})
+    file = TorchFile(written(tmp_path / "x.pytorch", form(body, {"0": ONE})))  # type: ignore[operator]
+    assert list(file.weights) == ["layer1.0.weight"]
+
+
+def test_a_class_with_its_source_code_stays_a_name(tmp_path: Path) -> None:
+    """Before 1.6 PyTorch wrote the source of each class beside it: it is a text like any other."""
+    source = row(text("module"), name("ssd_r34", "SSD_R34"), text("/home/x/ssd_r34.py"), text("import os; os.abort()")) + b"Q"
+    body = source + b")\x81" + table({"_parameters": table({"w": tensor("0", [6])})}) + b"b"
+    assert list(TorchFile(written(tmp_path / "x.pytorch", legacy(body, {"0": ONE}))).weights) == ["w"]
+
+
+def test_a_view_is_gathered_number_by_number(tmp_path: Path) -> None:
+    body = table({"turned": tensor("0", [3, 2], strides=[1, 3]), "part": tensor("0", [2], offset=4, count=6)})
+    file = TorchFile(written(tmp_path / "x.pytorch", legacy(body, {"0": ONE})))
+    found = {key: raw for key, _, raw in file.contents()}
+    assert found["turned"] == struct.pack("<6f", 0, 3, 1, 4, 2, 5)
+    assert found["part"] == struct.pack("<2f", 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("weight", "why"),
+    [
+        (tensor("0", [1 << 30, 1 << 20]), "claims"),  # 4 PB out of 24 bytes
+        (tensor("0", [1 << 30], strides=[0]), "claims"),
+        (tensor("0", [7], count=6), "claims"),
+        (tensor("0", [2], offset=5, count=6), "claims"),
+        (tensor("0", [2], offset=-1, count=6), "claims"),
+        (tensor("9", [2]), "claims"),
+        (tensor("0", [6], kind="QUInt8Storage"), "numbers of the kind torch.QUInt8Storage"),
+    ],
+)
+@pytest.mark.parametrize("form", [legacy, zipped])
+def test_a_tensor_beyond_its_storage_is_refused(tmp_path: Path, weight: bytes, why: str, form: object) -> None:
+    with pytest.raises(DetectError, match=why):
+        TorchFile(written(tmp_path / "x.pytorch", form(table({"w": weight}), {"0": ONE})))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("form", [legacy, zipped])
+def test_hostile_files_are_refused_and_nothing_runs(tmp_path: Path, form: object) -> None:
+    mark = tmp_path / "mark"
+    hostile = call(name("posix", "system"), text(f"touch {mark}"))
+    body = table({"w": tensor("0", [6]), "x": hostile})
+    with pytest.raises(DetectError, match=r"names posix\.system") as caught:
+        TorchFile(written(tmp_path / "x.pytorch", form(body, {"0": ONE})))  # type: ignore[operator]
+    assert "do not use this file" in caught.value.hint
+    assert not mark.exists()
+
+
+def test_a_module_within_itself_ends(tmp_path: Path) -> None:
+    body = name("m", "Net") + b")\x81q\x01" + table({"_modules": table({"again": b"h\x01"})}) + b"b"
+    with pytest.raises(DetectError, match="nested more than"):
+        TorchFile(written(tmp_path / "x.pytorch", legacy(body, {})))
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"PK\x03\x04 cut", legacy(BODY, STORAGES, items={"1": 8})[:-9]])
+def test_damaged_files_are_told_with_their_name(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(DetectError, match=r"x\.pytorch is not") as caught:
+        TorchFile(written(tmp_path / "x.pytorch", content))
+    assert "fetch the model again" in caught.value.hint
+
+
+def test_a_file_without_weights_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DetectError, match="holds no weights"):
+        TorchFile(written(tmp_path / "x.pytorch", legacy(table({"epoch": number(3)}), {})))
+
+
+def test_a_checkpoint_s_state_is_found(tmp_path: Path) -> None:
+    body = table({"epoch": number(3), "state_dict": table({"w": tensor("0", [6])})})
+    assert list(TorchFile(written(tmp_path / "x.pytorch", legacy(body, {"0": ONE}))).weights) == ["w"]
+
+
+@pytest.mark.parametrize("network", ["ssd-mobilenet", "ssd-resnet34"])
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("old", [False, True])
+def test_what_pytorch_itself_writes_is_read(tmp_path: Path, network: str, whole: bool, old: bool) -> None:
+    """Names and shapes: facts/state_dicts.json, read off MLPerf's own files."""
+    torch = pytest.importorskip("torch")
+    from object_detection.models.ssd_mobilenet import SSDMobileNet
+    from object_detection.models.ssd_resnet34 import SSDResNet34
+
+    made = SSDMobileNet() if network == "ssd-mobilenet" else SSDResNet34()
+    if whole:
+        del made.anchors  # a pickled module has its buffers, those too that its state leaves out
+    path = tmp_path / "x.pytorch"
+    torch.save(made if whole else made.state_dict(), path, _use_new_zipfile_serialization=not old)
+    file = TorchFile(path)
+    state = made.state_dict()
+    assert {key: row.shape for key, row in file.weights.items()} == {key: tuple(row.shape) for key, row in state.items()}
+    for key, _, raw in file.contents():
+        assert raw == state[key].numpy().tobytes(), key
+    facts = Path(os.environ.get("CK_TEST_DATA") or FACTS.parents[1] / "data").parent / "facts/state_dicts.json"
+    if facts.exists():
+        assert {key: list(row.shape) for key, row in file.weights.items()} == json.loads(facts.read_text())[network]

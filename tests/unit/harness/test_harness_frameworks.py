@@ -1,0 +1,300 @@
+"""The same weights in every framework give the same detections; conversions lose nothing.
+
+The real model is a published SSD-MobileNet v1 of depth 0.75, as ONNX; SSD-ResNet34 has seeded weights.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+np = pytest.importorskip("numpy")
+ort = pytest.importorskip("onnxruntime")
+for name in ("cv2", "onnx", "safetensors", "torch", "tensorflow"):
+    pytest.importorskip(name)
+
+from conftest import PROGRAM  # noqa: E402
+from object_detection.backends import framework  # noqa: E402
+from object_detection.errors import HarnessError  # noqa: E402
+from object_detection.preprocess import model_input  # noqa: E402
+from object_detection.spec import Model  # noqa: E402
+
+from ck_repo.mlperf.profiles import profile  # noqa: E402
+
+IMAGES = 6  # of the 79: the whole set is run end to end
+
+
+def run_conversion(name: str, source: Path, folder: Path, model: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Run a conversion as a recipe does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    words = ["--source", str(source), "--model", json.dumps(model), "--output", str(folder)]
+    return subprocess.run(
+        [sys.executable, "-m", f"object_detection.convert.{name}", *words],
+        env={"PYTHONPATH": str(PROGRAM), "PATH": "", "HOME": str(folder)}, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def convert(name: str, source: Path, folder: Path, model: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A conversion that succeeds; what it tells of the use of its result."""
+    done = run_conversion(name, source, folder, model or {})
+    assert done.returncode == 0, done.stderr
+    told = folder / "model.json"
+    return {**(model or {}), **(json.loads(told.read_text()) if told.exists() else {})}
+
+
+def model_of(path: Path, backend: str, described: dict[str, Any], base: str = "coco-300") -> Model:
+    """The harness's view of a model file."""
+    chosen = profile(described.get("profile", base))
+    rows = chosen.for_model(described).as_data()
+    for name in ("name", "only_annotated"):
+        rows.pop(name)
+    return Model(
+        name=path.stem, path=path, backend=backend, input=described.get("input", "image_tensor:0"),
+        max_batch=described.get("max_batch"), **rows,
+    )  # fmt: skip
+
+
+def detections(backend: Any, images: Any) -> list[list[tuple[float, ...]]]:
+    """Boxes, score and class of what is above 0.1, image by image."""
+    found = []
+    for image in images:
+        boxes, scores, classes, counts = backend.run(image[None])
+        rows = range(int(counts[0]) if counts is not None else scores.shape[1])
+        found.append([(*boxes[0][row], scores[0][row], classes[0][row]) for row in rows if scores[0][row] > 0.1])
+    return found
+
+
+def share_of_equal(ours: list[list[tuple[float, ...]]], theirs: list[list[tuple[float, ...]]]) -> float:
+    """The share of their detections that we have with every number within 2e-3."""
+    pairs = [(box, found) for found, boxes in zip(ours, theirs, strict=True) for box in boxes]
+    assert pairs
+    return sum(any(max(map(abs, np.subtract(box, other))) < 2e-3 for other in found) for box, found in pairs) / len(pairs)
+
+
+@pytest.fixture(scope="module")
+def images(data: Path) -> Any:
+    paths = sorted((data / "coco79/val2017").glob("*.jpg"))[:IMAGES]
+    return [model_input(path, 300, "none", "NHWC") for path in paths]
+
+
+@pytest.fixture(scope="module")
+def chain(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, tuple[Path, dict[str, Any]]]]:
+    """A real file in every format: ONNX, weights, TensorFlow, and from that weights and ONNX again."""
+    made: dict[str, dict[str, tuple[Path, dict[str, Any]]]] = {}
+
+    def build(precision: str) -> dict[str, tuple[Path, dict[str, Any]]]:
+        if precision not in made:
+            folder = tmp_path_factory.mktemp(precision)
+            file = data / f"models/ssd_mobilenet_v1_075_{precision}.onnx"
+            rows: dict[str, tuple[Path, dict[str, Any]]] = {"onnxruntime": (file, {"profile": "coco-300"})}
+            told = convert("onnx_to_safetensors", file, folder / "w", {"profile": "coco-300"})
+            rows["torch"] = (folder / "w/model.safetensors", told)
+            told = convert("safetensors_to_tensorflow", rows["torch"][0], folder / "tf", told)
+            rows["tensorflow"] = (folder / "tf/frozen_inference_graph.pb", told)
+            again = convert("tensorflow_to_safetensors", rows["tensorflow"][0], folder / "w2", told)
+            rows["weights again"] = (folder / "w2/model.safetensors", again)
+            if find_spec("tf2onnx"):
+                convert("tensorflow_to_onnx", rows["tensorflow"][0], folder / "onnx2", told)
+                rows["onnx again"] = (folder / "onnx2/model.onnx", told)
+            if find_spec("onnxscript"):
+                told = convert("safetensors_to_onnx", rows["torch"][0], folder / "onnx3", told)
+                rows["onnx from weights"] = (folder / "onnx3/model.onnx", told)
+            if find_spec("openvino"):
+                convert("onnx_to_openvino", file, folder / "ov")
+                rows["openvino"] = (folder / "ov/model.xml", {"profile": "coco-300"})
+            made[precision] = rows
+        return made[precision]
+
+    return build
+
+
+BACKENDS = {
+    "torch": "torch", "tensorflow": "tensorflow", "openvino": "openvino", "weights again": "torch", "onnx again": "onnxruntime",
+    "onnx from weights": "onnxruntime",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", BACKENDS)
+def test_the_real_model_detects_the_same_in_every_framework(chain: Any, images: Any, form: str) -> None:
+    """Every detection above 0.1 within 2e-3, against ONNX Runtime on the published file."""
+    rows = chain("fp32")
+    if form not in rows:
+        pytest.skip(f"what makes {form} is not installed")
+    theirs = detections(framework("onnxruntime", "cpu").load(model_of(rows["onnxruntime"][0], "", {}), "cpu", 1), images)
+    path, described = rows[form]
+    backend = framework(BACKENDS[form], "cpu").load(model_of(path, "", described), "cpu", 1)
+    ours = detections(backend, images)
+    assert share_of_equal(ours, theirs) > 0.995
+    assert share_of_equal(theirs, ours) > 0.995
+
+
+def test_weights_and_ranges_come_back_from_tensorflow_as_they_went(chain: Any) -> None:
+    """8-bit weights, ranges and all: through a graph with FakeQuant nodes and back by name."""
+    safetensors = pytest.importorskip("safetensors")
+    for precision in ("fp32", "int8_qdq"):
+        rows = chain(precision)
+        there, back = (safetensors.safe_open(rows[form][0], "numpy") for form in ("torch", "weights again"))
+        assert set(there.keys()) == set(back.keys())
+        for key in there.keys():  # noqa: SIM118
+            assert np.allclose(there.get_tensor(key), back.get_tensor(key), atol=1e-6), key
+        numbers = ("input_offset", "input_scale", "iou", "score_above", "total")
+        for key in numbers:
+            assert float(back.metadata()[key]) == pytest.approx(float(there.metadata()[key]), rel=1e-6)
+    assert "backbone.1.pointwise/rounding.range" in back.keys()  # noqa: SIM118
+
+
+@pytest.mark.parametrize("form", ["tensorflow", "onnx again", "torch"])
+def test_a_batch_gives_what_its_images_give_alone(chain: Any, images: Any, form: str) -> None:
+    path, described = chain("fp32").get(form) or pytest.skip(f"what makes {form} is not installed")
+    backend = framework(BACKENDS[form], "cpu").load(model_of(path, "", described), "cpu", 1)
+    together = backend.run(np.stack(images[:3]))
+    for number in range(3):
+        alone = backend.run(images[number][None])
+        count = int(alone[3][0])
+        assert int(together[3][number]) == count
+        assert np.allclose(together[1][number][:count], alone[1][0][:count], atol=1e-4)
+
+
+def test_tflite_answers_with_its_ten(data: Path, images: Any) -> None:
+    pytest.importorskip("ai_edge_litert")
+    from ck_repo.detect.model_file import inspect_model
+
+    path = data / "models/ssd_mobilenet_v1_075_uint8.tflite"
+    backend = framework("tflite", "cpu").load(model_of(path, "", inspect_model(path, "tflite")), "cpu", 1)
+    boxes, scores, _, counts = backend.run(images[0][None])
+    assert (boxes.shape, scores.shape, counts.tolist()) == ((1, 10, 4), (1, 10), [10.0])
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """SSD-ResNet34 with seeded weights: its file, an image, and PyTorch's own raw heads and detections."""
+    torch = pytest.importorskip("torch")
+    from object_detection.models.ssd_resnet34 import SSDResNet34
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    network = SSDResNet34().eval().requires_grad_(False)
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.running_mean.normal_(0, 0.1)
+            layer.running_var.uniform_(0.5, 1.5)
+            layer.weight.data.uniform_(0.5, 1.5)
+            layer.bias.data.normal_(0, 0.1)
+    for head in network.conf:
+        head.weight.data *= 6  # so that some boxes pass the bound
+    image = torch.randn(1, 3, 1200, 1200)
+    path = tmp_path_factory.mktemp("large") / "model.safetensors"
+    save_file(network.state_dict(), path)
+    scores, offsets = network.heads(image)
+    ((boxes, found, kinds),) = network.select(scores, offsets)
+    return path, image.numpy(), (scores.numpy(), offsets.numpy()), (boxes.numpy(), found.numpy(), kinds.numpy())
+
+
+def same_detections(ours: tuple[Any, Any, Any], theirs: tuple[Any, Any, Any]) -> None:
+    """As sets: the order of equal scores is not defined. Boxes and scores within 1e-3."""
+    rows = [np.concatenate([boxes, scores[:, None], kinds[:, None]], 1) for boxes, scores, kinds in (ours, theirs)]
+    assert rows[0].shape == rows[1].shape
+    distances = np.abs(rows[0][:, None] - rows[1][None]).max(-1)
+    assert distances.min(0).max() < 1e-3
+    assert distances.min(1).max() < 1e-3
+
+
+def test_the_large_model_is_the_same_in_tensorflow(large: Any, tmp_path: Path) -> None:
+    """Raw heads within 1e-4, though the graph's channels come first and the CPU's last; decoded boxes within 1e-3."""
+    tf = pytest.importorskip("tensorflow")
+    from object_detection.backends.channels_last import channels_last, is_channels_first
+    from object_detection.backends.tensorflow import read_graph
+
+    path, image, heads, (boxes, scores, kinds) = large
+    told = convert("safetensors_to_tensorflow", path, tmp_path)
+    file = tmp_path / "frozen_inference_graph.pb"
+    definition = read_graph(file)
+    assert is_channels_first(definition)
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.graph_util.import_graph_def(channels_last(definition, ["raw_scores", "raw_offsets", "image"]), name="")
+    with tf.compat.v1.Session(graph=graph) as session:
+        found = session.run(["raw_scores:0", "raw_offsets:0"], {"image:0": image})
+    for one, other in zip(found, heads, strict=True):
+        assert np.abs(one - other).max() < 1e-4
+    backend = framework("tensorflow", "cpu").load(model_of(file, "", told), "cpu", 2)
+    assert (backend.layout, backend.max_batch) == ("NCHW", None)
+    ours = backend.run(image)
+    same_detections((ours[0][0], ours[1][0], ours[2][0]), (boxes[:, [1, 0, 3, 2]], scores, kinds))
+
+
+def test_the_large_model_is_the_same_in_onnx(large: Any, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    path, image, heads, theirs = large
+    told = convert("safetensors_to_onnx", path, tmp_path)
+    backend = framework("onnxruntime", "cpu").load(model_of(tmp_path / "model.onnx", "", told), "cpu", 2)
+    assert backend.max_batch == 1
+    ours = backend.run(image)
+    same_detections((ours[0][0], ours[1][0], ours[2][0]), theirs)
+    model = onnx.load(str(tmp_path / "model.onnx"))
+    for name in ("raw_scores", "raw_offsets"):
+        model.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    for one, other in zip(session.run(["raw_scores", "raw_offsets"], {"image": image}), heads, strict=True):
+        assert np.abs(one - other).max() < 1e-4
+
+
+@pytest.mark.parametrize("name", ["onnx_to_safetensors", "tensorflow_to_safetensors"])
+def test_a_network_that_is_no_mobilenet_is_not_converted(demo_model: Path, tmp_path: Path, name: str) -> None:
+    tf = pytest.importorskip("tensorflow")
+    source = demo_model
+    if name.startswith("tensorflow"):
+        graph = tf.Graph()
+        with graph.as_default():
+            tf.nn.relu(tf.compat.v1.placeholder(tf.float32, [1], name="image"))
+        source = tmp_path / "g.pb"
+        source.write_bytes(graph.as_graph_def().SerializeToString())
+    done = run_conversion(name, source, tmp_path, {})
+    assert done.returncode == 3
+    assert "is not an SSD-MobileNet v1 that could be converted" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_a_graph_without_the_named_tensors_is_told_with_its_own(chain: Any) -> None:
+    path, described = chain("fp32")["tensorflow"]
+    model = replace(model_of(path, "", described), boxes="detection_bboxes:0")
+    with pytest.raises(
+        HarnessError, match=r"outputs detection_bboxes:0.* it has inputs image_tensor:0 and outputs .*detection_boxes:0"
+    ):
+        framework("tensorflow", "cpu").load(model, "cpu", 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"noise"])
+def test_a_file_that_is_no_graph_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "g.pb"
+    path.write_bytes(content)
+    with pytest.raises(HarnessError, match=r"g\.pb"):
+        framework("tensorflow", "cpu").load(model_of(path, "", {}), "cpu", 1)
+
+
+def test_onnx_of_an_opset_to_come_is_told_with_the_runtime_s_version(demo_model: Path, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(str(demo_model))
+    model.opset_import[0].version = 999
+    onnx.save(model, str(tmp_path / "new.onnx"))
+    with pytest.raises(HarnessError, match=rf"new\.onnx cannot be loaded by ONNX Runtime {ort.__version__}"):
+        framework("onnxruntime", "cpu").load(model_of(tmp_path / "new.onnx", "", {}), "cpu", 1)
+
+
+@pytest.mark.parametrize("backend", ["openvino", "tflite"])
+def test_backends_for_the_cpu_alone_refuse_another_device(backend: str) -> None:
+    try:
+        with pytest.raises(HarnessError, match="cannot use cuda here: it offers cpu"):
+            framework(backend, "cuda")
+    except HarnessError as error:
+        pytest.skip(error.what)
