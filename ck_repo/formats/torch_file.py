@@ -21,7 +21,7 @@ from ck_repo.formats.pickled import Inert, Name, PickleError, Reader
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_VERSION = 1001
-_ITEM = {
+ITEM_BYTES = {
     "float32": 4,
     "float64": 8,
     "float16": 2,
@@ -131,7 +131,7 @@ class TorchFile:
             counts = {storage.key: storage for storage in _storages(found)}
             for key in keys if isinstance(keys, list) else []:
                 count = int.from_bytes(data[at : at + 8], "little")
-                item = _ITEM[counts[key].dtype] if key in counts else 4
+                item = ITEM_BYTES[counts[key].dtype] if key in counts else 4
                 self._places[str(key)] = (at + 8, at + 8 + count * item)
                 at += 8 + count * item
             if at > len(data):
@@ -142,7 +142,7 @@ class TorchFile:
         """Refuse tensors that reach beyond their storage: a few bytes could claim any amount of memory."""
         for name, weight in self.weights.items():
             begin, end = self._places.get(weight.storage.key, (0, -1))
-            have = (end - begin) // _ITEM[weight.dtype]
+            have = (end - begin) // ITEM_BYTES[weight.dtype]
             sizes_fit = all(size >= 0 for size in weight.shape) and all(step >= 0 for step in weight.strides)
             last = weight.offset + sum((size - 1) * step for size, step in zip(weight.shape, weight.strides, strict=True))
             empty = 0 in weight.shape
@@ -246,7 +246,7 @@ def _storages(found: Any) -> list[Storage]:
 
 def _bytes_of(weight: Weight, storage: bytes) -> bytes:
     """The numbers of a view, one after the other."""
-    item = _ITEM[weight.dtype]
+    item = ITEM_BYTES[weight.dtype]
     if _is_plain(weight):
         return storage[weight.offset * item : (weight.offset + prod(weight.shape)) * item]
     view = memoryview(storage)

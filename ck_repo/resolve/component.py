@@ -104,11 +104,11 @@ class Component:
     variations: Mapping[str, Variation]
     python_package: str
     python_version: str
-    python_excludes: tuple[str, ...]
     priority: int
     meta: Mapping[str, Any]
     conversion: Conversion | None = None
     uses: tuple[str, ...] = ()
+    python_excludes: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:

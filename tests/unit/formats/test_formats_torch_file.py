@@ -11,6 +11,7 @@ import pytest
 from torch_pickles import call, legacy, module, name, number, row, table, tensor, text, zipped
 
 from ck_repo.errors import DetectError
+from ck_repo.formats.safetensors_file import write_safetensors
 from ck_repo.formats.torch_file import TorchFile
 
 FACTS = Path(__file__).resolve().parents[4] / "shared/facts/state_dicts.json"
@@ -132,3 +133,14 @@ def test_what_pytorch_itself_writes_is_read(tmp_path: Path, network: str, whole:
     facts = Path(os.environ.get("CK_TEST_DATA") or FACTS.parents[1] / "data").parent / "facts/state_dicts.json"
     if facts.exists():
         assert {key: list(row.shape) for key, row in file.weights.items()} == json.loads(facts.read_text())[network]
+
+
+def test_weights_go_into_a_file_that_safetensors_reads(tmp_path: Path) -> None:
+    library = pytest.importorskip("safetensors.numpy")
+    numpy = pytest.importorskip("numpy")
+    source = TorchFile(written(tmp_path / "x.pytorch", legacy(BODY, STORAGES, items={"1": 8})))
+    write_safetensors(source, tmp_path / "x.safetensors")
+    found = library.load_file(tmp_path / "x.safetensors")
+    assert found["w"].dtype == numpy.float32
+    assert found["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert found["n"].tolist() == [7, 8]

@@ -13,6 +13,7 @@ import pytest
 from servers import WAIT, Answer, Gate, Server, announced, document, elsewhere, hanging, status, whole, without_ranges
 
 from ck_repo.errors import DownloadError, StorageError
+from ck_repo.install.clean import clean_leftovers
 from ck_repo.install.fetch import fetch
 from ck_repo.install.source import Source
 
@@ -303,3 +304,22 @@ def test_two_processes_that_want_the_same_file_fetch_it_once(server: Server) -> 
         out, err = process.communicate(timeout=WAIT)
         assert (process.returncode, out.strip()) == (0, SHA256), err
     assert len(server.requests) == 1
+
+
+def test_what_a_publisher_verified_once_is_pinned(server: Server, monkeypatch: pytest.MonkeyPatch, ck_home: Path) -> None:
+    """Zenodo's record is asked once; from then on the file has to be that one, even when the record says otherwise."""
+    monkeypatch.setenv("CK_MIRRORS", f"https://zenodo.org={server.url}")
+    record = {"files": [{"key": "f", "size": SIZE, "checksum": f"md5:{MD5}"}]}
+    server.give("/api/records/7", document(record))
+    server.give("/record/7/files/f", whole(CONTENT))
+    source = Source(("https://zenodo.org/record/7/files/f",))
+    assert fetch(source)[1] == SHA256
+    clean_leftovers()
+    other = {"files": [{"key": "f", "size": SIZE, "checksum": f"md5:{hashlib.md5(OTHER).hexdigest()}"}]}
+    server.give("/api/records/7", document(other))
+    server.give("/record/7/files/f", whole(OTHER))
+    with pytest.raises(DownloadError, match=f"sha256 {SHA256} expected") as caught:
+        fetch(source)
+    assert "pinned when it was first verified" in caught.value.hint
+    Path(caught.value.hint.rpartition(" ")[2]).unlink()
+    assert fetch(source)[0].read_bytes() == OTHER

@@ -1,0 +1,144 @@
+"""What is made of something installed: copies, conversions, weights out of pickles, and what is recorded of them."""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ck_repo.detect.survey import survey
+from ck_repo.errors import ConfigError, DetectError, InstallError
+from ck_repo.install.installer import Installer
+from ck_repo.resolve.resolver import Resolver
+
+if TYPE_CHECKING:
+    from conftest import Shelf
+
+FORMATS = Path(__file__).parents[1] / "formats"
+MAKE = """
+import argparse, json, pathlib
+parser = argparse.ArgumentParser()
+for name in ("source", "model", "output"):
+    parser.add_argument("--" + name)
+given = parser.parse_args()
+folder = pathlib.Path(given.output)
+(folder / "made.bin").write_text(pathlib.Path(given.source).read_text().upper())
+(folder / "model.json").write_text(json.dumps({"input": json.loads(given.model)["input"] + ":0"}))
+"""
+
+
+def convertible(shelf: Shelf, code: str = MAKE, **more: Any) -> None:
+    """A model, and a conversion of it whose program lies beside the packages."""
+    shelf.package(
+        "ssd", {"copy": {"file": "m.txt"}}, files={"m.txt": "weights"}, file="m.txt",
+        model={"format": "a", "input": "image", "profile": "coco-300"},
+    )  # fmt: skip
+    step = {"path": "program", "module": "tools.make",
+            "arguments": ["--source", "{source_file}", "--model", "{source_model}", "--output", "{folder}"]}  # fmt: skip
+    entry = shelf.package(
+        "convert-a-to-b", {"script": step}, file="*.bin", conversion={"from": "a", "to": "b"}, model={"format": "b"}, **more
+    )
+    tools = entry.path.parent.parent / "program" / "tools"
+    tools.mkdir(parents=True)
+    (tools / "__init__.py").touch()
+    (tools / "make.py").write_text(code)
+
+
+def convert(shelf: Shelf, *, trust: bool = True) -> dict[str, Any]:
+    resolver = Resolver(survey(shelf.repositories))
+    choice = resolver.in_format(resolver.resolve("ssd"), "b")
+    return Installer(shelf.repositories, Path(sys.executable), trust=trust).install({"weights": choice})["weights"]
+
+
+def test_a_conversion_runs_a_module_and_says_how_its_result_is_used(shelf: Shelf) -> None:
+    convertible(shelf)
+    meta = convert(shelf)
+    assert Path(meta["file"]).name == "made.bin"
+    assert Path(meta["file"]).read_text() == "WEIGHTS"
+    assert meta["model"] == {"format": "b", "input": "image:0", "profile": "coco-300"}
+    assert meta["label"] == "ssd"
+    assert set(meta["inputs"]) == {"source"}
+
+
+def test_a_conversion_is_made_once(shelf: Shelf) -> None:
+    convertible(shelf)
+    first = convert(shelf)
+    assert convert(shelf)["installed"] == first["installed"]
+
+
+def test_a_conversion_that_fails_leaves_nothing_and_tells_its_last_lines(shelf: Shelf, ck_home: Path) -> None:
+    convertible(shelf, "raise SystemExit('the graph has no name')")
+    with pytest.raises(InstallError, match=r"tools\.make failed") as caught:
+        convert(shelf)
+    assert "the graph has no name" in caught.value.tail
+    assert not list((ck_home / "CK-TOOLS").glob("convert-*"))
+
+
+def test_another_repository_s_conversion_is_not_run_unasked(shelf: Shelf) -> None:
+    convertible(shelf)
+    with pytest.raises(InstallError, match="not run unasked"):
+        convert(shelf, trust=False)
+
+
+def test_versions_of_the_tools_are_recorded(shelf: Shelf) -> None:
+    shelf.package("lib-pytest", python_package={"name": "pytest"})
+    convertible(shelf, deps={"pytest": {"tags": ["lib-pytest"], "tool": True}})
+    resolver = Resolver(survey(shelf.repositories, {"pytest": pytest.__version__}))
+    choice = resolver.in_format(resolver.resolve("ssd"), "b")
+    meta = Installer(shelf.repositories, Path(sys.executable), trust=True).install({"w": choice})["w"]
+    assert meta["tools"] == {"pytest": pytest.__version__}
+
+
+def test_a_file_of_a_dependency_is_copied(shelf: Shelf) -> None:
+    shelf.package("base", {"copy": {"file": "m.txt"}}, files={"m.txt": "weights"}, file="m.txt")
+    deps = {"source": {"tags": ["base"]}}
+    shelf.package("copy", {"copy": {"from": "source", "file": "m.txt", "to": "n.txt"}}, deps=deps, file="n.txt")
+    assert Path(shelf.install("copy")["file"]).read_text() == "weights"
+    shelf.package("thief", {"copy": {"from": "source", "file": "../../secret"}}, deps=deps)
+    with pytest.raises(ConfigError, match="leads out of"):
+        shelf.install("thief")
+
+
+@pytest.mark.parametrize(
+    ("names", "why"), [(["a.pb", "b.pb"], "promises one .*pb, and there are 2: a.pb, b.pb"), ([], "is not there")]
+)
+def test_a_pattern_has_to_fit_one_file(shelf: Shelf, names: list[str], why: str) -> None:
+    files = {name: name for name in [*names, "read.me"]}
+    shelf.package("p", *({"copy": {"file": name}} for name in files), files=files, file="*.pb")
+    with pytest.raises(InstallError, match=why):
+        shelf.install("p")
+
+
+@pytest.fixture
+def pickled(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(FORMATS))
+    return pytest.importorskip("torch_pickles")
+
+
+def test_weights_are_taken_out_of_a_pickle_without_running_it(shelf: Shelf, pickled: Any) -> None:
+    raw = struct.pack("<6f", *range(6))
+    content = pickled.legacy(pickled.module({"w": pickled.tensor("0", [2, 3])}), {"0": raw})
+    shelf.package("p", {"copy": {"file": "m.pytorch"}}, {"weights": {"file": "{folder}/m.pytorch", "to": "m.safetensors"}},
+                  files={"m.pytorch": content}, file="m.safetensors")  # fmt: skip
+    data = Path(shelf.install("p", python=None)["file"]).read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    assert header["w"]["shape"] == [2, 3]
+    assert header["w"]["dtype"] == "F32"
+    assert data[8 + size :] == raw
+
+
+def test_a_hostile_pickle_is_refused_and_leaves_nothing(shelf: Shelf, pickled: Any, ck_home: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    hostile = pickled.call(pickled.name("os", "system"), pickled.text(f"touch {mark}"))
+    content = pickled.legacy(pickled.table({"w": hostile}), {})
+    shelf.package("p", {"copy": {"file": "m.pytorch"}}, {"weights": {"file": "{folder}/m.pytorch", "to": "m.safetensors"}},
+                  files={"m.pytorch": content}, file="m.safetensors")  # fmt: skip
+    with pytest.raises(DetectError, match=r"names os\.system"):
+        shelf.install("p", python=None)
+    assert not mark.exists()
+    assert not list((ck_home / "CK-TOOLS").glob("p-*"))

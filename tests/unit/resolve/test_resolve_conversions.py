@@ -1,0 +1,137 @@
+"""A model in another format: which conversions lead there, and what names the result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ck_repo.errors import ConfigError, ConflictError, NotFoundError
+from ck_repo.resolve import explain
+from ck_repo.resolve.plan import INSTALLED, PACKAGE, Choice, in_order
+
+if TYPE_CHECKING:
+    from conftest import Shelf
+
+
+def conversion(shelf: Shelf, source: str, target: str, **meta: Any) -> None:
+    shelf.package(
+        f"convert-{source}-to-{target}", f"conversion,{target}", conversion={"from": source, "to": target},
+        model={"format": target}, **meta,
+    )  # fmt: skip
+
+
+def model(shelf: Shelf, format_: str = "onnx", tags: str = "model") -> None:
+    shelf.package("ssd", f"{tags},{format_}", model={"format": format_, "profile": "coco-300", "input": "image"})
+
+
+def converted(shelf: Shelf, target: str, **surroundings: Any) -> Choice:
+    resolver = shelf.resolver(**surroundings)
+    return resolver.in_format(resolver.resolve("model"), target)
+
+
+def way(choice: Choice) -> list[str]:
+    return [row.variant.component.entry.alias for _, row in in_order({"weights": choice}) if row.variant]
+
+
+def test_a_model_that_is_in_the_format_is_taken_as_it_is(shelf: Shelf) -> None:
+    model(shelf)
+    conversion(shelf, "onnx", "onnx")
+    assert converted(shelf, "onnx").name == "ssd"
+
+
+def test_the_fewest_conversions_are_taken_and_each_feeds_the_next(shelf: Shelf) -> None:
+    model(shelf)
+    for source, target in (
+        ("onnx", "weights"),
+        ("weights", "graph"),
+        ("graph", "small"),
+        ("weights", "small"),
+        ("onnx", "other"),
+    ):
+        conversion(shelf, source, target)
+    choice = converted(shelf, "small")
+    assert way(choice) == ["ssd", "convert-onnx-to-weights", "convert-weights-to-small"]
+    assert choice.source == PACKAGE
+    assert (choice.label, choice.deps["source"].label) == ("ssd", "ssd")
+
+
+def test_what_is_made_is_used_as_its_source_but_for_the_format(shelf: Shelf) -> None:
+    model(shelf)
+    conversion(shelf, "onnx", "weights")
+    choice = converted(shelf, "weights")
+    assert choice.section("model") == {"format": "weights", "profile": "coco-300", "input": "image"}
+    assert {"model", "ssd", "weights"} <= choice.tags
+    assert "onnx" not in choice.tags
+
+
+def test_a_conversion_is_named_by_its_source_and_recipe_and_made_once(shelf: Shelf) -> None:
+    model(shelf)
+    conversion(shelf, "onnx", "weights")
+    key = converted(shelf, "weights").key
+    assert converted(shelf, "weights").key == key
+    again = converted(shelf, "weights", installed={key: {"path": "/there", "label": "ssd", "model": {"format": "weights"}}})
+    assert (again.source, again.label) == (INSTALLED, "ssd")
+    mine = {"name": "mine", "tags": ["model"], "key": "m" * 64, "source": "detected", "model": {"format": "onnx"}}
+    assert converted(shelf, "weights", registered=[mine]).key != key
+    assert converted(shelf, "weights", registered=[mine]).label == "mine"
+
+
+def test_tools_do_not_name_the_result_but_what_the_recipe_runs_does(shelf: Shelf) -> None:
+    model(shelf)
+    shelf.python("onnx", ">=1.16")
+    folder = shelf.packages[0].root / "program" / "convert"
+    folder.mkdir(parents=True)
+    (folder / "code.py").write_text("one")
+    conversion(shelf, "onnx", "weights", deps={"onnx": {"tags": "onnx", "tool": True}}, uses=["program/convert"])
+    key = converted(shelf, "weights").key
+    assert converted(shelf, "weights", python_packages={"onnx": "1.17"}).key == key
+    (folder / "code.py").write_text("two")
+    shelf.read_again()
+    assert converted(shelf, "weights").key != key
+
+
+def test_what_a_recipe_uses_lies_in_its_repository(shelf: Shelf) -> None:
+    with pytest.raises(ConfigError, match=r"uses is '\.\./\.\./\.\./elsewhere'"):
+        conversion(shelf, "onnx", "weights", uses=["../../../elsewhere"])
+
+
+def test_no_way_is_told_with_the_ways_there_are(shelf: Shelf) -> None:
+    model(shelf)
+    conversion(shelf, "onnx", "weights")
+    conversion(shelf, "graph", "small")
+    with pytest.raises(NotFoundError, match="ssd is a model in the format onnx, and no conversion leads to small") as caught:
+        converted(shelf, "small")
+    assert "it can be converted to weights" in caught.value.hint
+
+
+def test_a_conversion_is_never_taken_for_a_model(shelf: Shelf) -> None:
+    conversion(shelf, "onnx", "weights")
+    with pytest.raises(NotFoundError) as caught:
+        shelf.resolver().resolve("weights")
+    assert "a way to a model, not a model" in caught.value.hint
+
+
+def test_a_dependency_may_ask_for_a_format(shelf: Shelf) -> None:
+    model(shelf)
+    conversion(shelf, "onnx", "weights")
+    shelf.package("derived", "copy", deps={"source": {"tags": "model", "format": "weights"}})
+    choice = shelf.resolver().resolve("copy")
+    assert way(choice) == ["ssd", "convert-onnx-to-weights", "derived"]
+    assert choice.label == "derived"
+
+
+def test_the_plan_tells_each_conversion_and_why(shelf: Shelf) -> None:
+    model(shelf)
+    conversion(shelf, "onnx", "weights")
+    lines = explain.as_lines({"weights": converted(shelf, "weights")}, reasons=True)
+    assert "install weights: convert-onnx-to-weights" in lines
+    assert any("a conversion from onnx to weights, not made yet" in line for line in lines)
+
+
+def test_two_builds_with_the_same_files_are_not_put_into_one_venv(shelf: Shelf) -> None:
+    shelf.package("lib-gpu", "runtime,gpu", python_package={"name": "runtime-gpu", "excludes": ["runtime"]})
+    assert shelf.resolver().resolve("gpu").requirement == "runtime-gpu"
+    with pytest.raises(ConflictError, match="runtime-gpu and runtime cannot be in one venv") as caught:
+        shelf.resolver(python_packages={"runtime": "1.0"}).resolve("gpu")
+    assert "--venv=NAME" in caught.value.hint
