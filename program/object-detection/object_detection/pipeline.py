@@ -80,16 +80,18 @@ def choose_layout(
 ) -> tuple[Layout, Sequence[Worker], float, dict[str, float]]:
     """Sessions, threads and batch: what the user says, else the fastest; SingleStream has one session.
 
-    Every layout is measured even when there is no choice: its rate tells how long an Offline run has to be.
+    A layout is measured even when there is no choice if performance is asked for: its rate tells how long a run has to be.
     """
-    samples = list(range(min(count, _TUNING_SAMPLES)))
-    library.load(samples)
     if spec.scenario == "singlestream":
         rows = [Layout(1, count, 1) for count in ([spec.threads] if spec.threads else tuning.widths())]
     else:
         rows = tuning.candidates(spec.sessions, spec.threads, spec.batch_size, spec.model.max_batch)
         if spec.scenario == "multistream":  # a query's latency counts: a session without a sample of it would idle
             rows = [row for row in rows if row.sessions <= spec.loadgen.samples_per_query] or rows[:1]
+    if len(rows) == 1 and "performance" not in spec.modes:
+        return rows[0], workers(rows[0].sessions, rows[0].threads), 1.0, {}
+    samples = list(range(min(count, _TUNING_SAMPLES)))
+    library.load(samples)
     try:
         return tuning.fastest(rows, workers, samples)
     finally:
