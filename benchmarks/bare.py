@@ -1,87 +1,88 @@
-"""The limit: ONNX Runtime sessions alone, on the same images, with nothing around them.
-
-Runs in the venv of the benchmark: ``python bare.py spec.json seconds``; prints JSON. Every way to divide the cores among
-sessions is measured, with single images and with the batches that the harness tries; what counts is the best.
-"""
+"""The limit: a framework's own session, called directly, with nothing around it."""
 
 from __future__ import annotations
 
-import json
-import sys
-import threading
-import time
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-import onnxruntime as ort
-from object_detection.annotations import read_images
-from object_detection.preprocess import model_input
-from object_detection.spec import read_spec
-from object_detection.tuning import candidates
+from object_detection.spec import Model
+
+Run = Callable[[np.ndarray], Any]
 
 
-def session(path: Path, threads: int) -> ort.InferenceSession:
+def session(model: Model, threads: int) -> Run:
+    """A function that runs a batch in a session of the model's framework."""
+    return _SESSIONS[model.backend](model, threads)
+
+
+def _onnxruntime(model: Model, threads: int) -> Run:
+    import onnxruntime as ort
+
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    alone = ort.InferenceSession(str(model.path), options, providers=["CPUExecutionProvider"])
+    return lambda images: alone.run(None, {model.input: images})
 
 
-def throughput(path: Path, name: str, images: np.ndarray, sessions: int, threads: int, batch: int, seconds: float) -> float:
-    """Images/s of sessions side by side, each in a thread of its own."""
-    team = [session(path, threads) for _ in range(sessions)]
-    counts = [0] * sessions
-    ends = [0.0] * sessions
-    gate = threading.Barrier(sessions + 1)
+def _openvino(model: Model, threads: int) -> Run:
+    import openvino as ov
 
-    def work(number: int) -> None:
-        at = number
-        team[number].run(None, {name: images[:batch]})
-        gate.wait()
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            first = (at * batch) % (len(images) - batch + 1)
-            team[number].run(None, {name: images[first : first + batch]})
-            counts[number] += batch
-            at += sessions
-        ends[number] = time.perf_counter()
-
-    threads_ = [threading.Thread(target=work, args=(number,)) for number in range(sessions)]
-    for thread in threads_:
-        thread.start()
-    gate.wait()
-    begun = time.perf_counter()
-    for thread in threads_:
-        thread.join()
-    return sum(counts) / (max(ends) - begun)
+    hints = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads}
+    compiled = ov.Core().compile_model(str(model.path), "CPU", {**hints, "INFERENCE_PRECISION_HINT": "f32"})
+    request = compiled.create_infer_request()
+    return lambda images: request.infer([images])
 
 
-def p90(alone: ort.InferenceSession, name: str, images: np.ndarray, seconds: float) -> float:
-    """90th percentile of one image's latency in one session, ms."""
-    rows = []
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        at = len(rows) % len(images)
-        begun = time.perf_counter()
-        alone.run(None, {name: images[at : at + 1]})
-        rows.append(time.perf_counter() - begun)
-    return float(np.percentile(rows, 90) * 1e3)
+def _tensorflow(model: Model, threads: int) -> Run:
+    import tensorflow as tf
+
+    definition = tf.compat.v1.GraphDef()
+    definition.ParseFromString(Path(model.path).read_bytes())
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.graph_util.import_graph_def(definition, name="")
+    config = tf.compat.v1.ConfigProto(
+        intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1, use_per_session_threads=True
+    )
+    alone = tf.compat.v1.Session(graph=graph, config=config)
+    wanted = [name for name in (model.boxes, model.scores, model.classes, model.count) if name]
+    return lambda images: alone.run(wanted, {model.input: images})
 
 
-def main() -> None:
-    spec, seconds = read_spec(Path(sys.argv[1])), float(sys.argv[2])
-    model = spec.model
-    paths = read_images(spec.dataset, 64).paths
-    images = np.stack([model_input(path, model.side, model.scaling, model.layout) for path in paths])
-    shape = session(model.path, 1).get_inputs()[0].shape[0]
-    limit = shape if isinstance(shape, int) else None
-    found = {
-        f"{row.sessions} x {row.threads} x {row.batch_size}": throughput(
-            model.path, model.input, images, row.sessions, row.threads, row.batch_size, seconds
-        )
-        for row in candidates(None, None, None, limit)
-    }
-    print(json.dumps(found))
+def _tflite(model: Model, threads: int) -> Run:
+    from ai_edge_litert.interpreter import Interpreter
+
+    alone = Interpreter(model_path=str(model.path), num_threads=threads)
+    alone.allocate_tensors()
+    given, wanted = alone.get_input_details()[0]["index"], [row["index"] for row in alone.get_output_details()]
+
+    def run(images: np.ndarray) -> Any:
+        alone.set_tensor(given, images)
+        alone.invoke()
+        return [alone.get_tensor(index) for index in wanted]
+
+    return run
 
 
-if __name__ == "__main__":
-    main()
+def _torch(model: Model, threads: int) -> Run:
+    import torch
+    from object_detection.models.load import load_network
+
+    network = load_network(model.path).to(memory_format=torch.channels_last)
+
+    def run(images: np.ndarray) -> Any:
+        torch.set_num_threads(threads)
+        with torch.inference_mode():
+            return network(torch.from_numpy(images).permute(0, 3, 1, 2).float())
+
+    return run
+
+
+_SESSIONS = {
+    "onnxruntime": _onnxruntime, "openvino": _openvino, "tensorflow": _tensorflow, "tflite": _tflite, "torch": _torch,
+}  # fmt: skip

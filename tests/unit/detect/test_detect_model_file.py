@@ -97,7 +97,7 @@ def test_the_real_models_are_read_and_fit_coco_300(data: Path, name: str, image:
     model = inspect_model(path, path.suffix[1:])
     profile = "coco-300-tflite" if path.suffix == ".tflite" else "coco-300"
     assert (model["profile"], model["input"], model["max_batch"], model["opset"]) == (profile, image, 1, opset)
-    assert len(model["outputs"]) == 4
+    assert len(model["signature"]["outputs"]) == 4
 
 
 def test_our_reader_and_onnx_s_own_agree(data: Path) -> None:
@@ -175,7 +175,7 @@ def looked_at(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     for profile in ("", "coco-300"):
         with suppress(DetectError):
-            assert inspect_model(path, path.suffix[1:], profile)["inputs"]
+            assert inspect_model(path, path.suffix[1:], profile)["signature"]["inputs"]
 
 
 ANY_TMP_PATH = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

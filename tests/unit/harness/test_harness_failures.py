@@ -48,7 +48,7 @@ def test_wrong_shapes_fail_the_run(
 ) -> None:
     ragged = plugin("return np.zeros((n, 3, 4)), np.zeros((n, 2)), np.zeros((n, 3)), None")
     outcome = harness(spec_for(model_changes={"backend": "toy"}), path=ragged)
-    assert "boxes (1, 3, 4), scores (1, 2)" in outcome.error
+    assert "boxes (4, 3, 4), scores (4, 2)" in outcome.error
     assert not (outcome.folder / "results.json").exists()
 
 

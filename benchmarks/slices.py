@@ -1,0 +1,143 @@
+"""The harness beside the bare session, in one process: ``python slices.py spec.json SCENARIO PAIRS SECONDS``; prints JSON.
+
+On a shared machine the speed of one and the same session has phases that last for seconds. So the two take turns in short
+slices, each with sessions of its own, and the median of the ratios slice by slice counts: a phase meets both halves of a pair.
+The bare sessions are as many, with as many threads and as large a batch, as was fastest for them among the layouts that the
+harness tries. SCENARIO is singlestream or offline. Runs in the venv of the benchmark.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from bare import session
+from object_detection import loadgen, summary, tuning
+from object_detection.annotations import read_images
+from object_detection.backends import framework
+from object_detection.image_cache import ImageCache
+from object_detection.pipeline import choose_layout
+from object_detection.spec import Spec, read_spec
+from object_detection.sut.inline import InlineSUT
+from object_detection.sut.library import SampleLibrary
+from object_detection.sut.pool import PoolSUT
+from object_detection.sut.worker import Worker
+from object_detection.tuning import Layout
+
+
+class Harness:
+    """The harness's own parts, driven by LoadGen for a slice at a time."""
+
+    def __init__(self, spec: Spec, scenario: str, seconds: float) -> None:
+        settings = replace(spec.loadgen, min_duration_ms=round(1000 * seconds))
+        backend = framework(spec.model.backend, spec.device)
+        limit = backend.load(spec.model, spec.device, 0).max_batch
+        self._spec = spec = replace(
+            spec, loadgen=settings, scenario=scenario, modes=("performance",), model=replace(spec.model, max_batch=limit)
+        )
+        images = read_images(spec.dataset, spec.count)
+        self._count = len(images)
+        self.library = SampleLibrary(ImageCache(spec, images))
+
+        def workers(sessions: int, threads: int) -> list[Worker]:
+            return [Worker(spec.model, backend.load(spec.model, spec.device, threads), self.library) for _ in range(sessions)]
+
+        self.layout, self._team, self._rate, _ = choose_layout(spec, self.library, workers, self._count)
+
+    def slice(self) -> float:
+        """One run of LoadGen: the 90th percentile in ms, or samples/s."""
+        spec = self._spec
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            single = spec.scenario == "singlestream"
+            sut = InlineSUT(self._team[0], folder) if single else PoolSUT(self._team, self.layout.batch_size, folder)
+            settings = loadgen.settings_for(spec.scenario, "performance", spec.loadgen, self._rate)
+            loadgen.run(spec.scenario, "performance", settings, spec.loadgen, sut, self.library, self._count, folder)
+            sut.close()
+            found = summary.performance(folder, spec.scenario)
+            return float(found["latency_ms"]["p90"] if single else found["samples_per_second"])
+
+
+class Bare:
+    """Sessions alone."""
+
+    def __init__(self, spec: Spec, images: np.ndarray, layout: Layout, seconds: float) -> None:
+        self._images, self._layout, self._seconds = images, layout, seconds
+        self._team = [session(spec.model, layout.threads) for _ in range(layout.sessions)]
+        for run in self._team:
+            run(images[: layout.batch_size])
+
+    def latency(self) -> float:
+        """90th percentile of one image's latency in one session, ms."""
+        rows: list[float] = []
+        end = time.perf_counter() + self._seconds
+        while time.perf_counter() < end:
+            at = len(rows) % len(self._images)
+            begun = time.perf_counter()
+            self._team[0](self._images[at : at + 1])
+            rows.append(time.perf_counter() - begun)
+        return float(np.percentile(rows, 90) * 1e3)
+
+    def throughput(self) -> float:
+        """Images/s of the sessions side by side, each in a thread of its own."""
+        batch = self._layout.batch_size
+        counts, ends = [0] * len(self._team), [0.0] * len(self._team)
+        gate = threading.Barrier(len(self._team) + 1)
+
+        def work(number: int) -> None:
+            at = number
+            gate.wait()
+            end = time.perf_counter() + self._seconds
+            while time.perf_counter() < end:
+                first = (at * batch) % (len(self._images) - batch + 1)
+                self._team[number](self._images[first : first + batch])
+                counts[number] += batch
+                at += len(self._team)
+            ends[number] = time.perf_counter()
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(len(self._team))]
+        for thread in threads:
+            thread.start()
+        gate.wait()
+        begun = time.perf_counter()
+        for thread in threads:
+            thread.join()
+        return sum(counts) / (max(ends) - begun)
+
+
+def best(spec: Spec, images: np.ndarray, limit: int | None) -> Layout:
+    """The layout in which the bare sessions are fastest."""
+    rows = tuning.candidates(None, None, None, limit)
+    return max(rows * 2, key=lambda row: Bare(spec, images, row, 1.0).throughput())
+
+
+def main() -> None:
+    spec, scenario, pairs, seconds = read_spec(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+    harness = Harness(spec, scenario, seconds)
+    samples = list(range(min(64, len(read_images(spec.dataset, spec.count)))))
+    harness.library.load(samples)
+    images = np.stack([harness.library.batch([index])[0] for index in samples])
+    harness.library.unload(samples)
+    single = scenario == "singlestream"
+    alone = Bare(spec, images, harness.layout if single else best(spec, images, harness._spec.model.max_batch), seconds)
+    ours, bare = [], []
+    for turn in range(pairs):
+        halves = [
+            lambda: ours.append(harness.slice()),
+            lambda: bare.append(alone.latency() if single else alone.throughput()),
+        ]
+        for half in halves if turn % 2 else reversed(halves):
+            half()
+    ratios = [one / other for one, other in zip(ours, bare, strict=True)]
+    print(json.dumps({"ours": statistics.median(ours), "bare": statistics.median(bare), "ratio": statistics.median(ratios)}))
+
+
+if __name__ == "__main__":
+    main()
