@@ -8,7 +8,7 @@ nox.options.sessions = ["lint", "types", "tests-3.11"]
 
 @nox.session(python=["3.10", "3.11", "3.12", "3.13"])
 def tests(session: nox.Session) -> None:
-    """The whole suite; arguments go to pytest."""
+    """The whole suite; arguments go to pytest. The other frameworks are tested where the README's command installs them."""
     session.install("-e", ".[test]")
     session.run("pytest", *session.posargs)
 
@@ -24,16 +24,17 @@ def lint(session: nox.Session) -> None:
 @nox.session(python="3.11")
 def types(session: nox.Session) -> None:
     """Types, strict: the engine, and the harness with what it runs with."""
-    session.install("-e", ".[test,lint]")
+    session.install("-e", ".[test,frameworks,lint]")
     session.run("mypy", "-p", "ck_repo")
     session.run("mypy", "-p", "object_detection", env={"MYPYPATH": "program/object-detection"})
 
 
 @nox.session(python="3.11")
 def docs(session: nox.Session) -> None:
-    """Write docs/commands.md from the actions."""
+    """Write docs/commands.md from the actions, and docs/models.md from the packages."""
     session.install("-e", ".")
     session.run("python", "docs/make_commands.py")
+    session.run("python", "docs/make_models.py")
 
 
 @nox.session(python="3.11")

@@ -39,9 +39,10 @@ class Harness:
         settings = replace(spec.loadgen, min_duration_ms=round(1000 * seconds))
         backend = framework(spec.model.backend, spec.device)
         limit = backend.load(spec.model, spec.device, 0).max_batch
-        self._spec = spec = replace(
-            spec, loadgen=settings, scenario=scenario, modes=("performance",), model=replace(spec.model, max_batch=limit)
-        )
+        model = replace(spec.model, max_batch=limit)
+        self._spec = spec = replace(  # the spec is of a run that was told its layout, so that it was over soon
+            spec, loadgen=settings, scenario=scenario, modes=("performance",), model=model, sessions=None, threads=None, batch_size=None,
+        )  # fmt: skip
         images = read_images(spec.dataset, spec.count)
         self._count = len(images)
         self.library = SampleLibrary(ImageCache(spec, images))

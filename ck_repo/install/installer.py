@@ -81,7 +81,9 @@ class Installer:
         folder = tools_root() / f"{name}-{choice.key[:12]}"
         with locked(tools_root() / ".locks" / f"{choice.key[:24]}.lock", f"installing {name}"):
             if not _whole(folder):
-                progress.say(f"installing {choice.variant.label}")
+                conversion = choice.variant.component.conversion
+                what = f"converting {choice.label} from {conversion.source} to {conversion.target}" if conversion else ""
+                progress.say(what or f"installing {choice.variant.label}")
                 self._fill(choice, folder, done)
             meta = read_json_object(folder / _MANIFEST)
             return self._register(meta)

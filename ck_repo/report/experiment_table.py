@@ -59,8 +59,11 @@ def experiment_lines(name: str, meta: Mapping[str, Any]) -> list[str]:
 def _subject_rows(meta: Mapping[str, Any], results: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What was measured, and how."""
     official = ", official" if results.get("official") else ""
+    official += ", with the faults of the reference" if results.get("reference_faults") else ""
+    maker = str(((meta.get("model") or {}).get("component") or {}).get("alias", ""))
+    converted = f", by {maker}" if maker and maker != results.get("model") else ""
     return [
-        ("model", f"{results.get('model')} ({_digest(meta, 'model')[:12]})"),
+        ("model", f"{results.get('model')} ({_digest(meta, 'model')[:12]}){converted}"),
         ("data set", f"{results.get('dataset')}, {results.get('images')} images"),
         ("backend", f"{results.get('backend')} {results.get('backend_version')} on {results.get('device')}"),
         ("sessions", f"{results.get('sessions')} × {_threads(results.get('threads'))}, batch {results.get('batch_size')}"),

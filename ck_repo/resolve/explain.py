@@ -34,8 +34,11 @@ def as_lines(choices: Mapping[str, Choice], *, reasons: bool) -> list[str]:
     lines = []
     for name, choice in in_order(choices):
         label = choice.variant.label if choice.variant else choice.name
-        verb = "use    " if choice.ready else "install"
+        conversion = choice.variant.component.conversion if choice.variant else None
+        verb = "use    " if choice.ready else "convert" if conversion else "install"
         what = choice.requirement if choice.source == PYTHON and not choice.ready else label
+        if conversion:
+            what = f"{choice.label} from {conversion.source} to {conversion.target} ({label})"
         version = f" {choice.version}" if choice.version else ""
         lines.append(f"{verb} {name}: {what}{version}")
         if reasons:

@@ -125,7 +125,7 @@ def test_the_plan_tells_each_conversion_and_why(shelf: Shelf) -> None:
     model(shelf)
     conversion(shelf, "onnx", "weights")
     lines = explain.as_lines({"weights": converted(shelf, "weights")}, reasons=True)
-    assert "install weights: convert-onnx-to-weights" in lines
+    assert "convert weights: ssd from onnx to weights (convert-onnx-to-weights)" in lines
     assert any("a conversion from onnx to weights, not made yet" in line for line in lines)
 
 
