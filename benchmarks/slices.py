@@ -40,9 +40,9 @@ class Harness:
         backend = framework(spec.model.backend, spec.device)
         limit = backend.load(spec.model, spec.device, 0).max_batch
         model = replace(spec.model, max_batch=limit)
-        self._spec = spec = replace(  # the spec is of a run that was told its layout, so that it was over soon
-            spec, loadgen=settings, scenario=scenario, modes=("performance",), model=model, sessions=None, threads=None, batch_size=None,
-        )  # fmt: skip
+        # the spec is of a run that was told its layout, so that it was over soon: here it is chosen
+        free = replace(spec, sessions=None, threads=None, batch_size=None)
+        self._spec = spec = replace(free, loadgen=settings, scenario=scenario, modes=("performance",), model=model)
         images = read_images(spec.dataset, spec.count)
         self._count = len(images)
         self.library = SampleLibrary(ImageCache(spec, images))

@@ -12,7 +12,8 @@ from object_detection.progress import tell
 from object_detection.sut.worker import Worker
 
 _SECONDS = 0.6  # of measuring a candidate, each time
-_ROUNDS = 2
+_ROUNDS, _MOST_ROUNDS = 2, 6  # of measuring each; the more are for those that are close to the best
+_CLOSE = 0.1
 _BATCHES = (1, 4)
 
 
@@ -64,20 +65,34 @@ def fastest(
     """
     rates: dict[Layout, float] = {}
     best: tuple[float, Layout, Sequence[Worker]] | None = None
-    done = 0
     for sessions, threads in dict.fromkeys((row.sessions, row.threads) for row in layouts):
         team = make(sessions, threads)
         rows = [row for row in layouts if (row.sessions, row.threads) == (sessions, threads)]
-        for row in rows * _ROUNDS:  # in turn, so that a disturbance does not hit one batch size alone
-            rates[row] = max(rates.get(row, 0.0), _rate(team, row.batch_size, samples))
-            done += 1
-            tell("choosing sessions and threads", done, len(layouts) * _ROUNDS, "measurements")
+        rates |= _rates(team, rows, samples, len(rates), len(layouts))
         for row in rows:
             if best is None or rates[row] > best[0]:
                 best = (rates[row], row, team)
     assert best is not None
     told = {f"{row.sessions} x {row.threads} x {row.batch_size}": round(rate, 2) for row, rate in rates.items()}
     return best[1], best[2], best[0], told
+
+
+def _rates(
+    team: Sequence[Worker], rows: Sequence[Layout], samples: Sequence[int], before: int, total: int
+) -> dict[Layout, float]:
+    """Samples/s of batch sizes, each measured in turn, so that a disturbance does not hit one alone; the closer, the longer."""
+    seen: dict[Layout, list[float]] = {row: [] for row in rows}
+    open_rows = list(rows)
+    for number in range(_MOST_ROUNDS):
+        for row in open_rows:
+            seen[row].append(_rate(team, row.batch_size, samples))
+        tell("choosing sessions and threads", before + min((number + 1) / _ROUNDS, 1.0) * len(rows), total, "layouts")
+        means = {row: sum(found) / len(found) for row, found in seen.items()}
+        if number + 1 >= _ROUNDS:
+            open_rows = [row for row in open_rows if means[row] > max(means.values()) * (1 - _CLOSE)]
+            if len(open_rows) == 1:
+                break
+    return means
 
 
 def _rate(team: Sequence[Worker], batch_size: int, samples: Sequence[int]) -> float:

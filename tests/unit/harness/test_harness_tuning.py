@@ -78,7 +78,21 @@ def test_fastest_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     assert rate == pytest.approx(rates["1 x 2 x 1"], abs=0.01)
     assert rates["1 x 1 x 1"] < rates["1 x 2 x 1"]
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["done"] for line in lines] == [1, 2, 3, 4]
+    assert [line["done"] for line in lines] == [0.5, 1, 1.5, 2]
+
+
+def test_the_closer_the_longer_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch size that is far off is measured twice; of two that are close the mean of six turns decides."""
+    given = {
+        1: iter([100.0, 90.0, 101.0, 101.0, 101.0, 101.0]),
+        4: iter([99.0, 98.0, 98.0, 97.0, 97.0, 97.0]),
+        8: iter([50.0, 50.0]),
+    }
+    monkeypatch.setattr(tuning, "_rate", lambda team, batch_size, samples: next(given[batch_size]))
+    rows = [Layout(1, 1, size) for size in given]
+    chosen, _, rate, _ = fastest(rows, lambda sessions, threads: [Toy()], [0])
+    assert (chosen.batch_size, rate) == (1, 99.0)
+    assert [list(left) for left in given.values()] == [[], [], []]
 
 
 def test_failure_of_one_session_is_the_failure_that_is_told() -> None:
