@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import platform
 import shutil
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,3 +90,36 @@ def test_a_registered_python_is_taken_for_a_venv(ck: Callable[..., Any], tmp_pat
     assert ck("detect", "soft:compiler.python", f"--full_path={mine}")["return"] == 0
     plan = ck("create", "venv:mine", f"--python={version}", "--dry-run")
     assert plan["python"] == str(mine)
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_file_of_pytorch_is_registered_and_led_to_its_framework(ck: Run, tmp_path: Path, old: bool) -> None:
+    torch = pytest.importorskip("torch")
+    from object_detection.models.ssd_mobilenet import SSDMobileNet
+
+    path = tmp_path / "mine.pytorch"
+    torch.save(SSDMobileNet().state_dict(), path, _use_new_zipfile_serialization=not old)
+    answer = ck("detect", "soft:model.pytorch", f"--full_path={path}", "--extra_tags=mine")
+    assert answer["env"]["model"]["profile"] == "coco-300-pt"
+    assert answer["env"]["model"]["benchmark"] == "ssd-mobilenet"
+    words = ("explain", "program:object-detection", "--model=mine", "--dataset=demo,shapes")
+    for backend, last in ((None, "convert-pytorch-to-safetensors"), ("tensorflow", "convert-safetensors-to-tensorflow")):
+        plan = ck(*words, *([f"--backend={backend}"] if backend else []))["plan"]
+        assert [row["package"] for row in plan if row["dependency"] == "weights"] == [last]
+
+
+def test_a_hostile_file_of_pytorch_is_not_registered(ck: Run, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+
+    class Hostile:
+        def __reduce__(self) -> Any:
+            return os.system, (f"touch {mark}",)
+
+    path = tmp_path / "mine.pytorch"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({"w": Hostile()}, 2))
+    answer = ck("detect", "soft:model.pytorch", f"--full_path={path}")
+    assert answer["return"] == 9
+    assert "nothing of it was run" in answer["error"]
+    assert not mark.exists()
+    assert ck("show", "env")["lst"] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -121,3 +122,13 @@ def test_third_party_adds_a_backend_by_an_entry_point(
     with pytest.raises(HarnessError) as caught:
         framework("tow", "cpu")
     assert "toy" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["openvino", "tensorflow", "tflite", "torch"])
+def test_a_framework_that_is_absent_is_told_with_the_package_that_brings_it(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    module = {"tflite": "ai_edge_litert.interpreter"}.get(name, name)
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, f"object_detection.backends.{name}", raising=False)
+    with pytest.raises(HarnessError, match=f"the backend {name} cannot be loaded") as caught:
+        framework(name, "cpu")
+    assert caught.value.hint == f"`ck install package --tags=lib,python-package,{name}`"

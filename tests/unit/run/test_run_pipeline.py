@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ck_repo.detect import gpu
 from ck_repo.errors import CKError, ConflictError, InstallError, RunError, UsageError
 from ck_repo.run.options import RunOptions
 from ck_repo.run.pipeline import RunRecord, execute
@@ -204,3 +205,38 @@ def test_program_without_a_harness_is_told_with_its_file(bench: Bench) -> None:
     path.write_text(json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "harness"}))
     with pytest.raises(CKError, match=r"meta\.json: harness"):
         bench.run()
+
+
+def test_a_backend_that_neither_the_program_nor_the_venv_brings_is_told(bench: Bench) -> None:
+    with pytest.raises(UsageError, match="there is no backend 'tpu'") as caught:
+        bench.plan(backend="tpu")
+    assert "known: toy" in caught.value.hint
+    assert "entry point of ck_repo.backends" in caught.value.hint
+
+
+def test_a_package_in_the_venv_brings_a_backend(bench: Bench) -> None:
+    info = bench.venv.path / "venv/lib/python3.11/site-packages/tpu_backend-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "entry_points.txt").write_text("[ck_repo.backends]\ntpu = tpu_backend\n")
+    plan = bench.plan(backend="tpu")
+    assert plan.backend == "tpu"
+    assert plan.choices["weights"].label == "toy-model"  # its file as it is
+
+
+def test_a_gpu_is_asked_for_where_there_is_none(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(gpu, "DRIVER", tmp_path / "no-driver")
+    monkeypatch.setattr(gpu, "DEVICES", tmp_path)
+    with pytest.raises(RunError, match="--device=cuda has nothing to run on") as caught:
+        bench.plan(device="cuda")
+    assert "--device=cpu" in caught.value.hint
+    (tmp_path / "nvidia0").touch()
+    assert bench.plan(device="cuda").options.device == "cuda"
+
+
+def test_known_faults_of_the_reference_reach_the_harness(bench: Bench) -> None:
+    model = {"profile": "coco-1200-onnx", "backend": "toy", "input": "image", "dataset": "dataset,toy-set"}
+    bench.copied("large-model", "l.txt", tags=["model", "large"], model=model)
+    specs = [bench.run(model="large", reference_faults=kept).experiment.meta()["spec"] for kept in (False, True)]
+    assert [row["model"]["score_above"] for row in specs] == [0.05, 0.5]
+    assert [row["model"]["classes_are"] for row in specs] == ["contiguous", "category"]
+    assert [row["reference_faults"] for row in specs] == [False, True]
