@@ -8,8 +8,7 @@ from __future__ import annotations
 import mmap
 from pathlib import Path
 
-from ck_repo.errors import DetectError
-from ck_repo.formats.protobuf import DamagedError, Span, fields, text
+from ck_repo.formats.protobuf import DamagedError, Span, fields, read_interface, text
 from ck_repo.formats.tensors import Interface, Tensor
 
 _DTYPES = {
@@ -26,12 +25,7 @@ def read_onnx(path: Path) -> Interface:
     DetectError
         If the file is empty, cut short or no ONNX file.
     """
-    try:
-        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _model(data)
-    except (ValueError, DamagedError) as error:
-        why = "it is empty" if path.stat().st_size == 0 else f"it is cut short or of another format ({error})"
-        raise DetectError(f"{path} is not an ONNX model: {why}", hint="fetch or export it again") from None
+    return read_interface(path, _model, "an ONNX model", "fetch or export it again")
 
 
 def _model(data: mmap.mmap) -> Interface:

@@ -6,7 +6,11 @@ Source: the wire format in the documentation of Protocol Buffers.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ck_repo.errors import DetectError
+from ck_repo.formats.tensors import Interface
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -15,6 +19,16 @@ Span = tuple[int, int]  # where the bytes of a field begin and end
 
 class DamagedError(Exception):
     """What is read is not a message, or ends before it should."""
+
+
+def read_interface(path: Path, read: Callable[[mmap.mmap], Interface], what: str, hint: str) -> Interface:
+    """Read a file's interface by `read`; if the file is not `what` it should be, the error says so with the hint."""
+    try:
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return read(data)
+    except (ValueError, DamagedError) as error:
+        why = "it is empty" if path.stat().st_size == 0 else f"it is cut short or of another format ({error})"
+        raise DetectError(f"{path} is not {what}: {why}", hint=hint) from None
 
 
 def varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
