@@ -53,6 +53,11 @@ def detect(request: Request) -> Answer:
     entry = register.register(Repositories(), meta, tag_list(request.text("extra_tags")))
     full = entry.meta()
     lines = [f"registered {full['name']} as env:{entry.alias}", f"tags: {','.join(full['tags'])}", f"file: {full['file']}"]
+    if "dataset" in full and "2017" in full["tags"] and "full" not in full["tags"]:
+        lines += [
+            f"it has {full['dataset']['count']} of the set's 5000 images: a run takes it when its tags or its name are given",
+            "with --dataset=, or by itself when it was registered with --extra_tags=full",
+        ]
     if "model" in full:
         lines += [f"profile: {full['model']['profile']}", *(f"input: {row}" for row in full["model"]["signature"]["inputs"])]
     return Answer({"env": full, "env_uid": entry.uid, "path": str(entry.path), "tags": full["tags"]}, lines)

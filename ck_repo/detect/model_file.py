@@ -14,9 +14,10 @@ from ck_repo.formats.torch_file import TorchFile
 from ck_repo.mlperf.profiles import PROFILES, Profile, profile
 
 _READERS = {"onnx": read_onnx, "tflite": read_tflite, "tensorflow": read_graph}
-_NETWORKS = {  # of a file of PyTorch, which has no interface: the weight that tells the network, its benchmark and its profile
-    "backbone.0.0.weight": ("ssd-mobilenet", "coco-300-pt"),
-    "model.layer1.0.weight": ("ssd-resnet34", "coco-1200-pt"),
+# of a file of PyTorch, which has no interface: the weight that tells the network, its name, benchmark and profile
+_NETWORKS = {
+    "backbone.0.0.weight": ("ssd-mobilenet-v1", "ssd-mobilenet", "coco-300-pt"),
+    "model.layer1.0.weight": ("ssd-resnet34-1200", "ssd-resnet34", "coco-1200-pt"),
 }
 _TFLITE = "coco-300-tflite"
 _TFLITE_ORDER = ("boxes", "classes", "scores", "count")  # of the outputs of TFLite's own detection op
@@ -62,11 +63,12 @@ def inspect_model(path: Path, kind: str, profile_name: str = "") -> dict[str, An
 def _weights(path: Path, profile_name: str) -> dict[str, Any]:
     """The `model` section of a file of PyTorch: its network is told by the names of its weights."""
     weights = TorchFile(path).weights
-    for name, (benchmark, usual) in _NETWORKS.items():
+    for name, (network, benchmark, usual) in _NETWORKS.items():
         if name in weights:
             chosen = profile(profile_name or usual)
             return {
-                "format": "pytorch", "benchmark": benchmark, "profile": chosen.name, "input": "image", "max_batch": None,
+                "format": "pytorch", "network": network, "benchmark": benchmark, "profile": chosen.name, "input": "image",
+                "max_batch": None,
                 "signature": {"inputs": [f"image {chosen.dtype}[{chosen.layout}]"], "outputs": [f"{len(weights)} weights"]},
                 "dataset": "dataset,coco,2017,val",
             }  # fmt: skip

@@ -115,7 +115,10 @@ class TorchFile:
             head = []
             for _ in range(3):  # magic number, version of the format, the machine that wrote it
                 reader = Reader(data, at)
-                head.append(reader.read())
+                try:
+                    head.append(reader.read())
+                except PickleError:
+                    head.append(None)
                 at = reader.end
                 if head[0] != _MAGIC:
                     raise PickleError("it does not begin as a file of PyTorch does")

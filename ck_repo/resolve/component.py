@@ -66,10 +66,21 @@ class Variation:
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a component converts: a model of one format into one of another."""
+    """What a component converts: a model of one format into one of another.
+
+    Attributes
+    ----------
+    networks
+        Of which networks; any if empty.
+    """
 
     source: str
     target: str
+    networks: tuple[str, ...] = ()
+
+    def takes(self, network: str) -> bool:
+        """Whether it may convert a model of that network; of one that is unknown the conversion itself decides."""
+        return not (self.networks and network) or network in self.networks
 
 
 @dataclass(frozen=True)
@@ -180,8 +191,8 @@ def _conversion(fields: Fields) -> Conversion | None:
     if "conversion" not in fields:
         return None
     row = fields.fields("conversion")
-    row.only("from", "to")
-    return Conversion(row.needed("from"), row.needed("to"))
+    row.only("from", "to", "networks")
+    return Conversion(row.needed("from"), row.needed("to"), row.texts("networks"))
 
 
 def _uses(fields: Fields, entry: Entry) -> tuple[str, ...]:

@@ -116,6 +116,9 @@ class Resolver:
         ways: dict[str, list[Component]] = {have: []}
         waiting = [have]
         conversions = sorted((row for row in self._have.packages if row.conversion), key=lambda row: row.entry.alias)
+        network = str(choice.section("model").get("network", ""))
+        refused = [row for row in conversions if row.conversion and not row.conversion.takes(network)]
+        conversions = [row for row in conversions if row not in refused]
         for now in waiting:  # grows while it is gone through: by one conversion more each time
             for row in conversions:
                 if row.conversion and row.conversion.source == now and row.conversion.target not in ways:
@@ -123,10 +126,12 @@ class Resolver:
                     waiting.append(row.conversion.target)
         if wanted not in ways:
             reachable = sorted(name for name in ways if name != have)
+            hints = [f"it can be converted to {', '.join(reachable)}" if reachable else "there is no conversion of it at all"]
+            hints += [f"{row.entry.alias} is not for the network {network}" for row in refused]
             raise NotFoundError(
                 f"{choice.label} is a model in the format {have or '(unknown)'}, and no conversion leads to {wanted}, "
                 f"which {asker} asked for",
-                hint=f"it can be converted to {', '.join(reachable)}" if reachable else "there is no conversion of it at all",
+                hint="\n".join(hints),
             )
         return ways[wanted]
 
@@ -142,7 +147,8 @@ class Resolver:
             reason = _refusal(meta, query, version)
             if not reason:
                 return _registered(meta, need, (*passed, *self._other_registered(meta, query, version)))
-            if query.required <= _names_and_tags(meta):
+            missing = len(query.required - _names_and_tags(meta))
+            if missing == 0 or (missing == 1 and len(query.required) > 2):  # a near miss is worth telling
                 passed.append((str(meta.get("name")), reason))
         variants, refused = self._variants(query, version)
         if not variants:

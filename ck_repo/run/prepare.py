@@ -9,7 +9,7 @@ from typing import Any
 from ck_repo.detect.gpu import has_cuda
 from ck_repo.detect.python_packages import entry_points
 from ck_repo.detect.survey import survey
-from ck_repo.errors import ConfigError, RunError, UsageError
+from ck_repo.errors import ConfigError, RunError, UsageError, did_you_mean
 from ck_repo.mlperf.backends import RUNS, USUAL
 from ck_repo.mlperf.profiles import PROFILES, Profile, profile
 from ck_repo.resolve.component import Component, read_component
@@ -22,6 +22,7 @@ from ck_repo.venv.create import VenvPlan, plan_venv
 from ck_repo.venv.environment import Venv, chosen_name, find_venv
 
 WEIGHTS, DATASET = "weights", "dataset"
+_ALSO_CALLED = {"pytorch": "torch", "tf": "tensorflow", "onnx": "onnxruntime", "ort": "onnxruntime", "litert": "tflite"}
 BACKENDS = "ck_repo.backends"  # the group of entry points by which packages add backends
 
 
@@ -100,5 +101,6 @@ def _check_backend(program: Component, backend: str, venv: Venv | None) -> None:
     if backend not in known:
         raise UsageError(
             f"there is no backend {backend!r} for {program.entry.cid}",
-            hint=f"known: {', '.join(sorted(known))}; a Python package in the venv adds one by an entry point of {BACKENDS}",
+            hint=f"{did_you_mean(_ALSO_CALLED.get(backend.lower(), backend), known)}\n"
+            f"a Python package in the venv adds one by an entry point of {BACKENDS}",
         )

@@ -135,3 +135,21 @@ def test_two_builds_with_the_same_files_are_not_put_into_one_venv(shelf: Shelf) 
     with pytest.raises(ConflictError, match="runtime-gpu and runtime cannot be in one venv") as caught:
         shelf.resolver(python_packages={"runtime": "1.0"}).resolve("gpu")
     assert "--venv=NAME" in caught.value.hint
+
+
+def test_a_conversion_is_not_taken_for_a_network_that_it_is_not_for(shelf: Shelf) -> None:
+    shelf.package("ssd", "model", model={"format": "onnx", "network": "large"})
+    shelf.package(
+        "convert", "x", conversion={"from": "onnx", "to": "weights", "networks": ["small"]}, model={"format": "weights"}
+    )
+    with pytest.raises(NotFoundError, match="no conversion leads to weights") as caught:
+        converted(shelf, "weights")
+    assert "convert is not for the network large" in caught.value.hint
+
+
+def test_a_network_that_is_unknown_is_tried(shelf: Shelf) -> None:
+    model(shelf)
+    shelf.package(
+        "convert", "x", conversion={"from": "onnx", "to": "weights", "networks": ["small"]}, model={"format": "weights"}
+    )
+    assert converted(shelf, "weights").section("model")["format"] == "weights"
