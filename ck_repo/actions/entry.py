@@ -31,8 +31,8 @@ def row_of(entry: Entry) -> dict[str, str]:
     }
 
 
-def matching(request: Request, *, needed: bool = True) -> list[Entry]:
-    """The entries that a request names, by pattern and tags."""
+def matching(request: Request, *, needed: bool = True, variations: bool = False) -> list[Entry]:
+    """The entries that a request names, by pattern and tags; with `variations` by those of a package's variations, too."""
     repositories = Repositories()
     found = find(
         repositories,
@@ -41,6 +41,7 @@ def matching(request: Request, *, needed: bool = True) -> list[Entry]:
         repository=request.repository,
         tags=request.text("tags"),
         text=request.text("search_string"),
+        variations=variations,
     )
     if found or not needed:
         return found

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, Option, action
 from ck_repo.actions.request import Request
-from ck_repo.errors import UsageError
+from ck_repo.errors import CKError, UsageError
 from ck_repo.mlperf.backends import USUAL
 
 if TYPE_CHECKING:
@@ -52,8 +53,12 @@ def search(request: Request) -> Answer:
 
     query = TagQuery.parse(request.text("tags"))
     rows, lines = [], []
-    for entry in matching(request, needed=False):
-        names = offered(read_component(entry), query.required, query.excluded)
+    for entry in matching(request, needed=False, variations=True):
+        try:
+            names = offered(read_component(entry), query.required, query.excluded)
+        except CKError as error:
+            print(f"warning: package left out: {error.what}", file=sys.stderr)
+            continue
         if names is not None:
             rows.append({**row_of(entry), "variations": names})
             lines.append(entry.cid + (f" ({', '.join(names)})" if names else ""))

@@ -39,6 +39,7 @@ def entry_points(python: Path, group: str) -> set[str]:
     names: set[str] = set()
     for path in folder.glob("*.dist-info/entry_points.txt") if folder else ():
         parser = configparser.RawConfigParser(delimiters=("=",))
+        parser.optionxform = str  # type: ignore[assignment, method-assign]  # names keep their capitals
         with suppress(configparser.Error, OSError, UnicodeDecodeError):
             parser.read(path, encoding="utf-8")
             names |= set(parser.options(group)) if parser.has_section(group) else set()

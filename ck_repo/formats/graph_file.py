@@ -74,7 +74,7 @@ class _Node:
                 self.inputs.append(text(data, below))
             elif number == 5 and self.operation == "Placeholder":
                 parts = {inner: place for inner, _, place in fields(data, below)}
-                self._attributes[text(data, parts[1])] = parts.get(2, (0, 0))
+                self._attributes[text(data, parts.get(1, (0, 0)))] = parts.get(2, (0, 0))
 
     def placeholder(self) -> Tensor:
         """The input that a placeholder stands for."""

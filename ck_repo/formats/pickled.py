@@ -19,6 +19,7 @@ from ck_repo.errors import CKError
 # modules whose names may be called: what they would have made stays inert
 _HARMLESS = ("torch", "numpy", "collections", "copyreg", "copy_reg", "_codecs")
 _BUILTINS = ("builtins", "__builtin__")
+_MOST_COPIED = 10_000  # values; a network has some hundred weights
 _CONTAINERS = {
     ("collections", "OrderedDict"): dict,
     **{(module, name): list for module in _BUILTINS for name in ("set", "frozenset", "list")},
@@ -119,7 +120,7 @@ class Reader:
                 if instruction is None:
                     raise PickleError(f"the instruction {code!r} at byte {self._at - 1} is none that a file of weights has")
                 instruction(self)
-        except (IndexError, KeyError, TypeError, ValueError, struct.error, RecursionError) as error:
+        except (ArithmeticError, IndexError, KeyError, TypeError, ValueError, struct.error, RecursionError) as error:
             raise PickleError(f"it is damaged at byte {self._at} ({type(error).__name__})") from None
 
     def _take(self, count: int) -> bytes:
@@ -174,8 +175,7 @@ class Reader:
                 f"it calls {target}, which is neither a tensor nor a plain container: nothing of it was run",
                 hint="do not use this file; fetch the model from its publisher",
             )
-        kind = arguments[0] if target.name == "_reconstructor" and arguments and isinstance(arguments[0], Name) else target
-        return Inert(kind, tuple(arguments))
+        return Inert(target, arguments)
 
     def _build(self) -> None:
         state = self._pop()
@@ -216,7 +216,7 @@ class Reader:
 
     def _new(self) -> None:
         arguments, kind = self._pop(), self._pop()
-        if not isinstance(kind, Name):
+        if not isinstance(kind, Name) or not isinstance(arguments, tuple):
             raise PickleError(f"it makes an object of {type(kind).__name__}")
         container = _CONTAINERS.get((kind.module, kind.name))
         self._push(_contained(container, arguments) if container else Inert(kind, arguments))
@@ -227,15 +227,28 @@ class Reader:
 
     def _reduce(self) -> None:
         arguments, target = self._pop(), self._pop()
+        if not isinstance(arguments, tuple):
+            raise PickleError(f"it calls {target} with {type(arguments).__name__}")
         self._push(self._call(target, arguments))
 
 
 def _contained(kind: type, arguments: Any) -> Any:
-    """A plain container in place of one that is named."""
-    rows = arguments[0] if arguments else ()
+    """A plain container in place of one that is named.
+
+    A list is taken over and not copied, and what a dictionary is made of is counted: else a short pickle could ask for a
+    thousand copies of one long list.
+    """
+    rows = arguments[0] if arguments else []
+    if not isinstance(rows, list | tuple | dict):
+        raise PickleError(f"it makes a container of {type(rows).__name__}")
+    if kind is list and isinstance(rows, list):
+        return rows
+    if len(rows) > _MOST_COPIED:
+        raise PickleError(f"it copies {len(rows)} values into a container")
     if kind is list:
         return list(rows)
-    return {key: value for key, value in rows if isinstance(key, str | int)} if isinstance(rows, list | tuple) else dict(rows)
+    pairs = rows.items() if isinstance(rows, dict) else rows
+    return {key: value for key, value in pairs if isinstance(key, str | int)}
 
 
 def _text(reader: Reader, size: int) -> None:

@@ -32,6 +32,7 @@ def read_interface(path: Path, read: Callable[[mmap.mmap], Interface], what: str
 
 
 def varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
+    """A number, and where it ends."""
     value = shift = 0
     while at < end:
         byte = data[at]
@@ -67,4 +68,5 @@ def fields(data: mmap.mmap, span: Span) -> Iterator[tuple[int, int, Span]]:
 
 
 def text(data: mmap.mmap, span: Span) -> str:
+    """A field that is a text."""
     return data[span[0] : span[1]].decode("utf-8", "replace")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import mmap
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -38,7 +39,10 @@ _STORAGES = {
     "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "CharStorage": "int8", "ByteStorage": "uint8",
     "BoolStorage": "bool",
 }  # fmt: skip
-_DEEPEST = 64  # modules in modules
+# what the library may raise on a damaged file
+_FAULTS = (OSError, ValueError, KeyError, TypeError, RecursionError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_DEEPEST, _MOST_MODULES = 64, 10_000  # modules in modules, and in all
+_SPARE = 1 << 20  # bytes, for files that are smaller than their names
 _WRAPPERS = ("state_dict", "model", "model_state_dict")  # keys under which checkpoints have the weights
 
 
@@ -86,7 +90,7 @@ class TorchFile:
             self._check_views()
         except PickleError as error:
             raise DetectError(f"{path} is not read: {error.what}", hint=error.hint or "fetch the model again") from None
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except _FAULTS as error:
             why = "it is empty" if path.stat().st_size == 0 else f"it is cut short or of another format ({error})"
             raise DetectError(f"{path} is not a file of PyTorch: {why}", hint="fetch the model again") from None
         if not self.weights:
@@ -100,6 +104,9 @@ class TorchFile:
                 raise PickleError(f"the archive holds {len(pickles)} data.pkl")
             self._prefix = pickles[0].removesuffix("data.pkl")
             sizes = {row.filename: row.file_size for row in archive.infolist()}
+            for row in archive.infolist():
+                if row.compress_type != zipfile.ZIP_STORED or row.flag_bits & 1:  # PyTorch writes no others; they could swell
+                    raise PickleError(f"{row.filename} in it is compressed or encrypted")
             if self._prefix + "byteorder" in names and archive.read(self._prefix + "byteorder") != b"little":
                 raise PickleError("its numbers are big-endian")
             if sizes[pickles[0]] > 1 << 28:
@@ -118,10 +125,11 @@ class TorchFile:
                 try:
                     head.append(reader.read())
                 except PickleError:
-                    head.append(None)
-                at = reader.end
-                if head[0] != _MAGIC:
+                    if head:
+                        raise
+                if head[:1] != [_MAGIC]:
                     raise PickleError("it does not begin as a file of PyTorch does")
+                at = reader.end
             if head[1] != _LEGACY_VERSION:
                 raise PickleError(f"its format is of version {head[1]}")
             if not (isinstance(head[2], dict) and head[2].get("little_endian", True)):
@@ -132,7 +140,9 @@ class TorchFile:
             keys = keys_reader.read()
             at = keys_reader.end
             counts = {storage.key: storage for storage in _storages(found)}
-            for key in keys if isinstance(keys, list) else []:
+            if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+                raise PickleError("its list of storages is damaged")
+            for key in keys:
                 count = int.from_bytes(data[at : at + 8], "little")
                 item = ITEM_BYTES[counts[key].dtype] if key in counts else 4
                 self._places[str(key)] = (at + 8, at + 8 + count * item)
@@ -143,6 +153,7 @@ class TorchFile:
 
     def _check_views(self) -> None:
         """Refuse tensors that reach beyond their storage: a few bytes could claim any amount of memory."""
+        total = 0
         for name, weight in self.weights.items():
             begin, end = self._places.get(weight.storage.key, (0, -1))
             have = (end - begin) // ITEM_BYTES[weight.dtype]
@@ -151,9 +162,18 @@ class TorchFile:
             empty = 0 in weight.shape
             if not sizes_fit or weight.offset < 0 or (not empty and last >= have) or prod(weight.shape) > max(have, 1):
                 raise PickleError(f"{name} claims {list(weight.shape)} numbers, and its storage has {max(have, 0)}")
+            total += prod(weight.shape) * ITEM_BYTES[weight.dtype]
+            if total > 4 * self.path.stat().st_size + _SPARE:  # tensors may share numbers, but not as many as that
+                raise PickleError("its tensors claim many times the bytes that it has")
 
     def contents(self) -> Iterator[tuple[str, Weight, bytes]]:
         """Every weight with its bytes, little-endian, the last dimension running fastest."""
+        try:
+            yield from self._contents()
+        except _FAULTS as error:
+            raise DetectError(f"{self.path} is damaged: {error}", hint="fetch the model again") from None
+
+    def _contents(self) -> Iterator[tuple[str, Weight, bytes]]:
         if self._zipped:
             with zipfile.ZipFile(self.path) as archive:
                 for name, weight in self.weights.items():
@@ -197,22 +217,24 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *more: Any) -> 
     return Weight(storage, int(offset), tuple(int(size) for size in shape), tuple(int(step) for step in strides))
 
 
-def _collected(found: Any) -> dict[str, Weight]:
+def _collected(found: Any, depth: int = 0) -> dict[str, Weight]:
     """Weights by name: of a dictionary, of a checkpoint that holds one, or of a module with the modules in it."""
     if isinstance(found, dict):
         own = {str(name): value for name, value in found.items() if isinstance(value, Weight)}
         if own:
             return own
         for key in _WRAPPERS:
-            if key in found and (inner := _collected(found[key])):
+            if depth < len(_WRAPPERS) and key in found and (inner := _collected(found[key], depth + 1)):
                 return inner
         return {}
-    return dict(_of_module(found, "", 0)) if isinstance(found, Inert) else {}
+    return dict(_of_module(found, "", [])) if isinstance(found, Inert) else {}
 
 
-def _of_module(module: Inert, prefix: str, depth: int) -> Iterator[tuple[str, Weight]]:
-    if depth > _DEEPEST:
-        raise PickleError(f"its modules are nested more than {_DEEPEST} deep")
+def _of_module(module: Inert, prefix: str, seen: list[Inert]) -> Iterator[tuple[str, Weight]]:
+    """Weights of a module and of those in it, of which `seen` have been gone through."""
+    seen.append(module)
+    if prefix.count(".") > _DEEPEST or len(seen) > _MOST_MODULES:
+        raise PickleError(f"its modules are nested more than {_DEEPEST} deep, or are more than {_MOST_MODULES}")
     state = module.state if isinstance(module.state, dict) else {}
     for part in ("_parameters", "_buffers"):
         rows = state.get(part)
@@ -222,7 +244,7 @@ def _of_module(module: Inert, prefix: str, depth: int) -> Iterator[tuple[str, We
     below = state.get("_modules")
     for name, value in below.items() if isinstance(below, dict) else ():
         if isinstance(value, Inert):
-            yield from _of_module(value, f"{prefix}{name}.", depth + 1)
+            yield from _of_module(value, f"{prefix}{name}.", seen)
 
 
 def _storages(found: Any) -> list[Storage]:
@@ -250,6 +272,8 @@ def _storages(found: Any) -> list[Storage]:
 def _bytes_of(weight: Weight, storage: bytes) -> bytes:
     """The numbers of a view, one after the other."""
     item = ITEM_BYTES[weight.dtype]
+    if 0 in weight.shape:
+        return b""
     if _is_plain(weight):
         return storage[weight.offset * item : (weight.offset + prod(weight.shape)) * item]
     view = memoryview(storage)

@@ -133,7 +133,7 @@ def _filled(recipe: Recipe, word: str) -> str:
     """A text of a step with its placeholders filled in."""
     try:
         return word.format_map({"folder": str(recipe.folder), **recipe.values})
-    except (KeyError, ValueError, IndexError) as error:
+    except (AttributeError, KeyError, ValueError, IndexError) as error:
         raise ConfigError(
             f"{recipe.entry}: {word!r} has a placeholder that stands for nothing: {error}",
             hint=f"there are {', '.join(['folder', *recipe.values])}",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ck_repo.errors import NotFoundError, did_you_mean
+from ck_repo.errors import ConfigError, NotFoundError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,14 @@ class Profile:
 
     def for_model(self, model: Mapping[str, Any]) -> Profile:
         """The profile with what a model's own description says over it."""
+        outputs = model.get("outputs") or {}
+        if not isinstance(outputs, Mapping) or not set(outputs) <= set(_OUTPUTS):
+            raise ConfigError(
+                f"the model's outputs are {outputs!r}, not names by {', '.join(_OUTPUTS)}",
+                hint="mend the package's meta.json, or register the file again with `ck detect`",
+            )
         own = {key: model[key] for key in _OWN if key in model}
-        return replace(self, **own, **(model.get("outputs") or {}))
+        return replace(self, **own, **outputs)
 
 
 _REFERENCE_FAULTS: dict[str, dict[str, Any]] = {
@@ -79,6 +85,7 @@ _REFERENCE_FAULTS: dict[str, dict[str, Any]] = {
     "coco-1200-pt": {"only_annotated": True},
 }
 # what a model's description may say otherwise than its profile
+_OUTPUTS = ("boxes", "scores", "classes", "count")
 _OWN = ("side", "scaling", "layout", "dtype", "box_order", "score_above", "classes_are", "class_offset")
 _TENSORFLOW = ("detection_boxes:0", "detection_scores:0", "detection_classes:0", "num_detections:0")
 _ROWS = (

@@ -199,7 +199,8 @@ def _uses(fields: Fields, entry: Entry) -> tuple[str, ...]:
     names = fields.texts("uses")
     root = entry.path.parent.parent.resolve()
     for name in names:
-        if not (root / name).resolve().is_relative_to(root):
+        path = (root / name).resolve()
+        if not (path.is_relative_to(root) and path.exists()):
             raise fields.error("uses", name, "a file or folder of the repository")
     return names
 

@@ -190,12 +190,16 @@ class Resolver:
 
     def _is_there(self, variant: Variant) -> bool:
         if variant.component.python_package:
-            return _normal(variant.component.python_package) in self._have.python_packages
+            return self._in_venv(variant.component.python_package)
         uid = variant.component.entry.uid
         return any(
             meta.get("component", {}).get("uid") == uid and tuple(meta.get("variations", ())) == variant.chosen
             for meta in self._have.installed.values()
         )
+
+    def _in_venv(self, name: str) -> bool:
+        """Whether the venv has a Python package, or will have it for a need that was met before."""
+        return _normal(name) in self._have.python_packages or _normal(name) in self._python_ranges
 
     def _why_first(self, first: Variant, other: Variant) -> str:
         reasons = ("it is installed already", "its priority is higher", "it is the plainer match", "its name sorts first")
@@ -204,10 +208,11 @@ class Resolver:
 
     def _python(self, variant: Variant, version: str, need: str, asker: str, passed: tuple[tuple[str, str], ...]) -> Choice:
         name = variant.component.python_package
-        clashing = [row for row in variant.component.python_excludes if _normal(row) in self._have.python_packages]
+        clashing = [row for row in variant.component.python_excludes if self._in_venv(row)]
         if clashing:
             raise ConflictError(
-                f"{name} and {clashing[0]} cannot be in one venv, as they have the same files, and the venv has {clashing[0]}",
+                f"{name} and {clashing[0]} cannot be in one venv, as they have the same files; {clashing[0]} is in the venv, "
+                "or something else needs it",
                 hint="make another venv for it: `ck create venv:NAME --template=…`, and name it with --venv=NAME",
             )
         ranges = self._python_ranges.setdefault(_normal(name), [])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ck_repo.detect.gpu import has_cuda
 from ck_repo.errors import RunError
 from ck_repo.install.installer import Installer
 from ck_repo.mlperf.rules import mlperf_conf, user_conf
@@ -60,6 +61,11 @@ def execute(
         raise RunError(
             f"{program.path} is another repository's program, and is not run unasked",
             hint=f"read it, then allow it with --trust; ours is {default_repository_alias()}:{program.cid}",
+        )
+    if plan.options.device == "cuda" and not has_cuda():
+        raise RunError(
+            "there is no GPU of NVIDIA here, or its driver is not loaded: --device=cuda has nothing to run on",
+            hint="use --device=cpu; `nvidia-smi` tells what the driver sees",
         )
     begun = time.time()
     recording = Recording(repositories, repository, name)  # first: a name that is taken is told before the work

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ck_repo.detect.gpu import has_cuda
 from ck_repo.detect.python_packages import entry_points
 from ck_repo.detect.survey import survey
-from ck_repo.errors import ConfigError, RunError, UsageError, did_you_mean
+from ck_repo.errors import ConfigError, UsageError, did_you_mean
 from ck_repo.mlperf.backends import RUNS, USUAL
 from ck_repo.mlperf.profiles import PROFILES, Profile, profile
 from ck_repo.resolve.component import Component, read_component
@@ -53,11 +52,6 @@ class RunPlan:
 def prepare(repositories: Repositories, program_entry: Entry, options: RunOptions) -> RunPlan:
     """Resolve a run."""
     program = read_component(program_entry)
-    if options.device == "cuda" and not has_cuda():
-        raise RunError(
-            "there is no GPU of NVIDIA here, or its driver is not loaded: --device=cuda has nothing to run on",
-            hint="use --device=cpu; `nvidia-smi` tells what the driver sees",
-        )
     name = chosen_name(options.venv)
     venv = find_venv(repositories, name)
     if venv:
@@ -81,15 +75,16 @@ def prepare(repositories: Repositories, program_entry: Entry, options: RunOption
     chosen = profile(str(model["profile"]))
     backend = options.backend or str(model.get("backend") or USUAL.get(str(model.get("format", "")), ""))
     _check_backend(program, backend, venv)
-    if backend in RUNS:
-        weights = resolver.in_format(weights, RUNS[backend], f"the backend {backend}")
     if options.dataset:
         added[DATASET] = [*added.get(DATASET, []), *options.dataset.split(",")]
     elif DATASET not in added and model.get("dataset"):
         added[DATASET] = str(model["dataset"]).split(",")
     others = [row for row in program.deps if row.key != WEIGHTS]
     needs = resolver.with_options(backend=backend, device=options.device)
-    choices = {**needs.dependencies(others, program_entry.cid, added=added), WEIGHTS: weights}
+    choices = needs.dependencies(others, program_entry.cid, added=added)  # its framework first: conversions then take the same
+    if backend in RUNS:
+        weights = needs.in_format(weights, RUNS[backend], f"the backend {backend}")
+    choices[WEIGHTS] = weights
     return RunPlan(program, options, venv, venv_plan, choices, weights.section("model") or model, chosen, backend)
 
 

@@ -69,12 +69,12 @@ class ModuleIndex:
         """Close the file."""
         self._database.close()
 
-    def with_tags(self, query: TagQuery) -> list[str]:
-        """Names of the folders whose entries match, sorted."""
+    def with_tags(self, query: TagQuery, *, variations: bool = False) -> list[str]:
+        """Names of the folders whose entries match, sorted; with `variations` those too that match in one of theirs."""
         if query.required:
             tags = sorted(query.required)
             each = "SELECT folder FROM tag WHERE tag IN (?, ?)"
-            wanted = [name for tag in tags for name in (tag, _POSSIBLE + tag)]
+            wanted = [name for tag in tags for name in (tag, _POSSIBLE + tag if variations else tag)]
             rows = set(self._column(" INTERSECT ".join([each] * len(tags)), *wanted))
         else:
             rows = set(self._column("SELECT folder FROM entry WHERE problem IS NULL"))
@@ -203,10 +203,9 @@ def change_times(folder: str, names: Sequence[str]) -> array[int]:
 def _times(folder: str, names: Sequence[str]) -> array[int]:
     stat, times = os.stat, array("q")
     sure = time.time_ns() - _TICK_NS
-    try:  # names are looked up from the folder: a tenth faster than from the root
+    base = None
+    with suppress(OSError):  # names are looked up from the folder where it can be opened: a tenth faster than from the root
         base = os.open(folder, os.O_RDONLY) if os.stat in os.supports_dir_fd else None
-    except OSError:
-        return array("q", [_ABSENT] * len(names))
     prefix = "" if base is not None else f"{folder}/"
     try:
         for name in names:

@@ -24,7 +24,14 @@ def module_names(repositories: Repositories) -> list[str]:
 
 
 def find(
-    repositories: Repositories, module: str, pattern: str = "", *, repository: str = "", tags: str = "", text: str = ""
+    repositories: Repositories,
+    module: str,
+    pattern: str = "",
+    *,
+    repository: str = "",
+    tags: str = "",
+    text: str = "",
+    variations: bool = False,
 ) -> list[Entry]:
     """Entries of a module that match.
 
@@ -40,13 +47,15 @@ def find(
         ``a,b,-c``: with a and b, without c.
     text
         What the name or a tag has to contain.
+    variations
+        Whether the tags of a package's variations count, too.
     """
     query = TagQuery.parse(tags)
     found: list[Entry] = []
     for row in _chosen(repositories, repository):
         modules = [name for name in row.modules() if fnmatchcase(name, module or "*")] if is_pattern(module) else [module]
         for name in modules:
-            found += _in_module(row, name, pattern, query, text)
+            found += _in_module(row, name, pattern, query, text, variations)
     return found
 
 
@@ -56,14 +65,14 @@ def _chosen(repositories: Repositories, pattern: str) -> list[Repository]:
     return [repositories.get(pattern)]
 
 
-def _in_module(row: Repository, module: str, pattern: str, query: TagQuery, text: str) -> list[Entry]:
+def _in_module(row: Repository, module: str, pattern: str, query: TagQuery, text: str, variations: bool) -> list[Entry]:
     folder = row.module_folder(module)
     if not folder.is_dir():
         return []
     if query.required or query.excluded or text:
         index = ModuleIndex(folder)
         try:
-            names = index.with_tags(query)
+            names = index.with_tags(query, variations=variations)
             if text:
                 names = sorted(set(names) & set(index.containing(text)))
             for problem in index.problems():

@@ -121,7 +121,7 @@ def test_packages_and_env_commands(shared_ck: Ck) -> None:
         (("--scenario=offine",), 2, "did you mean offline"),
         (("--modle=demo",), 16, "did you mean --mode or --model"),
         (("--backend=onnx",), 2, "onnxruntime"),
-        (("--device=cuda", "--mode=accuracy"), 7, "CPUExecutionProvider"),
+        (("--device=cuda", "--mode=accuracy"), 7, "--device=cuda has nothing to run on"),
         (("--env.CK_LODGEN_MODE=x",), 16, "CK_LOADGEN_MODE"),
     ],
 )

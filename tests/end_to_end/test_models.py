@@ -118,7 +118,8 @@ def test_cuda_where_there_is_none(real: Ck) -> None:
 def test_a_format_to_which_no_conversion_leads(real: Ck) -> None:
     answer = real.json("run", "program:object-detection", "--model=depth.075,fp32", "--backend=tflite")
     assert answer["return"] == 16
-    assert "no conversion leads to tflite" in answer["error"]
+    assert "no conversion leads to tflite, which the backend tflite asked for" in answer["error"]
+    assert "it can be converted to openvino, safetensors, tensorflow" in answer["error"]
 
 
 @pytest.mark.parametrize("part", ["side.300,using-opencv,full", "side.1200,using-opencv,first.20"])

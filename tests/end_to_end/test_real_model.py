@@ -82,12 +82,6 @@ def test_other_frameworks_give_the_same_answer(
         assert share_of_equal(ours, theirs) > 0.995
 
 
-def test_a_backend_that_cannot_read_the_model_is_told(registered: Ck) -> None:
-    answer = registered.json("run", "program:object-detection", "--model=depth.075,fp32", "--backend=tflite")
-    assert answer["return"] == 2
-    assert "is a model for onnxruntime and openvino, not for tflite" in answer["error"]
-
-
 def test_registered_model_that_changes_or_goes_is_told(registered: Ck, data: Path, tmp_path: Path) -> None:
     copy = tmp_path / "mine.onnx"
     copy.write_bytes((data / "models/ssd_mobilenet_v1_075_fp32.onnx").read_bytes())

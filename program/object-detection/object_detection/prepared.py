@@ -113,9 +113,10 @@ def _write_resized(paths: Sequence[Path], side: int, library: str, output: Path)
     report = Throttle("pre-processing", len(paths), "images")
     array = np.lib.format.open_memmap(output / ARRAY, mode="w+", dtype=np.uint8, shape=(len(paths), side, side, 3))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for index, image in enumerate(pool.map(make, paths)):
-            array[index] = image
-            report(index + 1)
+        for first in range(0, len(paths), _AT_ONCE):
+            for index, image in enumerate(pool.map(make, paths[first : first + _AT_ONCE]), first):
+                array[index] = image
+                report(index + 1)
     array.flush()
     return ARRAY
 

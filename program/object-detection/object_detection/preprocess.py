@@ -29,8 +29,8 @@ def decode(path: Path) -> npt.NDArray[np.uint8]:
         raise HarnessError(f"{path} is empty", "fetch the data set again")
     # OpenCV pads a JPEG that was cut short with grey and says nothing
     # (the mark is looked for behind the last scan: a thumbnail among the metadata has one of its own)
-    pixels = max(content.rfind(b"\xff\xda"), len(content) - _TAIL, 0)
-    if content[:2] == b"\xff\xd8" and b"\xff\xd9" not in content[pixels:]:
+    scan = max(content.rfind(b"\xff\xda"), len(content) - _TAIL, 0)
+    if content[:2] == b"\xff\xd8" and b"\xff\xd9" not in content[scan:]:
         raise HarnessError(f"{path} is cut short: its end mark is missing", "fetch the data set again")
     image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     if image is None:

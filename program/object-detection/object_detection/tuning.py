@@ -66,6 +66,7 @@ def fastest(
     rates: dict[Layout, float] = {}
     best: tuple[float, Layout, Sequence[Worker]] | None = None
     for sessions, threads in dict.fromkeys((row.sessions, row.threads) for row in layouts):
+        team: Sequence[Worker] = ()  # let go of the last one first: only it and the best are in memory at once
         team = make(sessions, threads)
         rows = [row for row in layouts if (row.sessions, row.threads) == (sessions, threads)]
         rates |= _rates(team, rows, samples, len(rates), len(layouts))

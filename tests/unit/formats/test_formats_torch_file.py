@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import struct
+import zipfile
 from pathlib import Path
 
 import pytest
 from torch_pickles import call, legacy, module, name, number, row, table, tensor, text, zipped
 
 from ck_repo.errors import DetectError
+from ck_repo.formats.pickled import Reader
 from ck_repo.formats.safetensors_file import write_safetensors
 from ck_repo.formats.torch_file import TorchFile
 
@@ -144,3 +147,63 @@ def test_weights_go_into_a_file_that_safetensors_reads(tmp_path: Path) -> None:
     assert found["w"].dtype == numpy.float32
     assert found["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
     assert found["n"].tolist() == [7, 8]
+
+
+def shared_modules(depth: int) -> bytes:
+    """A module that holds another twice, which holds another twice, and so on: 2^depth names out of a few hundred bytes."""
+    body = module({"w": tensor("0", [6])}) + b"q\x00"
+    for step in range(1, depth):
+        before = b"h" + bytes([step - 1])
+        body += b"0" + module({}, {"a": before, "b": before}) + b"q" + bytes([step])
+    return body
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (shared_modules(40), "are more than"),
+        (b"}q\x01" + text("state_dict") + b"h\x01s", "holds no weights"),
+        (table({"w": tensor("0", [6]).replace(number(0), b"G\x7f\xf0" + bytes(6), 1)}), "is damaged"),  # an infinite offset
+        (name("a", "B") + number(5) + b"\x81", "makes an object"),
+        (name("torch", "f") + number(5) + b"R", r"calls torch\.f with int"),
+    ],
+)
+def test_a_hostile_structure_is_an_error_like_any_other(tmp_path: Path, body: bytes, why: str) -> None:
+    with pytest.raises(DetectError, match=why):
+        TorchFile(written(tmp_path / "x.pytorch", legacy(body, {"0": ONE})))
+
+
+def test_many_names_on_one_storage_do_not_fill_the_disk(tmp_path: Path) -> None:
+    body = table({f"w{row}": tensor("0", [300_000]) for row in range(40)})
+    with pytest.raises(DetectError, match="many times the bytes"):
+        TorchFile(written(tmp_path / "x.pytorch", legacy(body, {"0": bytes(1_200_000)})))
+
+
+def test_a_tensor_without_numbers_is_read_at_once(tmp_path: Path) -> None:
+    body = table({"none": tensor("0", [1 << 61, 0], count=6), "w": tensor("0", [6])})
+    file = TorchFile(written(tmp_path / "x.pytorch", legacy(body, {"0": ONE})))
+    assert {key: raw for key, _, raw in file.contents()} == {"none": b"", "w": ONE}
+
+
+def test_an_archive_that_could_swell_is_refused(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02" + table({"w": tensor("0", [1 << 20])}) + b".")
+        archive.writestr("archive/data/0", bytes(4 << 20))
+    with pytest.raises(DetectError, match="is compressed or encrypted"):
+        TorchFile(written(tmp_path / "x.pytorch", content.getvalue()))
+
+
+def test_a_flipped_bit_is_told_when_the_weights_are_taken(tmp_path: Path) -> None:
+    content = bytearray(zipped(table({"w": tensor("0", [6])}), {"0": ONE}))
+    content[content.index(ONE) + 5] ^= 1
+    file = TorchFile(written(tmp_path / "x.pytorch", bytes(content)))
+    with pytest.raises(DetectError, match=r"x\.pytorch is damaged: Bad CRC"):
+        list(file.contents())
+
+
+def test_a_thousand_copies_of_a_long_list_are_not_made() -> None:
+    many = b"](" + b"K\x01" * 200_000 + b"eq\x00"
+    again = b"".join(call(name("builtins", "list"), b"h\x00") + b"0" for _ in range(2000))
+    found = Reader(b"\x80\x02" + many + again + b".").read()
+    assert len(found) == 200_000

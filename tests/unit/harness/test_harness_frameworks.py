@@ -21,7 +21,6 @@ ort = pytest.importorskip("onnxruntime")
 for name in ("cv2", "onnx", "safetensors", "torch", "tensorflow"):
     pytest.importorskip(name)
 
-from conftest import PROGRAM  # noqa: E402
 from object_detection.backends import framework  # noqa: E402
 from object_detection.errors import HarnessError  # noqa: E402
 from object_detection.preprocess import model_input  # noqa: E402
@@ -29,6 +28,7 @@ from object_detection.spec import Model  # noqa: E402
 
 from ck_repo.mlperf.profiles import profile  # noqa: E402
 
+PROGRAM = Path(__file__).resolve().parents[3] / "program" / "object-detection"
 IMAGES = 6  # of the 79: the whole set is run end to end
 
 
@@ -298,3 +298,52 @@ def test_backends_for_the_cpu_alone_refuse_another_device(backend: str) -> None:
             framework(backend, "cuda")
     except HarnessError as error:
         pytest.skip(error.what)
+
+
+def scaled(folder: Path, *nodes: Any) -> Path:
+    """A graph whose image goes through some nodes to a convolution."""
+    onnx = pytest.importorskip("onnx")
+    numbers = {"c": 1 / 127.5, "one": 1, "minus": -1, "half": 127.5}
+    rows = [onnx.numpy_helper.from_array(np.float32(value), name) for name, value in numbers.items()]
+    rows.append(onnx.numpy_helper.from_array(np.zeros((1, 3, 1, 1), np.float32), "kernel"))
+    chain = []
+    before = "image"
+    for number, (operation, *inputs) in enumerate(nodes):
+        chain.append(onnx.helper.make_node(operation, [before if name == "x" else name for name in inputs], [f"v{number}"]))
+        before = f"v{number}"
+    chain.append(onnx.helper.make_node("Conv", [before, "kernel"], ["out"]))
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        chain, "g", [value("image", 1, [1, 3, 8, 8])], [value("out", 1, [1, 1, 8, 8])], rows
+    )  # fmt: skip
+    onnx.save(onnx.helper.make_model(graph), str(folder / "g.onnx"))
+    return folder / "g.onnx"
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [("Mul", "x", "c"), ("Sub", "x", "one")],
+        [("Mul", "c", "x"), ("Sub", "x", "one")],
+        [("Sub", "x", "half"), ("Div", "x", "half")],
+        [("Mul", "x", "c"), ("Add", "minus", "x")],
+    ],
+)
+def test_the_image_s_scaling_is_read_however_it_is_written(tmp_path: Path, nodes: Any) -> None:
+    from object_detection.convert.onnx_to_safetensors import Graph, _input_scaling
+
+    found = _input_scaling(Graph(scaled(tmp_path, *nodes)), "g")
+    assert (found["input_offset"], found["input_scale"]) == pytest.approx((127.5, 1 / 127.5))
+
+
+def test_an_image_that_is_not_scaled_says_nothing(tmp_path: Path) -> None:
+    from object_detection.convert.onnx_to_safetensors import Graph, _input_scaling
+
+    assert _input_scaling(Graph(scaled(tmp_path)), "g") == {}
+
+
+def test_what_is_no_scaling_is_not_guessed_at(tmp_path: Path) -> None:
+    from object_detection.convert.onnx_to_safetensors import Graph, _input_scaling
+
+    with pytest.raises(HarnessError, match="how it scales the image cannot be told, as Relu takes"):
+        _input_scaling(Graph(scaled(tmp_path, ("Mul", "x", "c"), ("Relu", "x"))), "g")

@@ -25,7 +25,7 @@ def mobilenet(arrays: Arrays, metadata: Mapping[str, str]) -> dict[str, Any]:
     The input takes bytes, whatever the source took: the scaling is a part of the graph, as in the published one.
     """
     images = tf.compat.v1.placeholder(tf.uint8, [None, _SIDE, _SIDE, 3], name="image_tensor")
-    offset = float(metadata.get("input_offset", 127.5))
+    offset = float(metadata.get("input_offset", 127.5))  # a source without a scaling of its own takes -1 to 1
     scale = float(metadata.get("input_scale", 1 / 127.5))
     values = (tf.cast(images, tf.float32) - offset) * scale
     scores, offsets = _heads(values, arrays)

@@ -46,18 +46,30 @@ class Graph:
         parts = [self.constant(each) for each in node.input]
         if parts[0] is None or parts[1] is None:
             return None
-        zero = parts[2] if len(parts) > 2 and parts[2] is not None else np.int32(0)
-        return np.asarray((parts[0].astype(np.int64) - zero.astype(np.int64)) * parts[1].astype(np.float64), dtype=np.float32)
+        shape = [1] * parts[0].ndim
+        if parts[1].size > 1:  # a scale for each channel
+            axis = next((row.i for row in node.attribute if row.name == "axis"), 1)
+            shape[axis] = parts[1].size
+        scale = parts[1].astype(np.float64).reshape(shape)
+        zero = parts[2].astype(np.int64).reshape(shape) if len(parts) > 2 and parts[2] is not None else 0
+        return np.asarray((parts[0].astype(np.int64) - zero) * scale, dtype=np.float32)
 
     def range_after(self, name: str) -> Array | None:
-        """Step and zero of the QuantizeLinear that takes a value, directly or behind a Clip."""
-        for node in self._takers.get(name, []):
+        """Step and zero (of 0 to 255) of the QuantizeLinear that takes a value, directly or behind a Clip."""
+        for node in self.takers(name):
             if node.op_type == "QuantizeLinear":
-                scale, zero = self.constant(node.input[1]), self.constant(node.input[2])
-                return None if scale is None or zero is None else np.array([float(scale), float(zero)], dtype=np.float32)
+                scale = self.constant(node.input[1])
+                zero = self.constant(node.input[2]) if len(node.input) > 2 else np.uint8(0)
+                if scale is None or zero is None or scale.size != 1 or zero.dtype not in (np.uint8, np.int8):
+                    raise HarnessError(f"{node.name or name} rounds in a way that is not known: only 8 bits with one scale are")
+                return np.array([float(scale), float(zero) + (128 if zero.dtype == np.int8 else 0)], dtype=np.float32)
             if node.op_type == "Clip":
                 return self.range_after(node.output[0])
         return None
+
+    def takers(self, name: str) -> list[onnx.NodeProto]:
+        """The nodes that take a value."""
+        return self._takers.get(name, [])
 
     def all(self, operation: str) -> Iterator[onnx.NodeProto]:
         """The nodes of an operation."""
@@ -89,8 +101,9 @@ def convert(task: Task) -> None:
         if rounded is not None:
             arrays["scores.range"] = rounded
     arrays["anchors"] = _anchors(graph)
-    offset, scale = _input_scaling(graph)
-    weights.save(task.output, arrays, SSD_MOBILENET, input_offset=offset, input_scale=scale, **_selection(graph, task.source))
+    settings = {**_input_scaling(graph, task.source), **_selection(graph, task.source)}
+    weights.save(task.output, arrays, SSD_MOBILENET, **settings)
+    task.tell(max_batch=None)
 
 
 def _anchors(graph: Graph) -> Array:
@@ -117,29 +130,48 @@ def _dequantized(graph: Graph, name: str, values: Array) -> Array:
     raise HarnessError(f"the anchors {name} are rounded, and nothing tells by what")
 
 
-def _input_scaling(graph: Graph) -> tuple[float, float]:
-    """Offset and scale by which the graph turns an image's bytes into the network's input."""
-    offset, scale = 0.0, 1.0
+def _input_scaling(graph: Graph, source: Path) -> dict[str, float]:
+    """Offset and scale by which the graph turns an image into the network's input; none where it takes it as it is.
+
+    Raises
+    ------
+    HarnessError
+        If something stands between the image and the first convolution that is no scaling.
+    """
+    scale, shift = 1.0, 0.0  # of scale × image + shift
     name = graph.graph.input[0].name
-    for node in graph.graph.node:  # in the order in which they are computed
-        if node.input[0] != name:
-            continue
-        if node.op_type in ("Cast", "Transpose"):
-            name = node.output[0]
-        elif node.op_type in ("Sub", "Mul", "DequantizeLinear"):
-            values = [graph.constant(each) for each in node.input[1:]]
-            if values[0] is None or values[0].size != 1:
-                break
-            name = node.output[0]
-            if node.op_type == "Sub":
-                offset += float(values[0]) / scale
-            else:
-                if node.op_type == "DequantizeLinear" and len(values) > 1 and values[1] is not None:
-                    offset += float(values[1])
-                scale *= float(values[0])
-        else:
-            break
-    return offset, scale
+    while True:
+        nodes = [node for node in graph.takers(name) if node.op_type != "Shape"]
+        node = nodes[0] if len(nodes) == 1 else None
+        if node is not None and node.op_type in ("Conv", "Pad", "QuantizeLinear"):
+            plain = (scale, shift) == (1.0, 0.0)
+            return {} if plain else {"input_offset": -shift / scale, "input_scale": scale}
+        step = _scaling_step(graph, node, name) if node is not None else None
+        if node is None or step is None:
+            taker = node.op_type if node else "more than one node"
+            raise HarnessError(f"{source}: how it scales the image cannot be told, as {taker} takes {name}")
+        scale, shift = scale * step[0], shift * step[0] + step[1]
+        name = node.output[0]
+
+
+def _scaling_step(graph: Graph, node: onnx.NodeProto, name: str) -> tuple[float, float] | None:
+    """What a node multiplies a value by and adds to it; None if it does something else."""
+    if node.op_type in ("Cast", "Transpose", "Identity"):
+        return 1.0, 0.0
+    others = [graph.constant(each) for each in node.input if each != name]
+    if not others or any(row is None or row.size != 1 for row in others):
+        return None
+    numbers = [float(row.reshape(-1)[0]) for row in others if row is not None]
+    first = node.input[0] == name
+    steps = {
+        "Add": (1.0, numbers[0]),
+        "Sub": (1.0, -numbers[0]) if first else (-1.0, numbers[0]),
+        "Mul": (numbers[0], 0.0),
+        "DequantizeLinear": (numbers[0], -numbers[0] * (numbers[1] if len(numbers) > 1 else 0.0)),
+    }
+    if node.op_type == "Div" and first and numbers[0]:
+        return 1 / numbers[0], 0.0
+    return steps.get(node.op_type)
 
 
 def _selection(graph: Graph, source: Path) -> dict[str, object]:

@@ -18,6 +18,7 @@ from object_detection.convert import weights
 from object_detection.convert.graph_mobilenet import ANCHORS
 from object_detection.convert.mobilenet_names import bias_name, check_complete, layer_of, range_name
 from object_detection.convert.task import Task, main
+from object_detection.errors import HarnessError
 from object_detection.models.architectures import SSD_MOBILENET
 
 Array = npt.NDArray[Any]
@@ -116,6 +117,8 @@ def _follow(graph: Graph, value: tf.Tensor) -> tuple[Array, Array, Array | None]
             bias = bias - others[0]
         elif taker.type == "Mul" and others[0] is not None:
             scale, bias = scale * others[0], bias * others[0]
+        elif taker.type.startswith("FakeQuant") and (taker.get_attr("num_bits") != 8 or taker.get_attr("narrow_range")):
+            raise HarnessError(f"{taker.name} rounds in a way that is not known: only 256 steps are")
         elif taker.type == "FakeQuantWithMinMaxVars":
             low, high = float(others[0]), float(others[1])  # type: ignore[arg-type]
             return scale, bias, _steps(low, high)
@@ -129,7 +132,7 @@ def _follow(graph: Graph, value: tf.Tensor) -> tuple[Array, Array, Array | None]
 def _steps(low: float, high: float) -> Array:
     """Step and zero of 256 values between two bounds, moved so that one of them is zero, as TensorFlow does."""
     step = (high - low) / 255
-    return np.array([step, round(-low / step)], dtype=np.float32)
+    return np.array([step, min(max(round(-low / step), 0), 255)], dtype=np.float32)
 
 
 def _named(graph: Graph, name: str) -> Array | None:
