@@ -5,6 +5,7 @@ from __future__ import annotations
 from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, action, table_lines
 from ck_repo.actions.entry import matching, row_of
 from ck_repo.actions.request import Request
+from ck_repo.errors import CKError
 
 ACTIONS: Actions = {}
 
@@ -15,6 +16,11 @@ def ls(request: Request) -> Answer:
     from ck_repo.venv.template import read_template
 
     entries = matching(request, needed=bool(request.entry))
-    rows = [read_template(entry) for entry in entries]
-    table = [(row.name, row.python, row.description) for row in rows]
+    table = []
+    for entry in entries:
+        try:
+            row = read_template(entry)
+            table.append((row.name, row.python, row.description))
+        except CKError as error:  # one that is not finished does not hide the others
+            table.append((entry.alias, "?", error.what))
     return Answer({"lst": [row_of(entry) for entry in entries]}, table_lines(("template", "Python", "description"), table))

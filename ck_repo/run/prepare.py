@@ -85,7 +85,18 @@ def prepare(repositories: Repositories, program_entry: Entry, options: RunOption
     if backend in RUNS:
         weights = needs.in_format(weights, RUNS[backend], f"the backend {backend}")
     choices[WEIGHTS] = weights
+    _check_prepared(choices[DATASET], chosen.for_model(model))
     return RunPlan(program, options, venv, venv_plan, choices, weights.section("model") or model, chosen, backend)
+
+
+def _check_prepared(dataset: Choice, interface: Profile) -> None:
+    """Refuse a data set that holds rounded bytes for a model that takes floats, before either is fetched."""
+    if {"preprocessed", "side.300"} <= dataset.tags and interface.scaling != "none":
+        raise UsageError(
+            f"the data set {dataset.label} holds images of 300 × 300 bytes, and the model takes {interface.dtype} of pixels "
+            "that are not rounded",
+            hint="take --dataset=preprocessed,side.1200, which holds the images themselves, or the set that it was made from",
+        )
 
 
 def _check_backend(program: Component, backend: str, venv: Venv | None) -> None:

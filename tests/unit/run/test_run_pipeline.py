@@ -241,3 +241,15 @@ def test_known_faults_of_the_reference_reach_the_harness(bench: Bench) -> None:
     assert [row["model"]["score_above"] for row in specs] == [0.05, 0.5]
     assert [row["model"]["classes_are"] for row in specs] == ["contiguous", "category"]
     assert [row["reference_faults"] for row in specs] == [False, True]
+
+
+def test_rounded_bytes_for_a_model_that_takes_floats_are_refused_before_anything_is_made(bench: Bench) -> None:
+    bench.copied(
+        "ready", "a.json", tags=["dataset", "preprocessed", "side.300"], dataset={"images": ".", "annotations": "a.json"}
+    )
+    model = {"profile": "coco-300-pt", "backend": "toy", "input": "image"}
+    bench.copied("float-model", "l.txt", tags=["model", "floats"], model=model)
+    assert bench.plan(dataset="preprocessed").choices["dataset"].label == "ready"
+    with pytest.raises(UsageError, match="300 × 300 bytes, and the model takes float32") as caught:
+        bench.plan(model="floats", dataset="preprocessed")
+    assert "side.1200" in caught.value.hint

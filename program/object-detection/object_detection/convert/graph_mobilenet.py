@@ -11,12 +11,16 @@ import tensorflow as tf
 from object_detection.convert.mobilenet_names import BACKBONE, EXTRAS, bias_name, range_name
 from object_detection.convert.weights import Arrays
 from object_detection.models.anchors import MOBILENET_KINDS, mobilenet_anchors
+from object_detection.models.architectures import (
+    MOBILENET_CODER,
+    MOBILENET_FEATURES,
+    MOBILENET_RULE,
+    MOBILENET_STRIDE_2,
+)
 
 _SIDE = 300
-_STRIDE_2 = (2, 4, 6, 12)
-_FEATURES = (11, 13)
+_ROWS = 100  # of the published graph's outputs
 ANCHORS = "anchors"  # the node by which a conversion back finds them
-_CODER = np.array([10.0, 10.0, 5.0, 5.0], dtype=np.float32)
 
 
 def mobilenet(arrays: Arrays, metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -30,17 +34,17 @@ def mobilenet(arrays: Arrays, metadata: Mapping[str, str]) -> dict[str, Any]:
     values = (tf.cast(images, tf.float32) - offset) * scale
     scores, offsets = _heads(values, arrays)
     anchors = tf.constant(arrays.get("anchors", mobilenet_anchors()).astype(np.float32), name=ANCHORS)
-    boxes = _decoded(offsets / _CODER, anchors)
+    boxes = _decoded(offsets / np.array(MOBILENET_CODER, dtype=np.float32), anchors)
     confidences = tf.sigmoid(scores[..., 1:], name="Postprocessor/convert_scores")
     confidences = _rounded(confidences, arrays, "scores.range")
-    total = min(int(metadata.get("total", 100)), 100)  # as many rows as the published graph has
+    total = min(int(metadata.get("total", _ROWS)), _ROWS)
     found = tf.image.combined_non_max_suppression(
         boxes[:, :, None],
         confidences,
         max_output_size_per_class=total,
         max_total_size=total,
-        iou_threshold=float(metadata.get("iou", 0.6)),
-        score_threshold=float(metadata.get("score_above", 0.3)),
+        iou_threshold=float(metadata.get("iou", MOBILENET_RULE.iou)),
+        score_threshold=float(metadata.get("score_above", MOBILENET_RULE.score_above)),
         clip_boxes=False,
     )
     tf.identity(found[0], name="detection_boxes")
@@ -65,11 +69,11 @@ def _heads(values: tf.Tensor, arrays: Arrays) -> tuple[tf.Tensor, tf.Tensor]:
     values = _layer(values, arrays, "backbone.0.0", BACKBONE + "Conv2d_0", stride=2)
     features = []
     for block in range(1, 14):
-        stride = 2 if block in _STRIDE_2 else 1
+        stride = 2 if block in MOBILENET_STRIDE_2 else 1
         name = f"{BACKBONE}Conv2d_{block}_"
         values = _layer(values, arrays, f"backbone.{block}.depthwise", f"{name}depthwise", stride=stride)
         values = _layer(values, arrays, f"backbone.{block}.pointwise", f"{name}pointwise")
-        if block in _FEATURES:
+        if block in MOBILENET_FEATURES:
             features.append(values)
     for extra in range(4):
         for part, stride in ((0, 1), (2, 2)):

@@ -10,13 +10,16 @@ import tensorflow as tf
 
 from object_detection.convert.weights import Arrays
 from object_detection.models.anchors import resnet34_anchors
+from object_detection.models.architectures import (
+    RESNET34_ADDITIONAL,
+    RESNET34_CODER,
+    RESNET34_HEAD_STRIDE,
+    RESNET34_RULE,
+)
 
 _SIDE = 1200
 _EPSILON = 1e-5  # of the batch normalisations, as PyTorch's
 _STAGES = (("model.layer1.4", 3, 1), ("model.layer1.5", 4, 2), ("model.layer2.0", 6, 1))  # name, blocks, stride of the first
-_ADDITIONAL = ((2, 1), (2, 1), (2, 1), (2, 0), (1, 0))  # stride and padding of the 3 × 3 convolution
-_HEAD_STRIDE = 3
-_CANDIDATES = 200  # of a class, that are looked at
 
 
 def resnet34(arrays: Arrays, metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -27,19 +30,19 @@ def resnet34(arrays: Arrays, metadata: Mapping[str, str]) -> dict[str, Any]:
     tf.identity(scores, name="raw_scores")
     tf.identity(offsets, name="raw_offsets")
     anchors = resnet34_anchors()
-    centre = offsets[..., :2] * 0.1 * anchors[:, 2:] + anchors[:, :2]
-    half = tf.exp(offsets[..., 2:] * 0.2) * (anchors[:, 2:] / 2)
+    centre = offsets[..., :2] * RESNET34_CODER[0] * anchors[:, 2:] + anchors[:, :2]
+    half = tf.exp(offsets[..., 2:] * RESNET34_CODER[1]) * (anchors[:, 2:] / 2)
     near, far = (centre - half)[..., ::-1], (centre + half)[..., ::-1]  # y before x
     confidences = tf.nn.softmax(scores)[..., 1:]
-    least = tf.math.top_k(tf.transpose(confidences, [0, 2, 1]), _CANDIDATES).values[..., -1]  # of a class's candidates
-    confidences = tf.where(confidences >= least[:, None], confidences, 0.0)
+    candidates = tf.math.top_k(tf.transpose(confidences, [0, 2, 1]), RESNET34_RULE.candidates).values  # of each class
+    confidences = tf.where(confidences >= candidates[:, None, :, -1], confidences, 0.0)
     found = tf.image.combined_non_max_suppression(
         tf.concat([near, far], -1)[:, :, None],
         confidences,
-        max_output_size_per_class=200,
-        max_total_size=200,
-        iou_threshold=float(metadata.get("iou", 0.5)),
-        score_threshold=float(metadata.get("score_above", 0.05)),
+        max_output_size_per_class=RESNET34_RULE.total,
+        max_total_size=RESNET34_RULE.total,
+        iou_threshold=float(metadata.get("iou", RESNET34_RULE.iou)),
+        score_threshold=float(metadata.get("score_above", RESNET34_RULE.score_above)),
         clip_boxes=False,
     )
     tf.identity(found[0], name="detection_bboxes")
@@ -99,7 +102,7 @@ class _Network:
     def heads(self, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """(batch, 15130, classes) before the softmax, and (batch, 15130, 4)."""
         features = [self._backbone(values)]
-        for number, (stride, padding) in enumerate(_ADDITIONAL):
+        for number, (_, _, stride, padding) in enumerate(RESNET34_ADDITIONAL):
             name = f"additional_blocks.{number}"
             inner = tf.nn.relu(self._conv(features[-1], f"{name}.0", 1, 0))
             features.append(tf.nn.relu(self._conv(inner, f"{name}.2", stride, padding)))
@@ -110,7 +113,7 @@ class _Network:
         per_box = 4 if head == "loc" else self._arrays["conf.0.bias"].shape[0] // 4
         rows = []
         for number, feature in enumerate(features):
-            found = self._conv(feature, f"{head}.{number}", _HEAD_STRIDE, 1)
+            found = self._conv(feature, f"{head}.{number}", RESNET34_HEAD_STRIDE, 1)
             count = int(np.prod([int(size) for size in found.shape[1:]])) // per_box
             rows.append(tf.reshape(found, [-1, per_box, count]))
         return tf.transpose(tf.concat(rows, 2), [0, 2, 1])

@@ -15,8 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from object_detection.convert.task import Task, main
+from object_detection.models.architectures import Rule
 from object_detection.models.load import Network, load_network
-from object_detection.models.nms import Rule
 from object_detection.models.ssd_mobilenet import SSDMobileNet
 
 FILE = "model.onnx"

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from object_detection.errors import HarnessError
-from object_detection.models import ssd_mobilenet, ssd_resnet34
-from object_detection.models.architectures import FIRST_WEIGHT, SSD_RESNET34, architecture_of
+from object_detection.models import ssd_mobilenet
+from object_detection.models.architectures import FIRST_WEIGHT, RESNET34_RULE, SSD_RESNET34, Rule, architecture_of
 from object_detection.models.fuse import fuse
-from object_detection.models.nms import Rule
 from object_detection.models.ssd_mobilenet import Rounding, SSDMobileNet
 from object_detection.models.ssd_resnet34 import SSDResNet34
 
@@ -50,7 +49,7 @@ def build(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], source: ob
     """The network, its parameters not yet set, that fits the weights."""
     architecture = architecture_of(tensors, metadata, source)
     if architecture == SSD_RESNET34:
-        network: Network = SSDResNet34(rule=_rule(metadata, ssd_resnet34.RULE))
+        network: Network = SSDResNet34(rule=_rule(metadata, RESNET34_RULE))
     else:
         usual = ssd_mobilenet.Settings()
         settings = ssd_mobilenet.Settings(

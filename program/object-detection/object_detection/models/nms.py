@@ -7,37 +7,13 @@ more box each time, and in practice everything within a few rounds; so the resul
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
+from object_detection.models.architectures import Rule
+
 _FIRST = 4  # candidates that are looked at first, for each detection that is wanted
 _SMALL = 32  # classes with this many candidates or fewer share one padded block; the others get blocks of their own
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How detections are selected.
-
-    Attributes
-    ----------
-    score_above
-        Candidates have more than this.
-    iou
-        Of two boxes of a class that overlap by more, the one with the lower score goes; with `from_iou` by as much already.
-    candidates, total
-        The most candidates of a class that are looked at, and detections of an image that are kept: the best ones.
-    epsilon
-        Added to the union's area.
-    """
-
-    score_above: float
-    iou: float
-    candidates: int
-    total: int
-    epsilon: float = 0.0
-    from_iou: bool = False
 
 
 def detect(boxes: Tensor, scores: Tensor, rule: Rule) -> tuple[Tensor, Tensor, Tensor]:

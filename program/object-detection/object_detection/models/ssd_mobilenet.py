@@ -17,16 +17,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from object_detection.models.anchors import MOBILENET_KINDS, mobilenet_anchors
-from object_detection.models.nms import Rule, detect
+from object_detection.models.architectures import (
+    MOBILENET_CODER,
+    MOBILENET_FEATURES,
+    MOBILENET_RULE,
+    MOBILENET_STRIDE_2,
+    Rule,
+)
+from object_detection.models.nms import detect
 
 _WIDTHS = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
-_STRIDE_2 = (2, 4, 6, 12)  # blocks
-_FEATURES = (11, 13)  # blocks whose outputs have heads
 _EXTRAS = ((256, 512), (128, 256), (128, 256), (64, 128))
-_CODER = (10.0, 10.0, 5.0, 5.0)  # of the offsets of y, x, height, width
-
-
-RULE = Rule(score_above=0.3, iou=0.6, candidates=1917, total=1917, epsilon=1e-5)  # of the reference's PyTorch model
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Settings:
         The network takes (x - offset) × scale of what it is given.
     """
 
-    rule: Rule = RULE
+    rule: Rule = MOBILENET_RULE
     input_offset: float = 0.0
     input_scale: float = 1.0
 
@@ -193,8 +194,8 @@ class SSDMobileNet(nn.Module):
 
         self.backbone = nn.ModuleList([_first(width(_WIDTHS[0]))])
         for number, (channels, out) in enumerate(pairwise(_WIDTHS), 1):
-            self.backbone.append(_block(width(channels), width(out), 2 if number in _STRIDE_2 else 1))
-        feeds = [width(_WIDTHS[number]) for number in _FEATURES]
+            self.backbone.append(_block(width(channels), width(out), 2 if number in MOBILENET_STRIDE_2 else 1))
+        feeds = [width(_WIDTHS[number]) for number in MOBILENET_FEATURES]
         self.extras = nn.ModuleList()
         for between, out in _EXTRAS:
             self.extras.append(_extra(feeds[-1], width(between), width(out)))
@@ -233,7 +234,7 @@ class SSDMobileNet(nn.Module):
         features = []
         for number, block in enumerate(self.backbone):
             values = block(values)
-            if number in _FEATURES:
+            if number in MOBILENET_FEATURES:
                 features.append(values)
         for extra in self.extras:
             values = extra(values)
@@ -244,8 +245,8 @@ class SSDMobileNet(nn.Module):
     def decode(self, offsets: Tensor) -> Tensor:
         """(batch, 1917, 4) offsets to corners ymin, xmin, ymax, xmax on a scale of 0 to 1."""
         anchors = cast(Tensor, self.anchors)
-        centre = offsets[..., :2] / _CODER[0] * anchors[:, 2:] + anchors[:, :2]
-        half = torch.exp(offsets[..., 2:] / _CODER[2]) * anchors[:, 2:] / 2
+        centre = offsets[..., :2] / MOBILENET_CODER[0] * anchors[:, 2:] + anchors[:, :2]
+        half = torch.exp(offsets[..., 2:] / MOBILENET_CODER[2]) * anchors[:, 2:] / 2
         return torch.cat([centre - half, centre + half], -1)
 
     def forward(self, images: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:

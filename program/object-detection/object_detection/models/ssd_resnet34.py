@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from object_detection.models.anchors import RESNET34_KINDS, resnet34_anchors
-from object_detection.models.nms import Rule, detect
-
-RULE = Rule(score_above=0.05, iou=0.5, candidates=200, total=200, from_iou=True)
-_SCALE_CENTRE, _SCALE_SIZE = 0.1, 0.2
-# of the additional blocks: channels between, channels out, stride and padding of the 3 × 3 convolution
-_ADDITIONAL = ((256, 512, 2, 1), (256, 512, 2, 1), (128, 256, 2, 1), (128, 256, 2, 0), (128, 256, 1, 0))
-_HEAD_STRIDE = 3
+from object_detection.models.architectures import (
+    RESNET34_ADDITIONAL,
+    RESNET34_CODER,
+    RESNET34_HEAD_STRIDE,
+    RESNET34_RULE,
+    Rule,
+)
+from object_detection.models.nms import detect
 
 
 class BasicBlock(nn.Module):
@@ -72,13 +73,13 @@ class SSDResNet34(nn.Module):
         The selection of detections.
     """
 
-    def __init__(self, classes: int = 81, rule: Rule = RULE) -> None:
+    def __init__(self, classes: int = 81, rule: Rule = RESNET34_RULE) -> None:
         super().__init__()
         self.classes, self.rule = classes, rule
         self.model = Backbone()
         feeds = [256]
         self.additional_blocks = nn.ModuleList()
-        for between, out, stride, padding in _ADDITIONAL:
+        for between, out, stride, padding in RESNET34_ADDITIONAL:
             self.additional_blocks.append(
                 nn.Sequential(
                     nn.Conv2d(feeds[-1], between, 1), nn.ReLU(), nn.Conv2d(between, out, 3, stride, padding), nn.ReLU()
@@ -88,7 +89,7 @@ class SSDResNet34(nn.Module):
 
         def heads(outputs: int) -> nn.ModuleList:
             rows = zip(feeds, RESNET34_KINDS, strict=True)
-            return nn.ModuleList(nn.Conv2d(channels, kinds * outputs, 3, _HEAD_STRIDE, 1) for channels, kinds in rows)
+            return nn.ModuleList(nn.Conv2d(channels, kinds * outputs, 3, RESNET34_HEAD_STRIDE, 1) for channels, kinds in rows)
 
         self.loc, self.conf = heads(4), heads(classes)
         self.register_buffer("anchors", torch.from_numpy(resnet34_anchors()), persistent=False)
@@ -119,8 +120,8 @@ class SSDResNet34(nn.Module):
     def decode(self, offsets: Tensor) -> Tensor:
         """(batch, 15130, 4) offsets to corners xmin, ymin, xmax, ymax on a scale of 0 to 1."""
         anchors = cast(Tensor, self.anchors)
-        centre = offsets[..., :2] * _SCALE_CENTRE * anchors[:, 2:] + anchors[:, :2]
-        half = torch.exp(offsets[..., 2:] * _SCALE_SIZE) * anchors[:, 2:] / 2
+        centre = offsets[..., :2] * RESNET34_CODER[0] * anchors[:, 2:] + anchors[:, :2]
+        half = torch.exp(offsets[..., 2:] * RESNET34_CODER[1]) * anchors[:, 2:] / 2
         return torch.cat([centre - half, centre + half], -1)
 
     def select(self, scores: Tensor, offsets: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
