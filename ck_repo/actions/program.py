@@ -75,7 +75,7 @@ def run_options(request: Request) -> RunOptions:
 def run(request: Request) -> Answer:
     """Run a benchmark."""
     from ck_repo.report.experiment_table import experiment_lines
-    from ck_repo.run.pipeline import execute
+    from ck_repo.run.pipeline import check_device, execute
     from ck_repo.run.prepare import prepare
     from ck_repo.store.repositories import Repositories
 
@@ -83,6 +83,7 @@ def run(request: Request) -> Answer:
         return explain_run(request)
     repositories = Repositories()
     options, program = run_options(request), one(request)
+    check_device(options)
     name = "" if request.text("record") in ("yes", "no") else request.text("record")  # CK's --record has no name
     repetitions = request.whole("repetitions") or 1
     files = tag_list(request.text("print_files"))

@@ -14,6 +14,7 @@ from ck_repo.mlperf.rules import mlperf_conf, user_conf
 from ck_repo.record.experiment import Recording
 from ck_repo.record.provenance import provenance
 from ck_repo.run.harness import run_harness
+from ck_repo.run.options import RunOptions
 from ck_repo.run.prepare import DATASET, WEIGHTS, RunPlan
 from ck_repo.run.spec import build_spec, rules_of
 from ck_repo.store.atomic import write_json, write_text
@@ -30,6 +31,15 @@ class RunRecord:
 
     experiment: Entry
     results: dict[str, Any]
+
+
+def check_device(options: RunOptions) -> None:
+    """Refuse a device that the machine does not have; a plan for another machine may name it."""
+    if options.device == "cuda" and not has_cuda():
+        raise RunError(
+            "there is no GPU of NVIDIA here, or its driver is not loaded: --device=cuda has nothing to run on",
+            hint="use --device=cpu; `nvidia-smi` tells what the driver sees",
+        )
 
 
 def execute(
@@ -61,11 +71,6 @@ def execute(
         raise RunError(
             f"{program.path} is another repository's program, and is not run unasked",
             hint=f"read it, then allow it with --trust; ours is {default_repository_alias()}:{program.cid}",
-        )
-    if plan.options.device == "cuda" and not has_cuda():
-        raise RunError(
-            "there is no GPU of NVIDIA here, or its driver is not loaded: --device=cuda has nothing to run on",
-            hint="use --device=cpu; `nvidia-smi` tells what the driver sees",
         )
     begun = time.time()
     recording = Recording(repositories, repository, name)  # first: a name that is taken is told before the work

@@ -12,7 +12,7 @@ import pytest
 from ck_repo.detect import gpu
 from ck_repo.errors import CKError, ConflictError, InstallError, RunError, UsageError
 from ck_repo.run.options import RunOptions
-from ck_repo.run.pipeline import RunRecord, execute
+from ck_repo.run.pipeline import RunRecord, check_device, execute
 from ck_repo.run.prepare import RunPlan, prepare
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
@@ -227,11 +227,12 @@ def test_a_gpu_is_asked_for_where_there_is_none(bench: Bench, monkeypatch: pytes
     monkeypatch.setattr(gpu, "DRIVER", tmp_path / "no-driver")
     monkeypatch.setattr(gpu, "DEVICES", tmp_path)
     with pytest.raises(RunError, match="--device=cuda has nothing to run on") as caught:
-        bench.run(device="cuda")
+        check_device(RunOptions(device="cuda"))
     assert "--device=cpu" in caught.value.hint
     assert bench.plan(device="cuda").options.device == "cuda"  # a plan may be made elsewhere
+    check_device(RunOptions(device="cpu"))
     (tmp_path / "nvidia0").touch()
-    assert bench.run(device="cuda").results["accuracy"]
+    check_device(RunOptions(device="cuda"))
 
 
 def test_known_faults_of_the_reference_reach_the_harness(bench: Bench) -> None:
