@@ -2,8 +2,8 @@
 
 On a shared machine the speed of one and the same session has phases that last for seconds. So the two take turns in short
 slices, each with sessions of its own, and the median of the ratios slice by slice counts: a phase meets both halves of a pair.
-The bare sessions are as many, with as many threads and as large a batch, as was fastest for them among the layouts that the
-harness tries. SCENARIO is singlestream or offline. Runs in the venv of the benchmark.
+The bare sessions are as many, with as many threads and as large a batch, as those of the harness; of ONNX Runtime as was fastest
+for them among the layouts that the harness tries. SCENARIO is singlestream or offline. Runs in the venv of the benchmark.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Harness:
     def __init__(self, spec: Spec, scenario: str, seconds: float) -> None:
         settings = replace(spec.loadgen, min_duration_ms=round(1000 * seconds))
         backend = framework(spec.model.backend, spec.device)
-        limit = backend.load(spec.model, spec.device, 0).max_batch
-        model = replace(spec.model, max_batch=limit)
+        self.limit = backend.load(spec.model, spec.device, 0).max_batch
+        model = replace(spec.model, max_batch=self.limit)
         # the spec is of a run that was told its layout, so that it was over soon: here it is chosen
         free = replace(spec, sessions=None, threads=None, batch_size=None)
         self._spec = spec = replace(free, loadgen=settings, scenario=scenario, modes=("performance",), model=model)
@@ -131,7 +131,8 @@ def main() -> None:
     images = np.stack([harness.library.batch([index])[0] for index in samples])
     harness.library.unload(samples)
     single = scenario == "singlestream"
-    alone = Bare(spec, images, harness.layout if single else best(spec, images, harness._spec.model.max_batch), seconds)
+    free = not single and spec.model.backend == "onnxruntime"
+    alone = Bare(spec, images, best(spec, images, harness.limit) if free else harness.layout, seconds)
     ours, bare = [], []
     for turn in range(pairs):
         halves = [
