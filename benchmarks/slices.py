@@ -2,8 +2,9 @@
 
 On a shared machine the speed of one and the same session has phases that last for seconds. So the two take turns in short
 slices, each with sessions of its own, and the median of the ratios slice by slice counts: a phase meets both halves of a pair.
-The bare sessions are as many, with as many threads and as large a batch, as those of the harness; of ONNX Runtime as was fastest
-for them among the layouts that the harness tries. SCENARIO is singlestream or offline. Runs in the venv of the benchmark.
+The bare sessions are as many, with as many threads and as large a batch, as those of the harness; of ONNX Runtime as was
+fastest for them among the layouts that the harness tries. SCENARIO is singlestream or offline. Runs in the venv of the
+benchmark.
 """
 
 from __future__ import annotations
