@@ -109,7 +109,10 @@ def find_interpreter(wanted: str, registered: Iterable[Path] = ()) -> Interprete
     if os.sep in wanted:
         return inspect_interpreter(Path(wanted).expanduser())
     if re.match(r"[A-Za-z]", wanted) and (path := shutil.which(wanted)):
-        return inspect_interpreter(Path(path))
+        named = ask(Path(path))
+        if named or not re.fullmatch(r"python\d+(\.\d+)?", wanted):
+            return named or inspect_interpreter(Path(path))
+        # a shim of a version that is not active does not answer: the version may be found elsewhere
     text = wanted.removeprefix("python")
     specifier = f"=={text}.*" if re.fullmatch(r"\d+(\.\d+)?", text) else f"=={text}" if text[:1].isdigit() else text
     rule = range_of(specifier, f"--python={wanted}")
