@@ -7,6 +7,8 @@ import os
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,6 +23,16 @@ class HarnessError(Exception):
         super().__init__(what)
         self.what = what
         self.hint = hint
+
+
+@contextmanager
+def told_as_a_command() -> Iterator[None]:
+    """Of a program that a recipe runs: what is to be told to the user goes to stderr, without a traceback."""
+    try:
+        yield
+    except HarnessError as error:
+        print("\n".join(part for part in (error.what, error.hint) if part), file=sys.stderr)
+        sys.exit(EXIT_STATUS)
 
 
 def fail(error: BaseException, folder: Path) -> NoReturn:

@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import shutil
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +21,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from object_detection.errors import EXIT_STATUS, HarnessError
+from object_detection.errors import HarnessError, told_as_a_command
 from object_detection.preprocess import finished, pixels, square
 from object_detection.progress import Throttle, say
 from object_detection.spec import Model, Preprocessed
@@ -144,12 +143,9 @@ def main() -> None:
     parser.add_argument("--library", required=True)
     parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
-    try:
-        images, annotations = given.base / given.dataset["images"], given.base / given.dataset["annotations"]
+    images, annotations = given.base / given.dataset["images"], given.base / given.dataset["annotations"]
+    with told_as_a_command():
         prepare(images, annotations, given.part, given.side, given.library, given.output)
-    except HarnessError as error:
-        print("\n".join(part for part in (error.what, error.hint) if part), file=sys.stderr)
-        sys.exit(EXIT_STATUS)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from object_detection.errors import EXIT_STATUS, HarnessError
+from object_detection.errors import told_as_a_command
 
 
 @dataclass(frozen=True)
@@ -44,11 +42,5 @@ def main(convert: Callable[[Task], None]) -> None:
     parser.add_argument("--model", type=json.loads, required=True)
     parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()
-    try:
+    with told_as_a_command():
         convert(Task(given.source, given.model, given.output))
-    except HarnessError as error:
-        print("\n".join(part for part in (error.what, error.hint) if part), file=sys.stderr)
-        sys.exit(EXIT_STATUS)
-    except Exception:
-        traceback.print_exc()
-        sys.exit(1)
