@@ -143,7 +143,9 @@ def main() -> None:
         for half in halves if turn % 2 else reversed(halves):
             half()
     ratios = [one / other for one, other in zip(ours, bare, strict=True)]
-    print(json.dumps({"ours": statistics.median(ours), "bare": statistics.median(bare), "ratio": statistics.median(ratios)}))
+    low, middle, high = statistics.quantiles(ratios, n=4) if pairs > 1 else ratios * 3
+    found = {"ours": statistics.median(ours), "bare": statistics.median(bare), "ratio": middle, "low": low, "high": high}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
