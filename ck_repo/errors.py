@@ -64,6 +64,10 @@ class DownloadError(CKError):
     code = 5
 
 
+class OfflineError(DownloadError):
+    """Something is not here, and the network is off limits."""
+
+
 class InstallError(CKError):
     """A component cannot be installed."""
 
@@ -86,6 +90,12 @@ class DetectError(CKError):
     """A file or folder is not what it is said to be."""
 
     code = 9
+
+
+class NotTheSameError(CKError):
+    """What was to be the same is not: a digest, an accuracy, an environment."""
+
+    code = 10
 
 
 class NotFoundError(CKError):

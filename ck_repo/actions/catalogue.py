@@ -18,6 +18,8 @@ _MODULES = {
     "env_templates": ("env_templates", "templates for environments (also venv.template)"),
     "program": ("program", "benchmarks: run, explain"),
     "experiment": ("experiment", "recorded runs: list, show, find"),
+    "submission": ("submission", "submission trees of round v1.0: import, reproduce"),
+    "result": ("result", "published figures: import, list"),
     "platform.os": ("platform_os", "the machine's operating system"),
 }
 # other words for an action, the same in every module
@@ -25,7 +27,7 @@ _SPELLINGS = {
     "list": "ls", "where": "find", "locate": "find", "cat": "load", "remove": "rm", "delete": "rm", "del": "rm", "copy": "cp",
     "move": "mv", "rename": "ren", "pack": "zip", "unpack": "unzip", "benchmark": "run",
 }  # fmt: skip
-_WITHOUT_ENTRIES = frozenset({"repo", "platform.os"})  # modules that are no folders of entries
+_WITHOUT_ENTRIES = frozenset({"repo", "submission", "platform.os"})  # modules that are no folders of entries
 _KERNEL = "kernel"
 _ENTRY = "entry"
 

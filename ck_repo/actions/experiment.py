@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, action, table_lines
-from ck_repo.actions.entry import matching, row_of
+from pathlib import Path
+from typing import Any
+
+from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, Option, action, table_lines
+from ck_repo.actions.entry import ARCHIVE, OVERWRITE, matching, one, row_of
+from ck_repo.actions.package import TRUST
 from ck_repo.actions.request import Request
-from ck_repo.errors import NotFoundError
+from ck_repo.errors import NotFoundError, NotTheSameError, UsageError
 from ck_repo.store.query import is_pattern
 
 ACTIONS: Actions = {}
@@ -51,3 +55,139 @@ def show(request: Request) -> Answer:
     for entry in chosen:
         lines += ["", *experiment_lines(entry.alias, entry.meta()), f"folder: {entry.path}"]
     return Answer({**row_of(chosen[0]), "dict": chosen[0].meta(), "lst": [row_of(entry) for entry in chosen]}, lines[1:])
+
+
+@action(
+    ACTIONS,
+    "replay",
+    "run an experiment again from its lock, and say whether it gave the same; exit status 10 if not",
+    example="ck replay experiment:mlperf-result1 --repetitions=5",
+    options=[
+        Option("repetitions", "how often performance is measured (default 1)", kind="whole", least=1),
+        Option("map-tolerance", "how much mAP may differ, of 0 to 1 (default 0.001)", kind="number", least=0),
+        Option("detections", "the least share of equal detections, of 0 to 1 (default 0.99)", kind="number", least=0),
+        Option("venv", "the venv to use as it is (default: one that the lock fits, else a new one)", value="NAME"),
+        Option("python", "the Python of a new venv (default: that of the lock)", value="VERSION"),
+        Option("record", "name of the new experiment", value="NAME", aliases=("record_uoa",)),
+        Option("record_repo", "the repository to record in (default local)", value="NAME"),
+        REPOSITORY,
+        TRUST,
+    ],
+)
+def replay(request: Request) -> Answer:
+    """Replay."""
+    from ck_repo.reproduce import replay as replaying
+    from ck_repo.reproduce.verdict import USUAL, Tolerances, verdict_lines
+    from ck_repo.store.repositories import Repositories
+
+    entry = one(request)
+    limit, share = request.number("map_tolerance"), request.number("detections")
+    done = replaying.replay(
+        Repositories(),
+        entry,
+        venv=request.text("venv"),
+        python=request.text("python"),
+        repetitions=request.whole("repetitions") or 1,
+        tolerances=Tolerances(USUAL.mAP if limit is None else limit, USUAL.share if share is None else share),
+        name=request.text("record"),
+        repository=request.text("record_repo"),
+        trust=request.flag("trust"),
+    )
+    verdict, first = done.verdict, done.records[0].experiment
+    runs = [
+        {"uid": row.experiment.uid, "alias": row.experiment.alias, "path": str(row.experiment.path)} for row in done.records
+    ]
+    data = {
+        "reproduced": verdict.reproduced, "verdict": verdict.as_data(), "parent": row_of(entry), "path": str(first.path),
+        "experiment": runs[0], "runs": runs, "results": done.records[0].results,
+    }  # fmt: skip
+    lines = [*verdict_lines(verdict), "", f"recorded: {first.path} (`ck compare {entry.cid} {first.cid}`)"]
+    if verdict.reproduced:
+        return Answer(data, lines)
+    return Answer({"error": f"not reproduced: {verdict.why}", **data}, lines, status=NotTheSameError.code)
+
+
+@action(
+    ACTIONS,
+    "compare",
+    "experiments side by side, the first is what the others are held against; or one beside published results",
+    example="ck compare experiment:mlperf-result1 experiment:mlperf-result2",
+    usage="ck compare experiment:A experiment:B … | ck compare experiment:A --published",
+    options=[
+        Option("published", "beside the published results of the same model and scenario", kind="flag"),
+        Option("all", "what is the same, too", kind="flag"),
+    ],
+    more_entries=True,
+)
+def compare(request: Request) -> Answer:
+    """Compare."""
+    from ck_repo.record.figures import figures
+    from ck_repo.reproduce.compare import beside_published, side_by_side
+    from ck_repo.store.repositories import Repositories
+    from ck_repo.store.search import load
+
+    repositories = Repositories()
+    entries = [one(request)]
+    entries += [load(repositories, "experiment", row.entry or row.module, row.repository) for row in request.more]
+    if request.flag("published"):
+        if len(entries) > 1:
+            raise UsageError("--published sets one experiment beside published results", hint="name one")
+        found = figures(entries[0].meta())
+        rows = beside_published(repositories, found)
+        table = [
+            (row.submitter, row.system, row.value_text, "-" if ratio is None else f"{ratio:.3g}", row.map_text, row.framework)
+            for row, ratio in rows
+        ]
+        own = f"{entries[0].alias}: {found.value:.6g} {found.unit}" if found.value else f"{entries[0].alias}: no performance"
+        own += "" if found.mAP is None else f", mAP {100 * found.mAP:.3f} %"
+        beside = [{**row.as_data(), "speed": ratio} for row, ratio in rows]
+        return Answer(
+            {**row_of(entries[0]), "published": beside},
+            [own, "", *table_lines(("submitter", "system", "result", "speed", "mAP", "framework"), table)],
+        )
+    if len(entries) < 2:
+        raise UsageError("compare with what?", hint="`ck compare experiment:A experiment:B`, or --published")
+    compared = side_by_side(entries)
+    shown = [row for row in compared if request.flag("all") or not row.same or row.name in ("model", "scenario", "mAP")]
+    left = "" if len(shown) == len(compared) else f"{len(compared) - len(shown)} more are the same; --all shows them"
+    lines = table_lines(("", *(entry.alias for entry in entries)), [(row.name, *row.values) for row in shown])
+    data: dict[str, Any] = {
+        "lst": [row_of(entry) for entry in entries],
+        "rows": {row.name: list(row.values) for row in compared},
+    }
+    return Answer(data, [*lines, *([left] if left else [])])
+
+
+@action(
+    ACTIONS,
+    "zip",
+    "pack experiments into a zip file: spec, results, logs, lock; with --artifacts the model and data set, too",
+    example="ck zip experiment:mlperf-result1 --artifacts",
+    options=[
+        TAGS,
+        REPOSITORY,
+        ARCHIVE,
+        OVERWRITE,
+        Option(
+            "artifacts",
+            "`yes`: models and data sets whose licence allows passing them on; `all`: every one, on your own account",
+            choices=("yes", "no", "all"),
+            value="yes",
+        ),
+    ],
+)
+def pack(request: Request) -> Answer:
+    """Pack experiments; what was left out is told."""
+    from ck_repo.reproduce.artifacts import pack_experiments
+    from ck_repo.store.repositories import Repositories
+
+    found = matching(request)
+    name = f"ck-experiment{'-' + found[0].alias if len(found) == 1 else ''}.zip"
+    output = Path(request.text("archive_name") or name).absolute()
+    wanted = request.text("artifacts") or "no"
+    overwrite = request.flag("overwrite")
+    files, left = pack_experiments(Repositories(), found, output, artifacts=wanted, overwrite=overwrite)
+    lines = [f"packed {len(found)} experiments, {files} files: {output}"]
+    lines += [f"left out: {what}; {why} (--artifacts=all takes it along)" for what, why in left]
+    data = {"path": str(output), "files": files, "lst": [row_of(entry) for entry in found]}
+    return Answer({**data, "left_out": [{"name": what, "why": why} for what, why in left]}, lines)

@@ -17,7 +17,7 @@ ACTIONS: Actions = {}
 )
 def detect(request: Request) -> Answer:
     """Describe the machine."""
-    from ck_repo.record.platform import describe_platform
+    from ck_repo.detect.platform import describe_platform
 
     found = describe_platform()
     return Answer({"platform": found}, [f"{key}: {value}" for key, value in found.items()])

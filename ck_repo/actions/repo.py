@@ -58,6 +58,25 @@ def pull(request: Request) -> Answer:
 
 @action(
     ACTIONS,
+    "push",
+    "commit everything in a repository and push it by git; what others pushed is merged first",
+    example="ck push repo:my-experiments --url=https://example.org/team/my-experiments.git",
+    options=[
+        Option("url", "where to, from now on; a repository that is not under git is put under it", value="URL"),
+        Option("message", "of the commit", value="TEXT"),
+    ],
+)
+def push(request: Request) -> Answer:
+    """Push a repository."""
+    if is_pattern(request.entry):
+        raise UsageError("push which repository?", hint="`ck push repo:NAME`; `ck ls repo` lists them")
+    row = Repositories().get(request.entry)
+    did = git.push(row, request.text("url"), request.text("message"))
+    return Answer({**row_of(row), "done": did, "commit": git.commit_of(row.path)}, [f"{row.alias}: {did}"])
+
+
+@action(
+    ACTIONS,
     "add",
     "a new repository, or one that is on disk already",
     example="ck add repo:my-experiments --quiet",

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
-from ck_repo.actions.entry import matching, row_of
+from ck_repo.actions.entry import OVERWRITE, matching, row_of
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
-from ck_repo.errors import CKError, NotFoundError
+from ck_repo.errors import CKError, ConflictError, NotFoundError, NotTheSameError, UsageError
+
+if TYPE_CHECKING:
+    from ck_repo.venv.environment import Venv
 
 ACTIONS: Actions = {}
 
@@ -21,6 +26,8 @@ ACTIONS: Actions = {}
     options=[
         Option("template", "the template (default mlperf-inference-1.0; `ck ls venv.template` lists them)", value="NAME"),
         Option("python", "the Python to use: 3.12, >=3.10,<3.13, or a path", value="VERSION"),
+        Option("lock", "make it as this lock file says, instead of from a template", value="FILE"),
+        Option("bundle", "make it from a bundle, without the network (`ck bundle venv`)", value="FILE"),
         Option("force", "make it anew if it exists", kind="flag"),
         DRY_RUN,
         TRUST,
@@ -28,6 +35,8 @@ ACTIONS: Actions = {}
 )
 def create(request: Request) -> Answer:
     """Make a venv."""
+    if request.text("lock") or request.text("bundle"):
+        return _recreate(request)
     from ck_repo.resolve import explain
     from ck_repo.store.repositories import Repositories
     from ck_repo.venv.create import create_venv, plan_venv
@@ -48,6 +57,124 @@ def create(request: Request) -> Answer:
     )
 
 
+def _recreate(request: Request) -> Answer:
+    """Make a venv from a lock or a bundle, and tell what could not be the same."""
+    from ck_repo.lock.lockfile import read_lock
+    from ck_repo.reproduce.bundle import create_from_bundle
+    from ck_repo.reproduce.recreate import interpreter_for, recreate, tell
+    from ck_repo.store.repositories import Repositories
+    from ck_repo.venv.environment import DEFAULT_NAME
+
+    if request.text("template") or (request.text("lock") and request.text("bundle")):
+        raise UsageError("--lock=, --bundle= and --template= each say what the venv is made of", hint="give one of them")
+    repositories, name = Repositories(), request.entry or DEFAULT_NAME
+    force, trust = request.flag("force"), request.flag("trust")
+    if request.flag("dry_run"):
+        raise UsageError("--dry-run is for templates; a lock file can be read", hint="it says each package and component")
+    if request.text("bundle"):
+        done = create_from_bundle(
+            repositories, name, Path(request.text("bundle")), request.text("python"), force=force, trust=trust
+        )
+    else:
+        lock = read_lock(Path(request.text("lock")))
+        done = recreate(repositories, name, lock, interpreter_for(lock, request.text("python")), force=force, trust=trust)
+    venv = done.venv
+    made = {"python": str(venv.python), "python_version": venv.version, "packages": venv.packages}
+    lines = [*tell(done.differences), f"venv:{venv.name} is ready, Python {venv.version}: `ck activate venv:{venv.name}`"]
+    return Answer({**row_of(venv.entry), **made, "differences": [row.as_data() for row in done.differences]}, lines)
+
+
+@action(
+    ACTIONS,
+    "lock",
+    "write down exactly what a venv is made of; what it is now is what `ck check venv` holds it against from then on",
+    example="ck lock venv:mlperf-inference --output=mlperf.lock.json",
+    options=[Option("output", "the file to write (default NAME.lock.json)", value="FILE"), OVERWRITE],
+)
+def lock(request: Request) -> Answer:
+    """Lock a venv: interpreter, packages, components, files, platform."""
+    from ck_repo.lock.lockfile import write_lock
+    from ck_repo.store.repositories import Repositories
+    from ck_repo.venv.locking import renew_lock
+
+    venv = _named(request)
+    path = Path(request.text("output") or f"{venv.name}.lock.json").expanduser().absolute()
+    if path.exists() and not request.flag("overwrite"):
+        raise ConflictError(f"{path} exists already", hint="give another name with --output=, or --overwrite")
+    made = renew_lock(Repositories(), venv)
+    write_lock(path, made)
+    return Answer(
+        {**row_of(venv.entry), "lock": str(path), "dict": made.as_data()},
+        [
+            f"locked venv:{venv.name}: Python {venv.version}, {len(made.packages)} packages, {len(made.components)} components",
+            f"{path}: `ck create venv:NAME --lock={path.name}` makes the same elsewhere",
+        ],
+    )
+
+
+@action(
+    ACTIONS,
+    "check",
+    "whether a venv is still what its lock says: packages, files, recipes; exit status 10 if not",
+    example="ck check venv:mlperf-inference",
+    options=[Option("lock", "hold it against this lock file (default: its own)", value="FILE")],
+)
+def check(request: Request) -> Answer:
+    """Find drift."""
+    from ck_repo.lock.lockfile import read_lock
+    from ck_repo.reproduce.check import drift
+    from ck_repo.store.repositories import Repositories
+    from ck_repo.venv.locking import read_venv_lock
+
+    venv, repositories = _named(request), Repositories()
+    held = read_lock(Path(request.text("lock"))) if request.text("lock") else read_venv_lock(repositories, venv)
+    found = drift(repositories, venv, held)
+    data = {**row_of(venv.entry), "drift": [row.as_data() for row in found]}
+    if not found:
+        return Answer(data, [f"venv:{venv.name} is what its lock of {held.made} says"])
+    text = f"venv:{venv.name} is no longer what its lock of {held.made} says"
+    hint = f"`ck create venv:{venv.name} --lock=… --force` makes it anew; `ck lock venv:{venv.name}` accepts it as it is"
+    return Answer(
+        {"error": text, **data, "hint": hint}, [f"{text}:", *(f"  {row}" for row in found), hint], status=NotTheSameError.code
+    )
+
+
+@action(
+    ACTIONS,
+    "bundle",
+    "everything for a machine without network, in one file: wheels, model, data set, recipes, lock",
+    example="ck bundle venv:mlperf-inference --output=bundle.zip",
+    options=[Option("output", "the file to write (default NAME.bundle.zip)", value="FILE"), OVERWRITE],
+)
+def bundle(request: Request) -> Answer:
+    """Gather a venv with all that was installed for it or run with it."""
+    from ck_repo.reproduce.bundle import make_bundle
+    from ck_repo.store.repositories import Repositories
+
+    venv = _named(request)
+    path = Path(request.text("output") or f"{venv.name}.bundle.zip").expanduser().absolute()
+    made = make_bundle(Repositories(), venv, path, overwrite=request.flag("overwrite"))
+    size = path.stat().st_size
+    return Answer(
+        {"path": str(path), "size": size, "files": made.files, "components": [row.label for row in made.lock.components]},
+        [
+            f"{path}: {size / 1e6:.0f} MB, {made.wheels} wheels, {', '.join(row.label for row in made.lock.components)}",
+            f"there: `ck create venv:NAME --bundle={path.name}`",
+        ],
+    )
+
+
+def _named(request: Request) -> Venv:
+    """The venv that a request names, else the active one, else the default."""
+    from ck_repo.store.repositories import LOCAL, Repositories
+    from ck_repo.store.search import load
+    from ck_repo.venv.environment import chosen_name, read_venv
+
+    venv = read_venv(load(Repositories(), "venv", chosen_name(request.entry), LOCAL))
+    venv.check()
+    return venv
+
+
 @action(
     ACTIONS,
     "activate",
@@ -61,13 +188,9 @@ def create(request: Request) -> Answer:
 )
 def activate(request: Request) -> Answer:
     """Enter a venv; the exit status is that of the shell or the command."""
-    from ck_repo.store.repositories import LOCAL, Repositories
-    from ck_repo.store.search import load
     from ck_repo.venv import activate as shells
-    from ck_repo.venv.environment import chosen_name, read_venv
 
-    venv = read_venv(load(Repositories(), "venv", chosen_name(request.entry), LOCAL))
-    venv.check()
+    venv = _named(request)
     shell = shells.user_shell(request.text("shell"))
     if request.flag("print") or (request.text("out") == "json" and not request.rest):
         lines = shells.shell_lines(venv, shell)

@@ -13,6 +13,7 @@ from ck_repo.errors import NotFoundError, UsageError, did_you_mean
 COMMON = (
     Option("out", "`json` prints exactly one JSON object on stdout", choices=("con", "json", "none"), value="json"),
     Option("quiet", "ask nothing, take the defaults", kind="flag"),
+    Option("offline", "do without the network, and say what is missing (also CK_OFFLINE=1)", kind="flag"),
     Option("debug", "show the traceback of an error", kind="flag"),
     Option("help", "show this help", kind="flag"),
 )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from io import TextIOWrapper
 
-from ck_repo import progress
+from ck_repo import network, progress
 from ck_repo.actions import catalogue
 from ck_repo.actions.declare import Action, Answer
 from ck_repo.actions.request import Request, Target
@@ -82,6 +82,8 @@ def run(words: grammar.Words) -> Answer:
 
         return Answer(lines=pages.of_action(module, action))
     request = _request(words, module, target, action, command)
+    if request.flag("offline"):
+        network.go_offline()
     if request.text("out") != "none":
         progress.send_to(console_sink())
     return action.run(request)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import configparser
+import csv
+import hashlib
 import os
 import re
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 _DIST_INFO = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)\.dist-info")
@@ -31,6 +36,84 @@ def python_packages(python: Path) -> dict[str, str]:
             if match and os.path.exists(os.path.join(row.path, "RECORD")):
                 found[re.sub(r"[-_.]+", "-", match["name"]).lower()] = match["version"]
     return dict(sorted(found.items()))
+
+
+@dataclass(frozen=True)
+class InstalledPackage:
+    """A Python package as it is in a venv.
+
+    Attributes
+    ----------
+    content
+        SHA-256 over the names, digests and sizes of the files that came in its wheel, as its RECORD lists them: the same
+        wheel has the same content in every venv, whatever installed it. What installers add (compiled files, scripts with the
+        venv's path, their own notes) does not count.
+    tags
+        For which Pythons and platforms its wheel is: ``cp311-cp311-manylinux_2_28_x86_64``.
+    """
+
+    name: str
+    version: str
+    content: str
+    tags: str
+
+
+_OF_INSTALLERS = frozenset({"INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json"})
+
+
+def installed_packages(python: Path) -> dict[str, InstalledPackage]:
+    """Every package of the venv of an interpreter, by its normalised name."""
+    folder = site_packages(python)
+    found = {}
+    for path in sorted(folder.glob("*.dist-info")) if folder else ():
+        match = _DIST_INFO.fullmatch(path.name)
+        if match and (path / "RECORD").is_file():
+            name = re.sub(r"[-_.]+", "-", match["name"]).lower()
+            digest = hashlib.sha256()
+            for row in sorted(_wheel_rows(path)):
+                digest.update(",".join(row).encode() + b"\n")
+            found[name] = InstalledPackage(name, match["version"], digest.hexdigest(), _wheel_tags(path / "WHEEL"))
+    return dict(sorted(found.items()))
+
+
+def _wheel_rows(info: Path) -> Iterator[tuple[str, str, str]]:
+    """Name, digest and size of each file of RECORD that was in the wheel."""
+    with open(info / "RECORD", encoding="utf-8", errors="replace", newline="") as file:
+        for row in csv.reader(file):
+            name, digest, size = (*row, "", "", "")[:3]
+            own = name.startswith(info.name + "/") and name.rpartition("/")[2] in _OF_INSTALLERS
+            if digest and not own and not name.endswith(".pyc") and not name.startswith(("../../../bin/", "../../Scripts/")):
+                yield name, digest, size
+
+
+def _wheel_tags(path: Path) -> str:
+    with suppress(OSError):
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return ".".join(sorted(line.removeprefix("Tag:").strip() for line in lines if line.startswith("Tag:")))
+    return ""
+
+
+def altered_files(python: Path, name: str) -> list[str]:
+    """Files of a package that are gone, or are not what its RECORD says."""
+    folder = site_packages(python)
+    altered = []
+    for info in folder.glob("*.dist-info") if folder else ():
+        match = _DIST_INFO.fullmatch(info.name)
+        if folder and match and re.sub(r"[-_.]+", "-", match["name"]).lower() == name:
+            altered += [row[0] for row in _wheel_rows(info) if _digest(folder / row[0]) != row[1]]
+    return altered
+
+
+def _digest(path: Path) -> str:
+    """As RECORD writes it: SHA-256 in base 64 for URLs, without padding."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return ""
+    return "sha256=" + base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
 
 
 def entry_points(python: Path, group: str) -> set[str]:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from ck_repo import progress
-from ck_repo.errors import DownloadError, StorageError
+from ck_repo.errors import DownloadError, NotTheSameError, StorageError
 from ck_repo.install.http import download
 from ck_repo.install.source import Source, pin, with_local_mirrors
 from ck_repo.store.atomic import storage_errors, write_text
@@ -68,6 +68,47 @@ def _fetch_into(source: Source, part: Path, wanted: Source) -> tuple[Path, str]:
             error.hint += f"\nthe file was pinned when it was first verified; to take another one, remove {_pin_of(wanted)}"
         raise
     return _keep(part, source)
+
+
+def adopt(path: Path, source: Source) -> Path:
+    """Take a file that came by another way than the network into the cache, so that no recipe has to fetch it.
+
+    Parameters
+    ----------
+    path
+        The file; it is copied.
+    source
+        What it stands for; its SHA-256 has to be known.
+
+    Raises
+    ------
+    NotTheSameError
+        If it is not that file.
+    """
+    if wrong := mismatch(path, source):
+        raise NotTheSameError(f"{path.name} is not {source.name}: {wrong}", hint="gather it again; it was altered or cut short")
+    final = _place(source.sha256)
+    if not final.exists():
+        beside = final.with_name(f".{final.name}.{os.getpid()}.new")
+        with storage_errors(f"writing {source.name}"):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, beside)
+            os.replace(beside, final)
+    if source.md5:
+        write_text(cache_root() / "md5" / source.md5, source.sha256 + "\n")
+    pin_to(source)
+    return final
+
+
+def pin_to(source: Source) -> None:
+    """From now on what is at the source's URL has to be the file of its SHA-256, if no recipe says otherwise."""
+    write_text(_pin_of(source), source.sha256 + "\n")
+
+
+def cached(sha256: str) -> Path | None:
+    """The file of that digest in the cache."""
+    path = _place(sha256)
+    return path if path.exists() else None
 
 
 def mismatch(path: Path, source: Source) -> str:

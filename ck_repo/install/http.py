@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from ck_repo import __version__, progress
 from ck_repo.errors import DownloadError, UsageError
 from ck_repo.install.pip_settings import pip_settings
+from ck_repo.network import is_offline, refuse_offline
 
 T = TypeVar("T")
 _BLOCK = 1 << 15  # bytes; what has come of a block is lost when the line is cut
@@ -64,6 +65,7 @@ def _session() -> Any:
 
 def get_json(urls: Sequence[str]) -> Any:
     """A JSON document from the first URL that gives one."""
+    refuse_offline(f"{urls[-1]} (what the publisher says of a file)")
     failures = []
     for url in urls:
         try:
@@ -105,11 +107,14 @@ def download(urls: Sequence[str], part: Path, size: int | None, title: str, veri
     Raises
     ------
     DownloadError
-        If no URL gives the right file; the message tells of each why not.
+        If no URL gives the right file; the message tells of each why not. OfflineError if the network is off limits.
     """
     failures = []
+    reachable = [url for url in urls if not is_offline() or urlsplit(url).scheme == "file"]
+    if not reachable:
+        refuse_offline(f"{title.removeprefix('fetching ')} ({urls[0]})")
     with progress.task(title, size, "B") as task:
-        for url in urls:
+        for url in reachable:
             try:
                 _verified(url, part, size, task, verify)
                 return

@@ -125,11 +125,7 @@ class Installer:
         assert choice.variant is not None
         component = choice.variant.component
         fields = component.fields(choice.variant.chosen)
-        files = {
-            path.relative_to(staging).as_posix(): of_file(path)
-            for path in sorted(staging.rglob("*"))
-            if path.is_file() and not path.is_symlink()
-        }
+        files = _files(staging)
         main = _main_file(component.entry.alias, fields.text("file"), list(files))
         meta: dict[str, Any] = {
             "name": component.name,
@@ -149,8 +145,7 @@ class Installer:
             "inputs": {key: below.key for key, below in choice.deps.items() if below.source != PYTHON},
             "path": str(folder),
             "file": str(folder / main) if main else "",
-            # of a data set, everything counts: it names the images that were pre-processed from it
-            "digest": files[main] if main and "dataset" not in fields and "dataset.json" not in files else of_value(files),
+            "digest": files[main] if _main_counts(main, files, "dataset" in fields) else of_value(files),
             "files": len(files),
             "tools": self._tools(choice),
             "downloads": recipe.downloads,
@@ -182,6 +177,31 @@ class Installer:
         if not known.exists() or read_json_object(known) != meta:
             create_entry(local, "env", uid, meta, uid=uid, name=str(meta["name"]), replace=True)
         return meta | {"uid": uid}
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """SHA-256 of every plain file that a recipe left, by name."""
+    return {
+        path.relative_to(folder).as_posix(): of_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink() and path != folder / _MANIFEST
+    }
+
+
+def _main_counts(main: str, files: Mapping[str, str], is_dataset: bool) -> bool:
+    """Whether the main file alone is what was installed; of a data set every file is: images are pre-processed from it."""
+    return bool(main) and not is_dataset and "dataset.json" not in files
+
+
+def content_of(meta: Mapping[str, Any]) -> str:
+    """The digest that an installed thing has now; what was recorded is its `digest`. Empty if it is gone."""
+    folder = Path(str(meta.get("path")))
+    main = Path(str(meta["file"])).relative_to(folder).as_posix() if meta.get("file") else ""
+    if not folder.is_dir() or (main and not (folder / main).exists()):
+        return ""
+    if main and "dataset" not in meta and not (folder / "dataset.json").exists():
+        return of_file(folder / main)
+    return of_value(_files(folder))
 
 
 def _main_file(alias: str, wanted: str, files: Sequence[str]) -> str:

@@ -14,46 +14,103 @@ from ck_repo import progress
 from ck_repo.child import last_lines
 from ck_repo.errors import InstallError
 from ck_repo.install.pip_settings import pip_settings, uv_environment
+from ck_repo.network import is_offline, refuse_offline
 from ck_repo.store.lock import locked
 
 
-def install_python_packages(python: Path, requirements: Sequence[str], log: Path) -> str:
+def install_python_packages(
+    python: Path, requirements: Sequence[str], log: Path, *, links: Path | None = None, deps: bool = True
+) -> str:
     """Install requirements into the venv of the interpreter `python`, all in one go.
+
+    Parameters
+    ----------
+    log
+        What the installers print is added to it.
+    links
+        A folder of wheels: only these are used then, and no network.
+    deps
+        Whether what they need in turn is installed as well.
 
     Returns
     -------
     str
         ``uv`` or ``pip``: what did it.
     """
-    title = f"installing {', '.join(requirements)}"
+    title = f"installing {_some(requirements)}"
+    common = [*(["--no-index", "--find-links", str(links)] if links else []), *([] if deps else ["--no-deps"])]
     with locked(log.with_name("install.lock"), title), progress.task(title) as task:
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "a", encoding="utf-8") as sink:
             uv = _uv()
             if uv:
-                command = [uv, "pip", "install", "--quiet", "--python", str(python), *requirements]
-                if not _run(command, os.environ | uv_environment(pip_settings()), sink, task):
+                command = [uv, "pip", "install", "--quiet", "--python", str(python), *_offline(links), *common, *requirements]
+                if not _run(command, _for_uv(), sink, task):
                     return "uv"
+            if not is_offline():
                 sink.write("uv could not; trying pip\n")
-            command = [
-                str(python),
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--no-input",
-                "--disable-pip-version-check",
-                *requirements,
-            ]
-            if not _run(command, dict(os.environ), sink, task):
-                return "pip"
+                pip = [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
+                if not _run([*pip, *common, *requirements], dict(os.environ), sink, task):
+                    return "pip"
+    if links is None:
+        refuse_offline(f"what is needed to install {_some(requirements)}")
     raise InstallError(
-        f"{', '.join(requirements)} cannot be installed for {python}",
+        f"{_some(requirements)} cannot be installed for {python}",
         tail=last_lines(log),
         log=log,
         hint="if a version does not exist for this Python, make the venv with another: `ck create venv:NAME --python=3.11`; "
         "without internet, point pip at your wheels (PIP_FIND_LINKS, PIP_INDEX_URL)",
     )
+
+
+def obtainable(python: Path, requirement: str) -> bool:
+    """Whether a requirement alone could be installed into the venv of an interpreter; nothing is installed."""
+    uv = _uv()
+    command = [uv, "pip", "install", "--dry-run", "--no-deps", "--python", str(python), *_offline(None), requirement]
+    return bool(uv) and not subprocess.run(command, env=_for_uv(), stdin=subprocess.DEVNULL, capture_output=True).returncode
+
+
+def collect_wheels(python: Path, requirements: Sequence[str], folder: Path, log: Path) -> None:
+    """Put the wheels of requirements into a folder, for the Python of a venv; what comes as source is built.
+
+    Raises
+    ------
+    InstallError
+        If one cannot be had.
+    """
+    refuse_offline(f"the wheels of {_some(requirements)}", "gather a bundle where there is network")
+    title = f"gathering {len(requirements)} wheels"
+    if not _pip(python, "wheel", ["--no-deps", "--wheel-dir", str(folder), *requirements], log, title):
+        raise InstallError(
+            f"not every wheel of {python} can be had", tail=last_lines(log),
+            hint="the version may be gone from the index: `ck check venv` and `ck create venv` tell which",
+        )  # fmt: skip
+
+
+def collect_wheel_for(python: Path, requirement: str, platforms: Sequence[str], folder: Path, log: Path) -> bool:
+    """Put the wheel of one requirement for certain platforms into a folder; False if there is none."""
+    wanted = [word for name in platforms for word in ("--platform", name)]
+    words = ["--no-deps", "--only-binary=:all:", *wanted, "--dest", str(folder), requirement]
+    return _pip(python, "download", words, log, f"gathering {requirement}")
+
+
+def _pip(python: Path, verb: str, words: Sequence[str], log: Path, title: str) -> bool:
+    with progress.task(title) as task, open(log, "a", encoding="utf-8") as sink:
+        command = [str(python), "-m", "pip", verb, "--quiet", "--no-input", "--disable-pip-version-check", *words]
+        return not _run(command, dict(os.environ), sink, task)
+
+
+def _some(requirements: Sequence[str]) -> str:
+    """Requirements for a message: all, or the first few of many."""
+    return ", ".join(requirements[:8]) + (f" and {len(requirements) - 8} more" if len(requirements) > 8 else "")
+
+
+def _offline(links: Path | None) -> list[str]:
+    return ["--offline"] if is_offline() or links else []
+
+
+def _for_uv() -> dict[str, str]:
+    return dict(os.environ) | uv_environment(pip_settings())
 
 
 def _uv() -> str:

@@ -65,7 +65,8 @@ def run_step(step: Fields, recipe: Recipe) -> None:
 def _download(step: Fields, recipe: Recipe) -> None:
     source = read_source(step)
     path, digest = fetch(source)
-    recipe.downloads.append({"urls": list(source.urls), "size": path.stat().st_size, "sha256": digest})
+    told = {"md5": source.md5} if source.md5 else {}
+    recipe.downloads.append({"urls": list(source.urls), "size": path.stat().st_size, "sha256": digest, **told})
     with storage_errors(f"writing {source.name}"):
         if step.flag("unpack"):
             with progress.task(f"unpacking {source.name}", unit="files") as task:

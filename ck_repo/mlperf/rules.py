@@ -11,7 +11,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ScenarioRules:
-    """What a round says of a scenario. Times in ms, percentile as 0–1; latency None where there is no bound."""
+    """What a round says of a scenario. Times in ms, percentile as 0–1; latency None where there is no bound.
+
+    Attributes
+    ----------
+    result_key, result_factor, result_digits, unit
+        Which value of the detail log is the result, what it is multiplied with to be in `unit`, and to how many decimals
+        the round publishes it.
+    """
 
     name: str
     percentile: float
@@ -19,6 +26,10 @@ class ScenarioRules:
     min_query_count: int
     target_latency_ms: float | None
     samples_per_query: int
+    result_key: str
+    result_factor: float
+    result_digits: int
+    unit: str
 
 
 @dataclass(frozen=True)
@@ -42,15 +53,34 @@ def _data() -> dict[str, Any]:
 def rules_for(benchmark: str) -> Rules:
     """The rules of round v1.0 for a benchmark."""
     data = _data()
-    scenarios = {
-        key: ScenarioRules(
-            row["name"], row["percentile"], row["min_duration_ms"], row["min_query_count"],
-            row["target_latency_ms"].get(benchmark), row["samples_per_query"],
-        )
-        for key, row in data["scenarios"].items()
-    }  # fmt: skip
+    scenarios = {key: _scenario(row, benchmark) for key, row in data["scenarios"].items()}
     sample_count = data["benchmarks"][benchmark]["performance_sample_count"]
     return Rules(data["round"], benchmark, dict(data["seeds"]), sample_count, data["loadgen"], scenarios)
+
+
+def _scenario(row: dict[str, Any], benchmark: str) -> ScenarioRules:
+    return ScenarioRules(
+        row["name"], row["percentile"], row["min_duration_ms"], row["min_query_count"],
+        row["target_latency_ms"].get(benchmark), row["samples_per_query"], row["result_key"], row["factor"],
+        row.get("digits", 9), row["unit"],
+    )  # fmt: skip
+
+
+def scenario_rules(name: str, benchmark: str = "") -> ScenarioRules | None:
+    """The rules of the scenario that is called so, in whatever case; None if there is none."""
+    row = _data()["scenarios"].get(name.lower())
+    return _scenario(row, benchmark) if row else None
+
+
+def fallback_map() -> float:
+    """By how much, relative, mAP may differ in TEST01 where the logged answers do not match bit by bit."""
+    return float(_data()["compliance"]["fallback_map"])
+
+
+def benchmark_called(model: str) -> str:
+    """The benchmark by any of its names (``ssd-small``, ``ssd-mobilenet`` …); empty if it is none of the round's."""
+    rows: dict[str, Any] = _data()["benchmarks"]
+    return next((name for name, row in rows.items() if model.lower() in row["names"]), "")
 
 
 def benchmark_of(model: dict[str, Any], side: int) -> str:

@@ -5,17 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ck_repo.record.figures import figures
+
+_TARGETS = ("target_qps", "target_latency_ns", "samples_per_query", "min_duration_ms", "min_query_count")
+
 
 def summary_line(meta: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
     """Model, scenario, mAP, performance and time of an experiment, for a list."""
-    results = meta.get("results") or {}
+    results, recorded = meta.get("results") or {}, str(meta.get("recorded", ""))
+    if "published" in meta:
+        return _published_line(meta, recorded)
     return (
         str(results.get("model", "?")),
         str(results.get("scenario", "?")),
         accuracy_text(results),
         performance_text(results),
-        str(meta.get("recorded", "")),
+        recorded,
     )
+
+
+def _published_line(meta: Mapping[str, Any], recorded: str) -> tuple[str, str, str, str, str]:
+    found = figures(meta)
+    value = "-" if found.value is None else f"{found.value:.6g} {found.unit}{'' if found.valid else ' (INVALID)'}"
+    return found.model, found.scenario, "-" if found.mAP is None else f"{found.mAP:.4f}", value, recorded
 
 
 def accuracy_text(results: Mapping[str, Any]) -> str:
@@ -45,15 +57,46 @@ def performance_text(results: Mapping[str, Any]) -> str:
 def experiment_lines(name: str, meta: Mapping[str, Any]) -> list[str]:
     """All that a person asks first of an experiment."""
     results = meta.get("results") or {}
-    rows = [
-        ("experiment", name),
-        ("recorded", str(meta.get("recorded", ""))),
-        *_subject_rows(meta, results),
-        *_figure_rows(results),
-        *_surroundings_rows(meta),
-    ]
+    rows = [("experiment", name), ("recorded", str(meta.get("recorded", "")))]
+    if "published" in meta:
+        rows += _published_rows(meta)
+    else:
+        rows += [*_subject_rows(meta, results), *_figure_rows(results), *_surroundings_rows(meta), *_replay_rows(meta)]
     width = max(len(key) for key, _ in rows)
     return [f"{key.ljust(width)}  {value}" for key, value in rows]
+
+
+def _published_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Of a submitted result: whose it is, what came out, on what, and what is missing."""
+    told, system = meta["published"], meta.get("system") or {}
+    model, scenario, accuracy, performance, _ = _published_line(meta, "")
+    settings = meta.get("settings") or {}
+    processor = f"{system.get('host_processors_per_node', '?')} × {system.get('host_processor_model_name', '?')}"
+    accelerator = f"{system.get('accelerators_per_node', '?')} × {system.get('accelerator_model_name', '?')}"
+    rows = [
+        (
+            "submitted",
+            f"{told['submitter']}, {told['division']}: {told['system']} ({told.get('system_type') or 'type not said'})",
+        ),
+        ("model", model),
+        ("scenario", f"{scenario}, LoadGen {settings.get('loadgen_version', '?')}"),
+        ("accuracy", f"mAP {accuracy}"),
+        ("performance", performance),
+        ("target", ", ".join(f"{key} {settings[key]}" for key in _TARGETS if key in settings)),
+        ("machine", f"{processor}; {accelerator}"),
+        ("framework", str(system.get("framework", "?"))),
+        ("compliance", ", ".join(f"{test} {verdict}" for test, verdict in (meta.get("compliance") or {}).items()) or "none"),
+    ]
+    return rows + [("note", str(text)) for text in meta.get("remarks", [])]
+
+
+def _replay_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Of a replay: what it is one of, and the verdict."""
+    if not meta.get("parent"):
+        return []
+    verdict = meta.get("verdict") or {}
+    outcome = [("verdict", ("" if verdict["reproduced"] else "NOT ") + f"REPRODUCED: {verdict['why']}")] if verdict else []
+    return [("replay of", str(meta["parent"].get("alias"))), *outcome]
 
 
 def _subject_rows(meta: Mapping[str, Any], results: Mapping[str, Any]) -> list[tuple[str, str]]:

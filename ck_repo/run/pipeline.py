@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ck_repo.detect.gpu import has_cuda
 from ck_repo.errors import RunError
 from ck_repo.install.installer import Installer
+from ck_repo.lock.collect import locked_components, locked_program, make_lock
+from ck_repo.lock.lockfile import NAME, write_lock
 from ck_repo.mlperf.rules import mlperf_conf, user_conf
 from ck_repo.record.experiment import Recording
 from ck_repo.record.provenance import provenance
@@ -23,6 +25,7 @@ from ck_repo.store.fields import Fields
 from ck_repo.store.folders import is_ours
 from ck_repo.store.repositories import Repositories, default_repository_alias
 from ck_repo.venv.create import create_venv
+from ck_repo.venv.locking import extend_lock, read_venv_lock
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ def execute(
     repository: str = "",
     tags: Sequence[str] = (),
     trust: bool = False,
+    more: Mapping[str, Any] | None = None,
 ) -> RunRecord:
     """Carry out a plan: make the venv, install, run the harness, record.
 
@@ -65,6 +69,8 @@ def execute(
         Further tags of the experiment.
     trust
         Let scripts of other repositories' recipes run.
+    more
+        Further keys of the experiment's meta.
     """
     program = plan.program.entry
     if not (trust or is_ours(program.path)):
@@ -78,18 +84,25 @@ def execute(
     if venv is None:
         assert plan.venv_plan is not None
         venv = create_venv(repositories, plan.venv_plan, trust=trust)
+    before = venv.packages
     installed = Installer(repositories, venv.python, trust=trust).install(plan.choices)
+    components = (*locked_components(repositories, installed), locked_program(plan.program))
+    extend_lock(repositories, venv, before, components)
     spec = build_spec(plan, installed)
     with recording.folder() as folder:
+        lock = make_lock(
+            repositories, venv.python, read_venv_lock(repositories, venv).template, components, plan.options.as_data()
+        )
+        write_lock(folder / NAME, lock)
         write_json(folder / "spec.json", spec)
         rules = rules_of(plan)
         for mode in spec["modes"]:
             write_text(folder / mode / "mlperf.conf", mlperf_conf(rules))
             write_text(folder / mode / "user.conf", user_conf(rules, plan.options.scenario, spec["loadgen"]))
-        before = time.time()
+        started = time.time()
         harness = Fields(program.meta(), program.path / ".cm/meta.json").needed("harness")
         results = run_harness(venv.python, program.path, harness, folder / "spec.json")
-        measured = time.time() - before
+        measured = time.time() - started
         meta = {
             "tags": _experiment_tags(plan, spec, tags),
             "program": {"alias": program.alias, "uid": program.uid, "digest": plan.program.digest},
@@ -99,13 +112,10 @@ def execute(
             "model": installed[WEIGHTS],
             "dataset": installed[DATASET],
             "seconds": {"all": round(time.time() - begun, 3), "harness": round(measured, 3)},
-            **provenance(repositories, venv, [program.repository, *_repositories_of(installed)]),
+            **provenance(venv, lock),
+            **(more or {}),
         }
         return RunRecord(recording.publish(folder, meta), results)
-
-
-def _repositories_of(installed: dict[str, dict[str, Any]]) -> list[str]:
-    return [str((meta.get("component") or {}).get("repository", "")) for meta in installed.values()]
 
 
 def _experiment_tags(plan: RunPlan, spec: dict[str, Any], more: Sequence[str]) -> list[str]:

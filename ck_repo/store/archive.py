@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ck_repo.errors import ConflictError, NotFoundError
@@ -22,8 +22,16 @@ from ck_repo.store.writing import module_folder, publish, refuse_taken_uid, stag
 _OF_THIS_MACHINE = frozenset({"venv", "env", "repo"})  # modules whose entries point into this machine's folders
 
 
-def pack_entries(entries: Sequence[Entry], output: Path, *, overwrite: bool = False) -> int:
-    """Pack entries into the zip file `output`; return how many files it holds."""
+def pack_entries(
+    entries: Sequence[Entry], output: Path, *, overwrite: bool = False, more: Mapping[str, Path] | None = None
+) -> int:
+    """Pack entries into the zip file `output`; return how many files it holds.
+
+    Parameters
+    ----------
+    more
+        Further files, by their names in the archive.
+    """
     if not entries:
         raise NotFoundError("nothing to pack: no entry matches")
     rows: dict[str, Path] = {}
@@ -43,7 +51,7 @@ def pack_entries(entries: Sequence[Entry], output: Path, *, overwrite: bool = Fa
         for path in (entry.path.parents[1] / ".cm").glob("alias-*"):
             if entry.module in (path.name.removeprefix("alias-a-"), path.read_text(encoding="utf-8").strip()):
                 rows[f".cm/{path.name}"] = path
-    return _pack(rows, output, overwrite)
+    return _pack({**rows, **(more or {})}, output, overwrite)
 
 
 def pack_repository(row: Repository, output: Path, *, overwrite: bool = False) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from ck_repo.errors import CKError, ConflictError, GitError, NotFoundError, StorageError, UsageError
+from ck_repo.network import refuse_offline
 from ck_repo.store.atomic import publish_folder, storage_errors
 from ck_repo.store.folders import default_repository_root, repos_root
 from ck_repo.store.lock import locked
@@ -19,6 +22,7 @@ _OF_ANOTHER_REPOSITORY = frozenset({
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX",
 })  # fmt: skip
+_PUSHES = 3
 _TIMEOUT = 1800  # s; a clone of a large repository over a slow line
 
 
@@ -152,6 +156,7 @@ def clone(url: str, alias: str, checkout: str = "") -> tuple[Repository, str]:
     if url.startswith("-"):
         raise UsageError(f"{url!r} is no URL")
     final = repos_root() / alias
+    _refuse_offline(url, alias)
     with locked(repos_root() / ".locks" / f"{alias}.lock", f"pulling {alias}"):
         if final.exists():
             raise ConflictError(
@@ -175,6 +180,100 @@ def clone(url: str, alias: str, checkout: str = "") -> tuple[Repository, str]:
     return read_repository(final), f"cloned at {commit_of(final)}"
 
 
+def _refuse_offline(url: str, alias: str) -> None:
+    """Refuse what would go over the network when that is off limits; a folder of this machine may be cloned."""
+    if not (url.startswith("file:") or Path(url).exists()):
+        refuse_offline(f"the repository {alias} at {url}", "bring it as a zip: `ck zip repo` there, `ck unzip repo` here")
+
+
+def push(row: Repository, url: str = "", message: str = "") -> str:
+    """Commit everything in a repository and push it; what others pushed meanwhile is merged first.
+
+    Each experiment has a folder and alias files of its own, so two people who add experiments never change the same file.
+
+    Parameters
+    ----------
+    row
+        The repository; put under git if it is not yet.
+    url
+        Where to push to, from now on.
+    message
+        Of the commit.
+
+    Raises
+    ------
+    GitError
+        If git cannot; what was committed stays committed.
+    """
+    path = row.path
+    if row.path == default_repository_root():
+        raise UsageError(f"{row.alias} comes with ck; it is not pushed", hint="`ck add repo:NAME` makes one of your own")
+    with locked(repos_root() / ".locks" / f"{row.alias}.lock", f"pushing {row.alias}"):
+        if not (path / ".git").exists():
+            if not url:
+                raise UsageError(
+                    f"{row.alias} is not under git", hint=f"say where it goes: `ck push repo:{row.alias} --url=URL`"
+                )
+            run_git("init", "--quiet", "--initial-branch=main", folder=path)
+        if url and url != _remote(path):
+            if url.startswith("-"):
+                raise UsageError(f"{url!r} is no URL")
+            run_git("remote", *(("set-url",) if _remote(path) else ("add",)), "origin", url, folder=path)
+        remote = _remote(path)
+        if not remote:
+            raise UsageError(f"{row.alias} has no remote", hint=f"say where it goes: `ck push repo:{row.alias} --url=URL`")
+        _ignore_temporary(path)
+        run_git("add", "--all", folder=path)
+        committed = ""
+        if run_git("status", "--porcelain", folder=path):
+            run_git(*_identity(path), "commit", "--quiet", "--message", message or f"Entries of {row.alias}", folder=path)
+            committed = f"committed {commit_of(path)}, "
+        _refuse_offline(remote, row.alias)
+        branch = run_git("rev-parse", "--abbrev-ref", "HEAD", folder=path)
+        if branch == "HEAD":
+            raise GitError(f"{row.alias} is pinned to a commit, and not on a branch", hint="`ck pull repo:… --checkout=BRANCH`")
+        for attempt in range(_PUSHES):  # another may push between our merge and our push
+            run_git("fetch", "--quiet", "origin", folder=path)
+            if run_git("ls-remote", "--heads", "origin", branch, folder=path):
+                _merge(path, branch)
+            try:
+                run_git("push", "--quiet", "--set-upstream", "origin", branch, folder=path)
+                break
+            except GitError:
+                if attempt + 1 == _PUSHES:
+                    raise
+        return f"{committed}pushed to {remote} at {commit_of(path)}"
+
+
+def _merge(path: Path, branch: str) -> None:
+    words = ("merge", "--quiet", "--no-edit", "--allow-unrelated-histories", f"origin/{branch}")
+    try:
+        run_git(*_identity(path), *words, folder=path)
+    except GitError as error:
+        with suppress(GitError):
+            run_git("merge", "--abort", folder=path)
+        error.hint = f"both sides changed the same file; merge by hand in {path}, then push again"
+        raise
+
+
+def _identity(path: Path) -> list[str]:
+    """A name for commits where git knows none."""
+    try:
+        run_git("config", "user.email", folder=path)
+        return []
+    except GitError:
+        return ["-c", f"user.name={getpass.getuser()}", "-c", f"user.email={getpass.getuser()}@localhost"]
+
+
+def _ignore_temporary(path: Path) -> None:
+    """Keep what is in the making, and what is of this machine, out of commits."""
+    info = path / ".git" / "info" / "exclude"
+    wanted = "".join(f"{row}\n" for row in (".*.new/", ".*.removed/", ".run-*/", ".failed-*/", ".lock-*", "/env/", "/venv/"))
+    if info.parent.is_dir() and (not info.exists() or wanted not in info.read_text(encoding="utf-8")):
+        with open(info, "a", encoding="utf-8") as file:
+            file.write(wanted)
+
+
 def _check_out(folder: Path, checkout: str) -> None:
     if checkout.startswith("-"):
         raise UsageError(f"{checkout!r} is no branch, tag or commit")
@@ -189,6 +288,7 @@ def update(row: Repository, checkout: str = "") -> str:
     with locked(repos_root() / ".locks" / f"{row.alias}.lock", f"pulling {row.alias}"):
         if not run_git("remote", folder=row.path):
             return f"no remote; stays at {before}"
+        _refuse_offline(_remote(row.path), row.alias)
         run_git("fetch", "--quiet", "--tags", folder=row.path)
         if checkout:
             _check_out(row.path, checkout)

@@ -19,7 +19,7 @@ _STOCK_UIDS = {
     "repo": "befd7892b0d469e9",
 }
 STOCK_MODULES = frozenset(_STOCK_UIDS)
-_ALIASES = {"venv.template": "env_templates", "result": "experiment", "repository": "repo"}
+_ALIASES = {"venv.template": "env_templates", "results": "result", "repository": "repo"}
 _BY_UID = {uid: name for name, uid in _STOCK_UIDS.items()}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from ck_repo.detect.interpreter import Interpreter, find_interpreter
 from ck_repo.detect.survey import survey
 from ck_repo.errors import ConflictError, InstallError
 from ck_repo.install.installer import Installer
+from ck_repo.lock.collect import locked_components, locked_template, make_lock
+from ck_repo.lock.lockfile import NAME, Lock, write_lock
 from ck_repo.resolve.plan import Choice
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.resolve.versions import satisfies
@@ -26,6 +29,7 @@ from ck_repo.store.search import load
 from ck_repo.store.uid import new_uid
 from ck_repo.store.writing import module_folder
 from ck_repo.venv.environment import DEFAULT_TEMPLATE, Venv, find_venv, interpreter_of, read_venv
+from ck_repo.venv.locking import extend_lock
 from ck_repo.venv.template import Template, read_template
 
 _TIMEOUT = 600  # s
@@ -81,42 +85,71 @@ def create_venv(repositories: Repositories, plan: VenvPlan, *, force: bool = Fal
     trust
         Let scripts of other repositories' recipes run.
     """
+
+    def fill(python: Path) -> Lock:
+        installed = Installer(repositories, python, trust=trust).install(plan.choices)
+        template = locked_template(plan.template.entry)
+        return make_lock(repositories, python, template, locked_components(repositories, installed))
+
+    def complete(venv: Venv) -> None:
+        if venv.template != plan.template.name:
+            raise ConflictError(f"venv:{plan.name} exists already, made from {venv.template}", hint=_TAKEN)
+        if venv.version != plan.python.version and plan.python.path != venv.python:
+            raise ConflictError(f"venv:{plan.name} exists already, with Python {venv.version}", hint=_TAKEN)
+        before = venv.packages
+        installed = Installer(repositories, venv.python, trust=trust).install(plan.choices)
+        extend_lock(repositories, venv, before, locked_components(repositories, installed))
+
+    return make_venv(repositories, plan.name, plan.template.name, plan.python, fill, complete, force=force)
+
+
+def make_venv(
+    repositories: Repositories,
+    name: str,
+    template: str,
+    python: Interpreter,
+    fill: Callable[[Path], Lock],
+    complete: Callable[[Venv], None],
+    *,
+    force: bool = False,
+) -> Venv:
+    """Make a venv, or complete the one of that name; two processes that make it do so one after the other.
+
+    Parameters
+    ----------
+    template
+        Name of what it is made from.
+    fill
+        Installs into the new venv of an interpreter, and returns the lock of what is there then.
+    complete
+        Is called instead with a venv that exists already.
+    force
+        Make it anew if it exists.
+    """
     local = repositories.writable()
-    folder = module_folder(local, "venv") / plan.name
-    with locked(folder.with_name(f".{plan.name}.lock"), f"making venv:{plan.name}"):
+    folder = module_folder(local, "venv") / name
+    with locked(folder.with_name(f".{name}.lock"), f"making venv:{name}"):
         if (folder / META).exists() and not force:
-            return _complete(repositories, plan, trust)
+            venv = find_venv(repositories, name)
+            assert venv is not None
+            venv.check()
+            complete(venv)
+            return venv
         if folder.exists():  # of a process that was killed, or to be replaced
             remove_folder(folder)
-        progress.say(f"making venv:{plan.name} with Python {plan.python.version} in {folder}")
+        progress.say(f"making venv:{name} with Python {python.version} in {folder}")
         try:
-            with storage_errors(f"making venv:{plan.name}"):
+            with storage_errors(f"making venv:{name}"):
                 folder.mkdir(parents=True)
-                _virtualenv(plan.python, folder / "venv", plan.name)
-                Installer(repositories, interpreter_of(folder / "venv"), trust=trust).install(plan.choices)
-                return _publish(plan, folder)
+                _virtualenv(python, folder / "venv", name)
+                write_lock(folder / NAME, fill(interpreter_of(folder / "venv")))
+                return _publish(name, template, python, folder)
         except BaseException:
             log = folder / "venv" / "ck-install.log"
             if log.exists():
-                shutil.copy(log, folder.with_name(f".{plan.name}.log"))
+                shutil.copy(log, folder.with_name(f".{name}.log"))
             shutil.rmtree(folder, ignore_errors=True)
             raise
-
-
-def _complete(repositories: Repositories, plan: VenvPlan, trust: bool) -> Venv:
-    venv = find_venv(repositories, plan.name)
-    assert venv is not None
-    venv.check()
-    if venv.template != plan.template.name:
-        raise ConflictError(
-            f"venv:{plan.name} exists already, made from {venv.template}", hint=_TAKEN
-        )
-    if venv.version != plan.python.version and plan.python.path != venv.python:
-        raise ConflictError(
-            f"venv:{plan.name} exists already, with Python {venv.version}", hint=_TAKEN
-        )
-    Installer(repositories, venv.python, trust=trust).install(plan.choices)
-    return venv
 
 
 def _virtualenv(python: Interpreter, folder: Path, name: str) -> None:
@@ -136,14 +169,14 @@ def _virtualenv(python: Interpreter, folder: Path, name: str) -> None:
         )  # fmt: skip
 
 
-def _publish(plan: VenvPlan, folder: Path) -> Venv:
+def _publish(name: str, template: str, python: Interpreter, folder: Path) -> Venv:
     uid = new_uid()
     meta = {
-        "tags": ["venv", plan.template.name, f"python-{plan.python.version}"],
-        "template": plan.template.name,
-        "python_version": plan.python.version,
-        "python_path": str(plan.python.path),
+        "tags": ["venv", template, f"python-{python.version}"],
+        "template": template,
+        "python_version": python.version,
+        "python_path": str(python.path),
     }
     link_alias(folder, uid)
     write_entry(folder, uid, meta, module="venv", module_uid=module_uid("venv"))
-    return read_venv(Entry("local", "venv", plan.name, uid, folder))
+    return read_venv(Entry("local", "venv", name, uid, folder))

@@ -19,8 +19,8 @@ class Template:
 
     Attributes
     ----------
-    name
-        The template's alias.
+    entry
+        Its entry of env_templates.
     description
         A line for people.
     python
@@ -29,10 +29,15 @@ class Template:
         What is installed into it, in the order of the file.
     """
 
-    name: str
+    entry: Entry
     description: str
     python: str
     components: tuple[Dependency, ...]
+
+    @property
+    def name(self) -> str:
+        """The template's alias."""
+        return self.entry.alias
 
 
 def read_template(entry: Entry) -> Template:
@@ -46,7 +51,7 @@ def read_template(entry: Entry) -> Template:
         if not row.tags():
             raise ConfigError(f"{path}: components.{key} has no tags", hint="say what it is: tags: lib,python-package,numpy")
         rows.append(Dependency(key, row.tags(), row.text("version")))
-    return Template(entry.alias, fields.text("description"), fields.text("python"), tuple(rows))
+    return Template(entry, fields.text("description"), fields.text("python"), tuple(rows))
 
 
 def _yaml(path: Path) -> object:

@@ -18,6 +18,7 @@ from object_detection.progress import tell
 from object_detection.spec import Spec, read_spec
 from object_detection.sut.inline import InlineSUT
 from object_detection.sut.library import SampleLibrary
+from object_detection.sut.order import OrderedSUT
 from object_detection.sut.pool import PoolSUT
 from object_detection.sut.worker import Worker
 from object_detection.tuning import Layout
@@ -104,17 +105,19 @@ def run_mode(
     """One test of LoadGen in a folder of its own, and what came out."""
     folder = spec.folder / mode
     folder.mkdir(exist_ok=True)
-    sut: loadgen.SUT
+    sut: InlineSUT | PoolSUT
     if spec.scenario == "singlestream":
         sut = InlineSUT(team[0], spec.folder)
     else:
         sut = PoolSUT(team, layout.batch_size, spec.folder, spread=spec.scenario == "multistream")
     settings = loadgen.settings_for(spec.scenario, mode, spec.loadgen, rate)
+    ordered = OrderedSUT(sut, library)
     begun = time.monotonic()
     try:
-        loadgen.run(spec.scenario, mode, settings, spec.loadgen, sut, library, len(images), folder)
+        loadgen.run(spec.scenario, mode, settings, spec.loadgen, ordered, library, len(images), folder)
     finally:
         sut.close()
+    ordered.write(folder / "samples.json")
     seconds = time.monotonic() - begun
     if mode == "accuracy":
         tell("scoring", 0, None)

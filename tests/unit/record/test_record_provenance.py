@@ -8,7 +8,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from ck_repo.record.platform import describe_platform
+from ck_repo.detect.platform import describe_platform
 from ck_repo.record.provenance import provenance
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories

@@ -33,6 +33,7 @@ class SampleLibrary:
             return self._loaded[indices[0]][None]
         return np.stack([self._loaded[index] for index in indices])
 
-    def some(self, count: int) -> list[int]:
-        """Up to `count` of the samples that are loaded."""
-        return list(self._loaded)[:count]
+    @property
+    def loaded(self) -> list[int]:
+        """Indices of the samples that are loaded, in the order of loading."""
+        return list(self._loaded)

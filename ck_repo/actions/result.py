@@ -1,0 +1,57 @@
+"""Published figures: import, list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
+from ck_repo.actions.entry import row_of
+from ck_repo.actions.request import Request
+
+ACTIONS: Actions = {}
+_FILTERS = [
+    Option("model", "ssd-mobilenet (also ssd-small) or ssd-resnet34 (also ssd-large)", value="NAME"),
+    Option("scenario", "offline, server, singlestream or multistream", value="offline"),
+    Option("system", "part of the system's name", value="NAME"),
+    Option("submitter", "part of the submitter's name", value="NAME"),
+    Option("division", "closed or open", choices=("closed", "open"), value="closed"),
+]
+
+
+@action(
+    ACTIONS,
+    "import",
+    "take published figures into the local index, from a table or a submission tree",
+    example="ck import results --path=published.csv",
+    options=[Option("path", "a table (CSV), or the root of a submission tree", value="FILE")],
+)
+def take(request: Request) -> Answer:
+    """Import figures; `ck compare experiment:X --published` sets a run beside them."""
+    from ck_repo.mlperf.published import import_results
+    from ck_repo.store.repositories import Repositories
+
+    entry, rows = import_results(Repositories(), Path(request.needed("path", "name a table or a tree: --path=FILE")))
+    return Answer(
+        {**row_of(entry), "count": len(rows), "lst": [row.as_data() for row in rows]},
+        [f"imported {len(rows)} results; `ck ls result` lists them, `ck rm result:{entry.alias}` forgets them"],
+    )
+
+
+@action(
+    ACTIONS,
+    "ls",
+    "published figures, of tables and of imported submissions",
+    example="ck ls result --scenario=offline",
+    options=_FILTERS,
+)
+def ls(request: Request) -> Answer:
+    """List figures; mAP is in percent, as published."""
+    from ck_repo.mlperf.published import all_published, matching
+    from ck_repo.store.repositories import Repositories
+
+    names = ("model", "scenario", "system", "submitter", "division")
+    rows = matching(all_published(Repositories()), **{name: request.text(name) for name in names})
+    table = [(*row.key, row.value_text, "VALID" if row.valid else "INVALID", row.map_text) for row in rows]
+    header = ("division", "submitter", "system", "model", "scenario", "result", "valid", "mAP")
+    empty = ["no published result here: `ck import results --path=FILE`, or `ck import submission --path=TREE`"]
+    return Answer({"lst": [row.as_data() for row in rows]}, table_lines(header, table) if rows else empty)

@@ -1,0 +1,1 @@
+"""Locks: what exactly an environment and a run were made of, in one readable file."""

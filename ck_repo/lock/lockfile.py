@@ -1,0 +1,259 @@
+"""The lock file: its content, its format, and how older formats become the present one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ck_repo import __version__
+from ck_repo.errors import ConfigError, NotFoundError
+from ck_repo.store.atomic import write_json
+from ck_repo.store.entry import read_json_object
+from ck_repo.store.fields import Fields
+
+FORMAT, VERSION = "ck-lock", 1
+NAME = "lock.json"
+
+
+@dataclass(frozen=True)
+class LockedPackage:
+    """A Python package; see `InstalledPackage` for `content` and `tags`. Both are empty where they were not recorded."""
+
+    version: str
+    content: str = ""
+    tags: str = ""
+
+
+@dataclass(frozen=True)
+class LockedComponent:
+    """A model, data set or program that took part.
+
+    Attributes
+    ----------
+    role
+        What it was needed as: ``weights``, ``dataset``, ``program``, or the key of a dependency.
+    source
+        ``package`` (a recipe made it), ``conversion``, ``registered`` (a file of the user's) or ``program``.
+    label
+        What people call it.
+    repository, module, alias, uid
+        The entry of its recipe; of something registered the soft entry's alias alone.
+    digest
+        SHA-256 of the recipe.
+    variations
+        Of the recipe.
+    key
+        What names the result: recipe, variations and inputs.
+    inputs
+        Keys of what it was made from, by dependency.
+    content
+        SHA-256 of what came out: of a model's file, of all files of a data set.
+    file
+        Name of the main file.
+    downloads
+        URLs, size (bytes), SHA-256 and, where the recipe has it, MD5 of each file that was fetched.
+    tools
+        Versions of the Python packages that made it.
+    meta
+        Of something registered: what has to be known to register it again.
+    """
+
+    role: str
+    source: str
+    label: str
+    alias: str
+    repository: str = ""
+    module: str = ""
+    uid: str = ""
+    digest: str = ""
+    variations: tuple[str, ...] = ()
+    key: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    content: str = ""
+    file: str = ""
+    licence: str = ""
+    downloads: tuple[Mapping[str, Any], ...] = ()
+    tools: Mapping[str, str] = field(default_factory=dict)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lock:
+    """What an environment, or a run, was made of.
+
+    Attributes
+    ----------
+    interpreter
+        ``version``, ``implementation``, ``machine``.
+    template
+        ``alias``, ``repository``, ``uid`` and ``digest`` of the template.
+    packages
+        Python packages by normalised name.
+    components
+        What is needed comes before what needs it.
+    repositories
+        By alias: ``uid``, ``url``, ``git``, ``commit``, ``changed``.
+    platform
+        The machine, as `describe_platform` has it.
+    options
+        Of the run; empty for a venv.
+    """
+
+    interpreter: Mapping[str, str]
+    template: Mapping[str, str]
+    packages: Mapping[str, LockedPackage]
+    components: tuple[LockedComponent, ...] = ()
+    repositories: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    platform: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    engine: Mapping[str, str] = field(default_factory=lambda: {"name": "ck-repo", "version": __version__})
+    made: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+
+    @property
+    def python_minor(self) -> str:
+        """``3.11``."""
+        return ".".join(self.interpreter.get("version", "").split(".")[:2])
+
+    def component(self, role: str) -> LockedComponent | None:
+        """The component that was needed as `role`."""
+        return next((row for row in self.components if row.role == role), None)
+
+    def with_components(self, more: tuple[LockedComponent, ...], repositories: Mapping[str, Mapping[str, Any]]) -> Lock:
+        """The lock with further components; one of the same key takes the old one's place."""
+        keys = {row.key or row.uid for row in more}
+        kept = tuple(row for row in self.components if (row.key or row.uid) not in keys)
+        return replace(self, components=kept + more, repositories={**self.repositories, **repositories})
+
+    def as_data(self) -> dict[str, Any]:
+        """The content of the file; what is empty is left out."""
+        content = asdict(self)
+        content["components"] = [{key: value for key, value in row.items() if value} for row in content["components"]]
+        content["packages"] = {
+            name: {key: value for key, value in row.items() if value} for name, row in content["packages"].items()
+        }
+        return {"format": FORMAT, "version": VERSION, **content}
+
+
+def write_lock(path: Path, lock: Lock) -> None:
+    """Write a lock file; it appears whole."""
+    write_json(path, lock.as_data())
+
+
+def read_lock(path: Path) -> Lock:
+    """Read a lock file of this or an older format.
+
+    Raises
+    ------
+    ConfigError
+        If it is no lock, is damaged, or is of a newer format; the message says which.
+    """
+    path = path.expanduser()
+    if not path.is_file():
+        raise NotFoundError(f"{path} is not there", hint="`ck lock venv:NAME --output=FILE` writes a lock")
+    return parse_lock(read_json_object(path), path)
+
+
+def parse_lock(content: Mapping[str, Any], source: object) -> Lock:
+    """The lock of a file's content."""
+    if content.get("format") != FORMAT:
+        raise ConfigError(f"{source} is no lock: its format is {content.get('format')!r}, not {FORMAT!r}")
+    version = content.get("version")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 0:
+        raise ConfigError(f"{source}: version is {version!r}, not a whole number")
+    if version > VERSION:
+        raise ConfigError(
+            f"{source} is a lock of format {version}; this ck reads formats up to {VERSION}",
+            hint="install a newer ck: `pip install --upgrade` it, or make the lock again with this one",
+        )
+    rows = dict(content)
+    while rows["version"] < VERSION:
+        rows = {**_MIGRATIONS[rows["version"]](rows), "version": rows["version"] + 1}
+    return _lock(Fields(rows, source))
+
+
+def _lock(fields: Fields) -> Lock:
+    return Lock(
+        interpreter=_texts(fields, "interpreter"),
+        template=_texts(fields, "template"),
+        packages={name: _package(row) for name, row in fields.each("packages").items()},
+        components=tuple(_component(row) for row in fields.rows("components")),
+        repositories={name: row.as_dict() for name, row in fields.each("repositories").items()},
+        platform=fields.table("platform"),
+        options=fields.table("options"),
+        engine=_texts(fields, "engine"),
+        made=fields.text("made"),
+    )
+
+
+def _texts(fields: Fields, key: str) -> dict[str, str]:
+    row = fields.fields(key)
+    return {name: row.text(name) for name in row.as_dict()}
+
+
+def _package(row: Fields) -> LockedPackage:
+    row.only("version", "content", "tags")
+    return LockedPackage(row.needed("version"), row.text("content"), row.text("tags"))
+
+
+def _component(row: Fields) -> LockedComponent:
+    texts = ("role", "source", "label", "alias", "repository", "module", "uid", "digest", "key", "content", "file", "licence")
+    return LockedComponent(
+        **{name: row.text(name) for name in texts},
+        variations=row.texts("variations"),
+        inputs=_texts(row, "inputs"),
+        downloads=tuple(each.as_dict() for each in row.rows("downloads")),
+        tools=_texts(row, "tools"),
+        meta=row.table("meta"),
+    )
+
+
+def _from_run(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Format 0: the meta of an experiment that was recorded before there were lock files; without digests of packages."""
+    meta = Fields(content.get("meta"), "an experiment without a lock")
+    venv = meta.fields("venv")
+    parts = ((role, meta.table(name)) for role, name in (("weights", "model"), ("dataset", "dataset")))
+    return {
+        "format": FORMAT,
+        "interpreter": {"version": venv.text("python")},
+        "template": {"alias": venv.text("template")},
+        "packages": {name: {"version": str(version)} for name, version in venv.table("packages").items()},
+        "components": [_old_component(role, row) for role, row in parts if row],
+        "repositories": meta.table("repositories"),
+        "platform": meta.table("platform"),
+        "options": meta.table("options"),
+        "engine": meta.table("engine"),
+        "made": meta.text("recorded"),
+    }
+
+
+def _old_component(role: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    recipe = row.get("component") or {}
+    return {
+        "role": role,
+        "source": "package" if recipe else "registered",
+        "label": str(row.get("label") or row.get("name")),
+        "alias": str(recipe.get("alias") or row.get("soft") or ""),
+        **{name: str(recipe.get(name, "")) for name in ("repository", "module", "uid", "digest")},
+        "variations": list(row.get("variations") or []),
+        "key": str(row.get("key", "")),
+        "content": str(row.get("digest", "")),
+        "downloads": list(row.get("downloads") or []),
+    }
+
+
+_MIGRATIONS: dict[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {0: _from_run}
+
+
+def lock_of_experiment(folder: Path, meta: Mapping[str, Any]) -> Lock:
+    """The lock of a recorded run."""
+    if (folder / NAME).exists():
+        return read_lock(folder / NAME)
+    if not meta.get("venv"):
+        raise ConfigError(
+            f"{folder} is no run of ours: it has no {NAME} and does not say in which venv it ran",
+            hint="what was imported from a submission is reproduced with `ck reproduce submission`",
+        )
+    return parse_lock({"format": FORMAT, "version": 0, "meta": meta}, folder)

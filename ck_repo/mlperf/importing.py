@@ -1,0 +1,132 @@
+"""Published submissions as experiments: each result of a tree becomes an entry, its files with it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ck_repo import progress
+from ck_repo.errors import ConflictError, NotFoundError
+from ck_repo.mlperf.published import Published, of_result
+from ck_repo.mlperf.submission import Place, Result, find_results, read_result, same_model
+from ck_repo.store.digest import of_value
+from ck_repo.store.entry import Entry, write_entry
+from ck_repo.store.modules import module_uid
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.repository import Repository
+from ck_repo.store.uid import uid_from_digest
+from ck_repo.store.writing import module_folder, publish, staged
+
+MODULE = "experiment"
+_MOST = 64 << 20  # bytes of a file that is taken along: a log of v1.0 has some 10 kB
+
+
+def import_submission(repositories: Repositories, path: Path, repository: str = "") -> list[tuple[Entry, Published, list[str]]]:
+    """Import every result of a tree; one that was imported before is replaced.
+
+    Returns
+    -------
+    list
+        The entry, its figure, and what was remarked, for each result.
+    """
+    target = repositories.writable(repository)
+    places = find_results(path)
+    done = []
+    with progress.task("importing results", total=len(places), unit="results") as task:
+        for number, place in enumerate(places, 1):
+            done.append(_import(target, read_result(place)))
+            task.advance_to(number)
+    return done
+
+
+def _import(target: Repository, found: Result) -> tuple[Entry, Published, list[str]]:
+    identity = found.place.identity()
+    uid = uid_from_digest(of_value(["submission", "v1.0", identity]))
+    alias = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(identity.values())).strip("-.")[:200]
+    folder = module_folder(target, MODULE) / alias
+    remarks = list(found.remarks)
+    with staged(folder) as staging:
+        for kind, source in _folders(found.place):
+            remarks += _copy(source, staging / kind)
+        if found.place.system_file.is_file():
+            shutil.copyfile(found.place.system_file, staging / "system.json")
+        published = of_result(found, str(folder))
+        write_entry(staging, uid, _meta(found, published, remarks), module=MODULE, module_uid=module_uid(MODULE), name=alias)
+        entry = publish(target, MODULE, staging, folder, uid, replace=True)
+    return entry, published, remarks
+
+
+def _folders(place: Place) -> Iterator[tuple[str, Path]]:
+    yield "performance", place.performance
+    yield "accuracy", place.accuracy
+    yield "measurements", place.measurements
+    yield "compliance", place.compliance
+
+
+def _copy(source: Path, target: Path) -> list[str]:
+    """Copy the plain files of a folder; links and giants are left out, and told."""
+    left = []
+    for path in sorted(source.rglob("*")) if source.is_dir() else ():
+        if path.is_symlink():
+            left.append(f"{path} is a link, and was left out")
+        elif path.is_file():
+            if path.stat().st_size > _MOST:
+                left.append(f"{path} has more than {_MOST >> 20} MiB, and was left out")
+                continue
+            to = target / path.relative_to(source)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, to)
+    return left
+
+
+def _meta(found: Result, published: Published, remarks: list[str]) -> dict[str, Any]:
+    place = found.place
+    tags = {
+        "experiment",
+        "submission",
+        "mlperf",
+        "v1.0",
+        "object-detection",
+        place.scenario.lower(),
+        *place.identity().values(),
+    }
+    return {
+        "tags": sorted(tag.replace(" ", "-").replace(",", "-") for tag in tags),
+        "published": {key: value for key, value in published.as_data().items() if key != "path"},
+        "system": found.description,
+        "settings": found.settings,
+        "figures": found.figures,
+        "measurements": found.measurement,
+        "user_conf": found.user_conf,
+        "compliance": found.compliance,
+        "remarks": remarks,
+        "recorded": str(found.settings.get("test_datetime", "")),
+        "source": str(place.results),
+    }
+
+
+def chosen_result(path: Path, system: str, model: str, scenario: str) -> Result:
+    """The one result of a tree that the names fit.
+
+    Raises
+    ------
+    NotFoundError, ConflictError
+        If none fits, or several; the message lists them.
+    """
+    places = find_results(path)
+    fitting = [
+        row
+        for row in places
+        if (not system or row.system == system)
+        and (not model or same_model(row.model, model))
+        and (not scenario or row.scenario.lower() == scenario.lower())
+    ]
+    listed = "\n".join(f"  {row}" for row in (fitting or places)[:20])
+    if not fitting:
+        raise NotFoundError(f"no result of {path} fits --system={system} --model={model} --scenario={scenario}", hint=listed)
+    if len(fitting) > 1:
+        raise ConflictError(f"{len(fitting)} results fit; say which with --system=, --model= and --scenario=", hint=listed)
+    return read_result(fitting[0])

@@ -1,0 +1,188 @@
+"""Figures that others published: from a table, or from a submission tree; kept as entries of the module `result`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ck_repo.errors import ConfigError, NotFoundError
+from ck_repo.mlperf.logs import read_text
+from ck_repo.mlperf.rules import scenario_rules
+from ck_repo.mlperf.submission import Result, find_results, read_result, same_model
+from ck_repo.store.digest import of_value
+from ck_repo.store.entry import Entry
+from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.search import find
+from ck_repo.store.uid import uid_from_digest
+from ck_repo.store.writing import create_entry
+
+MODULE, IMPORTED = "result", "experiment"
+_NEEDED = ("division", "organisation", "system", "model", "scenario", "result_raw", "validity")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published figure.
+
+    Attributes
+    ----------
+    value, unit
+        ms (SingleStream), samples/s (Offline), queries/s (Server) or samples/query (MultiStream).
+    mAP
+        In percent, as published; None if it is not said.
+    processor, accelerator, framework, system_type
+        What the submitter says of the system.
+    path
+        Where the figure is from: the imported experiment, or the table.
+    """
+
+    division: str
+    submitter: str
+    system: str
+    model: str
+    scenario: str
+    value: float | None
+    unit: str
+    valid: bool
+    mAP: float | None
+    p99_ms: float | None = None
+    processor: str = ""
+    accelerator: str = ""
+    framework: str = ""
+    system_type: str = ""
+    path: str = ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Whose result it is: there is one of each."""
+        return (self.division, self.submitter, self.system, self.model, self.scenario)
+
+    @property
+    def value_text(self) -> str:
+        """The figure with its unit."""
+        return "-" if self.value is None else f"{self.value:.9g} {self.unit}"
+
+    @property
+    def map_text(self) -> str:
+        """mAP with its unit."""
+        return "-" if self.mAP is None else f"{self.mAP:.3f} %"
+
+    def as_data(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def of_result(found: Result, path: str = "") -> Published:
+    """The figure of a result in a tree."""
+    about = {key: str(value) for key, value in found.description.items()}
+    return Published(
+        **found.place.identity(), value=found.value, unit=found.unit, valid=found.valid, mAP=found.mAP, p99_ms=found.p99_ms,
+        processor=about.get("host_processor_model_name", ""), accelerator=about.get("accelerator_model_name", ""),
+        framework=about.get("framework", ""), system_type=about.get("system_type", ""), path=path or str(found.place.results),
+    )  # fmt: skip
+
+
+def read_table(path: Path) -> list[Published]:
+    """Read a table of published results, one a row.
+
+    The columns `division, organisation, system, model, scenario, result_raw, validity` are needed; `mAP`, `host_processor`,
+    `accelerator`, `framework`, `system_type` and `p99_latency_ns` are used where they are there. `result_raw` is in ns for
+    SingleStream.
+
+    Raises
+    ------
+    ConfigError
+        If columns are missing or a number is none; with the line.
+    """
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    missing = [name for name in _NEEDED if name not in (reader.fieldnames or ())]
+    if missing:
+        raise ConfigError(f"{path} is no table of results: it has no column {missing[0]}", hint=f"needed: {', '.join(_NEEDED)}")
+    try:
+        return [_of_row(row, f"{path}:{reader.line_num}") for row in reader]
+    except csv.Error as error:
+        raise ConfigError(f"{path}:{reader.line_num} is not CSV: {error}") from None
+
+
+def _of_row(row: dict[str, str | None], where: str) -> Published:
+    text = {key: (value or "").strip() for key, value in row.items() if key and not isinstance(value, list)}
+    rules = scenario_rules(text["scenario"])
+    if rules is None:
+        raise ConfigError(f"{where}: {text['scenario']!r} is no scenario of the round", hint="mend the table")
+    value = _number(text, "result_raw", where)
+    latency = _number(text, "p99_latency_ns", where)
+    return Published(
+        division=text["division"], submitter=text["organisation"], system=text["system"], model=text["model"],
+        scenario=rules.name, value=None if value is None else round(value * rules.result_factor, 9), unit=rules.unit,
+        valid=text["validity"].upper() == "VALID", mAP=_number(text, "mAP", where),
+        p99_ms=None if latency is None else latency / 1e6, processor=text.get("host_processor", ""),
+        accelerator=text.get("accelerator", ""), framework=text.get("framework", ""), system_type=text.get("system_type", ""),
+    )  # fmt: skip
+
+
+def _number(row: dict[str, str], name: str, where: str) -> float | None:
+    if not row.get(name):
+        return None
+    try:
+        return float(row[name])
+    except ValueError:
+        raise ConfigError(f"{where}: {name} is {row[name]!r}, not a number", hint="mend the table") from None
+
+
+def import_results(repositories: Repositories, path: Path) -> tuple[Entry, list[Published]]:
+    """Take the figures of a table or of a tree into the local index; the same table again takes its old one's place."""
+    path = path.expanduser().absolute()
+    if path.is_dir():
+        rows = [of_result(read_result(place)) for place in find_results(path)]
+    elif path.is_file():
+        rows = read_table(path)
+    else:
+        raise NotFoundError(f"{path} is not there", hint="--path= is a table (CSV) or the folder of a submission tree")
+    uid = uid_from_digest(of_value(["published results", str(path)]))
+    content = [{key: value for key, value in row.as_data().items() if key != "path" or value} for row in rows]
+    meta = {"tags": ["published", "mlperf", "object-detection", "v1.0"], "source": str(path), "rows": content}
+    return create_entry(repositories.writable(), MODULE, uid, meta, uid=uid, name=path.name, replace=True), rows
+
+
+def all_published(repositories: Repositories) -> list[Published]:
+    """Every published figure that is known here, each once: from an imported submission rather than from a table."""
+    rows = {row.key: row for entry in find(repositories, MODULE, repository=LOCAL) for row in _rows_of(entry)}
+    for entry in find(repositories, IMPORTED, tags="submission"):
+        content = entry.meta().get("published")
+        if isinstance(content, dict):
+            found = _row(content, entry)
+            rows[found.key] = found
+    return [rows[key] for key in sorted(rows)]
+
+
+def _rows_of(entry: Entry) -> Iterable[Published]:
+    for content in entry.meta().get("rows", []):
+        yield _row({"path": str(entry.path), **content}, entry)
+
+
+def _row(content: dict[str, Any], entry: Entry) -> Published:
+    known = {field.name for field in fields(Published)}
+    try:
+        return Published(**{"path": str(entry.path), **{key: value for key, value in content.items() if key in known}})
+    except TypeError:
+        raise ConfigError(f"{entry.path} is no published result: {json.dumps(content)[:120]}", hint="import it again") from None
+
+
+def matching(
+    rows: Sequence[Published], model: str = "", scenario: str = "", system: str = "", submitter: str = "", division: str = ""
+) -> list[Published]:
+    """Those of a model (by any of its names), scenario, system (a part of its name will do), submitter and division."""
+    return [
+        row
+        for row in rows
+        if (not model or same_model(row.model, model))
+        and (not scenario or row.scenario.lower() == scenario.lower())
+        and system.lower() in row.system.lower()
+        and submitter.lower() in row.submitter.lower()
+        and (not division or row.division == division)
+    ]

@@ -1,0 +1,178 @@
+"""The files behind a lock: what recipes fetched, and what the user registered. Gathered here, and brought in elsewhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ck_repo import progress
+from ck_repo.detect.register import detect, register
+from ck_repo.errors import CKError, NotFoundError, NotTheSameError
+from ck_repo.install.fetch import adopt, fetch
+from ck_repo.install.source import Source
+from ck_repo.lock.lockfile import Lock, LockedComponent, lock_of_experiment
+from ck_repo.store.archive import pack_entries
+from ck_repo.store.atomic import publish_folder, storage_errors
+from ck_repo.store.digest import of_file
+from ck_repo.store.entry import Entry
+from ck_repo.store.folders import tools_root
+from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.search import find, load
+
+ARTIFACTS = "artifacts"  # folder of an experiment that was packed with them
+FILES, REGISTERED = "files", "registered"
+_FREE = frozenset({"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "CC-BY-4.0", "CC0-1.0", "ISC", "Unlicense"})
+
+
+@dataclass
+class Artifacts:
+    """What was gathered.
+
+    Attributes
+    ----------
+    rows
+        Files by their names in the archive.
+    left
+        (what, why) of that which was left out.
+    """
+
+    rows: dict[str, Path] = field(default_factory=dict)
+    left: list[tuple[str, str]] = field(default_factory=list)
+
+
+def gather(repositories: Repositories, lock: Lock, *, only_free: bool) -> Artifacts:
+    """The files that the components of a lock are made from.
+
+    Parameters
+    ----------
+    only_free
+        Leave out what no licence is known for that allows passing it on; what was fetched is fetched again there.
+
+    Raises
+    ------
+    NotFoundError
+        If a registered file is gone, or is another one now.
+    """
+    found = Artifacts()
+    for row in lock.components:
+        if row.source not in ("package", "registered") or not (row.downloads or row.meta):
+            continue
+        if only_free and row.licence not in _FREE:
+            licence = f"its licence is {row.licence}" if row.licence else "no licence is known that allows passing it on"
+            found.left.append((row.label, licence))
+        elif row.source == "registered":
+            found.rows |= {f"{REGISTERED}/{row.content}/{name}": path for name, path in _registered(repositories, row)}
+        else:
+            for each in row.downloads:
+                path, digest = fetch(_source(each))
+                found.rows[f"{FILES}/{digest}"] = path
+    return found
+
+
+def _source(row: Mapping[str, Any]) -> Source:
+    return Source(tuple(row["urls"]), row.get("size"), str(row["sha256"]), str(row.get("md5", "")))
+
+
+def _registered(repositories: Repositories, row: LockedComponent) -> Iterator[tuple[str, Path]]:
+    """The files of something registered, by their names below its folder."""
+    metas = (entry.meta() for entry in find(repositories, "env", repository=LOCAL))
+    meta = next((each for each in metas if each.get("key") == row.key and each.get("source") == "detected"), None)
+    if meta is None:
+        raise NotFoundError(f"{row.label} is no longer registered", hint=f"`ck detect soft:{row.alias} --full_path=…`")
+    main = Path(str(meta["file"]))
+    if dataset := meta.get("dataset"):
+        yield f"annotations/{main.name}", main
+        wanted = {str(image["file_name"]) for image in json.loads(main.read_text(encoding="utf-8"))["images"]}
+        for name in sorted(wanted):
+            path = Path(dataset["images"]) / name
+            if path.is_file():
+                yield f"{Path(dataset['images']).name}/{name}", path
+    else:
+        if of_file(main) != row.content:
+            raise NotTheSameError(
+                f"{main} is not what was locked", hint=f"`ck lock venv` again, or restore {row.content[:16]}…"
+            )
+        yield main.name, main
+
+
+def pack_experiments(
+    repositories: Repositories, entries: Sequence[Entry], output: Path, *, artifacts: str, overwrite: bool = False
+) -> tuple[int, list[tuple[str, str]]]:
+    """Pack experiments into a zip file.
+
+    Parameters
+    ----------
+    artifacts
+        ``no``, ``yes`` (what its licence allows to be passed on) or ``all``.
+
+    Returns
+    -------
+    files, left
+        How many files were packed; what was left out and why.
+    """
+    more: dict[str, Path] = {}
+    left: dict[str, str] = {}
+    for entry in entries if artifacts != "no" else ():
+        meta = entry.meta()
+        if "published" in meta:  # of a submission: nothing of ours
+            continue
+        found = gather(repositories, lock_of_experiment(entry.path, meta), only_free=artifacts == "yes")
+        more |= {f"{entry.module}/{entry.alias}/{ARTIFACTS}/{name}": path for name, path in found.rows.items()}
+        left |= dict(found.left)
+    return pack_entries(entries, output, overwrite=overwrite, more=more), sorted(left.items())
+
+
+def bring_in(repositories: Repositories, lock: Lock, folder: Path) -> None:
+    """Take artifacts into the cache, and register what was the user's own.
+
+    Parameters
+    ----------
+    folder
+        Holds ``files/`` and ``registered/``, as `gather` names them; either may be missing.
+    """
+    for row in lock.components:
+        for each in row.downloads:
+            path = folder / FILES / str(each.get("sha256"))
+            if path.is_file():
+                adopt(path, _source(each))
+        if row.source == "registered" and (folder / REGISTERED / row.content).is_dir():
+            _register(repositories, row, folder / REGISTERED / row.content)
+
+
+def _register(repositories: Repositories, row: LockedComponent, source: Path) -> None:
+    """Copy something of the user's into CK_TOOLS and register it under its old tags, unless it is here already."""
+    metas = (entry.meta() for entry in find(repositories, "env", repository=LOCAL))
+    if any(meta.get("source") == "detected" and meta.get("key") == row.key and _has_tags(meta, row) for meta in metas):
+        return
+    final = tools_root() / f"{row.alias}-{row.content[:12]}"
+    if not final.exists():
+        staging = final.with_name(f".{final.name}.new")
+        with storage_errors(f"writing {final}"), progress.task(f"copying {row.label}"):
+            shutil.rmtree(staging, ignore_errors=True)
+            shutil.copytree(source, staging, symlinks=True)
+            publish_folder(staging, final)
+    soft = load(repositories, "soft", row.alias)
+    model, dataset = row.meta.get("model") or {}, row.meta.get("dataset") or {}
+    options = {name: str(model[name]) for name in ("profile", "dataset") if model.get(name)}
+    path = final / row.file
+    if dataset:
+        options = {"annotations": str(final / "annotations" / row.file)}
+        path = final / PurePosixPath(str(dataset["images"])).name
+    try:
+        meta = detect(soft, path, options)
+    except CKError as error:
+        raise NotTheSameError(f"{row.label}: {error.what}", hint="gather it again; it was altered or cut short") from error
+    if meta["digest"] != row.content:
+        raise NotTheSameError(
+            f"{row.label} is not what was locked: {row.content[:16]}… expected, {meta['digest'][:16]}… came",
+            hint="gather it again; it was altered or cut short",
+        )
+    register(repositories, {**meta, "name": row.meta.get("name", meta["name"])}, list(row.meta.get("tags", [])))
+
+
+def _has_tags(meta: Mapping[str, Any], row: LockedComponent) -> bool:
+    return set(row.meta.get("tags", [])) <= set(meta.get("tags", []))

@@ -1,0 +1,200 @@
+"""A venv with all that it needs in one file, for a machine without network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.tags import Tag
+from packaging.utils import parse_wheel_filename
+
+from ck_repo import network, progress
+from ck_repo.errors import ConfigError, ConflictError, NotFoundError, NotTheSameError
+from ck_repo.install.python_packages import collect_wheel_for, collect_wheels
+from ck_repo.lock.collect import entry_of
+from ck_repo.lock.lockfile import NAME, Lock, read_lock, write_lock
+from ck_repo.reproduce.artifacts import bring_in, gather
+from ck_repo.reproduce.check import drift
+from ck_repo.reproduce.recreate import Recreated, interpreter_for, recreate
+from ck_repo.store.atomic import publish_folder, storage_errors, write_json
+from ck_repo.store.digest import of_file
+from ck_repo.store.entry import read_json_object
+from ck_repo.store.fields import Fields
+from ck_repo.store.folders import default_repository_root, repos_root, tools_root
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.repository import DESCRIPTION, check_name, read_repository
+from ck_repo.store.unpack import ArchiveError, unpack
+from ck_repo.venv.environment import Venv
+from ck_repo.venv.locking import read_venv_lock
+
+FORMAT, VERSION = "ck-bundle", 1
+_CONTENTS = "bundle.json"
+_WHEELS, _RECIPES = "wheels", "repositories"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that was made."""
+
+    lock: Lock
+    files: int
+    wheels: int
+
+
+def make_bundle(repositories: Repositories, venv: Venv, output: Path, *, overwrite: bool = False) -> Bundle:
+    """Gather wheels, fetched and registered files, recipes and the lock of a venv into one archive; it appears whole.
+
+    Raises
+    ------
+    NotTheSameError
+        If the venv is no longer what its lock says: what would be gathered is not what is there.
+    """
+    if output.exists() and not overwrite:
+        raise ConflictError(f"{output} exists already", hint="give another name with --output=, or --overwrite")
+    lock = read_venv_lock(repositories, venv)
+    changed = drift(repositories, venv, lock)
+    if changed:
+        raise NotTheSameError(
+            f"venv:{venv.name} is no longer what its lock says: {changed[0]}",
+            hint=f"`ck check venv:{venv.name}` tells all; `ck lock venv:{venv.name}` accepts it as it is",
+        )
+    with storage_errors(f"writing {output}"), tempfile.TemporaryDirectory(prefix="ck-bundle-") as scratch:
+        wheels = Path(scratch, _WHEELS)
+        wheels.mkdir()
+        _gather_wheels(venv.python, lock, wheels, Path(scratch, "log"))
+        rows = {f"{_WHEELS}/{path.name}": path for path in sorted(wheels.iterdir())}
+        rows |= gather(repositories, lock, only_free=False).rows
+        rows |= _recipes(repositories, lock)
+        write_lock(Path(scratch, NAME), lock)
+        rows[NAME] = Path(scratch, NAME)
+        _write(output, rows, Path(scratch, _CONTENTS))
+    return Bundle(lock, len(rows), len(lock.packages))
+
+
+def _gather_wheels(python: Path, lock: Lock, folder: Path, log: Path) -> None:
+    """The wheels of the locked packages: where there are several of a version, the one that was installed."""
+    pins = {name: f"{name}=={row.version}" for name, row in lock.packages.items()}
+    collect_wheels(python, sorted(pins.values()), folder, log)
+    for path in sorted(folder.glob("*.whl")):
+        name, _, _, tags = parse_wheel_filename(path.name)
+        wanted = {Tag(*text.split("-", 2)) for text in lock.packages[name].tags.split(".") if text.count("-") == 2}
+        platforms = sorted({tag.platform for tag in wanted} - {"any"})
+        if platforms and not wanted & tags:
+            other = folder / "other"
+            if collect_wheel_for(python, pins[name], platforms, other, log):
+                path.unlink()
+                for found in other.glob("*.whl"):
+                    found.rename(folder / found.name)
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _recipes(repositories: Repositories, lock: Lock) -> dict[str, Path]:
+    """The recipes of repositories other than the one that comes with ck, each with its repository's description."""
+    rows = {}
+    for row in lock.components:
+        entry = entry_of(repositories, row.module, row.uid) if row.uid else None
+        root = entry.path.parent.parent if entry else None
+        if entry is None or root is None or root == default_repository_root():
+            continue
+        base = f"{_RECIPES}/{entry.repository}"
+        rows[f"{base}/{DESCRIPTION}"] = root / DESCRIPTION
+        names = [entry.path, *(root / name for name in entry.meta().get("uses", []))]
+        names += [*(root / ".cm").glob("alias-*"), *(entry.path.parent / ".cm").glob("alias-*")]
+        for path in (each for name in names for each in ([name] if name.is_file() else sorted(name.rglob("*")))):
+            if path.is_file() and not path.is_symlink() and not {".git", "__pycache__"} & set(path.parts):
+                rows[f"{base}/{path.relative_to(root).as_posix()}"] = path
+    return rows
+
+
+def _write(output: Path, rows: dict[str, Path], contents: Path) -> None:
+    total = sum(path.stat().st_size for path in rows.values())
+    beside = output.with_name(f".{output.name}.{os.getpid()}.new")
+    listed, done = {}, 0
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with progress.task(f"writing {output.name}", total, "B") as task, zipfile.ZipFile(beside, "w") as file:
+            for name, path in sorted(rows.items()):
+                listed[name] = {"sha256": of_file(path), "size": path.stat().st_size}
+                file.write(path, name)  # stored: wheels and images are compressed already
+                done += path.stat().st_size
+                task.advance_to(done)
+            write_json(contents, {"format": FORMAT, "version": VERSION, "files": listed})
+            file.write(contents, _CONTENTS)
+        os.replace(beside, output)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def create_from_bundle(
+    repositories: Repositories, name: str, path: Path, python: str = "", *, force: bool = False, trust: bool = False
+) -> Recreated:
+    """Make a venv from a bundle; the network is not used.
+
+    Raises
+    ------
+    ConfigError
+        If it is no bundle, or of a newer format.
+    NotTheSameError
+        If it is cut short, or a file in it is not what the bundle lists.
+    """
+    path = path.expanduser().absolute()
+    if not path.is_file():
+        raise NotFoundError(f"{path} is not there", hint="`ck bundle venv:NAME --output=FILE` makes a bundle")
+    network.go_offline()
+    with storage_errors(f"unpacking {path}"):
+        tools_root().mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".bundle-", dir=tools_root()))
+    try:
+        _unpack(path, scratch)
+        lock = read_lock(scratch / NAME)
+        interpreter = interpreter_for(lock, python)
+        _bring_recipes(repositories, scratch / _RECIPES)
+        bring_in(repositories, lock, scratch)
+        return recreate(repositories, name, lock, interpreter, wheels=scratch / _WHEELS, force=force, trust=trust)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    """Unpack, and hold every file against the bundle's list."""
+    again = "copy it again, or gather it again with `ck bundle venv`"
+    try:
+        with progress.task(f"unpacking {path.name}", unit="files") as task:
+            unpack(path, folder, task.advance_to)
+    except ArchiveError as error:
+        raise NotTheSameError(f"{path} is damaged or cut short: {error.what}", hint=again) from error
+    if not (folder / _CONTENTS).is_file():
+        raise ConfigError(f"{path} is no bundle: it has no {_CONTENTS}", hint="`ck bundle venv:NAME` makes one")
+    fields = Fields(read_json_object(folder / _CONTENTS), path)
+    version = fields.whole("version", 0) or 0
+    if fields.text("format") != FORMAT or version > VERSION:
+        raise ConfigError(f"{path} is a bundle of format {fields.text('format')} {version}; this ck reads {FORMAT} {VERSION}")
+    listed = fields.each("files")
+    there = {each.relative_to(folder).as_posix() for each in folder.rglob("*") if each.is_file()} - {_CONTENTS}
+    if odd := sorted(there ^ set(listed)):
+        what = "holds a file that it does not list" if odd[0] in there else "lacks a file that it lists"
+        raise NotTheSameError(f"{path} {what}: {odd[0]}", hint=again)
+    with progress.task(f"verifying {path.name}", len(listed), "files") as task:
+        for number, (name, row) in enumerate(listed.items(), 1):
+            seen = of_file(folder / name)
+            if seen != row.text("sha256"):
+                raise NotTheSameError(
+                    f"{path}: {name} is not what the bundle lists: {row.text('sha256')} expected, {seen} came", hint=again
+                )
+            task.advance_to(number)
+
+
+def _bring_recipes(repositories: Repositories, folder: Path) -> None:
+    """Add the repositories of a bundle that are not here yet; nothing in them is run without --trust."""
+    have = {row.uid for row in repositories.all()}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        check_name(path.name)
+        if read_repository(path).uid not in have:
+            if (repos_root() / path.name).exists():
+                raise ConflictError(f"another repository is called {path.name} here", hint=f"rename {repos_root() / path.name}")
+            publish_folder(path, repos_root() / path.name)
+    repositories.forget_cache()

@@ -1,0 +1,114 @@
+"""Whether a venv is still what its lock says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ck_repo import progress
+from ck_repo.detect.python_packages import altered_files
+from ck_repo.detect.register import problem
+from ck_repo.errors import CKError
+from ck_repo.install.installer import content_of
+from ck_repo.lock.collect import entry_of, locked_interpreter, locked_packages
+from ck_repo.lock.lockfile import Lock, LockedComponent
+from ck_repo.reproduce.difference import Difference
+from ck_repo.resolve.component import read_component
+from ck_repo.store.digest import of_entry
+from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.search import find
+from ck_repo.venv.environment import Venv
+
+
+def drift(repositories: Repositories, venv: Venv, lock: Lock) -> list[Difference]:
+    """What was changed since the lock was made: packages, files of packages, recipes, installed models and data sets.
+
+    Every file is read: some seconds for a venv with TensorFlow or PyTorch.
+    """
+    found = _interpreter(venv, lock) + _packages(venv, lock)
+    found += _files(venv, sorted(set(lock.packages) - {row.name for row in found}))
+    metas = {str(entry.meta().get("key")): entry.meta() for entry in find(repositories, "env", repository=LOCAL)}
+    found += _template(repositories, lock)
+    with progress.task("checking what is installed", len(lock.components), "components") as task:
+        for number, row in enumerate(lock.components, 1):
+            found += _recipe(repositories, row) + _content(row, metas.get(row.key))
+            task.advance_to(number)
+    return found
+
+
+def _interpreter(venv: Venv, lock: Lock) -> list[Difference]:
+    here = locked_interpreter(venv.python)
+    return [
+        Difference("python", name, value, here.get(name, ""))
+        for name, value in lock.interpreter.items()
+        if value != here.get(name)
+    ]
+
+
+def _packages(venv: Venv, lock: Lock) -> list[Difference]:
+    here = locked_packages(venv.python)
+    found = []
+    for name in sorted({*lock.packages, *here}):
+        was, now = lock.packages.get(name), here.get(name)
+        versions = (was.version if was else "", now.version if now else "")
+        if was is None or now is None or was.version != now.version:
+            why = "added by hand" if was is None else "removed" if now is None else "another version"
+            found.append(Difference("package", name, *versions, why))
+        elif was.content and was.content != now.content:
+            found.append(Difference("package", name, *versions, "the same version with other content"))
+    return found
+
+
+def _files(venv: Venv, names: list[str]) -> list[Difference]:
+    found = []
+    with progress.task("checking files of packages", len(names), "packages") as task, ThreadPoolExecutor() as pool:
+        for number, (name, altered) in enumerate(
+            zip(names, pool.map(lambda name: altered_files(venv.python, name), names), strict=True), 1
+        ):
+            if altered:
+                more = f" and {len(altered) - 3} more" if len(altered) > 3 else ""
+                found.append(Difference("package", name, "as installed", "altered", ", ".join(altered[:3]) + more))
+            task.advance_to(number)
+    return found
+
+
+def _template(repositories: Repositories, lock: Lock) -> list[Difference]:
+    if not lock.template.get("digest"):
+        return []
+    entry = entry_of(repositories, "env_templates", lock.template.get("uid", ""))
+    return _edited("template", lock.template.get("alias", ""), lock.template["digest"], of_entry(entry) if entry else "")
+
+
+def _recipe(repositories: Repositories, row: LockedComponent) -> list[Difference]:
+    if not row.uid:
+        return []
+    entry = entry_of(repositories, row.module, row.uid)
+    try:
+        digest = read_component(entry).digest if entry else ""
+    except CKError as error:
+        return [Difference("recipe", row.alias, row.digest[:12], "broken", error.what)]
+    return _edited("recipe", row.alias, row.digest, digest)
+
+
+def _edited(kind: str, name: str, was: str, now: str) -> list[Difference]:
+    if was == now:
+        return []
+    return [
+        Difference(kind, name, was[:12], now[:12], "edited, or another version of it" if now else "its repository is not here")
+    ]
+
+
+def _content(row: LockedComponent, meta: Mapping[str, Any] | None) -> list[Difference]:
+    if not row.content:
+        return []
+    if meta is None:
+        return [Difference("component", row.label, row.content[:12], "", "no longer installed")]
+    if meta.get("source") == "detected":
+        wrong = problem(meta)
+        return [Difference("component", row.label, row.content[:12], "changed", wrong)] if wrong else []
+    now = content_of(meta)
+    if now == row.content:
+        return []
+    where = f"{meta.get('path')} was {'changed' if now else 'removed'}"
+    return [Difference("component", row.label, row.content[:12], now[:12], where)]

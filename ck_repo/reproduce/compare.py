@@ -1,0 +1,123 @@
+"""Experiments side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ck_repo.errors import NotFoundError
+from ck_repo.mlperf.published import Published, all_published, matching
+from ck_repo.record.detections import agreement
+from ck_repo.record.figures import Figures, figures
+from ck_repo.store.entry import Entry
+from ck_repo.store.repositories import Repositories
+
+_LOG = "accuracy/mlperf_log_accuracy.json"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One property of every experiment.
+
+    Attributes
+    ----------
+    values
+        In the order of the experiments; empty where one does not have it.
+    """
+
+    name: str
+    values: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether all have the same."""
+        return len(set(self.values)) == 1
+
+
+def side_by_side(entries: Sequence[Entry]) -> list[Row]:
+    """What experiments have in common and where they differ: figures, settings, machine, versions of Python packages."""
+    columns = [_column(entry) for entry in entries]
+    names = list(dict.fromkeys(name for column in columns for name in column))
+    rows = [Row(name, tuple(column.get(name, "") for column in columns)) for name in names]
+    return _with_ratios(rows, entries)
+
+
+def _column(entry: Entry) -> dict[str, str]:
+    meta = entry.meta()
+    found = figures(meta)
+    column = {"model": found.model, "scenario": found.scenario, **_figures(found)}
+    results = meta.get("results") or {}
+    for name in ("dataset", "images", "backend", "backend_version", "device", "sessions", "threads", "batch_size", "official"):
+        if name in results:
+            column[name.replace("_", " ")] = str(results[name])
+    column["LoadGen"] = str(results.get("loadgen_version") or (meta.get("settings") or {}).get("loadgen_version", ""))
+    column |= _machine(meta)
+    for name, version in ((meta.get("venv") or {}).get("packages") or {}).items():
+        column[f"package {name}"] = str(version)
+    return column
+
+
+def _figures(found: Figures) -> dict[str, str]:
+    text = "" if found.value is None else f"{found.value:.6g} {found.unit}{'' if found.valid else ' (INVALID)'}"
+    latency = "" if found.latency_ms is None else f"{found.latency_ms:.6g} ms"
+    return {"mAP": "" if found.mAP is None else f"{found.mAP:.5f}", "performance": text, "p99": latency}
+
+
+def _machine(meta: Mapping[str, Any]) -> dict[str, str]:
+    machine, system = meta.get("platform") or {}, meta.get("system") or {}
+    if not machine:
+        return {
+            "CPU": str(system.get("host_processor_model_name", "")),
+            "accelerator": str(system.get("accelerator_model_name", "")),
+            "framework": str(system.get("framework", "")),
+            "OS": str(system.get("operating_system", "")),
+        }
+    return {
+        "CPU": str(machine.get("cpu", "")),
+        "cores": str(machine.get("cores_usable", "")),
+        "OS": str(machine.get("os", "")),
+        "governor": str(machine.get("governor", "")),
+        "Python": str((meta.get("venv") or {}).get("python", "")),
+    }
+
+
+def _with_ratios(rows: list[Row], entries: Sequence[Entry]) -> list[Row]:
+    """Speed relative to the first experiment, and the share of detections that are equal to its."""
+    metas = [entry.meta() for entry in entries]
+    found = [figures(meta) for meta in metas]
+    speeds, shares = [], []
+    for row, entry in zip(found, entries, strict=True):
+        alike = row.unit == found[0].unit and row.value and found[0].value
+        ratio = (found[0].value or 0) / (row.value or 1) if row.lower_is_better else (row.value or 0) / (found[0].value or 1)
+        speeds.append(f"{ratio:.3f}" if alike else "")
+        logs = entries[0].path / _LOG, entry.path / _LOG
+        whole = all(path.is_file() for path in logs) and not any("published" in meta for meta in (metas[0], entry.meta()))
+        shares.append(f"{100 * agreement(*logs).share:.2f} %" if whole else "")
+    at = next(number for number, row in enumerate(rows) if row.name == "p99") + 1
+    more = [Row("speed to the first", tuple(speeds)), Row("equal detections", tuple(shares))]
+    return [*rows[:at], *(row for row in more if any(row.values)), *rows[at:]]
+
+
+def beside_published(repositories: Repositories, found: Figures) -> list[tuple[Published, float | None]]:
+    """The published results of the same model and scenario, the best first, each with its speed relative to `found`.
+
+    Raises
+    ------
+    NotFoundError
+        If none is known here.
+    """
+    rows = matching(all_published(repositories), model=found.benchmark, scenario=found.scenario)
+    if not rows:
+        raise NotFoundError(
+            f"no published result of {found.benchmark or found.model}, {found.scenario}, is known here",
+            hint="`ck import results --path=FILE.csv`, or `ck import submission --path=TREE`",
+        )
+    better = (lambda row: row.value or float("inf")) if found.lower_is_better else (lambda row: -(row.value or 0.0))
+    return [(row, _ratio(row.value, found)) for row in sorted(rows, key=better)]
+
+
+def _ratio(value: float | None, found: Figures) -> float | None:
+    if not value or not found.value:
+        return None
+    return found.value / value if found.lower_is_better else value / found.value

@@ -1,0 +1,205 @@
+"""A venv from a lock, here or elsewhere, and what could not be the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ck_repo.detect.interpreter import Interpreter, find_interpreter
+from ck_repo.detect.survey import survey
+from ck_repo.errors import CKError, ConflictError, DetectError
+from ck_repo.install.fetch import pin_to
+from ck_repo.install.installer import Installer
+from ck_repo.install.locked_packages import install_locked_packages
+from ck_repo.install.source import Source
+from ck_repo.lock.collect import entry_of, locked_components, locked_packages, make_lock
+from ck_repo.lock.lockfile import Lock, LockedComponent
+from ck_repo.reproduce.difference import Difference
+from ck_repo.resolve.component import Component, Dependency, read_component
+from ck_repo.resolve.plan import Choice
+from ck_repo.resolve.resolver import Resolver
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.repository import check_name
+from ck_repo.venv.create import make_venv
+from ck_repo.venv.environment import Venv
+
+_LOG = "ck-install.log"
+_UNDER_WHICH = "under another name, or anew with --force"
+
+
+@dataclass(frozen=True)
+class Recreated:
+    """A venv that was made from a lock, and how it differs."""
+
+    venv: Venv
+    differences: list[Difference]
+
+
+def interpreter_for(lock: Lock, wanted: str = "") -> Interpreter:
+    """The Python for a lock: the one that is wanted, else one of the lock's minor version, the same patch first."""
+    if wanted:
+        return find_interpreter(wanted)
+    try:
+        return find_interpreter(lock.interpreter.get("version", ""))
+    except DetectError:
+        pass
+    try:
+        return find_interpreter(lock.python_minor)
+    except DetectError as error:
+        error.hint += f"\nor take another one knowingly: --python=3.12 (the lock is of {lock.interpreter.get('version')})"
+        raise
+
+
+def recreate(
+    repositories: Repositories,
+    name: str,
+    lock: Lock,
+    python: Interpreter,
+    *,
+    wheels: Path | None = None,
+    components: bool = True,
+    force: bool = False,
+    trust: bool = False,
+) -> Recreated:
+    """Make a venv as the lock has it. The entry appears when all of it is there.
+
+    Parameters
+    ----------
+    wheels
+        A folder of wheels to take the Python packages from, instead of the index.
+    components
+        Whether the models and data sets of the lock are installed as well.
+    force
+        Make it anew if it exists.
+    trust
+        Let scripts of other repositories' recipes run.
+
+    Raises
+    ------
+    NotTheSameError
+        If a package or a file has the locked name and another content.
+    """
+    check_name(name)
+    found = [
+        Difference("python", key, value, getattr(python, key))
+        for key, value in lock.interpreter.items()
+        if value and value != getattr(python, key)
+    ]
+    same_python = python.version.split(".")[:2] == lock.python_minor.split(".")
+
+    def fill(executable: Path) -> Lock:
+        log = executable.parent.parent / _LOG
+        reasons = install_locked_packages(executable, lock.packages, log, same_python=same_python, links=wheels)
+        here = locked_packages(executable)
+        for package in sorted({*lock.packages, *here}):
+            was, now = lock.packages.get(package), here.get(package)
+            versions = was.version if was else "", now.version if now else ""
+            if package in reasons or versions[0] != versions[1]:
+                why = reasons.get(package, "this Python needs it" if was is None else "")
+                found.append(Difference("package", package, *versions, why))
+        made: tuple[LockedComponent, ...] = ()
+        if components:
+            made, told = install_components(repositories, lock, executable, trust=trust)
+            found.extend(told)
+        return make_lock(repositories, executable, lock.template, made)
+
+    def complete(venv: Venv) -> None:
+        here = locked_packages(venv.python)
+        differing = sorted(name for name in {*here, *lock.packages} if here.get(name) != lock.packages.get(name))
+        if differing:
+            raise ConflictError(
+                f"venv:{name} exists already, and is not what the lock says: {', '.join(differing[:4])} differ",
+                hint=f"make it {_UNDER_WHICH}",
+            )
+        if components:
+            found.extend(install_components(repositories, lock, venv.python, trust=trust)[1])
+
+    template = lock.template.get("alias", "") or "lock"
+    return Recreated(make_venv(repositories, name, template, python, fill, complete, force=force), found)
+
+
+def install_components(
+    repositories: Repositories, lock: Lock, python: Path, *, trust: bool = False
+) -> tuple[tuple[LockedComponent, ...], list[Difference]]:
+    """Install the models and data sets of a lock, from the same recipes; what cannot be the same is told.
+
+    What a conversion makes is not made here: a run makes it when it needs it.
+    """
+    found: list[Difference] = []
+    choices: dict[str, Choice] = {}
+    resolver = Resolver(survey(repositories, {name: row.version for name, row in locked_packages(python).items()}))
+    needed = {key for row in lock.components for key in row.inputs.values()}
+    for row in lock.components:
+        if row.source == "registered":
+            found += _registered(repositories, row)
+        recipe = _recipe(repositories, row, lock, found) if row.source in ("package", "program") else None
+        if recipe is None or row.source == "program" or row.key in needed:
+            continue
+        for source in _sources(row):  # a recipe without a digest takes the file that the lock knows
+            pin_to(source)
+        tags = (recipe.entry.alias, *row.variations)
+        try:
+            choices[row.role] = resolver.dependencies([Dependency(row.role, tags)], f"the lock, as {row.role}")[row.role]
+        except CKError as error:
+            found.append(Difference("component", row.label, row.content[:12], "", error.what))
+    installed = Installer(repositories, python, trust=trust).install(choices)
+    made = locked_components(repositories, installed)
+    for row in lock.components:
+        now = next((each for each in made if each.role == row.role), None)
+        if now and row.content and now.content != row.content:
+            why = "its recipe makes it, with these versions" if not row.downloads else "made from the same files in another way"
+            found.append(Difference("component", row.label, row.content[:12], now.content[:12], why))
+    return made, found
+
+
+def _sources(row: LockedComponent) -> Sequence[Source]:
+    rows = (each for each in row.downloads if each.get("urls") and each.get("sha256"))
+    return [Source(tuple(each["urls"]), each.get("size"), str(each["sha256"]), str(each.get("md5", ""))) for each in rows]
+
+
+def _registered(repositories: Repositories, row: LockedComponent) -> list[Difference]:
+    """A file of the user's: here if something of the same content is registered."""
+    have = survey(repositories).registered
+    if any(meta.get("digest") == row.content and not meta.get("problem") for meta in have):
+        return []
+    tags = ",".join(sorted(set(row.meta.get("tags", []))))
+    why = f"a file of the user's, not here: `ck detect soft:{row.alias} --full_path=… --extra_tags={tags}`"
+    return [Difference("component", row.label, row.content[:12], "", why)]
+
+
+def _recipe(repositories: Repositories, row: LockedComponent, lock: Lock, found: list[Difference]) -> Component | None:
+    entry = entry_of(repositories, row.module, row.uid)
+    if entry is None:
+        origin = lock.repositories.get(row.repository, {})
+        found.append(Difference("recipe", row.alias, row.digest[:12], "", _how_to_get(row.repository, origin)))
+        return None
+    recipe = read_component(entry)
+    if recipe.digest != row.digest:
+        found.append(
+            Difference("recipe", row.alias, row.digest[:12], recipe.digest[:12], _which_commits(row, lock, entry.repository))
+        )
+    return recipe
+
+
+def _how_to_get(alias: str, origin: Mapping[str, object]) -> str:
+    url = str(origin.get("url") or "")
+    if not url:
+        return f"its repository {alias} is not here, and has no URL"
+    checkout = f" --checkout={origin['commit']}" if origin.get("commit") else ""
+    return f"`ck pull repo:{alias} --url={url}{checkout}` brings it"
+
+
+def _which_commits(row: LockedComponent, lock: Lock, alias: str) -> str:
+    then = lock.repositories.get(row.repository, {})
+    changed = " with changes" if then.get("changed") else ""
+    if then.get("commit"):
+        return f"another version of the recipe; it was {alias} at {str(then['commit'])[:12]}{changed}"
+    return f"another version of the recipe; it was ck {lock.engine.get('version', '?')}"
+
+
+def tell(differences: Sequence[Difference]) -> list[str]:
+    """Lines for a person."""
+    if not differences:
+        return ["everything is as the lock says"]
+    return ["not the same as in the lock:", *(f"  {row}" for row in differences)]

@@ -1,0 +1,154 @@
+"""Run an experiment again, with what it was made of, and hold the outcome against what was recorded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from ck_repo import progress
+from ck_repo.errors import ConfigError, NotFoundError
+from ck_repo.lock.collect import entry_of
+from ck_repo.lock.lockfile import Lock, lock_of_experiment
+from ck_repo.record.experiment import MODULE
+from ck_repo.reproduce.artifacts import ARTIFACTS, bring_in
+from ck_repo.reproduce.difference import Difference, between
+from ck_repo.reproduce.recreate import install_components, interpreter_for, recreate
+from ck_repo.reproduce.verdict import USUAL, Tolerances, Verdict, judge
+from ck_repo.run.options import RunOptions
+from ck_repo.run.pipeline import RunRecord, execute
+from ck_repo.run.prepare import prepare
+from ck_repo.store.digest import of_value
+from ck_repo.store.entry import Entry
+from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.search import find, load
+from ck_repo.store.writing import update_entry
+from ck_repo.venv.environment import Venv, find_venv, read_venv
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a replay left: its experiments, children of the one that was replayed, and the verdict."""
+
+    records: list[RunRecord]
+    verdict: Verdict
+
+
+def replay(
+    repositories: Repositories,
+    experiment: Entry,
+    *,
+    venv: str = "",
+    python: str = "",
+    repetitions: int = 1,
+    tolerances: Tolerances = USUAL,
+    name: str = "",
+    repository: str = "",
+    trust: bool = False,
+) -> Replay:
+    """Replay an experiment.
+
+    Parameters
+    ----------
+    venv
+        The venv to use as it is; without a name one that the lock fits is reused, or made.
+    python
+        The Python for a venv that is made; one of the lock's minor version if empty.
+    repetitions
+        How often performance is measured. Accuracy is measured once: it does not vary.
+    tolerances
+        What counts as reproduced.
+    name, repository
+        Of the first of the new experiments.
+    """
+    meta = experiment.meta()
+    lock = lock_of_experiment(experiment.path, meta)
+    options = options_of(lock, experiment)
+    bring_in(repositories, lock, experiment.path / ARTIFACTS)
+    home = _environment(repositories, lock, venv, python, trust)
+    _, told = install_components(repositories, lock, home.python, trust=trust)
+    _refuse_missing(lock, told)
+    program = lock.component("program")
+    entry = entry_of(repositories, "program", program.uid if program else "") or _by_alias(repositories, meta)
+    records: list[RunRecord] = []
+    for number in range(repetitions):
+        mode = options.mode if number == 0 else "performance"
+        plan = prepare(repositories, entry, replace(options, venv=home.name, mode=mode))
+        more = {"parent": {"uid": experiment.uid, "alias": experiment.alias, "module": MODULE}}
+        first = {"name": name} if number == 0 else {}
+        records.append(execute(repositories, plan, repository=repository, tags=["replay"], trust=trust, more=more, **first))
+        measured = records[0].results  # the further ones measure the same layout, and do not look for one again
+        options = replace(options, **{key: measured[key] for key in ("sessions", "threads", "batch_size")})
+        if options.mode == "accuracy":
+            break
+    here = lock_of_experiment(records[0].experiment.path, records[0].experiment.meta())
+    differences = _distinct([*told, *between(lock, here)])
+    outcome = [(row.experiment.path, row.experiment.meta()) for row in records]
+    verdict = judge((experiment.path, meta), outcome, differences, tolerances)
+    update_entry(records[0].experiment, {"verdict": verdict.as_data()})
+    return Replay(records, verdict)
+
+
+def options_of(lock: Lock, experiment: Entry) -> RunOptions:
+    """The options that an experiment ran with."""
+    known = {field.name for field in fields(RunOptions)}
+    unknown = sorted(set(lock.options) - known)
+    if unknown:
+        raise ConfigError(
+            f"{experiment.path}: it ran with the option {unknown[0]}, which this ck does not know",
+            hint=f"it was made by ck {lock.engine.get('version')}: install that, or a newer one",
+        )
+    return RunOptions(**{name: value for name, value in lock.options.items() if name != "venv"})
+
+
+def _environment(repositories: Repositories, lock: Lock, name: str, python: str, trust: bool) -> Venv:
+    """The venv to replay in: the one that is named, one that the lock fits, or a new one."""
+    if name:
+        found = find_venv(repositories, name)
+        if found is None:
+            raise NotFoundError(f"there is no venv:{name}", hint="leave out --venv=: a venv is made from the experiment's lock")
+        found.check()
+        return found
+    made = f"replay-{of_value([lock.as_data()['packages'], lock.python_minor, python])[:8]}"
+    if found := find_venv(repositories, made):
+        found.check()
+        return found
+    for candidate in _venvs(repositories):
+        versions = {package: row.version for package, row in lock.packages.items()}
+        if not python and candidate.version == lock.interpreter.get("version") and candidate.packages == versions:
+            progress.say(f"venv:{candidate.name} is what the experiment was run in")
+            return candidate
+    return recreate(repositories, made, lock, interpreter_for(lock, python), components=False, trust=trust).venv
+
+
+def _venvs(repositories: Repositories) -> Sequence[Venv]:
+    rows = [read_venv(entry) for entry in find(repositories, "venv", repository=LOCAL)]
+    return [row for row in rows if row.python.exists()]
+
+
+def _refuse_missing(lock: Lock, told: Sequence[Difference]) -> None:
+    """A run without the user's own model or data set would be another run."""
+    gone = {row.name for row in told if row.kind == "component" and not row.here}
+    for row in lock.components:
+        if row.role in ("weights", "dataset") and row.label in gone:
+            why = next(each.remark for each in told if each.name == row.label)
+            raise NotFoundError(
+                f"{row.label} ({row.content[:12]}), which the experiment ran with, is not here",
+                hint=f"{why}\nor have it packed where it was run: `ck zip experiment:NAME --artifacts=all`",
+            )
+
+
+def _by_alias(repositories: Repositories, meta: dict[str, Any]) -> Entry:
+    alias = str((meta.get("program") or {}).get("alias", ""))
+    if not re.fullmatch(r"[\w.-]+", alias):
+        raise ConfigError(f"the experiment does not say which program it ran: {alias!r}")
+    return load(repositories, "program", alias)
+
+
+def _distinct(rows: Sequence[Difference]) -> list[Difference]:
+    """One difference for each thing; what was told first, with its reason, stays."""
+    kept: dict[tuple[str, str], Difference] = {}
+    for row in rows:
+        kept.setdefault((row.kind, row.name), row)
+    return list(kept.values())

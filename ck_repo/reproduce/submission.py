@@ -1,0 +1,163 @@
+"""From what a submission says to the nearest run of ours, and what cannot be matched."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ck_repo.detect.platform import describe_platform
+from ck_repo.errors import NotFoundError
+from ck_repo.mlperf.rules import Rules, ScenarioRules, benchmark_called, rules_for, scenario_rules
+from ck_repo.mlperf.submission import Result
+from ck_repo.run.options import RunOptions
+
+# what a submitter's framework is called, our backend for it, and the format of our model for that
+_FRAMEWORKS = (
+    ("openvino", "openvino", "onnx"), ("onnxruntime", "onnxruntime", "onnx"), ("onnx runtime", "onnxruntime", "onnx"),
+    ("tensorflow", "tensorflow", "tf"), ("pytorch", "torch", "pytorch"),
+)  # fmt: skip
+_NAMES = {"seconds": "time"}  # options that are called otherwise on the command line
+Unmatched = Callable[[str, object, object, str], None]  # what, theirs, ours, why
+
+
+@dataclass(frozen=True)
+class Matched:
+    """The nearest run of ours.
+
+    Attributes
+    ----------
+    options
+        Of `ck run`.
+    unmatched
+        (what, theirs, ours, why) of each thing that is not the same.
+    """
+
+    options: RunOptions
+    unmatched: list[dict[str, str]]
+
+    @property
+    def command(self) -> str:
+        """What a person would type."""
+        usual, words = RunOptions(), []
+        for key, value in self.options.as_data().items():
+            name = f"--{_NAMES.get(key, key).replace('_', '-')}"
+            if value != getattr(usual, key):
+                text = f"{value:.12g}" if isinstance(value, float) else str(value)
+                words.append(name if value is True else f"{name}={shlex.quote(text)}")
+        return " ".join(["ck run program:object-detection", *words])
+
+
+def match(result: Result) -> Matched:
+    """Build the options of the nearest run.
+
+    Raises
+    ------
+    NotFoundError
+        If the model or the scenario is none of the round's.
+    """
+    benchmark = benchmark_called(result.place.model)
+    if not benchmark:
+        raise NotFoundError(f"{result.place.model} is no model of object detection in round v1.0")
+    rules = scenario_rules(result.place.scenario, benchmark)
+    if rules is None:
+        raise NotFoundError(f"{result.place.scenario} is no scenario of the round")
+    told: list[dict[str, str]] = []
+
+    def unmatched(what: str, theirs: object, ours: object, why: str) -> None:
+        told.append({"what": what, "theirs": str(theirs), "ours": str(ours), "why": why})
+
+    scenario = rules.name.lower()
+    backend, form = _framework(str(result.description.get("framework", "")), unmatched)
+    options: dict[str, Any] = {
+        "model": f"{benchmark},{form},{_weights(result, benchmark, unmatched)}",
+        "dataset": "dataset,coco,2017,val,full",
+        "backend": backend,
+        "scenario": scenario,
+        "official": True,
+        **_targets(scenario, result.settings, unmatched),
+    }
+    _hardware(result.description, unmatched)
+    _counts(result.settings, rules_for(benchmark), rules, unmatched)
+    theirs = str(result.settings.get("loadgen_version", "")) or "not said"
+    unmatched("LoadGen", theirs, rules_for(benchmark).loadgen, "of those on the index, the one that loads the samples of v1.0")
+    if scenario == "multistream":
+        unmatched("MultiStream", "a query each fixed interval", "back to back", "LoadGen 4.1.30 no longer has fixed intervals")
+    return Matched(RunOptions(**options), told)
+
+
+def _framework(theirs: str, unmatched: Unmatched) -> tuple[str, str]:
+    """Our backend, and the format of the model that it runs."""
+    for name, backend, form in _FRAMEWORKS:
+        if name in theirs.lower():
+            if theirs.lower() != name:
+                unmatched("framework", theirs, backend, "their build of it is not public")
+            return backend, form
+    unmatched("framework", theirs or "not said", "onnxruntime", "there is no backend for it")
+    return "onnxruntime", "onnx"
+
+
+def _weights(result: Result, benchmark: str, unmatched: Unmatched) -> str:
+    """The type of our model's weights: ``fp32`` or ``int8``."""
+    theirs = str(result.measurement.get("weight_data_types", "")).lower()
+    if "int8" not in theirs:
+        if theirs != "fp32":
+            unmatched("weights", theirs or "not said", "fp32", "no model of ours has weights of their type")
+        return "fp32"
+    if benchmark == "ssd-resnet34":
+        unmatched("weights", theirs, "fp32", "no 8-bit SSD-ResNet34 is published with the benchmark")
+        return "fp32"
+    how = result.measurement.get("weight_transformations") or "their own"
+    unmatched("quantization", how, "the published 8-bit model", "each submitter converts the weights in an own way")
+    return "int8"
+
+
+def _hardware(system: Mapping[str, Any], unmatched: Unmatched) -> None:
+    here = describe_platform()
+    cpu = str(system.get("host_processor_model_name", ""))
+    if cpu != here["cpu"]:
+        unmatched("CPU", f"{system.get('host_processors_per_node', '?')} × {cpu}", here["cpu"], "this machine has another")
+    number = re.match(r"\d+", str(system.get("accelerators_per_node", "0")))
+    if number and int(number[0]):
+        name = system.get("accelerator_model_name", "")
+        unmatched("accelerator", f"{number[0]} × {name}", "none", "our run is on the CPU; --device=cuda where there is a GPU")
+
+
+def _targets(scenario: str, asked: Mapping[str, Any], unmatched: Unmatched) -> dict[str, Any]:
+    """Target rate, latency bound and samples a query, as LoadGen was told them."""
+    found: dict[str, Any] = {}
+    rate = _number(asked.get("target_qps"))
+    if scenario in ("server", "offline") and rate:
+        found["target_qps"] = rate
+    latency = _number(asked.get("target_latency_ns"))
+    if scenario in ("server", "multistream") and latency:
+        found["target_latency"] = latency / 1e6
+    samples = _number(asked.get("samples_per_query"))
+    if scenario == "multistream" and samples:
+        found["samples_per_query"] = int(samples)
+    if scenario == "server" and "target_qps" not in found:
+        unmatched("target", "not in the log", "a quarter of the measured rate", "the performance log is missing or cut short")
+    return found
+
+
+def _counts(asked: Mapping[str, Any], rules: Rules, row: ScenarioRules, unmatched: Unmatched) -> None:
+    """Seeds, counts and durations: those of the rules are ours, too."""
+    for name, ours in rules.seeds.items():
+        theirs = asked.get(name)
+        if theirs is not None and int(theirs) != ours:
+            unmatched(name, theirs, ours, "the seed is not the round's")
+    count = _number(asked.get("performance_sample_count"))
+    if count and int(count) != rules.performance_sample_count:
+        unmatched("performance sample count", int(count), rules.performance_sample_count, "the rules ask for no more")
+    duration = _number(asked.get("min_duration_ms"))
+    if duration and int(duration) != row.min_duration_ms:
+        unmatched("least duration, ms", int(duration), row.min_duration_ms, "the round's figure is taken")
+    queries = _number(asked.get("min_query_count"))
+    if queries and row.name != "Offline" and int(queries) != row.min_query_count:  # Offline has one query
+        unmatched("least query count", int(queries), row.min_query_count, "the round's figure is taken")
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,206 @@
+"""Whether a replay gave what was recorded."""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ck_repo.record.detections import Agreement, agreement
+from ck_repo.record.figures import figures
+from ck_repo.reproduce.difference import Difference
+
+_LOG = "accuracy/mlperf_log_accuracy.json"
+_ORDER = ("accuracy", "performance")
+_RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """How much may differ.
+
+    Attributes
+    ----------
+    mAP
+        Absolute, of 0–1.
+    share
+        The least share of equal detections, 0–1.
+    """
+
+    mAP: float = 0.001  # a tenth of a point
+    share: float = 0.99
+
+
+USUAL = Tolerances()
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Performance here over that which was recorded.
+
+    Attributes
+    ----------
+    recorded, here
+        The scenario's figure; here the median of the repetitions.
+    ratio
+        Above 1: faster here.
+    interval
+        95 % confidence interval of the ratio, by resampling the repetitions; None for fewer than three.
+    """
+
+    unit: str
+    recorded: float
+    here: float
+    ratio: float
+    values: tuple[float, ...]
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of a replay.
+
+    Attributes
+    ----------
+    reproduced
+        Whether the accuracy is that which was recorded. Nothing else counts for it.
+    why
+        One sentence.
+    mAP
+        ``(recorded, here)``; None if it was not recorded.
+    agreement
+        Of the detections; None if a log is missing.
+    same_order
+        By test, whether the same samples were loaded and issued in the same order, as far as both logs go; None where it was
+        not noted.
+    """
+
+    reproduced: bool
+    why: str
+    mAP: tuple[float, float] | None
+    agreement: Agreement | None
+    same_order: Mapping[str, bool | None]
+    speed: Speed | None
+    differences: Sequence[Difference] = field(default_factory=list)
+
+    def as_data(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "differences": [row.as_data() for row in self.differences]}
+
+
+def judge(
+    recorded: tuple[Path, Mapping[str, Any]],
+    replays: Sequence[tuple[Path, Mapping[str, Any]]],
+    differences: Sequence[Difference],
+    tolerances: Tolerances,
+) -> Verdict:
+    """Hold replays against what was recorded.
+
+    Parameters
+    ----------
+    recorded
+        Folder and meta of the experiment.
+    replays
+        The same of each repetition; accuracy is that of the first.
+    """
+    first, here = figures(recorded[1]), figures(replays[0][1])
+    logs = recorded[0] / _LOG, replays[0][0] / _LOG
+    found = agreement(*logs) if all(path.is_file() for path in logs) else None
+    both = (first.mAP, here.mAP) if first.mAP is not None and here.mAP is not None else None
+    reproduced, why = _accuracy(both, found, tolerances)
+    order = {mode: _same_order(recorded[0], replays[0][0], mode) for mode in _ORDER}
+    settings = [*differences, *_settings(recorded[1], replays[0][1])]
+    return Verdict(reproduced, why, both, found, order, _speed(recorded[1], [meta for _, meta in replays]), settings)
+
+
+def _accuracy(both: tuple[float, float] | None, found: Agreement | None, limit: Tolerances) -> tuple[bool, str]:
+    if both is None:
+        return False, "the experiment was recorded without accuracy, so there is nothing to hold it against"
+    gap = abs(both[0] - both[1])
+    if gap > limit.mAP:
+        return False, f"mAP {both[1]:.4f} is {gap:.4f} from the recorded {both[0]:.4f}; {limit.mAP:g} is allowed"
+    if found is None:
+        return True, "mAP is the same; the detections could not be compared, as an accuracy log is not there"
+    if not found.same_samples:
+        return False, "the accuracy logs are of different samples"
+    if found.share < limit.share:
+        return (
+            False,
+            f"mAP is the same, but only {100 * found.share:.2f} % of the detections; {100 * limit.share:g} % are asked for",
+        )
+    return True, f"mAP differs by {gap:.5f}, and {100 * found.share:.2f} % of the detections are equal"
+
+
+def _same_order(one: Path, other: Path, mode: str) -> bool | None:
+    """Whether the samples are the same as far as both lists go; a faster run issues more of them."""
+    try:
+        rows = [json.loads((folder / mode / "samples.json").read_text(encoding="utf-8")) for folder in (one, other)]
+        common = min(len(row["issued"]) for row in rows)
+        issued = rows[0]["issued"][:common] == rows[1]["issued"][:common]
+        return issued and (mode == "accuracy" or rows[0]["loaded"] == rows[1]["loaded"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _speed(recorded: Mapping[str, Any], replays: Sequence[Mapping[str, Any]]) -> Speed | None:
+    before = figures(recorded)
+    values = [found.value for found in map(figures, replays) if found.value]
+    if not before.value or not values:
+        return None
+    ratios = [before.value / value if before.lower_is_better else value / before.value for value in values]
+    return Speed(
+        before.unit, before.value, statistics.median(values), statistics.median(ratios), tuple(values), confidence(ratios)
+    )
+
+
+def confidence(values: Sequence[float]) -> tuple[float, float] | None:
+    """The 95 % confidence interval of the median, by bootstrap (Efron 1979, percentile method); the same each time."""
+    if len(values) < 3:
+        return None
+    draw = random.Random(0)
+    medians = sorted(statistics.median(draw.choices(values, k=len(values))) for _ in range(_RESAMPLES))
+    return medians[int(0.025 * _RESAMPLES)], medians[int(0.975 * _RESAMPLES) - 1]
+
+
+def _settings(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[Difference]:
+    """What a run measured or chose by itself: sessions, threads, batch, versions."""
+    names = (
+        "backend",
+        "backend_version",
+        "device",
+        "sessions",
+        "threads",
+        "batch_size",
+        "images",
+        "loadgen_version",
+        "scenario",
+    )
+    left, right = (meta.get("results") or {} for meta in (one, other))
+    return [
+        Difference("setting", name, str(left.get(name, "")), str(right.get(name, "")))
+        for name in names
+        if left.get(name) != right.get(name)
+    ]
+
+
+def verdict_lines(verdict: Verdict) -> list[str]:
+    """The verdict for a person."""
+    rows = [("verdict", ("REPRODUCED: " if verdict.reproduced else "NOT REPRODUCED: ") + verdict.why)]
+    if verdict.mAP:
+        rows.append(("mAP", f"{verdict.mAP[0]:.5f} recorded, {verdict.mAP[1]:.5f} here"))
+    if verdict.agreement:
+        found = verdict.agreement
+        rows.append(("detections", f"{100 * found.share:.2f} % equal, of {found.one} recorded and {found.other} here"))
+    words = {True: "the same", False: "ANOTHER", None: "not noted"}
+    rows += [(f"order, {mode}", words[same]) for mode, same in verdict.same_order.items()]
+    if speed := verdict.speed:
+        spread = f", 95 % interval {speed.interval[0]:.3f} to {speed.interval[1]:.3f}" if speed.interval else ""
+        text = f"{speed.ratio:.3f} times the recorded speed{spread} ({speed.recorded:.5g} → {speed.here:.5g} {speed.unit}"
+        rows.append(("performance", text + f", {len(speed.values)} run{'s' if len(speed.values) > 1 else ''})"))
+    rows += [("differs" if number == 0 else "", str(row)) for number, row in enumerate(verdict.differences)]
+    width = max(len(name) for name, _ in rows)
+    return [f"{name.ljust(width)}  {text}" for name, text in rows]

@@ -1,0 +1,50 @@
+"""Which samples a test loads and in which order it issues them: what makes two runs the same test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import mlperf_loadgen as lg
+
+from object_detection.loadgen import SUT
+from object_detection.sut.library import SampleLibrary
+
+_KEPT = 1024  # of the order; the whole of a long run would say no more
+
+
+class OrderedSUT:
+    """A system under test, with its samples noted on the way.
+
+    Attributes
+    ----------
+    loaded
+        Indices of the samples that were loaded when the first query came, in the order of loading.
+    issued
+        Indices of the first 1024 samples issued.
+    """
+
+    def __init__(self, sut: SUT, library: SampleLibrary) -> None:
+        self._sut, self._library = sut, library
+        self.loaded: list[int] = []
+        self.issued: list[int] = []
+
+    def issue(self, samples: list[lg.QuerySample]) -> None:
+        """Called by LoadGen."""
+        if len(self.issued) < _KEPT:
+            self.loaded = self.loaded or self._library.loaded
+            self.issued += [sample.index for sample in samples[: _KEPT - len(self.issued)]]
+        self._sut.issue(samples)
+
+    def flush(self) -> None:
+        """Called by LoadGen."""
+        self._sut.flush()
+
+    @property
+    def done(self) -> int:
+        """Samples answered."""
+        return self._sut.done
+
+    def write(self, path: Path) -> None:
+        """Write both lists as JSON."""
+        path.write_text(json.dumps({"loaded": self.loaded, "issued": self.issued}) + "\n", encoding="utf-8")
