@@ -12,6 +12,7 @@ from ck_repo import progress
 from ck_repo.errors import DownloadError, NotTheSameError, StorageError
 from ck_repo.install.http import download
 from ck_repo.install.source import Source, pin, with_local_mirrors
+from ck_repo.network import refuse_offline
 from ck_repo.store.atomic import storage_errors, write_text
 from ck_repo.store.digest import of_file
 from ck_repo.store.folders import tools_root
@@ -35,11 +36,15 @@ def fetch(source: Source) -> tuple[Path, str]:
     ------
     DownloadError
         If no URL gives the file, or what comes is not what it should be; the message tells expected and seen.
+    OfflineError
+        If it is not in the cache, and the network is off limits.
     StorageError
         If the disk is full or cannot be written.
     """
     if found := _cached(source):
         return found
+    if not any(url.startswith("file:") for url in with_local_mirrors(source).urls):
+        refuse_offline(f"{source.name} ({source.urls[0]})")
     wanted, source = source, _pinned(source)
     name = sha256("\n".join([source.sha256 or source.md5, source.name]).encode()).hexdigest()[:24]
     with locked(cache_root() / "locks" / f"{name}.lock", f"fetching {source.name}"):

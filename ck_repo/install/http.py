@@ -107,12 +107,10 @@ def download(urls: Sequence[str], part: Path, size: int | None, title: str, veri
     Raises
     ------
     DownloadError
-        If no URL gives the right file; the message tells of each why not. OfflineError if the network is off limits.
+        If no URL gives the right file; the message tells of each why not.
     """
     failures = []
     reachable = [url for url in urls if not is_offline() or urlsplit(url).scheme == "file"]
-    if not reachable:
-        refuse_offline(f"{title.removeprefix('fetching ')} ({urls[0]})")
     with progress.task(title, size, "B") as task:
         for url in reachable:
             try:

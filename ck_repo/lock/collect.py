@@ -48,13 +48,15 @@ def locked_program(program: Component) -> LockedComponent:
     )
 
 
-def locked_components(repositories: Repositories, installed: Mapping[str, Mapping[str, Any]]) -> tuple[LockedComponent, ...]:
+def locked_components(
+    repositories: Repositories, installed: Iterable[tuple[str, Mapping[str, Any]]]
+) -> tuple[LockedComponent, ...]:
     """What was installed or registered, and what it was made from.
 
     Parameters
     ----------
     installed
-        Env meta by role. What is a Python package alone is left out: it is among the packages of the venv.
+        Roles with the env meta of each. What is a Python package alone is left out: it is among the packages of the venv.
     """
     by_key = {str(meta.get("key")): meta for meta in _env_metas(repositories)}
     rows: dict[str, LockedComponent] = {}
@@ -68,7 +70,7 @@ def locked_components(repositories: Repositories, installed: Mapping[str, Mappin
                 visit(name, by_key[below])
         rows[key] = _component(role, meta)
 
-    for role, meta in installed.items():
+    for role, meta in installed:
         visit(role, meta)
     return tuple(rows.values())
 

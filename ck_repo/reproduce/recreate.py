@@ -140,16 +140,17 @@ def install_components(
             pin_to(source)
         tags = (recipe.entry.alias, *row.variations)
         try:
-            choices[row.role] = resolver.dependencies([Dependency(row.role, tags)], f"the lock, as {row.role}")[row.role]
+            choices[row.key] = resolver.dependencies([Dependency(row.role, tags)], f"the lock, as {row.role}")[row.role]
         except CKError as error:
             found.append(Difference("component", row.label, row.content[:12], "", error.what))
     installed = Installer(repositories, python, trust=trust).install(choices)
-    made = locked_components(repositories, installed)
-    for row in lock.components:
-        now = next((each for each in made if each.role == row.role), None)
-        if now and row.content and now.content != row.content:
+    roles = {row.key: row for row in lock.components}
+    for key, meta in installed.items():
+        row, content = roles[key], str(meta.get("digest", ""))
+        if row.content and content != row.content:
             why = "its recipe makes it, with these versions" if not row.downloads else "made from the same files in another way"
-            found.append(Difference("component", row.label, row.content[:12], now.content[:12], why))
+            found.append(Difference("component", row.label, row.content[:12], content[:12], why))
+    made = locked_components(repositories, [(roles[key].role, meta) for key, meta in installed.items()])
     return made, found
 
 

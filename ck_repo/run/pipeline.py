@@ -86,7 +86,7 @@ def execute(
         venv = create_venv(repositories, plan.venv_plan, trust=trust)
     before = venv.packages
     installed = Installer(repositories, venv.python, trust=trust).install(plan.choices)
-    components = (*locked_components(repositories, installed), locked_program(plan.program))
+    components = (*locked_components(repositories, installed.items()), locked_program(plan.program))
     extend_lock(repositories, venv, before, components)
     spec = build_spec(plan, installed)
     with recording.folder() as folder:

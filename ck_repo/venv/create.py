@@ -89,7 +89,7 @@ def create_venv(repositories: Repositories, plan: VenvPlan, *, force: bool = Fal
     def fill(python: Path) -> Lock:
         installed = Installer(repositories, python, trust=trust).install(plan.choices)
         template = locked_template(plan.template.entry)
-        return make_lock(repositories, python, template, locked_components(repositories, installed))
+        return make_lock(repositories, python, template, locked_components(repositories, installed.items()))
 
     def complete(venv: Venv) -> None:
         if venv.template != plan.template.name:
@@ -98,7 +98,7 @@ def create_venv(repositories: Repositories, plan: VenvPlan, *, force: bool = Fal
             raise ConflictError(f"venv:{plan.name} exists already, with Python {venv.version}", hint=_TAKEN)
         before = venv.packages
         installed = Installer(repositories, venv.python, trust=trust).install(plan.choices)
-        extend_lock(repositories, venv, before, locked_components(repositories, installed))
+        extend_lock(repositories, venv, before, locked_components(repositories, installed.items()))
 
     return make_venv(repositories, plan.name, plan.template.name, plan.python, fill, complete, force=force)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ pytest.importorskip("cv2")
 from object_detection import loadgen  # noqa: E402
 from object_detection.spec import LoadGenSettings  # noqa: E402
 
+from ck_repo.mlperf.logs import read_detail  # noqa: E402
 from ck_repo.mlperf.rules import rules_for  # noqa: E402
 from ck_repo.run.options import SCENARIOS, RunOptions  # noqa: E402
 from ck_repo.run.spec import loadgen_settings  # noqa: E402
@@ -106,3 +108,49 @@ def test_queries_do_not_run_out_before_the_duration(rate: float) -> None:
     """LoadGen makes queries for the duration over the expected latency: it must not expect more than was measured."""
     assert settings("singlestream", rate=rate).single_stream_expected_latency_ns <= 1e9 / rate
     assert settings("multistream", rate=rate).multi_stream_expected_latency_ns <= 4e9 / rate
+
+
+# the samples of v1.0, against the logs that submitters published: the seeds, 5000 images and LoadGen 4.1.30 give the same
+
+TEST01 = [
+    ("closed/Centaur Technology/{}/Centaur-AIC-2.0GHz/ssd-small", "singlestream", "ssd-mobilenet"),
+    ("closed/Centaur Technology/{}/Centaur-AIC-2.0GHz/ssd-small", "offline", "ssd-mobilenet"),
+    ("closed/NVIDIA/{}/Xavier_NX_TRT/ssd-resnet34", "singlestream", "ssd-resnet34"),
+    ("closed/NVIDIA/{}/Xavier_NX_TRT/ssd-resnet34", "offline", "ssd-resnet34"),
+]
+
+
+@pytest.mark.parametrize(("tree", "scenario", "benchmark"), TEST01, ids=lambda value: value.rpartition("/")[2])
+def test_samples_loaded_and_their_order_are_those_that_were_published(
+    tree: str, scenario: str, benchmark: str, data: Path, loadgen_run: Callable[..., Any]
+) -> None:
+    folder = data / "results_v1.0" / tree.format("compliance") / rules_for(benchmark).scenarios[scenario].name / "TEST01"
+    detail = read_detail(folder / "performance/run_1/mlperf_log_detail.txt")
+    # the heads of records, also of those of which a truncated log has no more
+    text = (folder / "accuracy/mlperf_log_accuracy.json").read_text()
+    logged = [(int(at), int(index)) for at, index in re.findall(r'"seq_id" : (\d+), "qsl_idx" : (\d+)', text)]
+    count = rules_for(benchmark).performance_sample_count
+    published = [int(index) for index in detail.values["loaded_qsl_set"]]
+    assert len(published) >= count
+    options = RunOptions(scenario=scenario, seconds=2.0 if scenario == "offline" else 0.3)
+    rate = 100_000  # of Offline's one query the first 250,000 samples
+    row = loadgen_run(options, benchmark, rate=rate)
+    assert row.loaded == published[:count]
+    if len(published) == count:  # another submitter loads more, and so draws from more
+        reached = [(at, index) for at, index in logged if at < len(row.issued)]
+        assert reached
+        assert [row.issued[at] for at, _ in reached] == [index for _, index in reached]
+
+
+def test_another_loadgen_is_told_and_refused_for_an_official_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    from object_detection import pipeline
+    from object_detection.errors import HarnessError
+
+    monkeypatch.setattr(loadgen, "loadgen_version", lambda: "5.0.25")
+    wanted = SimpleNamespace(loadgen=SimpleNamespace(version="4.1.30"), official=False)
+    assert "LoadGen 5.0.25 is installed; 4.1.30 is the one" in pipeline.check_loadgen(wanted)
+    wanted.official = True
+    with pytest.raises(HarnessError, match=r"5\.0\.25"):
+        pipeline.check_loadgen(wanted)

@@ -1,0 +1,157 @@
+"""Somebody else's figure on another machine: other CK folders, another Python, no network."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from installed import Ck
+
+pytestmark = pytest.mark.end_to_end
+
+
+@dataclass
+class Unplugged(Ck):
+    """The command in a network namespace that has no network."""
+
+    def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
+        settings: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        command = ["unshare", "--map-root-user", "--net", str(self.program), *words]
+        return subprocess.Popen(command, env=self.environment, cwd=self.home, text=True, **(settings | options))
+
+
+@pytest.fixture(scope="module")
+def unplugged() -> type[Ck]:
+    """A `ck` without network: in a namespace of its own where the system allows it, else with every proxy leading nowhere."""
+    try:
+        subprocess.run(["unshare", "--map-root-user", "--net", "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this system lets nobody make a network namespace: `unshare --map-root-user --net` fails")
+    return Unplugged
+
+
+def other_python() -> str:
+    """A Python of another minor version than ours that is on this machine."""
+    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    for minor in ("3.12", "3.13", "3.11"):
+        if minor != ours:
+            from ck_repo.detect.interpreter import find_interpreter
+            from ck_repo.errors import DetectError
+
+            try:
+                return str(find_interpreter(minor).path)
+            except DetectError:
+                continue
+    pytest.skip("no other Python is on this machine")
+
+
+@pytest.fixture(scope="module")
+def recorded(shared_ck: Ck, data: Path) -> Ck:
+    """The real model on the real images, recorded as `mine`."""
+    model = data / "models/ssd_mobilenet_v1_075_fp32.onnx"
+    shared_ck.good("detect", "soft:model.onnx", f"--full_path={model}", "--extra_tags=depth.075,fp32")
+    image = next((data / "coco79/val2017").iterdir())
+    shared_ck.good("detect", "soft:dataset.coco.2017.val", f"--full_path={image}", "--extra_tags=coco79")
+    options = ("--model=depth.075,fp32", "--dataset=coco79", "--time=1", "--scenario=singlestream", "--threads=1")
+    shared_ck.good("run", "program:object-detection", *options, "--record=mine")
+    return shared_ck
+
+
+def test_recorded_here_replayed_elsewhere_with_another_python(recorded: Ck, program: Path, tmp_path: Path) -> None:
+    python = other_python()
+    packed = recorded.good("zip", "experiment:mine", "--artifacts=all", f"--archive_name={tmp_path / 'mine.zip'}")
+    assert packed["left_out"] == []
+    (tmp_path / "elsewhere").mkdir()
+    there = Ck(program, tmp_path / "elsewhere")
+    there.good("unzip", "experiment", f"--zip={tmp_path / 'mine.zip'}")
+    done = there.good("replay", "experiment:mine", f"--python={python}", "--repetitions=3")
+    verdict = done["verdict"]
+    assert done["reproduced"] is True
+    assert verdict["mAP"][0] == pytest.approx(0.23982, abs=5e-6)  # the reference harness's figure on these images
+    assert verdict["mAP"][1] == pytest.approx(verdict["mAP"][0], abs=1e-3)
+    assert verdict["agreement"]["share"] > 0.99
+    assert verdict["same_order"] == {"accuracy": True, "performance": True}
+    assert len(verdict["speed"]["values"]) == 3
+    assert verdict["speed"]["interval"][0] <= verdict["speed"]["ratio"] <= verdict["speed"]["interval"][1]
+    changed = {row["name"]: row for row in verdict["differences"]}
+    assert changed["version"]["kind"] == "python"
+    child = there.good("load", f"experiment:{done['experiment']['uid']}")["dict"]
+    assert child["parent"]["alias"] == "mine"
+    assert child["verdict"]["reproduced"] is True
+    # what was packed with the experiment is what ran: nothing of the other machine's folders is in it
+    spec = json.loads((Path(done["path"]) / "spec.json").read_text())
+    assert str(tmp_path / "elsewhere") in spec["model"]["path"]
+    assert str(tmp_path / "elsewhere") in spec["dataset"]["images"]
+    # a stricter user is not content
+    strict = there.json("replay", "experiment:mine", "--detections=1.01", f"--python={python}")
+    assert strict["return"] == 10
+    assert strict["error"].startswith("not reproduced: ")
+    assert strict["reproduced"] is False
+
+
+def test_an_experiment_whose_artifacts_are_gone_says_which(recorded: Ck, program: Path, tmp_path: Path) -> None:
+    packed = recorded.good("zip", "experiment:mine", "--artifacts", f"--archive_name={tmp_path / 'mine.zip'}")
+    assert {row["name"] for row in packed["left_out"]} >= {"ssd_mobilenet_v1_075_fp32.onnx"}
+    (tmp_path / "elsewhere").mkdir()
+    there = Ck(program, tmp_path / "elsewhere")
+    there.good("unzip", "experiment", f"--zip={tmp_path / 'mine.zip'}")
+    answer = there.json("replay", "experiment:mine")
+    assert answer["return"] == 16
+    assert "which the experiment ran with, is not here" in answer["error"]
+    assert "--artifacts=all" in answer["error"]
+
+
+def test_a_bundle_is_all_that_a_machine_without_network_needs(
+    recorded: Ck, program: Path, unplugged: type[Ck], tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle.zip"
+    recorded.good("bundle", "venv:mlperf-inference", f"--output={bundle}")
+    (tmp_path / "there").mkdir()
+    there = unplugged(program, tmp_path / "there", {"UV_CACHE_DIR": str(tmp_path / "nothing")})
+    made = there.good("create", "venv:air", f"--bundle={bundle}")
+    assert made["differences"] == []
+    assert there.good("check", "venv:air")["drift"] == []
+    options = ("--venv=air", "--model=depth.075,fp32", "--dataset=coco79", "--mode=accuracy")
+    answer = there.good("run", "program:object-detection", *options)
+    assert answer["results"]["accuracy"]["mAP"] == pytest.approx(0.23982, abs=5e-6)
+    # what the bundle does not have is named, not waited for
+    missing = there.json("run", "program:object-detection", "--venv=air", "--backend=openvino", "--mode=accuracy", "--offline")
+    assert missing["return"] == 5
+    assert "openvino" in missing["error"]
+    assert "--offline keeps from the network" in missing["error"]
+    missing = there.json("install", "package", "--tags=model,ssd-mobilenet,onnx,fp32,opset-8", "--offline")
+    assert missing["return"] == 5
+    assert "zenodo.org/record/3163026" in missing["error"]
+
+
+def test_a_lock_makes_the_same_venv_in_another_folder(recorded: Ck, program: Path, tmp_path: Path) -> None:
+    lock = tmp_path / "mlperf.lock.json"
+    recorded.good("lock", "venv:mlperf-inference", f"--output={lock}")
+    (tmp_path / "there").mkdir()
+    there = Ck(program, tmp_path / "there")
+    made = there.good("create", "venv:again", f"--lock={lock}")
+    # files of the recording user's own are not here, and everything else is the same
+    assert {row["kind"] for row in made["differences"]} == {"component"}
+    assert all("`ck detect soft:" in row["remark"] for row in made["differences"])
+    content = json.loads(lock.read_text())
+    assert made["packages"] == {name: row["version"] for name, row in content["packages"].items()}
+    # a package whose content is not what was locked is refused, and nothing half-made stays
+    content["packages"]["numpy"]["content"] = "0" * 64
+    lock.write_text(json.dumps(content))
+    answer = there.json("create", "venv:other", f"--lock={lock}")
+    assert answer["return"] == 10
+    assert f"numpy {content['packages']['numpy']['version']} is not what was locked" in answer["error"]
+    assert [row["data_uoa"] for row in there.good("ls", "venv")["lst"]] == ["again"]
+    # a version that was withdrawn is replaced by the nearest that can be had, and told
+    content["packages"]["numpy"] = {"version": "1.99.99"}
+    lock.write_text(json.dumps(content))
+    told = {row["name"]: row for row in there.good("create", "venv:nearest", f"--lock={lock}")["differences"]}
+    assert told["numpy"]["locked"] == "1.99.99"
+    assert "cannot be had" in told["numpy"]["remark"]
+    shutil.rmtree(tmp_path / "there")

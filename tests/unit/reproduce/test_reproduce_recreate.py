@@ -1,0 +1,229 @@
+"""What is brought in, and what cannot be the same: recipes, registered files, artifacts, bundles."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from locks import make_venv
+
+from ck_repo import network
+from ck_repo.errors import CKError, ConfigError, NotFoundError, NotTheSameError
+from ck_repo.install.fetch import adopt, cached, fetch
+from ck_repo.install.source import Source
+from ck_repo.lock.lockfile import Lock, LockedComponent
+from ck_repo.reproduce.artifacts import bring_in, gather, pack_experiments
+from ck_repo.reproduce.bundle import _unpack, make_bundle
+from ck_repo.reproduce.recreate import install_components
+from ck_repo.resolve.component import read_component
+from ck_repo.store.digest import of_file
+from ck_repo.store.entry import Entry
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find
+from ck_repo.store.writing import create_entry
+
+Ck = Callable[..., Any]
+EMPTY = Lock({"version": "3.11.7"}, {"alias": "t"}, {})
+
+
+@pytest.fixture
+def thing(tmp_path: Path) -> tuple[Entry, LockedComponent]:
+    """A package that fetches a file, and the component that it makes."""
+    served = tmp_path / "served.bin"
+    served.write_text("content")
+    digest = of_file(served)
+    repositories = Repositories()
+    url = served.as_uri()
+    meta = {"tags": ["thing"], "file": "served.bin", "install": [{"download": {"url": url, "sha256": digest}}]}
+    entry = create_entry(repositories.writable(), "package", "thing", meta)
+    source = {"urls": [url], "size": 7, "sha256": digest}
+    component = LockedComponent(
+        "weights", "package", "thing", "thing", "local", "package", entry.uid, read_component(entry).digest,
+        content=digest, key="k", file="served.bin", licence="MIT", downloads=(source,),
+    )  # fmt: skip
+    return entry, component
+
+
+def told(component: LockedComponent, **lock: Any) -> list[str]:
+    venv = next(iter(find(Repositories(), "venv")), None)
+    python = venv.path / "venv/bin/python" if venv else make_venv().python
+    _, found = install_components(Repositories(), replace(EMPTY, components=(component,), **lock), python)
+    return [str(row) for row in found]
+
+
+def test_a_component_of_the_same_recipe_is_made_again(thing: tuple[Entry, LockedComponent]) -> None:
+    assert told(thing[1]) == []
+
+
+def test_an_edited_recipe_is_told_with_the_commit_that_had_it(thing: tuple[Entry, LockedComponent]) -> None:
+    (text,) = told(replace(thing[1], digest="0" * 64), repositories={"local": {"commit": "abcdef0123456789", "changed": True}})
+    assert "recipe thing: 000000000000" in text
+    assert "it was local at abcdef012345 with changes" in text
+
+
+def test_a_recipe_that_is_not_here_says_where_to_get_it(thing: tuple[Entry, LockedComponent]) -> None:
+    origin = {"url": "https://example.org/r.git", "commit": "abc"}
+    (text,) = told(replace(thing[1], uid="f" * 16, repository="theirs"), repositories={"theirs": origin})
+    assert "`ck pull repo:theirs --url=https://example.org/r.git --checkout=abc` brings it" in text
+
+
+def test_a_file_of_the_users_that_is_not_here_says_how_to_register_it() -> None:
+    own = LockedComponent("weights", "registered", "m.onnx", "model.onnx", key="d", content="d" * 64, meta={"tags": ["mine"]})
+    (text,) = told(own)
+    assert "`ck detect soft:model.onnx --full_path=… --extra_tags=mine`" in text
+
+
+def test_a_file_without_a_digest_in_its_recipe_is_held_to_the_lock_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zenodo's record may say another digest by then: the lock knows better."""
+    served = tmp_path / "another.bin"
+    served.write_text("replaced meanwhile")
+    url = "https://zenodo.org/record/1/files/model.bin"
+    monkeypatch.setenv("CK_MIRRORS", f"{url}={served.as_uri()}")
+    meta = {"tags": ["thing"], "file": "model.bin", "install": [{"download": {"url": url}}]}
+    entry = create_entry(Repositories().writable(), "package", "thing", meta)
+    source = {"urls": [url], "sha256": "0" * 64}
+    component = LockedComponent(
+        "weights", "package", "thing", "thing", "local", "package", entry.uid, read_component(entry).digest, key="k",
+        content="0" * 64, downloads=(source,),
+    )  # fmt: skip
+    network.go_offline()
+    try:
+        with pytest.raises(CKError, match=r"sha256 0+ expected"):
+            told(component)
+    finally:
+        monkeypatch.delenv("CK_OFFLINE")
+
+
+def test_artifacts_travel_and_need_no_source_any_more(thing: tuple[Entry, LockedComponent], tmp_path: Path) -> None:
+    lock = replace(EMPTY, components=(thing[1],))
+    found = gather(Repositories(), lock, only_free=True)
+    digest = thing[1].content
+    assert set(found.rows) == {f"files/{digest}"}
+    (tmp_path / "there/files").mkdir(parents=True)
+    shutil.copy(found.rows[f"files/{digest}"], tmp_path / "there/files" / digest)
+    shutil.rmtree(tmp_path / "CK-TOOLS")
+    (tmp_path / "served.bin").unlink()
+    bring_in(Repositories(), lock, tmp_path / "there")
+    assert told(thing[1]) == []
+
+
+def test_what_no_licence_lets_pass_is_left_out_and_told(thing: tuple[Entry, LockedComponent]) -> None:
+    for licence, why in (("", "no licence is known"), ("CC-BY-NC-4.0", "its licence is CC-BY-NC-4.0")):
+        lock = replace(EMPTY, components=(replace(thing[1], licence=licence),))
+        found = gather(Repositories(), lock, only_free=True)
+        assert found.rows == {}
+        assert why in found.left[0][1]
+        assert gather(Repositories(), lock, only_free=False).rows
+
+
+def test_a_registered_file_that_is_gone_cannot_be_packed() -> None:
+    own = LockedComponent("weights", "registered", "m.onnx", "model.onnx", key="d", content="d" * 64, meta={"tags": ["mine"]})
+    with pytest.raises(NotFoundError, match=r"m\.onnx is no longer registered"):
+        gather(Repositories(), replace(EMPTY, components=(own,)), only_free=False)
+
+
+def test_an_altered_artifact_is_refused(thing: tuple[Entry, LockedComponent], tmp_path: Path) -> None:
+    altered = tmp_path / "altered"
+    altered.write_text("CONTENT")
+    source = Source((thing[1].downloads[0]["urls"][0],), 7, thing[1].content)
+    with pytest.raises(NotTheSameError, match="expected"):
+        adopt(altered, source)
+    assert cached(source.sha256) is None
+
+
+def test_a_file_that_came_by_hand_is_taken_for_its_md5_and_its_url_too(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    path.write_text("content")
+    url = "https://nowhere.invalid/x.bin"
+    adopt(path, Source((url,), 7, of_file(path), of_file(path, "md5")))
+    for source in (Source((url,), md5=of_file(path, "md5")), Source((url,)), Source((url,), sha256=of_file(path))):
+        assert fetch(source)[0].read_text() == "content"
+
+
+# bundles that are not what they should be
+
+
+def bundle(path: Path, change: Callable[[dict[str, bytes]], None] = lambda rows: None) -> Path:
+    rows = {"lock.json": json.dumps(EMPTY.as_data()).encode(), "wheels/x-1-py3-none-any.whl": b"wheel"}
+    from hashlib import sha256
+
+    listed = {name: {"sha256": sha256(content).hexdigest(), "size": len(content)} for name, content in rows.items()}
+    rows["bundle.json"] = json.dumps({"format": "ck-bundle", "version": 1, "files": listed}).encode()
+    change(rows)
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in rows.items():
+            file.writestr(name, content)
+    return path
+
+
+def test_a_bundle_as_it_should_be(tmp_path: Path) -> None:
+    (tmp_path / "to").mkdir()
+    _unpack(bundle(tmp_path / "b.zip"), tmp_path / "to")
+    assert (tmp_path / "to/wheels/x-1-py3-none-any.whl").read_bytes() == b"wheel"
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        (lambda rows: rows.update({"wheels/x-1-py3-none-any.whl": b"evil!"}), NotTheSameError, "is not what the bundle lists"),
+        (lambda rows: rows.update({"wheels/more.whl": b"x"}), NotTheSameError, "holds a file that it does not list"),
+        (lambda rows: rows.pop("lock.json"), NotTheSameError, "lacks a file that it lists"),
+        (lambda rows: rows.pop("bundle.json"), ConfigError, "is no bundle"),
+        (lambda rows: rows.update({"../evil": b"x"}), NotTheSameError, "evil"),
+        (
+            lambda rows: rows.update({"bundle.json": b'{"format": "ck-bundle", "version": 9, "files": {}}'}),
+            ConfigError,
+            "of format ck-bundle 9",
+        ),
+    ],
+    ids=["altered", "more", "less", "no list", "leads out", "newer"],
+)
+def test_a_bundle_that_is_not(tmp_path: Path, change: Any, kind: type[CKError], message: str) -> None:
+    (tmp_path / "to").mkdir()
+    with pytest.raises(kind, match=message):
+        _unpack(bundle(tmp_path / "b.zip", change), tmp_path / "to")
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_bundle_cut_short_leaves_nothing(ck: Ck, tmp_path: Path) -> None:
+    path = bundle(tmp_path / "b.zip")
+    path.write_bytes(path.read_bytes()[:-30])
+    answer = ck("create", "venv:air", f"--bundle={path}", "--out=json")
+    assert answer.code == 10
+    assert "is damaged or cut short" in answer.json["error"]
+    assert not list((tmp_path / "CK-TOOLS").glob(".bundle-*"))
+    assert ck("ls", "venv", "--out=json").json["lst"] == []
+    assert ck("create", "venv:air", "--bundle=none.zip").code == 16
+
+
+def test_a_venv_that_has_drifted_is_not_bundled(tmp_path: Path) -> None:
+    from locks import add_package
+
+    from ck_repo.venv.locking import renew_lock
+
+    venv = make_venv()
+    renew_lock(Repositories(), venv)
+    add_package(venv, "by-hand", "1")
+    with pytest.raises(NotTheSameError, match="is no longer what its lock says: package by-hand"):
+        make_bundle(Repositories(), venv, tmp_path / "b.zip")
+    assert not (tmp_path / "b.zip").exists()
+
+
+def test_experiments_are_packed_with_and_without_artifacts(thing: tuple[Entry, LockedComponent], tmp_path: Path) -> None:
+    from ck_repo.lock.lockfile import NAME, write_lock
+
+    repositories = Repositories()
+    entry = create_entry(repositories.writable(), "experiment", "mine", {"tags": ["experiment"]})
+    write_lock(entry.path / NAME, replace(EMPTY, components=(thing[1],)))
+    pack_experiments(repositories, [entry], tmp_path / "plain.zip", artifacts="no")
+    _, left = pack_experiments(repositories, [entry], tmp_path / "full.zip", artifacts="yes")
+    plain, full = (set(zipfile.ZipFile(tmp_path / name).namelist()) for name in ("plain.zip", "full.zip"))
+    assert full - plain == {f"experiment/mine/artifacts/files/{thing[1].content}"}
+    assert "experiment/mine/lock.json" in plain
+    assert left == []

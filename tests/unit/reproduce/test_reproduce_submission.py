@@ -1,0 +1,106 @@
+"""From a submission to the nearest run, and own runs beside published ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.writing import create_entry
+
+Ck = Callable[..., Any]
+
+
+def reproduce(ck: Ck, data: Path, *words: str) -> Any:
+    return ck("reproduce", "submission", f"--path={data / 'results_v1.0'}", *words, "--out=json")
+
+
+def test_an_offline_result(ck: Ck, data: Path) -> None:
+    found = reproduce(ck, data, "--system=T4x1_TRT", "--model=ssd-mobilenet", "--scenario=offline").json
+    assert found["options"]["model"] == "ssd-mobilenet,onnx,int8"
+    assert found["options"]["target_qps"] == 7463
+    assert found["loadgen"]["qsl_rng_seed"] == 7322528924094909334
+    assert (found["loadgen"]["min_duration_ms"], found["loadgen"]["min_query_count"]) == (600000, 24576)
+    told = {row["what"]: row for row in found["unmatched"]}
+    assert told["accelerator"]["theirs"] == "1 × NVIDIA T4"
+    assert told["performance sample count"]["theirs"] == "1024"
+    assert set(told) == {
+        "framework", "quantization", "CPU", "accelerator", "performance sample count", "LoadGen"
+    }  # fmt: skip
+    assert found["command"].startswith("ck run program:object-detection --model=ssd-mobilenet,onnx,int8 ")
+    assert "--target-qps=7463" in found["command"]
+    assert "--official" in found["command"]
+
+
+def test_a_server_result_with_a_framework_of_ours(ck: Ck, data: Path) -> None:
+    found = reproduce(ck, data, "--system=1-node-2S-ICX-OpenVINO-INT8", "--scenario=server").json
+    options = found["options"]
+    assert (options["backend"], options["target_qps"], options["target_latency"]) == ("openvino", 40, 100)
+    told = {row["what"] for row in found["unmatched"]}
+    assert {"weights", "CPU"} <= told  # no 8-bit SSD-ResNet34 is published
+    assert "accelerator" not in told
+    assert "framework" not in told
+
+
+def test_a_multistream_result(ck: Ck, data: Path) -> None:
+    found = reproduce(ck, data, "--system=Xavier_NX_TRT", "--model=ssd-small", "--scenario=multistream").json
+    assert found["options"]["samples_per_query"] == 60
+    assert found["options"]["target_latency"] == 50
+    assert "MultiStream" in {row["what"] for row in found["unmatched"]}
+
+
+def test_one_result_has_to_be_named(ck: Ck, data: Path) -> None:
+    answer = reproduce(ck, data, "--system=T4x1_TRT")
+    assert answer.code == 4
+    assert answer.json["error"].startswith("6 results fit")
+    assert "closed/Lenovo/T4x1_TRT/ssd-mobilenet/Offline" in answer.json["error"]
+    assert reproduce(ck, data, "--system=T5").code == 16
+
+
+@pytest.fixture
+def mine() -> str:
+    """An own run, as far as its figures go."""
+    results = {
+        "model": "model-ssd-mobilenet-onnx", "scenario": "offline", "accuracy": {"mAP": 0.23},
+        "performance": {"valid": True, "samples_per_second": 100.0, "latency_ms": {"p99": 5.0}},
+    }  # fmt: skip
+    meta = {"tags": ["experiment"], "results": results, "model": {"model": {"benchmark": "ssd-mobilenet"}}}
+    create_entry(Repositories().writable(), "experiment", "mine", meta)
+    faster = {**results, "performance": {**results["performance"], "samples_per_second": 150.0}}  # type: ignore[dict-item]
+    create_entry(Repositories().writable(), "experiment", "faster", {**meta, "results": faster})
+    return "experiment:mine"
+
+
+def test_a_run_beside_published_results_of_the_same_model_and_scenario(ck: Ck, data: Path, mine: str) -> None:
+    assert ck("compare", mine, "--published").code == 16  # none is known yet
+    ck("import", "results", f"--path={data / 'published_v1.0_object_detection.csv'}")
+    rows = ck("compare", mine, "--published", "--out=json").json["published"]
+    assert {row["scenario"] for row in rows} == {"Offline"}
+    assert {row["model"] for row in rows} == {"ssd-mobilenet", "ssd-small"}
+    assert [row["value"] for row in rows] == sorted((row["value"] for row in rows), reverse=True)
+    t4 = next(row for row in rows if row["system"] == "T4x1_TRT")
+    assert t4["speed"] == pytest.approx(69.2291)
+
+
+def test_experiments_side_by_side(ck: Ck, data: Path, mine: str) -> None:
+    ck("import", "submission", f"--path={data / 'results_v1.0'}")
+    published = "experiment:closed-Lenovo-T4x1_TRT-ssd-mobilenet-Offline"
+    rows = ck("compare", mine, "experiment:faster", published, "--out=json").json["rows"]
+    assert rows["performance"] == ["100 samples/s", "150 samples/s", "6922.91 samples/s"]
+    assert rows["speed to the first"] == ["1.000", "1.500", "69.229"]
+    assert rows["mAP"] == ["0.23000", "0.23000", "0.22911"]
+    assert rows["accelerator"][2] == "NVIDIA T4"
+    assert ck("compare", mine).code == 2
+    assert ck("compare", mine, "experiment:none").code == 16
+    assert ck("compare", mine, "experiment:faster", "--published").code == 2
+
+
+def test_compare_shows_what_differs_and_on_demand_all(ck: Ck, mine: str) -> None:
+    few, all_of_it = ck("compare", mine, "experiment:faster").out, ck("compare", mine, "experiment:faster", "--all").out
+    assert "performance" in few
+    assert "LoadGen" not in few
+    assert "LoadGen" in all_of_it
+    assert "--all shows them" in few

@@ -1,0 +1,142 @@
+"""What counts as reproduced, and what is only told."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ck_repo.record.detections import agreement
+from ck_repo.reproduce.difference import Difference
+from ck_repo.reproduce.verdict import Tolerances, confidence, judge, verdict_lines
+
+Boxes = dict[int, list[tuple[float, ...]]]
+ONE: Boxes = {0: [(0.1, 0.1, 0.5, 0.5, 0.9, 1.0), (0.2, 0.2, 0.6, 0.6, 0.8, 2.0)], 7: [(0.3, 0.3, 0.9, 0.9, 0.7, 1.0)]}
+
+
+def write_log(folder: Path, boxes: Boxes, mode: str = "accuracy") -> Path:
+    path = folder / mode / "mlperf_log_accuracy.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [
+        {"seq_id": at, "qsl_idx": index, "data": b"".join(struct.pack("<7f", index, *row) for row in rows).hex().upper()}
+        for at, (index, rows) in enumerate(boxes.items())
+    ]
+    path.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
+    return path
+
+
+def meta(mAP: float | None = 0.25, rate: float | None = 100.0, **results: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {"model": "m", "scenario": "offline", **results}
+    if mAP is not None:
+        found["accuracy"] = {"mAP": mAP}
+    if rate is not None:
+        found["performance"] = {"valid": True, "samples_per_second": rate, "latency_ms": {"p90": 1.0}}
+    return {"results": found}
+
+
+def moved(by: float) -> Boxes:
+    return {index: [(row[0] + by, *row[1:]) for row in rows] for index, rows in ONE.items()}
+
+
+def test_the_same_detections_agree_whatever_their_order(tmp_path: Path) -> None:
+    turned = {index: rows[::-1] for index, rows in reversed(ONE.items())}
+    found = agreement(write_log(tmp_path / "a", ONE), write_log(tmp_path / "b", turned))
+    assert (found.share, found.one, found.other, found.same_samples) == (1.0, 3, 3, True)
+
+
+def test_boxes_agree_within_two_thousandths(tmp_path: Path) -> None:
+    base = write_log(tmp_path / "a", ONE)
+    assert agreement(base, write_log(tmp_path / "b", moved(0.0019))).share == 1.0
+    assert agreement(base, write_log(tmp_path / "c", moved(0.0021))).share == 0.0
+
+
+def test_one_detection_is_the_partner_of_one(tmp_path: Path) -> None:
+    twice = {**ONE, 7: ONE[7] * 2}
+    found = agreement(write_log(tmp_path / "a", ONE), write_log(tmp_path / "b", twice))
+    assert (found.other, found.share) == (4, pytest.approx(6 / 7))
+
+
+def test_another_class_and_noise(tmp_path: Path) -> None:
+    other = {**ONE, 7: [(0.3, 0.3, 0.9, 0.9, 0.7, 3.0)], 9: [(0.1, 0.1, 0.2, 0.2, 0.05, 1.0)]}
+    found = agreement(write_log(tmp_path / "a", ONE), write_log(tmp_path / "b", other))
+    assert (found.share, found.other, found.same_samples) == (pytest.approx(4 / 6), 3, False)
+
+
+def run(
+    tmp_path: Path, name: str, boxes: Boxes = ONE, order: tuple[int, ...] = (3, 1), **of: Any
+) -> tuple[Path, dict[str, Any]]:
+    write_log(tmp_path / name, boxes)
+    (tmp_path / name / "performance").mkdir(exist_ok=True)
+    (tmp_path / name / "performance/samples.json").write_text(json.dumps({"loaded": [1, 3], "issued": list(order)}))
+    return tmp_path / name, meta(**of)
+
+
+def test_reproduced(tmp_path: Path) -> None:
+    verdict = judge(run(tmp_path, "a"), [run(tmp_path, "b", order=(3, 1, 1), rate=110.0)], [], Tolerances())
+    assert verdict.reproduced
+    assert verdict.same_order == {"accuracy": None, "performance": True}  # as far as both go
+    assert verdict.speed
+    assert verdict.speed.ratio == pytest.approx(1.1)
+    assert verdict.speed.interval is None
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"mAP": 0.2489}, "mAP 0.2489 is 0.0011 from the recorded 0.2500; 0.001 is allowed"),
+        ({"boxes": moved(0.1)}, "only 0.00 % of the detections"),
+        ({"boxes": {0: ONE[0]}}, "different samples"),
+    ],
+)
+def test_not_reproduced(tmp_path: Path, change: dict[str, Any], why: str) -> None:
+    verdict = judge(run(tmp_path, "a"), [run(tmp_path, "b", **change)], [], Tolerances())
+    assert not verdict.reproduced
+    assert why in verdict.why
+    assert verdict_lines(verdict)[0].startswith("verdict")
+    assert "NOT REPRODUCED" in verdict_lines(verdict)[0]
+
+
+def test_tolerances_are_the_users(tmp_path: Path) -> None:
+    other = run(tmp_path, "b", mAP=0.24, boxes=moved(0.1))
+    assert judge(run(tmp_path, "a"), [other], [], Tolerances(mAP=0.02, share=0.0)).reproduced
+
+
+def test_without_a_recorded_accuracy_nothing_is_reproduced(tmp_path: Path) -> None:
+    verdict = judge(run(tmp_path, "a", mAP=None), [run(tmp_path, "b")], [], Tolerances())
+    assert not verdict.reproduced
+    assert "without accuracy" in verdict.why
+
+
+def test_speed_and_surroundings_are_told_and_do_not_count(tmp_path: Path) -> None:
+    slow = run(tmp_path, "b", rate=1.0, order=(1, 3), threads=8)
+    verdict = judge(run(tmp_path, "a", threads=2), [slow], [Difference("machine", "cpu", "A", "B")], Tolerances())
+    assert verdict.reproduced
+    assert verdict.same_order["performance"] is False
+    assert {row.name for row in verdict.differences} == {"cpu", "threads"}
+    text = "\n".join(verdict_lines(verdict))
+    assert "ANOTHER" in text
+    assert "machine cpu: A → B" in text
+    assert "0.010 times the recorded speed" in text
+
+
+def test_a_latency_is_better_when_lower(tmp_path: Path) -> None:
+    def single(name: str, p90: float) -> tuple[Path, dict[str, Any]]:
+        folder, row = run(tmp_path, name)
+        row["results"] |= {"scenario": "singlestream", "performance": {"valid": True, "latency_ms": {"p90": p90}}}
+        return folder, row
+
+    verdict = judge(single("a", 10.0), [single("b", 5.0)], [], Tolerances())
+    assert verdict.speed
+    assert (verdict.speed.ratio, verdict.speed.unit) == (2.0, "ms")
+
+
+def test_the_interval_holds_the_median_and_is_the_same_each_time() -> None:
+    values = [0.97, 1.0, 1.01, 1.02, 1.2]
+    low, high = confidence(values) or (0, 0)
+    assert low < 1.01 < high
+    assert confidence(values) == (low, high)
+    assert confidence([1.0, 1.0, 1.0]) == (1.0, 1.0)
+    assert confidence(values[:2]) is None
