@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,12 @@ from ck_repo.detect.python_packages import installed_packages
 from ck_repo.errors import InstallError, NotTheSameError, OfflineError
 from ck_repo.install.python_packages import install_python_packages, obtainable
 from ck_repo.lock.lockfile import LockedPackage
+
+_YANKED = re.compile(
+    r"`(?P<uv>[^=`]+)==[^`]+` is yanked(?: \(reason: \"(?P<why>[^\"]*)\"\))?"
+    r"|yanked version: '(?P<pip>[^']+)' candidate.*?Reason for being yanked: (?P<reason>[^\n]*)",
+    re.S,
+)
 
 
 def install_locked_packages(
@@ -40,6 +47,7 @@ def install_locked_packages(
     """
     pins = {name: f"{name}=={row.version}" for name, row in packages.items()}
     reasons: dict[str, str] = {}
+    begin = log.stat().st_size if log.exists() else 0
     try:
         install_python_packages(python, sorted(pins.values()), log, links=links, deps=not same_python)
     except OfflineError:
@@ -52,7 +60,20 @@ def install_locked_packages(
         if not reasons:
             raise
         install_python_packages(python, sorted(pins.values()), log, deps=True)
-    return reasons | _verify(python, packages, sorted(reasons))
+    return _withdrawn(log, begin) | reasons | _verify(python, packages, sorted(reasons))
+
+
+def _withdrawn(log: Path, begin: int) -> dict[str, str]:
+    """Packages that were installed although their publisher withdrew them, as uv or pip tell it in their log."""
+    with open(log, "rb") as file:
+        file.seek(begin)
+        text = file.read().decode(errors="replace")
+    return {
+        (
+            match["uv"] or match["pip"]
+        ): f"withdrawn by its publisher (yanked): {match['why'] or match['reason'] or 'no reason given'}"
+        for match in _YANKED.finditer(text)
+    }
 
 
 def _relax(python: Path, packages: Mapping[str, LockedPackage], pins: dict[str, str]) -> dict[str, str]:

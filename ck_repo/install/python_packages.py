@@ -44,7 +44,7 @@ def install_python_packages(
         with open(log, "a", encoding="utf-8") as sink:
             uv = _uv()
             if uv:
-                command = [uv, "pip", "install", "--quiet", "--python", str(python), *_offline(links), *common, *requirements]
+                command = [uv, "pip", "install", "--python", str(python), *_offline(links), *common, *requirements]
                 if not _run(command, _for_uv(), sink, task):
                     return "uv"
             if not is_offline():

@@ -1,0 +1,138 @@
+"""A venv from a lock, out of an index of our own that withdraws, loses and replaces releases."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ck_repo.detect.interpreter import find_interpreter
+from ck_repo.detect.python_packages import installed_packages
+from ck_repo.lock.lockfile import Lock, LockedPackage, write_lock
+
+Ck = Callable[..., dict[str, Any]]
+
+
+class Index:
+    """A package index in a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.pages: dict[str, list[str]] = {}
+
+    def release(self, name: str, version: str, content: str = "x = 1\n", yanked: str = "") -> None:
+        """Publish a wheel; a version that is there is replaced."""
+        info = f"{name}-{version}.dist-info"
+        files = {
+            f"{name}.py": content,
+            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+            f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        }
+        rows = [f"{path},sha256={self._digest(text)},{len(text)}" for path, text in files.items()]
+        folder = self.root / name
+        folder.mkdir(parents=True, exist_ok=True)
+        wheel = f"{name}-{version}-py3-none-any.whl"
+        with zipfile.ZipFile(folder / wheel, "w") as file:
+            for path, text in {**files, f"{info}/RECORD": "\n".join([*rows, f"{info}/RECORD,,"]) + "\n"}.items():
+                file.writestr(path, text)
+        withdrawn = f' data-yanked="{yanked}"' if yanked else ""
+        links = [row for row in self.pages.get(name, []) if wheel not in row] + [f'<a href="{wheel}"{withdrawn}>{wheel}</a>']
+        self.pages[name] = links
+        (folder / "index.html").write_text("<html><body>" + "\n".join(links) + "</body></html>")
+
+    def _digest(self, text: str) -> str:
+        return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
+    found = Index(tmp_path / "index")
+    found.release("lib", "1.0")
+    found.release("other", "3.1")
+    for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("UV_NO_CONFIG", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    for name in ("UV_DEFAULT_INDEX", "PIP_INDEX_URL"):
+        monkeypatch.setenv(name, found.root.as_uri())
+    return found
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Callable[..., str]:
+    """Write a lock of packages; its file, as an option."""
+
+    def make(**packages: LockedPackage) -> str:
+        found = find_interpreter("")
+        interpreter = {"version": found.version, "implementation": found.implementation, "machine": found.machine}
+        write_lock(tmp_path / "lock.json", Lock(interpreter, {"alias": "t"}, packages))
+        return f"--lock={tmp_path / 'lock.json'}"
+
+    return make
+
+
+def differences(answer: dict[str, Any]) -> dict[str, tuple[str, str, str]]:
+    assert answer["return"] == 0, answer["error"]
+    return {row["name"]: (row["locked"], row["here"], row["remark"]) for row in answer["differences"]}
+
+
+def test_the_same_packages_and_nothing_else(ck: Ck, index: Index, lock: Callable[..., str]) -> None:
+    answer = ck("create", "venv:one", lock(lib=LockedPackage("1.0")))
+    assert answer["packages"]["lib"] == "1.0"
+    assert "other" not in answer["packages"]
+    content = installed_packages(Path(answer["python"]))["lib"]
+    again = ck("create", "venv:two", lock(lib=LockedPackage("1.0", content.content, content.tags)))
+    assert "lib" not in differences(again)
+
+
+def test_a_withdrawn_release_is_taken_and_told(ck: Ck, index: Index, lock: Callable[..., str]) -> None:
+    index.release("lib", "1.0", yanked="breaks on Mondays")
+    told = differences(ck("create", "venv:one", lock(lib=LockedPackage("1.0"))))
+    assert told["lib"] == ("1.0", "1.0", "withdrawn by its publisher (yanked): breaks on Mondays")
+
+
+def test_a_release_that_is_gone_is_replaced_by_what_can_be_had_and_told(ck: Ck, index: Index, lock: Callable[..., str]) -> None:
+    told = differences(ck("create", "venv:one", lock(lib=LockedPackage("0.9"), other=LockedPackage("3.1+local"))))
+    assert told["lib"][:2] == ("0.9", "1.0")
+    assert "cannot be had" in told["lib"][2]
+    assert told["other"] == ("3.1+local", "3.1", "3.1+local is not on the index, 3.1 is")
+
+
+def test_a_release_that_was_replaced_is_refused_and_leaves_nothing(ck: Ck, index: Index, lock: Callable[..., str]) -> None:
+    first = ck("create", "venv:one", lock(lib=LockedPackage("1.0")))
+    known = installed_packages(Path(first["python"]))["lib"]
+    index.release("lib", "1.0", content="import evil\n")
+    answer = ck("create", "venv:two", lock(lib=LockedPackage("1.0", known.content, known.tags)))
+    if answer["return"] == 0:  # the installer's cache still has the file that was locked
+        assert installed_packages(Path(answer["python"]))["lib"] == known
+        ck("rm", "venv:two")
+    answer = ck("create", "venv:three", lock(lib=LockedPackage("1.0", "0" * 64, known.tags)))
+    assert answer["return"] == 10
+    assert "lib 1.0 is not what was locked" in answer["error"]
+    assert "venv:three" not in json.dumps(ck("ls", "venv"))
+
+
+def test_a_venv_that_exists_is_reused_if_it_is_what_the_lock_says(ck: Ck, index: Index, lock: Callable[..., str]) -> None:
+    made = ck("create", "venv:one", lock(lib=LockedPackage("1.0")))
+    rows = {
+        name: LockedPackage(row.version, row.content, row.tags)
+        for name, row in installed_packages(Path(made["python"])).items()
+    }
+    assert ck("create", "venv:one", lock(**rows))["return"] == 0
+    answer = ck("create", "venv:one", lock(lib=LockedPackage("9")))
+    assert answer["return"] == 4
+    assert "is not what the lock says" in answer["error"]
+
+
+def test_what_a_lock_excludes_is_told_before_anything_is_made(ck: Ck, lock: Callable[..., str]) -> None:
+    words = lock(lib=LockedPackage("1.0"))
+    assert ck("create", "venv:one", words, "--template=mlperf-inference-1.0")["return"] == 2
+    assert ck("create", "venv:one", words, "--python=3.4")["return"] == 9
+    assert ck("create", "venv:../x", words)["return"] != 0
