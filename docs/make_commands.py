@@ -22,7 +22,8 @@ _INTRODUCTION = """# Commands
 
 Exit statuses: 0 done, 1 a fault of ck itself, 2 the command cannot be understood, 3 a file that a person wrote is wrong, 4 two things
 exclude each other or a name is taken, 5 a download or an archive is not what it should be, 6 an installation failed, 7 the benchmark
-failed, 8 the disk, 9 a file or folder is not what it is said to be, 16 not found, 130 interrupted.
+failed, 8 the disk, 9 a file or folder is not what it is said to be, 10 what was to be
+the same is not, 16 not found, 130 interrupted.
 """
 
 
