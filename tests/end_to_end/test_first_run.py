@@ -61,12 +61,19 @@ def test_dry_run_and_explain_change_nothing(fresh_ck: Ck) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        ("--scenario=singlestream", "--time=3"),
-        ("--scenario=multistream", "--time=8", "--samples-per-query=2", "--target-latency=500"),
-        ("--scenario=server", "--time=8", "--target-qps=100", "--target-latency=500"),
+        ("--scenario=singlestream", "--time=3", "--threads=1"),
+        (
+            "--scenario=multistream",
+            "--time=5",
+            "--samples-per-query=2",
+            "--target-latency=500",
+            "--sessions=2",
+            "--batch-size=1",
+        ),
+        ("--scenario=server", "--time=5", "--target-qps=100", "--target-latency=500", "--sessions=2", "--batch-size=4"),
         ("--scenario=offline", "--time=2"),
         ("--cmd_key=performance-offline", "--env.EXTRA_OPS=--time 2 --count 50"),
-        ("--env.CK_LOADGEN_SCENARIO=SingleStream", "--env.CK_LOADGEN_MODE=PerformanceOnly", "--time=3"),
+        ("--env.CK_LOADGEN_SCENARIO=SingleStream", "--env.CK_LOADGEN_MODE=PerformanceOnly", "--time=3", "--threads=1"),
     ],
 )
 def test_every_scenario_is_valid(shared_ck: Ck, options: tuple[str, ...]) -> None:

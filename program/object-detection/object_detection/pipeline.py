@@ -24,6 +24,7 @@ from object_detection.sut.worker import Worker
 from object_detection.tuning import Layout
 
 _TUNING_SAMPLES = 16
+_WORTH_TUNING = 1000  # images; accuracy of fewer is measured sooner than the fastest layout is found
 
 
 def run(path: Path) -> None:
@@ -81,7 +82,8 @@ def choose_layout(
 ) -> tuple[Layout, Sequence[Worker], float, dict[str, float]]:
     """Sessions, threads and batch: what the user says, else the fastest; SingleStream has one session.
 
-    A layout is measured even when there is no choice if performance is asked for: its rate tells how long a run has to be.
+    A layout is measured even when there is no choice if performance is asked for: its rate tells how long a run has to be. For
+    accuracy alone it is worth a measurement only if there are many images.
     """
     if spec.scenario == "singlestream":
         rows = [Layout(1, count, 1) for count in ([spec.threads] if spec.threads else tuning.widths())]
@@ -89,8 +91,9 @@ def choose_layout(
         rows = tuning.candidates(spec.sessions, spec.threads, spec.batch_size, spec.model.max_batch)
         if spec.scenario == "multistream":  # a query's latency counts: a session without a sample of it would idle
             rows = [row for row in rows if row.sessions <= spec.loadgen.samples_per_query] or rows[:1]
-    if len(rows) == 1 and "performance" not in spec.modes:
-        return rows[0], workers(rows[0].sessions, rows[0].threads), 1.0, {}
+    if "performance" not in spec.modes and (len(rows) == 1 or count < _WORTH_TUNING):
+        plain = min(rows, key=lambda row: (row.sessions, row.batch_size, -row.threads))  # the least memory
+        return plain, workers(plain.sessions, plain.threads), 1.0, {}
     samples = list(range(min(count, _TUNING_SAMPLES)))
     library.load(samples)
     try:
