@@ -18,7 +18,7 @@ _MODULES = {
     "env_templates": ("env_templates", "templates for environments (also venv.template)"),
     "program": ("program", "benchmarks: run, explain"),
     "experiment": ("experiment", "recorded runs: list, show, find"),
-    "submission": ("submission", "submission trees of round v1.0: import, reproduce"),
+    "submission": ("submission", "submission trees of round v1.0: check, import, reproduce, summarize"),
     "result": ("result", "published figures: import, list"),
     "platform.os": ("platform_os", "the machine's operating system"),
 }

@@ -1,4 +1,4 @@
-"""Submission trees of round v1.0: import, reproduce."""
+"""Submission trees of round v1.0: import, reproduce, check, truncate, summarize."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry import row_of
 from ck_repo.actions.package import TRUST, VENV
 from ck_repo.actions.request import Request
+from ck_repo.errors import NotTheSameError, UsageError
 from ck_repo.report.experiment_table import experiment_lines
 
 if TYPE_CHECKING:
+    from ck_repo.mlperf.check.finding import Checked
     from ck_repo.run.options import RunOptions
     from ck_repo.run.pipeline import RunRecord
 
@@ -97,3 +99,91 @@ def _run(options: RunOptions, trust: bool) -> RunRecord:
     repositories = Repositories()
     plan = prepare(repositories, load(repositories, "program", "object-detection"), options)
     return execute(repositories, plan, tags=["reproduce"], trust=trust)
+
+
+@action(
+    ACTIONS,
+    "check",
+    "hold a tree against every rule of round v1.0; exit status 10 if a result would be rejected",
+    example="ck check submission --path=inference_results_v1.0 --csv=summary.csv",
+    options=[TREE, Option("csv", "write the accepted results as the round's summary.csv has them", value="FILE")],
+)
+def check(request: Request) -> Answer:
+    """Check a tree, ours or another's."""
+    from ck_repo.mlperf.check.tree import check_tree, summary_csv
+    from ck_repo.store.atomic import write_text
+
+    report = check_tree(Path(request.needed("path", "name the tree: --path=FOLDER")))
+    if request.text("csv"):
+        write_text(Path(request.text("csv")).expanduser().absolute(), summary_csv(report.results))
+    lines = []
+    for row in report.results:
+        figure = "-" if row.value is None else f"{row.value:.9g} {row.unit}"
+        lines.append(f"{row.place}: {row.status}, {figure}, mAP {'-' if row.mAP is None else row.mAP} %")
+        lines += [f"  {each}" for each in row.findings]
+    lines += [str(each) for each in report.stray]
+    rejected = len(report.rejected)
+    summary = f"{len(report.results)} results: {len(report.results) - rejected} accepted, {rejected} rejected"
+    data = {"results": [row.as_data() for row in report.results], "findings": [each.as_data() for each in report.stray]}
+    if rejected:
+        return Answer({"error": summary, **data}, [*lines, summary], status=NotTheSameError.code)
+    return Answer(data, [*lines, summary])
+
+
+@action(
+    ACTIONS,
+    "truncate",
+    "truncate accuracy logs, and write the hash of each whole log into its accuracy.txt",
+    example="ck truncate submission --path=TREE --output=TREE-truncated",
+    options=[
+        TREE,
+        Option("output", "copy the tree there and truncate the copy", value="FOLDER"),
+        Option("backup", "truncate in place, and keep the whole logs there", value="FOLDER"),
+    ],
+)
+def truncate(request: Request) -> Answer:
+    """Truncate a tree's logs."""
+    from ck_repo.mlperf.truncate import truncate_tree
+
+    path = Path(request.needed("path", "name the tree: --path=FOLDER"))
+    output, backup = (Path(request.text(name)).absolute() if request.text(name) else None for name in ("output", "backup"))
+    if (output is None) == (backup is None):
+        raise UsageError("where do the whole logs stay?", hint="--output=FOLDER for a truncated copy, or --backup=FOLDER")
+    done = truncate_tree(path, output=output, backup=backup)
+    rows = [{"path": str(row.path), "before": row.before, "after": row.after, "sha256": row.sha256} for row in done]
+    lines = [f"{row.path}: {row.before} → {row.after} bytes" for row in done]
+    return Answer({"lst": rows}, [*lines, f"{len(done)} accuracy logs truncated"])
+
+
+@action(
+    ACTIONS,
+    "summarize",
+    "the results of a tree as a table: by model, scenario and system",
+    example="ck summarize submission --path=inference_results_v1.0 --by=system",
+    options=[TREE, Option("by", "how to order it (default model)", choices=("model", "scenario", "system"), value="system")],
+)
+def summarize(request: Request) -> Answer:
+    """Summarize a tree."""
+    from ck_repo.mlperf.check.tree import check_tree
+
+    report = check_tree(Path(request.needed("path", "name the tree: --path=FOLDER")))
+    orders = {"model": ("benchmark", "scenario"), "scenario": ("scenario", "benchmark"), "system": ("system", "benchmark")}
+    order = orders[request.text("by") or "model"]
+
+    def key(row: Checked) -> tuple[str, ...]:
+        values = {
+            "benchmark": row.benchmark,
+            "scenario": row.place.scenario,
+            "system": f"{row.place.submitter} {row.place.system}",
+        }
+        return (*(values[name] for name in order), row.place.submitter, row.place.system, row.place.scenario)
+
+    rows = sorted(report.results, key=key)
+    table = [
+        (row.place.model, row.place.scenario, row.place.submitter, row.place.system,
+         "-" if row.value is None else f"{row.value:.9g} {row.unit}", "-" if row.mAP is None else f"{row.mAP:.3f} %",
+         "-" if row.power is None else f"{row.power:.6g} {row.power_unit}", row.status, len(row.findings))
+        for row in rows
+    ]  # fmt: skip
+    header = ("model", "scenario", "submitter", "system", "result", "mAP", "power", "status", "findings")
+    return Answer({"results": [row.as_data() for row in rows]}, table_lines(header, table))

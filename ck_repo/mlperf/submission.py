@@ -11,11 +11,11 @@ from typing import Any
 
 from ck_repo.errors import NotFoundError
 from ck_repo.mlperf.logs import Detail, read_accuracy, read_detail, read_text
-from ck_repo.mlperf.rules import benchmark_called, fallback_map, scenario_rules
+from ck_repo.mlperf.rules import benchmark_called, scenario_rules
+from ck_repo.mlperf.submission_rules import submission_rules
 
 DIVISIONS = ("closed", "open")
 DETAIL, SUMMARY = "mlperf_log_detail.txt", "mlperf_log_summary.txt"
-TESTS = ("TEST01", "TEST04-A", "TEST04-B", "TEST05")
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def find_results(path: Path) -> list[Place]:
     NotFoundError
         If there is none; the message tells the layout that is looked for.
     """
-    path = path.expanduser().absolute()
+    path = path.expanduser().resolve()
     if not path.is_dir():
         raise NotFoundError(f"{path} is not a folder that is there")
     root, division, submitter = path, "*", "*"
@@ -185,7 +185,7 @@ def read_result(place: Place) -> Result:
             found.p99_ms = latency / 1e6
     _accuracy(place, found)
     _measurements(place, found)
-    for test in TESTS:
+    for test in submission_rules().tests:
         if (place.compliance / test).is_dir():
             found.compliance[test] = _verdict(place.compliance / test, found)
     return found
@@ -250,19 +250,19 @@ def _verdict(folder: Path, found: Result) -> str:
         if folder.name != "TEST04-B":
             found.remarks.append(f"{folder}: no verification")
         return "logs"
-    if all("TEST PASS" in text for text in texts) or ("TEST PASS" in texts[0] and _falls_back(folder / "accuracy")):
+    if all("TEST PASS" in text for text in texts) or ("TEST PASS" in texts[0] and falls_back(folder / "accuracy")):
         return "pass"
     return "fail"
 
 
-def _falls_back(folder: Path) -> bool:
+def falls_back(folder: Path) -> bool:
     """Whether TEST01 passes by mAP: of the same samples, from the accuracy run and from the test."""
     try:
         before = read_accuracy(folder / "baseline_accuracy.txt").mAP
         after = read_accuracy(folder / "compliance_accuracy.txt").mAP
     except OSError:
         return False
-    return bool(before and after and abs(before - after) <= fallback_map() * before)
+    return bool(before and after and abs(before - after) <= submission_rules().fallback_map * before)
 
 
 def same_model(one: str, other: str) -> bool:

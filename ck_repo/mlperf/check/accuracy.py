@@ -1,0 +1,55 @@
+"""The accuracy run of a result."""
+
+from __future__ import annotations
+
+from ck_repo.mlperf.check.finding import Checked
+from ck_repo.mlperf.check.performance import read_log
+from ck_repo.mlperf.logs import read_accuracy
+from ck_repo.mlperf.rules import Rules
+from ck_repo.mlperf.submission import DETAIL
+from ck_repo.mlperf.submission_rules import submission_rules
+from ck_repo.store.digest import of_file
+
+
+def check_accuracy(row: Checked, rules: Rules) -> None:
+    """Check the accuracy run; mAP is entered in `row`."""
+    limits, folder = submission_rules(), row.place.accuracy
+    for name in limits.accuracy_files:
+        if name not in (DETAIL, "accuracy.txt", "mlperf_log_accuracy.json") and not (folder / name).is_file():
+            row.add("files", folder / name, "the file", "no such file")
+    log = read_log(folder / DETAIL, row, "accuracy-log")
+    if log:
+        if log.values.get("effective_test_mode") != "AccuracyOnly":
+            seen = log.values.get("effective_test_mode", "none")
+            row.add("test-mode", folder / DETAIL, "AccuracyOnly", seen, log.lines.get("effective_test_mode", 0))
+        for line, text in log.errors[:1]:
+            row.add("accuracy-errors", folder / DETAIL, "no event with is_error", f"{len(log.errors)}, the first: {text}", line)
+    _figure(row, rules)
+    path = folder / "mlperf_log_accuracy.json"
+    try:
+        size = path.stat().st_size
+    except OSError:
+        row.add("accuracy-log", path, "the accuracy log", "no such file")
+        return
+    if size > limits.accuracy_log_bytes:
+        row.add("accuracy-log-size", path, f"at most {limits.accuracy_log_bytes} bytes", f"{size} bytes")
+
+
+def _figure(row: Checked, rules: Rules) -> None:
+    path = row.place.accuracy / "accuracy.txt"
+    try:
+        found = read_accuracy(path)
+    except OSError:
+        row.add("accuracy-figure", path, "the file", "no such file")
+        return
+    row.mAP = found.mAP
+    if found.mAP is None:
+        row.add("accuracy-figure", path, "a line mAP=…%", "none")
+    elif row.place.division == "closed" and found.mAP < 100 * rules.accuracy:
+        row.add("accuracy", path, f"mAP of at least {100 * rules.accuracy:g} %", f"{found.mAP} %")
+    if not found.sha256:
+        row.add("accuracy-hash", path, "a line hash= with the SHA-256 of the whole log", "none")
+        return
+    log = row.place.accuracy / "mlperf_log_accuracy.json"
+    if log.is_file() and submission_rules().gap not in log.read_bytes()[:8192] and of_file(log) != found.sha256:
+        row.add("accuracy-hash-wrong", path, f"hash={of_file(log)}", f"hash={found.sha256}")

@@ -1,0 +1,115 @@
+"""The compliance tests of a result; every one counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ck_repo.mlperf.check.finding import Checked
+from ck_repo.mlperf.logs import Detail, read_detail, read_text
+from ck_repo.mlperf.rules import ScenarioRules
+from ck_repo.mlperf.submission import DETAIL, SUMMARY, falls_back
+from ck_repo.mlperf.submission_rules import ComplianceTest, submission_rules
+
+_PASS = "TEST PASS"
+
+
+def check_compliance(row: Checked, scenario: ScenarioRules, reference: Detail | None) -> None:
+    """Check every test that the scenario has to pass; the open division needs none."""
+    if row.place.division != "closed":
+        return
+    logs: dict[str, Detail] = {}
+    for test in submission_rules().tests.values():
+        if scenario.name in test.not_for:
+            continue
+        log = _test(row, test)
+        if log:
+            logs[test.name] = log
+    _performance(row, scenario, reference, logs)
+
+
+def _test(row: Checked, test: ComplianceTest) -> Detail | None:
+    folder = row.place.compliance / test.name
+    if not folder.is_dir():
+        row.add("compliance-missing", folder, f"the files of {test.name}", "no such folder")
+        return None
+    run = folder / "performance" / "run_1"
+    wanted = [run / SUMMARY]
+    if test.name != "TEST04-B":  # A and B are judged in one file
+        wanted.append(folder / "verify_performance.txt")
+    if test.verifies_accuracy:
+        wanted += [folder / "verify_accuracy.txt", folder / "accuracy" / "accuracy.txt"]
+    for path in wanted:
+        if not path.is_file():
+            row.add("compliance-missing", path, "the file", "no such file")
+    _verdicts(row, folder, test)
+    return _log(row, run / DETAIL, test)
+
+
+def _verdicts(row: Checked, folder: Path, test: ComplianceTest) -> None:
+    """What the files of the verification print."""
+    performance, accuracy = folder / "verify_performance.txt", folder / "verify_accuracy.txt"
+    if performance.is_file() and _PASS not in read_text(performance):
+        row.add("compliance-performance", performance, _PASS, _last(performance))
+    if (
+        test.verifies_accuracy
+        and accuracy.is_file()
+        and _PASS not in read_text(accuracy)
+        and not falls_back(folder / "accuracy")
+    ):
+        row.add("compliance-accuracy", accuracy, f"{_PASS}, or both mAPs within 1 %", _last(accuracy))
+
+
+def _last(path: Path) -> str:
+    lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    return lines[-1][:120] if lines else "an empty file"
+
+
+def _log(row: Checked, path: Path, test: ComplianceTest) -> Detail | None:
+    try:
+        log = read_detail(path)
+    except OSError:
+        row.add("compliance-missing", path, "the log", "no such file")
+        return None
+    if log.broken or not log.values:
+        row.add("compliance-performance", path, "events of LoadGen", "lines that cannot be read", (log.broken or [0])[0])
+        return None
+    # TEST04 issues each sample once, or one sample: too few queries for LoadGen's VALID
+    if not test.name.startswith("TEST04") and log.values.get("result_validity") != "VALID":
+        line = log.lines.get("result_validity", 0)
+        row.add("compliance-performance", path, "VALID", log.values.get("result_validity", "no result"), line)
+    for name, value in test.settings.items():
+        key = f"effective_{name}"
+        if log.values.get(key) != value:
+            row.add("compliance-settings", path, f"{key} {value}", log.values.get(key, "no such key"), log.lines.get(key, 0))
+    return log
+
+
+def _performance(row: Checked, scenario: ScenarioRules, reference: Detail | None, logs: dict[str, Detail]) -> None:
+    """Hold the figures of the logs against each other, whatever the files of the verification print."""
+    rules = submission_rules()
+    latency = reference.number(scenario.result_key) if reference and scenario.name == "SingleStream" else None
+    base = reference.number(scenario.result_key) if reference else None
+    for name in ("TEST01", "TEST05"):
+        found = logs[name].number(scenario.result_key) if name in logs else None
+        if base and found and abs(found / base - 1) > (bound := rules.bound(name, scenario.name, latency)):
+            _apart(row, name, scenario, f"within {100 * bound:g} % of {base:g}", found, logs[name])
+    a, b = (logs[name].number(scenario.result_key) if name in logs else None for name in ("TEST04-A", "TEST04-B"))
+    if a and b:
+        bound = rules.bound("TEST04-B", scenario.name, latency)
+        faster = a / b - 1 if scenario.unit == "ms" else b / a - 1
+        if faster > bound:
+            _apart(
+                row,
+                "TEST04-B",
+                scenario,
+                f"not faster than TEST04-A ({a:g}) by more than {100 * bound:g} %",
+                b,
+                logs["TEST04-B"],
+            )
+
+
+def _apart(row: Checked, test: str, scenario: ScenarioRules, expected: str, seen: float, log: Detail) -> None:
+    path = row.place.compliance / test / "performance" / "run_1" / DETAIL
+    row.add(
+        "compliance-performance", path, f"{scenario.result_key} {expected}", f"{seen:g}", log.lines.get(scenario.result_key, 0)
+    )

@@ -1,0 +1,163 @@
+"""The whole tree: every result, every system, and what else is in it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ck_repo import progress
+from ck_repo.mlperf.check.accuracy import check_accuracy
+from ck_repo.mlperf.check.compliance import check_compliance
+from ck_repo.mlperf.check.finding import Checked, Finding, finding
+from ck_repo.mlperf.check.measurements import check_measurements
+from ck_repo.mlperf.check.performance import check_performance
+from ck_repo.mlperf.check.power import check_power, has_power
+from ck_repo.mlperf.check.system import check_system, system_type
+from ck_repo.mlperf.rules import benchmark_called, rules_for, scenario_rules
+from ck_repo.mlperf.submission import Place, find_results
+from ck_repo.mlperf.submission_rules import submission_rules
+
+_FOLDERS = (
+    "systems",
+    "results",
+    "measurements",
+    "code",
+    "compliance",
+    "calibration",
+    "calibration.md",
+    "README.md",
+    "LICENSE.md",
+)
+
+
+@dataclass
+class Report:
+    """What a tree came to.
+
+    Attributes
+    ----------
+    stray
+        Findings that belong to no result.
+    """
+
+    results: list[Checked] = field(default_factory=list)
+    stray: list[Finding] = field(default_factory=list)
+
+    @property
+    def rejected(self) -> list[Checked]:
+        """Results that the round's checker rejects."""
+        return [row for row in self.results if row.status == "rejected"]
+
+
+def check_tree(path: Path) -> Report:
+    """Hold a tree, a division or one submitter's folder against the rules of round v1.0."""
+    report = Report()
+    places = find_results(path)
+    systems: dict[Path, tuple[dict[str, Any], list[Finding]]] = {}
+    with progress.task("checking results", len(places), "results") as task:
+        for number, place in enumerate(places, 1):
+            if place.system_file not in systems:
+                systems[place.system_file] = _system(place)
+            report.results.append(_result(place, *systems[place.system_file]))
+            task.advance_to(number)
+    _scenarios(report.results)
+    report.stray = list(_stray(places, systems))
+    return report
+
+
+def _system(place: Place) -> tuple[dict[str, Any], list[Finding]]:
+    found: list[Finding] = []
+
+    def add(rule: str, file: Path, expected: object, seen: object, line: int) -> None:
+        found.append(finding(rule, file, expected, seen, line))
+
+    return check_system(place.system_file, place.division, place.submitter, add), found
+
+
+def _result(place: Place, system: dict[str, Any], findings: Sequence[Finding]) -> Checked:
+    row = Checked(place, benchmark_called(place.model), system=system, findings=list(findings))
+    if not row.benchmark:
+        row.add("model", place.results, "a model of the round", place.model)
+        return row
+    rules = rules_for(row.benchmark)
+    scenario = scenario_rules(place.scenario, row.benchmark)
+    if scenario is None or scenario.name != place.scenario:
+        row.add("scenario", place.results, "SingleStream, MultiStream, Server or Offline", place.scenario)
+        if scenario is None:
+            return row
+    log = check_performance(row, rules, scenario)
+    check_accuracy(row, rules)
+    check_measurements(row, rules)
+    check_compliance(row, scenario, log)
+    check_power(row, scenario, log)
+    return row
+
+
+def _scenarios(rows: Sequence[Checked]) -> None:
+    """Which scenarios a system has to have, and may have, for a model: in the closed division."""
+    allowed = submission_rules().scenarios
+    groups: dict[tuple[str, ...], list[Checked]] = {}
+    for row in rows:
+        if row.place.division == "closed" and row.benchmark:
+            groups.setdefault((row.place.submitter, row.place.system, row.place.model), []).append(row)
+    for group in groups.values():
+        kind = system_type(group[0].system)
+        if kind not in allowed:  # told with the system's description
+            continue
+        wanted = allowed[kind].get(group[0].benchmark)
+        have = {row.place.scenario for row in group}
+        for row in group:
+            if wanted is None:
+                row.add("scenario-allowed", row.place.results, f"a model of {kind}", row.place.model)
+                continue
+            if row.place.scenario not in (*wanted["required"], *wanted["optional"]):
+                row.add("scenario-allowed", row.place.results, f"a scenario of {kind}", row.place.scenario)
+            for name in wanted["required"]:
+                if name not in have:
+                    row.add("scenario-required", row.place.results.parent / name, f"a result of {name} for {kind}", "none")
+
+
+def _stray(places: Sequence[Place], systems: Iterable[Path]) -> Iterable[Finding]:
+    """Folders of a submitter that the rules do not name, and systems without a result."""
+    known = set(systems)
+    for submission in sorted({place.submission for place in places}):
+        for path in sorted(submission.iterdir()):
+            if path.name not in _FOLDERS and not path.name.startswith("."):
+                yield finding("stray", path, "a folder that the rules name", path.name)
+        for path in sorted((submission / "systems").glob("*.json")):
+            if path not in known:
+                yield finding("stray", path, "a result of the system", "none")
+
+
+# the columns of the round's summary.csv, in its order and spelling
+_COLUMNS = (
+    "Organization", "Availability", "Division", "SystemType", "SystemName", "Platform", "Model", "MlperfModel", "Scenario",
+    "Result", "Accuracy", "number_of_nodes", "host_processor_model_name", "host_processors_per_node", "host_processor_core_count",
+    "accelerator_model_name", "accelerators_per_node", "Location", "framework", "operating_system", "notes", "compilance",
+    "errors", "version", "inferred", "has_power", "Units",
+)  # fmt: skip
+_CHECKER_NAMES = {"ssd-mobilenet": "ssd-small", "ssd-resnet34": "ssd-large"}
+
+
+def summary_csv(rows: Sequence[Checked]) -> str:
+    """The accepted results as the round's summary.csv has them."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for row in rows:
+        if row.status == "rejected":
+            continue
+        about, place = row.system, row.place
+        complies = not any(each.rule.startswith("compliance") for each in row.findings)
+        notes = " ".join(str(about.get(key, "")) for key in ("hw_notes", "sw_notes") if about.get(key))
+        writer.writerow([
+            place.submitter, about.get("status", ""), place.division, about.get("system_type", ""),
+            about.get("system_name", ""), place.system, place.model, _CHECKER_NAMES[row.benchmark], place.scenario, row.value, row.mAP,
+            *(about.get(key, "") for key in _COLUMNS[11:17]), place.results, about.get("framework", ""),
+            about.get("operating_system", ""), notes, int(complies), len(row.findings), "v1.0", 0, has_power(row), row.unit,
+        ])  # fmt: skip
+    return text.getvalue()

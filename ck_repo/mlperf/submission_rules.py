@@ -1,0 +1,95 @@
+"""What a submission of the round has to have, read from one data file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ComplianceTest:
+    """A compliance test.
+
+    Attributes
+    ----------
+    bound
+        How much performance may differ, relative; see `SubmissionRules.bound`.
+    settings
+        What LoadGen is told otherwise, by the names of TestSettings.
+    verifies_accuracy
+        Whether the logged answers are held against the accuracy run.
+    not_for
+        Scenarios that skip it.
+    """
+
+    name: str
+    bound: float
+    settings: Mapping[str, Any]
+    verifies_accuracy: bool
+    not_for: Sequence[str]
+    samples: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class SubmissionRules:
+    """The rules for a tree, as `checks_v1_0.json` has them.
+
+    Attributes
+    ----------
+    system_required, system_optional, measurements_required
+        Keys of the two JSON files.
+    scenarios
+        By system type and benchmark: ``required`` and ``optional``.
+    severities
+        By rule: (``rejected`` or ``reported``, how to mend it).
+    """
+
+    system_required: Sequence[str]
+    system_optional: Sequence[str]
+    system_status: Sequence[str]
+    system_types: Sequence[str]
+    measurements_required: Sequence[str]
+    measurements_files: Sequence[str]
+    performance_files: Sequence[str]
+    accuracy_files: Sequence[str]
+    power_files: Sequence[str]
+    accuracy_log_bytes: int
+    keep_bytes: int
+    gap: bytes
+    scenarios: Mapping[str, Mapping[str, Mapping[str, Sequence[str]]]]
+    tests: Mapping[str, ComplianceTest]
+    fast_latency_ns: float
+    fast_bound: float
+    fallback_map: float
+    severities: Mapping[str, Sequence[str]]
+
+    def bound(self, test: str, scenario: str, latency_ns: float | None) -> float:
+        """How much the performance of a test may differ; more where SingleStream is so fast that noise is."""
+        if scenario == "SingleStream" and latency_ns is not None and latency_ns <= self.fast_latency_ns:
+            return self.fast_bound
+        return self.tests[test].bound
+
+
+@cache
+def submission_rules() -> SubmissionRules:
+    """The rules of round v1.0."""
+    data = json.loads(files("ck_repo.mlperf").joinpath("checks_v1_0.json").read_text(encoding="utf-8"))
+    compliance = data["compliance"]
+    tests = {
+        name: ComplianceTest(
+            name, row["bound"], row["settings"], row.get("accuracy", False), row.get("not_for", ()), row.get("samples", {})
+        )
+        for name, row in compliance["tests"].items()
+    }
+    system, measurements, truncated = data["system"], data["measurements"], data["truncated"]
+    return SubmissionRules(
+        system["required"], system["optional"], system["status"], system["system_type"],
+        measurements["required"], measurements["files"], data["performance_files"], data["accuracy_files"],
+        data["power_files"], data["accuracy_log_bytes"],
+        truncated["keep_bytes"], truncated["gap"].encode(), data["scenarios"], tests, compliance["fast_latency_ns"],
+        compliance["fast_bound"], compliance["fallback_map"], data["rules"],
+    )  # fmt: skip

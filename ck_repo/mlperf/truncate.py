@@ -1,0 +1,95 @@
+"""Truncate accuracy logs for submission: the head and the tail stay, and the hash of the whole goes into accuracy.txt."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ck_repo.errors import ConflictError
+from ck_repo.mlperf.logs import read_accuracy, read_text
+from ck_repo.mlperf.submission import find_results
+from ck_repo.mlperf.submission_rules import submission_rules
+from ck_repo.store.atomic import storage_errors, write_bytes, write_text
+from ck_repo.store.digest import of_file
+
+LOG, TEXT = "mlperf_log_accuracy.json", "accuracy.txt"
+
+
+@dataclass(frozen=True)
+class Truncated:
+    """A log that was truncated; sizes in bytes."""
+
+    path: Path
+    before: int
+    after: int
+    sha256: str
+
+
+def truncate_log(folder: Path) -> Truncated | None:
+    """Truncate the accuracy log of a folder if it is over the limit; the hash is written first, so that it is never lost.
+
+    A log that is small enough gets its hash as well, if accuracy.txt has none.
+    """
+    rules, path = submission_rules(), folder / LOG
+    size, digest = path.stat().st_size, of_file(path)
+    whole = rules.gap not in path.read_bytes()[: 2 * rules.keep_bytes]
+    if whole and (folder / TEXT).exists() and read_accuracy(folder / TEXT).sha256 != digest:
+        text = read_text(folder / TEXT).rstrip("\n")
+        lines = [line for line in text.splitlines() if not line.startswith("hash=")]
+        write_text(folder / TEXT, "\n".join([*lines, f"hash={digest}"]) + "\n")
+    if size <= rules.accuracy_log_bytes:
+        return None
+    with open(path, "rb") as file:
+        head = file.read(rules.keep_bytes)
+        file.seek(-rules.keep_bytes, os.SEEK_END)
+        tail = file.read()
+    write_bytes(path, head + rules.gap + tail)
+    return Truncated(path, size, path.stat().st_size, digest)
+
+
+def truncate_tree(path: Path, *, output: Path | None = None, backup: Path | None = None) -> list[Truncated]:
+    """Truncate every accuracy log of a tree, those of the compliance tests too.
+
+    Parameters
+    ----------
+    output
+        Copy the tree there, and truncate the copy.
+    backup
+        Keep the whole logs there, under their paths in the tree, and truncate in place.
+
+    Raises
+    ------
+    ConflictError
+        If `output` exists, or a log is in `backup` already.
+    """
+    root = path.expanduser().absolute()
+    if output is not None:
+        if output.exists():
+            raise ConflictError(f"{output} exists already", hint="give another folder with --output=")
+        with storage_errors(f"copying to {output}"):
+            shutil.copytree(root, output, symlinks=True)
+        root = output
+    logs = _logs(root)
+    if backup is not None:
+        _keep(root, [log for log in logs if log.stat().st_size > submission_rules().accuracy_log_bytes], backup)
+    return [done for log in logs if (done := truncate_log(log.parent))]
+
+
+def _logs(root: Path) -> Sequence[Path]:
+    found = []
+    for place in find_results(root):
+        found += [place.accuracy / LOG, *place.compliance.glob(f"*/accuracy/{LOG}")]
+    return [log for log in found if log.is_file()]
+
+
+def _keep(root: Path, logs: Sequence[Path], backup: Path) -> None:
+    for log in logs:
+        to = backup / log.relative_to(root)
+        if to.exists():
+            raise ConflictError(f"{to} exists already", hint="give another folder with --backup=: no whole log is overwritten")
+        with storage_errors(f"keeping {log.name} in {backup}"):
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(log, to)
