@@ -8,8 +8,8 @@ from ck_repo.actions.declare import Actions, Answer, Option, action
 from ck_repo.actions.entry import one, row_of
 from ck_repo.actions.package import DRY_RUN, TRUST, VENV
 from ck_repo.actions.request import Request
-from ck_repo.errors import UsageError
-from ck_repo.run.options import DEVICES, MODES, SCENARIOS, RunOptions, from_cmd_key, from_environment
+from ck_repo.errors import NotTheSameError, UsageError
+from ck_repo.run.options import COMPLIANCE, DEVICES, MODES, SCENARIOS, RunOptions, from_cmd_key, from_environment
 from ck_repo.store.entry import tag_list
 from ck_repo.store.repository import check_name
 
@@ -30,6 +30,7 @@ _OPTIONS = [
     Option("threads", "threads of a session (default: measured)", kind="whole", least=1),
     Option("sessions", "sessions side by side (default: measured)", kind="whole", least=1),
     Option("official", "the figures of the v1.0 rules: 600 s, least counts", kind="flag"),
+    Option("compliance", "run a compliance test: the performance run under its settings", choices=COMPLIANCE, value="TEST01"),
     Option("reference-faults", "keep known faults of the v1.0 reference, to compare with its logs", kind="flag"),
     VENV,
     Option(
@@ -58,7 +59,8 @@ def run_options(request: Request) -> RunOptions:
         values |= from_cmd_key(request.text("cmd_key"))
     names = {"time": "seconds"}
     kept = ("model", "dataset", "backend", "device", "scenario", "mode", "time", "count", "target_qps", "target_latency",
-            "samples_per_query", "batch_size", "threads", "sessions", "official", "reference_faults", "venv")  # fmt: skip
+            "samples_per_query", "batch_size", "threads", "sessions", "official", "compliance", "reference_faults",
+           "venv")  # fmt: skip
     values |= {names.get(name, name): request.options[name] for name in kept if request.options.get(name) is not None}
     tags = {key: str(value) for key, value in request.nested("dep_add_tags").items()}
     return RunOptions(**values, added_tags=tags)
@@ -150,4 +152,53 @@ def explain_run(request: Request) -> Answer:
         f"LoadGen: {', '.join(f'{key} {value}' for key, value in settings.items() if value is not None)}",
     ]
     data = {**row_of(entry), "plan": explain.as_data(plan.choices), "loadgen": settings, "backend": plan.backend, "venv": venv}
+    return Answer(data, lines)
+
+
+@action(
+    ACTIONS,
+    "audit",
+    "run every compliance test of a scenario, and verify them; exit status 10 if one fails",
+    example="ck audit program:object-detection --scenario=offline --official",
+    usage="ck audit program:object-detection [options of ck run] [--reference=EXPERIMENT]",
+    options=[
+        *(row for row in _OPTIONS if row.name not in ("compliance", "mode", "cmd_key", "record", "repetitions", "print_files")),
+        Option("reference", "the experiment to hold the tests against (default: a new run)", value="NAME"),
+    ],
+)
+def audit_run(request: Request) -> Answer:
+    """Run TEST01, TEST04-A, TEST04-B and TEST05 against a reference run."""
+    from ck_repo.run.pipeline import RunRecord, check_device, execute
+    from ck_repo.run.prepare import prepare
+    from ck_repo.store.repositories import Repositories
+    from ck_repo.store.search import load
+    from ck_repo.submit.audit import audit, tests_for
+
+    repositories, program, options = Repositories(), one(request), run_options(request)
+    if request.flag("dry_run") or request.flag("explain"):
+        names = tests_for(options.scenario)
+        return Answer({"tests": names}, [f"a reference run, then {', '.join(names)}: {options.scenario}"])
+    check_device(options)
+
+    def run(wanted: RunOptions, more: dict[str, Any]) -> RunRecord:
+        return execute(
+            repositories,
+            prepare(repositories, program, wanted),
+            repository=request.text("record_repo"),
+            tags=[*tag_list(request.text("tags")), "audit"],
+            trust=request.flag("trust"),
+            more=more,
+        )
+
+    given = load(repositories, "experiment", request.text("reference")) if request.text("reference") else None
+    base, tests = audit(options, run, given)
+    failed = [row.name for row in tests if not row.passed]
+    lines = []
+    for row in tests:
+        lines += [f"{row.name}: {'PASS' if row.passed else 'FAIL'}  {row.experiment.path}"]
+        lines += [f"  {line}" for text in row.texts.values() for line in text.splitlines()]
+    rows = [{"test": row.name, "passed": row.passed, "experiment": row_of(row.experiment), **row.texts} for row in tests]
+    data = {"reference": row_of(base), "tests": rows, "passed": not failed}
+    if failed:
+        return Answer({"error": f"failed: {', '.join(failed)}", **data}, lines, status=NotTheSameError.code)
     return Answer(data, lines)

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ck_repo.errors import NotFoundError, UsageError, did_you_mean
+from ck_repo.mlperf.submission_rules import submission_rules
 
 SCENARIOS = ("singlestream", "multistream", "server", "offline")
 MODES = ("accuracy", "performance", "both")
 DEVICES = ("cpu", "cuda")
+COMPLIANCE = tuple(submission_rules().tests)
 DEFAULT_SECONDS = 10.0
 
 
@@ -31,6 +33,8 @@ class RunOptions:
         Queries/s (Server) or samples/s (Offline).
     target_latency
         Bound, ms.
+    compliance
+        The compliance test to run: ``TEST01`` and so on; empty for none.
     reference_faults
         Whether known faults of the reference harness are kept, for comparison with its logs.
     added_tags
@@ -52,13 +56,19 @@ class RunOptions:
     threads: int | None = None
     sessions: int | None = None
     official: bool = False
+    compliance: str = ""
     reference_faults: bool = False
     venv: str = ""
     added_tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def modes(self) -> tuple[str, ...]:
-        """The tests to run, accuracy first: a wrong answer is told before the longer test begins."""
+        """The tests to run, accuracy first: a wrong answer is told before the longer test begins.
+
+        A compliance test is a performance run under other settings.
+        """
+        if self.compliance:
+            return ("performance",)
         return ("accuracy", "performance") if self.mode == "both" else (self.mode,)
 
     def as_data(self) -> dict[str, Any]:
@@ -75,6 +85,7 @@ def from_cmd_key(cmd_key: str) -> dict[str, Any]:
     return {"mode": mode, "scenario": scenario}
 
 
+_WORDS_OF_CK = ("CK_LOADGEN_SCENARIO", "CK_LOADGEN_MODE", "CK_MLPERF_COMPLIANCE_TEST", "EXTRA_OPS")
 _MODES_OF_CK = {"AccuracyOnly": "accuracy", "PerformanceOnly": "performance", "SubmissionRun": "both"}
 _NUMBERS_OF_CK = {
     "CK_LOADGEN_DATASET_SIZE": ("count", int),
@@ -107,6 +118,10 @@ def from_environment(env: Mapping[str, Any]) -> dict[str, Any]:
             if value not in _MODES_OF_CK:
                 raise UsageError(f"--env.{name}={value} is not a mode", hint=did_you_mean(str(value), _MODES_OF_CK))
             values["mode"] = _MODES_OF_CK[str(value)]
+        elif name == "CK_MLPERF_COMPLIANCE_TEST":
+            if value not in COMPLIANCE:
+                raise UsageError(f"--env.{name}={value} is no test", hint=did_you_mean(str(value), COMPLIANCE))
+            values["compliance"] = str(value)
         elif name in _NUMBERS_OF_CK:
             option, kind = _NUMBERS_OF_CK[name]
             values[option] = _number(f"--env.{name}", value, kind)
@@ -115,7 +130,7 @@ def from_environment(env: Mapping[str, Any]) -> dict[str, Any]:
         else:
             raise NotFoundError(
                 f"--env.{name} is not understood",
-                hint=did_you_mean(name, ["CK_LOADGEN_SCENARIO", "CK_LOADGEN_MODE", "EXTRA_OPS", *_NUMBERS_OF_CK]),
+                hint=did_you_mean(name, [*_WORDS_OF_CK, *_NUMBERS_OF_CK]),
             )
     return values
 

@@ -121,4 +121,6 @@ def execute(
 def _experiment_tags(plan: RunPlan, spec: dict[str, Any], more: Sequence[str]) -> list[str]:
     found = {"experiment", "mlperf", "object-detection", plan.options.scenario, plan.backend, *spec["modes"], *more}
     found |= {spec["model"]["name"], spec["dataset"]["name"]}
+    if plan.options.compliance:
+        found |= {"compliance", plan.options.compliance}
     return sorted(tag.replace(" ", "-").replace(",", "-") for tag in found if tag)

@@ -9,6 +9,7 @@ from typing import Any
 from ck_repo.errors import UsageError
 from ck_repo.mlperf.profiles import profile
 from ck_repo.mlperf.rules import Rules, benchmark_of, rules_for
+from ck_repo.mlperf.submission_rules import submission_rules
 from ck_repo.run.options import DEFAULT_SECONDS, RunOptions
 from ck_repo.run.prepare import DATASET, WEIGHTS, RunPlan
 from ck_repo.store.folders import tools_root
@@ -100,8 +101,9 @@ def loadgen_settings(options: RunOptions, rules: Rules) -> dict[str, Any]:
                 raise UsageError("an official run of server needs a target", hint="--target-qps=")
             seconds = max(seconds, row.min_query_count / options.target_qps)
     latency = options.target_latency if options.target_latency is not None else row.target_latency_ms
+    seeds, audit = _compliance(options, rules)
     return {
-        **rules.seeds,
+        **seeds,
         "performance_sample_count": rules.performance_sample_count,
         "percentile": row.percentile,
         "min_duration_ms": round(seconds * 1e3),
@@ -111,4 +113,19 @@ def loadgen_settings(options: RunOptions, rules: Rules) -> dict[str, Any]:
         "target_latency_ms": latency if options.scenario != "offline" else None,
         "samples_per_query": options.samples_per_query or row.samples_per_query,
         "version": rules.loadgen,
+        "audit": audit,
     }
+
+
+def _compliance(options: RunOptions, rules: Rules) -> tuple[dict[str, int], dict[str, Any]]:
+    """Seeds, and further settings of TestSettings, under a compliance test."""
+    if not options.compliance:
+        return rules.seeds, {}
+    test = submission_rules().tests[options.compliance]
+    if rules.scenarios[options.scenario].name in test.not_for:
+        raise UsageError(f"{test.name} is not for {options.scenario}", hint="the rules skip it there")
+    seeds = {name: test.settings.get(name, value) for name, value in rules.seeds.items()}
+    audit = {name: value for name, value in test.settings.items() if name not in seeds}
+    if test.samples:
+        audit["accuracy_log_sampling_target"] = test.samples[rules.benchmark]
+    return seeds, audit

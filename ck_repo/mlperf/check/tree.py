@@ -136,9 +136,9 @@ def _stray(places: Sequence[Place], systems: Iterable[Path]) -> Iterable[Finding
 # the columns of the round's summary.csv, in its order and spelling
 _COLUMNS = (
     "Organization", "Availability", "Division", "SystemType", "SystemName", "Platform", "Model", "MlperfModel", "Scenario",
-    "Result", "Accuracy", "number_of_nodes", "host_processor_model_name", "host_processors_per_node", "host_processor_core_count",
-    "accelerator_model_name", "accelerators_per_node", "Location", "framework", "operating_system", "notes", "compilance",
-    "errors", "version", "inferred", "has_power", "Units",
+    "Result", "Accuracy", "number_of_nodes", "host_processor_model_name", "host_processors_per_node",
+    "host_processor_core_count", "accelerator_model_name", "accelerators_per_node", "Location", "framework", "operating_system",
+    "notes", "compilance", "errors", "version", "inferred", "has_power", "Units",
 )  # fmt: skip
 _CHECKER_NAMES = {"ssd-mobilenet": "ssd-small", "ssd-resnet34": "ssd-large"}
 
@@ -156,7 +156,8 @@ def summary_csv(rows: Sequence[Checked]) -> str:
         notes = " ".join(str(about.get(key, "")) for key in ("hw_notes", "sw_notes") if about.get(key))
         writer.writerow([
             place.submitter, about.get("status", ""), place.division, about.get("system_type", ""),
-            about.get("system_name", ""), place.system, place.model, _CHECKER_NAMES[row.benchmark], place.scenario, row.value, row.mAP,
+            about.get("system_name", ""), place.system, place.model, _CHECKER_NAMES[row.benchmark], place.scenario,
+            row.value, row.mAP,
             *(about.get(key, "") for key in _COLUMNS[11:17]), place.results, about.get("framework", ""),
             about.get("operating_system", ""), notes, int(complies), len(row.findings), "v1.0", 0, has_power(row), row.unit,
         ])  # fmt: skip

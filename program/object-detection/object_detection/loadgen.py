@@ -82,7 +82,20 @@ def settings_for(scenario: str, mode: str, wanted: LoadGenSettings, rate: float)
         settings.server_target_latency_percentile = wanted.percentile
     else:
         settings.offline_expected_qps = offline_rate(wanted, rate)
+    if mode == "performance":
+        _audit(settings, scenario, wanted, rate)
     return settings
+
+
+def _audit(settings: lg.TestSettings, scenario: str, wanted: LoadGenSettings, rate: float) -> None:
+    """Set what a compliance test asks for. This LoadGen has no field for how many answers are logged, only for the share."""
+    for name, value in wanted.audit.items():
+        if name != "accuracy_log_sampling_target":
+            setattr(settings, name, value)
+            continue
+        seconds = settings.min_duration_ms / 1e3
+        per_second = {"server": settings.server_target_qps, "offline": 1.1 * settings.offline_expected_qps}.get(scenario, rate)
+        settings.accuracy_log_probability = min(1.0, value / max(per_second * seconds, wanted.min_query_count, 1.0))
 
 
 def expected_latency_ns(target_ns: int, rate: float) -> int:
@@ -123,6 +136,8 @@ def run(
     logs.log_output = output
     logs.enable_trace = False
     system = lg.ConstructSUT(sut.issue, sut.flush)
+    # a set of fewer images has no more to load; LoadGen's TEST04 would read past the end of what is loaded
+    settings.performance_sample_count_override = min(count, settings.performance_sample_count_override)
     samples = lg.ConstructQSL(count, min(count, wanted.performance_sample_count), library.load, library.unload)
     title, total, unit, done = _progress(scenario, mode, settings, wanted, sut, count)
     before = Path.cwd()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,9 @@ class LoadGenSettings:
         LoadGen's own least count; it changes the order of the samples.
     required_query_count
         The rules' least count, which a run is held against when it is over.
+    audit
+        Of a compliance test: further settings of the performance run, by the names of TestSettings; besides,
+        ``accuracy_log_sampling_target``: about how many answers are to be logged.
     """
 
     qsl_rng_seed: int
@@ -103,6 +107,7 @@ class LoadGenSettings:
     target_latency_ms: float | None
     samples_per_query: int
     version: str
+    audit: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,135 @@
+"""Compliance tests: an honest system passes them all, one that answers from memory or skips work does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+for name in ("numpy", "cv2", "mlperf_loadgen", "onnxruntime", "pycocotools"):
+    pytest.importorskip(name)
+
+from ck_repo.errors import UsageError  # noqa: E402
+from ck_repo.mlperf.compliance import verify_accuracy, verify_performance  # noqa: E402
+from ck_repo.mlperf.rules import rules_for  # noqa: E402
+from ck_repo.run.options import COMPLIANCE, RunOptions, from_environment  # noqa: E402
+from ck_repo.run.spec import loadgen_settings  # noqa: E402
+
+# 20 ms an image, whatever else the machine does; the answer hangs on the image
+_WORK = """
+import time
+time.sleep(0.02 * n)
+score = images.reshape(n, -1).mean(axis=1, keepdims=True) / 255
+return np.full((n, 1, 4), 0.5), score, np.ones((n, 1)), None
+"""
+_FROM_MEMORY = f"""
+Toy.memory = getattr(Toy, "memory", {{}})
+key = (Path.cwd().name, images.tobytes())  # what the measurement before the test saw does not count
+if key in Toy.memory:
+    return Toy.memory[key]
+def work():
+{"".join(f"    {line}{chr(10)}" for line in _WORK.strip().splitlines())}
+Toy.memory[key] = work()
+return Toy.memory[key]
+"""
+_SKIPS = f"""
+if Path.cwd().name == "performance":
+    import time
+    time.sleep(0.02 * n)
+    return np.zeros((n, 1, 4)), np.zeros((n, 1)), np.ones((n, 1)), None
+{_WORK}
+"""
+DETAIL, LOG = "performance/mlperf_log_detail.txt", "mlperf_log_accuracy.json"
+Audited = Callable[..., dict[str, Path]]
+
+
+@pytest.fixture(scope="module")
+def audited(
+    harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], plugin: Callable[[str], Path]
+) -> Callable[[str], dict[str, Path]]:
+    """Run the reference and tests with a backend; the run folders by test."""
+
+    def run(body: str, *tests: str) -> dict[str, Path]:
+        path = plugin(body)
+        folders = {}
+        for test in ("", *tests):
+            options = RunOptions(scenario="offline", seconds=0.8, compliance=test)
+            modes = ("performance",) if test else ("accuracy", "performance")
+            spec = spec_for(
+                "offline", *modes, options=options, model_changes={"backend": "toy"}, batch_size=1, sessions=1
+            )  # fmt: skip
+            outcome = harness(spec, path=path)
+            assert outcome.results["performance"]["errors"] == 0
+            folders[test or "reference"] = outcome.folder
+        return folders
+
+    return run
+
+
+def test_an_honest_system_passes_every_test(audited: Audited) -> None:
+    found = audited(_WORK, *COMPLIANCE)
+    for test in ("TEST01", "TEST05"):
+        verdict = verify_performance(test, "Offline", found["reference"] / DETAIL, found[test] / DETAIL)
+        assert verdict.passed, verdict.text
+    verdict = verify_performance("TEST04", "Offline", found["TEST04-A"] / DETAIL, found["TEST04-B"] / DETAIL)
+    assert verdict.passed, verdict.text
+    verdict = verify_accuracy(found["reference"] / "accuracy" / LOG, found["TEST01"] / "performance" / LOG)
+    assert verdict.passed, verdict.text
+    assert "num_perf_log_data_mismatch = 0" in verdict.text
+
+
+def test_a_system_that_answers_from_memory_fails_test04(audited: Audited) -> None:
+    found = audited(_FROM_MEMORY, "TEST04-A", "TEST04-B")
+    verdict = verify_performance("TEST04", "Offline", found["TEST04-A"] / DETAIL, found["TEST04-B"] / DETAIL)
+    assert not verdict.passed
+    assert verdict.text.endswith("TEST FAIL\n")
+
+
+def test_a_system_that_skips_work_fails_test01(audited: Audited) -> None:
+    found = audited(_SKIPS, "TEST01")
+    verdict = verify_accuracy(found["reference"] / "accuracy" / LOG, found["TEST01"] / "performance" / LOG)
+    assert not verdict.passed
+    entries = next(line for line in verdict.text.splitlines() if line.startswith("num_perf_log_entries"))
+    differing = next(line for line in verdict.text.splitlines() if line.startswith("num_perf_log_data_mismatch"))
+    assert entries.split()[-1] == differing.split()[-1] != "0"
+
+
+@pytest.mark.parametrize("test", COMPLIANCE)
+def test_each_test_changes_what_the_rules_say(harness: Callable[..., Any], spec_for: Callable[..., Any], test: str) -> None:
+    from ck_repo.mlperf.submission_rules import submission_rules
+
+    options = RunOptions(scenario="offline", seconds=0.2, compliance=test)
+    outcome = harness(spec_for("offline", "performance", options=options))
+    told = outcome.detail("performance")
+    for name, value in submission_rules().tests[test].settings.items():
+        assert told[f"effective_{name}"] == value
+    logged = (outcome.folder / "performance" / LOG).read_text()
+    assert ("qsl_idx" in logged) is (test == "TEST01")
+
+
+def test_multistream_skips_test04() -> None:
+    with pytest.raises(UsageError, match="is not for multistream"):
+        loadgen_settings(RunOptions(scenario="multistream", compliance="TEST04-A"), rules_for("ssd-mobilenet"))
+
+
+def test_the_older_spelling_of_a_test() -> None:
+    assert from_environment({"CK_MLPERF_COMPLIANCE_TEST": "TEST04-A"}) == {"compliance": "TEST04-A"}
+    with pytest.raises(UsageError, match="is no test"):
+        from_environment({"CK_MLPERF_COMPLIANCE_TEST": "TEST09"})
+
+
+def test_real_submissions_pass_our_verification_of_performance(data: Path) -> None:
+    base = data / "results_v1.0/closed/Lenovo"
+    for scenario in ("Offline", "SingleStream", "MultiStream"):
+        tests = base / "compliance/T4x1_TRT/ssd-mobilenet" / scenario
+        reference = base / "results/T4x1_TRT/ssd-mobilenet" / scenario / "performance/run_1/mlperf_log_detail.txt"
+        for test in ("TEST01", "TEST05"):
+            verdict = verify_performance(test, scenario, reference, tests / test / "performance/run_1/mlperf_log_detail.txt")
+            published = (tests / test / "verify_performance.txt").read_text()
+            assert verdict.passed
+            assert "TEST PASS" in published
+        if scenario == "Offline":  # the figures that the official verification printed
+            assert "reference score = 6922.91\ntest score = 6854.88\n" in verdict.text
+            assert "reference score = 6922.91\ntest score = 6854.88\n" in published
