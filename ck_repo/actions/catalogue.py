@@ -19,6 +19,8 @@ _MODULES = {
     "program": ("program", "benchmarks: run, explain"),
     "experiment": ("experiment", "recorded runs: list, show, find"),
     "submission": ("submission", "submission trees of round v1.0: check, import, reproduce, summarize"),
+    "performance": ("performance", "the highest target that a system holds"),
+    "system": ("system", "the description of a system for a submission"),
     "result": ("result", "published figures: import, list"),
     "platform.os": ("platform_os", "the machine's operating system"),
 }
@@ -27,7 +29,9 @@ _SPELLINGS = {
     "list": "ls", "where": "find", "locate": "find", "cat": "load", "remove": "rm", "delete": "rm", "del": "rm", "copy": "cp",
     "move": "mv", "rename": "ren", "pack": "zip", "unpack": "unzip", "benchmark": "run",
 }  # fmt: skip
-_WITHOUT_ENTRIES = frozenset({"repo", "submission", "platform.os"})  # modules that are no folders of entries
+_WITHOUT_ENTRIES = frozenset(
+    {"repo", "submission", "system", "performance", "platform.os"}
+)  # modules that are no folders of entries
 _KERNEL = "kernel"
 _ENTRY = "entry"
 

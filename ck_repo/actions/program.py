@@ -30,6 +30,12 @@ _OPTIONS = [
     Option("threads", "threads of a session (default: measured)", kind="whole", least=1),
     Option("sessions", "sessions side by side (default: measured)", kind="whole", least=1),
     Option("official", "the figures of the v1.0 rules: 600 s, least counts", kind="flag"),
+    Option(
+        "counts",
+        "of an official run, who holds the least query count: `held` keeps v1.0's order of samples, `loadgen` its setting",
+        choices=("held", "loadgen"),
+        value="loadgen",
+    ),
     Option("compliance", "run a compliance test: the performance run under its settings", choices=COMPLIANCE, value="TEST01"),
     Option("reference-faults", "keep known faults of the v1.0 reference, to compare with its logs", kind="flag"),
     VENV,
@@ -59,7 +65,7 @@ def run_options(request: Request) -> RunOptions:
         values |= from_cmd_key(request.text("cmd_key"))
     names = {"time": "seconds"}
     kept = ("model", "dataset", "backend", "device", "scenario", "mode", "time", "count", "target_qps", "target_latency",
-            "samples_per_query", "batch_size", "threads", "sessions", "official", "compliance", "reference_faults",
+            "samples_per_query", "batch_size", "threads", "sessions", "official", "compliance", "counts", "reference_faults",
            "venv")  # fmt: skip
     values |= {names.get(name, name): request.options[name] for name in kept if request.options.get(name) is not None}
     tags = {key: str(value) for key, value in request.nested("dep_add_tags").items()}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
+from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry import row_of
 from ck_repo.actions.package import TRUST, VENV
 from ck_repo.actions.request import Request
 from ck_repo.errors import NotTheSameError, UsageError
 from ck_repo.report.experiment_table import experiment_lines
+from ck_repo.store.repository import check_name
 
 if TYPE_CHECKING:
     from ck_repo.mlperf.check.finding import Checked
@@ -64,20 +65,22 @@ def reproduce(request: Request) -> Answer:
     from ck_repo.mlperf.importing import chosen_result
     from ck_repo.mlperf.rules import benchmark_called, rules_for
     from ck_repo.reproduce.submission import match
+    from ck_repo.run.options import command_of
     from ck_repo.run.spec import loadgen_settings
 
     path = Path(request.needed("path", "name the tree: --path=FOLDER"))
     result = chosen_result(path, request.text("system"), request.text("model"), request.text("scenario"))
     found = match(result)
     settings = loadgen_settings(found.options, rules_for(benchmark_called(result.place.model)))
+    command = command_of(found.options)
     data = {
-        **result.place.identity(), "value": result.value, "unit": result.unit, "mAP": result.mAP, "command": found.command,
+        **result.place.identity(), "value": result.value, "unit": result.unit, "mAP": result.mAP, "command": command,
         "options": found.options.as_data(), "loadgen": settings, "unmatched": found.unmatched,
     }  # fmt: skip
     lines = [
         f"{result.place}: {result.value} {result.unit}, mAP {result.mAP} %",
         "",
-        found.command,
+        command,
         "",
         "what cannot be the same:",
     ]
@@ -187,3 +190,46 @@ def summarize(request: Request) -> Answer:
     ]  # fmt: skip
     header = ("model", "scenario", "submitter", "system", "result", "mAP", "power", "status", "findings")
     return Answer({"results": [row.as_data() for row in rows]}, table_lines(header, table))
+
+
+@action(
+    ACTIONS,
+    "generate",
+    "lay out a submission tree from experiments, and hold it against the rules",
+    example="ck generate submission --submitter=Us --division=open --system=my-laptop.json --output=tree",
+    options=[
+        Option("submitter", "your organisation", value="NAME"),
+        Option("division", "open or closed (default open)", choices=("open", "closed"), value="open"),
+        Option("system", "the system's JSON, or its name (`ck describe system` writes one)", value="FILE"),
+        Option("output", "the folder to make (default submission)", value="FOLDER"),
+        Option("draft", "keep a tree in which a result would be rejected, too", kind="flag"),
+        TAGS,
+    ],
+)
+def generate(request: Request) -> Answer:
+    """Generate a tree; refuses one that would be rejected, unless it is a draft."""
+    from ck_repo.store.repositories import Repositories
+    from ck_repo.submit import generate as generating
+
+    named = request.needed("system", "name the system's JSON: --system=FILE")
+    system = Path(named if named.endswith(".json") else f"{named}.json").expanduser().absolute()
+    submitter = request.text("submitter") or str(generating.read_system(system).get("submitter", ""))
+    if not submitter or submitter.startswith("ADD"):
+        raise UsageError("who submits?", hint="--submitter=NAME")
+    check_name(submitter.replace(" ", "-"))
+    made = generating.generate(
+        Repositories(),
+        system,
+        submitter,
+        request.text("division") or "open",
+        Path(request.text("output") or "submission").expanduser().absolute(),
+        tags=request.text("tags"),
+        draft=request.flag("draft"),
+    )
+    lines = []
+    for row, checked in zip(made.results, made.report.results, strict=True):
+        tests = ", ".join(row.tests) or "no compliance test"
+        lines.append(f"{checked.place}: {checked.status}, from {row.performance.cid}; {tests}")
+        lines += [f"  {each}" for each in checked.findings]
+    data = {"path": str(made.path), "results": [row.as_data() for row in made.report.results]}
+    return Answer(data, [*lines, f"{made.path}: `ck check submission --path={made.path.name}` says the same again"])

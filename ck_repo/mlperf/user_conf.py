@@ -110,3 +110,19 @@ def look_up(rows: Sequence[Setting], model: str, scenario: str, key: str) -> Set
         if best is None or rank >= best[0]:
             best = (rank, row)
     return best[1] if best else None
+
+
+def with_setting(text: str, line: str) -> str:
+    """A file's text with a setting in it; an older one of the same model, scenario and key makes way, all else stays."""
+    (new,) = parse_conf(line)
+    names = (new.model.lower(), new.scenario.lower(), new.key)
+    old = {row.line for row in parse_conf(text) if (row.model.lower(), row.scenario.lower(), row.key) == names}
+    kept = [row for number, row in enumerate(text.splitlines(), 1) if number not in old]
+    return "\n".join([*kept, line]) + "\n"
+
+
+def options_of(text: str, model: str, scenario: str) -> dict[str, float]:
+    """What a user.conf says of a run, by our own names: target_qps (1/s), target_latency (ms), samples_per_query."""
+    rows = parse_conf(text)
+    found = {key: look_up(rows, model, scenario, key) for key in ("target_qps", "target_latency", "samples_per_query")}
+    return {key: row.number for key, row in found.items() if row is not None and row.number is not None}

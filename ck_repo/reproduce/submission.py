@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,6 @@ _FRAMEWORKS = (
     ("openvino", "openvino", "onnx"), ("onnxruntime", "onnxruntime", "onnx"), ("onnx runtime", "onnxruntime", "onnx"),
     ("tensorflow", "tensorflow", "tf"), ("pytorch", "torch", "pytorch"),
 )  # fmt: skip
-_NAMES = {"seconds": "time"}  # options that are called otherwise on the command line
 Unmatched = Callable[[str, object, object, str], None]  # what, theirs, ours, why
 
 
@@ -37,17 +35,6 @@ class Matched:
 
     options: RunOptions
     unmatched: list[dict[str, str]]
-
-    @property
-    def command(self) -> str:
-        """What a person would type."""
-        usual, words = RunOptions(), []
-        for key, value in self.options.as_data().items():
-            name = f"--{_NAMES.get(key, key).replace('_', '-')}"
-            if value != getattr(usual, key):
-                text = f"{value:.12g}" if isinstance(value, float) else str(value)
-                words.append(name if value is True else f"{name}={shlex.quote(text)}")
-        return " ".join(["ck run program:object-detection", *words])
 
 
 def match(result: Result) -> Matched:

@@ -15,6 +15,7 @@ MODES = ("accuracy", "performance", "both")
 DEVICES = ("cpu", "cuda")
 COMPLIANCE = tuple(submission_rules().tests)
 DEFAULT_SECONDS = 10.0
+_USUAL = ("counts", "held")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class RunOptions:
         Bound, ms.
     compliance
         The compliance test to run: ``TEST01`` and so on; empty for none.
+    counts
+        Who holds the rules' least query count of an official run: ``held`` (the run's duration and a check afterwards, so that
+        the order of samples is that of v1.0) or ``loadgen`` (its own setting, as the round's checker looks for it).
     reference_faults
         Whether known faults of the reference harness are kept, for comparison with its logs.
     added_tags
@@ -57,6 +61,7 @@ class RunOptions:
     sessions: int | None = None
     official: bool = False
     compliance: str = ""
+    counts: str = "held"
     reference_faults: bool = False
     venv: str = ""
     added_tags: Mapping[str, str] = field(default_factory=dict)
@@ -73,7 +78,26 @@ class RunOptions:
 
     def as_data(self) -> dict[str, Any]:
         """What was asked for, without what was left open."""
-        return {key: value for key, value in vars(self).items() if value not in (None, "", {})}
+        return {key: value for key, value in vars(self).items() if value not in (None, "", {}) and (key, value) != _USUAL}
+
+
+def command_of(options: RunOptions, *, program: str = "object-detection", mode: str = "run") -> str:
+    """The command that a person types for these options; what is as usual is left out.
+
+    >>> command_of(RunOptions(scenario="server", target_qps=50.0))
+    'ck run program:object-detection --scenario=server --target-qps=50'
+    """
+    usual, words = RunOptions(), []
+    for key, value in options.as_data().items():
+        if value == getattr(usual, key):
+            continue
+        if key == "added_tags":
+            words += [f"--dep_add_tags.{name}={shlex.quote(tags)}" for name, tags in value.items()]
+            continue
+        name = "--" + {"seconds": "time"}.get(key, key).replace("_", "-")
+        text = f"{value:.12g}" if isinstance(value, float) else str(value)
+        words.append(name if value is True else f"{name}={shlex.quote(text)}")
+    return " ".join([f"ck {mode} program:{program}", *words])
 
 
 def from_cmd_key(cmd_key: str) -> dict[str, Any]:

@@ -39,6 +39,8 @@ def check_system(path: Path, division: str, submitter: str, add: Add) -> dict[st
             wrong(key, "a value", "no such key")
         elif not isinstance(content[key], str | int | float) or (key not in _MAY_BE_EMPTY and str(content[key]).strip() == ""):
             wrong(key, "a value", repr(content[key]))
+        elif str(content[key]).startswith("ADD:"):  # of `ck describe system`
+            wrong(key, "a value that a person writes", content[key])
     for key in _COUNTS:
         if key in content and not _is_count(content[key]):
             wrong(key, "a number", repr(content[key]))

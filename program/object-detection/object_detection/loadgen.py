@@ -136,8 +136,8 @@ def run(
     logs.log_output = output
     logs.enable_trace = False
     system = lg.ConstructSUT(sut.issue, sut.flush)
-    # a set of fewer images has no more to load; LoadGen's TEST04 would read past the end of what is loaded
-    settings.performance_sample_count_override = min(count, settings.performance_sample_count_override)
+    if settings.performance_issue_unique:  # LoadGen would read past the end of a set of fewer images
+        settings.performance_sample_count_override = min(count, settings.performance_sample_count_override)
     samples = lg.ConstructQSL(count, min(count, wanted.performance_sample_count), library.load, library.unload)
     title, total, unit, done = _progress(scenario, mode, settings, wanted, sut, count)
     before = Path.cwd()

@@ -1,0 +1,77 @@
+"""Targets: find the highest that a system holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
+from ck_repo.actions.package import TRUST, VENV
+from ck_repo.actions.request import Request
+from ck_repo.run.options import DEVICES, SCENARIOS, RunOptions
+
+ACTIONS: Actions = {}
+
+
+@action(
+    ACTIONS,
+    "find",
+    "the highest valid target of a scenario, by short runs; written to user.conf",
+    example="ck find performance --scenario=server --output=user.conf",
+    usage="ck find performance --scenario=server|offline|singlestream|multistream [options]",
+    options=[
+        Option("scenario", "the scenario (default server)", choices=SCENARIOS, value="server"),
+        Option("model", "alias or tags of the model (default: the embedded demo model)", value="TAGS"),
+        Option("dataset", "alias or tags of the data set (default: the one made for the model)", value="TAGS"),
+        Option("backend", "the framework (default: the model's own)", value="NAME"),
+        Option("device", "where it runs (default cpu)", choices=DEVICES, value="cpu"),
+        Option("time", "duration of a try, in s (default 10)", kind="number", least=0, above=True),
+        Option("target-latency", "the bound, in ms (default: the round's)", kind="number", least=0, above=True),
+        Option("output", "the user.conf to write the target into (default user.conf)", value="FILE"),
+        VENV,
+        TRUST,
+    ],
+)
+def find(request: Request) -> Answer:
+    """Search a target: nobody has to guess it."""
+    from ck_repo.mlperf.user_conf import with_setting
+    from ck_repo.run.pipeline import execute
+    from ck_repo.run.prepare import prepare
+    from ck_repo.run.spec import rules_of
+    from ck_repo.store.atomic import write_text
+    from ck_repo.store.repositories import Repositories
+    from ck_repo.store.search import load
+    from ck_repo.submit.targets import find_target
+
+    repositories = Repositories()
+    program = load(repositories, "program", "object-detection")
+    options = RunOptions(
+        model=request.text("model"),
+        dataset=request.text("dataset"),
+        backend=request.text("backend"),
+        venv=request.text("venv"),
+        device=request.text("device") or "cpu",
+        scenario=request.text("scenario") or "server",
+        seconds=request.number("time") or 10.0,
+        mode="performance",
+    )
+    rules = rules_of(prepare(repositories, program, options))
+    scenario = rules.scenarios[options.scenario]
+    bound = request.number("target_latency") or scenario.target_latency_ms
+    bound = bound if options.scenario in ("server", "multistream") else None
+
+    def run(wanted: RunOptions) -> dict[str, Any]:
+        plan = prepare(repositories, program, wanted)
+        return execute(repositories, plan, tags=["find-performance"], trust=request.flag("trust")).results
+
+    found = find_target(options, bound, run)
+    path = Path(request.text("output") or "user.conf").expanduser().absolute()
+    line = f"{rules.benchmark}.{scenario.name}.{found.key} = {found.value:g}"
+    write_text(path, with_setting(path.read_text(encoding="utf-8") if path.exists() else "", line))
+    tries = [{"target": target, "valid": valid, "p99_ms": latency} for target, valid, latency in found.tries]
+    table = [
+        (f"{target:g}", "yes" if valid else "no", "-" if latency is None else f"{latency:.3f}")
+        for target, valid, latency in found.tries
+    ]
+    data = {"key": found.key, "value": found.value, "path": str(path), "tries": tries, "results": found.confirmed}
+    return Answer(data, [*table_lines((found.key, "valid", "p99, ms"), table), "", line, f"written to {path}"])

@@ -1,0 +1,52 @@
+"""Systems: describe the machine for a submission."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ck_repo.actions.declare import Actions, Answer, Option, action
+from ck_repo.actions.package import VENV
+from ck_repo.actions.request import Request
+from ck_repo.errors import NotTheSameError
+
+ACTIONS: Actions = {}
+_WORDS = [
+    Option("division", "closed or open", choices=("closed", "open"), value="open"),
+    Option("submitter", "your organisation", value="NAME"),
+    Option("status", "available, preview or rdi", choices=("available", "preview", "rdi"), value="available"),
+    Option("system-type", "edge, datacenter or datacenter,edge", value="edge"),
+    Option("system-name", "a name for people", value="TEXT"),
+]
+
+
+@action(
+    ACTIONS,
+    "describe",
+    "write the system's JSON from the machine; what a person must add is marked ADD",
+    example="ck describe system:my-laptop --submitter=Us --division=open --status=available --system-type=edge",
+    usage="ck describe system[:NAME] [options]; again after you wrote into it: your words stay, and are checked",
+    options=[*_WORDS, Option("output", "the file (default NAME.json)", value="FILE"), VENV],
+)
+def describe(request: Request) -> Answer:
+    """Describe the system; exit status 10 as long as something is to be added or wrong."""
+    from ck_repo.store.atomic import write_text
+    from ck_repo.store.repositories import Repositories
+    from ck_repo.submit.describe import check_description, describe_system, merged_description
+    from ck_repo.venv.environment import chosen_name, find_venv
+
+    name = request.entry or "system"
+    path = Path(request.text("output") or f"{name}.json").expanduser().absolute()
+    venv = find_venv(Repositories(), chosen_name(request.text("venv")))
+    told = {row.name.replace("-", "_"): request.text(row.name.replace("-", "_")) for row in _WORDS}
+    content = describe_system(venv.packages if venv else {}, {"system_name": name, **{k: v for k, v in told.items() if v}})
+    if path.exists():
+        content = {**merged_description(path, content), **{key: value for key, value in told.items() if value}}
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    found = check_description(path)
+    data = {"path": str(path), "dict": content, "findings": [row.as_data() for row in found]}
+    if not found:
+        return Answer(data, [f"{path} is complete"])
+    text = f"{path}: {len(found)} values are still to be added, or wrong"
+    lines = [text, *(f"  line {row.line}: {row.expected}: {row.seen}" for row in found), "write them, then run the same again"]
+    return Answer({"error": text, **data}, lines, status=NotTheSameError.code)

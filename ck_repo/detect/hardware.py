@@ -1,0 +1,122 @@
+"""The machine's hardware, as far as it tells by itself: for the description of a system."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+_TIMEOUT = 15  # s
+
+
+def describe_hardware() -> dict[str, str]:
+    """What lscpu, lsblk, /sys and nvidia-smi say; what they do not tell is left out.
+
+    Returns
+    -------
+    dict
+        ``frequency``, ``caches``, ``interconnect``, ``memory_configuration``, ``storage_capacity``, ``storage_type``,
+        ``networking``, ``accelerators`` (a count), ``accelerator``, ``accelerator_memory``, ``accelerator_frequency``.
+    """
+    found = {**_processor(), **_storage(), **_network(), **_accelerators()}
+    return {key: value for key, value in found.items() if value}
+
+
+def _ask(*command: str) -> str:
+    """What a program prints; nothing if it is not here or fails."""
+    if shutil.which(command[0]) is None:
+        return ""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def _json(*command: str) -> dict[str, Any]:
+    try:
+        content = json.loads(_ask(*command) or "{}")
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+_CACHES = ("L1d cache", "L1i cache", "L2 cache", "L3 cache")
+
+
+def _processor() -> dict[str, str]:
+    listed = _flat(_json("lscpu", "--json").get("lscpu", []))
+    rows = {row.get("field", "").rstrip(":"): str(row.get("data", "")) for row in listed}
+    caches = [f"{name.removesuffix(' cache')}: {rows[name]}" for name in _CACHES if name in rows]
+    top = rows.get("CPU max MHz") or rows.get("CPU MHz") or _megahertz()
+    return {"frequency": f"{float(top):.0f} MHz" if re.fullmatch(r"[\d.]+", top) else "", "caches": ", ".join(caches)}
+
+
+def _flat(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of lscpu with those below them: newer versions nest."""
+    found = []
+    for row in rows:
+        found += [row, *_flat(row.get("children") or [])]
+    return found
+
+
+def _megahertz() -> str:
+    try:
+        match = re.search(r"^cpu MHz\s*:\s*([\d.]+)", Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace"), re.M)
+    except OSError:
+        return ""
+    return match[1] if match else ""
+
+
+def _storage() -> dict[str, str]:
+    disks = [
+        row
+        for row in _json("lsblk", "--json", "--bytes", "--nodeps", "--output", "NAME,SIZE,TYPE,ROTA,TRAN").get(
+            "blockdevices", []
+        )
+        if row.get("type") == "disk" and int(row.get("size") or 0) > 1 << 30
+    ]
+    total = sum(int(row["size"]) for row in disks)
+    kinds = {_kind(row) for row in disks}
+    return {"storage_capacity": f"{total / 1e9:.0f} GB" if total else "", "storage_type": " + ".join(sorted(kinds))}
+
+
+def _kind(row: dict[str, Any]) -> str:
+    if str(row.get("tran") or row.get("name", "")).startswith("nvme"):
+        return "NVMe SSD"
+    return "HDD" if row.get("rota") in (True, "1", 1) else "SSD"
+
+
+def _network() -> dict[str, str]:
+    """Speeds of the interfaces that belong to a device, in Mbit/s as /sys has them."""
+    speeds = []
+    for path in sorted(Path("/sys/class/net").glob("*/device")):
+        try:
+            speed = int((path.parent / "speed").read_text(encoding="utf-8").strip())
+        except (OSError, ValueError):
+            speed = 0
+        speeds.append(f"{path.parent.name} {speed} Mbit/s" if speed > 0 else path.parent.name)
+    return {"networking": ", ".join(speeds)}
+
+
+def _accelerators() -> dict[str, str]:
+    rows = [
+        [cell.strip() for cell in line.split(",")]
+        for line in _ask(
+            "nvidia-smi", "--query-gpu=name,memory.total,clocks.max.sm", "--format=csv,noheader,nounits"
+        ).splitlines()
+    ]
+    rows = [row for row in rows if len(row) == 3]
+    if not rows:
+        return {"accelerators": "0"}
+    name, memory, clock = rows[0]
+    return {
+        "accelerators": str(len(rows)),
+        "accelerator": name,
+        "accelerator_memory": f"{int(memory) / 1024:.0f} GB" if memory.isdigit() else "",
+        "accelerator_frequency": f"{clock} MHz" if clock.isdigit() else "",
+    }

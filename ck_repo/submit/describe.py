@@ -1,0 +1,97 @@
+"""The description of a system: what the machine tells, and marks for what a person has to add."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ck_repo.detect.hardware import describe_hardware
+from ck_repo.detect.platform import describe_platform
+from ck_repo.errors import ConfigError
+from ck_repo.mlperf.check.finding import Finding, finding
+from ck_repo.mlperf.check.system import check_system
+from ck_repo.mlperf.logs import read_text
+from ck_repo.mlperf.submission_rules import submission_rules
+
+ADD = "ADD: "  # a value that begins so is still to be written by a person
+_MARKS = {
+    "division": "closed or open",
+    "submitter": "your organisation, as the folder of the submission is called",
+    "status": "available, preview or rdi",
+    "system_type": "edge, datacenter or datacenter,edge",
+    "system_name": "a name for people",
+}
+_FRAMEWORKS = ("onnxruntime", "onnxruntime-gpu", "tensorflow", "tensorflow-cpu", "torch", "openvino", "ai-edge-litert")
+
+
+def describe_system(packages: Mapping[str, str], told: Mapping[str, str]) -> dict[str, Any]:
+    """A system's JSON.
+
+    Parameters
+    ----------
+    packages
+        Python packages of the venv that ran, by name: the framework and its stack.
+    told
+        What the user says by options: division, submitter and so on.
+    """
+    machine, hardware = describe_platform(), describe_hardware()
+    count = int(hardware.get("accelerators", "0"))
+    frameworks = [f"{name} {packages[name]}" for name in _FRAMEWORKS if name in packages]
+    found: dict[str, Any] = {
+        "number_of_nodes": 1,
+        "host_processors_per_node": machine["sockets"],
+        "host_processor_model_name": machine["cpu"],
+        "host_processor_core_count": max(1, machine["cores_physical"] // machine["sockets"]),
+        "host_processor_frequency": hardware.get("frequency", ""),
+        "host_processor_caches": hardware.get("caches", ""),
+        "host_memory_capacity": f"{machine['memory'] / 2**30:.0f} GB" if machine["memory"] else "",
+        "host_storage_capacity": hardware.get("storage_capacity", ""),
+        "host_storage_type": hardware.get("storage_type", ""),
+        "host_networking": hardware.get("networking", ""),
+        "accelerators_per_node": count,
+        "accelerator_model_name": hardware.get("accelerator", "" if count else "N/A"),
+        "accelerator_memory_capacity": hardware.get("accelerator_memory", "" if count else "N/A"),
+        "accelerator_frequency": hardware.get("accelerator_frequency", ""),
+        "framework": ", ".join(frameworks),
+        "other_software_stack": f"{machine['kernel']}, LoadGen {packages.get('mlcommons-loadgen', '?')}",
+        "operating_system": machine["os"],
+    }
+    rules = submission_rules()
+    content = {key: found.get(key, "") for key in (*rules.system_required, *rules.system_optional)}
+    content |= {key: told.get(key) or f"{ADD}{mark}" for key, mark in _MARKS.items()}
+    for key in rules.system_required:
+        if content[key] == "":
+            content[key] = f"{ADD}the machine does not tell it"
+    return content
+
+
+def merged_description(path: Path, fresh: Mapping[str, Any]) -> dict[str, Any]:
+    """The description with what a person wrote into an older one of it: their words stay, what was empty or marked is filled.
+
+    Raises
+    ------
+    ConfigError
+        If the file is no JSON object: a person's work is not overwritten.
+    """
+    try:
+        written = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is not JSON: {error}", hint="mend it, or write to another file with --output=") from None
+    if not isinstance(written, dict):
+        raise ConfigError(f"{path} is not an object", hint="mend it, or write to another file with --output=")
+    kept = {key: value for key, value in written.items() if value != "" and not str(value).startswith(ADD)}
+    return {**fresh, **kept}
+
+
+def check_description(path: Path) -> list[Finding]:
+    """What is still to be added, or wrong, in a description."""
+    found: list[Finding] = []
+
+    def add(rule: str, file: Path, expected: object, seen: object, line: int) -> None:
+        found.append(finding(rule, file, expected, seen, line))
+
+    content = json.loads(read_text(path))
+    check_system(path, str(content.get("division", "")), str(content.get("submitter", "")), add)
+    return found

@@ -1,0 +1,270 @@
+"""Lay out a submission tree from experiments."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ck_repo.errors import ConfigError, ConflictError, NotFoundError, NotTheSameError
+from ck_repo.lock.lockfile import NAME as LOCK
+from ck_repo.mlperf.check.tree import Report, check_tree
+from ck_repo.mlperf.logs import read_text
+from ck_repo.mlperf.rules import scenario_rules
+from ck_repo.mlperf.submission import DETAIL, SUMMARY, Place
+from ck_repo.mlperf.submission_rules import submission_rules
+from ck_repo.mlperf.truncate import truncate_tree
+from ck_repo.record.figures import figures
+from ck_repo.run.options import RunOptions, command_of
+from ck_repo.store.atomic import publish_folder, storage_errors, write_json, write_text
+from ck_repo.store.digest import of_file
+from ck_repo.store.entry import Entry
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find
+
+_LOG, _TEXT = "mlperf_log_accuracy.json", "accuracy.txt"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a result of the tree is made from.
+
+    Attributes
+    ----------
+    performance, accuracy
+        Experiments; often one and the same.
+    tests
+        Compliance runs, by test.
+    """
+
+    benchmark: str
+    scenario: str
+    performance: Entry
+    accuracy: Entry
+    tests: Mapping[str, Entry]
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A tree that was laid out, and what the checker says of it."""
+
+    path: Path
+    results: Sequence[Chosen]
+    report: Report
+
+
+def choose(repositories: Repositories, tags: str = "") -> list[Chosen]:
+    """The latest experiments of each benchmark and scenario, valid ones first, with the compliance runs that belong to them.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no run with performance, or none with accuracy for one.
+    """
+    rows = [(entry, entry.meta()) for entry in find(repositories, "experiment", tags=tags)]
+    own = [(entry, meta) for entry, meta in rows if meta.get("results")]
+    runs = [(entry, meta) for entry, meta in own if not meta.get("compliance")]
+    groups: dict[tuple[str, str], list[tuple[Entry, dict[str, Any]]]] = {}
+    for entry, meta in runs:
+        found = figures(meta)
+        groups.setdefault((found.benchmark, found.scenario), []).append((entry, meta))
+    chosen = []
+    for (benchmark, scenario), group in sorted(groups.items()):
+        performance = _latest(group, "performance")
+        if performance is None:
+            continue
+        accuracy = _latest([row for row in group if _same_system(row[1], performance[1])], "accuracy")
+        if accuracy is None:
+            raise NotFoundError(
+                f"{performance[0].cid} ({benchmark}, {scenario}) has no accuracy run of the same model and backend",
+                hint="run it with --mode=both, or leave it out with --tags=",
+            )
+        tests = {
+            str(meta["compliance"]): entry
+            for entry, meta in sorted(own, key=lambda row: str(row[1].get("recorded")))
+            if meta.get("compliance") and (meta.get("parent") or {}).get("uid") == performance[0].uid
+        }
+        chosen.append(Chosen(benchmark, scenario, performance[0], accuracy[0], tests))
+    if not chosen:
+        raise NotFoundError(
+            "no experiment with performance" + (f" has the tags {tags}" if tags else ""),
+            hint="`ck run program:object-detection --official` makes one",
+        )
+    return chosen
+
+
+def _latest(rows: Sequence[tuple[Entry, dict[str, Any]]], part: str) -> tuple[Entry, dict[str, Any]] | None:
+    """The latest run that has a part of the results: official before others, valid before others."""
+
+    def rank(row: tuple[Entry, dict[str, Any]]) -> tuple[bool, bool, str]:
+        results = row[1]["results"]
+        return bool(results.get("official")), bool(results[part].get("valid", True)), str(row[1].get("recorded", ""))
+
+    having = [row for row in rows if row[1]["results"].get(part)]
+    return max(having, key=rank) if having else None
+
+
+def _same_system(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(one["results"].get(key) == other["results"].get(key) for key in ("model", "backend", "device"))
+
+
+def read_system(path: Path) -> dict[str, Any]:
+    """The description of the system that the tree is of."""
+    try:
+        content = json.loads(read_text(path))
+    except OSError:
+        raise NotFoundError(f"{path} is not there", hint=f"`ck describe system:{path.stem}` writes it") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} is not an object")
+    return content
+
+
+def generate(
+    repositories: Repositories,
+    system: Path,
+    submitter: str,
+    division: str,
+    output: Path,
+    *,
+    tags: str = "",
+    draft: bool = False,
+) -> Generated:
+    """Lay out a tree, truncate its logs, and hold it against the rules. It appears when it is whole.
+
+    Parameters
+    ----------
+    system
+        The system's JSON; its name is that of the system.
+    output
+        The folder to make; the divisions are below it.
+    tags
+        Only experiments with these tags.
+    draft
+        Keep a tree in which a result would be rejected, too.
+
+    Raises
+    ------
+    NotTheSameError
+        If a result would be rejected; the message tells why. Nothing is left then.
+    ConflictError
+        If `output` exists.
+    """
+    if output.exists():
+        raise ConflictError(f"{output} exists already", hint="give another folder with --output=")
+    description = {**read_system(system), "division": division, "submitter": submitter}
+    chosen = choose(repositories, tags)
+    with storage_errors(f"writing {output}"):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    try:
+        with storage_errors(f"writing {output}"):
+            root = staging / division / submitter
+            write_text(root / "systems" / f"{system.stem}.json", json.dumps(description, indent=2, ensure_ascii=False) + "\n")
+            for row in chosen:
+                scenario = scenario_rules(row.scenario)
+                assert scenario is not None
+                _lay_out(row, Place(staging, division, submitter, system.stem, row.benchmark, scenario.name))
+            truncate_tree(staging, backup=staging / ".whole")
+            shutil.rmtree(staging / ".whole", ignore_errors=True)  # the experiments have the whole logs
+        report = check_tree(staging)
+        if report.rejected and not draft:
+            findings = [each for row in report.rejected for each in row.findings if each.severity == "rejected"]
+            listed = "\n".join(f"  {each}".replace(f"{staging}/", "") for each in dict.fromkeys(findings))
+            raise NotTheSameError(
+                f"{len(report.rejected)} of {len(report.results)} results would be rejected\n{listed}",
+                hint="mend them, or keep the tree as a draft with --draft",
+            )
+        staging.chmod(0o755)
+        publish_folder(staging, output)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return Generated(output, chosen, check_tree(output))
+
+
+def _lay_out(row: Chosen, place: Place) -> None:
+    meta = row.performance.meta()
+    for name in (SUMMARY, DETAIL):
+        _copy(row.performance.path / "performance" / name, place.performance / name)
+    for name in (SUMMARY, DETAIL, _TEXT, _LOG):
+        _copy(row.accuracy.path / "accuracy" / name, place.accuracy / name)
+    implementation = str(meta["results"].get("backend"))
+    for name in ("mlperf.conf", "user.conf"):
+        _copy(row.performance.path / "performance" / name, place.measurements / name)
+    write_text(place.measurements / "README.md", _readme(row, meta, place, implementation))
+    write_json(place.measurements / f"{place.system}_{implementation}_{place.scenario}.json", _measurement(meta))
+    code = place.submission / "code" / place.model / implementation
+    write_text(code / "README.md", _CODE)
+    _copy(row.performance.path / LOCK, code / f"{place.scenario}.lock.json")
+    _power(row.performance.path / "performance", place)
+    for test, entry in row.tests.items():
+        _compliance(entry, place.compliance / test, test)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file if it is there; what is missing the checker tells."""
+    if source.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+
+
+def _power(source: Path, place: Place) -> None:
+    """What a meter left in the run folder, where the rules want it."""
+    for name in ("power", "ranging"):
+        if (source / name).is_dir():
+            shutil.copytree(source / name, place.results / "performance" / name)
+    _copy(source / "spl.txt", place.performance / "spl.txt")
+
+
+def _compliance(entry: Entry, folder: Path, test: str) -> None:
+    for name in (SUMMARY, DETAIL):
+        _copy(entry.path / "performance" / name, folder / "performance" / "run_1" / name)
+    for name in ("verify_performance.txt", "verify_accuracy.txt"):
+        _copy(entry.path / name, folder / name)
+    log = entry.path / "performance" / _LOG
+    if submission_rules().tests[test].verifies_accuracy and log.is_file():
+        _copy(log, folder / "accuracy" / _LOG)
+        write_text(folder / "accuracy" / _TEXT, f"hash={of_file(log)}\n")
+
+
+def _measurement(meta: Mapping[str, Any]) -> dict[str, str]:
+    """What the rules ask for of a measurement."""
+    model, spec = meta.get("model") or {}, (meta.get("spec") or {}).get("model") or {}
+    section = model.get("model") or {}
+    tags = set(model.get("tags") or [])
+    precision = str(section.get("precision") or ("int8" if {"int8", "uint8"} & tags else "fp32"))
+    maker = str((model.get("component") or {}).get("alias", ""))
+    return {
+        "input_data_types": str(spec.get("dtype", "fp32")),
+        "retraining": "N",
+        "starting_weights_filename": Path(str(model.get("file", ""))).name,
+        "weight_data_types": precision,
+        "weight_transformations": f"converted by {maker}" if maker.startswith("convert-") else "none",
+    }
+
+
+def _readme(row: Chosen, meta: Mapping[str, Any], place: Place, implementation: str) -> str:
+    results = meta["results"]
+    options = RunOptions(**{**(meta.get("options") or {}), "venv": "again"})
+    return (
+        f"# {results.get('model')}, {place.scenario}\n\n"
+        f"Backend {results.get('backend')} {results.get('backend_version')} on {results.get('device')}; sessions: "
+        f"{results.get('sessions')}, threads of each: {results.get('threads')}, batches of up to {results.get('batch_size')}; "
+        f"LoadGen {results.get('loadgen_version')}.\n\n"
+        "The lock beside the code names every package, file and recipe. To make the environment and run it again:\n\n"
+        f"    ck create venv:again --lock=code/{place.model}/{implementation}/{place.scenario}.lock.json\n"
+        f"    {command_of(options)}\n"
+    )
+
+
+_CODE = """# The benchmark
+
+It is run by the command `ck`, whose harness and recipes are in its repository. For each scenario there is a lock here:
+interpreter, Python packages, recipes with their commits, files with their digests. The README.md of each scenario in
+measurements/ has the commands.
+"""

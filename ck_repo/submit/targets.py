@@ -1,0 +1,141 @@
+"""Find the highest valid target: by short runs and bisection, then confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ck_repo import progress
+from ck_repo.errors import RunError
+from ck_repo.run.options import RunOptions
+
+Run = Callable[[RunOptions], dict[str, Any]]  # runs a benchmark, returns its results
+_CLOSE = 0.02  # the search ends when the highest valid and the lowest invalid target are within it, relative
+_MOST = 12  # runs of a search
+_CONFIRM = 3.0  # how much longer the confirming run is
+_QUERIES = 800  # that LoadGen needs for its verdict on a 99th percentile
+_BACK = 0.97  # of the target, when the confirming run is not valid
+
+
+@dataclass(frozen=True)
+class Target:
+    """What was found.
+
+    Attributes
+    ----------
+    key
+        Its name in user.conf: ``target_qps``, ``target_latency`` (ms) or ``samples_per_query``.
+    tries
+        (target, whether it was valid, the latency in ms that decided) of every run.
+    """
+
+    key: str
+    value: float
+    confirmed: dict[str, Any]
+    tries: list[tuple[float, bool, float | None]]
+
+
+def find_target(options: RunOptions, bound_ms: float | None, run: Run) -> Target:
+    """The highest valid target of a scenario.
+
+    Offline and SingleStream have no bound: what a run measures is the target. Server and MultiStream are searched: up from a
+    start that holds, doubling, then by bisection, until the gap is within 2 % (one sample for MultiStream) or 12 runs are done.
+    Short runs are judged by the 99th percentile alone, as v1.0 has it; LoadGen's own verdict asks for more queries than they
+    have. What was found is confirmed by a run that is long enough for that verdict, too; if that is not VALID the target goes
+    down by 3 %, and so on.
+
+    Parameters
+    ----------
+    options
+        Of a short run: model, backend, seconds and so on.
+    bound_ms
+        The rules' latency bound, for Server and MultiStream.
+
+    Raises
+    ------
+    RunError
+        If not even the smallest target is valid.
+    """
+    options = replace(options, mode="performance")
+    first = run(replace(options, scenario="offline"))
+    # the layout is measured once; every further run has it
+    options = replace(options, **{key: first[key] for key in ("sessions", "threads", "batch_size")})
+    rate = float(first["performance"]["samples_per_second"])
+    if options.scenario == "offline":
+        return Target("target_qps", _rounded(rate), first, [(rate, True, None)])
+    if options.scenario == "singlestream":
+        single = run(replace(options, sessions=None, threads=None, batch_size=None))
+        latency = float(single["performance"]["latency_ms"]["p90"])
+        return Target("target_latency", _rounded(latency), single, [(latency, True, latency)])
+    return _search(options, rate, bound_ms, run)
+
+
+def _search(options: RunOptions, rate: float, bound_ms: float | None, run: Run) -> Target:
+    whole = options.scenario == "multistream"
+    key = "samples_per_query" if whole else "target_qps"
+    tries: list[tuple[float, bool, float | None]] = []
+    outcome: dict[float, dict[str, Any]] = {}
+
+    def holds(target: float, confirming: bool = False) -> bool:
+        seconds = options.seconds or 10.0
+        if confirming:
+            seconds = max(_CONFIRM * seconds, 0.0 if whole else _QUERIES / target)
+        asked = replace(options, target_latency=bound_ms, seconds=seconds)
+        asked = replace(asked, samples_per_query=int(target)) if whole else replace(asked, target_qps=target)
+        found = run(asked)
+        latency = found["performance"].get("latency_ms", {}).get("p99")
+        valid = latency is not None and (bound_ms is None or latency <= bound_ms)
+        valid = valid and (not confirming or bool(found["performance"].get("valid")))
+        tries.append((target, valid, latency))
+        outcome[target] = found
+        text = "-" if latency is None else f"{latency:.3f}"
+        progress.say(f"{key} {target:g}: {'valid' if valid else 'not valid'}, p99 {text} ms")
+        return valid
+
+    # a query's samples are dealt among the sessions, so as many as fit into the bound at the full rate is where to begin
+    start = max(1.0, float(int(rate * (bound_ms or 0) / 1e3 / 2))) if whole else rate / 2
+    low, high = _bracket(start, whole, holds, tries)
+    while len(tries) < _MOST and not _close(low, high, whole):
+        middle = float((int(low) + int(high)) // 2) if whole else _rounded((low + high) / 2)
+        if holds(middle):
+            low = middle
+        else:
+            high = middle
+    while not holds(low, confirming=True):
+        lower = low - 1 if whole else _rounded(low * _BACK)
+        if lower <= 0 or len(tries) >= 2 * _MOST:
+            raise RunError(f"no {key} holds in a longer run; the last tried was {low:g}", hint="give it a quieter machine")
+        low = lower
+    return Target(key, low, outcome[low], tries)
+
+
+def _bracket(start: float, whole: bool, holds: Callable[[float], bool], tries: list[Any]) -> tuple[float, float]:
+    """A target that holds and one that does not."""
+    if holds(start):
+        low = start
+        while len(tries) < _MOST:
+            if not holds(low * 2):
+                return low, low * 2
+            low *= 2
+        return low, low
+    high = start
+    while len(tries) < _MOST:
+        lower = float(int(high) // 2) if whole else high / 2
+        if lower < (1 if whole else 1e-3):
+            break
+        if holds(lower):
+            return lower, high
+        high = lower
+    raise RunError(
+        f"not even {high:g} holds: the p99 latency was {tries[-1][2]} ms", hint="the system is too slow for this scenario"
+    )
+
+
+def _close(low: float, high: float, whole: bool) -> bool:
+    return high - low <= (1 if whole else _CLOSE * high)
+
+
+def _rounded(value: float) -> float:
+    """Four digits: more would be noise."""
+    return float(f"{value:.4g}")
