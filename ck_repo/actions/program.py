@@ -36,6 +36,8 @@ _OPTIONS = [
         choices=("held", "loadgen"),
         value="loadgen",
     ),
+    Option("user-conf", "take targets from this file, in v1.0's syntax (`ck find performance` writes one)", value="FILE"),
+    Option("meter", "a command to run around the benchmark, in its run folder: to read a power meter", value="COMMAND"),
     Option("compliance", "run a compliance test: the performance run under its settings", choices=COMPLIANCE, value="TEST01"),
     Option("reference-faults", "keep known faults of the v1.0 reference, to compare with its logs", kind="flag"),
     VENV,
@@ -65,7 +67,8 @@ def run_options(request: Request) -> RunOptions:
         values |= from_cmd_key(request.text("cmd_key"))
     names = {"time": "seconds"}
     kept = ("model", "dataset", "backend", "device", "scenario", "mode", "time", "count", "target_qps", "target_latency",
-            "samples_per_query", "batch_size", "threads", "sessions", "official", "compliance", "counts", "reference_faults",
+            "samples_per_query", "batch_size", "threads", "sessions", "official", "compliance", "counts", "user_conf", "meter",
+            "reference_faults",
            "venv")  # fmt: skip
     values |= {names.get(name, name): request.options[name] for name in kept if request.options.get(name) is not None}
     tags = {key: str(value) for key, value in request.nested("dep_add_tags").items()}

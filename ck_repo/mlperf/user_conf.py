@@ -121,7 +121,7 @@ def with_setting(text: str, line: str) -> str:
     return "\n".join([*kept, line]) + "\n"
 
 
-def options_of(text: str, model: str, scenario: str) -> dict[str, float]:
+def targets_of(text: str, model: str, scenario: str) -> dict[str, float]:
     """What a user.conf says of a run, by our own names: target_qps (1/s), target_latency (ms), samples_per_query."""
     rows = parse_conf(text)
     found = {key: look_up(rows, model, scenario, key) for key in ("target_qps", "target_latency", "samples_per_query")}

@@ -39,6 +39,10 @@ class RunOptions:
     counts
         Who holds the rules' least query count of an official run: ``held`` (the run's duration and a check afterwards, so that
         the order of samples is that of v1.0) or ``loadgen`` (its own setting, as the round's checker looks for it).
+    user_conf
+        A file in v1.0's syntax, from which targets are taken.
+    meter
+        A command to run around the benchmark.
     reference_faults
         Whether known faults of the reference harness are kept, for comparison with its logs.
     added_tags
@@ -62,6 +66,8 @@ class RunOptions:
     official: bool = False
     compliance: str = ""
     counts: str = "held"
+    user_conf: str = ""
+    meter: str = ""
     reference_faults: bool = False
     venv: str = ""
     added_tags: Mapping[str, str] = field(default_factory=dict)

@@ -16,6 +16,8 @@ from ck_repo.mlperf.rules import mlperf_conf, user_conf
 from ck_repo.record.experiment import Recording
 from ck_repo.record.provenance import provenance
 from ck_repo.run.harness import run_harness
+from ck_repo.run.meter import metered
+from ck_repo.run.official import check_official
 from ck_repo.run.options import RunOptions
 from ck_repo.run.prepare import DATASET, WEIGHTS, RunPlan
 from ck_repo.run.spec import build_spec, rules_of
@@ -89,6 +91,7 @@ def execute(
     components = (*locked_components(repositories, installed.items()), locked_program(plan.program))
     extend_lock(repositories, venv, before, components)
     spec = build_spec(plan, installed)
+    notes: list[str] = []
     with recording.folder() as folder:
         lock = make_lock(
             repositories, venv.python, read_venv_lock(repositories, venv).template, components, plan.options.as_data()
@@ -99,9 +102,12 @@ def execute(
         for mode in spec["modes"]:
             write_text(folder / mode / "mlperf.conf", mlperf_conf(rules))
             write_text(folder / mode / "user.conf", user_conf(rules, plan.options.scenario, spec["loadgen"]))
+        if plan.options.official:
+            notes = check_official(plan.options, rules, spec, installed, folder)
         started = time.time()
         harness = Fields(program.meta(), program.path / ".cm/meta.json").needed("harness")
-        results = run_harness(venv.python, program.path, harness, folder / "spec.json")
+        with metered(plan.options.meter, folder / "performance"):
+            results = run_harness(venv.python, program.path, harness, folder / "spec.json")
         measured = time.time() - started
         meta = {
             "tags": _experiment_tags(plan, spec, tags),
@@ -113,6 +119,7 @@ def execute(
             "dataset": installed[DATASET],
             "seconds": {"all": round(time.time() - begun, 3), "harness": round(measured, 3)},
             **provenance(venv, lock),
+            **({"notes": notes} if notes else {}),
             **(more or {}),
         }
         return RunRecord(recording.publish(folder, meta), results)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ck_repo.detect.python_packages import entry_points
 from ck_repo.detect.survey import survey
-from ck_repo.errors import ConfigError, UsageError, did_you_mean
+from ck_repo.errors import ConfigError, NotFoundError, UsageError, did_you_mean
 from ck_repo.mlperf.backends import RUNS, USUAL
+from ck_repo.mlperf.logs import read_text
 from ck_repo.mlperf.profiles import PROFILES, Profile, profile
+from ck_repo.mlperf.rules import Rules, benchmark_of, rules_for
+from ck_repo.mlperf.user_conf import parse_conf, targets_of
 from ck_repo.resolve.component import Component, read_component
 from ck_repo.resolve.plan import Choice
 from ck_repo.resolve.resolver import Resolver
@@ -86,7 +90,33 @@ def prepare(repositories: Repositories, program_entry: Entry, options: RunOption
         weights = needs.in_format(weights, RUNS[backend], f"the backend {backend}")
     choices[WEIGHTS] = weights
     _check_prepared(choices[DATASET], chosen.for_model(model))
-    return RunPlan(program, options, venv, venv_plan, choices, weights.section("model") or model, chosen, backend)
+    section = weights.section("model") or model
+    if options.user_conf:
+        options = with_user_conf(options, rules_for(benchmark_of(dict(section), chosen.side)))
+    return RunPlan(program, options, venv, venv_plan, choices, section, chosen, backend)
+
+
+def with_user_conf(options: RunOptions, rules: Rules) -> RunOptions:
+    """The options with the targets of a user.conf; what the user gave by options stays.
+
+    Raises
+    ------
+    NotFoundError, UsageError
+        If the file is not there, or sets what the rules do not leave to a user; with its line.
+    """
+    path = Path(options.user_conf).expanduser()
+    if not path.is_file():
+        raise NotFoundError(f"{path} is not there", hint="`ck find performance --output=FILE` writes a user.conf")
+    text = read_text(path)
+    refused = [(row, why) for row in parse_conf(text) if (why := row.refusal(rules))]
+    if refused:
+        listed = "\n".join(f"  line {row.line}: {row.text}: {why}" for row, why in refused)
+        raise UsageError(f"{path} sets what the rules do not leave to a user\n{listed}", hint="a user changes targets alone")
+    found: dict[str, Any] = dict(targets_of(text, rules.benchmark, options.scenario))
+    if "samples_per_query" in found:
+        found["samples_per_query"] = int(found["samples_per_query"])
+    given = {key: value for key, value in found.items() if getattr(options, key) is None}
+    return replace(options, user_conf="", **given)
 
 
 def _check_prepared(dataset: Choice, interface: Profile) -> None:

@@ -1,0 +1,66 @@
+"""A command of the user's around the run: one that reads a power meter, say."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ck_repo.child import last_lines
+from ck_repo.errors import RunError, UsageError
+
+_GRACE = 30  # s, for the command to write what it has when it is told to end
+
+
+@contextmanager
+def metered(command: str, folder: Path) -> Iterator[None]:
+    """Run `command` in `folder` as long as the body runs; it is ended by SIGTERM then.
+
+    Parameters
+    ----------
+    command
+        Words as in a shell, but no shell; nothing runs if it is empty. What it prints goes to ``meter.log``.
+
+    Raises
+    ------
+    RunError
+        If it cannot be started, or ends before the run does: the measurement would be of a part.
+    """
+    if not command:
+        yield
+        return
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"--meter={command}: {error}") from None
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "meter.log"
+    with open(log, "wb") as sink:
+        try:
+            environment = dict(os.environ) | {"CK_RUN_FOLDER": str(folder)}
+            process = subprocess.Popen(
+                words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
+            )
+        except OSError as error:
+            raise RunError(
+                f"--meter={command} cannot be started: {error.strerror}", hint="name a program that is here"
+            ) from None
+        try:
+            yield
+            early = process.poll()
+            if early is not None:
+                raise RunError(
+                    f"the meter's command ended before the run did (exit status {early})", tail=last_lines(log),
+                    hint="it has to go on until it is told to end by SIGTERM",
+                )  # fmt: skip
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(_GRACE)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()

@@ -1,0 +1,121 @@
+"""What is looked at before an official run, so that it does not turn out invalid after hours."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ck_repo import progress
+from ck_repo.detect.platform import describe_platform
+from ck_repo.errors import RunError, UsageError
+from ck_repo.install.installer import content_of
+from ck_repo.mlperf.rules import Rules
+from ck_repo.run.options import RunOptions
+
+_LOG_BYTES = 200 << 20  # of a run: an accuracy log of 5000 images and a detail log, with room
+_FULL = 5000  # images of COCO val2017
+_SESSION = 1 << 30  # bytes that a session may take beside the images; a guess on the safe side
+
+
+def check_official(
+    options: RunOptions, rules: Rules, spec: Mapping[str, Any], installed: Mapping[str, Mapping[str, Any]], folder: Path
+) -> list[str]:
+    """Look at data set, model, disk, memory and governor, and say when the run will end.
+
+    Returns
+    -------
+    list
+        Warnings: what does not make the run invalid, but a submission of the closed division.
+
+    Raises
+    ------
+    UsageError, RunError
+        If the run would be invalid, or could not end well.
+    """
+    if options.count is not None:
+        raise UsageError("an official run is over the whole data set", hint="leave out --count=")
+    warnings = [*_dataset(spec), *_model(installed["weights"]), *_machine(options, rules, spec, folder)]
+    for text in warnings:
+        progress.say(f"note: {text}")
+    progress.say(_when(options, spec))
+    return warnings
+
+
+def _dataset(spec: Mapping[str, Any]) -> list[str]:
+    """Every image that the annotations name is there."""
+    path, images = Path(spec["dataset"]["annotations"]), Path(spec["dataset"]["images"])
+    rows = json.loads(path.read_text(encoding="utf-8"))["images"]
+    ready = spec["dataset"].get("preprocessed")
+    have = set(os.listdir(images)) if images.is_dir() and not ready else None
+    missing = [row["file_name"] for row in rows if have is not None and row["file_name"] not in have]
+    if missing:
+        raise RunError(
+            f"{len(missing)} of {len(rows)} images are missing, {missing[0]} first",
+            hint="install or register the data set again",
+        )
+    if len(rows) < _FULL:
+        return [f"the data set has {len(rows)} images; the closed division asks for the {_FULL} of COCO val2017"]
+    return []
+
+
+def _model(meta: Mapping[str, Any]) -> list[str]:
+    """The model's file is still what was installed or registered."""
+    file = Path(str(meta.get("file", "")))
+    if meta.get("source") != "detected" and file.is_file() and content_of(meta) != meta.get("digest"):
+        raise RunError(f"{file} is no longer what was installed", hint="`ck check venv` tells more; install it again")
+    if meta.get("source") == "detected" or (meta.get("model") or {}).get("row") is None:
+        return [f"{meta.get('name')} is none of the round's models: the result is for the open division"]
+    return []
+
+
+def _machine(options: RunOptions, rules: Rules, spec: Mapping[str, Any], folder: Path) -> list[str]:
+    free = shutil.disk_usage(folder).free
+    if free < _LOG_BYTES:
+        raise RunError(
+            f"{folder} has {free / 1e6:.0f} MB free; a run may write {_LOG_BYTES / 1e6:.0f} MB", hint="free some space"
+        )
+    machine = describe_platform()
+    side, width = int(spec["model"]["side"]), 1 if spec["model"].get("dtype") == "uint8" else 4
+    needed = rules.performance_sample_count * side * side * 3 * width + _SESSION
+    available = _available()
+    if available and needed > available:
+        raise RunError(
+            f"the loaded samples and a session may take {needed / 2**30:.1f} GiB, and {available / 2**30:.1f} GiB are free",
+            hint="end other programs, or take a machine with more memory",
+        )
+    warnings = []
+    if machine["governor"] not in ("performance", "unknown"):
+        warnings.append(
+            f"the frequency governor is {machine['governor']}: `cpupower frequency-set -g performance` makes runs alike"
+        )
+    if machine["load"] and machine["load"] > 0.5:
+        warnings.append(f"the machine is busy: {machine['load']} processes were waiting in the last minute")
+    return warnings
+
+
+def _available() -> int:
+    """Memory that programs may still take, bytes; 0 if the system does not tell."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    return 0
+
+
+def _when(options: RunOptions, spec: Mapping[str, Any]) -> str:
+    """When the run will end: the rules' durations are known, that of the accuracy run follows from the progress shown."""
+    seconds = spec["loadgen"]["min_duration_ms"] / 1e3 if "performance" in spec["modes"] else 0.0
+    end = time.strftime("%H:%M", time.localtime(time.time() + seconds))
+    parts = []
+    if "accuracy" in spec["modes"]:
+        parts.append("accuracy over every image first")
+    if seconds:
+        parts.append(f"performance for at least {seconds / 60:.0f} minutes")
+    return f"official run, {options.scenario}: {', then '.join(parts)}; it ends not before {end}"

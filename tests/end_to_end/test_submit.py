@@ -1,0 +1,86 @@
+"""From an installed venv to a checked submission: real model, real images, the open division."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from installed import Ck
+
+pytestmark = pytest.mark.end_to_end
+
+# what a run of one second does not keep; nothing else may be found in a tree of ours
+SHORT = {"duration", "query-count", "offline-samples", "user-conf"}
+
+
+@pytest.fixture(scope="module")
+def audited(shared_ck: Ck, data: Path) -> dict[str, object]:
+    """The real model: an audit offline, and a run of SingleStream; all with the tag submit."""
+    model = data / "models/ssd_mobilenet_v1_075_fp32.onnx"
+    shared_ck.good("detect", "soft:model.onnx", f"--full_path={model}", "--extra_tags=depth.075,fp32")
+    image = next((data / "coco79/val2017").iterdir())
+    shared_ck.good("detect", "soft:dataset.coco.2017.val", f"--full_path={image}", "--extra_tags=coco79")
+    options = (
+        "program:object-detection",
+        "--model=depth.075,fp32",
+        "--dataset=coco79",
+        "--time=1",
+        "--tags=submit",
+        "--threads=1",
+    )
+    shared_ck.good("run", *options, "--scenario=singlestream")
+    return shared_ck.json("audit", *options, "--scenario=offline", "--sessions=2", "--batch-size=1")
+
+
+def test_an_audit_runs_and_verifies_every_test(audited: dict[str, object]) -> None:
+    tests = {row["test"]: row for row in audited["tests"]}  # type: ignore[attr-defined]
+    assert set(tests) == {"TEST01", "TEST04", "TEST05"}
+    # on a busy machine a figure may differ by more than the rules allow; the answers never do
+    assert "num_perf_log_data_mismatch = 0" in tests["TEST01"]["verify_accuracy.txt"]
+    assert "TEST PASS" in tests["TEST01"]["verify_accuracy.txt"]
+    assert all("Verifying performance." in row["verify_performance.txt"] for row in tests.values())
+    assert audited["return"] == (0 if audited["passed"] else 10)
+
+
+def test_a_tree_of_ours_is_accepted_and_complete(audited: dict[str, object], shared_ck: Ck, tmp_path: Path) -> None:
+    said = ("--submitter=Us", "--division=open", "--status=available", "--system-type=edge")
+    described = shared_ck.json("describe", "system:box", *said, f"--output={tmp_path / 'box.json'}")
+    content = described["dict"]
+    content |= {key: "none" for key, value in content.items() if str(value).startswith("ADD")}  # what this machine hides
+    (tmp_path / "box.json").write_text(json.dumps(content))
+    words = (f"--system={tmp_path / 'box.json'}", "--tags=submit", "--submitter=Us")
+    made = shared_ck.good("generate", "submission", *words, "--division=open", f"--output={tmp_path / 'tree'}")
+    assert {row["scenario"] for row in made["results"]} == {"Offline", "SingleStream"}
+    checked = shared_ck.good("check", "submission", f"--path={tmp_path / 'tree'}")
+    for row in checked["results"]:
+        assert row["status"] == "accepted"
+        assert {each["rule"] for each in row["findings"]} <= SHORT
+        assert row["mAP"] == pytest.approx(23.982, abs=5e-4)  # the reference harness's figure on these images
+        assert row["value"] > 0
+    assert checked["findings"] == []
+    # the tests that were run are there, in the places that the rules want: the closed division's checker finds them
+    closed = shared_ck.good("generate", "submission", *words, "--division=closed", f"--output={tmp_path / 'closed'}", "--draft")
+    offline = next(row for row in closed["results"] if row["scenario"] == "Offline")
+    assert not {each["rule"] for each in offline["findings"]} & {
+        "compliance-missing",
+        "compliance-settings",
+        "compliance-accuracy",
+    }
+    logs = list((tmp_path / "tree").rglob("accuracy/mlperf_log_accuracy.json"))
+    assert logs
+    assert all(path.stat().st_size <= 10240 for path in logs)
+    again = shared_ck.json("generate", "submission", *words, f"--output={tmp_path / 'tree'}")
+    assert again["return"] == 4  # nothing is overwritten
+
+
+def test_what_is_missing_is_told_before_anything_is_laid_out(shared_ck: Ck, tmp_path: Path) -> None:
+    (tmp_path / "box.json").write_text("{}")
+    words = (f"--system={tmp_path / 'box.json'}", "--submitter=Us", f"--output={tmp_path / 'tree'}")
+    assert shared_ck.json("generate", "submission", *words, "--tags=no-such-tag")["return"] == 16
+    assert shared_ck.json("generate", "submission", f"--system={tmp_path / 'none.json'}", "--submitter=Us")["return"] == 16
+    answer = shared_ck.json("generate", "submission", *words, "--tags=submit")
+    assert answer["return"] == 10
+    assert "rejected by system" in answer["error"]
+    assert "host_processor_model_name" in answer["error"]
+    assert [path.name for path in tmp_path.iterdir()] == ["box.json"]

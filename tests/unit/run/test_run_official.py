@@ -1,0 +1,173 @@
+"""What is told before an official run, in the first minute and not after hours."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ck_repo import progress
+from ck_repo.errors import NotFoundError, RunError, UsageError
+from ck_repo.mlperf.rules import rules_for
+from ck_repo.run import official
+from ck_repo.run.meter import metered
+from ck_repo.run.official import check_official
+from ck_repo.run.options import RunOptions, command_of
+from ck_repo.run.prepare import with_user_conf
+from ck_repo.run.spec import loadgen_settings
+
+RULES = rules_for("ssd-mobilenet")
+
+
+class Said:
+    """A sink that keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def begin(self, title: str, total: float | None, unit: str) -> Any:
+        raise AssertionError("nothing here takes long")
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> Said:
+    sink = Said()
+    monkeypatch.setattr(progress, "_sink", sink)
+    return sink
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> dict[str, Any]:
+    images = tmp_path / "val2017"
+    images.mkdir()
+    rows = [{"file_name": f"{number}.jpg"} for number in range(3)]
+    for row in rows:
+        (images / row["file_name"]).touch()
+    (tmp_path / "a.json").write_text(json.dumps({"images": rows}))
+    loadgen = loadgen_settings(RunOptions(official=True), RULES)
+    return {
+        "dataset": {"annotations": str(tmp_path / "a.json"), "images": str(images), "preprocessed": None},
+        "model": {"side": 300, "dtype": "uint8"}, "modes": ["accuracy", "performance"], "loadgen": loadgen,
+    }  # fmt: skip
+
+
+def check(spec: dict[str, Any], tmp_path: Path, options: RunOptions | None = None, **model: Any) -> list[str]:
+    meta = {"name": "mine", "source": "detected", **model}
+    return check_official(options or RunOptions(official=True), RULES, spec, {"weights": meta}, tmp_path)
+
+
+def test_what_does_not_suit_the_closed_division_is_told_and_the_end_too(
+    spec: dict[str, Any], tmp_path: Path, said: Said
+) -> None:
+    warnings = check(spec, tmp_path)
+    assert any("has 3 images; the closed division asks for the 5000" in text for text in warnings)
+    assert any("none of the round's models" in text for text in warnings)
+    assert "performance for at least 10 minutes; it ends not before" in said.lines[-1]
+
+
+def test_a_missing_image_is_told_before_the_run(spec: dict[str, Any], tmp_path: Path, said: Said) -> None:
+    (tmp_path / "val2017/1.jpg").unlink()
+    with pytest.raises(RunError, match=r"1 of 3 images are missing, 1\.jpg first"):
+        check(spec, tmp_path)
+
+
+def test_a_part_of_the_data_set_is_refused(spec: dict[str, Any], tmp_path: Path, said: Said) -> None:
+    with pytest.raises(UsageError, match="over the whole data set"):
+        check(spec, tmp_path, RunOptions(official=True, count=8))
+
+
+def test_a_model_that_was_changed_since_is_refused(spec: dict[str, Any], tmp_path: Path, said: Said) -> None:
+    file = tmp_path / "tool/m.onnx"
+    file.parent.mkdir()
+    file.write_text("changed")
+    with pytest.raises(RunError, match="no longer what was installed"):
+        check(spec, tmp_path, source="package", file=str(file), path=str(file.parent), digest="0" * 64)
+
+
+def test_too_little_disk_or_memory_is_told(
+    spec: dict[str, Any], tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(official, "_LOG_BYTES", 1 << 60)
+    with pytest.raises(RunError, match="MB free; a run may write"):
+        check(spec, tmp_path)
+    monkeypatch.setattr(official, "_LOG_BYTES", 0)
+    monkeypatch.setattr(official, "_SESSION", 1 << 60)
+    with pytest.raises(RunError, match="GiB are free"):
+        check(spec, tmp_path)
+
+
+def test_an_official_run_has_the_figures_of_the_rules() -> None:
+    for scenario, queries in (("singlestream", 1024), ("multistream", 270336), ("server", 270336), ("offline", 24576)):
+        for counts in ("held", "loadgen"):
+            options = RunOptions(official=True, scenario=scenario, counts=counts, target_qps=1000.0)
+            found = loadgen_settings(options, RULES)
+            assert found["min_duration_ms"] >= 600_000
+            assert found["required_query_count"] == queries
+            by_loadgen = counts == "loadgen" or scenario == "offline"
+            assert found["min_query_count"] == (queries if by_loadgen else 0)
+            assert found["qsl_rng_seed"] == 7322528924094909334
+
+
+# user.conf
+
+
+def conf(tmp_path: Path, text: str) -> RunOptions:
+    (tmp_path / "user.conf").write_text(text)
+    return RunOptions(scenario="server", user_conf=str(tmp_path / "user.conf"))
+
+
+def test_targets_come_from_user_conf_and_options_win(tmp_path: Path) -> None:
+    text = (
+        "*.Server.target_qps = 40\n*.Server.target_latency = 9\nssd-resnet34.Server.target_qps = 1\n*.Offline.target_qps = 7\n"
+    )
+    found = with_user_conf(conf(tmp_path, text), RULES)
+    assert (found.target_qps, found.target_latency, found.user_conf) == (40, 9, "")
+    options = RunOptions(scenario="server", target_qps=5.0, user_conf=str(tmp_path / "user.conf"))
+    assert with_user_conf(options, RULES).target_qps == 5.0
+
+
+def test_what_the_rules_do_not_leave_to_a_user_is_refused_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"line 2: \*\.\*\.schedule_rng_seed = 1: no seed of the user's"):
+        with_user_conf(conf(tmp_path, "*.Server.target_qps = 40\n*.*.schedule_rng_seed = 1\n"), RULES)
+    with pytest.raises(NotFoundError, match="is not there"):
+        with_user_conf(RunOptions(user_conf=str(tmp_path / "none.conf")), RULES)
+
+
+# the meter
+
+
+def test_the_meter_runs_as_long_as_the_benchmark(tmp_path: Path) -> None:
+    script = tmp_path / "meter.py"
+    script.write_text(
+        "import pathlib, signal, sys, time\n"
+        "def end(*_):\n    pathlib.Path('spl.txt').write_text('done'); sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, end)\nprint('metering', flush=True)\ntime.sleep(60)\n"
+    )
+    with metered(f"{sys.executable} {script}", tmp_path / "run"):
+        while "metering" not in (tmp_path / "run/meter.log").read_text():
+            time.sleep(0.01)
+    assert (tmp_path / "run/spl.txt").read_text() == "done"
+
+
+def test_a_meter_that_ends_early_or_is_not_there_fails_the_run(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="ended before the run did"), metered(f"{sys.executable} -c 1", tmp_path / "run"):
+        time.sleep(0.5)
+    with pytest.raises(RunError, match="cannot be started"), metered("/no/such/program", tmp_path / "run"):
+        pass
+    with pytest.raises(UsageError), metered("'", tmp_path / "run"):
+        pass
+    with metered("", tmp_path / "none"):
+        pass
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_command_says_what_is_not_as_usual() -> None:
+    options = RunOptions(model="a,b", official=True, seconds=2.5, added_tags={"weights": "x"})
+    assert command_of(options) == ("ck run program:object-detection --model=a,b --time=2.5 --official --dep_add_tags.weights=x")

@@ -1,0 +1,67 @@
+"""The description of a system: nothing is asked, what a person must add is marked, what they wrote stays and is checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ck_repo.detect.hardware import describe_hardware
+from ck_repo.mlperf.submission_rules import submission_rules
+
+Ck = Callable[..., Any]
+SAID = ("--submitter=Us", "--division=open", "--status=available", "--system-type=edge")
+
+
+def describe(ck: Ck, path: Path, *words: str) -> Any:
+    return ck("describe", "system:mine", f"--output={path}", *words, "--out=json")
+
+
+def test_it_has_every_key_of_the_rules_in_their_order(ck: Ck, tmp_path: Path) -> None:
+    describe(ck, tmp_path / "s.json")
+    content = json.loads((tmp_path / "s.json").read_text())
+    rules = submission_rules()
+    assert list(content) == [*rules.system_required, *rules.system_optional]
+    assert content["host_processor_core_count"] >= 1
+    assert content["host_memory_capacity"].endswith(" GB")
+    assert content["operating_system"]
+
+
+def test_what_a_person_must_add_is_marked_and_told(ck: Ck, tmp_path: Path) -> None:
+    answer = describe(ck, tmp_path / "s.json")
+    assert answer.code == 10
+    marked = {key for key, value in answer.json["dict"].items() if str(value).startswith("ADD: ")}
+    assert marked >= {"division", "submitter", "status", "system_type"}
+    told = " ".join(row["expected"] for row in answer.json["findings"])
+    assert all(key in told for key in marked)
+    assert all(row["line"] for row in answer.json["findings"])
+
+
+def test_with_all_said_only_what_the_machine_hides_is_left(ck: Ck, tmp_path: Path) -> None:
+    answer = describe(ck, tmp_path / "s.json", *SAID)
+    left = {row["expected"].split(":")[0] for row in answer.json.get("findings", [])}
+    assert left <= {"framework", "host_storage_capacity", "host_storage_type", "host_memory_capacity"}
+    assert answer.code == (10 if left else 0)
+
+
+def test_what_a_person_wrote_stays_and_what_is_wrong_is_found(ck: Ck, tmp_path: Path) -> None:
+    describe(ck, tmp_path / "s.json", *SAID)
+    content = json.loads((tmp_path / "s.json").read_text())
+    content |= {"cooling": "a fan", "framework": "mine 1.0", "number_of_nodes": "a few"}
+    (tmp_path / "s.json").write_text(json.dumps(content))
+    answer = describe(ck, tmp_path / "s.json")
+    assert (answer.json["dict"]["cooling"], answer.json["dict"]["framework"]) == ("a fan", "mine 1.0")
+    assert [row["seen"] for row in answer.json["findings"] if "number_of_nodes" in row["expected"]] == ["'a few'"]
+
+
+def test_a_file_that_is_none_is_not_overwritten(ck: Ck, tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text("my notes")
+    assert describe(ck, tmp_path / "s.json").code == 3
+    assert (tmp_path / "s.json").read_text() == "my notes"
+
+
+def test_hardware_is_told_as_far_as_the_machine_does() -> None:
+    found = describe_hardware()
+    assert int(found["accelerators"]) >= 0
+    assert all(isinstance(value, str) and value for value in found.values())

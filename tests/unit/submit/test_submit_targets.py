@@ -1,0 +1,82 @@
+"""The search for the highest valid target, on systems whose limit is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ck_repo.errors import RunError
+from ck_repo.run.options import RunOptions
+from ck_repo.submit.targets import find_target
+
+
+class System:
+    """A system that holds up to a limit; a longer run may hold less.
+
+    Attributes
+    ----------
+    limit
+        The highest queries/s, or samples a query, whose p99 is within 50 ms.
+    """
+
+    def __init__(self, limit: float, rate: float, confirmed: float | None = None) -> None:
+        self.limit, self.rate, self.confirmed = limit, rate, confirmed or limit
+        self.asked: list[RunOptions] = []
+
+    def run(self, options: RunOptions) -> dict[str, Any]:
+        self.asked.append(options)
+        layout = {"sessions": 2, "threads": 1, "batch_size": 4}
+        if options.scenario == "offline":
+            return {**layout, "performance": {"valid": True, "samples_per_second": self.rate}}
+        if options.scenario == "singlestream":
+            return {**layout, "performance": {"valid": True, "latency_ms": {"p90": 7.25, "p99": 9.0}}}
+        target = options.target_qps or options.samples_per_query or 0
+        limit = self.confirmed if (options.seconds or 0) > 5 else self.limit
+        latency = 50.0 * target / limit
+        return {**layout, "performance": {"valid": latency <= 50, "latency_ms": {"p99": latency}}}
+
+
+def search(system: System, scenario: str) -> Any:
+    return find_target(
+        RunOptions(scenario=scenario, seconds=1.0), 50.0 if scenario in ("server", "multistream") else None, system.run
+    )
+
+
+@pytest.mark.parametrize("limit", [3.0, 77.0, 199.0, 1500.0])
+def test_a_server_s_target_is_within_two_percent_of_its_limit(limit: float) -> None:
+    found = search(System(limit, 200.0), "server")
+    assert found.key == "target_qps"
+    assert 0.98 * limit * 0.999 <= found.value <= limit
+    assert len(found.tries) <= 13
+    assert found.confirmed["performance"]["valid"] is True
+
+
+@pytest.mark.parametrize("limit", [1.0, 2.0, 7.0, 40.0, 100.0])
+def test_multistream_s_samples_are_found_to_the_one(limit: float) -> None:
+    found = search(System(limit, 400.0), "multistream")
+    assert (found.key, found.value) == ("samples_per_query", limit)
+
+
+def test_what_a_longer_run_does_not_hold_goes_down() -> None:
+    system = System(100.0, 150.0, confirmed=90.0)
+    found = search(system, "server")
+    assert 85 < found.value <= 90
+    longest = max(options.seconds or 0 for options in system.asked)
+    assert longest >= 3.0
+
+
+def test_offline_and_singlestream_are_what_was_measured() -> None:
+    assert (search(System(1, 123.456), "offline").key, search(System(1, 123.456), "offline").value) == ("target_qps", 123.5)
+    assert (search(System(1, 9), "singlestream").key, search(System(1, 9), "singlestream").value) == ("target_latency", 7.25)
+
+
+def test_a_system_that_holds_nothing_is_told() -> None:
+    with pytest.raises(RunError, match="not even"):
+        search(System(1e-9, 100.0), "server")
+
+
+def test_every_run_after_the_first_has_the_layout_of_the_first() -> None:
+    system = System(50.0, 100.0)
+    search(system, "server")
+    assert {(row.sessions, row.threads, row.batch_size) for row in system.asked[1:]} == {(2, 1, 4)}
