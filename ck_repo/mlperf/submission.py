@@ -132,7 +132,7 @@ def find_results(path: Path) -> list[Place]:
     if not path.is_dir():
         raise NotFoundError(f"{path} is not a folder that is there")
     root, division, submitter = path, "*", "*"
-    if path.name in DIVISIONS:
+    if path.name in DIVISIONS and not any((path / name).is_dir() for name in DIVISIONS):
         root, division = path.parent, path.name
     elif (path / "results").is_dir() and path.parent.name in DIVISIONS:
         root, division, submitter = path.parents[1], path.parent.name, path.name

@@ -75,7 +75,7 @@ def test_fastest_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     chosen, team, rate, rates = fastest([slow, quick], lambda sessions, threads: [Toy(rounds=5 if threads == 1 else 0)], [0, 1])
     assert chosen == quick
     assert [worker.rounds for worker in team] == [0]
-    assert rate == pytest.approx(rates["1 x 2 x 1"], abs=0.01)
+    assert rate >= rates["1 x 2 x 1"] - 0.01  # the highest of the turns: a run has to last even at that speed
     assert rates["1 x 1 x 1"] < rates["1 x 2 x 1"]
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["done"] for line in lines] == [0.5, 1, 1.5, 2]
@@ -91,7 +91,7 @@ def test_the_closer_the_longer_is_measured(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(tuning, "_rate", lambda team, batch_size, samples: next(given[batch_size]))
     rows = [Layout(1, 1, size) for size in given]
     chosen, _, rate, _ = fastest(rows, lambda sessions, threads: [Toy()], [0])
-    assert (chosen.batch_size, rate) == (1, 99.0)
+    assert (chosen.batch_size, rate) == (1, 101.0)  # the mean decides, and the highest is the rate that a run is made for
     assert [list(left) for left in given.values()] == [[], [], []]
 
 
