@@ -194,7 +194,7 @@ def main() -> None:
         return text, f"under 20 ms: {'met' if slowest < 20 else 'MISSED'}"
 
     def check() -> tuple[str, str]:
-        """`ck check submission` on a tree of 1,002 results, each with its compliance tests, beside a plain read of its files."""
+        """`ck check submission` on 1,002 results with their compliance tests, beside a plain read of the same files."""
         tree = bench.scratch / "tree"
         for number in range(167):  # one submitter's six results, over and over
             folder = tree / "closed" / f"S{number:03d}"
