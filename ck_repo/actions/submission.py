@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry import row_of
@@ -15,6 +15,8 @@ from ck_repo.store.repository import check_name
 
 if TYPE_CHECKING:
     from ck_repo.mlperf.check.finding import Checked
+    from ck_repo.mlperf.submission import Result
+    from ck_repo.reproduce.submission import Matched
     from ck_repo.run.options import RunOptions
     from ck_repo.run.pipeline import RunRecord
 
@@ -62,35 +64,46 @@ def reproduce(request: Request) -> Answer:
     """Build the nearest run from model, scenario, targets, counts and seeds that a submission says."""
     from dataclasses import replace
 
-    from ck_repo.mlperf.importing import chosen_result
-    from ck_repo.mlperf.rules import benchmark_called, rules_for
+    from ck_repo.mlperf.importing import chosen_results
     from ck_repo.reproduce.submission import match
+
+    path = Path(request.needed("path", "name the tree: --path=FOLDER"))
+    results = chosen_results(path, *(request.text(name) for name in ("system", "model", "scenario")))
+    matched = [(result, match(result)) for result in results]
+    rows, lines = [], []
+    for result, found in matched:
+        row, told = _matched(result, found)
+        rows.append(row)
+        lines += [*told, ""]
+    data = {**rows[0], "lst": rows}
+    if not request.flag("run"):
+        return Answer(data, lines[:-1])
+    if len(matched) > 1:
+        listed = "\n".join(f"  {result.place}" for result, _ in matched)
+        raise UsageError(
+            f"{len(matched)} results fit, and --run runs one", hint=f"say which: --system=, --model=, --scenario=\n{listed}"
+        )
+    ran = _run(replace(matched[0][1].options, venv=request.text("venv")), request.flag("trust"))
+    entry = ran.experiment
+    ours = {"experiment": {"uid": entry.uid, "alias": entry.alias, "path": str(entry.path)}, "results": ran.results}
+    return Answer({**data, **ours}, [*lines, *experiment_lines(entry.alias, entry.meta())])
+
+
+def _matched(result: Result, found: Matched) -> tuple[dict[str, Any], list[str]]:
+    """A submitted result with the nearest run of ours, as data and as lines."""
+    from ck_repo.mlperf.rules import benchmark_called, rules_for
     from ck_repo.run.options import command_of
     from ck_repo.run.spec import loadgen_settings
 
-    path = Path(request.needed("path", "name the tree: --path=FOLDER"))
-    result = chosen_result(path, request.text("system"), request.text("model"), request.text("scenario"))
-    found = match(result)
-    settings = loadgen_settings(found.options, rules_for(benchmark_called(result.place.model)))
     command = command_of(found.options)
+    settings = loadgen_settings(found.options, rules_for(benchmark_called(result.place.model)))
     data = {
         **result.place.identity(), "value": result.value, "unit": result.unit, "mAP": result.mAP, "command": command,
         "options": found.options.as_data(), "loadgen": settings, "unmatched": found.unmatched,
     }  # fmt: skip
-    lines = [
-        f"{result.place}: {result.value} {result.unit}, mAP {result.mAP} %",
-        "",
-        command,
-        "",
-        "what cannot be the same:",
-    ]
-    lines += table_lines(("what", "theirs", "ours", "why"), [tuple(row.values()) for row in found.unmatched])
-    if not request.flag("run"):
-        return Answer(data, lines)
-    ran = _run(replace(found.options, venv=request.text("venv")), request.flag("trust"))
-    row = ran.experiment
-    ours = {"experiment": {"uid": row.uid, "alias": row.alias, "path": str(row.path)}, "results": ran.results}
-    return Answer({**data, **ours}, [*lines, "", *experiment_lines(row.alias, row.meta())])
+    figure = f"{result.place}: {result.value} {result.unit}, mAP {result.mAP} %"
+    table = table_lines(("what", "theirs", "ours", "why"), [tuple(row.values()) for row in found.unmatched])
+    return data, [figure, "", command, "", "what cannot be the same:", *table]
 
 
 def _run(options: RunOptions, trust: bool) -> RunRecord:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo import progress
-from ck_repo.errors import ConflictError, NotFoundError
+from ck_repo.errors import NotFoundError
 from ck_repo.mlperf.published import Published, of_result
 from ck_repo.mlperf.submission import Place, Result, find_results, read_result, same_model
 from ck_repo.store.digest import of_value
@@ -108,13 +108,13 @@ def _meta(found: Result, published: Published, remarks: list[str]) -> dict[str, 
     }
 
 
-def chosen_result(path: Path, system: str, model: str, scenario: str) -> Result:
-    """The one result of a tree that the names fit.
+def chosen_results(path: Path, system: str, model: str, scenario: str) -> list[Result]:
+    """The results of a tree that the names fit; an empty name fits any.
 
     Raises
     ------
-    NotFoundError, ConflictError
-        If none fits, or several; the message lists them.
+    NotFoundError
+        If none fits; the message lists what there is.
     """
     places = find_results(path)
     fitting = [
@@ -124,9 +124,8 @@ def chosen_result(path: Path, system: str, model: str, scenario: str) -> Result:
         and (not model or same_model(row.model, model))
         and (not scenario or row.scenario.lower() == scenario.lower())
     ]
-    listed = "\n".join(f"  {row}" for row in (fitting or places)[:20])
     if not fitting:
-        raise NotFoundError(f"no result of {path} fits --system={system} --model={model} --scenario={scenario}", hint=listed)
-    if len(fitting) > 1:
-        raise ConflictError(f"{len(fitting)} results fit; say which with --system=, --model= and --scenario=", hint=listed)
-    return read_result(fitting[0])
+        asked = f"--system={system} --model={model} --scenario={scenario}"
+        listed = "\n".join(f"  {row}" for row in places[:20])
+        raise NotFoundError(f"no result of {path} fits {asked}", hint=f"there are\n{listed}")
+    return [read_result(row) for row in fitting]

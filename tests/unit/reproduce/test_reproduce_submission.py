@@ -52,12 +52,16 @@ def test_a_multistream_result(ck: Ck, data: Path) -> None:
     assert "MultiStream" in {row["what"] for row in found["unmatched"]}
 
 
-def test_one_result_has_to_be_named(ck: Ck, data: Path) -> None:
-    answer = reproduce(ck, data, "--system=T4x1_TRT")
-    assert answer.code == 4
-    assert answer.json["error"].startswith("6 results fit")
+def test_every_result_that_fits_is_matched_and_one_is_run(ck: Ck, data: Path) -> None:
+    found = reproduce(ck, data, "--system=T4x1_TRT", "--scenario=offline").json
+    assert [row["model"] for row in found["lst"]] == ["ssd-mobilenet", "ssd-resnet34"]
+    answer = reproduce(ck, data, "--system=T4x1_TRT", "--run")
+    assert answer.code == 2
+    assert answer.json["error"].startswith("6 results fit, and --run runs one")
     assert "closed/Lenovo/T4x1_TRT/ssd-mobilenet/Offline" in answer.json["error"]
-    assert reproduce(ck, data, "--system=T5").code == 16
+    nothing = reproduce(ck, data, "--system=T5")
+    assert nothing.code == 16
+    assert "T4x1_TRT/ssd-resnet34/SingleStream" in nothing.json["error"]
 
 
 @pytest.fixture
