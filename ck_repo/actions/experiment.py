@@ -128,7 +128,10 @@ def compare(request: Request) -> Answer:
 
     repositories = Repositories()
     entries = [one(request)]
-    entries += [load(repositories, "experiment", row.entry or row.module, row.repository) for row in request.more]
+    for row in request.more:
+        if row.entry and row.module != "experiment":
+            raise UsageError(f"{row.text} is no experiment")
+        entries.append(load(repositories, "experiment", row.entry or row.module, row.repository))
     if request.flag("published"):
         if len(entries) > 1:
             raise UsageError("--published sets one experiment beside published results", hint="name one")

@@ -34,6 +34,7 @@ ACTIONS: Actions = {}
 )
 def find(request: Request) -> Answer:
     """Search a target: nobody has to guess it."""
+    from ck_repo.mlperf.logs import read_text
     from ck_repo.mlperf.user_conf import with_setting
     from ck_repo.run.pipeline import execute
     from ck_repo.run.prepare import prepare
@@ -60,14 +61,16 @@ def find(request: Request) -> Answer:
     bound = request.number("target_latency") or scenario.target_latency_ms
     bound = bound if options.scenario in ("server", "multistream") else None
 
+    path = Path(request.text("output") or "user.conf").expanduser().absolute()
+    before = read_text(path) if path.exists() else ""  # now: what is wrong with the file is told before the search
+
     def run(wanted: RunOptions) -> dict[str, Any]:
         plan = prepare(repositories, program, wanted)
         return execute(repositories, plan, tags=["find-performance"], trust=request.flag("trust")).results
 
     found = find_target(options, bound, run)
-    path = Path(request.text("output") or "user.conf").expanduser().absolute()
     line = f"{rules.benchmark}.{scenario.name}.{found.key} = {found.value:g}"
-    write_text(path, with_setting(path.read_text(encoding="utf-8") if path.exists() else "", line))
+    write_text(path, with_setting(before, line))
     tries = [{"target": target, "valid": valid, "p99_ms": latency} for target, valid, latency in found.tries]
     table = [
         (f"{target:g}", "yes" if valid else "no", "-" if latency is None else f"{latency:.3f}")

@@ -172,11 +172,15 @@ def explain_run(request: Request) -> Answer:
     usage="ck audit program:object-detection [options of ck run] [--reference=EXPERIMENT]",
     options=[
         *(row for row in _OPTIONS if row.name not in ("compliance", "mode", "cmd_key", "record", "repetitions", "print_files")),
-        Option("reference", "the experiment to hold the tests against (default: a new run)", value="NAME"),
+        Option("reference", "the experiment to hold the tests against, with its options (default: a new run)", value="NAME"),
     ],
 )
 def audit_run(request: Request) -> Answer:
     """Run TEST01, TEST04-A, TEST04-B and TEST05 against a reference run."""
+    from dataclasses import replace
+
+    from ck_repo.lock.lockfile import lock_of_experiment
+    from ck_repo.reproduce.replay import options_of
     from ck_repo.run.pipeline import RunRecord, check_device, execute
     from ck_repo.run.prepare import prepare
     from ck_repo.store.repositories import Repositories
@@ -200,6 +204,8 @@ def audit_run(request: Request) -> Answer:
         )
 
     given = load(repositories, "experiment", request.text("reference")) if request.text("reference") else None
+    if given:  # the tests are of the system that the reference was, whatever else was typed
+        options = replace(options_of(lock_of_experiment(given.path, given.meta()), given), venv=options.venv)
     base, tests = audit(options, run, given)
     failed = [row.name for row in tests if not row.passed]
     lines = []

@@ -106,14 +106,21 @@ def adopt(path: Path, source: Source) -> Path:
 
 
 def pin_to(source: Source) -> None:
-    """From now on what is at the source's URL has to be the file of its SHA-256, if no recipe says otherwise."""
+    """From now on what is at the source's URL has to be the file of its SHA-256, if no recipe says otherwise.
+
+    Raises
+    ------
+    NotTheSameError
+        If another file of that URL was verified here before: what everybody here relies on is not replaced.
+    """
+    path = _pin_of(source)
+    known = path.read_text().strip() if path.exists() else source.sha256
+    if known != source.sha256:
+        raise NotTheSameError(
+            f"{source.urls[0]} was another file when it was verified here: {known}, and {source.sha256} is asked for",
+            hint=f"if the other one is right, remove {path}",
+        )
     write_text(_pin_of(source), source.sha256 + "\n")
-
-
-def cached(sha256: str) -> Path | None:
-    """The file of that digest in the cache."""
-    path = _place(sha256)
-    return path if path.exists() else None
 
 
 def mismatch(path: Path, source: Source) -> str:

@@ -22,7 +22,13 @@ _YANKED = re.compile(
 
 
 def install_locked_packages(
-    python: Path, packages: Mapping[str, LockedPackage], log: Path, *, same_python: bool, links: Path | None = None
+    python: Path,
+    packages: Mapping[str, LockedPackage],
+    log: Path,
+    *,
+    same_python: bool,
+    links: Path | None = None,
+    build: bool = False,
 ) -> dict[str, str]:
     """Install the packages of a lock into the venv of an interpreter.
 
@@ -32,6 +38,8 @@ def install_locked_packages(
         Whether it is of the minor version that the lock is of: the lock is complete then, and nothing else is installed.
     links
         A folder of wheels; only these are used then.
+    build
+        Whether what comes as source may be built, which runs its code: a lock may be anybody's.
 
     Returns
     -------
@@ -49,7 +57,7 @@ def install_locked_packages(
     reasons: dict[str, str] = {}
     begin = log.stat().st_size if log.exists() else 0
     try:
-        install_python_packages(python, sorted(pins.values()), log, links=links, deps=not same_python)
+        install_python_packages(python, sorted(pins.values()), log, links=links, deps=not same_python, build=build)
     except OfflineError:
         raise
     except InstallError as error:
@@ -59,7 +67,7 @@ def install_locked_packages(
         reasons = _relax(python, packages, pins)
         if not reasons:
             raise
-        install_python_packages(python, sorted(pins.values()), log, deps=True)
+        install_python_packages(python, sorted(pins.values()), log, deps=True, build=build)
     return _withdrawn(log, begin) | reasons | _verify(python, packages, sorted(reasons))
 
 

@@ -19,7 +19,7 @@ from ck_repo.store.lock import locked
 
 
 def install_python_packages(
-    python: Path, requirements: Sequence[str], log: Path, *, links: Path | None = None, deps: bool = True
+    python: Path, requirements: Sequence[str], log: Path, *, links: Path | None = None, deps: bool = True, build: bool = True
 ) -> str:
     """Install requirements into the venv of the interpreter `python`, all in one go.
 
@@ -31,6 +31,8 @@ def install_python_packages(
         A folder of wheels: only these are used then, and no network.
     deps
         Whether what they need in turn is installed as well.
+    build
+        Whether what comes as source may be built, which runs its code.
 
     Returns
     -------
@@ -44,13 +46,15 @@ def install_python_packages(
         with open(log, "a", encoding="utf-8") as sink:
             uv = _uv()
             if uv:
-                command = [uv, "pip", "install", "--python", str(python), *_offline(links), *common, *requirements]
+                wheels = [] if build else ["--no-build"]
+                command = [uv, "pip", "install", "--python", str(python), *_offline(links), *wheels, *common, *requirements]
                 if not _run(command, _for_uv(), sink, task):
                     return "uv"
             if not is_offline():
                 sink.write("uv could not; trying pip\n")
                 pip = [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
-                if not _run([*pip, *common, *requirements], dict(os.environ), sink, task):
+                wheels = [] if build else ["--only-binary=:all:"]
+                if not _run([*pip, *wheels, *common, *requirements], dict(os.environ), sink, task):
                     return "pip"
     if links is None:
         refuse_offline(f"what is needed to install {_some(requirements)}")
@@ -64,9 +68,10 @@ def install_python_packages(
 
 
 def obtainable(python: Path, requirement: str) -> bool:
-    """Whether a requirement alone could be installed into the venv of an interpreter; nothing is installed."""
+    """Whether a requirement alone could be installed from a wheel into the venv of an interpreter; nothing is installed."""
     uv = _uv()
-    command = [uv, "pip", "install", "--dry-run", "--no-deps", "--python", str(python), *_offline(None), requirement]
+    words = ["--dry-run", "--no-deps", "--no-build", "--python", str(python)]
+    command = [uv, "pip", "install", *words, *_offline(None), requirement]
     return bool(uv) and not subprocess.run(command, env=_for_uv(), stdin=subprocess.DEVNULL, capture_output=True).returncode
 
 

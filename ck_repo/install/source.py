@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ck_repo.errors import ConfigError, DownloadError
@@ -57,6 +59,15 @@ def read_source(fields: Fields) -> Source:
         if urlsplit(url).scheme not in ("http", "https", "file"):
             raise ConfigError(f"{url!r} is neither http, https nor file", hint="mend the recipe")
     return Source(urls, fields.whole("size"), digests["sha256"], digests["md5"])
+
+
+def source_of(row: Mapping[str, Any], where: object) -> Source:
+    """The source of a file that was fetched, as a lock has it; checked as a recipe's is, for the lock may be anybody's."""
+    urls = Fields(row, where).texts("urls")
+    if not urls:
+        raise ConfigError(f"{where}: a download has no URL", hint="the lock was edited")
+    known = {key: row[key] for key in ("size", "sha256", "md5") if row.get(key) is not None}
+    return read_source(Fields({"url": urls[0], "mirrors": list(urls[1:]), **known}, where))
 
 
 def with_local_mirrors(source: Source) -> Source:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from packaging.version import InvalidVersion, Version
+
 from ck_repo import __version__
 from ck_repo.errors import ConfigError, NotFoundError
+from ck_repo.resolve.component import PLAIN_NAME
 from ck_repo.store.atomic import write_json
 from ck_repo.store.entry import read_json_object
 from ck_repo.store.fields import Fields
 
 FORMAT, VERSION = "ck-lock", 1
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 NAME = "lock.json"
 
 
@@ -175,10 +180,13 @@ def parse_lock(content: Mapping[str, Any], source: object) -> Lock:
 
 
 def _lock(fields: Fields) -> Lock:
+    interpreter = _texts(fields, "interpreter")
+    if interpreter.get("version"):  # it is looked for by its version: a path would be run
+        _version(fields.fields("interpreter"))
     return Lock(
-        interpreter=_texts(fields, "interpreter"),
+        interpreter=interpreter,
         template=_texts(fields, "template"),
-        packages={name: _package(row) for name, row in fields.each("packages").items()},
+        packages={name: _package(name, row) for name, row in fields.each("packages").items()},
         components=tuple(_component(row) for row in fields.rows("components")),
         repositories={name: row.as_dict() for name, row in fields.each("repositories").items()},
         platform=fields.table("platform"),
@@ -193,12 +201,27 @@ def _texts(fields: Fields, key: str) -> dict[str, str]:
     return {name: row.text(name) for name in row.as_dict()}
 
 
-def _package(row: Fields) -> LockedPackage:
+def _package(name: str, row: Fields) -> LockedPackage:
+    """A package: its name and version go to an installer, so they are nothing but a name and a version."""
     row.only("version", "content", "tags")
-    return LockedPackage(row.needed("version"), row.text("content"), row.text("tags"))
+    if not PLAIN_NAME.fullmatch(name):
+        raise row.error("", name, "the name of a Python package")
+    return LockedPackage(_version(row), row.text("content"), row.text("tags"))
+
+
+def _version(row: Fields) -> str:
+    text = row.needed("version")
+    try:
+        Version(text)
+    except InvalidVersion:
+        raise row.error("version", text, "a version") from None
+    return text
 
 
 def _component(row: Fields) -> LockedComponent:
+    content = row.text("content")
+    if content and not _DIGEST.fullmatch(content):
+        raise row.error("content", content, "64 hexadecimal digits")
     texts = ("role", "source", "label", "alias", "repository", "module", "uid", "digest", "key", "content", "file", "licence")
     return LockedComponent(
         **{name: row.text(name) for name in texts},

@@ -13,7 +13,7 @@ from ck_repo.errors import NotFoundError
 from ck_repo.mlperf.published import Published, of_result
 from ck_repo.mlperf.submission import Place, Result, find_results, read_result, same_model
 from ck_repo.store.digest import of_value
-from ck_repo.store.entry import Entry, write_entry
+from ck_repo.store.entry import Entry, read_uid, write_entry
 from ck_repo.store.modules import module_uid
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import Repository
@@ -47,16 +47,27 @@ def _import(target: Repository, found: Result) -> tuple[Entry, Published, list[s
     uid = uid_from_digest(of_value(["submission", "v1.0", identity]))
     alias = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(identity.values())).strip("-.")[:200]
     folder = module_folder(target, MODULE) / alias
+    if folder.exists() and read_uid(folder) != uid:  # another result whose names run together to the same, or the user's own
+        folder = folder.with_name(f"{alias}-{uid[:8]}")
     remarks = list(found.remarks)
     with staged(folder) as staging:
         for kind, source in _folders(found.place):
-            remarks += _copy(source, staging / kind)
-        if found.place.system_file.is_file():
+            if _inside(source, found.place.root):
+                remarks += _copy(source, staging / kind)
+            else:
+                remarks.append(f"{source} leads out of the tree, and was left out")
+        if _inside(found.place.system_file, found.place.root) and found.place.system_file.is_file():
             shutil.copyfile(found.place.system_file, staging / "system.json")
         published = of_result(found, str(folder))
-        write_entry(staging, uid, _meta(found, published, remarks), module=MODULE, module_uid=module_uid(MODULE), name=alias)
+        write_entry(
+            staging, uid, _meta(found, published, remarks), module=MODULE, module_uid=module_uid(MODULE), name=folder.name
+        )
         entry = publish(target, MODULE, staging, folder, uid, replace=True)
     return entry, published, remarks
+
+
+def _inside(path: Path, root: Path) -> bool:
+    return path.resolve().is_relative_to(root.resolve())
 
 
 def _folders(place: Place) -> Iterator[tuple[str, Path]]:
@@ -99,6 +110,7 @@ def _meta(found: Result, published: Published, remarks: list[str]) -> dict[str, 
         "system": found.description,
         "settings": found.settings,
         "figures": found.figures,
+        "summary": found.summary,
         "measurements": found.measurement,
         "user_conf": found.user_conf,
         "compliance": found.compliance,

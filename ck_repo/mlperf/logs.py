@@ -55,7 +55,7 @@ class Detail:
         value = self.values.get(key)
         try:
             return None if value is None or isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return None
 
     def asked(self) -> dict[str, Any]:

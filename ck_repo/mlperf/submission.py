@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo.errors import NotFoundError
-from ck_repo.mlperf.logs import Detail, read_accuracy, read_detail, read_text
+from ck_repo.mlperf.logs import Detail, read_accuracy, read_detail, read_summary, read_text
 from ck_repo.mlperf.rules import benchmark_called, scenario_rules
 from ck_repo.mlperf.submission_rules import submission_rules
 
@@ -99,6 +99,8 @@ class Result:
         What LoadGen was told for the performance run, by names of TestSettings, and the version of LoadGen.
     figures
         All `result_…` values of the performance log.
+    summary
+        The lines of its summary.
     compliance
         By test: the verdict that its files print.
     remarks
@@ -114,6 +116,7 @@ class Result:
     description: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, str] = field(default_factory=dict)
     measurement: dict[str, Any] = field(default_factory=dict)
     user_conf: str = ""
     compliance: dict[str, str] = field(default_factory=dict)
@@ -171,6 +174,8 @@ def read_result(place: Place) -> Result:
     log = _detail(place.performance / DETAIL, found)
     found.settings = {**log.asked(), **{name: str(log.values.get(name, "")) for name in ("loadgen_version", "test_datetime")}}
     found.figures = {key: value for key, value in log.values.items() if key.startswith("result_")}
+    with suppress(OSError):
+        found.summary = read_summary(place.performance / SUMMARY)
     found.valid = log.values.get("result_validity") == "VALID"
     if rules is not None and not log.broken:
         figure = log.number(rules.result_key)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ck_repo.errors import ConflictError
-from ck_repo.mlperf.logs import read_accuracy, read_text
+from ck_repo.mlperf.logs import read_text
 from ck_repo.mlperf.submission import find_results
 from ck_repo.mlperf.submission_rules import submission_rules
 from ck_repo.store.atomic import storage_errors, write_bytes, write_text
@@ -36,8 +36,8 @@ def truncate_log(folder: Path) -> Truncated | None:
     rules, path = submission_rules(), folder / LOG
     size, digest = path.stat().st_size, of_file(path)
     whole = rules.gap not in path.read_bytes()[: 2 * rules.keep_bytes]
-    if whole and (folder / TEXT).exists() and read_accuracy(folder / TEXT).sha256 != digest:
-        text = read_text(folder / TEXT).rstrip("\n")
+    text = read_text(folder / TEXT).rstrip("\n") if (folder / TEXT).exists() else ""
+    if whole and f"hash={digest}" not in text:
         lines = [line for line in text.splitlines() if not line.startswith("hash=")]
         write_text(folder / TEXT, "\n".join([*lines, f"hash={digest}"]) + "\n")
     if size <= rules.accuracy_log_bytes:
@@ -65,13 +65,13 @@ def truncate_tree(path: Path, *, output: Path | None = None, backup: Path | None
     ConflictError
         If `output` exists, or a log is in `backup` already.
     """
-    root = path.expanduser().absolute()
+    root = path.expanduser().resolve()
     if output is not None:
         if output.exists():
             raise ConflictError(f"{output} exists already", hint="give another folder with --output=")
         with storage_errors(f"copying to {output}"):
             shutil.copytree(root, output, symlinks=True)
-        root = output
+        root = output.resolve()
     logs = _logs(root)
     if backup is not None:
         _keep(root, [log for log in logs if log.stat().st_size > submission_rules().accuracy_log_bytes], backup)

@@ -49,12 +49,16 @@ class Setting:
         """What the rules ask for instead; empty if they allow it."""
         if not self.key:
             return "model.scenario.key = value"
+        if self.model != "*" and benchmark_called(self.model) != rules.benchmark:
+            return ""  # of another benchmark, whose rules are its own
         if self.scenario != "*" and scenario_rules(self.scenario) is None:
             return "a scenario of the round, or *"
         if self.key not in _KNOWN:
             return "a setting that LoadGen of the round knows"
         if self.number is None and self.key != "mode":
             return "a number"
+        if self.key in ("target_qps", "target_latency", "samples_per_query") and not 0 < (self.number or 0) < float("inf"):
+            return "a number above 0"
         if self.key in _SEEDS:
             wanted = rules.seeds[self.key]
             return "" if self.value == str(wanted) else f"no seed of the user's: the round's is {wanted}"
@@ -68,7 +72,7 @@ class Setting:
         return ""
 
     def _over_the_bound(self, rules: Rules) -> str:
-        rows = [row for row in rules.scenarios.values() if self.scenario in ("*", row.name)]
+        rows = [row for row in rules.scenarios.values() if self.scenario.lower() in ("*", row.name.lower())]
         bounds = [row.target_latency_ms for row in rows if row.name in ("Server", "MultiStream") and row.target_latency_ms]
         if bounds and (self.number or 0) > min(bounds):
             return f"target_latency of at most {min(bounds):g} ms"
@@ -77,7 +81,7 @@ class Setting:
     def _least(self, rules: Rules) -> float:
         if self.key == "performance_sample_count_override":
             return rules.performance_sample_count
-        rows = [row for row in rules.scenarios.values() if self.scenario in ("*", row.name)]
+        rows = [row for row in rules.scenarios.values() if self.scenario.lower() in ("*", row.name.lower())]
         if self.key == "min_duration":
             return max((row.min_duration_ms for row in rows), default=0)
         # Offline has one query: its least number of samples is not this setting

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections import defaultdict
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ def read_detections(path: Path) -> dict[int, dict[int, list[Box]]]:
         for _, top, left, bottom, right, score, kind in _ROW.iter_unpack(
             sample.data[: len(sample.data) // _ROW.size * _ROW.size]
         ):
-            if score > SCORE:
+            if score > SCORE and math.isfinite(kind):
                 rows[int(kind)].append((top, left, bottom, right, score))
         found[sample.qsl_idx] = rows
     return found

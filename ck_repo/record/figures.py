@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ck_repo.mlperf.rules import benchmark_called, benchmark_of, scenario_rules
+from ck_repo.mlperf.rules import benchmark_called, scenario_rules
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,10 @@ class Figures:
         return self.unit == "ms"
 
 
+# of a model that does not say its benchmark: by the side of its input
+_BY_SIDE = {300: "ssd-mobilenet", 1200: "ssd-resnet34"}
+
+
 def figures(meta: Mapping[str, Any]) -> Figures:
     """The figures of an experiment's meta."""
     published = meta.get("published")
@@ -56,13 +60,13 @@ def figures(meta: Mapping[str, Any]) -> Figures:
     scenario = str(results.get("scenario", ""))
     row = results.get("performance") or {}
     latency = row.get("latency_ms") or {}
-    keys = {"offline": "samples_per_second", "server": "queries_per_second", "multistream": "samples_per_query"}
+    keys = {"offline": "samples_per_second", "server": "scheduled_queries_per_second", "multistream": "samples_per_query"}
     value = latency.get("p90") if scenario == "singlestream" else row.get(keys.get(scenario, ""))
     rules = scenario_rules(scenario)
     section = (meta.get("model") or {}).get("model") or {}
     side = ((meta.get("spec") or {}).get("model") or {}).get("side") or 0
     return Figures(
-        str(results.get("model", "?")), benchmark_of(section, int(side)) if results else "", scenario,
+        str(results.get("model", "?")), str(section.get("benchmark") or _BY_SIDE.get(int(side), "")), scenario,
         (results.get("accuracy") or {}).get("mAP"), None if value is None else float(value), rules.unit if rules else "",
         bool(row.get("valid")), latency.get("p99"),
     )  # fmt: skip

@@ -10,17 +10,19 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ck_repo import progress
-from ck_repo.detect.register import detect, register
+from ck_repo.detect.register import detect, problem, register
 from ck_repo.errors import CKError, NotFoundError, NotTheSameError
 from ck_repo.install.fetch import adopt, fetch
-from ck_repo.install.source import Source
+from ck_repo.install.source import source_of
 from ck_repo.lock.lockfile import Lock, LockedComponent, lock_of_experiment
 from ck_repo.store.archive import pack_entries
-from ck_repo.store.atomic import publish_folder, storage_errors
+from ck_repo.store.atomic import publish_folder, remove_folder, storage_errors
 from ck_repo.store.digest import of_file
 from ck_repo.store.entry import Entry
 from ck_repo.store.folders import tools_root
+from ck_repo.store.lock import locked
 from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.repository import check_name
 from ck_repo.store.search import find, load
 
 ARTIFACTS = "artifacts"  # folder of an experiment that was packed with them
@@ -68,13 +70,9 @@ def gather(repositories: Repositories, lock: Lock, *, only_free: bool) -> Artifa
             found.rows |= {f"{REGISTERED}/{row.content}/{name}": path for name, path in _registered(repositories, row)}
         else:
             for each in row.downloads:
-                path, digest = fetch(_source(each))
+                path, digest = fetch(source_of(each, row.label))
                 found.rows[f"{FILES}/{digest}"] = path
     return found
-
-
-def _source(row: Mapping[str, Any]) -> Source:
-    return Source(tuple(row["urls"]), row.get("size"), str(row["sha256"]), str(row.get("md5", "")))
 
 
 def _registered(repositories: Repositories, row: LockedComponent) -> Iterator[tuple[str, Path]]:
@@ -83,6 +81,8 @@ def _registered(repositories: Repositories, row: LockedComponent) -> Iterator[tu
     meta = next((each for each in metas if each.get("key") == row.key and each.get("source") == "detected"), None)
     if meta is None:
         raise NotFoundError(f"{row.label} is no longer registered", hint=f"`ck detect soft:{row.alias} --full_path=…`")
+    if wrong := problem(meta):
+        raise NotTheSameError(wrong, hint="`ck lock venv` again, or restore it")
     main = Path(str(meta["file"]))
     if dataset := meta.get("dataset"):
         yield f"annotations/{main.name}", main
@@ -138,7 +138,7 @@ def bring_in(repositories: Repositories, lock: Lock, folder: Path) -> None:
         for each in row.downloads:
             path = folder / FILES / str(each.get("sha256"))
             if path.is_file():
-                adopt(path, _source(each))
+                adopt(path, source_of(each, row.label))
         if row.source == "registered" and (folder / REGISTERED / row.content).is_dir():
             _register(repositories, row, folder / REGISTERED / row.content)
 
@@ -148,14 +148,24 @@ def _register(repositories: Repositories, row: LockedComponent, source: Path) ->
     metas = (entry.meta() for entry in find(repositories, "env", repository=LOCAL))
     if any(meta.get("source") == "detected" and meta.get("key") == row.key and _has_tags(meta, row) for meta in metas):
         return
-    final = tools_root() / f"{row.alias}-{row.content[:12]}"
-    if not final.exists():
-        staging = final.with_name(f".{final.name}.new")
-        with storage_errors(f"writing {final}"), progress.task(f"copying {row.label}"):
-            shutil.rmtree(staging, ignore_errors=True)
-            shutil.copytree(source, staging, symlinks=True)
-            publish_folder(staging, final)
     soft = load(repositories, "soft", row.alias)
+    final = tools_root() / f"{soft.alias}-{row.content[:12]}"
+    check_name(row.file)
+    with locked(tools_root() / ".locks" / f"{final.name}.lock", f"bringing in {row.label}"):
+        if not final.exists():
+            staging = final.with_name(f".{final.name}.new")
+            with storage_errors(f"writing {final}"), progress.task(f"copying {row.label}"):
+                shutil.rmtree(staging, ignore_errors=True)
+                shutil.copytree(source, staging, symlinks=True)
+                publish_folder(staging, final)
+        try:
+            _register_verified(repositories, row, soft, final)
+        except CKError:
+            remove_folder(final)  # what is not what it should be does not stand in the way of what is
+            raise
+
+
+def _register_verified(repositories: Repositories, row: LockedComponent, soft: Entry, final: Path) -> None:
     model, dataset = row.meta.get("model") or {}, row.meta.get("dataset") or {}
     options = {name: str(model[name]) for name in ("profile", "dataset") if model.get(name)}
     path = final / row.file

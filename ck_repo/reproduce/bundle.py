@@ -20,6 +20,7 @@ from ck_repo.lock.lockfile import NAME, Lock, read_lock, write_lock
 from ck_repo.reproduce.artifacts import bring_in, gather
 from ck_repo.reproduce.check import drift
 from ck_repo.reproduce.recreate import Recreated, interpreter_for, recreate
+from ck_repo.store.archive import unpack_without_git
 from ck_repo.store.atomic import publish_folder, storage_errors, write_json
 from ck_repo.store.digest import of_file
 from ck_repo.store.entry import read_json_object
@@ -27,7 +28,7 @@ from ck_repo.store.fields import Fields
 from ck_repo.store.folders import default_repository_root, repos_root, tools_root
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import DESCRIPTION, check_name, read_repository
-from ck_repo.store.unpack import ArchiveError, unpack
+from ck_repo.store.unpack import ArchiveError
 from ck_repo.venv.environment import Venv
 from ck_repo.venv.locking import read_venv_lock
 
@@ -116,7 +117,10 @@ def _write(output: Path, rows: dict[str, Path], contents: Path) -> None:
     listed, done = {}, 0
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with progress.task(f"writing {output.name}", total, "B") as task, zipfile.ZipFile(beside, "w") as file:
+        with (
+            progress.task(f"writing {output.name}", total, "B") as task,
+            zipfile.ZipFile(beside, "w", strict_timestamps=False) as file,
+        ):
             for name, path in sorted(rows.items()):
                 listed[name] = {"sha256": of_file(path), "size": path.stat().st_size}
                 file.write(path, name)  # stored: wheels and images are compressed already
@@ -164,7 +168,7 @@ def _unpack(path: Path, folder: Path) -> None:
     again = "copy it again, or gather it again with `ck bundle venv`"
     try:
         with progress.task(f"unpacking {path.name}", unit="files") as task:
-            unpack(path, folder, task.advance_to)
+            unpack_without_git(path, folder, task.advance_to)
     except ArchiveError as error:
         raise NotTheSameError(f"{path} is damaged or cut short: {error.what}", hint=again) from error
     if not (folder / _CONTENTS).is_file():

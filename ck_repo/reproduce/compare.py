@@ -107,7 +107,7 @@ def beside_published(repositories: Repositories, found: Figures) -> list[tuple[P
     NotFoundError
         If none is known here.
     """
-    rows = matching(all_published(repositories), model=found.benchmark, scenario=found.scenario)
+    rows = matching(all_published(repositories), model=found.benchmark or found.model, scenario=found.scenario)
     if not rows:
         raise NotFoundError(
             f"no published result of {found.benchmark or found.model}, {found.scenario}, is known here",

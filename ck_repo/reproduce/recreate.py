@@ -12,7 +12,7 @@ from ck_repo.errors import CKError, ConflictError, DetectError
 from ck_repo.install.fetch import pin_to
 from ck_repo.install.installer import Installer
 from ck_repo.install.locked_packages import install_locked_packages
-from ck_repo.install.source import Source
+from ck_repo.install.source import source_of
 from ck_repo.lock.collect import entry_of, locked_components, locked_packages, make_lock
 from ck_repo.lock.lockfile import Lock, LockedComponent
 from ck_repo.reproduce.difference import Difference
@@ -90,7 +90,7 @@ def recreate(
 
     def fill(executable: Path) -> Lock:
         log = executable.parent.parent / _LOG
-        reasons = install_locked_packages(executable, lock.packages, log, same_python=same_python, links=wheels)
+        reasons = install_locked_packages(executable, lock.packages, log, same_python=same_python, links=wheels, build=trust)
         here = locked_packages(executable)
         for package in sorted({*lock.packages, *here}):
             was, now = lock.packages.get(package), here.get(package)
@@ -133,11 +133,11 @@ def install_components(
     for row in lock.components:
         if row.source == "registered":
             found += _registered(repositories, row)
+        for each in row.downloads:  # a recipe without a digest takes the file that the lock knows
+            pin_to(source_of(each, f"the lock, {row.label}"))
         recipe = _recipe(repositories, row, lock, found) if row.source in ("package", "program") else None
         if recipe is None or row.source == "program" or row.key in needed:
             continue
-        for source in _sources(row):  # a recipe without a digest takes the file that the lock knows
-            pin_to(source)
         tags = (recipe.entry.alias, *row.variations)
         try:
             choices[row.key] = resolver.dependencies([Dependency(row.role, tags)], f"the lock, as {row.role}")[row.role]
@@ -152,11 +152,6 @@ def install_components(
             found.append(Difference("component", row.label, row.content[:12], content[:12], why))
     made = locked_components(repositories, [(roles[key].role, meta) for key, meta in installed.items()])
     return made, found
-
-
-def _sources(row: LockedComponent) -> Sequence[Source]:
-    rows = (each for each in row.downloads if each.get("urls") and each.get("sha256"))
-    return [Source(tuple(each["urls"]), each.get("size"), str(each["sha256"]), str(each.get("md5", ""))) for each in rows]
 
 
 def _registered(repositories: Repositories, row: LockedComponent) -> list[Difference]:

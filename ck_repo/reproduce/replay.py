@@ -16,7 +16,7 @@ from ck_repo.reproduce.artifacts import ARTIFACTS, bring_in
 from ck_repo.reproduce.difference import Difference, between
 from ck_repo.reproduce.recreate import install_components, interpreter_for, recreate
 from ck_repo.reproduce.verdict import USUAL, Tolerances, Verdict, judge
-from ck_repo.run.options import RunOptions
+from ck_repo.run.options import COMPLIANCE, DEVICES, MODES, SCENARIOS, RunOptions
 from ck_repo.run.pipeline import RunRecord, execute
 from ck_repo.run.prepare import prepare
 from ck_repo.store.digest import of_value
@@ -25,6 +25,9 @@ from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.search import find, load
 from ck_repo.store.writing import update_entry
 from ck_repo.venv.environment import Venv, find_venv, read_venv
+
+_OF_THE_OTHER_MACHINE = ("venv", "meter", "user_conf")  # names and commands that mean nothing, or harm, here
+_NUMBERS = ("seconds", "count", "target_qps", "target_latency", "samples_per_query", "batch_size", "threads", "sessions")
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,13 @@ def options_of(lock: Lock, experiment: Entry) -> RunOptions:
             f"{experiment.path}: it ran with the option {unknown[0]}, which this ck does not know",
             hint=f"it was made by ck {lock.engine.get('version')}: install that, or a newer one",
         )
-    return RunOptions(**{name: value for name, value in lock.options.items() if name != "venv"})
+    options = {name: value for name, value in lock.options.items() if name not in _OF_THE_OTHER_MACHINE}
+    choices = {"scenario": SCENARIOS, "mode": MODES, "device": DEVICES, "compliance": ("", *COMPLIANCE)}
+    wrong = [name for name, known in choices.items() if name in options and options[name] not in known]
+    wrong += [name for name in _NUMBERS if not isinstance(options.get(name, 0), int | float)]
+    if wrong:
+        raise ConfigError(f"{experiment.path}: its option {wrong[0]} is {options[wrong[0]]!r}", hint="the lock was edited")
+    return RunOptions(**options)
 
 
 def _environment(repositories: Repositories, lock: Lock, name: str, python: str, trust: bool) -> Venv:

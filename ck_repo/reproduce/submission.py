@@ -133,7 +133,7 @@ def _counts(asked: Mapping[str, Any], rules: Rules, row: ScenarioRules, unmatche
     """Seeds, counts and durations: those of the rules are ours, too."""
     for name, ours in rules.seeds.items():
         theirs = asked.get(name)
-        if theirs is not None and int(theirs) != ours:
+        if theirs is not None and theirs != ours:
             unmatched(name, theirs, ours, "the seed is not the round's")
     count = _number(asked.get("performance_sample_count"))
     if count and int(count) != rules.performance_sample_count:

@@ -14,7 +14,7 @@ from ck_repo.store import digest
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
 
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def read_component(entry: Entry) -> Component:
 def _python_name(python: Fields) -> str:
     """A plain name of the package index: no option, no URL."""
     name = python.text("name")
-    if name and not _PLAIN_NAME.fullmatch(name):
+    if name and not PLAIN_NAME.fullmatch(name):
         raise python.error("name", name, "the name of a Python package")
     return name
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,13 +37,21 @@ def metered(command: str, folder: Path) -> Iterator[None]:
         words = shlex.split(command)
     except ValueError as error:
         raise UsageError(f"--meter={command}: {error}") from None
+    if not words:
+        raise UsageError("--meter= names no command")
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "meter.log"
     with open(log, "wb") as sink:
         try:
             environment = dict(os.environ) | {"CK_RUN_FOLDER": str(folder)}
             process = subprocess.Popen(
-                words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
+                words,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         except OSError as error:
             raise RunError(
@@ -58,9 +67,9 @@ def metered(command: str, folder: Path) -> Iterator[None]:
                 )  # fmt: skip
         finally:
             if process.poll() is None:
-                process.terminate()
+                os.killpg(process.pid, signal.SIGTERM)  # what a wrapper started, too
                 try:
                     process.wait(_GRACE)
                 except subprocess.TimeoutExpired:
-                    process.kill()
+                    os.killpg(process.pid, signal.SIGKILL)
                     process.wait()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -51,8 +50,7 @@ def _dataset(spec: Mapping[str, Any]) -> list[str]:
     path, images = Path(spec["dataset"]["annotations"]), Path(spec["dataset"]["images"])
     rows = json.loads(path.read_text(encoding="utf-8"))["images"]
     ready = spec["dataset"].get("preprocessed")
-    have = set(os.listdir(images)) if images.is_dir() and not ready else None
-    missing = [row["file_name"] for row in rows if have is not None and row["file_name"] not in have]
+    missing = [] if ready else [row["file_name"] for row in rows if not (images / row["file_name"]).is_file()]
     if missing:
         raise RunError(
             f"{len(missing)} of {len(rows)} images are missing, {missing[0]} first",

@@ -80,6 +80,7 @@ def execute(
             f"{program.path} is another repository's program, and is not run unasked",
             hint=f"read it, then allow it with --trust; ours is {default_repository_alias()}:{program.cid}",
         )
+    check_device(plan.options)
     begun = time.time()
     recording = Recording(repositories, repository, name)  # first: a name that is taken is told before the work
     venv = plan.venv

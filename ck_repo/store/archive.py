@@ -13,10 +13,11 @@ from ck_repo.errors import ConflictError, NotFoundError
 from ck_repo.store.atomic import publish_folder, storage_errors, write_json
 from ck_repo.store.entry import META, Entry, alias_file, read_json_object, read_uid, uid_file
 from ck_repo.store.folders import repos_root
+from ck_repo.store.modules import canonical_module
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository
 from ck_repo.store.uid import new_uid
-from ck_repo.store.unpack import ArchiveError, unpack
+from ck_repo.store.unpack import ArchiveError, Progress, unpack
 from ck_repo.store.writing import module_folder, publish, refuse_taken_uid, staged
 
 _OF_THIS_MACHINE = frozenset({"venv", "env", "repo"})  # modules whose entries point into this machine's folders
@@ -88,9 +89,9 @@ def _pack(rows: dict[str, Path], output: Path, overwrite: bool) -> int:
     return len(rows)
 
 
-def _unpack_without_git(archive: Path, folder: Path) -> None:
+def unpack_without_git(archive: Path, folder: Path, told: Progress | None = None) -> None:
     """Unpack what was packed here; settings of git can name programs to run, and no archive of ours has any."""
-    unpack(archive, folder)
+    unpack(archive, folder, told)
     for path in folder.rglob(".git"):
         raise ArchiveError(f"{archive} is refused: it holds {path.relative_to(folder)}", hint="do not use this archive")
 
@@ -98,12 +99,17 @@ def _unpack_without_git(archive: Path, folder: Path) -> None:
 def unpack_entries(archive: Path, repositories: Repositories, target: Repository, *, overwrite: bool = False) -> list[Entry]:
     """Bring the entries of an archive into the repository `target`; one that exists is left alone unless told otherwise."""
     with tempfile.TemporaryDirectory(prefix="ck-unzip-") as scratch:
-        _unpack_without_git(archive, Path(scratch))
+        unpack_without_git(archive, Path(scratch))
         found = [path.parents[1] for path in sorted(Path(scratch).glob("*/*/" + META))]
         if not found:
             raise NotFoundError(f"{archive} holds no entry", hint="a CK archive holds <module>/<entry>/.cm/meta.json")
         wanted: list[tuple[Path, Path, str]] = []
         for folder in found:  # everything is looked at before anything is written
+            if canonical_module(folder.parent.name) in _OF_THIS_MACHINE:
+                raise ArchiveError(
+                    f"{archive} is refused: it holds {folder.parent.name}:{folder.name}, which is of the other machine",
+                    hint="a venv comes with a lock (`ck create venv --lock=`) or a bundle",
+                )
             check_name(folder.parent.name)
             check_name(folder.name)
             final = target.module_folder(folder.parent.name) / folder.name
@@ -131,7 +137,7 @@ def unpack_repository(archive: Path, repositories: Repositories, name: str = "")
         root.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".unzip-", dir=root))
     try:
-        _unpack_without_git(archive, staging)
+        unpack_without_git(archive, staging)
         if not (staging / DESCRIPTION).is_file():
             raise NotFoundError(f"{archive} is no packed repository: it has no {DESCRIPTION}")
         staging.chmod(0o755)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from ck_repo.errors import UsageError
 from ck_repo.mlperf.compliance import Verification, verify_accuracy, verify_performance
-from ck_repo.mlperf.logs import read_samples
 from ck_repo.mlperf.rules import scenario_rules
 from ck_repo.mlperf.submission_rules import submission_rules
 from ck_repo.run.options import RunOptions
 from ck_repo.run.pipeline import RunRecord
-from ck_repo.store.atomic import write_json, write_text
+from ck_repo.store.atomic import write_text
 from ck_repo.store.entry import Entry
 from ck_repo.store.writing import update_entry
 
@@ -76,7 +74,7 @@ def audit(options: RunOptions, run: Run, reference: Entry | None = None) -> tupl
     options = replace(options, **{key: results[key] for key in ("sessions", "threads", "batch_size")})
     runs: dict[str, Entry] = {}
     for name in tests_for(options.scenario):
-        more = {"parent": {"uid": base.uid, "alias": base.alias, "module": base.module}, "compliance": name}
+        more = {"parent": {"uid": base.uid, "alias": base.alias, "module": base.module}}
         runs[name] = run(replace(options, compliance=name, mode="performance"), more).experiment
     return base, [done for name in runs if (done := _verified(name, options.scenario, base, runs))]
 
@@ -103,15 +101,3 @@ def _verified(name: str, scenario: str, base: Entry, runs: dict[str, Entry]) -> 
     label = "TEST04" if name == "TEST04-A" else name
     update_entry(entry, {"verified": {"passed": passed, "files": sorted(found)}})
     return AuditedTest(label, passed, entry, {file: row.text for file, row in found.items()})
-
-
-def subset(log: Path, of: Path, target: Path) -> int:
-    """Write those records of an accuracy log whose samples another log has; return how many: for TEST01's fallback by mAP."""
-    wanted = {row.qsl_idx for row in read_samples(of)}
-    rows, seen = [], set()
-    for row in read_samples(log):
-        if row.qsl_idx in wanted and row.qsl_idx not in seen:
-            seen.add(row.qsl_idx)
-            rows.append({"seq_id": row.seq_id, "qsl_idx": row.qsl_idx, "data": row.data.hex().upper()})
-    write_json(target, rows)
-    return len(rows)

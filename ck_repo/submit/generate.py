@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ck_repo.store.atomic import publish_folder, storage_errors, write_json, wri
 from ck_repo.store.digest import of_file
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
+from ck_repo.store.repository import check_name
 from ck_repo.store.search import find
 
 _LOG, _TEXT = "mlperf_log_accuracy.json", "accuracy.txt"
@@ -67,13 +68,15 @@ def choose(repositories: Repositories, tags: str = "") -> list[Chosen]:
     """
     rows = [(entry, entry.meta()) for entry in find(repositories, "experiment", tags=tags)]
     own = [(entry, meta) for entry, meta in rows if meta.get("results")]
-    runs = [(entry, meta) for entry, meta in own if not meta.get("compliance")]
+    runs = [(entry, meta) for entry, meta in own if not _test_of(meta)]
     groups: dict[tuple[str, str], list[tuple[Entry, dict[str, Any]]]] = {}
     for entry, meta in runs:
         found = figures(meta)
         groups.setdefault((found.benchmark, found.scenario), []).append((entry, meta))
     chosen = []
     for (benchmark, scenario), group in sorted(groups.items()):
+        if not benchmark or scenario_rules(scenario) is None:
+            continue
         performance = _latest(group, "performance")
         if performance is None:
             continue
@@ -84,9 +87,9 @@ def choose(repositories: Repositories, tags: str = "") -> list[Chosen]:
                 hint="run it with --mode=both, or leave it out with --tags=",
             )
         tests = {
-            str(meta["compliance"]): entry
+            _test_of(meta): entry
             for entry, meta in sorted(own, key=lambda row: str(row[1].get("recorded")))
-            if meta.get("compliance") and (meta.get("parent") or {}).get("uid") == performance[0].uid
+            if _test_of(meta) and (meta.get("parent") or {}).get("uid") == performance[0].uid
         }
         chosen.append(Chosen(benchmark, scenario, performance[0], accuracy[0], tests))
     if not chosen:
@@ -95,6 +98,11 @@ def choose(repositories: Repositories, tags: str = "") -> list[Chosen]:
             hint="`ck run program:object-detection --official` makes one",
         )
     return chosen
+
+
+def _test_of(meta: Mapping[str, Any]) -> str:
+    """The compliance test that a run was; empty if it was none."""
+    return str((meta.get("options") or {}).get("compliance") or "")
 
 
 def _latest(rows: Sequence[tuple[Entry, dict[str, Any]]], part: str) -> tuple[Entry, dict[str, Any]] | None:
@@ -109,7 +117,11 @@ def _latest(rows: Sequence[tuple[Entry, dict[str, Any]]], part: str) -> tuple[En
 
 
 def _same_system(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return all(one["results"].get(key) == other["results"].get(key) for key in ("model", "backend", "device"))
+    """Whether two runs are of the same model, backend and machine."""
+    keys = ("cpu", "cores_logical", "memory")
+    machines = [{key: (meta.get("platform") or {}).get(key) for key in keys} for meta in (one, other)]
+    alike = all(one["results"].get(key) == other["results"].get(key) for key in ("model", "backend", "device"))
+    return alike and machines[0] == machines[1]
 
 
 def read_system(path: Path) -> dict[str, Any]:
@@ -161,7 +173,7 @@ def generate(
     chosen = choose(repositories, tags)
     with storage_errors(f"writing {output}"):
         output.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+        staging = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent)).resolve()
     try:
         with storage_errors(f"writing {output}"):
             root = staging / division / submitter
@@ -194,6 +206,7 @@ def _lay_out(row: Chosen, place: Place) -> None:
     for name in (SUMMARY, DETAIL, _TEXT, _LOG):
         _copy(row.accuracy.path / "accuracy" / name, place.accuracy / name)
     implementation = str(meta["results"].get("backend"))
+    check_name(implementation)
     for name in ("mlperf.conf", "user.conf"):
         _copy(row.performance.path / "performance" / name, place.measurements / name)
     write_text(place.measurements / "README.md", _readme(row, meta, place, implementation))
@@ -208,7 +221,7 @@ def _lay_out(row: Chosen, place: Place) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     """Copy a file if it is there; what is missing the checker tells."""
-    if source.is_file():
+    if source.is_file() and not source.is_symlink():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
 
@@ -216,7 +229,7 @@ def _copy(source: Path, target: Path) -> None:
 def _power(source: Path, place: Place) -> None:
     """What a meter left in the run folder, where the rules want it."""
     for name in ("power", "ranging"):
-        if (source / name).is_dir():
+        if (source / name).is_dir() and not (source / name).is_symlink():
             shutil.copytree(source / name, place.results / "performance" / name)
     _copy(source / "spl.txt", place.performance / "spl.txt")
 
@@ -250,7 +263,9 @@ def _measurement(meta: Mapping[str, Any]) -> dict[str, str]:
 
 def _readme(row: Chosen, meta: Mapping[str, Any], place: Place, implementation: str) -> str:
     results = meta["results"]
-    options = RunOptions(**{**(meta.get("options") or {}), "venv": "again"})
+    known = {field.name for field in fields(RunOptions)}
+    kept = {name: value for name, value in (meta.get("options") or {}).items() if name in known}
+    options = RunOptions(**{**kept, "venv": "again"})
     return (
         f"# {results.get('model')}, {place.scenario}\n\n"
         f"Backend {results.get('backend')} {results.get('backend_version')} on {results.get('device')}; sessions: "

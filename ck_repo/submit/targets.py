@@ -80,7 +80,7 @@ def _search(options: RunOptions, rate: float, bound_ms: float | None, run: Run) 
     def holds(target: float, confirming: bool = False) -> bool:
         seconds = options.seconds or 10.0
         if confirming:
-            known = outcome.get(target, {}).get("performance", {}).get("latency_ms", {}).get("p99", 0.0)
+            known = outcome.get(target, {}).get("performance", {}).get("latency_ms", {}).get("p99") or bound_ms or 0.0
             seconds = max(_CONFIRM * seconds, _QUERIES * (known / 1e3 if whole else 1 / target))
         asked = replace(options, target_latency=bound_ms, seconds=seconds)
         asked = replace(asked, samples_per_query=int(target)) if whole else replace(asked, target_qps=target)

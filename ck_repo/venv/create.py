@@ -20,7 +20,7 @@ from ck_repo.resolve.plan import Choice
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.resolve.versions import satisfies
 from ck_repo.store.atomic import remove_folder, storage_errors
-from ck_repo.store.entry import META, Entry, link_alias, write_entry
+from ck_repo.store.entry import INFO, META, Entry, link_alias, read_json_object, unlink_alias, write_entry
 from ck_repo.store.lock import locked
 from ck_repo.store.modules import module_uid
 from ck_repo.store.repositories import Repositories
@@ -135,7 +135,12 @@ def make_venv(
             venv.check()
             complete(venv)
             return venv
-        if folder.exists():  # of a process that was killed, or to be replaced
+        aside = folder.with_name(f".{name}.old")
+        if not (aside / META).exists():
+            shutil.rmtree(aside, ignore_errors=True)
+        if (folder / META).exists():  # to be replaced: it comes back if the new one fails
+            folder.rename(aside)
+        elif folder.exists():  # of a process that was killed
             remove_folder(folder)
         progress.say(f"making venv:{name} with Python {python.version} in {folder}")
         try:
@@ -143,12 +148,18 @@ def make_venv(
                 folder.mkdir(parents=True)
                 _virtualenv(python, folder / "venv", name)
                 write_lock(folder / NAME, fill(interpreter_of(folder / "venv")))
-                return _publish(name, template, python, folder)
+                if aside.exists():
+                    unlink_alias(folder, str(read_json_object(aside / INFO).get("backup_data_uid", "")))
+                made = _publish(name, template, python, folder)
+                shutil.rmtree(aside, ignore_errors=True)
+                return made
         except BaseException:
             log = folder / "venv" / "ck-install.log"
             if log.exists():
                 shutil.copy(log, folder.with_name(f".{name}.log"))
             shutil.rmtree(folder, ignore_errors=True)
+            if aside.exists():
+                aside.rename(folder)
             raise
 
 

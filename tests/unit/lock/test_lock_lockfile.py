@@ -50,6 +50,10 @@ def test_it_is_readable_and_leaves_out_what_is_empty(tmp_path: Path) -> None:
         ({"packages": {"numpy": {"version": ""}}}, "packages.numpy.version is None, not a text"),
         ({"packages": {"numpy": {"version": "1", "hash": "x"}}}, "packages.numpy.hash is not a known key"),
         ({"packages": ["numpy"]}, "packages is"),
+        ({"interpreter": {"version": "~/CK/local/experiment/mine/evil"}}, "not a version"),
+        ({"packages": {"--extra-index-url=http://evil": {"version": "1"}}}, "not the name of a Python package"),
+        ({"packages": {"x": {"version": "1 @ http://evil/x.tar.gz"}}}, "not a version"),
+        ({"components": [{"content": "../../etc"}]}, "not 64 hexadecimal digits"),
         ({"components": [{"variations": "opset-8"}]}, r"components\[0\].variations"),
     ],
 )

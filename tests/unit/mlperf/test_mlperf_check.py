@@ -418,6 +418,13 @@ def test_truncation_into_a_copy_leaves_the_tree_as_it_is(whole: tuple[Path, byte
     assert check_tree(tmp_path / "copy").rejected == []
 
 
+def test_truncation_of_a_tree_behind_a_link(whole: tuple[Path, bytes], tmp_path: Path) -> None:
+    tree, content = whole
+    (tmp_path / "link").symlink_to(tree)
+    assert len(truncate_tree(tmp_path / "link", backup=tmp_path / "kept")) == 1
+    assert (tmp_path / "kept" / result() / "accuracy/mlperf_log_accuracy.json").read_bytes() == content
+
+
 def test_truncation_says_where_the_whole_logs_stay(ck: Ck, tree: Path, tmp_path: Path) -> None:
     assert ck("truncate", "submission", f"--path={tree}").code == 2
     assert ck("truncate", "submission", f"--path={tree}", f"--output={tmp_path}").code == 4
@@ -453,6 +460,11 @@ def test_the_more_special_setting_holds() -> None:
         ("*.Offline.min_query_count = 1", True),
         ("*.Server.min_query_count = 1", False),
         ("*.Server.max_query_count = 9", False),
+        ("ssd-resnet34.Server.target_latency = 100", True),  # of another benchmark
+        ("resnet50.*.performance_sample_count_override = 128", True),
+        ("*.server.target_latency = 500", False),
+        ("*.Server.target_qps = 0", False),
+        ("*.MultiStream.samples_per_query = inf", False),
         ("nonsense", False),
         ("*.Offlin.target_qps = 1", False),
     ],

@@ -246,3 +246,19 @@ def test_a_table_that_is_none_is_told_with_its_line(tmp_path: Path, text: str, m
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(ConfigError, match=message):
         read_table(tmp_path / "t.csv")
+
+
+def test_a_folder_that_leads_out_of_the_tree_is_left_out(ck: Ck, tree: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "key").write_text("x")
+    shutil.rmtree(place(tree).accuracy)
+    place(tree).accuracy.symlink_to(secret)
+    place(tree).system_file.unlink()
+    place(tree).system_file.symlink_to(secret / "key")
+    answer = ck("import", "submission", f"--path={tree}", "--out=json")
+    assert answer.code == 0
+    row = next(row for row in answer.json["lst"] if row["scenario"] == "Offline" and row["model"] == "ssd-mobilenet")
+    assert any("leads out of the tree" in text for text in row["remarks"])
+    assert not list(Path(row["path"]).rglob("key"))
+    assert not (Path(row["path"]) / "system.json").exists()

@@ -15,12 +15,13 @@ from locks import make_venv
 
 from ck_repo import network
 from ck_repo.errors import CKError, ConfigError, NotFoundError, NotTheSameError
-from ck_repo.install.fetch import adopt, cached, fetch
+from ck_repo.install.fetch import adopt, fetch, pin_to
 from ck_repo.install.source import Source
 from ck_repo.lock.lockfile import Lock, LockedComponent
 from ck_repo.reproduce.artifacts import bring_in, gather, pack_experiments
 from ck_repo.reproduce.bundle import _unpack, make_bundle
 from ck_repo.reproduce.recreate import install_components
+from ck_repo.reproduce.replay import options_of
 from ck_repo.resolve.component import read_component
 from ck_repo.store.digest import of_file
 from ck_repo.store.entry import Entry
@@ -134,7 +135,7 @@ def test_an_altered_artifact_is_refused(thing: tuple[Entry, LockedComponent], tm
     source = Source((thing[1].downloads[0]["urls"][0],), 7, thing[1].content)
     with pytest.raises(NotTheSameError, match="expected"):
         adopt(altered, source)
-    assert cached(source.sha256) is None
+    assert not list((tmp_path / "CK-TOOLS/.cache/sha256").rglob("*"))
 
 
 def test_a_file_that_came_by_hand_is_taken_for_its_md5_and_its_url_too(tmp_path: Path) -> None:
@@ -144,6 +145,63 @@ def test_a_file_that_came_by_hand_is_taken_for_its_md5_and_its_url_too(tmp_path:
     adopt(path, Source((url,), 7, of_file(path), of_file(path, "md5")))
     for source in (Source((url,), md5=of_file(path, "md5")), Source((url,)), Source((url,), sha256=of_file(path))):
         assert fetch(source)[0].read_text() == "content"
+
+
+def test_a_download_of_a_lock_is_a_url_and_a_digest(thing: tuple[Entry, LockedComponent], tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("kept")
+    for wrong in ({"sha256": str(mine)}, {"urls": ["ftp://x/y"]}, {"urls": []}):
+        component = replace(thing[1], downloads=({**thing[1].downloads[0], **wrong},))
+        with pytest.raises(ConfigError):
+            gather(Repositories(), replace(EMPTY, components=(component,)), only_free=False)
+    assert mine.read_text() == "kept"
+
+
+def test_what_was_verified_here_is_not_replaced_by_a_lock(thing: tuple[Entry, LockedComponent]) -> None:
+    url = "https://nowhere.invalid/x.bin"
+    pin_to(Source((url,), sha256="1" * 64))
+    component = replace(thing[1], downloads=({"urls": [url], "sha256": "2" * 64},))
+    with pytest.raises(NotTheSameError, match="was another file when it was verified here"):
+        told(component)
+
+
+def test_options_of_the_other_machine_are_not_taken(thing: tuple[Entry, LockedComponent]) -> None:
+    options = {"scenario": "offline", "meter": "rm -rf /", "venv": "theirs", "seconds": 2}
+    found = options_of(replace(EMPTY, options=options), thing[0])
+    assert (found.meter, found.venv, found.seconds) == ("", "", 2)
+    for wrong in ({"scenario": "x"}, {"seconds": "2"}, {"no-such": 1}):
+        with pytest.raises(ConfigError):
+            options_of(replace(EMPTY, options=wrong), thing[0])
+
+
+def test_a_damaged_artifact_does_not_stand_in_the_way_of_a_good_one(data: Path, tmp_path: Path) -> None:
+    model = data / "models/ssd_mobilenet_v1_075_fp32.onnx"
+    meta = {"tags": ["mine"], "model": {"profile": "coco-300"}}
+    own = LockedComponent(
+        "weights", "registered", "m", "model.onnx", content=of_file(model), key=of_file(model), file="m.onnx", meta=meta
+    )
+    folder = tmp_path / "there/registered" / own.content
+    folder.mkdir(parents=True)
+    (folder / "m.onnx").write_bytes(model.read_bytes()[:-9])
+    lock = replace(EMPTY, components=(own,))
+    with pytest.raises(NotTheSameError):
+        bring_in(Repositories(), lock, tmp_path / "there")
+    (folder / "m.onnx").write_bytes(model.read_bytes())
+    bring_in(Repositories(), lock, tmp_path / "there")
+    assert [entry.meta()["digest"] for entry in find(Repositories(), "env")] == [own.content]
+    with pytest.raises(NotFoundError):
+        bring_in(Repositories(), replace(EMPTY, components=(replace(own, alias="../x", key="0" * 64),)), tmp_path / "there")
+
+
+def test_a_venv_in_an_archive_is_refused(ck: Ck, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.writestr("venv/mine/.cm/meta.json", "{}")
+        file.writestr("venv/mine/.cm/info.json", '{"backup_data_uid": "0123456789abcdef"}')
+        file.writestr("venv/mine/venv/bin/python", "#!/bin/sh")
+    answer = ck("unzip", "experiment", f"--zip={tmp_path / 'a.zip'}", "--out=json")
+    assert answer.code != 0
+    assert "which is of the other machine" in answer.json["error"]
+    assert ck("ls", "venv", "--out=json").json["lst"] == []
 
 
 # bundles that are not what they should be
@@ -176,13 +234,14 @@ def test_a_bundle_as_it_should_be(tmp_path: Path) -> None:
         (lambda rows: rows.pop("lock.json"), NotTheSameError, "lacks a file that it lists"),
         (lambda rows: rows.pop("bundle.json"), ConfigError, "is no bundle"),
         (lambda rows: rows.update({"../evil": b"x"}), NotTheSameError, "evil"),
+        (lambda rows: rows.update({"repositories/r/.git/config": b"x"}), NotTheSameError, "it holds"),
         (
             lambda rows: rows.update({"bundle.json": b'{"format": "ck-bundle", "version": 9, "files": {}}'}),
             ConfigError,
             "of format ck-bundle 9",
         ),
     ],
-    ids=["altered", "more", "less", "no list", "leads out", "newer"],
+    ids=["altered", "more", "less", "no list", "leads out", "git", "newer"],
 )
 def test_a_bundle_that_is_not(tmp_path: Path, change: Any, kind: type[CKError], message: str) -> None:
     (tmp_path / "to").mkdir()
