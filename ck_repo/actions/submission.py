@@ -140,6 +140,7 @@ def check(request: Request) -> Answer:
     lines += [str(each) for each in report.stray]
     rejected = len(report.rejected)
     summary = f"{len(report.results)} results: {len(report.results) - rejected} accepted, {rejected} rejected"
+    summary += f"; {len(report.skipped)} of other benchmarks were not looked at" if report.skipped else ""
     data = {"results": [row.as_data() for row in report.results], "findings": [each.as_data() for each in report.stray]}
     if rejected:
         return Answer({"error": summary, **data}, [*lines, summary], status=NotTheSameError.code)

@@ -42,6 +42,8 @@ class SubmissionRules:
     ----------
     system_required, system_optional, measurements_required
         Keys of the two JSON files.
+    other_benchmarks
+        Models of the round that are no object detection: their results are not for this checker.
     scenarios
         By system type and benchmark: ``required`` and ``optional``.
     severities
@@ -66,6 +68,7 @@ class SubmissionRules:
     fast_bound: float
     fallback_map: float
     severities: Mapping[str, Sequence[str]]
+    other_benchmarks: Sequence[str]
 
     def bound(self, test: str, scenario: str, latency_ns: float | None) -> float:
         """How much the performance of a test may differ; more where SingleStream is so fast that noise is."""
@@ -92,4 +95,5 @@ def submission_rules() -> SubmissionRules:
         data["power_files"], data["accuracy_log_bytes"],
         truncated["keep_bytes"], truncated["gap"].encode(), data["scenarios"], tests, compliance["fast_latency_ns"],
         compliance["fast_bound"], compliance["fallback_map"], data["rules"],
+        data["other_benchmarks"],
     )  # fmt: skip

@@ -42,10 +42,13 @@ class Report:
     ----------
     stray
         Findings that belong to no result.
+    skipped
+        Results of the round's other benchmarks, which are not looked at.
     """
 
     results: list[Checked] = field(default_factory=list)
     stray: list[Finding] = field(default_factory=list)
+    skipped: list[Place] = field(default_factory=list)
 
     @property
     def rejected(self) -> list[Checked]:
@@ -56,7 +59,10 @@ class Report:
 def check_tree(path: Path) -> Report:
     """Hold a tree, a division or one submitter's folder against the rules of round v1.0."""
     report = Report()
-    places = find_results(path)
+    found = find_results(path)
+    others = submission_rules().other_benchmarks
+    places = [row for row in found if row.model.lower() not in others]
+    report.skipped = [row for row in found if row.model.lower() in others]
     systems: dict[Path, tuple[dict[str, Any], list[Finding]]] = {}
     with progress.task("checking results", len(places), "results") as task:
         for number, place in enumerate(places, 1):
@@ -129,7 +135,7 @@ def _stray(places: Sequence[Place], systems: Iterable[Path]) -> Iterable[Finding
             if path.name not in _FOLDERS and not path.name.startswith("."):
                 yield finding("stray", path, "a folder that the rules name", path.name)
         for path in sorted((submission / "systems").glob("*.json")):
-            if path not in known:
+            if path not in known and not any((submission / "results" / path.stem).glob("*/*")):
                 yield finding("stray", path, "a result of the system", "none")
 
 

@@ -474,6 +474,15 @@ def test_what_a_user_may_set(line: str, allowed: bool) -> None:
     assert (row.refusal(rules_for("ssd-mobilenet")) == "") is allowed
 
 
+def test_results_of_the_other_benchmarks_are_not_looked_at(ck: Ck, tree: Path) -> None:
+    shutil.copytree(tree / result(), tree / LENOVO / "results/T4x1_TRT/resnet50/Offline")
+    shutil.copytree(tree / result(), tree / LENOVO / "results/Big/bert-99/Offline")
+    shutil.copy(tree / SYSTEM, tree / LENOVO / "systems/Big.json")
+    report = check_tree(tree)
+    assert (len(report.results), len(report.skipped), report.rejected, report.stray) == (6, 2, [], [])
+    assert "2 of other benchmarks were not looked at" in ck("check", "submission", f"--path={tree}").out
+
+
 def test_status_is_that_of_the_gravest_finding(tree: Path) -> None:
     row: Checked = check_tree(tree).results[0]
     assert row.status == "accepted"
