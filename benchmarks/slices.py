@@ -28,6 +28,7 @@ from object_detection.pipeline import choose_layout
 from object_detection.spec import Spec, read_spec
 from object_detection.sut.inline import InlineSUT
 from object_detection.sut.library import SampleLibrary
+from object_detection.sut.order import OrderedSUT
 from object_detection.sut.pool import PoolSUT
 from object_detection.sut.worker import Worker
 from object_detection.tuning import Layout
@@ -61,7 +62,8 @@ class Harness:
             single = spec.scenario == "singlestream"
             sut = InlineSUT(self._team[0], folder) if single else PoolSUT(self._team, self.layout.batch_size, folder)
             settings = loadgen.settings_for(spec.scenario, "performance", spec.loadgen, self._rate)
-            loadgen.run(spec.scenario, "performance", settings, spec.loadgen, sut, self.library, self._count, folder)
+            ordered = OrderedSUT(sut, self.library)
+            loadgen.run(spec.scenario, "performance", settings, spec.loadgen, ordered, self.library, self._count, folder)
             sut.close()
             found = summary.performance(folder, spec.scenario)
             return float(found["latency_ms"]["p90"] if single else found["samples_per_second"])
