@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
 from ck_repo.actions.package import TRUST, VENV
@@ -34,18 +33,9 @@ ACTIONS: Actions = {}
 )
 def find(request: Request) -> Answer:
     """Search a target: nobody has to guess it."""
-    from ck_repo.mlperf.logs import read_text
-    from ck_repo.mlperf.user_conf import with_setting
-    from ck_repo.run.pipeline import execute
-    from ck_repo.run.prepare import prepare
-    from ck_repo.run.spec import rules_of
-    from ck_repo.store.atomic import write_text
     from ck_repo.store.repositories import Repositories
-    from ck_repo.store.search import load
-    from ck_repo.submit.targets import find_target
+    from ck_repo.submit.targets import find_and_write
 
-    repositories = Repositories()
-    program = load(repositories, "program", "object-detection")
     options = RunOptions(
         model=request.text("model"),
         dataset=request.text("dataset"),
@@ -56,21 +46,9 @@ def find(request: Request) -> Answer:
         seconds=request.number("time") or 10.0,
         mode="performance",
     )
-    rules = rules_of(prepare(repositories, program, options))
-    scenario = rules.scenarios[options.scenario]
-    bound = request.number("target_latency") or scenario.target_latency_ms
-    bound = bound if options.scenario in ("server", "multistream") else None
-
     path = Path(request.text("output") or "user.conf").expanduser().absolute()
-    before = read_text(path) if path.exists() else ""  # now: what is wrong with the file is told before the search
-
-    def run(wanted: RunOptions) -> dict[str, Any]:
-        plan = prepare(repositories, program, wanted)
-        return execute(repositories, plan, tags=["find-performance"], trust=request.flag("trust")).results
-
-    found = find_target(options, bound, run)
-    line = f"{rules.benchmark}.{scenario.name}.{found.key} = {found.value:g}"
-    write_text(path, with_setting(before, line))
+    bound, trust = request.number("target_latency"), request.flag("trust")
+    found, line = find_and_write(Repositories(), options, bound, path, trust=trust)
     tries = [{"target": target, "valid": valid, "p99_ms": latency} for target, valid, latency in found.tries]
     table = [
         (f"{target:g}", "yes" if valid else "no", "-" if latency is None else f"{latency:.3f}")

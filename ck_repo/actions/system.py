@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from ck_repo.actions.declare import Actions, Answer, Option, action
@@ -30,20 +29,15 @@ _WORDS = [
 )
 def describe(request: Request) -> Answer:
     """Describe the system; exit status 10 as long as something is to be added or wrong."""
-    from ck_repo.store.atomic import write_text
     from ck_repo.store.repositories import Repositories
-    from ck_repo.submit.describe import check_description, describe_system, merged_description
+    from ck_repo.submit.describe import write_description
     from ck_repo.venv.environment import chosen_name, find_venv
 
-    name = request.entry or "system"
-    path = Path(request.text("output") or f"{name}.json").expanduser().absolute()
+    path = Path(request.text("output") or f"{request.entry or 'system'}.json").expanduser().absolute()
     venv = find_venv(Repositories(), chosen_name(request.text("venv")))
-    told = {row.name.replace("-", "_"): request.text(row.name.replace("-", "_")) for row in _WORDS}
-    content = describe_system(venv.packages if venv else {}, {"system_name": name, **{k: v for k, v in told.items() if v}})
-    if path.exists():
-        content = {**merged_description(path, content), **{key: value for key, value in told.items() if value}}
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    found = check_description(path)
+    keys = [row.name.replace("-", "_") for row in _WORDS]
+    told = {key: request.text(key) for key in keys if request.text(key)}
+    content, found = write_description(path, venv.packages if venv else {}, told)
     data = {"path": str(path), "dict": content, "findings": [row.as_data() for row in found]}
     if not found:
         return Answer(data, [f"{path} is complete"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from ck_repo.lock.lockfile import Lock, LockedComponent, LockedPackage
 from ck_repo.resolve.component import Component, read_component
 from ck_repo.store.digest import of_entry
 from ck_repo.store.entry import Entry
-from ck_repo.store.git import state_of
+from ck_repo.store.git import remote_of, state_of
 from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.search import find
 
@@ -137,11 +138,15 @@ def _env_metas(repositories: Repositories) -> Iterable[dict[str, Any]]:
 
 
 def repository_states(repositories: Repositories, aliases: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """UID, URL, commit and changes of repositories."""
+    """UID, URL, commit and changes of repositories; the URL is that of the clone's origin where the repository names none."""
     wanted = set(aliases)
-    return {
-        row.alias: {"uid": row.uid, "url": row.url, **state_of(row.path)} for row in repositories.all() if row.alias in wanted
-    }
+    rows = [row for row in repositories.all() if row.alias in wanted]
+    return {row.alias: {"uid": row.uid, "url": _public(row.url or remote_of(row.path)), **state_of(row.path)} for row in rows}
+
+
+def _public(url: str) -> str:
+    """A URL without a password in it: a lock is passed on."""
+    return re.sub(r"(?<=://)[^/@]+@", "", url)
 
 
 def make_lock(

@@ -31,6 +31,10 @@ class LockedPackage:
     content: str = ""
     tags: str = ""
 
+    def same_as(self, other: LockedPackage) -> bool:
+        """Whether both are one release with one content, as far as that was recorded."""
+        return self.version == other.version and (not self.content or not other.content or self.content == other.content)
+
 
 @dataclass(frozen=True)
 class LockedComponent:

@@ -13,7 +13,7 @@ from ck_repo.errors import CKError
 from ck_repo.install.installer import content_of
 from ck_repo.lock.collect import entry_of, locked_interpreter, locked_packages
 from ck_repo.lock.lockfile import Lock, LockedComponent
-from ck_repo.reproduce.difference import Difference
+from ck_repo.reproduce.difference import Difference, of_packages
 from ck_repo.resolve.component import read_component
 from ck_repo.store.digest import of_entry
 from ck_repo.store.repositories import LOCAL, Repositories
@@ -48,16 +48,9 @@ def _interpreter(venv: Venv, lock: Lock) -> list[Difference]:
 
 def _packages(venv: Venv, lock: Lock) -> list[Difference]:
     here = locked_packages(venv.python)
-    found = []
-    for name in sorted({*lock.packages, *here}):
-        was, now = lock.packages.get(name), here.get(name)
-        versions = (was.version if was else "", now.version if now else "")
-        if was is None or now is None or was.version != now.version:
-            why = "added by hand" if was is None else "removed" if now is None else "another version"
-            found.append(Difference("package", name, *versions, why))
-        elif was.content and was.content != now.content:
-            found.append(Difference("package", name, *versions, "the same version with other content"))
-    return found
+    reasons = {name: "added by hand" for name in here if name not in lock.packages}
+    reasons |= {name: "removed" for name in lock.packages if name not in here}
+    return of_packages(lock.packages, here, reasons)
 
 
 def _files(venv: Venv, names: list[str]) -> list[Difference]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ck_repo.lock.lockfile import Lock
+from ck_repo.lock.lockfile import Lock, LockedPackage
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,7 @@ class Difference:
 def between(one: Lock, other: Lock) -> list[Difference]:
     """How two locks differ: interpreter, Python packages, components, machine."""
     found = _of_values("python", one.interpreter, other.interpreter)
-    for name in sorted({*one.packages, *other.packages}):
-        a, b = one.packages.get(name), other.packages.get(name)
-        if a is None or b is None or a.version != b.version:
-            found.append(Difference("package", name, a.version if a else "", b.version if b else ""))
-        elif a.content and b.content and a.content != b.content:
-            found.append(Difference("package", name, a.version, b.version, _why_other_content(a.tags, b.tags)))
+    found += of_packages(one.packages, other.packages)
     for role in sorted({row.role for row in (*one.components, *other.components)}):
         mine, its = one.component(role), other.component(role)
         if mine is None or its is None or (mine.content or mine.digest) != (its.content or its.digest):
@@ -57,8 +52,26 @@ def between(one: Lock, other: Lock) -> list[Difference]:
     return found + _of_values("machine", _steady(one.platform), _steady(other.platform))
 
 
-def _why_other_content(one: str, other: str) -> str:
-    return f"another wheel, {other}" if one != other else "the same version with other content"
+def of_packages(
+    locked: Mapping[str, LockedPackage], here: Mapping[str, LockedPackage], reasons: Mapping[str, str] | None = None
+) -> list[Difference]:
+    """How Python packages differ.
+
+    Parameters
+    ----------
+    reasons
+        Why, where it is known.
+    """
+    found = []
+    for name in sorted({*locked, *here}):
+        was, now = locked.get(name), here.get(name)
+        why = (reasons or {}).get(name, "")
+        if was and now and was.same_as(now) and not why:
+            continue
+        if not why and was and now and was.version == now.version:
+            why = f"another wheel, {now.tags}" if was.tags != now.tags else "the same version with other content"
+        found.append(Difference("package", name, was.version if was else "", now.version if now else "", why))
+    return found
 
 
 def _steady(platform: Mapping[str, Any]) -> dict[str, Any]:

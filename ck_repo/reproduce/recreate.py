@@ -15,7 +15,7 @@ from ck_repo.install.locked_packages import install_locked_packages
 from ck_repo.install.source import source_of
 from ck_repo.lock.collect import entry_of, locked_components, locked_packages, make_lock
 from ck_repo.lock.lockfile import Lock, LockedComponent
-from ck_repo.reproduce.difference import Difference
+from ck_repo.reproduce.difference import Difference, of_packages
 from ck_repo.resolve.component import Component, Dependency, read_component
 from ck_repo.resolve.plan import Choice
 from ck_repo.resolve.resolver import Resolver
@@ -92,12 +92,8 @@ def recreate(
         log = executable.parent.parent / _LOG
         reasons = install_locked_packages(executable, lock.packages, log, same_python=same_python, links=wheels, build=trust)
         here = locked_packages(executable)
-        for package in sorted({*lock.packages, *here}):
-            was, now = lock.packages.get(package), here.get(package)
-            versions = was.version if was else "", now.version if now else ""
-            if package in reasons or versions[0] != versions[1]:
-                why = reasons.get(package, "this Python needs it" if was is None else "")
-                found.append(Difference("package", package, *versions, why))
+        reasons |= {package: "this Python needs it" for package in here if package not in lock.packages}
+        found.extend(of_packages(lock.packages, here, reasons))
         made: tuple[LockedComponent, ...] = ()
         if components:
             made, told = install_components(repositories, lock, executable, trust=trust)
@@ -106,10 +102,10 @@ def recreate(
 
     def complete(venv: Venv) -> None:
         here = locked_packages(venv.python)
-        differing = sorted(name for name in {*here, *lock.packages} if here.get(name) != lock.packages.get(name))
+        differing = of_packages(lock.packages, here)
         if differing:
             raise ConflictError(
-                f"venv:{name} exists already, and is not what the lock says: {', '.join(differing[:4])} differ",
+                f"venv:{name} exists already, and is not what the lock says: {differing[0]}",
                 hint=f"make it {_UNDER_WHICH}",
             )
         if components:

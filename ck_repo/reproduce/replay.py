@@ -9,7 +9,7 @@ from typing import Any
 
 from ck_repo import progress
 from ck_repo.errors import ConfigError, NotFoundError
-from ck_repo.lock.collect import entry_of
+from ck_repo.lock.collect import entry_of, locked_packages
 from ck_repo.lock.lockfile import Lock, lock_of_experiment
 from ck_repo.record.experiment import MODULE
 from ck_repo.reproduce.artifacts import ARTIFACTS, bring_in
@@ -25,6 +25,7 @@ from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.search import find, load
 from ck_repo.store.writing import update_entry
 from ck_repo.venv.environment import Venv, find_venv, read_venv
+from ck_repo.venv.locking import read_venv_lock
 
 _OF_THE_OTHER_MACHINE = ("venv", "meter", "user_conf")  # names and commands that mean nothing, or harm, here
 _NUMBERS = ("seconds", "count", "target_qps", "target_latency", "samples_per_query", "batch_size", "threads", "sessions")
@@ -120,20 +121,22 @@ def _environment(repositories: Repositories, lock: Lock, name: str, python: str,
         found.check()
         return found
     made = f"replay-{of_value([lock.as_data()['packages'], lock.python_minor, python])[:8]}"
-    if found := find_venv(repositories, made):
-        found.check()
-        return found
-    for candidate in _venvs(repositories):
-        versions = {package: row.version for package, row in lock.packages.items()}
-        if not python and candidate.version == lock.interpreter.get("version") and candidate.packages == versions:
-            progress.say(f"venv:{candidate.name} is what the experiment was run in")
+    for candidate in map(read_venv, find(repositories, "venv", repository=LOCAL)):
+        if candidate.python.exists() and _fits(repositories, candidate, made, lock, python):
+            progress.say(f"venv:{candidate.name} is what the lock says")
             return candidate
-    return recreate(repositories, made, lock, interpreter_for(lock, python), components=False, trust=trust).venv
+    # one that was made for this lock before, and was changed by hand since, is made anew
+    return recreate(repositories, made, lock, interpreter_for(lock, python), components=False, force=True, trust=trust).venv
 
 
-def _venvs(repositories: Repositories) -> Sequence[Venv]:
-    rows = [read_venv(entry) for entry in find(repositories, "venv", repository=LOCAL)]
-    return [row for row in rows if row.python.exists()]
+def _fits(repositories: Repositories, venv: Venv, made: str, lock: Lock, python: str) -> bool:
+    """Whether a venv can be used for a lock: it holds the same packages; or it was made for it, and is as it was made."""
+    if venv.name == made:
+        return locked_packages(venv.python) == read_venv_lock(repositories, venv).packages
+    if python or venv.version != lock.interpreter.get("version"):
+        return False
+    here = locked_packages(venv.python)
+    return set(here) == set(lock.packages) and all(lock.packages[name].same_as(row) for name, row in here.items())
 
 
 def _refuse_missing(lock: Lock, told: Sequence[Difference]) -> None:

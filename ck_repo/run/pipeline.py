@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ck_repo.detect.gpu import has_cuda
 from ck_repo.errors import RunError
 from ck_repo.install.installer import Installer
 from ck_repo.lock.collect import locked_components, locked_program, make_lock
-from ck_repo.lock.lockfile import NAME, write_lock
+from ck_repo.lock.lockfile import NAME, Lock, write_lock
 from ck_repo.mlperf.rules import mlperf_conf, user_conf
 from ck_repo.record.experiment import Recording
 from ck_repo.record.provenance import provenance
@@ -22,7 +23,7 @@ from ck_repo.run.options import RunOptions
 from ck_repo.run.prepare import DATASET, WEIGHTS, RunPlan
 from ck_repo.run.spec import build_spec, rules_of
 from ck_repo.store.atomic import write_json, write_text
-from ck_repo.store.entry import Entry
+from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import is_ours
 from ck_repo.store.repositories import Repositories, default_repository_alias
@@ -92,24 +93,16 @@ def execute(
     components = (*locked_components(repositories, installed.items()), locked_program(plan.program))
     extend_lock(repositories, venv, before, components)
     spec = build_spec(plan, installed)
-    notes: list[str] = []
     with recording.folder() as folder:
         lock = make_lock(
             repositories, venv.python, read_venv_lock(repositories, venv).template, components, plan.options.as_data()
         )
-        write_lock(folder / NAME, lock)
-        write_json(folder / "spec.json", spec)
-        rules = rules_of(plan)
-        for mode in spec["modes"]:
-            write_text(folder / mode / "mlperf.conf", mlperf_conf(rules))
-            write_text(folder / mode / "user.conf", user_conf(rules, plan.options.scenario, spec["loadgen"]))
-        if plan.options.official:
-            notes = check_official(plan.options, rules, spec, installed, folder)
+        _write_inputs(folder, plan, spec, lock)
+        notes = check_official(plan.options, rules_of(plan), spec, installed, folder) if plan.options.official else []
         started = time.time()
-        harness = Fields(program.meta(), program.path / ".cm/meta.json").needed("harness")
         with metered(plan.options.meter, folder / "performance"):
-            results = run_harness(venv.python, program.path, harness, folder / "spec.json")
-        measured = time.time() - started
+            results = run_harness(venv.python, program.path, _harness_of(program), folder / "spec.json")
+        ended = time.time()
         meta = {
             "tags": _experiment_tags(plan, spec, tags),
             "program": {"alias": program.alias, "uid": program.uid, "digest": plan.program.digest},
@@ -118,12 +111,27 @@ def execute(
             "results": results,
             "model": installed[WEIGHTS],
             "dataset": installed[DATASET],
-            "seconds": {"all": round(time.time() - begun, 3), "harness": round(measured, 3)},
+            "seconds": {"all": round(ended - begun, 3), "harness": round(ended - started, 3)},
             **provenance(venv, lock),
             **({"notes": notes} if notes else {}),
             **(more or {}),
         }
         return RunRecord(recording.publish(folder, meta), results)
+
+
+def _write_inputs(folder: Path, plan: RunPlan, spec: dict[str, Any], lock: Lock) -> None:
+    """What the run starts from: spec, lock, and for each test the settings in the round's own syntax."""
+    write_lock(folder / NAME, lock)
+    write_json(folder / "spec.json", spec)
+    rules = rules_of(plan)
+    for mode in spec["modes"]:
+        write_text(folder / mode / "mlperf.conf", mlperf_conf(rules))
+        write_text(folder / mode / "user.conf", user_conf(rules, plan.options.scenario, spec["loadgen"]))
+
+
+def _harness_of(program: Entry) -> str:
+    """The Python package in the program's entry that is its harness."""
+    return Fields(program.meta(), program.path / META).needed("harness")
 
 
 def _experiment_tags(plan: RunPlan, spec: dict[str, Any], more: Sequence[str]) -> list[str]:

@@ -113,9 +113,9 @@ def _pull_one(repositories: Repositories, name: str, url: str, checkout: str) ->
     here = next((row for row in repositories.all() if alias in (row.alias, row.uid) or (url and row.url == url)), None)
     if here is None and "@" in name and not url:
         here = next((row for row in repositories.all() if row.url == url_of(name)), None)
-    if here and url and url not in (here.url, _remote(here.path)):
+    if here and url and url not in (here.url, remote_of(here.path)):
         raise ConflictError(
-            f"the repository {here.alias} is here already, from {_remote(here.path) or here.url or 'no URL'}, not from {url}",
+            f"the repository {here.alias} is here already, from {remote_of(here.path) or here.url or 'no URL'}, not from {url}",
             hint="pull it under another name: `ck pull repo:NAME --url=…`",
         )
     if here:
@@ -124,7 +124,8 @@ def _pull_one(repositories: Repositories, name: str, url: str, checkout: str) ->
     return clone(address, alias.rpartition("@")[2], checkout)
 
 
-def _remote(folder: Path) -> str:
+def remote_of(folder: Path) -> str:
+    """The URL of a clone's origin; empty if it has none."""
     try:
         return run_git("remote", "get-url", "origin", folder=folder) if (folder / ".git").exists() else ""
     except StorageError:
@@ -215,11 +216,11 @@ def push(row: Repository, url: str = "", message: str = "") -> str:
                     f"{row.alias} is not under git", hint=f"say where it goes: `ck push repo:{row.alias} --url=URL`"
                 )
             run_git("init", "--quiet", "--initial-branch=main", folder=path)
-        if url and url != _remote(path):
+        if url and url != remote_of(path):
             if url.startswith("-"):
                 raise UsageError(f"{url!r} is no URL")
-            run_git("remote", *(("set-url",) if _remote(path) else ("add",)), "origin", url, folder=path)
-        remote = _remote(path)
+            run_git("remote", *(("set-url",) if remote_of(path) else ("add",)), "origin", url, folder=path)
+        remote = remote_of(path)
         if not remote:
             raise UsageError(f"{row.alias} has no remote", hint=f"say where it goes: `ck push repo:{row.alias} --url=URL`")
         _ignore_temporary(path)
@@ -288,7 +289,7 @@ def update(row: Repository, checkout: str = "") -> str:
     with locked(repos_root() / ".locks" / f"{row.alias}.lock", f"pulling {row.alias}"):
         if not run_git("remote", folder=row.path):
             return f"no remote; stays at {before}"
-        _refuse_offline(_remote(row.path), row.alias)
+        _refuse_offline(remote_of(row.path), row.alias)
         run_git("fetch", "--quiet", "--tags", folder=row.path)
         if checkout:
             _check_out(row.path, checkout)
@@ -311,7 +312,7 @@ def commit_of(folder: Path) -> str:
 
 
 def state_of(folder: Path) -> dict[str, object]:
-    """Commit, remote and whether files were changed since: what an experiment keeps of a repository."""
+    """Commit and whether files were changed since: what an experiment keeps of a repository."""
     try:
         top = run_git("rev-parse", "--show-toplevel", folder=folder)
         commit = run_git("rev-parse", "HEAD", folder=folder)

@@ -14,6 +14,7 @@ from ck_repo.mlperf.check.finding import Finding, finding
 from ck_repo.mlperf.check.system import check_system
 from ck_repo.mlperf.logs import read_text
 from ck_repo.mlperf.submission_rules import submission_rules
+from ck_repo.store.atomic import write_text
 
 ADD = "ADD: "  # a value that begins so is still to be written by a person
 _MARKS = {
@@ -65,6 +66,21 @@ def describe_system(packages: Mapping[str, str], told: Mapping[str, str]) -> dic
         if content[key] == "":
             content[key] = f"{ADD}the machine does not tell it"
     return content
+
+
+def write_description(path: Path, packages: Mapping[str, str], told: Mapping[str, str]) -> tuple[dict[str, Any], list[Finding]]:
+    """Write a system's JSON, or bring one up to date; what the user says by options wins over what stands there.
+
+    Returns
+    -------
+    content, findings
+        What was written, and what is still to be added or is wrong.
+    """
+    content = describe_system(packages, {"system_name": path.stem, **told})
+    if path.exists():
+        content = {**merged_description(path, content), **told}
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    return content, check_description(path)
 
 
 def merged_description(path: Path, fresh: Mapping[str, Any]) -> dict[str, Any]:

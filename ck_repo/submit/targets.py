@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ck_repo import progress
 from ck_repo.errors import RunError
+from ck_repo.mlperf.logs import read_text
+from ck_repo.mlperf.user_conf import with_setting
 from ck_repo.run.options import RunOptions
+from ck_repo.run.pipeline import execute
+from ck_repo.run.prepare import prepare
+from ck_repo.run.spec import rules_of
+from ck_repo.store.atomic import write_text
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import load
 
 Run = Callable[[RunOptions], dict[str, Any]]  # runs a benchmark, returns its results
 _CLOSE = 0.02  # the search ends when the highest valid and the lowest invalid target are within it, relative
@@ -69,6 +78,36 @@ def find_target(options: RunOptions, bound_ms: float | None, run: Run) -> Target
         latency = float(single["performance"]["latency_ms"]["p90"])
         return Target("target_latency", _rounded(latency), single, [(latency, True, latency)])
     return _search(options, rate, bound_ms, run)
+
+
+def find_and_write(
+    repositories: Repositories, options: RunOptions, bound_ms: float | None, path: Path, *, trust: bool = False
+) -> tuple[Target, str]:
+    """Find the target of a scenario of the benchmark, and write it into a user.conf; what else is in the file stays.
+
+    Parameters
+    ----------
+    bound_ms
+        The user's latency bound; the round's if None.
+
+    Returns
+    -------
+    target, line
+        The line is that of user.conf.
+    """
+    program = load(repositories, "program", "object-detection")
+    before = read_text(path) if path.exists() else ""  # first: what is wrong with the file is told before the search
+    rules = rules_of(prepare(repositories, program, options))
+    scenario = rules.scenarios[options.scenario]
+    bounded = scenario.name in ("Server", "MultiStream")
+
+    def run(wanted: RunOptions) -> dict[str, Any]:
+        return execute(repositories, prepare(repositories, program, wanted), tags=["find-performance"], trust=trust).results
+
+    found = find_target(options, (bound_ms or scenario.target_latency_ms) if bounded else None, run)
+    line = f"{rules.benchmark}.{scenario.name}.{found.key} = {found.value:g}"
+    write_text(path, with_setting(before, line))
+    return found, line
 
 
 def _search(options: RunOptions, rate: float, bound_ms: float | None, run: Run) -> Target:

@@ -8,6 +8,7 @@ import subprocess
 from locks import add_package, make_venv
 
 from ck_repo.lock.collect import locked_components, locked_packages, make_lock, repository_states, still_made
+from ck_repo.lock.lockfile import LockedPackage
 from ck_repo.record.provenance import provenance
 from ck_repo.resolve.component import read_component
 from ck_repo.store.repositories import Repositories
@@ -55,6 +56,21 @@ def test_repositories_that_took_part_are_told_with_their_commit() -> None:
     assert re.fullmatch("[0-9a-f]{40}", str(clean["shared"]["commit"]))
     assert (clean["shared"]["changed"], changed["shared"]["changed"]) == (False, True)
     assert clean["local"]["git"] is False
+
+
+def test_a_clone_that_names_no_url_is_told_with_its_origin_and_no_password() -> None:
+    repositories = Repositories()
+    row = repositories.add("shared")
+    for words in (["init", "-q"], ["remote", "add", "origin", "https://me:secret@example.org/team/r.git"]):
+        subprocess.run(["git", "-C", str(row.path), *words], check=True, capture_output=True)
+    assert repository_states(repositories, ["shared"])["shared"]["url"] == "https://example.org/team/r.git"
+
+
+def test_a_package_is_the_same_if_its_content_is_as_far_as_it_was_recorded() -> None:
+    one = LockedPackage("1.0", "a" * 64)
+    assert one.same_as(LockedPackage("1.0"))
+    assert not one.same_as(LockedPackage("1.0", "b" * 64))
+    assert not one.same_as(LockedPackage("1.1", "a" * 64))
 
 
 def test_a_run_tells_the_venv_as_its_lock_has_it() -> None:

@@ -13,12 +13,13 @@ from locks import add_package, make_venv, site
 
 from ck_repo.lock.collect import locked_components
 from ck_repo.lock.lockfile import NAME
+from ck_repo.reproduce.replay import _fits
 from ck_repo.resolve.component import read_component
 from ck_repo.store.digest import of_value
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 from ck_repo.venv.environment import Venv
-from ck_repo.venv.locking import extend_lock, renew_lock
+from ck_repo.venv.locking import extend_lock, read_venv_lock, renew_lock
 
 Ck = Callable[..., Any]
 
@@ -110,3 +111,12 @@ def test_a_venv_is_held_against_any_lock(ck: Ck, locked: Venv, tmp_path: Path) -
     (tmp_path / "other.json").write_text(json.dumps(content))
     answer = ck("check", "venv:mine", f"--lock={tmp_path / 'other.json'}", "--out=json")
     assert [row["name"] for row in answer.json["drift"]] == ["one"]
+
+
+def test_a_venv_of_the_same_versions_and_other_content_is_not_replayed_in(locked: Venv) -> None:
+    repositories = Repositories()
+    lock = read_venv_lock(repositories, locked)
+    assert _fits(repositories, locked, "replay-0", lock, "")
+    add_package(locked, "one", "1.0", content="x = 'another build'\n")
+    assert not _fits(repositories, locked, "replay-0", lock, "")
+    assert not _fits(repositories, locked, locked.name, lock, "")  # nor one that was made for the lock, and changed since
