@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ck_repo.mlperf.logs import read_detail, read_samples
-from ck_repo.mlperf.rules import scenario_rules
+from ck_repo.mlperf.rules import ScenarioRules, scenario_rules
 from ck_repo.mlperf.submission_rules import submission_rules
 
 
@@ -43,19 +43,48 @@ def verify_performance(test: str, scenario: str, reference: Path, tested: Path) 
         missing = reference if not scores[0] else tested
         return Verification(False, f"Verifying performance.\n{missing} has no {rules.result_key}\nTEST FAIL\n")
     before, after = scores[0], scores[1]
-    latency = before if rules.unit == "ms" else None
-    bound = submission_rules().bound("TEST04-B" if test == "TEST04" else test, scenario, latency)
+    found = judge_performance(test, rules, before, after, before)
     names = ("TEST04-A score", "TEST04-B score") if test == "TEST04" else ("reference score", "test score")
     lines = ["Verifying performance.", f"{names[0]} = {before:.12g}", f"{names[1]} = {after:.12g}"]
-    change = after / before - 1
     if test == "TEST04":
-        faster = before / after - 1 if rules.unit == "ms" else change
-        passed = faster <= bound
-        lines.append(f"B is {100 * faster:+.2f} % faster than A; at most {100 * bound:g} % is allowed")
+        lines.append(f"B is {100 * found.change:+.2f} % faster than A; at most {100 * found.bound:g} % is allowed")
     else:
-        passed = abs(change) <= bound
-        lines.append(f"the figures differ by {100 * change:+.2f} %; {100 * bound:g} % is allowed")
-    return Verification(passed, "\n".join([*lines, f"TEST {'PASS' if passed else 'FAIL'}"]) + "\n")
+        lines.append(f"the figures differ by {100 * found.change:+.2f} %; {100 * found.bound:g} % is allowed")
+    return Verification(found.passed, "\n".join([*lines, f"TEST {'PASS' if found.passed else 'FAIL'}"]) + "\n")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How far two figures are apart, and whether that is allowed.
+
+    Attributes
+    ----------
+    change
+        Relative; of TEST04 by how much B is faster than A.
+    """
+
+    passed: bool
+    change: float
+    bound: float
+
+
+def judge_performance(test: str, rules: ScenarioRules, before: float, after: float, reference: float) -> Judgement:
+    """Hold one figure against another.
+
+    Parameters
+    ----------
+    test
+        ``TEST01`` or ``TEST05`` (before: the performance run), or ``TEST04`` (before: A, after: B).
+    reference
+        The figure of the performance run, or A's where that is not known: the bound is wider where a latency is tiny.
+    """
+    latency = reference if rules.unit == "ms" else None
+    if test == "TEST04":
+        bound = submission_rules().bound("TEST04-B", rules.name, latency)
+        change = before / after - 1 if rules.unit == "ms" else after / before - 1
+        return Judgement(change <= bound, change, bound)
+    bound = submission_rules().bound(test, rules.name, latency)
+    return Judgement(abs(after / before - 1) <= bound, after / before - 1, bound)
 
 
 def verify_accuracy(reference: Path, tested: Path) -> Verification:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 _MARK = ":::MLLOG"
+_P99 = ("result_99.00_percentile_per_query_latency_ns", "result_99.00_percentile_latency_ns")
 _SUMMARY_LINE = re.compile(r"^([^:]+?)\s*:\s*(.+)$")
 _MAP = re.compile(r"^mAP\s*=\s*([0-9.]+)\s*%", re.M)
 _HASH = re.compile(r"hash=([0-9a-f]{64})")
@@ -57,6 +58,10 @@ class Detail:
             return None if value is None or isinstance(value, bool) else float(value)
         except (TypeError, ValueError, OverflowError):
             return None
+
+    def p99_key(self) -> str:
+        """The key of the 99th percentile of a query's latency: in v1.0's MultiStream it has a name of its own."""
+        return next((name for name in _P99 if name in self.values), _P99[-1])
 
     def asked(self) -> dict[str, Any]:
         """The settings that were in effect, by their names in TestSettings."""

@@ -31,6 +31,10 @@ class ScenarioRules:
     result_digits: int
     unit: str
 
+    def figure(self, raw: float | None) -> float | None:
+        """The result in `unit`, as the round publishes it, of the value in the log."""
+        return None if raw is None else round(raw * self.result_factor, self.result_digits)
+
 
 @dataclass(frozen=True)
 class Rules:

@@ -178,16 +178,13 @@ def read_result(place: Place) -> Result:
         found.summary = read_summary(place.performance / SUMMARY)
     found.valid = log.values.get("result_validity") == "VALID"
     if rules is not None and not log.broken:
-        figure = log.number(rules.result_key)
-        found.value = None if figure is None else round(figure * rules.result_factor, rules.result_digits)
-        found.unit = rules.unit
-        if figure is None and log.values:
+        found.value, found.unit = rules.figure(log.number(rules.result_key)), rules.unit
+        if found.value is None and log.values:
             found.remarks.append(f"{place.performance / DETAIL}: {rules.result_key} is missing")
     elif log.broken:
         found.valid = False
-    for key in ("result_99.00_percentile_per_query_latency_ns", "result_99.00_percentile_latency_ns"):
-        if found.p99_ms is None and (latency := log.number(key)) is not None:
-            found.p99_ms = latency / 1e6
+    if (latency := log.number(log.p99_key())) is not None:
+        found.p99_ms = latency / 1e6
     _accuracy(place, found)
     _measurements(place, found)
     for test in submission_rules().tests:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ck_repo.mlperf.check.finding import Checked
+from ck_repo.mlperf.compliance import judge_performance
 from ck_repo.mlperf.logs import Detail, read_detail, read_text
 from ck_repo.mlperf.rules import ScenarioRules
 from ck_repo.mlperf.submission import DETAIL, SUMMARY, falls_back
@@ -86,25 +87,27 @@ def _log(row: Checked, path: Path, test: ComplianceTest) -> Detail | None:
 
 def _performance(row: Checked, scenario: ScenarioRules, reference: Detail | None, logs: dict[str, Detail]) -> None:
     """Hold the figures of the logs against each other, whatever the files of the verification print."""
-    rules = submission_rules()
-    latency = reference.number(scenario.result_key) if reference and scenario.name == "SingleStream" else None
     base = reference.number(scenario.result_key) if reference else None
+    figures = {name: log.number(scenario.result_key) for name, log in logs.items()}
     for name in ("TEST01", "TEST05"):
-        found = logs[name].number(scenario.result_key) if name in logs else None
-        if base and found and abs(found / base - 1) > (bound := rules.bound(name, scenario.name, latency)):
-            _apart(row, name, scenario, f"within {100 * bound:g} % of {base:g}", found, logs[name])
-    a, b = (logs[name].number(scenario.result_key) if name in logs else None for name in ("TEST04-A", "TEST04-B"))
+        if base and (seen := figures.get(name)):
+            found = judge_performance(name, scenario, base, seen, base)
+            if not found.passed:
+                _apart(row, name, scenario, f"within {100 * found.bound:g} % of {base:g}", seen, logs[name])
+    a, b = figures.get("TEST04-A"), figures.get("TEST04-B")
     if a and b:
-        bound = rules.bound("TEST04-B", scenario.name, latency)
-        faster = a / b - 1 if scenario.unit == "ms" else b / a - 1
-        if faster > bound:
-            _apart(
-                row,
-                "TEST04-B",
-                scenario,
-                f"not faster than TEST04-A ({a:g}) by more than {100 * bound:g} %",
-                b,
-                logs["TEST04-B"],
+        found = judge_performance("TEST04", scenario, a, b, base or a)
+        if not found.passed:
+            text = f"not faster than TEST04-A ({a:g}) by more than {100 * found.bound:g} %"
+            _apart(row, "TEST04-B", scenario, text, b, logs["TEST04-B"])
+    for name, log in logs.items():
+        if figures[name] is None:
+            path = row.place.compliance / name / "performance" / "run_1" / DETAIL
+            row.add(
+                "compliance-performance",
+                path,
+                f"a number as {scenario.result_key}",
+                log.values.get(scenario.result_key, "none"),
             )
 
 

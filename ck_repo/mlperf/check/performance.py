@@ -10,8 +10,6 @@ from ck_repo.mlperf.rules import Rules, ScenarioRules
 from ck_repo.mlperf.submission import DETAIL
 from ck_repo.mlperf.submission_rules import submission_rules
 
-_P99 = ("result_99.00_percentile_per_query_latency_ns", "result_99.00_percentile_latency_ns")
-
 
 def read_log(path: Path, row: Checked, rule: str) -> Detail | None:
     """A detail log; None if it is not there, or is none."""
@@ -51,12 +49,10 @@ def check_performance(row: Checked, rules: Rules, scenario: ScenarioRules) -> De
         row.add("valid", path, "VALID", log.values.get("result_validity", "no result"), at("result_validity"))
     for line, text in log.errors[:1]:
         row.add("errors", path, "no event with is_error", f"{len(log.errors)}, the first: {text}", line)
-    figure = log.number(scenario.result_key)
-    if figure is None:
+    row.value, row.unit = scenario.figure(log.number(scenario.result_key)), scenario.unit
+    if row.value is None:
         seen = repr(log.values[scenario.result_key]) if scenario.result_key in log.values else "no such key"
         row.add("result", path, f"a number as {scenario.result_key}", seen, at(scenario.result_key))
-    else:
-        row.value, row.unit = round(figure * scenario.result_factor, scenario.result_digits), scenario.unit
     _settings(row, log, path, rules, scenario)
     return log
 
@@ -88,7 +84,7 @@ def _settings(row: Checked, log: Detail, path: Path, rules: Rules, scenario: Sce
             line = log.lines.get("generated_query_count", 0)
             row.add("query-count", path, f"{scenario.min_query_count} queries", f"{queries:g}", line)
     if scenario.name in ("Server", "MultiStream") and scenario.target_latency_ms is not None:
-        key = next((name for name in _P99 if name in log.values), _P99[-1])
+        key = log.p99_key()
         seen = log.number(key)
         if seen is None or seen > scenario.target_latency_ms * 1e6:
             text = log.values.get(key, "no such key")

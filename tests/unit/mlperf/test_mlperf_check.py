@@ -261,6 +261,11 @@ SPOILT: list[tuple[str, Spoil, str, str, str]] = [
         value(f"{compliance('TEST04-B')}/performance/run_1/mlperf_log_detail.txt", "result_samples_per_second", "8700"),
         "compliance-performance", "reported", "8700",
     ),
+    (
+        "TEST05 without a figure",
+        value(f"{compliance('TEST05')}/performance/run_1/mlperf_log_detail.txt", "result_samples_per_second", '"fast"'),
+        "compliance-performance", "reported", "fast",
+    ),
     ("power without its server", power("power/server.json"), "power", "reported", "no such file"),
     ("power without ranging", power("ranging"), "power", "reported", "no such file or folder"),
     ("a folder that no rule names", lambda tree: (tree / LENOVO / "notes").mkdir(), "stray", "reported", "notes"),
