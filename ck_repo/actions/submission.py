@@ -16,7 +16,7 @@ from ck_repo.store.repository import check_name
 if TYPE_CHECKING:
     from ck_repo.mlperf.check.finding import Checked
     from ck_repo.mlperf.submission import Result
-    from ck_repo.reproduce.submission import Matched
+    from ck_repo.reproduce.nearest_run import Matched
     from ck_repo.run.options import RunOptions
     from ck_repo.run.pipeline import RunRecord
 
@@ -65,7 +65,7 @@ def reproduce(request: Request) -> Answer:
     from dataclasses import replace
 
     from ck_repo.mlperf.importing import chosen_results
-    from ck_repo.reproduce.submission import match
+    from ck_repo.reproduce.nearest_run import match
 
     path = Path(request.needed("path", "name the tree: --path=FOLDER"))
     results = chosen_results(path, *(request.text(name) for name in ("system", "model", "scenario")))
