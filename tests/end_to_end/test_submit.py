@@ -67,7 +67,7 @@ def test_a_tree_of_ours_is_accepted_and_complete(audited: dict[str, object], sha
     assert again["return"] == 4  # nothing is overwritten
 
 
-def test_what_is_missing_is_told_before_anything_is_laid_out(shared_ck: Ck, tmp_path: Path) -> None:
+def test_what_is_missing_is_told_before_anything_is_laid_out(audited: dict[str, object], shared_ck: Ck, tmp_path: Path) -> None:
     (tmp_path / "box.json").write_text("{}")
     words = (f"--system={tmp_path / 'box.json'}", "--submitter=Us", f"--output={tmp_path / 'tree'}")
     assert shared_ck.json("generate", "submission", *words, "--tags=no-such-tag")["return"] == 16

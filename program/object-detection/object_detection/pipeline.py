@@ -108,6 +108,30 @@ def run_mode(
     """One test of LoadGen in a folder of its own, and what came out."""
     folder = spec.folder / mode
     folder.mkdir(exist_ok=True)
+    seconds = _run_test(spec, mode, team, layout, library, len(images), rate)
+    if mode == "accuracy":
+        tell("scoring", 0, None)
+        return accuracy.score(spec, images, folder / "mlperf_log_accuracy.json", folder / "accuracy.txt")
+    found = summary.performance(folder, spec.scenario)
+    if _too_short(spec, found):  # the machine has become faster since the layouts were measured
+        tell("performance, once more: it was faster than measured, and over too soon", 0, None)
+        seconds = _run_test(spec, mode, team, layout, library, len(images), found["samples_per_second"])
+        found = {**summary.performance(folder, spec.scenario), "repeated": True}
+    bound, tail = spec.loadgen.target_latency_ms, f"p{100 * spec.loadgen.percentile:g}"
+    if spec.scenario == "multistream" and bound is not None:  # LoadGen's VALID does not look at it, the rules of v1.0 do
+        found["within_target_latency"] = found["latency_ms"].get(tail, float("inf")) <= bound
+    required = spec.loadgen.required_query_count
+    if spec.scenario != "offline" and found["queries"] < required:
+        found["valid"] = False
+        found.setdefault("reasons", []).append(f"{found['queries']} queries: the rules ask for {required}")
+    return {**found, "duration_s": round(seconds, 3)}
+
+
+def _run_test(
+    spec: Spec, mode: str, team: Sequence[Worker], layout: Layout, library: SampleLibrary, count: int, rate: float
+) -> float:
+    """Let LoadGen drive the sessions; the logs go into the mode's folder. Returns its duration, s."""
+    folder = spec.folder / mode
     sut: InlineSUT | PoolSUT
     if spec.scenario == "singlestream":
         sut = InlineSUT(team[0], spec.folder)
@@ -117,20 +141,14 @@ def run_mode(
     ordered = OrderedSUT(sut, library)
     begun = time.monotonic()
     try:
-        loadgen.run(spec.scenario, mode, settings, spec.loadgen, ordered, library, len(images), folder)
+        loadgen.run(spec.scenario, mode, settings, spec.loadgen, ordered, library, count, folder)
     finally:
         sut.close()
     ordered.write(folder / "samples.json")
-    seconds = time.monotonic() - begun
-    if mode == "accuracy":
-        tell("scoring", 0, None)
-        return accuracy.score(spec, images, folder / "mlperf_log_accuracy.json", folder / "accuracy.txt")
-    found = summary.performance(folder, spec.scenario)
-    bound, tail = spec.loadgen.target_latency_ms, f"p{100 * spec.loadgen.percentile:g}"
-    if spec.scenario == "multistream" and bound is not None:  # LoadGen's VALID does not look at it, the rules of v1.0 do
-        found["within_target_latency"] = found["latency_ms"].get(tail, float("inf")) <= bound
-    required = spec.loadgen.required_query_count
-    if spec.scenario != "offline" and found["queries"] < required:
-        found["valid"] = False
-        found.setdefault("reasons", []).append(f"{found['queries']} queries: the rules ask for {required}")
-    return {**found, "duration_s": round(seconds, 3)}
+    return time.monotonic() - begun
+
+
+def _too_short(spec: Spec, found: dict[str, Any]) -> bool:
+    """Whether an Offline run ended before its least duration; a compliance test that issues few samples always does."""
+    short = any("Min duration satisfied : NO" in reason for reason in found.get("reasons", []))
+    return short and spec.scenario == "offline" and not spec.loadgen.audit

@@ -194,3 +194,18 @@ def test_count_larger_than_the_set_takes_all_of_it(
     assert outcome.results["images"] == 40
     assert outcome.results["accuracy"]["mAP"] == 0  # nothing was detected, and that is no error
     assert outcome.results["backend_version"] == "7.5"
+
+
+def test_an_offline_run_that_is_over_too_soon_is_run_again_at_the_speed_that_it_showed(
+    harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], plugin: Callable[[str], Path]
+) -> None:
+    """A backend that is ten times slower while the layouts are measured: LoadGen makes too few samples ready."""
+    path = plugin(
+        "import time\n"
+        "time.sleep(0.002 * n if Path.cwd().name == 'performance' else 0.02 * n)\n"
+        "return np.zeros((n, 1, 4)), np.zeros((n, 1)), np.ones((n, 1)), None"
+    )
+    spec = spec_for("offline", "performance", model_changes={"backend": "toy"}, batch_size=1)
+    found = harness(spec, path=path).results["performance"]
+    assert found["valid"] is True, found
+    assert found["repeated"] is True
