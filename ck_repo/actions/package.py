@@ -75,21 +75,20 @@ def search(request: Request) -> Answer:
 def install(request: Request) -> Answer:
     """Resolve, then install."""
     from ck_repo.actions.entry import confirm
-    from ck_repo.detect.survey import survey
     from ck_repo.install.installer import Installer
     from ck_repo.resolve import explain
     from ck_repo.resolve.plan import PYTHON, in_order
     from ck_repo.resolve.resolver import Resolver
     from ck_repo.store.repositories import Repositories
     from ck_repo.venv.create import create_venv, plan_venv
-    from ck_repo.venv.environment import chosen_name, find_venv
+    from ck_repo.venv.environment import chosen_name, find_venv, surroundings
 
     repositories = Repositories()
     name = chosen_name(request.text("venv"))
     venv = find_venv(repositories, name)
     if venv:
         venv.check()
-    choice = _resolve(request, Resolver(survey(repositories, venv.packages if venv else {})))
+    choice = _resolve(request, Resolver(surroundings(repositories, venv)))
     choices = {choice.name: choice}
     plan = {"plan": explain.as_data(choices), "venv": name}
     if request.flag("dry_run"):
@@ -99,7 +98,7 @@ def install(request: Request) -> Answer:
     needs_venv = any(row.source == PYTHON for _, row in in_order(choices))
     if needs_venv and venv is None:
         venv = create_venv(repositories, plan_venv(repositories, name), trust=request.flag("trust"))
-        choice = _resolve(request, Resolver(survey(repositories, venv.packages)))
+        choice = _resolve(request, Resolver(surroundings(repositories, venv)))
         choices = {choice.name: choice}
     done = Installer(repositories, venv.python if venv else None, trust=request.flag("trust")).install(choices)
     meta = done[choice.name]
@@ -119,13 +118,12 @@ def install(request: Request) -> Answer:
 )
 def explain_choice(request: Request) -> Answer:
     """Resolve and tell why."""
-    from ck_repo.detect.survey import survey
     from ck_repo.resolve import explain
     from ck_repo.resolve.resolver import Resolver
     from ck_repo.store.repositories import Repositories
-    from ck_repo.venv.environment import chosen_name, find_venv
+    from ck_repo.venv.environment import chosen_name, find_venv, surroundings
 
     repositories = Repositories()
     venv = find_venv(repositories, chosen_name(request.text("venv")))
-    choice = _resolve(request, Resolver(survey(repositories, venv.packages if venv else {})))
+    choice = _resolve(request, Resolver(surroundings(repositories, venv)))
     return Answer({"plan": explain.as_data({choice.name: choice})}, explain.as_lines({choice.name: choice}, reasons=True))

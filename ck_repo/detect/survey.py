@@ -16,7 +16,7 @@ from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.search import find
 
 
-def survey(repositories: Repositories, python_packages: Mapping[str, str] | None = None) -> Surroundings:
+def survey(repositories: Repositories, python_packages: Mapping[str, str] | None = None, python: str = "") -> Surroundings:
     """Read packages and env entries; one that is broken is left out with a warning.
 
     Parameters
@@ -25,6 +25,8 @@ def survey(repositories: Repositories, python_packages: Mapping[str, str] | None
         Where to look.
     python_packages
         Name to version of what the venv has.
+    python
+        The version of its Python.
     """
     packages = []
     for entry in find(repositories, "package"):
@@ -42,7 +44,7 @@ def survey(repositories: Repositories, python_packages: Mapping[str, str] | None
         ):  # what was deleted is installed anew
             installed[str(meta["key"])] = meta
     registered.sort(key=lambda meta: (str(meta.get("registered", "")), str(meta.get("key"))), reverse=True)
-    return Surroundings(packages, registered, installed, python_packages or {})
+    return Surroundings(packages, registered, installed, python_packages or {}, python)
 
 
 def _env_meta(entry: Entry) -> dict[str, Any]:

@@ -29,6 +29,9 @@ def clean_leftovers() -> int:
     for part in (cache_root() / "partial").glob("*.part"):
         with suppress(StorageError), locked(cache_root() / "locks" / f"{part.stem}.lock", "cleaning", wait=False):
             part.unlink(missing_ok=True)
+    for clone in (cache_root() / "partial").glob("*.git"):
+        with suppress(StorageError), locked(cache_root() / "locks" / f"{clone.stem}.lock", "cleaning", wait=False):
+            shutil.rmtree(clone, ignore_errors=True)
     for path in (cache_root() / "preprocessed").glob("*.npy"):
         path.unlink(missing_ok=True)  # a run that reads one keeps it until it ends
     for staging in tools_root().glob(".*.new"):

@@ -11,7 +11,7 @@ from pathlib import Path
 from ck_repo import progress
 from ck_repo.errors import DownloadError, NotTheSameError, StorageError
 from ck_repo.install.http import download
-from ck_repo.install.source import Source, pin, with_local_mirrors
+from ck_repo.install.source import Source, is_local, pin, with_local_mirrors
 from ck_repo.network import refuse_offline
 from ck_repo.store.atomic import storage_errors, write_text
 from ck_repo.store.digest import of_file
@@ -43,10 +43,10 @@ def fetch(source: Source) -> tuple[Path, str]:
     """
     if found := _cached(source):
         return found
-    if not any(url.startswith("file:") for url in with_local_mirrors(source).urls):
+    if not any(is_local(url) for url in with_local_mirrors(source).urls):
         refuse_offline(f"{source.name} ({source.urls[0]})")
     wanted, source = source, _pinned(source)
-    name = sha256("\n".join([source.sha256 or source.md5, source.name]).encode()).hexdigest()[:24]
+    name = sha256("\n".join([source.digest or source.urls[0], source.name]).encode()).hexdigest()[:24]
     with locked(cache_root() / "locks" / f"{name}.lock", f"fetching {source.name}"):
         if found := _cached(source):  # another process was first
             return found
@@ -56,7 +56,7 @@ def fetch(source: Source) -> tuple[Path, str]:
             _check_space(source, part)
             try:
                 path, digest = _fetch_into(source, part, wanted)
-                if not wanted.pinned:
+                if not wanted.digest:
                     write_text(_pin_of(wanted), digest + "\n")
                 return path, digest
             except OSError:
@@ -69,7 +69,7 @@ def _fetch_into(source: Source, part: Path, wanted: Source) -> tuple[Path, str]:
     try:
         download(urls, part, source.size, f"fetching {source.name}", lambda path: mismatch(path, source))
     except DownloadError as error:
-        if not wanted.pinned and source.sha256:
+        if not wanted.digest and source.sha256:
             error.hint += f"\nthe file was pinned when it was first verified; to take another one, remove {_pin_of(wanted)}"
         raise
     return _keep(part, source)
@@ -161,7 +161,7 @@ def _pin_of(source: Source) -> Path:
 
 def _pinned(source: Source) -> Source:
     """The source with a digest: the recipe's, that of an earlier time, or the publisher's."""
-    if not source.pinned and _pin_of(source).exists():
+    if not source.digest and _pin_of(source).exists():
         return replace(source, sha256=_pin_of(source).read_text().strip())
     return pin(source)
 

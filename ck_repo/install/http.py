@@ -13,13 +13,25 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from ck_repo import __version__, progress
-from ck_repo.errors import DownloadError, UsageError
+from ck_repo.errors import DownloadError, StorageError, UsageError
+from ck_repo.install.git_source import Commit, archive_commit, read_commit
 from ck_repo.install.pip_settings import pip_settings
+from ck_repo.install.source import is_local
 from ck_repo.network import is_offline, refuse_offline
 
 T = TypeVar("T")
 _BLOCK = 1 << 15  # bytes; what has come of a block is lost when the line is cut
 _TRIES = 5  # for each URL
+# what git says when another try may help
+_NETWORK_OF_GIT = (
+    "Could not resolve host",
+    "Connection",
+    "timed out",
+    "did not end within",
+    "early EOF",
+    "HTTP/2",
+    "RPC failed",
+)
 _FINAL = frozenset({400, 401, 403, 404, 405, 410, 451})  # statuses that no second try mends
 
 
@@ -110,7 +122,7 @@ def download(urls: Sequence[str], part: Path, size: int | None, title: str, veri
         If no URL gives the right file; the message tells of each why not.
     """
     failures = []
-    reachable = [url for url in urls if not is_offline() or urlsplit(url).scheme == "file"]
+    reachable = [url for url in urls if not is_offline() or is_local(url)]
     with progress.task(title, size, "B") as task:
         for url in reachable:
             try:
@@ -150,6 +162,9 @@ def _tries(once: Callable[[], T], reached: Callable[[], int] = lambda: 0) -> T:
 
 
 def _file_once(url: str, part: Path, size: int | None, task: progress.Task) -> None:
+    if commit := read_commit(url):
+        _commit(commit, part)
+        return
     if urlsplit(url).scheme == "file":
         _copy(Path(unquote(urlsplit(url).path)), part, task)
         return
@@ -212,6 +227,17 @@ def _copy(source: Path, part: Path, task: progress.Task) -> None:
         raise _GiveUp("there is no such file") from None
     except (IsADirectoryError, PermissionError) as error:
         raise _GiveUp(str(error)) from None
+
+
+def _commit(commit: Commit, part: Path) -> None:
+    try:
+        archive_commit(commit, part)
+    except StorageError as error:
+        part.unlink(missing_ok=True)
+        reason = " ".join((error.tail or error.what).split()[-40:])
+        if any(sign in reason for sign in _NETWORK_OF_GIT):
+            raise _Retry(reason) from error
+        raise _GiveUp(reason) from error
 
 
 def _check_status(status: int) -> None:

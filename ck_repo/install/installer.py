@@ -16,11 +16,12 @@ from ck_repo import progress
 from ck_repo.detect.python_packages import python_packages
 from ck_repo.errors import InstallError
 from ck_repo.install.python_packages import install_python_packages
-from ck_repo.install.steps import Recipe, run_step
+from ck_repo.install.steps import Recipe, inside, run_step
 from ck_repo.resolve.plan import PACKAGE, PYTHON, SOURCE, Choice, in_order
 from ck_repo.store.atomic import publish_folder, remove_folder, storage_errors, write_json
 from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.entry import META, read_json_object
+from ck_repo.store.fields import Fields
 from ck_repo.store.folders import is_ours, tools_root
 from ck_repo.store.lock import locked
 from ck_repo.store.repositories import Repositories
@@ -109,7 +110,7 @@ class Installer:
             recipe = Recipe(component.entry.path, staging, self._python, self._trusted(component.entry.path), values)
             for step in fields.rows("install"):
                 run_step(step, recipe)
-            meta = self._meta(choice, staging, folder, recipe, done)
+            meta = self._meta(choice, staging, folder, recipe, done) | _python_path(fields, staging, folder)
             write_json(staging / _MANIFEST, meta)
             publish_folder(staging, folder)
         except BaseException:
@@ -177,6 +178,17 @@ class Installer:
         if not known.exists() or read_json_object(known) != meta:
             create_entry(local, "env", uid, meta, uid=uid, name=str(meta["name"]), replace=True)
         return meta | {"uid": uid}
+
+
+def _python_path(fields: Fields, staging: Path, folder: Path) -> dict[str, str]:
+    """Where the recipe left Python modules, for the search path of the program that uses it; empty if it leaves none."""
+    name = fields.text("python_path")
+    if not name:
+        return {}
+    inside(staging, name)
+    if not (staging / name).is_dir():
+        raise InstallError(f"{fields.text('name')}: the recipe promises modules in {name}, and there is no such folder")
+    return {"python_path": str(folder / name)}
 
 
 def _files(folder: Path) -> dict[str, str]:

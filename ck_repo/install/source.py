@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ck_repo.errors import ConfigError, DownloadError
+from ck_repo.install.git_source import read_commit
 from ck_repo.store.fields import Fields
 
 _ZENODO_FILE = re.compile(r"https?://(?:www\.)?zenodo\.org/records?/(\d+)/files/([^?]+)")
@@ -23,7 +24,8 @@ class Source:
     Attributes
     ----------
     urls
-        Where it is, the publisher first, then mirrors. http, https and file are known.
+        Where it is, the publisher first, then mirrors. http, https and file are known, and a commit (`read_commit`), of which
+        the files come as a tar.
     size
         Bytes, if known.
     sha256, md5
@@ -38,12 +40,19 @@ class Source:
     @property
     def name(self) -> str:
         """The file's name, from the first URL."""
+        if commit := read_commit(self.urls[0]):
+            return f"{commit.url.rpartition('/')[2].removesuffix('.git')}-{commit.digest[:12]}.tar"
         return unquote(urlsplit(self.urls[0]).path.rpartition("/")[2]) or "file"
 
     @property
+    def digest(self) -> str:
+        """The digest of the file that is known; empty if none is."""
+        return self.sha256 or self.md5
+
+    @property
     def pinned(self) -> bool:
-        """Whether a digest is known."""
-        return bool(self.sha256 or self.md5)
+        """Whether it is known what the file has to be: by its digest, or as a commit, whose digest names its content."""
+        return bool(self.digest) or read_commit(self.urls[0]) is not None
 
 
 def read_source(fields: Fields) -> Source:
@@ -56,8 +65,11 @@ def read_source(fields: Fields) -> Source:
             raise ConfigError(f"{name} {digests[name]!r} is not {length} hexadecimal digits", hint="mend the recipe")
     urls = (fields.needed("url"), *fields.texts("mirrors"))
     for url in urls:
-        if urlsplit(url).scheme not in ("http", "https", "file"):
-            raise ConfigError(f"{url!r} is neither http, https nor file", hint="mend the recipe")
+        if urlsplit(url).scheme not in ("http", "https", "file") and not read_commit(url):
+            raise ConfigError(
+                f"{url!r} is neither http, https nor file, nor a commit",
+                hint="mend the recipe; a commit is git+https://…@ and its 40 digits",
+            )
     return Source(urls, fields.whole("size"), digests["sha256"], digests["md5"])
 
 
@@ -68,6 +80,11 @@ def source_of(row: Mapping[str, Any], where: object) -> Source:
         raise ConfigError(f"{where}: a download has no URL", hint="the lock was edited")
     known = {key: row[key] for key in ("size", "sha256", "md5") if row.get(key) is not None}
     return read_source(Fields({"url": urls[0], "mirrors": list(urls[1:]), **known}, where))
+
+
+def is_local(url: str) -> bool:
+    """Whether a URL leads to a place on this machine."""
+    return urlsplit(url).scheme in ("file", "git+file")
 
 
 def with_local_mirrors(source: Source) -> Source:

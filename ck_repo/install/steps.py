@@ -79,9 +79,9 @@ def _download(step: Fields, recipe: Recipe) -> None:
 def _copy(step: Fields, recipe: Recipe) -> None:
     step.only("file", "from", "to")
     if "from" in step:
-        source = _inside(Path(_filled(recipe, f"{{{step.needed('from')}}}")), step.needed("file"))
+        source = inside(Path(_filled(recipe, f"{{{step.needed('from')}}}")), step.needed("file"))
     else:
-        source = _inside(recipe.entry, step.needed("file"))
+        source = inside(recipe.entry, step.needed("file"))
     if not source.is_file():
         raise InstallError(f"{source} is not there", hint="the repository is incomplete: pull it again")
     with storage_errors(f"writing {source.name}"):
@@ -91,11 +91,11 @@ def _copy(step: Fields, recipe: Recipe) -> None:
 def _script(step: Fields, recipe: Recipe) -> None:
     step.only("file", "module", "path", "arguments")
     if "module" in step:  # of a package of Python in the same repository
-        path = _inside(recipe.root, step.needed("path"))
+        path = inside(recipe.root, step.needed("path"))
         name, program, extra = step.needed("module"), ["-m", step.needed("module")], {"PYTHONPATH": str(path)}
         where = path
     else:
-        where = _inside(recipe.entry, step.needed("file"))
+        where = inside(recipe.entry, step.needed("file"))
         name, program, extra = where.name, [str(where)], {}
     if not recipe.trusted:
         raise InstallError(
@@ -143,12 +143,13 @@ def _filled(recipe: Recipe, word: str) -> str:
 
 def _target(recipe: Recipe, name: str) -> Path:
     """Where a file of that name goes in the folder to fill, with the folders above it."""
-    path = _inside(recipe.folder, name)
+    path = inside(recipe.folder, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def _inside(folder: Path, name: str) -> Path:
+def inside(folder: Path, name: str) -> Path:
+    """The path of `name` below a folder; a name that leads out of it is refused."""
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise ConfigError(f"{name!r} leads out of {folder}", hint="mend the recipe")

@@ -15,6 +15,8 @@ class ScenarioRules:
 
     Attributes
     ----------
+    target_qps
+        What mlperf.conf has: of MultiStream the intervals in a second, of the others a figure that a user replaces.
     result_key, result_factor, result_digits, unit
         Which value of the detail log is the result, what it is multiplied with to be in `unit`, and to how many decimals
         the round publishes it.
@@ -30,6 +32,8 @@ class ScenarioRules:
     result_factor: float
     result_digits: int
     unit: str
+    target_qps: float | None
+    max_async_queries: int
 
     def figure(self, raw: float | None) -> float | None:
         """The result in `unit`, as the round publishes it, of the value in the log."""
@@ -75,7 +79,7 @@ def _scenario(row: dict[str, Any], benchmark: str) -> ScenarioRules:
     return ScenarioRules(
         row["name"], row["percentile"], row["min_duration_ms"], row["min_query_count"],
         row["target_latency_ms"].get(benchmark), row["samples_per_query"], row["result_key"], row["factor"],
-        row.get("digits", 9), row["unit"],
+        row.get("digits", 9), row["unit"], row.get("target_qps", {}).get(benchmark), row.get("max_async_queries", 1),
     )  # fmt: skip
 
 
@@ -107,8 +111,11 @@ def mlperf_conf(rules: Rules) -> str:
         lines.append(f"*.{row.name}.min_query_count = {row.min_query_count}")
         if row.target_latency_ms is not None:
             lines.append(f"{rules.benchmark}.{row.name}.target_latency = {row.target_latency_ms:g}")
+        if row.target_qps is not None:
+            lines.append(f"{rules.benchmark}.{row.name}.target_qps = {row.target_qps:g}")
         if row.name == "MultiStream":
             lines.append(f"*.{row.name}.samples_per_query = {row.samples_per_query}")
+            lines.append(f"*.{row.name}.max_async_queries = {row.max_async_queries}")
     return "\n".join(lines) + "\n"
 
 
@@ -126,7 +133,7 @@ def user_conf(rules: Rules, scenario: str, loadgen: dict[str, Any]) -> str:
         "target_latency": row.target_latency_ms,
         "performance_sample_count_override": rules.performance_sample_count,
         "samples_per_query": row.samples_per_query,
-        "target_qps": None,
+        "target_qps": row.target_qps,
     }
     ours = {
         "min_duration": loadgen["min_duration_ms"],

@@ -49,6 +49,7 @@ def performance_text(results: Mapping[str, Any]) -> str:
         text = f"{row['queries_per_second']:.1f} queries/s, p99 {latency.get('p99', 0):.2f} ms"
     elif scenario == "multistream":
         text = f"{row['samples_per_query']} samples/query, p99 {latency.get('p99', 0):.2f} ms"
+        text += f" ({row['issuing']})" if row.get("issuing") else ""
     else:
         text = f"p90 {latency.get('p90', 0):.3f} ms"
     return text if row.get("valid") else f"{text} (INVALID)"

@@ -13,7 +13,7 @@ from ck_repo.install.fetch import pin_to
 from ck_repo.install.installer import Installer
 from ck_repo.install.locked_packages import install_locked_packages
 from ck_repo.install.source import source_of
-from ck_repo.lock.collect import entry_of, locked_components, locked_packages, make_lock
+from ck_repo.lock.collect import entry_of, locked_components, locked_interpreter, locked_packages, make_lock
 from ck_repo.lock.lockfile import Lock, LockedComponent
 from ck_repo.reproduce.difference import Difference, of_packages
 from ck_repo.resolve.component import Component, Dependency, read_component
@@ -124,7 +124,8 @@ def install_components(
     """
     found: list[Difference] = []
     choices: dict[str, Choice] = {}
-    resolver = Resolver(survey(repositories, {name: row.version for name, row in locked_packages(python).items()}))
+    have = {name: row.version for name, row in locked_packages(python).items()}
+    resolver = Resolver(survey(repositories, have, locked_interpreter(python).get("version", "")))
     needed = {key for row in lock.components for key in row.inputs.values()}
     for row in lock.components:
         if row.source == "registered":

@@ -100,11 +100,14 @@ class Component:
     python_excludes
         Packages of the Python index that cannot be in the same venv, since they have the same files.
     priority
-        Among those that match, the highest is taken.
+        Among those that match, what is installed is taken first, then the highest. Below zero it is taken last, installed or
+        not: when nothing else has the tags that are asked for.
     conversion
         Between which formats it converts its dependency `source`; None if it is no conversion.
     uses
         Files and folders outside the entry that its recipe runs, from the root of its repository: they count to its digest.
+    per_python
+        Whether what it installs is for one minor version of Python, as a compiled module is.
     """
 
     entry: Entry
@@ -120,6 +123,7 @@ class Component:
     conversion: Conversion | None = None
     uses: tuple[str, ...] = ()
     python_excludes: tuple[str, ...] = ()
+    per_python: bool = False
 
     @cached_property
     def digest(self) -> str:
@@ -163,6 +167,7 @@ def read_component(entry: Entry) -> Component:
         meta=meta,
         conversion=_conversion(fields),
         uses=_uses(fields, entry),
+        per_python=fields.flag("per_python"),
     )
 
 

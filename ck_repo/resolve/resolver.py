@@ -35,12 +35,15 @@ class Surroundings:
         Meta of each env entry that a package made, by its key.
     python_packages
         Name (normalised) to version, of what the venv has.
+    python
+        The version of the venv's Python; empty if there is no venv.
     """
 
     packages: Sequence[Component]
     registered: Sequence[Mapping[str, Any]] = ()
     installed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     python_packages: Mapping[str, str] = field(default_factory=dict)
+    python: str = ""
 
 
 class Resolver:
@@ -185,8 +188,10 @@ class Resolver:
                 found.append(variant)
         return sorted(found, key=self._rank), refused
 
-    def _rank(self, variant: Variant) -> tuple[bool, int, int, str]:
-        return (not self._is_there(variant), -variant.component.priority, len(variant.tags), variant.component.entry.alias)
+    def _rank(self, variant: Variant) -> tuple[bool, bool, int, int, str]:
+        component = variant.component
+        last = component.priority < 0  # even if it is installed: it is there for those who ask for it by its own tag
+        return (last, not self._is_there(variant), -component.priority, len(variant.tags), component.entry.alias)
 
     def _is_there(self, variant: Variant) -> bool:
         if variant.component.python_package:
@@ -202,7 +207,13 @@ class Resolver:
         return _normal(name) in self._have.python_packages or _normal(name) in self._python_ranges
 
     def _why_first(self, first: Variant, other: Variant) -> str:
-        reasons = ("it is installed already", "its priority is higher", "it is the plainer match", "its name sorts first")
+        reasons = (
+            "its priority is higher",
+            "it is installed already",
+            "its priority is higher",
+            "it is the plainer match",
+            "its name sorts first",
+        )
         pairs = zip(self._rank(first), self._rank(other), reasons, strict=True)
         return next((reason for mine, its, reason in pairs if mine != its), reasons[-1])
 
@@ -258,7 +269,7 @@ class Resolver:
         deps = {**(given or {}), **self.dependencies(rows, component.entry.alias, (*trail, component.entry.alias))}
         tools = {row.key for row in rows if row.tool}
         inputs = {name: below.key for name, below in deps.items() if name not in tools}
-        key = install_key(component, variant.chosen, inputs)
+        key = install_key(component, variant.chosen, inputs, self._have.python)
         env = self._have.installed.get(key)
         reason = "its tags match, and it is not installed yet"
         tags = variant.tags
@@ -305,9 +316,17 @@ class Resolver:
         return other
 
 
-def install_key(component: Component, variations: Sequence[str], inputs: Mapping[str, str]) -> str:
-    """The digest that names what a package installs: same key, same thing."""
+def install_key(component: Component, variations: Sequence[str], inputs: Mapping[str, str], python: str = "") -> str:
+    """The digest that names what a package installs: same key, same thing.
+
+    Parameters
+    ----------
+    python
+        The version of the venv's Python, whose minor version counts where the component is for one.
+    """
     machine = f"{sys.platform}-{platform.machine()}"
+    if component.per_python:
+        machine += f"-python{'.'.join(python.split('.')[:2])}"
     return of_value({"entry": component.digest, "variations": sorted(variations), "inputs": inputs, "platform": machine})
 
 

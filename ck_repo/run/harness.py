@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from ck_repo.errors import RunError
 from ck_repo.store.entry import read_json_object
 
 
-def run_harness(python: Path, program: Path, name: str, spec: Path) -> dict[str, Any]:
+def run_harness(python: Path, program: Path, name: str, spec: Path, modules: Sequence[str] = ()) -> dict[str, Any]:
     """Run the harness on a spec and return its results.json.
 
     Parameters
@@ -22,6 +24,8 @@ def run_harness(python: Path, program: Path, name: str, spec: Path) -> dict[str,
         Folder of the program entry, which holds the harness as a package called `name`.
     spec
         The spec file, in the run folder; stdout.log and stderr.log are written beside it.
+    modules
+        Folders of Python modules that come before those of the venv.
 
     Raises
     ------
@@ -34,7 +38,12 @@ def run_harness(python: Path, program: Path, name: str, spec: Path) -> dict[str,
         folder,
         folder / "stdout.log",
         folder / "stderr.log",
-        {"PYTHONPATH": str(program), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},
+        {
+            "PYTHONPATH": os.pathsep.join([str(program), *modules]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONUTF8": "1",
+        },
         watches_stdin=True,
     )
     results = folder / "results.json"

@@ -99,9 +99,10 @@ def execute(
         )
         _write_inputs(folder, plan, spec, lock)
         notes = check_official(plan.options, rules_of(plan), spec, installed, folder) if plan.options.official else []
+        modules = [str(row["python_path"]) for row in installed.values() if row.get("python_path")]
         started = time.time()
         with metered(plan.options.meter, folder / "performance"):
-            results = run_harness(venv.python, program.path, _harness_of(program), folder / "spec.json")
+            results = run_harness(venv.python, program.path, _harness_of(program), folder / "spec.json", modules)
         ended = time.time()
         meta = {
             "tags": _experiment_tags(plan, spec, tags),

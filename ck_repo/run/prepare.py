@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo.detect.python_packages import entry_points
-from ck_repo.detect.survey import survey
 from ck_repo.errors import ConfigError, NotFoundError, UsageError, did_you_mean
 from ck_repo.mlperf.backends import RUNS, USUAL
 from ck_repo.mlperf.logs import read_text
@@ -22,7 +21,7 @@ from ck_repo.run.options import RunOptions
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.venv.create import VenvPlan, plan_venv
-from ck_repo.venv.environment import Venv, chosen_name, find_venv
+from ck_repo.venv.environment import Venv, chosen_name, find_venv, surroundings
 
 WEIGHTS, DATASET = "weights", "dataset"
 _ALSO_CALLED = {"pytorch": "torch", "tf": "tensorflow", "onnx": "onnxruntime", "ort": "onnxruntime", "litert": "tflite"}
@@ -61,7 +60,7 @@ def prepare(repositories: Repositories, program_entry: Entry, options: RunOption
     if venv:
         venv.check()
     venv_plan = None if venv else plan_venv(repositories, name)
-    resolver = Resolver(survey(repositories, venv.packages if venv else {}))
+    resolver = Resolver(surroundings(repositories, venv, venv_plan.python.version if venv_plan else ""))
     added: dict[str, list[str]] = {key: tags.split(",") for key, tags in options.added_tags.items()}
     if options.model:
         added[WEIGHTS] = [*added.get(WEIGHTS, []), *options.model.split(",")]

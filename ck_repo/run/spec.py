@@ -109,9 +109,10 @@ def loadgen_settings(options: RunOptions, rules: Rules) -> dict[str, Any]:
         "min_duration_ms": round(seconds * 1e3),
         "min_query_count": row.min_query_count if options.official and _by_loadgen(options) else 0,
         "required_query_count": row.min_query_count if options.official else 0,
-        "target_qps": options.target_qps,
+        "target_qps": row.target_qps if options.scenario == "multistream" else options.target_qps,
         "target_latency_ms": latency if options.scenario != "offline" else None,
         "samples_per_query": options.samples_per_query or row.samples_per_query,
+        "max_async_queries": row.max_async_queries,
         "version": rules.loadgen,
         "audit": audit,
     }

@@ -6,12 +6,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ck_repo import progress
 from ck_repo.detect.interpreter import Interpreter, find_interpreter
-from ck_repo.detect.survey import survey
 from ck_repo.errors import ConflictError, InstallError
 from ck_repo.install.installer import Installer
 from ck_repo.lock.collect import locked_components, locked_template, make_lock
@@ -28,7 +27,7 @@ from ck_repo.store.repository import check_name
 from ck_repo.store.search import load
 from ck_repo.store.uid import new_uid
 from ck_repo.store.writing import module_folder
-from ck_repo.venv.environment import DEFAULT_TEMPLATE, Venv, find_venv, interpreter_of, read_venv
+from ck_repo.venv.environment import DEFAULT_TEMPLATE, Venv, find_venv, interpreter_of, read_venv, surroundings
 from ck_repo.venv.locking import extend_lock
 from ck_repo.venv.template import Template, read_template
 
@@ -53,15 +52,15 @@ def plan_venv(repositories: Repositories, name: str, template_name: str = "", py
     existing = find_venv(repositories, name)
     base = str(existing.entry.meta().get("python_path", "")) if existing else ""
     here = base if base and Path(base).exists() else ""
-    surroundings = survey(repositories, existing.packages if existing else {})
-    registered = [Path(str(row["file"])) for row in surroundings.registered if "compiler" in row.get("tags", [])]
+    here_now = surroundings(repositories, existing)
+    registered = [Path(str(row["file"])) for row in here_now.registered if "compiler" in row.get("tags", [])]
     interpreter = find_interpreter(python or here or _ours_if_in(template.python), registered)
     if not satisfies(interpreter.version, template.python):
         raise ConflictError(
             f"the template {template.name} is for Python {template.python}, and {interpreter.path} is {interpreter.version}",
             hint="choose another with --python=3.11",
         )
-    resolver = Resolver(surroundings)
+    resolver = Resolver(replace(here_now, python=interpreter.version))
     return VenvPlan(name, template, interpreter, resolver.dependencies(template.components, f"template {template.name}"))
 
 

@@ -8,7 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 from ck_repo.detect.python_packages import python_packages
+from ck_repo.detect.survey import survey
 from ck_repo.errors import InstallError, NotFoundError
+from ck_repo.resolve.resolver import Surroundings
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
 from ck_repo.store.repositories import LOCAL, Repositories
@@ -84,3 +86,8 @@ def find_venv(repositories: Repositories, name: str) -> Venv | None:
         return read_venv(load(repositories, "venv", name, LOCAL))  # one that was pulled could hold any program
     except NotFoundError:
         return None
+
+
+def surroundings(repositories: Repositories, venv: Venv | None, python: str = "") -> Surroundings:
+    """What there is for a venv to use; where there is none yet, `python` is the version that it will have."""
+    return survey(repositories, venv.packages, venv.version) if venv else survey(repositories, {}, python)

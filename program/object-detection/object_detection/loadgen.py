@@ -7,15 +7,16 @@ directory would be picked up. So settings are fields, and each run has its own f
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
 import mlperf_loadgen as lg
 
+from object_detection import loadgen_module
 from object_detection.errors import HarnessError
-from object_detection.progress import watched
+from object_detection.progress import say, watched
 from object_detection.spec import LoadGenSettings
 from object_detection.sut.library import SampleLibrary
 
@@ -29,6 +30,7 @@ _MODES = {"accuracy": lg.TestMode.AccuracyOnly, "performance": lg.TestMode.Perfo
 _SPEED_SLACK = 1.5  # how much faster than the measurement a run of SingleStream or MultiStream may be
 _COUNT_SLACK = 1.1  # how much slower than the measurement a run may be and still reach the rules' least count
 _SERVER_SHARE = 0.25  # of the measured rate, where the user names no target: queries at random need room
+_LONG = 900  # s; a run that takes longer than the rules' 600 s, as it has to issue as many queries as they ask for
 _OFFLINE_SLACK = 1.15  # on top of LoadGen's own 1.1: a run that is faster than the measurement still lasts long enough
 
 
@@ -41,11 +43,6 @@ class SUT(Protocol):
 
     @property
     def done(self) -> int: ...
-
-
-def loadgen_version() -> str:
-    """Version of the LoadGen that is installed."""
-    return version("mlcommons-loadgen")
 
 
 def settings_for(scenario: str, mode: str, wanted: LoadGenSettings, rate: float) -> lg.TestSettings:
@@ -64,18 +61,25 @@ def settings_for(scenario: str, mode: str, wanted: LoadGenSettings, rate: float)
     settings.schedule_rng_seed = wanted.schedule_rng_seed
     settings.performance_sample_count_override = wanted.performance_sample_count
     settings.min_duration_ms = wanted.min_duration_ms
-    if mode == "performance" and scenario in ("singlestream", "multistream"):  # the rules' least count, held by the duration
+    settings.min_query_count = wanted.min_query_count
+    if loadgen_module.OF_V1_0:  # its order of samples is the round's with the round's counts
+        settings.min_query_count = max(wanted.min_query_count, wanted.required_query_count)
+    elif mode == "performance" and scenario in ("singlestream", "multistream"):  # the least count, held by the duration
         needed_s = wanted.required_query_count * wanted.samples_per_query / rate * _COUNT_SLACK
         settings.min_duration_ms = max(wanted.min_duration_ms, int(needed_s * 1e3))
-    settings.min_query_count = wanted.min_query_count
     latency_ns = int((wanted.target_latency_ms or 0) * 1e6)
     if scenario == "singlestream":
         settings.single_stream_expected_latency_ns = expected_latency_ns(latency_ns, rate)
         settings.single_stream_target_latency_percentile = wanted.percentile
     elif scenario == "multistream":
         settings.multi_stream_samples_per_query = wanted.samples_per_query
-        settings.multi_stream_expected_latency_ns = expected_latency_ns(latency_ns, rate / wanted.samples_per_query)
         settings.multi_stream_target_latency_percentile = wanted.percentile
+        if loadgen_module.OF_V1_0:
+            settings.multi_stream_target_qps = wanted.target_qps
+            settings.multi_stream_target_latency_ns = latency_ns
+            settings.multi_stream_max_async_queries = wanted.max_async_queries
+        else:
+            settings.multi_stream_expected_latency_ns = expected_latency_ns(latency_ns, rate / wanted.samples_per_query)
     elif scenario == "server":
         settings.server_target_qps = wanted.target_qps or rate * _SERVER_SHARE
         settings.server_target_latency_ns = latency_ns
@@ -88,9 +92,9 @@ def settings_for(scenario: str, mode: str, wanted: LoadGenSettings, rate: float)
 
 
 def _audit(settings: lg.TestSettings, scenario: str, wanted: LoadGenSettings, rate: float) -> None:
-    """Set what a compliance test asks for. This LoadGen has no field for how many answers are logged, only for the share."""
+    """Set what a compliance test asks for. Today's LoadGen has no field for how many answers are logged, only for the share."""
     for name, value in wanted.audit.items():
-        if name != "accuracy_log_sampling_target":
+        if hasattr(settings, name):
             setattr(settings, name, value)
             continue
         seconds = settings.min_duration_ms / 1e3
@@ -135,11 +139,13 @@ def run(
     logs = lg.LogSettings()
     logs.log_output = output
     logs.enable_trace = False
-    system = lg.ConstructSUT(sut.issue, sut.flush)
+    system = loadgen_module.construct_sut(sut.issue, sut.flush)
     if settings.performance_issue_unique:  # LoadGen would read past the end of a set of fewer images
         settings.performance_sample_count_override = min(count, settings.performance_sample_count_override)
     samples = lg.ConstructQSL(count, min(count, wanted.performance_sample_count), library.load, library.unload)
     title, total, unit, done = _progress(scenario, mode, settings, wanted, sut, count)
+    if unit == "s" and total > _LONG:
+        say(f"{title}: it ends not before {time.strftime('%H:%M', time.localtime(time.time() + total))}")
     before = Path.cwd()
     os.chdir(folder)
     try:
@@ -158,12 +164,13 @@ def _progress(
     scenario: str, mode: str, settings: lg.TestSettings, wanted: LoadGenSettings, sut: SUT, count: int
 ) -> tuple[str, float, str, Callable[[], float]]:
     """Title, total, unit and present state of a run's progress: samples where their number is known, else seconds."""
-    import time
-
     begun, first = time.monotonic(), sut.done
     if mode == "accuracy":
         return f"accuracy, {scenario}", count, "images", lambda: sut.done - first
     if scenario == "offline":
         total = max(1.1 * settings.offline_expected_qps * wanted.min_duration_ms / 1e3, wanted.min_query_count)
         return "performance, offline", total, "samples", lambda: sut.done - first
-    return f"performance, {scenario}", wanted.min_duration_ms / 1e3, "s", lambda: time.monotonic() - begun
+    seconds = settings.min_duration_ms / 1e3
+    if scenario == "multistream" and loadgen_module.OF_V1_0:
+        seconds = max(seconds, settings.min_query_count / settings.multi_stream_target_qps)
+    return f"performance, {scenario}", seconds, "s", lambda: time.monotonic() - begun

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from object_detection import accuracy, loadgen, summary, tuning
+from object_detection import accuracy, loadgen, loadgen_module, summary, tuning
 from object_detection.annotations import ImageList, read_images
 from object_detection.backends import framework
 from object_detection.errors import HarnessError
@@ -55,7 +55,7 @@ def run(path: Path) -> None:
         "threads": team[0].threads or layout.threads,
         "sessions": layout.sessions,
         "scenario": spec.scenario,
-        "loadgen_version": loadgen.loadgen_version(),
+        "loadgen_version": loadgen_module.version(),
         "official": spec.official,
         "tuning": measured,
         **({"reference_faults": True} if spec.reference_faults else {}),
@@ -68,8 +68,8 @@ def run(path: Path) -> None:
 
 def check_loadgen(spec: Spec) -> str:
     """What is to be said of the LoadGen that is installed: another one than the round's loads other samples."""
-    have, wanted = loadgen.loadgen_version(), spec.loadgen.version
-    if have == wanted:
+    have, wanted = loadgen_module.version(), spec.loadgen.version
+    if have == wanted or loadgen_module.OF_V1_0:
         return ""
     text = f"LoadGen {have} is installed; {wanted} is the one that loads the sample set of the round"
     if spec.official:
@@ -108,18 +108,21 @@ def run_mode(
     """One test of LoadGen in a folder of its own, and what came out."""
     folder = spec.folder / mode
     folder.mkdir(exist_ok=True)
-    seconds = _run_test(spec, mode, team, layout, library, len(images), rate)
+    seconds, queries = _run_test(spec, mode, team, layout, library, len(images), rate)
     if mode == "accuracy":
         tell("scoring", 0, None)
         return accuracy.score(spec, images, folder / "mlperf_log_accuracy.json", folder / "accuracy.txt")
     found = summary.performance(folder, spec.scenario)
     if _too_short(spec, found):  # the machine has become faster since the layouts were measured
         tell("performance, once more: it was faster than measured, and over too soon", 0, None)
-        seconds = _run_test(spec, mode, team, layout, library, len(images), found["samples_per_second"])
+        seconds, queries = _run_test(spec, mode, team, layout, library, len(images), found["samples_per_second"])
         found = {**summary.performance(folder, spec.scenario), "repeated": True}
     bound, tail = spec.loadgen.target_latency_ms, f"p{100 * spec.loadgen.percentile:g}"
     if spec.scenario == "multistream" and bound is not None:  # LoadGen's VALID does not look at it, the rules of v1.0 do
         found["within_target_latency"] = found["latency_ms"].get(tail, float("inf")) <= bound
+        fixed = f"one query in each interval of {1e3 / (spec.loadgen.target_qps or 1):g} ms"
+        found["issuing"] = fixed if loadgen_module.OF_V1_0 else f"back to back; v1.0 has {fixed}"
+    found["queries"] = found["queries"] or queries  # LoadGen of v1.0 tells only how many it made ready
     required = spec.loadgen.required_query_count
     if spec.scenario != "offline" and found["queries"] < required:
         found["valid"] = False
@@ -129,8 +132,8 @@ def run_mode(
 
 def _run_test(
     spec: Spec, mode: str, team: Sequence[Worker], layout: Layout, library: SampleLibrary, count: int, rate: float
-) -> float:
-    """Let LoadGen drive the sessions; the logs go into the mode's folder. Returns its duration, s."""
+) -> tuple[float, int]:
+    """Let LoadGen drive the sessions; the logs go into the mode's folder. Returns its duration, s, and how often it asked."""
     folder = spec.folder / mode
     sut: InlineSUT | PoolSUT
     if spec.scenario == "singlestream":
@@ -145,7 +148,7 @@ def _run_test(
     finally:
         sut.close()
     ordered.write(folder / "samples.json")
-    return time.monotonic() - begun
+    return time.monotonic() - begun, ordered.queries
 
 
 def _too_short(spec: Spec, found: dict[str, Any]) -> bool:

@@ -88,6 +88,10 @@ class LoadGenSettings:
     ----------
     min_query_count
         LoadGen's own least count; it changes the order of the samples.
+    target_qps
+        Of MultiStream the intervals in a second, which a LoadGen of v1.0 keeps.
+    max_async_queries
+        How many queries of MultiStream may be under way at once.
     required_query_count
         The rules' least count, which a run is held against when it is over.
     audit
@@ -108,6 +112,7 @@ class LoadGenSettings:
     samples_per_query: int
     version: str
     audit: Mapping[str, Any] = field(default_factory=dict)
+    max_async_queries: int = 1
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ lg = pytest.importorskip("mlperf_loadgen")
 pytest.importorskip("numpy")
 pytest.importorskip("cv2")
 
-from object_detection import loadgen  # noqa: E402
+from object_detection import loadgen, loadgen_module  # noqa: E402
 from object_detection.spec import LoadGenSettings  # noqa: E402
 
 from ck_repo.mlperf.logs import read_detail  # noqa: E402
@@ -148,7 +148,7 @@ def test_another_loadgen_is_told_and_refused_for_an_official_run(monkeypatch: py
     from object_detection import pipeline
     from object_detection.errors import HarnessError
 
-    monkeypatch.setattr(loadgen, "loadgen_version", lambda: "5.0.25")
+    monkeypatch.setattr(loadgen_module, "version", lambda: "5.0.25")
     wanted = SimpleNamespace(loadgen=SimpleNamespace(version="4.1.30"), official=False)
     assert "LoadGen 5.0.25 is installed; 4.1.30 is the one" in pipeline.check_loadgen(wanted)
     wanted.official = True

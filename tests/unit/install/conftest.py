@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from servers import server as server
+from upstreams import upstream as upstream
 
 from ck_repo.detect.survey import survey
 from ck_repo.install.installer import Installer

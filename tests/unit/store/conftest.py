@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from upstreams import upstream as upstream
 
 from ck_repo.store import index, writing
 from ck_repo.store.entry import Entry
@@ -71,45 +71,6 @@ def indexed(datasets: Path, tagged: Callable[[str], list[str]]) -> Callable[[], 
         while time.time_ns() <= newest + index._TICK_NS:
             pass
         tagged("none")
-
-    return run
-
-
-class Upstream:
-    """A git repository elsewhere, of which clones are made."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.url = path, str(path)
-
-    def git(self, *words: str) -> str:
-        """Run git in it, as somebody."""
-        command = ["git", "-c", "user.name=Somebody", "-c", "user.email=some@body.example", *words]
-        return subprocess.run(command, cwd=self.path, check=True, capture_output=True, text=True).stdout.strip()
-
-    def commit(self, name: str, content: str = "") -> str:
-        """Commit a file; return the commit."""
-        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
-        (self.path / name).write_text(content)
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "-m", name)
-        return self.git("rev-parse", "--short=12", "HEAD")
-
-
-@pytest.fixture
-def upstream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Upstream]:
-    """Make a git repository with a .ckr.json; git knows nothing of the user's own settings."""
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-
-    def run(name: str, *needs: tuple[str, str], description: bool = True) -> Upstream:
-        row = Upstream(tmp_path / "elsewhere" / name)
-        row.path.mkdir(parents=True)
-        row.git("init", "--quiet", "-b", "main")
-        uid = name.encode().hex()[:16].ljust(16, "0")
-        deps = [{"repo_uoa": alias, "repo_url": url} for alias, url in needs]
-        content = {"data_alias": name, "data_uid": uid, "data_uoa": name, "dict": {"repo_deps": deps}}
-        row.commit(".ckr.json" if description else "README", json.dumps(content))
-        return row
 
     return run
 

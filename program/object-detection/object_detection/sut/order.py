@@ -22,15 +22,19 @@ class OrderedSUT:
         Indices of the samples that were loaded when the first query came, in the order of loading.
     issued
         Indices of the first 1024 samples issued.
+    queries
+        How many came.
     """
 
     def __init__(self, sut: SUT, library: SampleLibrary) -> None:
         self._sut, self._library = sut, library
         self.loaded: list[int] = []
         self.issued: list[int] = []
+        self.queries = 0
 
     def issue(self, samples: list[lg.QuerySample]) -> None:
         """Called by LoadGen."""
+        self.queries += 1
         if len(self.issued) < _KEPT:
             self.loaded = self.loaded or self._library.loaded
             self.issued += [sample.index for sample in samples[: _KEPT - len(self.issued)]]
