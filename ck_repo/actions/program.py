@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ck_repo.actions.declare import Actions, Answer, Option, action
 from ck_repo.actions.entry import one, row_of
 from ck_repo.actions.package import DRY_RUN, TRUST, VENV
 from ck_repo.actions.request import Request
-from ck_repo.errors import NotTheSameError, UsageError
+from ck_repo.errors import NotTheSameError
 from ck_repo.run.options import COMPLIANCE, DEVICES, MODES, SCENARIOS, RunOptions, from_cmd_key, from_environment
 from ck_repo.store.entry import tag_list
 from ck_repo.store.repository import check_name
+
+if TYPE_CHECKING:
+    from ck_repo.store.entry import Entry
 
 ACTIONS: Actions = {}
 _OPTIONS = [
@@ -86,50 +89,43 @@ def run_options(request: Request) -> RunOptions:
 def run(request: Request) -> Answer:
     """Run a benchmark."""
     from ck_repo.report.experiment_table import experiment_lines
-    from ck_repo.run.pipeline import check_device, execute
-    from ck_repo.run.prepare import prepare
+    from ck_repo.run.pipeline import run_repeatedly
     from ck_repo.store.repositories import Repositories
 
     if request.flag("dry_run") or request.flag("explain"):
         return explain_run(request)
-    repositories = Repositories()
     options, program = run_options(request), one(request)
-    check_device(options)
     name = "" if request.text("record") in ("yes", "no") else request.text("record")  # CK's --record has no name
-    repetitions = request.whole("repetitions") or 1
     files = tag_list(request.text("print_files"))
     for file in files:
         check_name(file)
-    if name and repetitions > 1:
-        raise UsageError("--record=NAME names one experiment", hint="leave out the name when there are repetitions")
-    runs, lines = [], []
-    for _ in range(repetitions):
-        plan = prepare(repositories, program, options)
-        record = execute(
-            repositories,
-            plan,
-            name=name,
-            repository=request.text("record_repo"),
-            tags=tag_list(request.text("tags")),
-            trust=request.flag("trust"),
-        )
-        runs.append(
-            {
-                "path": str(record.experiment.path),
-                "experiment": {
-                    "uid": record.experiment.uid,
-                    "alias": record.experiment.alias,
-                    "path": str(record.experiment.path),
-                },
-                "results": record.results,
-            }
-        )
-        lines += ["", *experiment_lines(record.experiment.alias, record.experiment.meta())]
-        for file in files:
-            for path in sorted(path for path in record.experiment.path.rglob(file) if path.is_file()):
-                lines += ["", f"{path}:", path.read_text(encoding="utf-8", errors="replace").rstrip()]
-    data = dict(runs[-1]) | ({"runs": runs} if repetitions > 1 else {})
-    return Answer(data, [*lines[1:], "", f"recorded: {runs[-1]['path']} (`ck show experiment:{record.experiment.alias}`)"])
+    records = run_repeatedly(
+        Repositories(),
+        program,
+        options,
+        request.whole("repetitions") or 1,
+        name=name,
+        repository=request.text("record_repo"),
+        tags=tag_list(request.text("tags")),
+        trust=request.flag("trust"),
+    )
+    lines: list[str] = []
+    for record in records:
+        entry = record.experiment
+        lines += ["", *experiment_lines(entry.alias, entry.meta())]
+        for path in (path for file in files for path in sorted(entry.path.rglob(file)) if path.is_file()):
+            lines += ["", f"{path}:", path.read_text(encoding="utf-8", errors="replace").rstrip()]
+    runs = [
+        {"path": str(record.experiment.path), "experiment": experiment_of(record.experiment), "results": record.results}
+        for record in records
+    ]
+    data = dict(runs[-1]) | ({"runs": runs} if len(runs) > 1 else {})
+    return Answer(data, [*lines[1:], "", f"recorded: {entry.path} (`ck show experiment:{entry.alias}`)"])
+
+
+def experiment_of(entry: Entry) -> dict[str, str]:
+    """An experiment as results name it."""
+    return {"uid": entry.uid, "alias": entry.alias, "path": str(entry.path)}
 
 
 @action(
@@ -177,42 +173,35 @@ def explain_run(request: Request) -> Answer:
 )
 def audit_run(request: Request) -> Answer:
     """Run TEST01, TEST04-A, TEST04-B and TEST05 against a reference run."""
-    from dataclasses import replace
-
-    from ck_repo.lock.lockfile import lock_of_experiment
-    from ck_repo.reproduce.replay import options_of
-    from ck_repo.run.pipeline import RunRecord, check_device, execute
-    from ck_repo.run.prepare import prepare
+    from ck_repo.run.pipeline import check_device
     from ck_repo.store.repositories import Repositories
     from ck_repo.store.search import load
-    from ck_repo.submit.audit import audit, tests_for
+    from ck_repo.submit.audit import audit_program, tests_for
 
     repositories, program, options = Repositories(), one(request), run_options(request)
     if request.flag("dry_run") or request.flag("explain"):
         names = tests_for(options.scenario)
         return Answer({"tests": names}, [f"a reference run, then {', '.join(names)}: {options.scenario}"])
     check_device(options)
-
-    def run(wanted: RunOptions, more: dict[str, Any]) -> RunRecord:
-        return execute(
-            repositories,
-            prepare(repositories, program, wanted),
-            repository=request.text("record_repo"),
-            tags=[*tag_list(request.text("tags")), "audit"],
-            trust=request.flag("trust"),
-            more=more,
-        )
-
-    given = load(repositories, "experiment", request.text("reference")) if request.text("reference") else None
-    if given:  # the tests are of the system that the reference was, whatever else was typed
-        options = replace(options_of(lock_of_experiment(given.path, given.meta()), given), venv=options.venv)
-    base, tests = audit(options, run, given)
+    base, tests = audit_program(
+        repositories,
+        program,
+        options,
+        load(repositories, "experiment", request.text("reference")) if request.text("reference") else None,
+        repository=request.text("record_repo"),
+        tags=tag_list(request.text("tags")),
+        trust=request.flag("trust"),
+    )
     failed = [row.name for row in tests if not row.passed]
     lines = []
     for row in tests:
         lines += [f"{row.name}: {'PASS' if row.passed else 'FAIL'}  {row.experiment.path}"]
         lines += [f"  {line}" for text in row.texts.values() for line in text.splitlines()]
-    rows = [{"test": row.name, "passed": row.passed, "experiment": row_of(row.experiment), **row.texts} for row in tests]
+        lines += [f"  {row.remark}"] if row.remark else []
+    rows = [
+        {"test": row.name, "passed": row.passed, "experiment": row_of(row.experiment), "remark": row.remark, **row.texts}
+        for row in tests
+    ]
     data = {"reference": row_of(base), "tests": rows, "passed": not failed}
     if failed:
         return Answer({"error": f"failed: {', '.join(failed)}", **data}, lines, status=NotTheSameError.code)

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry import row_of
 from ck_repo.actions.package import TRUST, VENV
+from ck_repo.actions.program import experiment_of
 from ck_repo.actions.request import Request
 from ck_repo.errors import NotTheSameError, UsageError
 from ck_repo.report.experiment_table import experiment_lines
 from ck_repo.store.repository import check_name
 
 if TYPE_CHECKING:
-    from ck_repo.mlperf.check.finding import Checked
     from ck_repo.mlperf.submission import Result
     from ck_repo.reproduce.nearest_run import Matched
-    from ck_repo.run.options import RunOptions
-    from ck_repo.run.pipeline import RunRecord
 
 ACTIONS: Actions = {}
 TREE = Option("path", "the root of the tree, which holds closed/ or open/", value="TREE")
@@ -66,6 +64,9 @@ def reproduce(request: Request) -> Answer:
 
     from ck_repo.mlperf.importing import chosen_results
     from ck_repo.reproduce.nearest_run import match
+    from ck_repo.run.pipeline import run_repeatedly
+    from ck_repo.store.repositories import Repositories
+    from ck_repo.store.search import load
 
     path = Path(request.needed("path", "name the tree: --path=FOLDER"))
     results = chosen_results(path, *(request.text(name) for name in ("system", "model", "scenario")))
@@ -83,9 +84,12 @@ def reproduce(request: Request) -> Answer:
         raise UsageError(
             f"{len(matched)} results fit, and --run runs one", hint=f"say which: --system=, --model=, --scenario=\n{listed}"
         )
-    ran = _run(replace(matched[0][1].options, venv=request.text("venv")), request.flag("trust"))
+    repositories = Repositories()
+    program = load(repositories, "program", "object-detection")
+    options = replace(matched[0][1].options, venv=request.text("venv"))
+    (ran,) = run_repeatedly(repositories, program, options, tags=["reproduce"], trust=request.flag("trust"))
     entry = ran.experiment
-    ours = {"experiment": {"uid": entry.uid, "alias": entry.alias, "path": str(entry.path)}, "results": ran.results}
+    ours = {"experiment": experiment_of(entry), "results": ran.results}
     return Answer({**data, **ours}, [*lines, *experiment_lines(entry.alias, entry.meta())])
 
 
@@ -106,17 +110,6 @@ def _matched(result: Result, found: Matched) -> tuple[dict[str, Any], list[str]]
     return data, [figure, "", command, "", "what cannot be the same:", *table]
 
 
-def _run(options: RunOptions, trust: bool) -> RunRecord:
-    from ck_repo.run.pipeline import execute
-    from ck_repo.run.prepare import prepare
-    from ck_repo.store.repositories import Repositories
-    from ck_repo.store.search import load
-
-    repositories = Repositories()
-    plan = prepare(repositories, load(repositories, "program", "object-detection"), options)
-    return execute(repositories, plan, tags=["reproduce"], trust=trust)
-
-
 @action(
     ACTIONS,
     "check",
@@ -126,7 +119,8 @@ def _run(options: RunOptions, trust: bool) -> RunRecord:
 )
 def check(request: Request) -> Answer:
     """Check a tree, ours or another's."""
-    from ck_repo.mlperf.check.tree import check_tree, summary_csv
+    from ck_repo.mlperf.check.summary import summary_csv
+    from ck_repo.mlperf.check.tree import check_tree
     from ck_repo.store.atomic import write_text
 
     report = check_tree(Path(request.needed("path", "name the tree: --path=FOLDER")))
@@ -181,21 +175,11 @@ def truncate(request: Request) -> Answer:
 )
 def summarize(request: Request) -> Answer:
     """Summarize a tree."""
+    from ck_repo.mlperf.check.summary import ordered
     from ck_repo.mlperf.check.tree import check_tree
 
     report = check_tree(Path(request.needed("path", "name the tree: --path=FOLDER")))
-    orders = {"model": ("benchmark", "scenario"), "scenario": ("scenario", "benchmark"), "system": ("system", "benchmark")}
-    order = orders[request.text("by") or "model"]
-
-    def key(row: Checked) -> tuple[str, ...]:
-        values = {
-            "benchmark": row.benchmark,
-            "scenario": row.place.scenario,
-            "system": f"{row.place.submitter} {row.place.system}",
-        }
-        return (*(values[name] for name in order), row.place.submitter, row.place.system, row.place.scenario)
-
-    rows = sorted(report.results, key=key)
+    rows = ordered(report.results, request.text("by") or "model")
     table = [
         (row.place.model, row.place.scenario, row.place.submitter, row.place.system,
          "-" if row.value is None else f"{row.value:.9g} {row.unit}", "-" if row.mAP is None else f"{row.mAP:.3f} %",

@@ -12,6 +12,23 @@ from ck_repo.child import last_lines, run_child
 from ck_repo.errors import RunError
 from ck_repo.store.entry import read_json_object
 
+_SETTINGS = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+
+
+def rescore(python: Path, program: Path, name: str, spec: Path, logs: Sequence[Path], folder: Path) -> None:
+    """Score two accuracy logs over the samples that the second one has; the harness writes a text of each into `folder`.
+
+    Raises
+    ------
+    RunError
+        If it cannot.
+    """
+    command = [str(python), "-m", f"{name}.rescore", *map(str, (spec, *logs, folder))]
+    environment = {"PYTHONPATH": str(program)} | _SETTINGS
+    log = folder / "stderr.log"
+    if run_child(command, folder, folder / "stdout.log", log, environment):
+        raise RunError("the answers of the compliance test cannot be scored", tail=last_lines(log))
+
 
 def run_harness(python: Path, program: Path, name: str, spec: Path, modules: Sequence[str] = ()) -> dict[str, Any]:
     """Run the harness on a spec and return its results.json.
@@ -38,12 +55,7 @@ def run_harness(python: Path, program: Path, name: str, spec: Path, modules: Seq
         folder,
         folder / "stdout.log",
         folder / "stderr.log",
-        {
-            "PYTHONPATH": os.pathsep.join([str(program), *modules]),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONUTF8": "1",
-        },
+        {"PYTHONPATH": os.pathsep.join([str(program), *modules])} | _SETTINGS,
         watches_stdin=True,
     )
     results = folder / "results.json"

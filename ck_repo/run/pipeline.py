@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo.detect.gpu import has_cuda
-from ck_repo.errors import RunError
+from ck_repo.errors import RunError, UsageError
 from ck_repo.install.installer import Installer
 from ck_repo.lock.collect import locked_components, locked_program, make_lock
 from ck_repo.lock.lockfile import NAME, Lock, write_lock
@@ -20,7 +20,7 @@ from ck_repo.run.harness import run_harness
 from ck_repo.run.meter import metered
 from ck_repo.run.official import check_official
 from ck_repo.run.options import RunOptions
-from ck_repo.run.prepare import DATASET, WEIGHTS, RunPlan
+from ck_repo.run.prepare import DATASET, WEIGHTS, RunPlan, prepare
 from ck_repo.run.spec import build_spec, rules_of
 from ck_repo.store.atomic import write_json, write_text
 from ck_repo.store.entry import META, Entry
@@ -46,6 +46,24 @@ def check_device(options: RunOptions) -> None:
             "there is no GPU of NVIDIA here, or its driver is not loaded: --device=cuda has nothing to run on",
             hint="use --device=cpu; `nvidia-smi` tells what the driver sees",
         )
+
+
+def run_repeatedly(
+    repositories: Repositories, program: Entry, options: RunOptions, repetitions: int = 1, *, name: str = "", **more: Any
+) -> list[RunRecord]:
+    """Run a program so many times, each planned and recorded by itself.
+
+    Parameters
+    ----------
+    name
+        Alias of the experiment, if there is one alone.
+    more
+        As `execute` takes it.
+    """
+    check_device(options)
+    if name and repetitions > 1:
+        raise UsageError("--record=NAME names one experiment", hint="leave out the name when there are repetitions")
+    return [execute(repositories, prepare(repositories, program, options), name=name, **more) for _ in range(repetitions)]
 
 
 def execute(
@@ -102,7 +120,7 @@ def execute(
         modules = [str(row["python_path"]) for row in installed.values() if row.get("python_path")]
         started = time.time()
         with metered(plan.options.meter, folder / "performance"):
-            results = run_harness(venv.python, program.path, _harness_of(program), folder / "spec.json", modules)
+            results = run_harness(venv.python, program.path, harness_of(program), folder / "spec.json", modules)
         ended = time.time()
         meta = {
             "tags": _experiment_tags(plan, spec, tags),
@@ -130,7 +148,7 @@ def _write_inputs(folder: Path, plan: RunPlan, spec: dict[str, Any], lock: Lock)
         write_text(folder / mode / "user.conf", user_conf(rules, plan.options.scenario, spec["loadgen"]))
 
 
-def _harness_of(program: Entry) -> str:
+def harness_of(program: Entry) -> str:
     """The Python package in the program's entry that is its harness."""
     return Fields(program.meta(), program.path / META).needed("harness")
 

@@ -15,7 +15,7 @@ from ck_repo.lock.lockfile import NAME as LOCK
 from ck_repo.mlperf.check.tree import Report, check_tree
 from ck_repo.mlperf.logs import read_text
 from ck_repo.mlperf.rules import scenario_rules
-from ck_repo.mlperf.submission import DETAIL, SUMMARY, Place
+from ck_repo.mlperf.submission import BASELINE, DETAIL, FALLBACK, SUMMARY, Place
 from ck_repo.mlperf.submission_rules import submission_rules
 from ck_repo.mlperf.truncate import truncate_tree
 from ck_repo.record.figures import figures
@@ -242,6 +242,8 @@ def _compliance(entry: Entry, folder: Path, test: str) -> None:
     log = entry.path / "performance" / _LOG
     if submission_rules().tests[test].verifies_accuracy and log.is_file():
         _copy(log, folder / "accuracy" / _LOG)
+        for name in (BASELINE, FALLBACK):
+            _copy(entry.path / name, folder / "accuracy" / name)
         write_text(folder / "accuracy" / _TEXT, f"hash={of_file(log)}\n")
 
 

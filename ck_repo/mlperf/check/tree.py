@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +13,7 @@ from ck_repo.mlperf.check.compliance import check_compliance
 from ck_repo.mlperf.check.finding import Checked, Finding, finding
 from ck_repo.mlperf.check.measurements import check_measurements
 from ck_repo.mlperf.check.performance import check_performance
-from ck_repo.mlperf.check.power import check_power, has_power
+from ck_repo.mlperf.check.power import check_power
 from ck_repo.mlperf.check.system import check_system, system_type
 from ck_repo.mlperf.rules import benchmark_called, rules_for, scenario_rules
 from ck_repo.mlperf.submission import Place, find_results
@@ -137,34 +135,3 @@ def _stray(places: Sequence[Place], systems: Iterable[Path]) -> Iterable[Finding
         for path in sorted((submission / "systems").glob("*.json")):
             if path not in known and not any((submission / "results" / path.stem).glob("*/*")):
                 yield finding("stray", path, "a result of the system", "none")
-
-
-# the columns of the round's summary.csv, in its order and spelling
-_COLUMNS = (
-    "Organization", "Availability", "Division", "SystemType", "SystemName", "Platform", "Model", "MlperfModel", "Scenario",
-    "Result", "Accuracy", "number_of_nodes", "host_processor_model_name", "host_processors_per_node",
-    "host_processor_core_count", "accelerator_model_name", "accelerators_per_node", "Location", "framework", "operating_system",
-    "notes", "compilance", "errors", "version", "inferred", "has_power", "Units",
-)  # fmt: skip
-_CHECKER_NAMES = {"ssd-mobilenet": "ssd-small", "ssd-resnet34": "ssd-large"}
-
-
-def summary_csv(rows: Sequence[Checked]) -> str:
-    """The accepted results as the round's summary.csv has them."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for row in rows:
-        if row.status == "rejected":
-            continue
-        about, place = row.system, row.place
-        complies = not any(each.rule.startswith("compliance") for each in row.findings)
-        notes = " ".join(str(about.get(key, "")) for key in ("hw_notes", "sw_notes") if about.get(key))
-        writer.writerow([
-            place.submitter, about.get("status", ""), place.division, about.get("system_type", ""),
-            about.get("system_name", ""), place.system, place.model, _CHECKER_NAMES[row.benchmark], place.scenario,
-            row.value, row.mAP,
-            *(about.get(key, "") for key in _COLUMNS[11:17]), place.results, about.get("framework", ""),
-            about.get("operating_system", ""), notes, int(complies), len(row.findings), "v1.0", 0, has_power(row), row.unit,
-        ])  # fmt: skip
-    return text.getvalue()

@@ -16,6 +16,7 @@ from object_detection.detections import WIDTH
 from object_detection.errors import HarnessError
 from object_detection.spec import Spec
 
+Found = dict[int, list[tuple[float, ...]]]  # detections by sample index
 _BYTES = 4 * WIDTH
 # COCOeval.stats, in order
 _NAMES = (
@@ -34,9 +35,9 @@ _NAMES = (
 )
 
 
-def read_log(path: Path) -> dict[int, list[tuple[float, ...]]]:
+def read_log(path: Path) -> Found:
     """Detections (ymin, xmin, ymax, xmax, score, class) by sample index; of a sample that is there twice the first counts."""
-    found: dict[int, list[tuple[float, ...]]] = {}
+    found: Found = {}
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
         for row in rows:
@@ -62,14 +63,20 @@ def score(spec: Spec, images: ImageList, log: Path, output: Path) -> dict[str, A
         COCO's twelve figures (0–1; -1 where a size has no objects), ``detections`` and ``images``.
     """
     found = read_log(log)
+    figures, text = judged(spec, images, found)
+    digest = hashlib.sha256(log.read_bytes()).hexdigest()
+    output.write_text(f"{text}hash={digest}\n", encoding="utf-8")
+    return {**figures, "detections": sum(map(len, found.values())), "images": len(found)}
+
+
+def judged(spec: Spec, images: ImageList, found: Found) -> tuple[dict[str, float], str]:
+    """COCO's figures of what was detected, and the text that accuracy.txt begins with."""
     results = as_coco(found, images, spec.model.classes_are)
     figures, table = evaluate(spec.dataset.annotations, results, [images.ids[index] for index in sorted(found)])
-    digest = hashlib.sha256(log.read_bytes()).hexdigest()
-    output.write_text(f"{table}mAP={100 * figures['mAP']:.3f}%\nhash={digest}\n", encoding="utf-8")
-    return {**figures, "detections": len(results), "images": len(found)}
+    return figures, f"{table}mAP={100 * figures['mAP']:.3f}%\n"
 
 
-def as_coco(found: dict[int, list[tuple[float, ...]]], images: ImageList, classes_are: str) -> list[dict[str, Any]]:
+def as_coco(found: Found, images: ImageList, classes_are: str) -> list[dict[str, Any]]:
     """Detections as COCO has results: boxes in pixels, [x, y, width, height]; contiguous classes as category ids."""
     rows = []
     for index, boxes in found.items():

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,10 @@ from object_detection.annotations import ImageList, read_images
 from object_detection.errors import HarnessError
 from object_detection.spec import Spec, read_spec
 
+from ck_repo.errors import RunError
+from ck_repo.run.harness import rescore
+
+PROGRAM = Path(__file__).resolve().parents[3] / "program/object-detection"
 # mAP that the v1.0.1 reference harness reported on these logs
 REFERENCE = {"fp32": 0.23982, "int8": 0.23871}
 
@@ -179,3 +184,30 @@ def test_index_that_is_no_number_is_an_error(demo: Scorer, index: float) -> None
 def test_class_that_is_no_number_is_an_error(demo: Scorer) -> None:
     with pytest.raises(HarnessError):
         demo.score(demo.write([row(0, (0, 0, 1, 1, 0.5, float("nan")))]))
+
+
+def test_two_logs_are_scored_over_the_samples_of_the_second(
+    harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    """What TEST01 falls back to: the figures are those of the accuracy run where the samples are all of its samples."""
+    outcome = harness(spec_for("offline", "accuracy"))
+    log = outcome.folder / "accuracy/mlperf_log_accuracy.json"
+    rows = json.loads(log.read_text())
+
+    def scored(rows: list[dict[str, Any]]) -> tuple[str, str]:
+        tested = tmp_path / "tested.json"
+        tested.write_text(json.dumps(rows))
+        rescore(Path(sys.executable), PROGRAM, "object_detection", outcome.folder / "spec.json", (log, tested), tmp_path)
+        texts = [(tmp_path / name).read_text() for name in ("baseline_accuracy.txt", "compliance_accuracy.txt")]
+        before, after = (text.splitlines()[-1] for text in texts)
+        return before, after
+
+    whole = f"mAP={100 * outcome.results['accuracy']['mAP']:.3f}%"
+    assert scored(rows) == (whole, whole)
+    before, after = scored(rows[:5])
+    assert before == after
+    empty = [{**row, "data": ""} for row in rows]
+    assert scored(empty) == (whole, "mAP=0.000%")
+    with pytest.raises(RunError, match="has sample 4000, which") as caught:
+        scored([{**rows[0], "qsl_idx": 4000, "data": ""}])
+    assert "Traceback" not in str(caught.value)

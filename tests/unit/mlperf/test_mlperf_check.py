@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ck_repo.mlperf.check.summary import summary_csv
 
 from ck_repo.mlperf.check.finding import Checked
 from ck_repo.mlperf.check.power import read_samples
-from ck_repo.mlperf.check.tree import check_tree, summary_csv
+from ck_repo.mlperf.check.tree import check_tree
 from ck_repo.mlperf.rules import rules_for
 from ck_repo.mlperf.submission_rules import submission_rules
 from ck_repo.mlperf.truncate import truncate_tree

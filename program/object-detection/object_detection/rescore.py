@@ -1,0 +1,34 @@
+"""``python -m object_detection.rescore spec.json BASELINE TESTED FOLDER``: two accuracy logs over the samples that both have.
+
+TEST01 falls back to it where the answers of the test are not bit by bit those of the accuracy run: both have to be as good.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from object_detection.errors import HarnessError, told_as_a_command
+
+BASELINE, TESTED = "baseline_accuracy.txt", "compliance_accuracy.txt"  # as the rules call them
+
+
+def rescore(spec_file: Path, baseline: Path, tested: Path, folder: Path) -> None:
+    """Score both logs over the samples that the tested one has, and write what the rules want into `folder`."""
+    from object_detection.accuracy import judged, read_log
+    from object_detection.annotations import read_images
+    from object_detection.spec import read_spec
+
+    spec = read_spec(spec_file)
+    images = read_images(spec.dataset, spec.count)
+    before, after = read_log(baseline), read_log(tested)
+    unknown = sorted(set(after) - set(before))
+    if unknown or not after:
+        raise HarnessError(f"{tested} has {f'sample {unknown[0]}, which {baseline} has not' if unknown else 'no sample'}")
+    for name, found in ((BASELINE, {index: before[index] for index in after}), (TESTED, after)):
+        (folder / name).write_text(judged(spec, images, found)[1], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with told_as_a_command():
+        rescore(*(Path(word).resolve() for word in sys.argv[1:]))
