@@ -36,7 +36,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["ck_repo", "ck_repo.*"]),
-    package_data={"ck_repo.mlperf": ["*.json"]},
+    package_data={"ck_repo.mlperf": ["*.json", "rounds/*.json"]},
     cmdclass={"build_py": BuildWithComponents},
     entry_points={"console_scripts": ["ck = ck_repo.cli.main:main"]},
     install_requires=[

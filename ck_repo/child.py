@@ -1,4 +1,5 @@
-"""A child process that tells how far it is: lines of JSON on its stdout, ``{"progress": …, "done": 3, "total": 10}``.
+"""A child process that tells how far it is: lines of JSON on its stdout, ``{"progress": …, "done": 3, "total": 10}``,
+with a ``note`` that stands behind it.
 
 ``{"say": …}`` is a sentence for the user.
 """
@@ -93,7 +94,7 @@ def _follow(lines: IO[str], kept: IO[str]) -> None:
                 bars.close()
                 title = str(row["progress"])
                 task = bars.enter_context(progress.task(title, row.get("total"), str(row.get("unit", ""))))
-            task.advance_to(float(row.get("done") or 0), row.get("total"))
+            task.advance_to(float(row.get("done") or 0), row.get("total"), str(row.get("note", "")))
 
 
 def _told(line: str) -> dict[str, Any] | None:

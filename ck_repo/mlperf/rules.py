@@ -8,6 +8,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+ROUND = "v1.0"
+
 
 @dataclass(frozen=True)
 class ScenarioRules:
@@ -54,14 +56,16 @@ class Rules:
 
 
 @cache
-def _data() -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(files("ck_repo.mlperf").joinpath("rules_v1_0.json").read_text(encoding="utf-8"))
+def round_data() -> dict[str, Any]:
+    """Everything that the round says, as its data file has it; another round is another file."""
+    text = files("ck_repo.mlperf").joinpath(f"rounds/{ROUND}.json").read_text(encoding="utf-8")
+    content: dict[str, Any] = json.loads(text)
     return content
 
 
 def rules_for(benchmark: str) -> Rules:
     """The rules of round v1.0 for a benchmark."""
-    data = _data()
+    data = round_data()
     scenarios = {key: _scenario(row, benchmark) for key, row in data["scenarios"].items()}
     row = data["benchmarks"][benchmark]
     return Rules(
@@ -85,13 +89,13 @@ def _scenario(row: dict[str, Any], benchmark: str) -> ScenarioRules:
 
 def scenario_rules(name: str, benchmark: str = "") -> ScenarioRules | None:
     """The rules of the scenario that is called so, in whatever case; None if there is none."""
-    row = _data()["scenarios"].get(name.lower())
+    row = round_data()["scenarios"].get(name.lower())
     return _scenario(row, benchmark) if row else None
 
 
 def benchmark_called(model: str) -> str:
     """The benchmark by any of its names (``ssd-small``, ``ssd-mobilenet`` …); empty if it is none of the round's."""
-    rows: dict[str, Any] = _data()["benchmarks"]
+    rows: dict[str, Any] = round_data()["benchmarks"]
     return next((name for name, row in rows.items() if model.lower() in row["names"]), "")
 
 

@@ -1,13 +1,13 @@
-"""What a submission of the round has to have, read from one data file."""
+"""What a submission of the round has to have, from the data file of the round."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
+
+from ck_repo.mlperf.rules import round_data
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ComplianceTest:
 
 @dataclass(frozen=True)
 class SubmissionRules:
-    """The rules for a tree, as `checks_v1_0.json` has them.
+    """The rules for a tree, as the data file of the round has them.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class SubmissionRules:
 @cache
 def submission_rules() -> SubmissionRules:
     """The rules of round v1.0."""
-    data = json.loads(files("ck_repo.mlperf").joinpath("checks_v1_0.json").read_text(encoding="utf-8"))
+    data = round_data()
     compliance = data["compliance"]
     tests = {
         name: ComplianceTest(
@@ -93,7 +93,7 @@ def submission_rules() -> SubmissionRules:
         system["required"], system["optional"], system["status"], system["system_type"],
         measurements["required"], measurements["files"], data["performance_files"], data["accuracy_files"],
         data["power_files"], data["accuracy_log_bytes"],
-        truncated["keep_bytes"], truncated["gap"].encode(), data["scenarios"], tests, compliance["fast_latency_ns"],
-        compliance["fast_bound"], compliance["fallback_map"], data["rules"],
+        truncated["keep_bytes"], truncated["gap"].encode(), data["system_scenarios"], tests, compliance["fast_latency_ns"],
+        compliance["fast_bound"], compliance["fallback_map"], data["findings"],
         data["other_benchmarks"],
     )  # fmt: skip

@@ -21,6 +21,30 @@ _FULL = 5000  # images of COCO val2017
 _SESSION = 1 << 30  # bytes that a session may take beside the images; a guess on the safe side
 
 
+def check_options(options: RunOptions, rules: Rules) -> None:
+    """Refuse options under which an official run cannot be one; before anything is installed.
+
+    Raises
+    ------
+    UsageError
+        With what the rules ask for instead.
+    """
+    row = rules.scenarios[options.scenario]
+    if options.count is not None:
+        raise UsageError("an official run is over the whole data set", hint="leave out --count=")
+    if options.seconds is not None and 1e3 * options.seconds < row.min_duration_ms:
+        raise UsageError(
+            f"an official run takes at least {row.min_duration_ms / 1e3:g} s, and --time={options.seconds:g}",
+            hint="leave out --time=, or --official to try something",
+        )
+    bounded = options.scenario in ("server", "multistream") and row.target_latency_ms is not None
+    if bounded and options.target_latency is not None and options.target_latency > (row.target_latency_ms or 0):
+        raise UsageError(
+            f"the rules' bound for {row.name} is {row.target_latency_ms:g} ms, and --target-latency={options.target_latency:g}",
+            hint="a user may lower it, not raise it",
+        )
+
+
 def check_official(
     options: RunOptions, rules: Rules, spec: Mapping[str, Any], installed: Mapping[str, Mapping[str, Any]], folder: Path
 ) -> list[str]:
@@ -33,11 +57,9 @@ def check_official(
 
     Raises
     ------
-    UsageError, RunError
+    RunError
         If the run would be invalid, or could not end well.
     """
-    if options.count is not None:
-        raise UsageError("an official run is over the whole data set", hint="leave out --count=")
     warnings = [*_dataset(spec), *_model(installed["weights"]), *_machine(options, rules, spec, folder)]
     for text in warnings:
         progress.say(f"note: {text}")

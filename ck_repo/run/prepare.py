@@ -17,6 +17,7 @@ from ck_repo.mlperf.user_conf import parse_conf, targets_of
 from ck_repo.resolve.component import Component, read_component
 from ck_repo.resolve.plan import Choice
 from ck_repo.resolve.resolver import Resolver
+from ck_repo.run.official import check_options
 from ck_repo.run.options import RunOptions
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
@@ -90,8 +91,11 @@ def prepare(repositories: Repositories, program_entry: Entry, options: RunOption
     choices[WEIGHTS] = weights
     _check_prepared(choices[DATASET], chosen.for_model(model))
     section = weights.section("model") or model
+    rules = rules_for(benchmark_of(dict(section), chosen.side))
     if options.user_conf:
-        options = with_user_conf(options, rules_for(benchmark_of(dict(section), chosen.side)))
+        options = with_user_conf(options, rules)
+    if options.official:
+        check_options(options, rules)
     return RunPlan(program, options, venv, venv_plan, choices, section, chosen, backend)
 
 

@@ -149,7 +149,7 @@ def run(
     before = Path.cwd()
     os.chdir(folder)
     try:
-        with watched(title, total, unit, done):
+        with watched(title, total, unit, done, _estimate(scenario, sut)):
             lg.StartTestWithLogSettings(system, samples, settings, logs)
     finally:
         os.chdir(before)
@@ -158,6 +158,21 @@ def run(
     for name in ("mlperf_log_summary.txt", "mlperf_log_detail.txt", "mlperf_log_accuracy.json"):
         if not (folder / name).is_file():
             raise HarnessError(f"LoadGen left no {name} in {folder}", "is the disk full?")
+
+
+def _estimate(scenario: str, sut: SUT) -> Callable[[], str]:
+    """What the figure looks like so far; the one that counts is in the logs, when the run is over."""
+    begun, first = time.monotonic(), sut.done
+
+    def now() -> str:
+        seconds, answered = time.monotonic() - begun, sut.done - first
+        if not answered:
+            return ""
+        if scenario == "singlestream":
+            return f"{1e3 * seconds / answered:.4g} ms a query"
+        return f"{answered / seconds:.4g} samples/s"
+
+    return now
 
 
 def _progress(

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 _lock = threading.Lock()
 
 
-def tell(title: str, done: float, total: float | None, unit: str = "") -> None:
-    """How far a step has come."""
+def tell(title: str, done: float, total: float | None, unit: str = "", note: str = "") -> None:
+    """How far a step has come; the note stands behind it."""
+    row = {"progress": title, "done": done, "total": total, "unit": unit} | ({"note": note} if note else {})
     with _lock:
-        print(json.dumps({"progress": title, "done": done, "total": total, "unit": unit}), flush=True)
+        print(json.dumps(row), flush=True)
 
 
 def say(text: str) -> None:
@@ -38,13 +39,13 @@ class Throttle:
 
 
 @contextmanager
-def watched(title: str, total: float, unit: str, done: Callable[[], float]) -> Iterator[None]:
-    """Report `done()` once a second while the body runs."""
+def watched(title: str, total: float, unit: str, done: Callable[[], float], note: Callable[[], str] = str) -> Iterator[None]:
+    """Report `done()` with a note once a second while the body runs."""
     ended = threading.Event()
 
     def report() -> None:
         while not ended.wait(1.0):
-            tell(title, min(done(), total), total, unit)
+            tell(title, min(done(), total), total, unit, note())
 
     thread = threading.Thread(target=report, daemon=True)
     thread.start()

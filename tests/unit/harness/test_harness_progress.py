@@ -30,3 +30,8 @@ def test_watched_ends_with_all_of_it(capsys: pytest.CaptureFixture[str]) -> None
     with watched("performance", 60, "s", lambda: 1.0):
         pass
     assert rows(capsys)[-1] == {"progress": "performance", "done": 60, "total": 60, "unit": "s"}
+
+
+def test_a_note_stands_behind_it(capsys: pytest.CaptureFixture[str]) -> None:
+    tell("performance", 3, 10, "samples", "117.8 samples/s")
+    assert rows(capsys) == [{"progress": "performance", "done": 3, "total": 10, "unit": "samples", "note": "117.8 samples/s"}]

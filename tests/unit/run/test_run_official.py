@@ -15,7 +15,7 @@ from ck_repo.errors import NotFoundError, RunError, UsageError
 from ck_repo.mlperf.rules import rules_for
 from ck_repo.run import official
 from ck_repo.run.meter import metered
-from ck_repo.run.official import check_official
+from ck_repo.run.official import check_official, check_options
 from ck_repo.run.options import RunOptions, command_of
 from ck_repo.run.prepare import with_user_conf
 from ck_repo.run.spec import loadgen_settings
@@ -78,9 +78,31 @@ def test_a_missing_image_is_told_before_the_run(spec: dict[str, Any], tmp_path: 
         check(spec, tmp_path)
 
 
-def test_a_part_of_the_data_set_is_refused(spec: dict[str, Any], tmp_path: Path, said: Said) -> None:
-    with pytest.raises(UsageError, match="over the whole data set"):
-        check(spec, tmp_path, RunOptions(official=True, count=8))
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"count": 8}, "over the whole data set"),
+        ({"seconds": 5.0}, "at least 600 s, and --time=5"),
+        ({"scenario": "server", "target_latency": 11.0}, "bound for Server is 10 ms, and --target-latency=11"),
+        ({"scenario": "multistream", "target_latency": 51.0}, "bound for MultiStream is 50 ms"),
+    ],
+)
+def test_options_that_the_rules_do_not_allow_are_refused(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        check_options(RunOptions(official=True, **options), rules_for("ssd-mobilenet"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"seconds": 700.0},
+        {"scenario": "server", "target_latency": 9.0},
+        {"scenario": "singlestream", "target_latency": 99.0},
+    ],
+)
+def test_options_that_the_rules_leave_to_a_user_are_not(options: dict[str, Any]) -> None:
+    check_options(RunOptions(official=True, **options), rules_for("ssd-mobilenet"))
 
 
 def test_a_model_that_was_changed_since_is_refused(spec: dict[str, Any], tmp_path: Path, said: Said) -> None:
