@@ -55,7 +55,7 @@ _OPTIONS = [
     Option("repetitions", "run so many times, each recorded", kind="whole", least=1),
     Option("cmd_key", "CK's way to say mode and scenario", value="accuracy-offline"),
     Option("env", "CK's way to give options: CK_LOADGEN_SCENARIO, EXTRA_OPS …", kind="nested"),
-    Option("dep_add_tags", "further tags for a dependency of the program: weights, dataset …", kind="nested"),
+    Option("dep_add_tags", "further tags for a dependency of the program: weights, dataset, loadgen …", kind="nested"),
     Option("print_files", "files of the run folder to print at the end", value="a,b"),
     DRY_RUN,
     Option("explain", "say what would be done and why, and do nothing", kind="flag"),
