@@ -75,13 +75,13 @@ def search(request: Request) -> Answer:
 def install(request: Request) -> Answer:
     """Resolve, then install."""
     from ck_repo.actions.entry import confirm
-    from ck_repo.install.installer import Installer
     from ck_repo.resolve import explain
     from ck_repo.resolve.plan import PYTHON, in_order
     from ck_repo.resolve.resolver import Resolver
     from ck_repo.store.repositories import Repositories
     from ck_repo.venv.create import create_venv, plan_venv
     from ck_repo.venv.environment import chosen_name, find_venv, surroundings
+    from ck_repo.venv.installing import install_into
 
     repositories = Repositories()
     name = chosen_name(request.text("venv"))
@@ -100,7 +100,7 @@ def install(request: Request) -> Answer:
         venv = create_venv(repositories, plan_venv(repositories, name), trust=request.flag("trust"))
         choice = _resolve(request, Resolver(surroundings(repositories, venv)))
         choices = {choice.name: choice}
-    done = Installer(repositories, venv.python if venv else None, trust=request.flag("trust")).install(choices)
+    done = install_into(repositories, venv, choices, trust=request.flag("trust"))
     meta = done[choice.name]
     place = meta.get("path") or (f"venv:{name}" if venv else "")
     return Answer(

@@ -136,3 +136,13 @@ def test_what_a_lock_excludes_is_told_before_anything_is_made(ck: Ck, lock: Call
     assert ck("create", "venv:one", words, "--template=mlperf-inference-1.0")["return"] == 2
     assert ck("create", "venv:one", words, "--python=3.4")["return"] == 9
     assert ck("create", "venv:../x", words)["return"] != 0
+
+
+def test_what_is_installed_on_purpose_is_no_drift(
+    ck: Ck, index: Index, lock: Callable[..., str], package: Callable[..., Any]
+) -> None:
+    package("lib-other", python_package={"name": "other"})
+    ck("create", "venv:one", lock(lib=LockedPackage("1.0")))
+    assert ck("install", "package", "--tags=lib-other", "--venv=one", "--trust")["return"] == 0
+    answer = ck("check", "venv:one")
+    assert answer["return"] == 0, answer["error"]
