@@ -76,7 +76,7 @@ def install(request: Request) -> Answer:
     """Resolve, then install."""
     from ck_repo.actions.entry import confirm
     from ck_repo.resolve import explain
-    from ck_repo.resolve.plan import PYTHON, in_order
+    from ck_repo.resolve.plan import in_order
     from ck_repo.resolve.resolver import Resolver
     from ck_repo.store.repositories import Repositories
     from ck_repo.venv.create import create_venv, plan_venv
@@ -95,7 +95,7 @@ def install(request: Request) -> Answer:
         return Answer(plan, explain.as_lines(choices, reasons=False))
     if request.flag("ask"):
         confirm(request, "\n".join([*explain.as_lines(choices, reasons=True), "install this"]))
-    needs_venv = any(row.source == PYTHON for _, row in in_order(choices))
+    needs_venv = any(row.for_a_venv for _, row in in_order(choices))
     if needs_venv and venv is None:
         venv = create_venv(repositories, plan_venv(repositories, name), trust=request.flag("trust"))
         choice = _resolve(request, Resolver(surroundings(repositories, venv)))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ck_repo import progress
 from ck_repo.errors import DownloadError, NotTheSameError, StorageError
+from ck_repo.install.git_source import read_commit, unproven
 from ck_repo.install.http import download
 from ck_repo.install.source import Source, is_local, pin, with_local_mirrors
 from ck_repo.network import refuse_offline
@@ -101,18 +102,25 @@ def adopt(path: Path, source: Source) -> Path:
             os.replace(beside, final)
     if source.md5:
         write_text(cache_root() / "md5" / source.md5, source.sha256 + "\n")
-    pin_to(source)
+    _pin(source)
     return final
 
 
 def pin_to(source: Source) -> None:
     """From now on what is at the source's URL has to be the file of its SHA-256, if no recipe says otherwise.
 
+    A commit needs no such word of anybody's: its own digest says what it is.
+
     Raises
     ------
     NotTheSameError
         If another file of that URL was verified here before: what everybody here relies on is not replaced.
     """
+    if read_commit(source.urls[0]) is None:
+        _pin(source)
+
+
+def _pin(source: Source) -> None:
     path = _pin_of(source)
     known = path.read_text().strip() if path.exists() else source.sha256
     if known != source.sha256:
@@ -134,7 +142,8 @@ def mismatch(path: Path, source: Source) -> str:
                 seen = of_file(path, algorithm)
             if seen != wanted:
                 return f"{algorithm} {wanted} expected, {seen} came"
-    return ""
+    commit = read_commit(source.urls[0])
+    return unproven(path, commit) if commit else ""
 
 
 def _keep(part: Path, source: Source) -> tuple[Path, str]:
@@ -161,7 +170,7 @@ def _pin_of(source: Source) -> Path:
 
 def _pinned(source: Source) -> Source:
     """The source with a digest: the recipe's, that of an earlier time, or the publisher's."""
-    if not source.digest and _pin_of(source).exists():
+    if not source.pinned and _pin_of(source).exists():
         return replace(source, sha256=_pin_of(source).read_text().strip())
     return pin(source)
 

@@ -1,4 +1,4 @@
-"""HTTP with resume, retries and back-off. TLS is always verified."""
+"""Files over HTTP, from this machine, or of a commit by git: with resume, retries and back-off. TLS is always verified."""
 
 from __future__ import annotations
 
@@ -24,14 +24,9 @@ _BLOCK = 1 << 15  # bytes; what has come of a block is lost when the line is cut
 _TRIES = 5  # for each URL
 # what git says when another try may help
 _NETWORK_OF_GIT = (
-    "Could not resolve host",
-    "Connection",
-    "timed out",
-    "did not end within",
-    "early EOF",
-    "HTTP/2",
-    "RPC failed",
-)
+    "Could not resolve", "onnection", "onnect to", "timed out", "early EOF", "RPC failed", "returned error: 5", "too slow",
+    "gnutls_handshake", "SSL_ERROR_SYSCALL",
+)  # fmt: skip
 _FINAL = frozenset({400, 401, 403, 404, 405, 410, 451})  # statuses that no second try mends
 
 
@@ -64,13 +59,17 @@ def _seconds(variable: str, default: float) -> float:
     return seconds
 
 
+def _certificate() -> str:
+    """A file with a company's own authority, as pip is told of it; empty if there is none."""
+    return os.environ.get("SSL_CERT_FILE") or pip_settings().get("cert") or ""
+
+
 def _session() -> Any:
     import requests
 
     session = requests.Session()
-    settings = pip_settings()
-    if certificate := os.environ.get("SSL_CERT_FILE") or settings.get("cert"):
-        session.verify = certificate  # a company's own authority, as pip is told of it
+    if certificate := _certificate():
+        session.verify = certificate
     session.headers.update({"User-Agent": f"ck-repo/{__version__}", "Accept-Encoding": "identity"})
     return session
 
@@ -231,10 +230,10 @@ def _copy(source: Path, part: Path, task: progress.Task) -> None:
 
 def _commit(commit: Commit, part: Path) -> None:
     try:
-        archive_commit(commit, part)
+        archive_commit(commit, part, patience=_timeout(), certificate=_certificate())
     except StorageError as error:
         part.unlink(missing_ok=True)
-        reason = " ".join((error.tail or error.what).split()[-40:])
+        reason = " ".join((error.tail or f"{error.what}: {error.hint}").split()[-40:])
         if any(sign in reason for sign in _NETWORK_OF_GIT):
             raise _Retry(reason) from error
         raise _GiveUp(reason) from error

@@ -110,7 +110,8 @@ class Installer:
             recipe = Recipe(component.entry.path, staging, self._python, self._trusted(component.entry.path), values)
             for step in fields.rows("install"):
                 run_step(step, recipe)
-            meta = self._meta(choice, staging, folder, recipe, done) | _python_path(fields, staging, folder)
+            meta = self._meta(choice, staging, folder, recipe, done) | _python_path(fields, recipe, folder)
+            meta |= {"licence": fields.text("licence")} if "licence" in fields else {}
             write_json(staging / _MANIFEST, meta)
             publish_folder(staging, folder)
         except BaseException:
@@ -180,13 +181,17 @@ class Installer:
         return meta | {"uid": uid}
 
 
-def _python_path(fields: Fields, staging: Path, folder: Path) -> dict[str, str]:
+def _python_path(fields: Fields, recipe: Recipe, folder: Path) -> dict[str, str]:
     """Where the recipe left Python modules, for the search path of the program that uses it; empty if it leaves none."""
     name = fields.text("python_path")
     if not name:
         return {}
-    inside(staging, name)
-    if not (staging / name).is_dir():
+    if not recipe.trusted:
+        raise InstallError(
+            f"{recipe.entry} brings Python modules, which a program that uses it would run",
+            hint="read it, then allow it with --trust",
+        )
+    if not inside(recipe.folder, name).is_dir():
         raise InstallError(f"{fields.text('name')}: the recipe promises modules in {name}, and there is no such folder")
     return {"python_path": str(folder / name)}
 
@@ -233,5 +238,5 @@ def _whole(folder: Path) -> bool:
     """Whether an installed folder has its manifest and its main file."""
     if not (folder / _MANIFEST).exists():
         return False
-    file = str(read_json_object(folder / _MANIFEST).get("file", ""))
-    return not file or Path(file).exists()
+    meta = read_json_object(folder / _MANIFEST)
+    return all(Path(str(meta[key])).exists() for key in ("file", "python_path") if meta.get(key))

@@ -78,6 +78,8 @@ def source_of(row: Mapping[str, Any], where: object) -> Source:
     urls = Fields(row, where).texts("urls")
     if not urls:
         raise ConfigError(f"{where}: a download has no URL", hint="the lock was edited")
+    if not row.get("sha256"):
+        raise ConfigError(f"{where}: {urls[0]} has no sha256", hint="the lock was edited: it knows the digest of every file")
     known = {key: row[key] for key in ("size", "sha256", "md5") if row.get(key) is not None}
     return read_source(Fields({"url": urls[0], "mirrors": list(urls[1:]), **known}, where))
 

@@ -122,7 +122,7 @@ def _component(role: str, meta: Mapping[str, Any]) -> LockedComponent:
         inputs=dict(meta.get("inputs") or {}),
         content=str(meta.get("digest", "")),
         file=Path(file).name if file else "",
-        licence=str(section.get("licence", "")),
+        licence=str(section.get("licence") or meta.get("licence") or ""),
         downloads=tuple(meta.get("downloads") or ()),
         tools=dict(meta.get("tools") or {}),
         meta={name: meta[name] for name in _KEPT if name in meta} if registered else {},

@@ -44,13 +44,20 @@ class ScenarioRules:
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules of a round for one benchmark (``ssd-mobilenet`` or ``ssd-resnet34``); accuracy is the least mAP, 0–1."""
+    """The rules of a round for one benchmark (``ssd-mobilenet`` or ``ssd-resnet34``); accuracy is the least mAP, 0–1.
+
+    Attributes
+    ----------
+    loadgen, loadgen_of_round
+        Versions of LoadGen that load the round's samples: of today's the one that does, and the round's own.
+    """
 
     round: str
     benchmark: str
     seeds: dict[str, int]
     performance_sample_count: int
     loadgen: str
+    loadgen_of_round: str
     accuracy: float
     scenarios: dict[str, ScenarioRules]
 
@@ -74,6 +81,7 @@ def rules_for(benchmark: str) -> Rules:
         dict(data["seeds"]),
         row["performance_sample_count"],
         data["loadgen"],
+        data["loadgen_of_round"],
         row["accuracy"],
         scenarios,
     )

@@ -65,6 +65,10 @@ class Setting:
         if self.key in _COUNTS:
             least = self._least(rules)
             return "" if (self.number or 0) >= least else f"{self.key} of at least {least:g}"
+        if self.key in ("target_qps", "max_async_queries") and self.scenario.lower() == "multistream":
+            row = rules.scenarios["multistream"]
+            fixed = row.target_qps if self.key == "target_qps" else row.max_async_queries
+            return "" if self.number == fixed else f"the round's {fixed:g}: MultiStream has fixed intervals"
         if self.key in ("max_duration", "max_query_count") and self.number:
             return f"no {self.key}: a run ends when the rules' minimum is reached"
         if self.key == "target_latency":

@@ -64,14 +64,15 @@ def match(result: Result) -> Matched:
         "backend": backend,
         "scenario": scenario,
         "official": True,
-        **_targets(scenario, result.settings, unmatched),
+        **_targets(scenario, result.settings, rules, unmatched),
     }
     _hardware(result.description, unmatched)
     _counts(result.settings, rules_for(benchmark), rules, unmatched)
     theirs = str(result.settings.get("loadgen_version", "")) or "not said"
     unmatched("LoadGen", theirs, rules_for(benchmark).loadgen, "of those on the index, the one that loads the samples of v1.0")
     if scenario == "multistream":
-        unmatched("MultiStream", "a query each fixed interval", "back to back", "LoadGen 4.1.30 no longer has fixed intervals")
+        why = "LoadGen 4.1.30 has no fixed intervals; that of the round, which --dep_add_tags.loadgen=r1.0 takes, has them"
+        unmatched("MultiStream", "a query in each fixed interval", "back to back", why)
     return Matched(RunOptions(**options), told)
 
 
@@ -112,7 +113,7 @@ def _hardware(system: Mapping[str, Any], unmatched: Unmatched) -> None:
         unmatched("accelerator", f"{number[0]} × {name}", "none", "our run is on the CPU; --device=cuda where there is a GPU")
 
 
-def _targets(scenario: str, asked: Mapping[str, Any], unmatched: Unmatched) -> dict[str, Any]:
+def _targets(scenario: str, asked: Mapping[str, Any], rules: ScenarioRules, unmatched: Unmatched) -> dict[str, Any]:
     """Target rate, latency bound and samples a query, as LoadGen was told them."""
     found: dict[str, Any] = {}
     rate = _number(asked.get("target_qps"))
@@ -121,6 +122,9 @@ def _targets(scenario: str, asked: Mapping[str, Any], unmatched: Unmatched) -> d
     latency = _number(asked.get("target_latency_ns"))
     if scenario in ("server", "multistream") and latency:
         found["target_latency"] = latency / 1e6
+        if rules.target_latency_ms is not None and found["target_latency"] > rules.target_latency_ms:
+            theirs, bound = f"{found.pop('target_latency'):g} ms", f"{rules.target_latency_ms:g} ms"
+            unmatched("latency bound", theirs, bound, "the rules' own is lower")
     samples = _number(asked.get("samples_per_query"))
     if scenario == "multistream" and samples:
         found["samples_per_query"] = int(samples)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ck_repo import progress
+from ck_repo.detect.python_packages import python_packages
 from ck_repo.errors import ConfigError, NotFoundError
 from ck_repo.lock.collect import entry_of, locked_packages
 from ck_repo.lock.lockfile import Lock, lock_of_experiment
@@ -25,7 +26,7 @@ from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.search import find, load
 from ck_repo.store.writing import update_entry
 from ck_repo.venv.environment import Venv, find_venv, read_venv
-from ck_repo.venv.locking import read_venv_lock
+from ck_repo.venv.locking import extend_lock, read_venv_lock
 
 _OF_THE_OTHER_MACHINE = ("venv", "meter", "user_conf")  # names and commands that mean nothing, or harm, here
 _NUMBERS = ("seconds", "count", "target_qps", "target_latency", "samples_per_query", "batch_size", "threads", "sessions")
@@ -71,14 +72,16 @@ def replay(
     options = options_of(lock, experiment)
     bring_in(repositories, lock, experiment.path / ARTIFACTS)
     home = _environment(repositories, lock, venv, python, trust)
+    before = python_packages(home.python)
     _, told = install_components(repositories, lock, home.python, trust=trust)
+    extend_lock(repositories, home, before, ())  # what a recipe was made with
     _refuse_missing(lock, told)
     program = lock.component("program")
     entry = entry_of(repositories, "program", program.uid if program else "") or _by_alias(repositories, meta)
     records: list[RunRecord] = []
     for number in range(repetitions):
         mode = options.mode if number == 0 else "performance"
-        plan = prepare(repositories, entry, replace(options, venv=home.name, mode=mode))
+        plan = prepare(repositories, entry, replace(options, venv=home.name, mode=mode), as_recorded=True)
         more = {"parent": {"uid": experiment.uid, "alias": experiment.alias, "module": MODULE}}
         first = {"name": name} if number == 0 else {}
         records.append(execute(repositories, plan, repository=repository, tags=["replay"], trust=trust, more=more, **first))

@@ -62,6 +62,11 @@ class Choice:
         """Whether nothing has to be done for it."""
         return bool(self.present) if self.source == PYTHON else self.source != PACKAGE
 
+    @property
+    def for_a_venv(self) -> bool:
+        """Whether it goes into a venv, or is made for the Python of one."""
+        return self.source == PYTHON or bool(self.variant and self.variant.component.per_python)
+
     def section(self, name: str) -> dict[str, Any]:
         """An object of its meta (`model`, `dataset`): from the env entry, or from the package in its variations.
 

@@ -14,15 +14,17 @@ from ck_repo.detect.platform import describe_platform
 from ck_repo.errors import RunError, UsageError
 from ck_repo.install.installer import content_of
 from ck_repo.mlperf.rules import Rules
+from ck_repo.mlperf.submission_rules import submission_rules
 from ck_repo.run.options import RunOptions
 
 _LOG_BYTES = 200 << 20  # of a run: an accuracy log of 5000 images and a detail log, with room
+_HALF_A_DAY = 12 * 3600  # s
 _FULL = 5000  # images of COCO val2017
 _SESSION = 1 << 30  # bytes that a session may take beside the images; a guess on the safe side
 
 
 def check_options(options: RunOptions, rules: Rules) -> None:
-    """Refuse options under which an official run cannot be one; before anything is installed.
+    """Refuse options that the rules do not allow, before anything is installed.
 
     Raises
     ------
@@ -30,8 +32,23 @@ def check_options(options: RunOptions, rules: Rules) -> None:
         With what the rules ask for instead.
     """
     row = rules.scenarios[options.scenario]
+    if options.compliance and row.name in submission_rules().tests[options.compliance].not_for:
+        raise UsageError(f"{options.compliance} is not for {options.scenario}", hint="the rules skip it there")
+    if not options.official:
+        return
     if options.count is not None:
         raise UsageError("an official run is over the whole data set", hint="leave out --count=")
+    if "performance" not in options.modes:
+        return
+    if options.scenario == "server" and options.target_qps is None:
+        raise UsageError(
+            "an official run of server needs a target",
+            hint="--target-qps=, or --user-conf=: `ck find performance --scenario=server` writes one",
+        )
+    if options.scenario == "multistream" and options.target_qps not in (None, row.target_qps):
+        raise UsageError(
+            f"the intervals of MultiStream are the round's: {row.target_qps:g} a second", hint="leave out --target-qps="
+        )
     if options.seconds is not None and 1e3 * options.seconds < row.min_duration_ms:
         raise UsageError(
             f"an official run takes at least {row.min_duration_ms / 1e3:g} s, and --time={options.seconds:g}",
@@ -131,8 +148,11 @@ def _available() -> int:
 
 def _when(options: RunOptions, spec: Mapping[str, Any]) -> str:
     """When the run will end: the rules' durations are known, that of the accuracy run follows from the progress shown."""
-    seconds = spec["loadgen"]["min_duration_ms"] / 1e3 if "performance" in spec["modes"] else 0.0
-    end = time.strftime("%H:%M", time.localtime(time.time() + seconds))
+    settings = spec["loadgen"]
+    seconds = settings["min_duration_ms"] / 1e3 if "performance" in spec["modes"] else 0.0
+    if seconds and options.scenario == "multistream" and spec.get("loadgen_built"):  # a query each interval, however fast it is
+        seconds = max(seconds, settings["min_query_count"] / settings["target_qps"])
+    end = time.strftime("%H:%M" if seconds < _HALF_A_DAY else "%Y-%m-%d %H:%M", time.localtime(time.time() + seconds))
     parts = []
     if "accuracy" in spec["modes"]:
         parts.append("accuracy over every image first")

@@ -110,6 +110,7 @@ def execute(
     installed = Installer(repositories, venv.python, trust=trust).install(plan.choices)
     components = (*locked_components(repositories, installed.items()), locked_program(plan.program))
     extend_lock(repositories, venv, before, components)
+    modules = _modules(plan, installed, trust)
     spec = build_spec(plan, installed)
     with recording.folder() as folder:
         lock = make_lock(
@@ -117,7 +118,6 @@ def execute(
         )
         _write_inputs(folder, plan, spec, lock)
         notes = check_official(plan.options, rules_of(plan), spec, installed, folder) if plan.options.official else []
-        modules = [str(row["python_path"]) for row in installed.values() if row.get("python_path")]
         started = time.time()
         with metered(plan.options.meter, folder / "performance"):
             results = run_harness(venv.python, program.path, harness_of(program), folder / "spec.json", modules)
@@ -136,6 +136,23 @@ def execute(
             **(more or {}),
         }
         return RunRecord(recording.publish(folder, meta), results)
+
+
+def _modules(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]], trust: bool) -> list[str]:
+    """Folders of Python modules that libraries bring: those of recipes that may run, whoever installed them and when."""
+    found = []
+    for key, choice in plan.choices.items():
+        path = installed[key].get("python_path")
+        if not path or "python-package" not in choice.tags or choice.variant is None:
+            continue
+        entry = choice.variant.component.entry
+        if not (trust or is_ours(entry.path)):
+            raise RunError(
+                f"{entry.path} brings Python modules, which the benchmark would run",
+                hint="read it, then allow it with --trust",
+            )
+        found.append(str(path))
+    return found
 
 
 def _write_inputs(folder: Path, plan: RunPlan, spec: dict[str, Any], lock: Lock) -> None:

@@ -24,7 +24,7 @@ from ck_repo.store.repositories import Repositories
 from ck_repo.venv.create import VenvPlan, plan_venv
 from ck_repo.venv.environment import Venv, chosen_name, find_venv, surroundings
 
-WEIGHTS, DATASET = "weights", "dataset"
+WEIGHTS, DATASET, LOADGEN = "weights", "dataset", "loadgen"
 _ALSO_CALLED = {"pytorch": "torch", "tf": "tensorflow", "onnx": "onnxruntime", "ort": "onnxruntime", "litert": "tflite"}
 BACKENDS = "ck_repo.backends"  # the group of entry points by which packages add backends
 
@@ -53,8 +53,14 @@ class RunPlan:
     backend: str
 
 
-def prepare(repositories: Repositories, program_entry: Entry, options: RunOptions) -> RunPlan:
-    """Resolve a run."""
+def prepare(repositories: Repositories, program_entry: Entry, options: RunOptions, *, as_recorded: bool = False) -> RunPlan:
+    """Resolve a run.
+
+    Parameters
+    ----------
+    as_recorded
+        Whether the options are those of a run that was recorded: what the rules say of them was for its own time.
+    """
     program = read_component(program_entry)
     name = chosen_name(options.venv)
     venv = find_venv(repositories, name)
@@ -94,7 +100,7 @@ def prepare(repositories: Repositories, program_entry: Entry, options: RunOption
     rules = rules_for(benchmark_of(dict(section), chosen.side))
     if options.user_conf:
         options = with_user_conf(options, rules)
-    if options.official:
+    if not as_recorded:
         check_options(options, rules)
     return RunPlan(program, options, venv, venv_plan, choices, section, chosen, backend)
 

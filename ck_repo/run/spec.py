@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ck_repo.errors import UsageError
 from ck_repo.mlperf.profiles import profile
 from ck_repo.mlperf.rules import Rules, benchmark_of, rules_for
 from ck_repo.mlperf.submission_rules import submission_rules
 from ck_repo.run.options import DEFAULT_SECONDS, RunOptions
-from ck_repo.run.prepare import DATASET, WEIGHTS, RunPlan
+from ck_repo.run.prepare import DATASET, LOADGEN, WEIGHTS, RunPlan
 from ck_repo.store.folders import tools_root
 
 VERSION = 1
@@ -37,6 +36,11 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]]) -> dic
     only_annotated = described.pop("only_annotated")
     base = Path(str(dataset["path"]))
     parts = dataset["dataset"]
+    rules = rules_of(plan)
+    settings = loadgen_settings(plan.options, rules)
+    built = _built(installed.get(LOADGEN) or {})
+    if built and built["version"] == rules.loadgen_of_round:  # its order of samples is the round's with the round's count
+        settings["min_query_count"] = settings["required_query_count"]
     return {
         "version": VERSION,
         "model": {
@@ -64,9 +68,16 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]]) -> dic
         "sessions": plan.options.sessions,
         "official": plan.options.official,
         "reference_faults": plan.options.reference_faults,
-        "loadgen": loadgen_settings(plan.options, rules_of(plan)),
+        "loadgen": settings,
+        "loadgen_built": built,
         "cache": str(tools_root() / ".cache" / "preprocessed"),
     }
+
+
+def _built(loadgen: Mapping[str, Any]) -> dict[str, str] | None:
+    """Of a LoadGen that a recipe built: the folder that it has to be imported from, and its version; None for the venv's."""
+    path = loadgen.get("python_path")
+    return {"folder": str(path), "version": str(loadgen.get("version", ""))} if path else None
 
 
 def _preprocessed(base: Path, parts: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -96,9 +107,7 @@ def loadgen_settings(options: RunOptions, rules: Rules) -> dict[str, Any]:
     seconds = options.seconds if options.seconds is not None else DEFAULT_SECONDS
     if options.official:
         seconds = max(row.min_duration_ms / 1e3, options.seconds or 0.0)
-        if options.scenario == "server":
-            if options.target_qps is None:
-                raise UsageError("an official run of server needs a target", hint="--target-qps=")
+        if options.scenario == "server" and options.target_qps:
             seconds = max(seconds, row.min_query_count / options.target_qps)
     latency = options.target_latency if options.target_latency is not None else row.target_latency_ms
     seeds, audit = _compliance(options, rules)
@@ -109,11 +118,12 @@ def loadgen_settings(options: RunOptions, rules: Rules) -> dict[str, Any]:
         "min_duration_ms": round(seconds * 1e3),
         "min_query_count": row.min_query_count if options.official and _by_loadgen(options) else 0,
         "required_query_count": row.min_query_count if options.official else 0,
-        "target_qps": row.target_qps if options.scenario == "multistream" else options.target_qps,
+        "target_qps": options.target_qps or (row.target_qps if options.scenario == "multistream" else None),
         "target_latency_ms": latency if options.scenario != "offline" else None,
         "samples_per_query": options.samples_per_query or row.samples_per_query,
         "max_async_queries": row.max_async_queries,
         "version": rules.loadgen,
+        "version_of_round": rules.loadgen_of_round,
         "audit": audit,
     }
 
@@ -128,8 +138,6 @@ def _compliance(options: RunOptions, rules: Rules) -> tuple[dict[str, int], dict
     if not options.compliance:
         return rules.seeds, {}
     test = submission_rules().tests[options.compliance]
-    if rules.scenarios[options.scenario].name in test.not_for:
-        raise UsageError(f"{test.name} is not for {options.scenario}", hint="the rules skip it there")
     seeds = {name: test.settings.get(name, value) for name, value in rules.seeds.items()}
     audit = {name: value for name, value in test.settings.items() if name not in seeds}
     if test.samples:

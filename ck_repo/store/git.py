@@ -26,8 +26,8 @@ _PUSHES = 3
 _TIMEOUT = 1800  # s; a clone of a large repository over a slow line
 
 
-def run_git(*words: str, folder: Path | None = None) -> str:
-    """Run git without prompts, hooks or a pager; return what it printed."""
+def run_git(*words: str, folder: Path | None = None, strip: bool = True) -> str:
+    """Run git without prompts, hooks or a pager; return what it printed, as file names are decoded."""
     environment = {key: value for key, value in os.environ.items() if key not in _OF_ANOTHER_REPOSITORY} | {
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_PAGER": "cat",
@@ -48,7 +48,7 @@ def run_git(*words: str, folder: Path | None = None) -> str:
     ]
     try:
         done = subprocess.run(
-            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT
         )
     except FileNotFoundError:
         raise StorageError(
@@ -59,10 +59,11 @@ def run_git(*words: str, folder: Path | None = None) -> str:
     if done.returncode:
         raise GitError(
             f"git {verb} failed (exit status {done.returncode})",
-            tail=done.stderr[-1500:],
+            tail=os.fsdecode(done.stderr)[-1500:],
             hint="check the URL, the network and the proxy" if verb in ("clone", "fetch") else "",
         )
-    return done.stdout.strip()
+    text = os.fsdecode(done.stdout)
+    return text.strip() if strip else text
 
 
 def url_of(name: str) -> str:

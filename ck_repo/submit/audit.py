@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ck_repo.errors import UsageError
+from ck_repo.errors import RunError, UsageError
 from ck_repo.lock.lockfile import lock_of_experiment
 from ck_repo.mlperf.compliance import Verification, verify_accuracy, verify_performance
-from ck_repo.mlperf.logs import read_accuracy
+from ck_repo.mlperf.logs import read_accuracy, read_text
 from ck_repo.mlperf.rules import scenario_rules
 from ck_repo.mlperf.submission import BASELINE, FALLBACK, falls_back
 from ck_repo.mlperf.submission_rules import submission_rules
@@ -31,7 +30,7 @@ _DETAIL = "performance/mlperf_log_detail.txt"
 _ANSWERS = "performance/mlperf_log_accuracy.json"
 _ACCURACY = "accuracy/mlperf_log_accuracy.json"
 Run = Callable[[RunOptions, Mapping[str, Any]], RunRecord]  # options, further keys of the experiment
-Rescore = Callable[[Entry, Entry, Path], None]  # reference, test, folder for the two texts
+Rescore = Callable[[Entry, Entry, Path], None]  # reference, test, folder for the two texts; RunError if it cannot be done
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class AuditedTest:
     texts
         What the verification printed, by file.
     remark
-        Why it passed although one of the verifications failed.
+        Where the answers are not the same bit by bit: what their mAPs say.
     """
 
     name: str
@@ -86,14 +85,14 @@ def audit_program(
         options = replace(given, venv=options.venv)
 
     def run(wanted: RunOptions, more: Mapping[str, Any]) -> RunRecord:
-        plan = prepare(repositories, program, wanted)
+        plan = prepare(repositories, program, wanted, as_recorded=reference is not None)
         return execute(repositories, plan, repository=repository, tags=[*tags, "audit"], trust=trust, more=more)
 
     def score(base: Entry, test: Entry, folder: Path) -> None:
         venv = find_venv(repositories, chosen_name(options.venv))
         assert venv is not None  # the test ran in it
         logs = (base.path / _ACCURACY, test.path / _ANSWERS)
-        rescore(venv.python, program.path, harness_of(program), base.path / "spec.json", logs, folder)
+        rescore(venv.python, program.path, harness_of(program), test.path / "spec.json", logs, folder)
 
     return audit(options, run, score, reference)
 
@@ -142,22 +141,28 @@ def _verified(name: str, scenario: str, base: Entry, runs: Mapping[str, Entry], 
     found: dict[str, Verification] = {"verify_performance.txt": performance}
     passed, remark = performance.passed, ""
     if submission_rules().tests[name].verifies_accuracy:
-        same = verify_accuracy(base.path / _ACCURACY, entry.path / _ANSWERS)
-        found["verify_accuracy.txt"] = same
-        remark = "" if same.passed else _fallback(base, entry, score)
-        passed = passed and (same.passed or falls_back(entry.path))
+        found["verify_accuracy.txt"] = verify_accuracy(base.path / _ACCURACY, entry.path / _ANSWERS)
     for file, row in found.items():
         write_text(entry.path / file, row.text)
-    update_entry(entry, {"verified": {"passed": passed, "files": sorted(found)}})
+    files = list(found)
+    if "verify_accuracy.txt" in found:
+        same = found["verify_accuracy.txt"].passed
+        remark = "" if same else _fallback(base, entry, score)
+        passed = passed and (same or falls_back(entry.path))
+        files += [file for file in (BASELINE, FALLBACK) if (entry.path / file).exists()]
+    update_entry(entry, {"verified": {"passed": passed, "files": sorted(files)}})
     return AuditedTest(label, passed, entry, {file: row.text for file, row in found.items()}, remark)
 
 
 def _fallback(base: Entry, test: Entry, score: Rescore) -> str:
     """Score both logs, as the answers are not the same bit by bit; what came out, for a person."""
-    with tempfile.TemporaryDirectory() as name:
-        score(base, test, Path(name))
-        for file in (BASELINE, FALLBACK):
-            shutil.copyfile(Path(name) / file, test.path / file)
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            score(base, test, Path(name))
+            for file in (BASELINE, FALLBACK):
+                write_text(test.path / file, read_text(Path(name) / file))
+    except RunError as error:
+        return f"not the same bit by bit, and not scored: {error.what}"
     before, after = (read_accuracy(test.path / file).mAP for file in (BASELINE, FALLBACK))
     bound = 100 * submission_rules().fallback_map
     verdict = "within" if falls_back(test.path) else "not within"

@@ -40,12 +40,12 @@ def build(source: Path, output: Path) -> None:
     headers = source.parent / _HEADERS
     shutil.copytree(pybind11.get_include(), headers, dirs_exist_ok=True)
     command = [
-        sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check",
+        sys.executable, "-m", "pip", "--isolated", "install", "--quiet", "--no-input", "--disable-pip-version-check",
         "--no-deps", "--no-index", "--no-build-isolation", "--no-compile", "--target", str(output), str(source),
     ]  # fmt: skip
     environment = os.environ | {"CXXFLAGS": f"{os.environ.get('CXXFLAGS', '')} {_FLAGS}".strip()}
     if subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=False).returncode:
-        sys.exit("LoadGen cannot be built: the compiler's message is above")
+        sys.exit("LoadGen cannot be built: what the compiler or pip says is above")
     shutil.rmtree(source.parent / _HEADERS.parts[0])
     for pattern in _LEFT_BY_THE_BUILD:
         for path in source.glob(pattern):

@@ -62,9 +62,8 @@ def settings_for(scenario: str, mode: str, wanted: LoadGenSettings, rate: float)
     settings.performance_sample_count_override = wanted.performance_sample_count
     settings.min_duration_ms = wanted.min_duration_ms
     settings.min_query_count = wanted.min_query_count
-    if loadgen_module.OF_V1_0:  # its order of samples is the round's with the round's counts
-        settings.min_query_count = max(wanted.min_query_count, wanted.required_query_count)
-    elif mode == "performance" and scenario in ("singlestream", "multistream"):  # the least count, held by the duration
+    held = mode == "performance" and not wanted.min_query_count
+    if held and scenario in ("singlestream", "multistream"):  # the rules' least count, held by the duration
         needed_s = wanted.required_query_count * wanted.samples_per_query / rate * _COUNT_SLACK
         settings.min_duration_ms = max(wanted.min_duration_ms, int(needed_s * 1e3))
     latency_ns = int((wanted.target_latency_ms or 0) * 1e6)
@@ -92,14 +91,26 @@ def settings_for(scenario: str, mode: str, wanted: LoadGenSettings, rate: float)
 
 
 def _audit(settings: lg.TestSettings, scenario: str, wanted: LoadGenSettings, rate: float) -> None:
-    """Set what a compliance test asks for. Today's LoadGen has no field for how many answers are logged, only for the share."""
+    """Set what a compliance test asks for. LoadGen has no field for how many answers are logged, only for the share."""
     for name, value in wanted.audit.items():
-        if hasattr(settings, name):
+        if name == "accuracy_log_sampling_target":
+            settings.accuracy_log_probability = min(1.0, value / _expected_samples(settings, scenario, wanted, rate))
+        else:
             setattr(settings, name, value)
-            continue
-        seconds = settings.min_duration_ms / 1e3
-        per_second = {"server": settings.server_target_qps, "offline": 1.1 * settings.offline_expected_qps}.get(scenario, rate)
-        settings.accuracy_log_probability = min(1.0, value / max(per_second * seconds, wanted.min_query_count, 1.0))
+
+
+def _expected_samples(settings: lg.TestSettings, scenario: str, wanted: LoadGenSettings, rate: float) -> float:
+    """How many samples a performance run will issue, as far as its settings and the measured rate tell."""
+    seconds = float(settings.min_duration_ms) / 1e3
+    if scenario == "offline":
+        return max(1.1 * float(settings.offline_expected_qps) * seconds, wanted.min_query_count, 1.0)
+    each = wanted.samples_per_query if scenario == "multistream" else 1
+    queries_per_second = rate / each
+    if scenario == "server":
+        queries_per_second = settings.server_target_qps
+    elif scenario == "multistream" and loadgen_module.OF_V1_0:
+        queries_per_second = settings.multi_stream_target_qps
+    return each * max(float(queries_per_second) * seconds, wanted.min_query_count, 1.0)
 
 
 def expected_latency_ns(target_ns: int, rate: float) -> int:
@@ -161,16 +172,17 @@ def run(
 
 
 def _estimate(scenario: str, sut: SUT) -> Callable[[], str]:
-    """What the figure looks like so far; the one that counts is in the logs, when the run is over."""
-    begun, first = time.monotonic(), sut.done
+    """How fast it is so far, over all queries; the figure that counts is in the logs, when the run is over."""
+    begun, first = 0.0, 0
 
     def now() -> str:
-        seconds, answered = time.monotonic() - begun, sut.done - first
-        if not answered:
+        nonlocal begun, first
+        moment, answered = time.monotonic(), sut.done
+        if not begun or answered == first:  # the samples are being loaded, which does not count
+            begun, first = moment, answered
             return ""
-        if scenario == "singlestream":
-            return f"{1e3 * seconds / answered:.4g} ms a query"
-        return f"{answered / seconds:.4g} samples/s"
+        rate = (answered - first) / (moment - begun)
+        return f"{1e3 / rate:.4g} ms a query" if scenario == "singlestream" else f"{rate:.4g} samples/s"
 
     return now
 

@@ -13,18 +13,37 @@ from typing import Any
 
 import mlperf_loadgen as lg
 
+from object_detection.errors import HarnessError
+from object_detection.spec import Built
+
 OF_V1_0 = hasattr(lg.TestSettings, "multi_stream_target_qps")
-_NAMES = ("mlcommons-loadgen", "mlperf-loadgen")  # as it is published today, and as its source called itself then
+_NAMES = ("mlperf-loadgen", "mlcommons-loadgen")  # as its source called itself in v1.0, and as it is published today
 
 
-def version() -> str:
-    """Version of the LoadGen that is imported: another may lie in the venv, behind it on the search path."""
+def version(built: Built | None) -> str:
+    """Version of the LoadGen that is imported.
+
+    Parameters
+    ----------
+    built
+        The one that is meant, if it is not that of the venv.
+
+    Raises
+    ------
+    HarnessError
+        If another one is imported than is meant.
+    """
     assert lg.__file__ is not None
-    rows = distributions(path=[str(Path(lg.__file__).parent)])
-    found = {str(row.metadata["Name"]).lower().replace("_", "-"): row.version for row in rows}
-    name = next((name for name in (reversed(_NAMES) if OF_V1_0 else _NAMES) if name in found), "")
-    number = found.get(name, "unknown")
-    return f"r1.0 ({number}, from source)" if OF_V1_0 else number
+    folder = Path(lg.__file__).resolve().parent
+    if built:
+        if folder != built.folder.resolve():
+            raise HarnessError(
+                f"LoadGen {built.version} is to be imported from {built.folder}, and the one of {folder} was",
+                "it is not there, or not for this Python: install it again",
+            )
+        return f"{built.version} (from source)"
+    rows = {str(row.metadata["Name"]).lower().replace("_", "-"): row.version for row in distributions(path=[str(folder)])}
+    return next((rows[name] for name in (_NAMES if OF_V1_0 else _NAMES[::-1]) if name in rows), "unknown")
 
 
 def construct_sut(issue: Callable[[list[lg.QuerySample]], None], flush: Callable[[], None]) -> Any:

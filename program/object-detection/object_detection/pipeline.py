@@ -55,7 +55,7 @@ def run(path: Path) -> None:
         "threads": team[0].threads or layout.threads,
         "sessions": layout.sessions,
         "scenario": spec.scenario,
-        "loadgen_version": loadgen_module.version(),
+        "loadgen_version": loadgen_module.version(spec.loadgen_built),
         "official": spec.official,
         "tuning": measured,
         **({"reference_faults": True} if spec.reference_faults else {}),
@@ -68,8 +68,9 @@ def run(path: Path) -> None:
 
 def check_loadgen(spec: Spec) -> str:
     """What is to be said of the LoadGen that is installed: another one than the round's loads other samples."""
-    have, wanted = loadgen_module.version(), spec.loadgen.version
-    if have == wanted or loadgen_module.OF_V1_0:
+    have, wanted = loadgen_module.version(spec.loadgen_built), spec.loadgen.version
+    of_round = spec.loadgen_built is not None and spec.loadgen_built.version == spec.loadgen.version_of_round
+    if have == wanted or (of_round and loadgen_module.OF_V1_0):
         return ""
     text = f"LoadGen {have} is installed; {wanted} is the one that loads the sample set of the round"
     if spec.official:

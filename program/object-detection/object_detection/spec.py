@@ -111,8 +111,17 @@ class LoadGenSettings:
     target_latency_ms: float | None
     samples_per_query: int
     version: str
+    version_of_round: str = "1.0"
     audit: Mapping[str, Any] = field(default_factory=dict)
     max_async_queries: int = 1
+
+
+@dataclass(frozen=True)
+class Built:
+    """A LoadGen that a recipe built from source: the folder that it has to be imported from."""
+
+    folder: Path
+    version: str
 
 
 @dataclass(frozen=True)
@@ -133,6 +142,8 @@ class Spec:
         Folder of pre-processed images.
     folder
         The run folder, where everything is written.
+    loadgen_built
+        The LoadGen to import, if it is not that of the venv.
     """
 
     model: Model
@@ -149,6 +160,7 @@ class Spec:
     loadgen: LoadGenSettings
     cache: Path
     folder: Path
+    loadgen_built: Built | None = None
 
 
 def read_spec(path: Path) -> Spec:
@@ -180,6 +192,7 @@ def read_spec(path: Path) -> Spec:
             loadgen=LoadGenSettings(**content["loadgen"]),
             cache=Path(content["cache"]),
             folder=path.parent,
+            loadgen_built=Built(Path(built["folder"]), built["version"]) if (built := content.get("loadgen_built")) else None,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise HarnessError(f"{path} is not a run's spec: {type(error).__name__} {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ for name in ("numpy", "cv2", "mlperf_loadgen", "onnxruntime", "pycocotools"):
 
 from object_detection import summary  # noqa: E402
 
+from ck_repo.mlperf.logs import read_detail  # noqa: E402
 from ck_repo.run.options import RunOptions  # noqa: E402
 
 STAND_IN = Path(__file__).with_name("loadgen_of_v1_0")
@@ -23,26 +25,37 @@ import time
 time.sleep(0.003 * n)
 return np.full((n, 1, 4), 0.5), np.full((n, 1), 0.9), np.ones((n, 1)), None
 """
-# longer than an interval of 50 ms
-_SLOW = _QUICK.replace("0.003", "0.08")
+# intervals so long that only a system that is meant to is late for them
+_INTERVALS = {"target_qps": 2.0, "target_latency_ms": 500.0, "min_duration_ms": 1, "min_query_count": 3}
+_SLOW = _QUICK.replace("0.003", "0.8")
 
 
 @pytest.fixture(scope="module")
-def with_stand_in(harness: Run, spec_for: Run, plugin: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Run:
+def with_stand_in(harness: Run, spec_for: Run, plugin: Callable[[str], Path]) -> Run:
     """Run the harness with the stand-in and a backend."""
 
     def run(
-        scenario: str, *modes: str, body: str = _QUICK, loadgen_changes: dict[str, Any] | None = None, **options: Any
+        scenario: str,
+        *modes: str,
+        body: str = _QUICK,
+        loadgen_changes: dict[str, Any] | None = None,
+        version: str = "1.0",
+        elsewhere: bool = False,
+        official: bool = False,
+        **options: Any,
     ) -> Any:
         folder = plugin(body)
-        for path in (STAND_IN / "mlperf_loadgen.py", STAND_IN / "mlperf_loadgen-0.5a0.dist-info"):
-            (folder / path.name).symlink_to(path)
+        for path in STAND_IN.iterdir():
+            (shutil.copytree if path.is_dir() else shutil.copy)(path, folder / path.name)
+        built = {"folder": str(STAND_IN if elsewhere else folder), "version": version}
         spec = spec_for(
             scenario,
             *modes,
             options=RunOptions(scenario=scenario, seconds=0.3, **options),
             loadgen_changes=loadgen_changes,
             model_changes={"backend": "toy"},
+            loadgen_built=built if version else None,
+            official=official,
         )
         return harness(spec, path=folder)
 
@@ -50,56 +63,79 @@ def with_stand_in(harness: Run, spec_for: Run, plugin: Callable[[str], Path], tm
 
 
 def test_multistream_issues_a_query_each_interval(with_stand_in: Run) -> None:
-    outcome = with_stand_in("multistream", "accuracy", "performance", samples_per_query=2)
+    outcome = with_stand_in("multistream", "accuracy", "performance", loadgen_changes=_INTERVALS, samples_per_query=2)
     results = outcome.results
-    assert results["loadgen_version"] == "r1.0 (0.5a0, from source)"
+    assert results["loadgen_version"] == "1.0 (from source)"
     assert "remark" not in results
     found = results["performance"]
     assert (found["valid"], found["within_target_latency"]) == (True, True)
-    assert found["issuing"] == "one query in each interval of 50 ms"
-    assert 6 <= found["queries"] <= 7  # 0.3 s in intervals of 50 ms
-    assert found["samples_per_query"] == 2
+    assert found["issuing"] == "one query in each interval of 500 ms"
+    assert (found["queries"], found["samples_per_query"]) == (3, 2)
     detail = outcome.detail("performance")
-    assert detail["effective_target_qps"] == 20  # of mlperf.conf
+    assert detail["effective_target_qps"] == 2
     assert detail["effective_max_async_queries"] == 1
-    assert detail["effective_target_latency_ns"] == 50_000_000
+    assert detail["effective_target_latency_ns"] == 500_000_000
     assert results["accuracy"]["images"] == 16
 
 
+def test_the_intervals_are_those_of_mlperf_conf(spec_for: Run) -> None:
+    assert spec_for("multistream")["loadgen"]["target_qps"] == 20
+    assert spec_for("multistream", options=RunOptions(scenario="multistream", target_qps=5.0))["loadgen"]["target_qps"] == 5
+
+
 def test_a_system_that_is_late_for_its_intervals_is_not_valid(with_stand_in: Run) -> None:
-    found = with_stand_in("multistream", "performance", body=_SLOW, samples_per_query=1).results["performance"]
+    changes = {**_INTERVALS, "min_query_count": 1}
+    outcome = with_stand_in("multistream", "performance", body=_SLOW, loadgen_changes=changes, samples_per_query=1)
+    found = outcome.results["performance"]
     assert (found["valid"], found["within_target_latency"]) == (False, False)
 
 
-def test_the_least_count_is_held_by_loadgen_as_its_order_of_samples_is_the_rounds(with_stand_in: Run) -> None:
-    outcome = with_stand_in("singlestream", "performance", loadgen_changes={"required_query_count": 150})
+def test_the_least_count_is_held_by_loadgen(with_stand_in: Run) -> None:
+    changes = {"min_query_count": 150, "required_query_count": 150}
+    outcome = with_stand_in("singlestream", "performance", loadgen_changes=changes)
     assert outcome.detail("performance")["effective_min_query_count"] == 150
     assert outcome.results["performance"]["queries"] >= 150
     assert outcome.results["performance"]["valid"]
 
 
-def test_test01_logs_as_many_answers_as_it_asks_for(with_stand_in: Run) -> None:
-    outcome = with_stand_in("singlestream", "performance", compliance="TEST01")
-    assert outcome.detail("performance")["effective_accuracy_log_sampling_target"] == 1024
+def test_test01_logs_about_as_many_answers_as_it_asks_for(with_stand_in: Run) -> None:
+    """Of 50 queries at least with 2 samples each: more than that if 0.3 s have more intervals."""
+    changes = {"target_qps": 100.0, "min_query_count": 50}
+    outcome = with_stand_in("multistream", "performance", loadgen_changes=changes, compliance="TEST01", samples_per_query=2)
+    assert outcome.detail("performance")["effective_accuracy_log_probability"] == 1  # 1024 of 100
+    changes["min_query_count"] = 300_000
+    outcome = with_stand_in(
+        "multistream", "accuracy", loadgen_changes=changes, compliance="TEST01", samples_per_query=2
+    )  # of an accuracy run nothing is sampled
+    assert outcome.results["accuracy"]["images"] == 16
 
 
-# figures of mlperf_log_summary.txt in the published trees
+def test_a_loadgen_that_was_meant_and_is_not_imported_is_told(with_stand_in: Run) -> None:
+    assert "LoadGen 1.0 is to be imported from" in with_stand_in("offline", "accuracy", elsewhere=True).error
+
+
+@pytest.mark.parametrize("version", ["", "0.7"])
+def test_another_loadgen_of_the_old_interface_is_refused_for_an_official_run(with_stand_in: Run, version: str) -> None:
+    assert "remark" in with_stand_in("singlestream", "accuracy", version=version).results
+    outcome = with_stand_in("singlestream", "accuracy", version=version, official=True)
+    assert f"LoadGen {version or '0.5a0'}" in outcome.error
+
+
+# the values that the detail logs of the published trees have
 @pytest.mark.parametrize(
-    ("place", "scenario", "expected"),
+    ("place", "ours", "theirs", "factor"),
     [
-        ("Lenovo/results/T4x1_TRT/ssd-resnet34/MultiStream", "multistream", ("samples_per_query", None)),
-        ("NVIDIA/results/Xavier_NX_TRT/ssd-mobilenet/MultiStream", "multistream", ("samples_per_query", 60)),
-        ("NVIDIA/results/Xavier_NX_TRT/ssd-mobilenet/Offline", "offline", ("samples_per_second", None)),
-        ("NVIDIA/results/Xavier_NX_TRT/ssd-mobilenet/SingleStream", "singlestream", ("latency_ms", None)),
+        ("Lenovo/results/T4x1_TRT/ssd-resnet34/MultiStream", "samples_per_query", "effective_samples_per_query", 1),
+        ("NVIDIA/results/Xavier_NX_TRT/ssd-mobilenet/MultiStream", "samples_per_query", "effective_samples_per_query", 1),
+        ("NVIDIA/results/Xavier_NX_TRT/ssd-mobilenet/MultiStream", "p99", "result_99.00_percentile_per_query_latency_ns", 1e-6),
+        ("NVIDIA/results/Xavier_NX_TRT/ssd-mobilenet/Offline", "samples_per_second", "result_samples_per_second", 1),
+        ("NVIDIA/results/Xavier_NX_TRT/ssd-mobilenet/SingleStream", "p90", "result_90.00_percentile_latency_ns", 1e-6),
     ],
 )
-def test_the_logs_of_v1_0_are_read(data: Path, place: str, scenario: str, expected: tuple[str, float | None]) -> None:
+def test_the_logs_of_v1_0_are_read(data: Path, place: str, ours: str, theirs: str, factor: float) -> None:
     folder = data / "results_v1.0/closed" / place / "performance/run_1"
-    found = summary.performance(folder, scenario)
+    found = summary.performance(folder, place.rpartition("/")[2].lower())
     assert found["valid"]
-    name, value = expected
-    assert found[name] == value if value else found[name]
-    if scenario == "multistream":  # of a query, not of a sample
-        text = (folder / "mlperf_log_summary.txt").read_text().split("Per-query latency:")[1]
-        first = next(line for line in text.splitlines() if line.startswith("99.00"))
-        assert found["latency_ms"]["p99"] == pytest.approx(int(first.split(":")[1]) / 1e6)
+    published = read_detail(folder / "mlperf_log_detail.txt").number(theirs)
+    assert published
+    assert {**found, **found["latency_ms"]}[ours] == pytest.approx(published * factor, rel=1e-5)

@@ -83,7 +83,13 @@ def test_a_missing_image_is_told_before_the_run(spec: dict[str, Any], tmp_path: 
     [
         ({"count": 8}, "over the whole data set"),
         ({"seconds": 5.0}, "at least 600 s, and --time=5"),
-        ({"scenario": "server", "target_latency": 11.0}, "bound for Server is 10 ms, and --target-latency=11"),
+        ({"scenario": "server", "target_qps": None}, "needs a target"),
+        ({"scenario": "multistream", "target_qps": 40.0}, "the round's: 20 a second"),
+        ({"scenario": "multistream", "compliance": "TEST04-A"}, "TEST04-A is not for multistream"),
+        (
+            {"scenario": "server", "target_qps": 9.0, "target_latency": 11.0},
+            "bound for Server is 10 ms, and --target-latency=11",
+        ),
         ({"scenario": "multistream", "target_latency": 51.0}, "bound for MultiStream is 50 ms"),
     ],
 )
@@ -97,7 +103,9 @@ def test_options_that_the_rules_do_not_allow_are_refused(options: dict[str, Any]
     [
         {},
         {"seconds": 700.0},
-        {"scenario": "server", "target_latency": 9.0},
+        {"scenario": "server", "target_qps": 9.0, "target_latency": 9.0},
+        {"scenario": "multistream", "target_qps": 20.0},
+        {"mode": "accuracy", "seconds": 5.0, "scenario": "server"},  # there is no performance run
         {"scenario": "singlestream", "target_latency": 99.0},
     ],
 )

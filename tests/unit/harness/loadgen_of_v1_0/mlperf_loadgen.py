@@ -32,7 +32,7 @@ class TestSettings:
         "server_target_qps", "server_target_latency_ns", "server_target_latency_percentile", "server_coalesce_queries",
         "offline_expected_qps", "min_duration_ms", "max_duration_ms", "min_query_count", "max_query_count",
         "qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed", "accuracy_log_rng_seed", "accuracy_log_probability",
-        "accuracy_log_sampling_target", "print_timestamps", "performance_issue_unique", "performance_issue_same",
+        "print_timestamps", "performance_issue_unique", "performance_issue_same",
         "performance_issue_same_index", "performance_sample_count_override",
     )  # fmt: skip
 
@@ -144,7 +144,7 @@ class _Test:
             "generated_query_count": max(len(latencies), settings.min_query_count),
             "effective_samples_per_query": per_query,
             "effective_min_query_count": settings.min_query_count,
-            "effective_accuracy_log_sampling_target": settings.accuracy_log_sampling_target,
+            "effective_accuracy_log_probability": settings.accuracy_log_probability,
             "effective_target_qps": settings.multi_stream_target_qps,
             "effective_max_async_queries": settings.multi_stream_max_async_queries,
             "effective_target_latency_ns": settings.multi_stream_target_latency_ns,
