@@ -7,6 +7,7 @@ from pathlib import Path
 from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
 from ck_repo.actions.package import TRUST, VENV
 from ck_repo.actions.request import Request
+from ck_repo.errors import UsageError
 from ck_repo.run.options import DEVICES, SCENARIOS, RunOptions
 
 ACTIONS: Actions = {}
@@ -47,12 +48,14 @@ def find(request: Request) -> Answer:
         mode="performance",
     )
     path = Path(request.text("output") or "user.conf").expanduser().absolute()
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", hint="name the file to write: --output=user.conf")
     bound, trust = request.number("target_latency"), request.flag("trust")
     found, line = find_and_write(Repositories(), options, bound, path, trust=trust)
-    tries = [{"target": target, "valid": valid, "p99_ms": latency} for target, valid, latency in found.tries]
+    tries = [{"target": target, "valid": valid, f"{found.percentile}_ms": latency} for target, valid, latency in found.tries]
     table = [
         (f"{target:g}", "yes" if valid else "no", "-" if latency is None else f"{latency:.3f}")
         for target, valid, latency in found.tries
     ]
     data = {"key": found.key, "value": found.value, "path": str(path), "tries": tries, "results": found.confirmed}
-    return Answer(data, [*table_lines((found.key, "valid", "p99, ms"), table), "", line, f"written to {path}"])
+    return Answer(data, [*table_lines((found.key, "valid", f"{found.percentile}, ms"), table), "", line, f"written to {path}"])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ck_repo.store.entry import Entry
 
 ACTIONS: Actions = {}
+_ABOUT = ("version", "version_of_round")  # what is told by the choice of LoadGen
 _OPTIONS = [
     Option("model", "alias or tags of the model (default: the embedded demo model)", value="TAGS"),
     Option("dataset", "alias or tags of the data set (default: the one made for the model)", value="TAGS"),
@@ -154,7 +155,7 @@ def explain_run(request: Request) -> Answer:
         f"run {entry.cid}: {plan.options.scenario}, {tests}, {plan.backend} on {plan.options.device}",
         f"in {venv}",
         *explain.as_lines(plan.choices, reasons=reasons),
-        f"LoadGen: {', '.join(f'{key} {value}' for key, value in settings.items() if value is not None)}",
+        f"LoadGen: {', '.join(f'{key} {value}' for key, value in settings.items() if value is not None and key not in _ABOUT)}",
     ]
     data = {**row_of(entry), "plan": explain.as_data(plan.choices), "loadgen": settings, "backend": plan.backend, "venv": venv}
     return Answer(data, lines)
@@ -181,13 +182,15 @@ def audit_run(request: Request) -> Answer:
     repositories, program, options = Repositories(), one(request), run_options(request)
     if request.flag("dry_run") or request.flag("explain"):
         names = tests_for(options.scenario)
-        return Answer({"tests": names}, [f"a reference run, then {', '.join(names)}: {options.scenario}"])
+        first = f"experiment:{request.text('reference')}" if request.text("reference") else "a reference run"
+        return Answer({"tests": names}, [f"{first}, then {', '.join(names)}: {options.scenario}"])
     check_device(options)
     base, tests = audit_program(
         repositories,
         program,
         options,
         load(repositories, "experiment", request.text("reference")) if request.text("reference") else None,
+        scenario=request.text("scenario"),
         repository=request.text("record_repo"),
         tags=tag_list(request.text("tags")),
         trust=request.flag("trust"),

@@ -123,9 +123,12 @@ def check(request: Request) -> Answer:
     from ck_repo.mlperf.check.tree import check_tree
     from ck_repo.store.atomic import write_text
 
+    table = Path(request.text("csv")).expanduser().absolute() if request.text("csv") else None
+    if table and table.is_dir():
+        raise UsageError(f"--csv={request.text('csv')} is a folder", hint="name the file to write")
     report = check_tree(Path(request.needed("path", "name the tree: --path=FOLDER")))
-    if request.text("csv"):
-        write_text(Path(request.text("csv")).expanduser().absolute(), summary_csv(report.results))
+    if table:
+        write_text(table, summary_csv(report.results))
     lines = []
     for row in report.results:
         figure = "-" if row.value is None else f"{row.value:.9g} {row.unit}"
@@ -226,8 +229,10 @@ def generate(request: Request) -> Answer:
     )
     lines = []
     for row, checked in zip(made.results, made.report.results, strict=True):
-        tests = ", ".join(row.tests) or "no compliance test"
-        lines.append(f"{checked.place}: {checked.status}, from {row.performance.cid}; {tests}")
+        failed = {name for name, entry in row.tests.items() if (entry.meta().get("verified") or {}).get("passed") is False}
+        tests = ", ".join(f"{name} failed" if name in failed else name for name in row.tests) or "no compliance test"
+        parts = row.performance.cid + (f" and {row.accuracy.cid}" if row.accuracy.uid != row.performance.uid else "")
+        lines.append(f"{checked.place}: {checked.status}, from {parts}; {tests}")
         lines += [f"  {each}" for each in checked.findings]
     data = {"path": str(made.path), "results": [row.as_data() for row in made.report.results]}
     return Answer(data, [*lines, f"{made.path}: `ck check submission --path={made.path.name}` says the same again"])

@@ -8,13 +8,15 @@ from ck_repo.actions.declare import Actions, Answer, Option, action
 from ck_repo.actions.package import VENV
 from ck_repo.actions.request import Request
 from ck_repo.errors import NotTheSameError
+from ck_repo.store.repository import check_name
 
 ACTIONS: Actions = {}
+_TYPES = ("edge", "datacenter", "datacenter,edge")
 _WORDS = [
     Option("division", "closed or open", choices=("closed", "open"), value="open"),
     Option("submitter", "your organisation", value="NAME"),
     Option("status", "available, preview or rdi", choices=("available", "preview", "rdi"), value="available"),
-    Option("system-type", "edge, datacenter or datacenter,edge", value="edge"),
+    Option("system-type", "edge, datacenter or datacenter,edge", choices=_TYPES, value="edge"),
     Option("system-name", "a name for people", value="TEXT"),
 ]
 
@@ -33,7 +35,9 @@ def describe(request: Request) -> Answer:
     from ck_repo.submit.describe import write_description
     from ck_repo.venv.environment import chosen_name, find_venv
 
-    path = Path(request.text("output") or f"{request.entry or 'system'}.json").expanduser().absolute()
+    name = (request.entry or "system").removesuffix(".json")
+    check_name(name)
+    path = Path(request.text("output") or f"{name}.json").expanduser().absolute()
     venv = find_venv(Repositories(), chosen_name(request.text("venv")))
     keys = [row.name.replace("-", "_") for row in _WORDS]
     told = {key: request.text(key) for key in keys if request.text(key)}

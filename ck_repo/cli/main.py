@@ -20,6 +20,8 @@ from ck_repo.cli.progress import console_sink
 from ck_repo.errors import CKError, InterruptedByUser, StorageError
 from ck_repo.store.modules import canonical_module
 
+_INTERRUPTED = "interrupted; what was whole is kept, a run that was under way leaves nothing, and a download goes on next time"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status."""
@@ -36,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return output.reader_left()
     except KeyboardInterrupt:
-        return output.error(InterruptedByUser("interrupted; what was finished is kept, the same command goes on from there"))
+        return output.error(InterruptedByUser(_INTERRUPTED))
     except CKError as error:
         return output.error(error)
     except OSError as error:

@@ -24,7 +24,7 @@ _BLOCK = 1 << 15  # bytes; what has come of a block is lost when the line is cut
 _TRIES = 5  # for each URL
 # what git says when another try may help
 _NETWORK_OF_GIT = (
-    "Could not resolve", "onnection", "onnect to", "timed out", "early EOF", "RPC failed", "returned error: 5", "too slow",
+    "onnection", "onnect to", "timed out", "early EOF", "RPC failed", "returned error: 5", "too slow",
     "gnutls_handshake", "SSL_ERROR_SYSCALL",
 )  # fmt: skip
 _FINAL = frozenset({400, 401, 403, 404, 405, 410, 451})  # statuses that no second try mends

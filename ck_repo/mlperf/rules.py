@@ -50,6 +50,8 @@ class Rules:
     ----------
     loadgen, loadgen_of_round
         Versions of LoadGen that load the round's samples: of today's the one that does, and the round's own.
+    images
+        The least that a closed result is over: COCO val2017 without those that have no annotations.
     """
 
     round: str
@@ -58,6 +60,7 @@ class Rules:
     performance_sample_count: int
     loadgen: str
     loadgen_of_round: str
+    images: int
     accuracy: float
     scenarios: dict[str, ScenarioRules]
 
@@ -82,6 +85,7 @@ def rules_for(benchmark: str) -> Rules:
         row["performance_sample_count"],
         data["loadgen"],
         data["loadgen_of_round"],
+        data["images"],
         row["accuracy"],
         scenarios,
     )

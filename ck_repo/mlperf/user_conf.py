@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ck_repo.mlperf.rules import Rules, benchmark_called, scenario_rules
+from ck_repo.mlperf.submission_rules import submission_rules
 
 _LINE = re.compile(r"^\s*([^.\s]+)\.([^.\s]+)\.([^=\s]+)\s*=\s*(.*?)\s*$")
 _SEEDS = ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")
@@ -49,6 +50,8 @@ class Setting:
         """What the rules ask for instead; empty if they allow it."""
         if not self.key:
             return "model.scenario.key = value"
+        if not benchmark_called(self.model) and self.model.lower() not in ("*", *submission_rules().other_benchmarks):
+            return "a model of the round, or *"
         if self.model != "*" and benchmark_called(self.model) != rules.benchmark:
             return ""  # of another benchmark, whose rules are its own
         if self.scenario != "*" and scenario_rules(self.scenario) is None:
@@ -69,11 +72,22 @@ class Setting:
             row = rules.scenarios["multistream"]
             fixed = row.target_qps if self.key == "target_qps" else row.max_async_queries
             return "" if self.number == fixed else f"the round's {fixed:g}: MultiStream has fixed intervals"
+        if self.key == "target_latency_percentile":
+            rows = [row for row in rules.scenarios.values() if self.scenario.lower() in ("*", row.name.lower())]
+            percentiles = sorted({100 * row.percentile for row in rows})
+            return "" if [self.number] == percentiles else f"the round's {' or '.join(f'{each:g}' for each in percentiles)}"
         if self.key in ("max_duration", "max_query_count") and self.number:
             return f"no {self.key}: a run ends when the rules' minimum is reached"
         if self.key == "target_latency":
             return self._over_the_bound(rules)
         return ""
+
+    def not_taken(self, rules: Rules) -> str:
+        """What a run of ours would have instead, where the rules allow more than it does; empty if it takes the setting."""
+        if self.refusal(rules) or benchmark_called(self.model) not in ("", rules.benchmark):
+            return ""
+        least = self._least(rules) if self.key in ("performance_sample_count_override", "min_query_count") else 0
+        return f"the round's {least:g}: a higher one is not taken" if least and (self.number or 0) > least else ""
 
     def _over_the_bound(self, rules: Rules) -> str:
         rows = [row for row in rules.scenarios.values() if self.scenario.lower() in ("*", row.name.lower())]
@@ -130,7 +144,8 @@ def with_setting(text: str, line: str) -> str:
 
 
 def targets_of(text: str, model: str, scenario: str) -> dict[str, float]:
-    """What a user.conf says of a run, by our own names: target_qps (1/s), target_latency (ms), samples_per_query."""
+    """What a user.conf says of a run: target_qps (1/s), target_latency and min_duration (ms), samples_per_query."""
     rows = parse_conf(text)
-    found = {key: look_up(rows, model, scenario, key) for key in ("target_qps", "target_latency", "samples_per_query")}
+    names = ("target_qps", "target_latency", "samples_per_query", "min_duration")
+    found = {key: look_up(rows, model, scenario, key) for key in names}
     return {key: row.number for key, row in found.items() if row is not None and row.number is not None}

@@ -17,11 +17,17 @@ def summary_line(meta: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
         return _published_line(meta, recorded)
     return (
         str(results.get("model", "?")),
-        str(results.get("scenario", "?")),
+        str(results.get("scenario", "?")) + _purpose(meta),
         accuracy_text(results),
         performance_text(results),
         recorded,
     )
+
+
+def _purpose(meta: Mapping[str, Any]) -> str:
+    """What a run was for, if not for its result: a compliance test, or a try of a search for a target."""
+    test = (meta.get("options") or {}).get("compliance")
+    return f", {test}" if test else ", trial" if "find-performance" in meta.get("tags", ()) else ""
 
 
 def _published_line(meta: Mapping[str, Any], recorded: str) -> tuple[str, str, str, str, str]:
@@ -97,7 +103,8 @@ def _replay_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
         return []
     verdict = meta.get("verdict") or {}
     outcome = [("verdict", ("" if verdict["reproduced"] else "NOT ") + f"REPRODUCED: {verdict['why']}")] if verdict else []
-    return [("replay of", str(meta["parent"].get("alias"))), *outcome]
+    kind = "replay of" if "replay" in meta.get("tags", ()) else "parent"
+    return [(kind, str(meta["parent"].get("alias"))), *outcome]
 
 
 def _subject_rows(meta: Mapping[str, Any], results: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -111,8 +118,22 @@ def _subject_rows(meta: Mapping[str, Any], results: Mapping[str, Any]) -> list[t
         ("data set", f"{results.get('dataset')}, {results.get('images')} images"),
         ("backend", f"{results.get('backend')} {results.get('backend_version')} on {results.get('device')}"),
         ("sessions", f"{results.get('sessions')} × {_threads(results.get('threads'))}, batch {results.get('batch_size')}"),
-        ("scenario", f"{results.get('scenario')}, LoadGen {results.get('loadgen_version')}{official}"),
+        ("scenario", f"{results.get('scenario')}{_purpose(meta)}, LoadGen {results.get('loadgen_version')}{official}"),
+        *_compliance_rows(meta),
     ]
+
+
+def _compliance_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Of a compliance test: what it is worth by itself."""
+    test = (meta.get("options") or {}).get("compliance")
+    if not test:
+        return []
+    verified = meta.get("verified")
+    parent = (meta.get("parent") or {}).get("alias")
+    if verified:
+        return [("compliance", f"{test} {'PASS' if verified['passed'] else 'FAIL'}, held against {parent}")]
+    against = parent or "nothing: `ck audit` verifies"
+    return [("compliance", f"{test}, held against {against}")]
 
 
 def _figure_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -7,12 +7,13 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ck_repo.child import last_lines
 from ck_repo.errors import RunError, UsageError
 
+_AT_ONCE = 1.0  # s
 _GRACE = 30  # s, for the command to write what it has when it is told to end
 
 
@@ -58,13 +59,11 @@ def metered(command: str, folder: Path) -> Iterator[None]:
                 f"--meter={command} cannot be started: {error.strerror}", hint="name a program that is here"
             ) from None
         try:
+            with suppress(subprocess.TimeoutExpired):  # one that cannot do its work mostly ends at once: told now, not then
+                process.wait(_AT_ONCE)
+            _refuse_ended(process, log)
             yield
-            early = process.poll()
-            if early is not None:
-                raise RunError(
-                    f"the meter's command ended before the run did (exit status {early})", tail=last_lines(log),
-                    hint="it has to go on until it is told to end by SIGTERM",
-                )  # fmt: skip
+            _refuse_ended(process, log)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)  # what a wrapper started, too
@@ -73,3 +72,12 @@ def metered(command: str, folder: Path) -> Iterator[None]:
                 except subprocess.TimeoutExpired:
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
+
+
+def _refuse_ended(process: subprocess.Popen[bytes], log: Path) -> None:
+    early = process.poll()
+    if early is not None:
+        raise RunError(
+            f"the meter's command ended before the run did (exit status {early})", tail=last_lines(log),
+            hint="it has to go on until it is told to end by SIGTERM; it is no shell's line: for one, sh -c '…'",
+        )  # fmt: skip

@@ -34,6 +34,8 @@ def check_options(options: RunOptions, rules: Rules) -> None:
     row = rules.scenarios[options.scenario]
     if options.compliance and row.name in submission_rules().tests[options.compliance].not_for:
         raise UsageError(f"{options.compliance} is not for {options.scenario}", hint="the rules skip it there")
+    if options.compliance and options.mode == "accuracy":
+        raise UsageError(f"{options.compliance} is a performance run", hint="leave out --mode=accuracy")
     if not options.official:
         return
     if options.count is not None:

@@ -115,13 +115,16 @@ def with_user_conf(options: RunOptions, rules: Rules) -> RunOptions:
     """
     path = Path(options.user_conf).expanduser()
     if not path.is_file():
-        raise NotFoundError(f"{path} is not there", hint="`ck find performance --output=FILE` writes a user.conf")
+        raise NotFoundError(f"{path} is not there, or no file", hint="`ck find performance --output=FILE` writes a user.conf")
     text = read_text(path)
-    refused = [(row, why) for row in parse_conf(text) if (why := row.refusal(rules))]
+    refused = [(row, why) for row in parse_conf(text) if (why := row.refusal(rules) or row.not_taken(rules))]
     if refused:
-        listed = "\n".join(f"  line {row.line}: {row.text}: {why}" for row, why in refused)
-        raise UsageError(f"{path} sets what the rules do not leave to a user\n{listed}", hint="a user changes targets alone")
+        listed = "\n".join(f"  line {row.line}: {row.text[:80]}: expected {why}" for row, why in refused)
+        raise UsageError(f"{path} has lines that an official run cannot take\n{listed}", hint="a user changes targets alone")
     found: dict[str, Any] = dict(targets_of(text, rules.benchmark, options.scenario))
+    if "min_duration" in found:  # a longer one; that of the round is an official run's anyway
+        longer = found.pop("min_duration") / 1e3
+        found |= {"seconds": longer} if 1e3 * longer > rules.scenarios[options.scenario].min_duration_ms else {}
     if "samples_per_query" in found:
         found["samples_per_query"] = int(found["samples_per_query"])
     given = {key: value for key, value in found.items() if getattr(options, key) is None}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ck_repo import progress
 from ck_repo.errors import RunError, UsageError
 from ck_repo.lock.lockfile import lock_of_experiment
 from ck_repo.mlperf.compliance import Verification, verify_accuracy, verify_performance
@@ -67,6 +68,7 @@ def audit_program(
     options: RunOptions,
     reference: Entry | None = None,
     *,
+    scenario: str = "",
     repository: str = "",
     tags: Sequence[str] = (),
     trust: bool = False,
@@ -77,11 +79,15 @@ def audit_program(
     ----------
     options
         Of the reference run; where a reference is given, its own options count, whatever else was asked for.
+    scenario
+        As the user said it, if at all: that of a reference has to be the same.
     repository, tags, trust
         As `execute` takes them.
     """
     if reference:
         given = options_of(lock_of_experiment(reference.path, reference.meta()), reference)
+        if scenario and scenario != given.scenario:
+            raise UsageError(f"{reference.cid} is a run of {given.scenario}, not of {scenario}", hint="leave out --scenario=")
         options = replace(given, venv=options.venv)
 
     def run(wanted: RunOptions, more: Mapping[str, Any]) -> RunRecord:
@@ -122,11 +128,14 @@ def audit(options: RunOptions, run: Run, score: Rescore, reference: Entry | None
         raise UsageError(
             f"{base.cid} has no accuracy or no performance to hold the tests against", hint="record it with --mode=both"
         )
+    if not (results["performance"] or {}).get("valid", True):
+        progress.say(f"note: {base.cid} is not VALID, and tests held against it prove nothing")
     # the tests measure the layout of the reference: another one would be another system
     options = replace(options, **{key: results[key] for key in ("sessions", "threads", "batch_size")})
     runs: dict[str, Entry] = {}
     for name in tests_for(options.scenario):
         more = {"parent": {"uid": base.uid, "alias": base.alias, "module": base.module}}
+        progress.say(f"{name}, held against {base.cid}")
         runs[name] = run(replace(options, compliance=name, mode="performance"), more).experiment
     return base, [_verified(name, options.scenario, base, runs, score) for name in runs if name != "TEST04-B"]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from ck_repo import progress
 from ck_repo.errors import ConfigError, ConflictError, NotFoundError, NotTheSameError
 from ck_repo.lock.lockfile import NAME as LOCK
 from ck_repo.mlperf.check.tree import Report, check_tree
@@ -26,6 +27,7 @@ from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import check_name
 from ck_repo.store.search import find
+from ck_repo.submit.targets import TRIAL
 
 _LOG, _TEXT = "mlperf_log_accuracy.json", "accuracy.txt"
 
@@ -59,16 +61,18 @@ class Generated:
 
 
 def choose(repositories: Repositories, tags: str = "") -> list[Chosen]:
-    """The latest experiments of each benchmark and scenario, valid ones first, with the compliance runs that belong to them.
+    """The best experiment of each benchmark and scenario, with the compliance runs that belong to it.
+
+    The runs of a search for targets do not count. One without accuracy is left out, and that is told.
 
     Raises
     ------
     NotFoundError
-        If there is no run with performance, or none with accuracy for one.
+        If nothing is left.
     """
     rows = [(entry, entry.meta()) for entry in find(repositories, "experiment", tags=tags)]
-    own = [(entry, meta) for entry, meta in rows if meta.get("results")]
-    runs = [(entry, meta) for entry, meta in own if not _test_of(meta)]
+    runs = [(entry, meta) for entry, meta in rows if meta.get("results") and not _test_of(meta) and TRIAL not in meta["tags"]]
+    tests = _tests_by_parent(repositories)  # whatever their tags: they belong to what they were held against
     groups: dict[tuple[str, str], list[tuple[Entry, dict[str, Any]]]] = {}
     for entry, meta in runs:
         found = figures(meta)
@@ -77,24 +81,21 @@ def choose(repositories: Repositories, tags: str = "") -> list[Chosen]:
     for (benchmark, scenario), group in sorted(groups.items()):
         if not benchmark or scenario_rules(scenario) is None:
             continue
-        performance = _latest(group, "performance")
+        performance = _best(group, "performance", tests)
         if performance is None:
             continue
-        accuracy = _latest([row for row in group if _same_system(row[1], performance[1])], "accuracy")
-        if accuracy is None:
-            raise NotFoundError(
-                f"{performance[0].cid} ({benchmark}, {scenario}) has no accuracy run of the same model and backend",
-                hint="run it with --mode=both, or leave it out with --tags=",
-            )
-        tests = {
-            _test_of(meta): entry
-            for entry, meta in sorted(own, key=lambda row: str(row[1].get("recorded")))
-            if _test_of(meta) and (meta.get("parent") or {}).get("uid") == performance[0].uid
-        }
-        chosen.append(Chosen(benchmark, scenario, performance[0], accuracy[0], tests))
+        accuracy = performance
+        if not performance[1]["results"].get("accuracy"):
+            alike = [row for row in group if _same_system(row[1], performance[1])]
+            accuracy = _best(alike, "accuracy", tests) or performance
+        if not accuracy[1]["results"].get("accuracy"):
+            text = "it has no accuracy run of the same model and backend; run it with --mode=both"
+            progress.say(f"note: {performance[0].cid} ({benchmark}, {scenario}) is left out: {text}")
+            continue
+        chosen.append(Chosen(benchmark, scenario, performance[0], accuracy[0], tests.get(performance[0].uid, {})))
     if not chosen:
         raise NotFoundError(
-            "no experiment with performance" + (f" has the tags {tags}" if tags else ""),
+            "no experiment with performance and accuracy" + (f" has the tags {tags}" if tags else ""),
             hint="`ck run program:object-detection --official` makes one",
         )
     return chosen
@@ -105,12 +106,34 @@ def _test_of(meta: Mapping[str, Any]) -> str:
     return str((meta.get("options") or {}).get("compliance") or "")
 
 
-def _latest(rows: Sequence[tuple[Entry, dict[str, Any]]], part: str) -> tuple[Entry, dict[str, Any]] | None:
-    """The latest run that has a part of the results: official before others, valid before others."""
+def _tests_by_parent(repositories: Repositories) -> dict[str, dict[str, Entry]]:
+    """The compliance runs, the latest of each test, by the UID of the experiment that they are held against."""
+    found: dict[str, dict[str, Entry]] = {}
+    rows = [(entry, entry.meta()) for entry in find(repositories, "experiment", tags="compliance")]
+    for entry, meta in sorted(rows, key=lambda row: str(row[1].get("recorded"))):
+        if meta.get("results") and _test_of(meta):
+            found.setdefault(str((meta.get("parent") or {}).get("uid")), {})[_test_of(meta)] = entry
+    return found
 
-    def rank(row: tuple[Entry, dict[str, Any]]) -> tuple[bool, bool, str]:
-        results = row[1]["results"]
-        return bool(results.get("official")), bool(results[part].get("valid", True)), str(row[1].get("recorded", ""))
+
+def _best(
+    rows: Sequence[tuple[Entry, dict[str, Any]]], part: str, tests: Mapping[str, Any]
+) -> tuple[Entry, dict[str, Any]] | None:
+    """The run to submit of those that have a part of the results: official before others, valid before others, over the whole
+    data set, with the other part, with an audit; of equals the latest.
+    """
+
+    def rank(row: tuple[Entry, dict[str, Any]]) -> tuple[bool, bool, bool, bool, bool, str]:
+        entry, meta = row
+        results = meta["results"]
+        return (
+            bool(results.get("official")),
+            bool(results[part].get("valid", True)),
+            (meta.get("options") or {}).get("count") is None,
+            bool(results.get("accuracy") and results.get("performance")),
+            entry.uid in tests,
+            str(meta.get("recorded", "")),
+        )
 
     having = [row for row in rows if row[1]["results"].get(part)]
     return max(having, key=rank) if having else None

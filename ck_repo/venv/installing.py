@@ -24,7 +24,10 @@ def install_into(
     if venv is None:
         return Installer(repositories, None, trust=trust).install(choices)
     before = venv.packages
-    installed = Installer(repositories, venv.python, trust=trust).install(choices)
-    own = [(name, meta) for name, meta in installed.items() if meta.get("python_path")]
-    extend_lock(repositories, venv, before, locked_components(repositories, own))
+    own: list[tuple[str, dict[str, Any]]] = []
+    try:
+        installed = Installer(repositories, venv.python, trust=trust).install(choices)
+        own = [(name, meta) for name, meta in installed.items() if meta.get("python_path")]
+    finally:  # Python packages come first, and stay when what needs them fails
+        extend_lock(repositories, venv, before, locked_components(repositories, own))
     return installed

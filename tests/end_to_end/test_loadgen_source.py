@@ -91,7 +91,9 @@ def test_the_module_is_built_once_and_only_what_is_needed_stays(built: dict[str,
 
 
 def test_a_run_takes_it_when_it_is_asked_for_and_only_then(built: dict[str, object], shared_ck: Ck) -> None:
-    with_it = shared_ck.good(*RUN, "--dep_add_tags.loadgen=here", "--record=with-it")
+    refused = shared_ck.json(*RUN, "--dep_add_tags.loadgen=here")
+    assert "--trust" in str(refused["error"])  # its modules would run, whoever installed them
+    with_it = shared_ck.good(*RUN, "--dep_add_tags.loadgen=here", "--record=with-it", "--trust")
     without = shared_ck.good(*RUN, "--record=without-it")
 
     def build_of(answer: dict[str, object]) -> str:
@@ -106,6 +108,17 @@ def test_a_run_takes_it_when_it_is_asked_for_and_only_then(built: dict[str, obje
     assert row["downloads"][0]["urls"][0].startswith("git+file://")
     # its MultiStream is today's: what it does is in the result
     assert with_it["results"]["performance"]["issuing"].startswith("back to back; v1.0 has one query")  # type: ignore[index]
+
+
+def test_a_replay_takes_it_too_and_does_not_build_it_again(built: dict[str, object], shared_ck: Ck) -> None:
+    tools = Path(str(built["path"])).parent
+    before = sorted(path.name for path in tools.iterdir())
+    shared_ck.good(*RUN, "--dep_add_tags.loadgen=here", "--record=to-replay", "--trust")
+    answer = shared_ck.json("replay", "experiment:to-replay", "--trust")
+    log = next(Path(str(shared_ck.home)).rglob(f"{answer['experiment']['alias']}/performance/mlperf_log_detail.txt"))
+    assert '"4.1.30 @ NA"' in log.read_text()
+    assert sorted(path.name for path in tools.iterdir()) == before
+    assert shared_ck.json("check", "venv:mlperf-inference")["return"] == 0  # what the recipe was made with is no drift
 
 
 def test_our_recipe_names_the_commit_of_the_published_logs(shared_ck: Ck, data: Path) -> None:

@@ -22,6 +22,10 @@ def check_accuracy(row: Checked, rules: Rules) -> None:
         if log.values.get("effective_test_mode") != "AccuracyOnly":
             seen = log.values.get("effective_test_mode", "none")
             row.add("test-mode", folder / DETAIL, "AccuracyOnly", seen, log.lines.get("effective_test_mode", 0))
+        images = log.number("qsl_reported_total_count")
+        if row.place.division == "closed" and images is not None and images < rules.images:
+            line = log.lines.get("qsl_reported_total_count", 0)
+            row.add("data-set", folder / DETAIL, f"at least {rules.images} images", f"{images:g}", line)
         for line, text in log.errors[:1]:
             row.add("accuracy-errors", folder / DETAIL, "no event with is_error", f"{len(log.errors)}, the first: {text}", line)
     _figure(row, rules)

@@ -48,7 +48,7 @@ def summary_csv(rows: Sequence[Checked]) -> str:
             place.submitter, about.get("status", ""), place.division, about.get("system_type", ""),
             about.get("system_name", ""), place.system, place.model, _CHECKER_NAMES[row.benchmark], place.scenario,
             row.value, row.mAP,
-            *(about.get(key, "") for key in _COLUMNS[11:17]), place.results, about.get("framework", ""),
+            *(about.get(key, "") for key in _COLUMNS[11:17]), place.results.relative_to(place.root), about.get("framework", ""),
             about.get("operating_system", ""), notes, int(complies), len(row.findings), "v1.0", 0, has_power(row), row.unit,
         ])  # fmt: skip
     return text.getvalue()

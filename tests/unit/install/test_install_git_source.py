@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from servers import Server, whole
 from upstreams import Upstream
 
-from ck_repo.errors import ConfigError, DownloadError, OfflineError
+from ck_repo.errors import ConfigError, DownloadError, InstallError, NotTheSameError, OfflineError
 from ck_repo.install.clean import clean_leftovers
-from ck_repo.install.fetch import fetch
-from ck_repo.install.git_source import read_commit
+from ck_repo.install.fetch import adopt, fetch, pin_to
+from ck_repo.install.git_source import read_commit, unproven
 from ck_repo.install.source import Source, read_source
 from ck_repo.store.fields import Fields
 
@@ -26,12 +30,17 @@ if TYPE_CHECKING:
 def there(upstream: Callable[..., Upstream]) -> Upstream:
     """A repository with a folder that is wanted, and others."""
     row = upstream("theirs")
-    row.commit("loadgen/a.cc", "one\r\n$Id$\n")
+    (row.path / "loadgen").mkdir()
+    (row.path / "loadgen/a.cc").write_bytes(b"one\r\n$Id$\n")  # a blob with both: the attributes come when it is in
+    row.git("add", "--all")
+    row.git("commit", "--quiet", "-m", "a.cc")
     row.commit("loadgen/deep/b.h", "two")
     row.commit("other/c", "three")
     (row.path / "loadgen/run.sh").write_text("#!/bin/sh\n")
     (row.path / "loadgen/run.sh").chmod(0o755)
-    row.commit("loadgen/.gitattributes", "*.cc text ident eol=lf\n")
+    (row.path / "loadgen/.gitattributes").write_text("*.cc text ident eol=lf\n")
+    row.git("add", "loadgen/.gitattributes", "loadgen/run.sh")
+    row.git("commit", "--quiet", "-m", "attributes")
     return row
 
 
@@ -50,7 +59,7 @@ def test_the_files_of_the_folder_come_byte_by_byte(there: Upstream, shelf: Shelf
     files = {path.relative_to(meta["path"]).as_posix() for path in Path(meta["path"]).rglob("*") if path.is_file()}
     assert files == {".ck-install.json", *(f"loadgen/{name}" for name in (".gitattributes", "a.cc", "deep/b.h", "run.sh"))}
     # as they are in the commit: what its attributes ask for is not done
-    assert Path(meta["path"], "loadgen/a.cc").read_bytes() == there.git("show", "HEAD:loadgen/a.cc").encode() + b"\n"
+    assert Path(meta["path"], "loadgen/a.cc").read_bytes() == b"one\r\n$Id$\n"
     assert Path(meta["path"], "loadgen/run.sh").stat().st_mode & 0o111
     (row,) = meta["downloads"]
     assert row["urls"] == [url_of(there)]
@@ -131,20 +140,99 @@ def test_what_is_no_whole_commit_is_refused(url: str) -> None:
         read_source(Fields({"url": url}, "recipe"))
 
 
-def test_no_hook_and_no_filter_of_the_repository_runs(there: Upstream, tmp_path: Path) -> None:
-    mark = tmp_path / "ran"
-    there.commit("loadgen/.gitattributes", "* filter=evil\n")
-    there.git("config", "filter.evil.smudge", f"touch {mark}")
-    there.git("config", "uploadpack.packObjectsHook", f"touch {mark}")
+def test_no_hook_and_no_filter_of_the_users_settings_runs(
+    there: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The repository's attributes ask for a filter that the user's settings know, and a template has a hook."""
+    filtered, hooked = tmp_path / "filtered", tmp_path / "hooked"
+    there.commit("loadgen/.gitattributes", "* filter=theirs\n")
+    hooks = tmp_path / "template/hooks"
+    hooks.mkdir(parents=True)
+    (hooks / "post-checkout").write_text(f"#!/bin/sh\ntouch {hooked}\n")
+    (hooks / "post-checkout").chmod(0o755)
+    settings = tmp_path / "gitconfig"
+    settings.write_text(
+        f'[filter "theirs"]\n\tsmudge = "touch {filtered}; cat"\n[init]\n\ttemplateDir = {tmp_path / "template"}\n'
+    )
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
     fetch(Source((url_of(there),)))
-    assert not mark.exists()
+    assert not filtered.exists()
+    assert not hooked.exists()
+
+
+def forged(path: Path, change: Callable[[tarfile.TarInfo, bytes], bytes]) -> Path:
+    """A tar with the proof of another, and its files changed."""
+    target = path.with_name("forged.tar")
+    with tarfile.open(path) as old, tarfile.open(target, "w", pax_headers=dict(old.pax_headers)) as new:
+        for member in old.getmembers():
+            content = old.extractfile(member)
+            raw = change(member, content.read() if content else b"")
+            member.size = len(raw)
+            new.addfile(member, io.BytesIO(raw))
+    return target
+
+
+def evil(member: tarfile.TarInfo, content: bytes) -> bytes:
+    return b"evil" if member.name.endswith("a.cc") else content
+
+
+def test_a_tar_proves_itself_wherever_it_is_from(
+    there: Upstream, ck_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    url = url_of(there)
+    path, digest = fetch(Source((url,)))
+    good = tmp_path / "good.tar"
+    good.write_bytes(path.read_bytes())
+    bad = forged(good, evil)
+    there.path.rename(there.path.with_name("gone"))
+    monkeypatch.setenv("CK_TOOLS", str(ck_home / "elsewhere"))
+    # of a mirror, of a bundle, by the word of somebody's lock
+    with pytest.raises(DownloadError, match=r"a\.cc is not that of the commit"):
+        fetch(Source((url, server.give("/f.tar", whole(bad.read_bytes())))))
+    false = Source((url,), sha256=hashlib.sha256(bad.read_bytes()).hexdigest())
+    with pytest.raises(NotTheSameError, match=r"a\.cc is not that of the commit"):
+        adopt(bad, false)
+    pin_to(false)
+    assert fetch(Source((url, server.give("/g.tar", whole(good.read_bytes())))))[1] == digest
+    monkeypatch.setenv("CK_TOOLS", str(ck_home / "third"))
+    adopt(good, Source((url,), sha256=digest))
+    assert fetch(Source((url,)))[1] == digest  # nobody is asked
+
+
+@pytest.mark.parametrize("what", ["nothing", "a file more", "a file less", "no proof", "another commit's proof"])
+def test_a_tar_that_proves_nothing_is_told(there: Upstream, tmp_path: Path, what: str) -> None:
+    commit = read_commit(url_of(there))
+    assert commit
+    path, _ = fetch(Source((url_of(there),)))
+    assert unproven(path, commit) == ""
+    if what == "another commit's proof":
+        commit = replace(commit, digest=there.git("rev-parse", "HEAD~1"))
+    with tarfile.open(path) as old:
+        proof = {} if what == "no proof" else dict(old.pax_headers)
+        with tarfile.open(tmp_path / "t.tar", "w", pax_headers=proof) as new:
+            members = old.getmembers()
+            for member in members[1:] if what == "a file less" else [] if what == "nothing" else members:
+                new.addfile(member, old.extractfile(member))
+            if what == "a file more":
+                new.addfile(tarfile.TarInfo("loadgen/more"))
+    assert unproven(tmp_path / "t.tar", commit)
+
+
+def test_modules_of_another_repository_need_trust(shelf: Shelf) -> None:
+    """What a program has on its search path runs, script or not."""
+    shelf.package("theirs", {"copy": {"file": "sitecustomize.py", "to": "m/sitecustomize.py"}}, files={"sitecustomize.py": "x"},
+                  python_path="m")  # fmt: skip
+    with pytest.raises(InstallError, match="brings Python modules") as caught:
+        shelf.install("theirs", trust=False)
+    assert "--trust" in caught.value.hint
+    assert shelf.install("theirs", trust=True)["python_path"].endswith("/m")
 
 
 def test_a_package_of_compiled_modules_is_for_one_python(shelf: Shelf, there: Upstream) -> None:
     from ck_repo.detect.survey import survey
     from ck_repo.resolve.resolver import Resolver
 
-    def key(python: str, **meta: Any) -> str:
+    def key(python: str) -> str:
         return Resolver(survey(shelf.repositories, {}, python)).resolve("compiled").key
 
     shelf.package("compiled", {"download": {"url": url_of(there), "unpack": True}}, per_python=True)
@@ -152,8 +240,6 @@ def test_a_package_of_compiled_modules_is_for_one_python(shelf: Shelf, there: Up
 
 
 def test_modules_that_a_recipe_promises_are_there(shelf: Shelf, there: Upstream) -> None:
-    from ck_repo.errors import InstallError
-
     step = {"download": {"url": url_of(there), "unpack": True}}
     shelf.package("good", step, python_path="loadgen/deep")
     meta = shelf.install("good")

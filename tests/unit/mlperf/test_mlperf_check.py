@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ck_repo.mlperf.check.summary import summary_csv
 
 from ck_repo.mlperf.check.finding import Checked
 from ck_repo.mlperf.check.power import read_samples
+from ck_repo.mlperf.check.summary import summary_csv
 from ck_repo.mlperf.check.tree import check_tree
 from ck_repo.mlperf.rules import rules_for
 from ck_repo.mlperf.submission_rules import submission_rules
@@ -159,6 +159,7 @@ SPOILT: list[tuple[str, Spoil, str, str, str]] = [
     ("no verdict", text(detail(), r'"result_validity"', '"result_other"'), "valid", "rejected", "no result"),
     ("an error event", error_event(detail()), "errors", "rejected", "1, the first"),
     ("an error event in accuracy", error_event(f"{result()}/accuracy/mlperf_log_detail.txt"), "accuracy-errors", "rejected", "1, the"),
+    ("a part of the images", value(f"{result()}/accuracy/mlperf_log_detail.txt", "qsl_reported_total_count", "79"), "data-set", "reported", "79"),
     ("a text in a number", value(detail(), "result_samples_per_second", '"fast"'), "result", "rejected", "'fast'"),
     ("no figure", renamed_keys, "result", "rejected", "no such key"),
     ("no performance log", gone(detail()), "performance-log", "rejected", "no such file"),
@@ -471,6 +472,12 @@ def test_the_more_special_setting_holds() -> None:
         ("*.server.target_latency = 500", False),
         ("*.Server.target_qps = 0", False),
         ("*.MultiStream.samples_per_query = inf", False),
+        ("ssd-mobilenett.Server.target_qps = 5", False),
+        ("*.MultiStream.target_qps = 20", True),
+        ("*.MultiStream.target_qps = 40", False),
+        ("*.MultiStream.max_async_queries = 4", False),
+        ("*.Server.target_latency_percentile = 99", True),
+        ("*.Server.target_latency_percentile = 90", False),
         ("nonsense", False),
         ("*.Offlin.target_qps = 1", False),
     ],

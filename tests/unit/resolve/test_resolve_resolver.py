@@ -122,6 +122,14 @@ def test_what_is_installed_comes_before_what_is_not(shelf: Shelf) -> None:
     assert choice.passed_over == (("a-new-one", "old comes first: it is installed already"),)
 
 
+def test_what_is_below_zero_comes_last_even_if_it_is_installed(shelf: Shelf) -> None:
+    shelf.package("aside", "tool,special", priority=-1)
+    shelf.package("usual", "tool")
+    there = installed(shelf, "aside")
+    assert shelf.resolver(installed=there).resolve("tool").name == "usual"
+    assert shelf.resolver(installed=there).resolve("tool,special").name == "aside"
+
+
 @pytest.mark.parametrize(
     ("other", "why"),
     [

@@ -164,7 +164,7 @@ def test_targets_come_from_user_conf_and_options_win(tmp_path: Path) -> None:
 
 
 def test_what_the_rules_do_not_leave_to_a_user_is_refused_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"line 2: \*\.\*\.schedule_rng_seed = 1: no seed of the user's"):
+    with pytest.raises(UsageError, match=r"line 2: \*\.\*\.schedule_rng_seed = 1: expected no seed of the user's"):
         with_user_conf(conf(tmp_path, "*.Server.target_qps = 40\n*.*.schedule_rng_seed = 1\n"), RULES)
     with pytest.raises(NotFoundError, match="is not there"):
         with_user_conf(RunOptions(user_conf=str(tmp_path / "none.conf")), RULES)
@@ -201,3 +201,24 @@ def test_a_meter_that_ends_early_or_is_not_there_fails_the_run(tmp_path: Path) -
 def test_a_command_says_what_is_not_as_usual() -> None:
     options = RunOptions(model="a,b", official=True, seconds=2.5, added_tags={"weights": "x"})
     assert command_of(options) == ("ck run program:object-detection --model=a,b --time=2.5 --official --dep_add_tags.weights=x")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["*.Server.min_query_count = 300000", "*.*.performance_sample_count_override = 1024", "typo.*.min_duration = 700000"],
+)
+def test_what_a_run_does_not_take_is_refused_and_not_ignored(tmp_path: Path, line: str) -> None:
+    with pytest.raises(UsageError, match="line 1: "):
+        with_user_conf(conf(tmp_path, line), RULES)
+
+
+def test_a_longer_duration_is_taken(tmp_path: Path) -> None:
+    assert with_user_conf(conf(tmp_path, "*.*.min_duration = 700000"), RULES).seconds == 700
+    assert with_user_conf(conf(tmp_path, "*.*.min_duration = 600000"), RULES).seconds is None
+
+
+def test_a_meter_that_ends_at_once_is_told_before_the_run(tmp_path: Path) -> None:
+    ran = []
+    with pytest.raises(RunError, match="ended before the run did"), metered("false", tmp_path / "performance"):
+        ran.append(1)
+    assert not ran

@@ -254,3 +254,9 @@ def test_rounded_bytes_for_a_model_that_takes_floats_are_refused_before_anything
     with pytest.raises(UsageError, match="300 × 300 bytes, and the model takes float32") as caught:
         bench.plan(model="floats", dataset="preprocessed")
     assert "side.1200" in caught.value.hint
+
+
+def test_what_the_rules_do_not_allow_is_told_when_a_run_is_planned(bench: Bench) -> None:
+    with pytest.raises(UsageError, match="at least 600 s"):
+        bench.plan(official=True, seconds=5.0)
+    prepare(bench.repositories, bench.program, RunOptions(official=True, seconds=5.0), as_recorded=True)

@@ -76,6 +76,28 @@ def test_a_system_that_holds_nothing_is_told() -> None:
         search(System(1e-9, 100.0), "server")
 
 
+def test_a_latency_that_no_rate_lowers_ends_the_search_and_names_the_bound() -> None:
+    class Slow(System):
+        def run(self, options: RunOptions) -> dict[str, Any]:
+            found = super().run(options)
+            if options.scenario == "server":
+                found["performance"] = {"valid": False, "latency_ms": {"p99": 60.0 + (options.target_qps or 0) / 1e3}}
+            return found
+
+    system = Slow(1.0, 100.0)
+    with pytest.raises(RunError, match=r"p99 latency was 60\.\d+ ms, and the bound is 50 ms") as caught:
+        search(system, "server")
+    assert len(system.asked) <= 6
+    assert "--target-latency=" in caught.value.hint
+
+
+def test_a_longer_run_that_is_far_off_is_not_followed_by_small_steps() -> None:
+    system = System(100.0, 150.0, confirmed=30.0)
+    found = search(system, "server")
+    assert 20 < found.value <= 30
+    assert sum((options.seconds or 0) > 2 for options in system.asked) <= 8
+
+
 def test_every_run_after_the_first_has_the_layout_of_the_first() -> None:
     system = System(50.0, 100.0)
     search(system, "server")

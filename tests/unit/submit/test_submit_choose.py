@@ -1,0 +1,89 @@
+"""Which experiments a tree is made from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ck_repo import progress
+from ck_repo.errors import NotFoundError
+from ck_repo.store.entry import Entry
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.writing import create_entry
+from ck_repo.submit.generate import choose
+
+ACCURACY, PERFORMANCE = {"mAP": 0.24}, {"valid": True, "samples_per_second": 100.0}
+
+
+class Recorder:
+    """Experiments, each recorded a minute after the one before."""
+
+    def __init__(self) -> None:
+        self.minute = 0
+
+    def run(self, alias: str, *, tags: str = "", options: Any = None, parent: str = "", **parts: Any) -> Entry:
+        self.minute += 1
+        results = {"model": "m", "backend": "onnxruntime", "device": "cpu", "scenario": "offline", **parts}
+        meta = {
+            "tags": ["experiment", *filter(None, tags.split(","))],
+            "options": options or {},
+            "results": results,
+            "model": {"model": {"benchmark": "ssd-mobilenet"}},
+            "spec": {"model": {"side": 300}},
+            "recorded": f"2026-11-24T10:{self.minute:02}:00Z",
+            **({"parent": {"uid": parent}} if parent else {}),
+        }
+        return create_entry(Repositories().writable(), "experiment", alias, meta)
+
+
+@pytest.fixture
+def bench() -> Recorder:
+    return Recorder()
+
+
+def chosen(tags: str = "") -> list[tuple[str, str, list[str]]]:
+    return [(row.performance.alias, row.accuracy.alias, sorted(row.tests)) for row in choose(Repositories(), tags)]
+
+
+def test_the_whole_and_audited_run_is_taken_before_later_ones_of_a_part(bench: Recorder) -> None:
+    whole = bench.run("whole", accuracy=ACCURACY, performance=PERFORMANCE)
+    bench.run("t5", tags="compliance,TEST05", options={"compliance": "TEST05"}, parent=whole.uid, performance=PERFORMANCE)
+    bench.run("later", accuracy=ACCURACY, performance=PERFORMANCE)
+    bench.run("few", options={"count": 20}, performance=PERFORMANCE)
+    bench.run("alone", performance=PERFORMANCE)
+    assert chosen() == [("whole", "whole", ["TEST05"])]
+
+
+def test_an_official_run_is_taken_before_all_others(bench: Recorder) -> None:
+    bench.run("official", official=True, accuracy=ACCURACY, performance=PERFORMANCE)
+    bench.run("later", accuracy=ACCURACY, performance=PERFORMANCE)
+    assert chosen() == [("official", "official", [])]
+
+
+def test_performance_alone_takes_the_accuracy_of_the_same_system(bench: Recorder) -> None:
+    bench.run("accuracy", accuracy=ACCURACY)
+    bench.run("other-backend", backend="tensorflow", accuracy=ACCURACY)
+    bench.run("performance", official=True, performance=PERFORMANCE)
+    assert chosen() == [("performance", "accuracy", [])]
+
+
+def test_the_audit_belongs_to_its_reference_whatever_its_tags(bench: Recorder) -> None:
+    base = bench.run("base", tags="mine", accuracy=ACCURACY, performance=PERFORMANCE)
+    bench.run("t1", tags="compliance,audit", options={"compliance": "TEST01"}, parent=base.uid, performance=PERFORMANCE)
+    assert chosen("mine") == [("base", "base", ["TEST01"])]
+
+
+def test_tries_of_a_search_are_no_results_and_what_has_no_accuracy_is_left_out(
+    bench: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(progress, "say", said.append)
+    bench.run("try", tags="find-performance", scenario="multistream", performance=PERFORMANCE)
+    bench.run("alone", scenario="server", performance=PERFORMANCE)
+    with pytest.raises(NotFoundError, match="no experiment with performance and accuracy"):
+        chosen()
+    bench.run("good", accuracy=ACCURACY, performance=PERFORMANCE)
+    assert chosen() == [("good", "good", [])]
+    assert [text for text in said if "experiment:alone" in text and "left out" in text]
+    assert not [text for text in said if "experiment:try" in text]
