@@ -139,6 +139,7 @@ def experiment_of(entry: Entry) -> dict[str, str]:
 def explain_run(request: Request) -> Answer:
     """Resolve a run and tell the plan."""
     from ck_repo.resolve import explain
+    from ck_repo.run.pipeline import foresee
     from ck_repo.run.prepare import prepare
     from ck_repo.run.spec import loadgen_settings, rules_of
     from ck_repo.store.repositories import Repositories
@@ -151,14 +152,15 @@ def explain_run(request: Request) -> Answer:
         venv = f"a new venv:{plan.venv_plan.name} from {plan.venv_plan.template.name}, Python {plan.venv_plan.python.version}"
     reasons = request.flag("explain") or request.action == "explain"
     tests = " and ".join(plan.options.modes)
+    told = [f"{key} {value}" for key, value in settings.items() if value not in (None, {}) and key not in _ABOUT]
     lines = [
         f"run {entry.cid}: {plan.options.scenario}, {tests}, {plan.backend} on {plan.options.device}",
         f"in {venv}",
         *explain.as_lines(plan.choices, reasons=reasons),
-        f"LoadGen: {', '.join(f'{key} {value}' for key, value in settings.items() if value is not None and key not in _ABOUT)}",
+        f"LoadGen: {', '.join(told)}",
     ]
     data = {**row_of(entry), "plan": explain.as_data(plan.choices), "loadgen": settings, "backend": plan.backend, "venv": venv}
-    return Answer(data, lines)
+    return Answer({**data, "notes": foresee(plan)}, lines)
 
 
 @action(

@@ -55,8 +55,9 @@ def detect(request: Request) -> Answer:
     lines = [f"registered {full['name']} as env:{entry.alias}", f"tags: {','.join(full['tags'])}", f"file: {full['file']}"]
     if "dataset" in full and "2017" in full["tags"] and "full" not in full["tags"]:
         lines += [
-            f"it has {full['dataset']['count']} of the set's 5000 images: a run takes it when its tags or its name are given",
-            "with --dataset=, or by itself when it was registered with --extra_tags=full",
+            f"it has {full['dataset']['count']} of the set's 5000 images: a run of the round's models takes it when its tags",
+            "or its name are given with --dataset=, or by itself when it was registered with --extra_tags=full;",
+            "a model of your own takes it by itself",
         ]
     if "model" in full:
         lines += [f"profile: {full['model']['profile']}", *(f"input: {row}" for row in full["model"]["signature"]["inputs"])]

@@ -47,7 +47,8 @@ def verify_performance(test: str, scenario: str, reference: Path, tested: Path) 
     names = ("TEST04-A score", "TEST04-B score") if test == "TEST04" else ("reference score", "test score")
     lines = ["Verifying performance.", f"{names[0]} = {before:.12g}", f"{names[1]} = {after:.12g}"]
     if test == "TEST04":
-        lines.append(f"B is {100 * found.change:+.2f} % faster than A; at most {100 * found.bound:g} % is allowed")
+        how = "faster" if found.change > 0 else "slower"
+        lines.append(f"B is {100 * abs(found.change):.2f} % {how} than A; {100 * found.bound:g} % faster is allowed")
     else:
         lines.append(f"the figures differ by {100 * found.change:+.2f} %; {100 * found.bound:g} % is allowed")
     return Verification(found.passed, "\n".join([*lines, f"TEST {'PASS' if found.passed else 'FAIL'}"]) + "\n")

@@ -25,7 +25,7 @@ from ck_repo.run.spec import build_spec, rules_of
 from ck_repo.store.atomic import write_json, write_text
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
-from ck_repo.store.folders import is_ours
+from ck_repo.store.folders import is_ours, repos_root
 from ck_repo.store.repositories import Repositories, default_repository_alias
 from ck_repo.venv.create import create_venv
 from ck_repo.venv.locking import extend_lock, read_venv_lock
@@ -153,6 +153,14 @@ def _modules(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]], trust: b
             )
         found.append(str(path))
     return found
+
+
+def foresee(plan: RunPlan) -> list[str]:
+    """Tell what an official run is told before it begins, as far as what it needs is here; the warnings of `check_official`."""
+    ready = {key: dict(choice.env) for key, choice in plan.choices.items() if choice.env}
+    if not plan.options.official or not {WEIGHTS, DATASET} <= set(ready):
+        return []
+    return check_official(plan.options, rules_of(plan), build_spec(plan, ready), ready, repos_root())
 
 
 def _write_inputs(folder: Path, plan: RunPlan, spec: dict[str, Any], lock: Lock) -> None:

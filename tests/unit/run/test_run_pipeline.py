@@ -12,7 +12,7 @@ import pytest
 from ck_repo.detect import gpu
 from ck_repo.errors import CKError, ConflictError, InstallError, RunError, UsageError
 from ck_repo.run.options import RunOptions
-from ck_repo.run.pipeline import RunRecord, check_device, execute
+from ck_repo.run.pipeline import RunRecord, check_device, execute, foresee
 from ck_repo.run.prepare import RunPlan, prepare
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
@@ -260,3 +260,14 @@ def test_what_the_rules_do_not_allow_is_told_when_a_run_is_planned(bench: Bench)
     with pytest.raises(UsageError, match="at least 600 s"):
         bench.plan(official=True, seconds=5.0)
     prepare(bench.repositories, bench.program, RunOptions(official=True, seconds=5.0), as_recorded=True)
+
+
+def test_what_an_official_run_is_told_first_is_told_by_a_plan_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert foresee(bench.plan(official=True)) == []  # nothing is here yet
+    bench.run()
+    content = {"images": [{"file_name": "1.jpg"}]}
+    plan = bench.plan(official=True)
+    Path(str(plan.choices["dataset"].env["file"])).write_text(json.dumps(content))
+    with pytest.raises(RunError, match=r"1 of 1 images are missing, 1\.jpg first"):
+        foresee(plan)
+    assert foresee(bench.plan()) == []
