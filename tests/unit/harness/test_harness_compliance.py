@@ -13,9 +13,7 @@ for name in ("numpy", "cv2", "mlperf_loadgen", "onnxruntime", "pycocotools"):
 
 from ck_repo.errors import UsageError  # noqa: E402
 from ck_repo.mlperf.compliance import verify_accuracy, verify_performance  # noqa: E402
-from ck_repo.mlperf.rules import rules_for  # noqa: E402
 from ck_repo.run.options import COMPLIANCE, RunOptions, from_environment  # noqa: E402
-from ck_repo.run.spec import loadgen_settings  # noqa: E402
 
 # 20 ms an image, whatever else the machine does; the answer hangs on the image
 _WORK = """
@@ -107,11 +105,6 @@ def test_each_test_changes_what_the_rules_say(harness: Callable[..., Any], spec_
         assert told[f"effective_{name}"] == value
     logged = (outcome.folder / "performance" / LOG).read_text()
     assert ("qsl_idx" in logged) is (test == "TEST01")
-
-
-def test_multistream_skips_test04() -> None:
-    with pytest.raises(UsageError, match="is not for multistream"):
-        loadgen_settings(RunOptions(scenario="multistream", compliance="TEST04-A"), rules_for("ssd-mobilenet"))
 
 
 def test_the_older_spelling_of_a_test() -> None:
