@@ -170,8 +170,9 @@ def _pin_of(source: Source) -> Path:
 
 def _pinned(source: Source) -> Source:
     """The source with a digest: the recipe's, that of an earlier time, or the publisher's."""
-    if not source.pinned and _pin_of(source).exists():
-        return replace(source, sha256=_pin_of(source).read_text().strip())
+    known = _pin_of(source)
+    if not source.pinned and known.exists() and (digest := known.read_text().strip()):
+        return replace(source, sha256=digest)
     return pin(source)
 
 

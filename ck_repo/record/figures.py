@@ -8,6 +8,8 @@ from typing import Any
 
 from ck_repo.mlperf.rules import benchmark_called, scenario_rules
 
+TRIAL = "find-performance"  # tag of the runs of a search for a target: they are no results
+
 
 @dataclass(frozen=True)
 class Figures:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ck_repo.record.figures import figures
+from ck_repo.record.figures import TRIAL, figures
 
 _TARGETS = ("target_qps", "target_latency_ns", "samples_per_query", "min_duration_ms", "min_query_count")
 
@@ -27,7 +27,7 @@ def summary_line(meta: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
 def _purpose(meta: Mapping[str, Any]) -> str:
     """What a run was for, if not for its result: a compliance test, or a try of a search for a target."""
     test = (meta.get("options") or {}).get("compliance")
-    return f", {test}" if test else ", trial" if "find-performance" in meta.get("tags", ()) else ""
+    return f", {test}" if test else ", trial" if TRIAL in meta.get("tags", ()) else ""
 
 
 def _published_line(meta: Mapping[str, Any], recorded: str) -> tuple[str, str, str, str, str]:

@@ -12,7 +12,7 @@ from ck_repo.detect.gpu import has_cuda
 from ck_repo.errors import RunError, UsageError
 from ck_repo.install.installer import Installer
 from ck_repo.lock.collect import locked_components, locked_program, make_lock
-from ck_repo.lock.lockfile import NAME, Lock, write_lock
+from ck_repo.lock.lockfile import NAME, Lock, LockedComponent, write_lock
 from ck_repo.mlperf.rules import mlperf_conf, user_conf
 from ck_repo.record.experiment import Recording
 from ck_repo.record.provenance import provenance
@@ -28,6 +28,7 @@ from ck_repo.store.fields import Fields
 from ck_repo.store.folders import is_ours, repos_root
 from ck_repo.store.repositories import Repositories, default_repository_alias
 from ck_repo.venv.create import create_venv
+from ck_repo.venv.environment import Venv
 from ck_repo.venv.locking import extend_lock, read_venv_lock
 
 
@@ -102,14 +103,7 @@ def execute(
     check_device(plan.options)
     begun = time.time()
     recording = Recording(repositories, repository, name)  # first: a name that is taken is told before the work
-    venv = plan.venv
-    if venv is None:
-        assert plan.venv_plan is not None
-        venv = create_venv(repositories, plan.venv_plan, trust=trust)
-    before = venv.packages
-    installed = Installer(repositories, venv.python, trust=trust).install(plan.choices)
-    components = (*locked_components(repositories, installed.items()), locked_program(plan.program))
-    extend_lock(repositories, venv, before, components)
+    venv, installed, components = _install(repositories, plan, trust)
     modules = _modules(plan, installed, trust)
     spec = build_spec(plan, installed)
     with recording.folder() as folder:
@@ -136,6 +130,21 @@ def execute(
             **(more or {}),
         }
         return RunRecord(recording.publish(folder, meta), results)
+
+
+def _install(
+    repositories: Repositories, plan: RunPlan, trust: bool
+) -> tuple[Venv, dict[str, dict[str, Any]], tuple[LockedComponent, ...]]:
+    """Make the venv if there is none, and install what the run needs; the venv's lock takes it."""
+    venv = plan.venv
+    if venv is None:
+        assert plan.venv_plan is not None
+        venv = create_venv(repositories, plan.venv_plan, trust=trust)
+    before = venv.packages
+    installed = Installer(repositories, venv.python, trust=trust).install(plan.choices)
+    components = (*locked_components(repositories, installed.items()), locked_program(plan.program))
+    extend_lock(repositories, venv, before, components)
+    return venv, installed, components
 
 
 def _modules(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]], trust: bool) -> list[str]:

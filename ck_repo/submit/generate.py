@@ -19,7 +19,7 @@ from ck_repo.mlperf.rules import scenario_rules
 from ck_repo.mlperf.submission import BASELINE, DETAIL, FALLBACK, SUMMARY, Place
 from ck_repo.mlperf.submission_rules import submission_rules
 from ck_repo.mlperf.truncate import truncate_tree
-from ck_repo.record.figures import figures
+from ck_repo.record.figures import TRIAL, figures
 from ck_repo.run.options import RunOptions, command_of
 from ck_repo.store.atomic import publish_folder, storage_errors, write_json, write_text
 from ck_repo.store.digest import of_file
@@ -27,7 +27,6 @@ from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import check_name
 from ck_repo.store.search import find
-from ck_repo.submit.targets import TRIAL
 
 _LOG, _TEXT = "mlperf_log_accuracy.json", "accuracy.txt"
 

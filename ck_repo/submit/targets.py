@@ -11,6 +11,7 @@ from ck_repo import progress
 from ck_repo.errors import RunError
 from ck_repo.mlperf.logs import read_text
 from ck_repo.mlperf.user_conf import with_setting
+from ck_repo.record.figures import TRIAL
 from ck_repo.run.options import RunOptions
 from ck_repo.run.pipeline import execute
 from ck_repo.run.prepare import prepare
@@ -27,7 +28,6 @@ _QUERIES = 800  # that LoadGen needs for its verdict on a 99th percentile
 _BACK, _FAR_BACK = 0.97, 0.7  # of the target, when the confirming run is not valid: by how far its latency is over the bound
 _CONFIRMATIONS = 8  # before it is given up
 _LOWER = 0.9  # what p99 has to come down to when the rate is halved, for it to be due to the rate
-TRIAL = "find-performance"  # tag of the runs of a search
 
 
 @dataclass(frozen=True)
