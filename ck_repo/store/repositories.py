@@ -17,7 +17,11 @@ _REGISTERED = "repo"  # module of `local` whose entries point at repositories ou
 
 
 class Repositories:
-    """All repositories, in the order in which they are searched: local, the user's, then the default one."""
+    """All repositories, in the order in which they are searched: local, the default one, then every other.
+
+    An entry of a repository that was pulled or registered therefore never takes the place of one of ours with the same name;
+    it is reached as ``REPOSITORY:module:entry``.
+    """
 
     def __init__(self) -> None:
         self._rows: list[Repository] | None = None
@@ -31,18 +35,21 @@ class Repositories:
     def _read(self) -> list[Repository]:
         root = repos_root()
         rows = {_LOCAL_UID: Repository(LOCAL, _LOCAL_UID, root / LOCAL)}
+        default = read_repository(default_repository_root())
+        rows[default.uid] = default
         for folder in [*self._inside(root), *self._registered().values()]:
             try:
                 found = read_repository(folder)
             except CKError as error:
                 _warn(f"repository left out: {error.what}")
                 continue
+            if found.uid == default.uid:  # a pulled copy of our own components takes their place
+                rows[found.uid] = found
+                continue
             if found.uid in rows:
                 _warn(f"repository left out: {found.path} has the same UID {found.uid} as {rows[found.uid].path}")
                 continue
             rows[found.uid] = found
-        default = read_repository(default_repository_root())
-        rows.setdefault(default.uid, default)  # a pulled copy of our own components takes their place
         return list(rows.values())
 
     @staticmethod

@@ -43,8 +43,8 @@ def test_ls_lists_them_in_the_order_of_the_search(ck: Ck) -> None:
     ck("add", "repo:mine")
     assert [row["data_uoa"] for row in ck("ls", "repo", "--out=json").json["lst"]] == [
         "local",
-        "mine",
         "mlperf-object-detection",
+        "mine",
     ]
     assert ck("ls", "repo:m?ne").out.splitlines()[2].startswith("mine  ")
 

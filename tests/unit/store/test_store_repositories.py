@@ -75,7 +75,7 @@ def test_a_repository_that_cannot_be_read_is_left_out_with_a_word(content: str, 
     (repos_root() / "bad").mkdir(parents=True)
     (repos_root() / "bad" / ".ckr.json").write_text(content)
     Repositories().add("good")
-    assert _aliases() == ["local", "good", "mlperf-object-detection"]
+    assert _aliases() == ["local", "mlperf-object-detection", "good"]
     assert str(repos_root() / "bad" / ".ckr.json") in capsys.readouterr().err
 
 
