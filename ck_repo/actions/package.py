@@ -31,7 +31,8 @@ def _resolve(request: Request, resolver: Resolver) -> Choice:
 
 
 def _wanted(request: Request) -> str:
-    tags = ",".join(part for part in (request.text("tags"), request.entry) if part)
+    name = f"{request.repository}:package:{request.entry}" if request.repository and request.entry else request.entry
+    tags = ",".join(part for part in (request.text("tags"), name) if part)
     if not tags:
         raise UsageError(f"`ck {request.action} package` needs tags or a name", hint="`ck search package` lists what there is")
     return tags

@@ -24,7 +24,11 @@ ACTIONS: Actions = {}
     "make a venv from a template, with all that the template lists; one that exists gets what it lacks",
     example="ck create venv:mlperf-inference --template=mlperf-inference-1.0",
     options=[
-        Option("template", "the template (default mlperf-inference-1.0; `ck ls venv.template` lists them)", value="NAME"),
+        Option(
+            "template",
+            "the template: a name, a UID or REPOSITORY:NAME (default mlperf-inference-1.0; `ck ls venv.template` lists them)",
+            value="NAME",
+        ),
         Option("python", "the Python to use: 3.12, >=3.10,<3.13, or a path", value="VERSION"),
         Option("lock", "make it as this lock file says, instead of from a template", value="FILE"),
         Option("bundle", "make it from a bundle, without the network (`ck bundle venv`)", value="FILE"),

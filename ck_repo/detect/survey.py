@@ -12,7 +12,7 @@ from ck_repo.errors import CKError
 from ck_repo.resolve.component import read_component
 from ck_repo.resolve.resolver import Surroundings
 from ck_repo.store.entry import Entry
-from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.repositories import LOCAL, Repositories, default_repository_alias
 from ck_repo.store.search import find
 
 
@@ -44,7 +44,8 @@ def survey(repositories: Repositories, python_packages: Mapping[str, str] | None
         ):  # what was deleted is installed anew
             installed[str(meta["key"])] = meta
     registered.sort(key=lambda meta: (str(meta.get("registered", "")), str(meta.get("key"))), reverse=True)
-    return Surroundings(packages, registered, installed, python_packages or {}, python)
+    own = frozenset({LOCAL, default_repository_alias()})
+    return Surroundings(packages, registered, installed, python_packages or {}, python, own)
 
 
 def _env_meta(entry: Entry) -> dict[str, Any]:

@@ -132,6 +132,17 @@ class Component:
         return digest.of_value([own, {name: digest.of_files(self.root / name) for name in self.uses}]) if self.uses else own
 
     @property
+    def full_name(self) -> str:
+        """``repository:module:alias``, which no other component has."""
+        return f"{self.entry.repository}:{self.entry.cid}"
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names by which one may ask for this component and no other: its UID, and its alias or UID behind the module."""
+        short = {f"{self.entry.module}:{name}" for name in (self.entry.alias, self.entry.uid)}
+        return frozenset({self.entry.uid, *short, *(f"{self.entry.repository}:{name}" for name in short)})
+
+    @property
     def root(self) -> Path:
         """The root of its repository."""
         return self.entry.path.parent.parent

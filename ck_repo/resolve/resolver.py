@@ -19,6 +19,8 @@ from ck_repo.store.entry import tag_list
 from ck_repo.store.query import TagQuery
 
 _LISTS = "`ck search package --tags=…` lists what there is"
+_MOST_CANDIDATES = 50  # of a need, that are tried one after the other
+_DEEPEST = 50  # dependencies below each other
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Surroundings:
         Name (normalised) to version, of what the venv has.
     python
         The version of the venv's Python; empty if there is no venv.
+    own
+        Aliases of the repositories whose packages come before every other repository's: the user's `local`, and ours.
     """
 
     packages: Sequence[Component]
@@ -44,6 +48,11 @@ class Surroundings:
     installed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     python_packages: Mapping[str, str] = field(default_factory=dict)
     python: str = ""
+    own: frozenset[str] = frozenset()
+
+
+class CircularDependencyError(ConflictError):
+    """A package needs itself, directly or through what it needs."""
 
 
 class Resolver:
@@ -55,12 +64,17 @@ class Resolver:
         What is there.
     options
         Values for the conditions of dependencies.
+    home
+        Alias of the repository whose packages come first: that of the program or package which is resolved. Empty for ours.
     """
 
-    def __init__(self, surroundings: Surroundings, options: Mapping[str, str] | None = None) -> None:
+    def __init__(self, surroundings: Surroundings, options: Mapping[str, str] | None = None, home: str = "") -> None:
         self._have = surroundings
         self._options = dict(options or {})
+        self._home = home
         self._python_ranges: dict[str, list[tuple[str, str]]] = {}
+        self._failed: dict[tuple[str, tuple[str, ...]], str] = {}  # of the need at hand: packages that lack something, and why
+        self._tags_in_use: frozenset[str] | None = None
 
     def resolve(self, tags: str | Sequence[str], version: str = "", *, asker: str = "you") -> Choice:
         """Meet one need.
@@ -81,7 +95,7 @@ class Resolver:
         ConflictError
             If dependencies go round in a circle, or two needs exclude each other.
         """
-        return self._meet(tag_list(tags), version, asker, ())
+        return self._meet(tag_list(tags), version, asker, (), self._home)
 
     def dependencies(
         self,
@@ -89,13 +103,15 @@ class Resolver:
         asker: str,
         trail: tuple[str, ...] = (),
         added: Mapping[str, Sequence[str]] | None = None,
+        home: str | None = None,
     ) -> dict[str, Choice]:
         """Meet the dependencies of a component, those whose condition holds."""
+        home = self._home if home is None else home
         chosen = {}
         for row in rows:
             if row.needed(self._options):
                 extra = (added or {}).get(row.key) or row.default_tags
-                found = self._meet([*row.tags, *extra], row.version, asker, trail)
+                found = self._meet([*row.tags, *extra], row.version, asker, trail, home)
                 chosen[row.key] = self.in_format(found, row.format, asker) if row.format else found
         return chosen
 
@@ -138,7 +154,9 @@ class Resolver:
             )
         return ways[wanted]
 
-    def _meet(self, tags: Sequence[str], version: str, asker: str, trail: tuple[str, ...]) -> Choice:
+    def _meet(self, tags: Sequence[str], version: str, asker: str, trail: tuple[str, ...], home: str) -> Choice:
+        if not trail:
+            self._failed = {}
         known = self._known_tags()
         pinned = [tag for tag in tags if is_version(tag) and tag not in known]
         query = TagQuery.parse([tag for tag in tags if tag not in pinned])
@@ -149,26 +167,56 @@ class Resolver:
         for meta in self._have.registered:
             reason = _refusal(meta, query, version)
             if not reason:
-                return _registered(meta, need, (*passed, *self._other_registered(meta, query, version)))
+                return _registered(meta, need, (*passed, *self._other_registered(meta, query, version, home)))
             missing = len(query.required - _names_and_tags(meta))
             if missing == 0 or (missing == 1 and len(query.required) > 2):  # a near miss is worth telling
                 passed.append((str(meta.get("name")), reason))
-        variants, refused = self._variants(query, version)
+        variants, refused = self._variants(query, version, home)
         if not variants:
             raise self._nothing(query, version, asker, [*passed, *refused])
-        variant = variants[0]
-        passed += [(other.label, f"{variant.label} comes first: {self._why_first(variant, other)}") for other in variants[1:]]
-        if variant.component.python_package:
-            return self._python(variant, version, need, asker, tuple(passed))
-        return self._package(variant, need, trail, tuple(passed))
+        return self._first_that_can_be_had(variants, version, need, asker, trail, home, passed)
 
-    def _other_registered(self, taken: Mapping[str, Any], query: TagQuery, version: str) -> list[tuple[str, str]]:
+    def _first_that_can_be_had(
+        self,
+        variants: Sequence[Variant],
+        version: str,
+        need: str,
+        asker: str,
+        trail: tuple[str, ...],
+        home: str,
+        passed: Sequence[tuple[str, str]],
+    ) -> Choice:
+        """The first candidate whose own needs can be met; the others are passed over with the reason."""
+        failures: list[tuple[str, CKError]] = []
+        for number, variant in enumerate(variants[:_MOST_CANDIDATES]):
+            ranges = {name: list(rows) for name, rows in self._python_ranges.items()}
+            later = [
+                (other.label, f"{variant.label} comes first: {self._why_first(variant, other, home)}")
+                for other in variants[number + 1 :]
+            ]
+            why = (*passed, *((name, error.what) for name, error in failures), *later)
+            try:
+                if variant.component.python_package:
+                    return self._python(variant, version, need, asker, why)
+                return self._package(variant, need, trail, why)
+            except (NotFoundError, CircularDependencyError) as error:
+                self._python_ranges = ranges
+                failures.append((variant.label, error))
+        if len(failures) == 1:
+            raise failures[0][1]
+        more = f" (the first {len(failures)} of {len(variants)} were tried)" if len(variants) > len(failures) else ""
+        raise NotFoundError(
+            f"none of the packages with the tags {need} that {asker} asked for can be installed{more}",
+            hint="\n".join([*(f"passed over {name}: {error.what}" for name, error in failures[:6]), _LISTS]),
+        )
+
+    def _other_registered(self, taken: Mapping[str, Any], query: TagQuery, version: str, home: str) -> list[tuple[str, str]]:
         rows = [meta for meta in self._have.registered if meta is not taken and not _refusal(meta, query, version)]
         others = [(str(meta.get("name")), f"{taken.get('name')} was registered later") for meta in rows]
-        variants, _ = self._variants(query, version)
+        variants, _ = self._variants(query, version, home)
         return others + [(variant.label, "what is registered comes before packages") for variant in variants]
 
-    def _variants(self, query: TagQuery, version: str) -> tuple[list[Variant], list[tuple[str, str]]]:
+    def _variants(self, query: TagQuery, version: str, home: str) -> tuple[list[Variant], list[tuple[str, str]]]:
         """The packages that match, the best first; and those that miss by little, with the reason."""
         found, refused = [], []
         for package in self._have.packages:
@@ -180,18 +228,28 @@ class Resolver:
                     )
             elif isinstance(variant, str):
                 shared = len(query.required & package.tags)
-                if shared and shared >= len(query.required) - 2:
+                if query.required & package.names or (shared and shared >= len(query.required) - 2):
                     refused.append((package.entry.alias, variant))
             elif not package.python_package and not satisfies(package.version or "0", version):
                 refused.append((variant.label, f"its version {package.version or '(none)'} is not in {version}"))
             else:
                 found.append(variant)
-        return sorted(found, key=self._rank), refused
+        return sorted(found, key=lambda variant: self._rank(variant, home)), refused
 
-    def _rank(self, variant: Variant) -> tuple[bool, bool, int, int, str]:
+    def _rank(self, variant: Variant, home: str) -> tuple[bool, int, bool, int, int, str]:
         component = variant.component
         last = component.priority < 0  # even if it is installed: it is there for those who ask for it by its own tag
-        return (last, not self._is_there(variant), -component.priority, len(variant.tags), component.entry.alias)
+        there = self._is_there(variant)
+        return (
+            last, self._distance(component, home), not there, -component.priority, len(variant.tags), component.entry.alias,
+        )  # fmt: skip
+
+    def _distance(self, component: Component, home: str) -> int:
+        """How far a package is from who asks: 0 in the asker's own repository, 1 in ours, 2 in any other."""
+        repository = component.entry.repository
+        if repository == home or (repository in self._have.own and (not home or home in self._have.own)):
+            return 0
+        return 1 if repository in self._have.own else 2
 
     def _is_there(self, variant: Variant) -> bool:
         if variant.component.python_package:
@@ -206,15 +264,16 @@ class Resolver:
         """Whether the venv has a Python package, or will have it for a need that was met before."""
         return _normal(name) in self._have.python_packages or _normal(name) in self._python_ranges
 
-    def _why_first(self, first: Variant, other: Variant) -> str:
+    def _why_first(self, first: Variant, other: Variant, home: str) -> str:
         reasons = (
             "its priority is higher",
+            "it is of a nearer repository",
             "it is installed already",
             "its priority is higher",
             "it is the plainer match",
             "its name sorts first",
         )
-        pairs = zip(self._rank(first), self._rank(other), reasons, strict=True)
+        pairs = zip(self._rank(first, home), self._rank(other, home), reasons, strict=True)
         return next((reason for mine, its, reason in pairs if mine != its), reasons[-1])
 
     def _python(self, variant: Variant, version: str, need: str, asker: str, passed: tuple[tuple[str, str], ...]) -> Choice:
@@ -262,11 +321,18 @@ class Resolver:
     ) -> Choice:
         """A package with its dependencies, of which some may be given."""
         component = variant.component
-        if component.entry.alias in trail:
-            circle = " → ".join([*trail[trail.index(component.entry.alias) :], component.entry.alias])
-            raise ConflictError(f"the dependencies go round in a circle: {circle}", hint="mend the deps of one of them")
+        self._refuse_circle(component, trail)
+        known = (component.full_name, variant.chosen)
+        if not given and known in self._failed:
+            raise NotFoundError(self._failed[known])
         rows = [row for row in variant.deps if row.key not in (given or {})]
-        deps = {**(given or {}), **self.dependencies(rows, component.entry.alias, (*trail, component.entry.alias))}
+        asker, home = component.entry.alias, component.entry.repository
+        try:
+            deps = {**(given or {}), **self.dependencies(rows, asker, (*trail, component.full_name), home=home)}
+        except (NotFoundError, CircularDependencyError) as error:
+            if not given:
+                self._failed[known] = error.what
+            raise
         tools = {row.key for row in rows if row.tool}
         inputs = {name: below.key for name, below in deps.items() if name not in tools}
         key = install_key(component, variant.chosen, inputs, self._have.python)
@@ -283,10 +349,25 @@ class Resolver:
             variant, env=env or {}, deps={} if env else deps, reason=reason, passed_over=passed,
         )  # fmt: skip
 
+    @staticmethod
+    def _refuse_circle(component: Component, trail: tuple[str, ...]) -> None:
+        name = component.full_name
+        if name in trail:
+            circle = " → ".join(row.rpartition(":")[2] for row in [*trail[trail.index(name) :], name])
+            raise CircularDependencyError(f"the dependencies go round in a circle: {circle}", hint="fix one of them")
+        if len(trail) >= _DEEPEST:
+            raise CircularDependencyError(
+                f"the dependencies of {trail[0].rpartition(':')[2]} are more than {_DEEPEST} deep", hint="fix the deps"
+            )
+
     def _nothing(self, query: TagQuery, version: str, asker: str, passed: Sequence[tuple[str, str]]) -> CKError:
         need = str(query) + (f" {version}" if version else "")
         known = self._known_tags()
-        unknown = sorted(query.required - known)
+        named = frozenset().union(*(package.names for package in self._have.packages)) & query.required
+        unknown = sorted(query.required - known - named)
+        if unknown and ":" in unknown[0]:
+            names = [name for package in self._have.packages for name in (package.full_name, package.entry.cid)]
+            return NotFoundError(f"there is no {unknown[0]}", hint="\n".join([did_you_mean(unknown[0], names), _LISTS]))
         if unknown:
             # the tags of what meets the rest of the need are nearer than those of anything else
             near = self._known_tags(query.required - set(unknown)) or known
@@ -303,15 +384,20 @@ class Resolver:
 
     def _known_tags(self, shared: frozenset[str] = frozenset()) -> frozenset[str]:
         """Every tag of what has all the tags `shared`."""
+        if not shared and self._tags_in_use is not None:
+            return self._tags_in_use
         rows = [_names_and_tags(meta) for meta in self._have.registered]
         for package in self._have.packages:
             more = {tag for row in package.variations.values() for tag in (row.name, *row.tags)}
             rows.append(package.tags | more)
-        return frozenset().union(*(row for row in rows if shared <= row))
+        tags = frozenset().union(*(row for row in rows if shared <= row))
+        if not shared:
+            self._tags_in_use = tags
+        return tags
 
     def with_options(self, **more: str) -> Resolver:
         """The same, with further values for conditions."""
-        other = Resolver(self._have, {**self._options, **more})
+        other = Resolver(self._have, {**self._options, **more}, self._home)
         other._python_ranges = self._python_ranges
         return other
 

@@ -45,7 +45,7 @@ def choose(component: Component, wanted: Collection[str], excluded: Collection[s
     each exclusive group one at most; the group's default stands in where none is asked for.
     """
     chosen = {name for name in component.variations if name in wanted}
-    for tag in sorted(set(wanted) - component.tags - chosen):
+    for tag in sorted(set(wanted) - component.tags - component.names - chosen):
         rows = [row for row in component.variations.values() if tag in row.tags]
         if not rows:
             return f"it has no tag {tag}"

@@ -67,7 +67,8 @@ def prepare(repositories: Repositories, program_entry: Entry, options: RunOption
     if venv:
         venv.check()
     venv_plan = None if venv else plan_venv(repositories, name)
-    resolver = Resolver(surroundings(repositories, venv, venv_plan.python.version if venv_plan else ""))
+    there = surroundings(repositories, venv, venv_plan.python.version if venv_plan else "")
+    resolver = Resolver(there, home=program_entry.repository)
     added: dict[str, list[str]] = {key: tags.split(",") for key, tags in options.added_tags.items()}
     if options.model:
         added[WEIGHTS] = [*added.get(WEIGHTS, []), *options.model.split(",")]

@@ -24,12 +24,11 @@ from ck_repo.store.lock import locked
 from ck_repo.store.modules import module_uid
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import check_name
-from ck_repo.store.search import load
 from ck_repo.store.uid import new_uid
 from ck_repo.store.writing import module_folder
 from ck_repo.venv.environment import DEFAULT_TEMPLATE, Venv, find_venv, interpreter_of, read_venv, surroundings
 from ck_repo.venv.locking import extend_lock
-from ck_repo.venv.template import Template, read_template
+from ck_repo.venv.template import Template, read_template, template_entry
 
 _TIMEOUT = 600  # s
 _TAKEN = "choose another name, or make it anew with --force"
@@ -48,7 +47,7 @@ class VenvPlan:
 def plan_venv(repositories: Repositories, name: str, template_name: str = "", python: str = "") -> VenvPlan:
     """Decide on interpreter and components; nothing is made yet."""
     check_name(name)
-    template = read_template(load(repositories, "env_templates", template_name or DEFAULT_TEMPLATE))
+    template = read_template(template_entry(repositories, template_name or DEFAULT_TEMPLATE))
     existing = find_venv(repositories, name)
     base = str(existing.entry.meta().get("python_path", "")) if existing else ""
     here = base if base and Path(base).exists() else ""
@@ -60,7 +59,7 @@ def plan_venv(repositories: Repositories, name: str, template_name: str = "", py
             f"the template {template.name} is for Python {template.python}, and {interpreter.path} is {interpreter.version}",
             hint="choose another with --python=3.11",
         )
-    resolver = Resolver(replace(here_now, python=interpreter.version))
+    resolver = Resolver(replace(here_now, python=interpreter.version), home=template.entry.repository)
     return VenvPlan(name, template, interpreter, resolver.dependencies(template.components, f"template {template.name}"))
 
 

@@ -11,8 +11,8 @@ from ck_repo.lock.lockfile import NAME, Lock, LockedComponent, read_lock, write_
 from ck_repo.detect.python_packages import python_packages
 from ck_repo.store.lock import locked
 from ck_repo.store.repositories import Repositories
-from ck_repo.store.search import load
 from ck_repo.venv.environment import Venv
+from ck_repo.venv.template import template_entry
 
 
 def read_venv_lock(repositories: Repositories, venv: Venv) -> Lock:
@@ -23,7 +23,7 @@ def read_venv_lock(repositories: Repositories, venv: Venv) -> Lock:
 
 def _template(repositories: Repositories, venv: Venv) -> dict[str, str]:
     try:
-        return locked_template(load(repositories, "env_templates", venv.template))
+        return locked_template(template_entry(repositories, venv.template))
     except NotFoundError:  # its repository was removed
         return {"alias": venv.template}
 

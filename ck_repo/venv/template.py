@@ -11,6 +11,10 @@ from ck_repo.errors import ConfigError
 from ck_repo.resolve.component import Dependency
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
+from ck_repo.store.repositories import LOCAL, Repositories, default_repository_alias
+from ck_repo.store.search import load
+
+_STOCK_SCRIPTS = ("script.sh", "script.bat")
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,26 @@ class Template:
 
     @property
     def name(self) -> str:
-        """The template's alias."""
-        return self.entry.alias
+        """By what it is found again: its alias, for that of another repository behind the repository's."""
+        own = self.entry.repository in (LOCAL, default_repository_alias())
+        return self.entry.alias if own else f"{self.entry.repository}:{self.entry.alias}"
+
+
+def template_entry(repositories: Repositories, name: str) -> Entry:
+    """The entry of the template of that name: an alias, a UID, or either behind ``REPOSITORY:``."""
+    repository, _, alias = name.rpartition(":")
+    return load(repositories, "env_templates", alias, repository)
 
 
 def read_template(entry: Entry) -> Template:
     """Read the YAML file that an entry of env_templates names."""
-    path = entry.path / (Fields(entry.meta(), entry.path / META).text("template") or "template.yaml")
+    named = Fields(entry.meta(), entry.path / META).text("template")
+    path = entry.path / (named or "template.yaml")
+    if not path.exists() and any((entry.path / name).exists() for name in _STOCK_SCRIPTS):
+        raise ConfigError(
+            f"{entry.repository}:{entry.cid} is a template for stock CK, a shell script, which is not run here",
+            hint="`ck ls venv.template` lists the templates; one without a repository in front of its name is ours",
+        )
     fields = Fields(_yaml(path), path)
     fields.only("description", "python", "components")
     rows = []

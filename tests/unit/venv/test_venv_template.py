@@ -12,7 +12,7 @@ from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import load
 from ck_repo.store.writing import create_entry
-from ck_repo.venv.template import read_template
+from ck_repo.venv.template import read_template, template_entry
 
 GOOD = """
 description: A toy
@@ -46,6 +46,26 @@ def test_components_come_in_the_order_of_the_file() -> None:
 
 def test_meta_may_name_another_file() -> None:
     assert read_template(template(GOOD, template="other.yaml")).description == "A toy"
+
+
+def test_a_script_of_stock_ck_is_refused_by_name() -> None:
+    entry = template(None)
+    (entry.path / "script.sh").write_text("pip install numpy\n")
+    with pytest.raises(ConfigError, match="local:env_templates:toy is a template for stock CK, a shell script") as caught:
+        read_template(entry)
+    assert "ck ls venv.template" in caught.value.hint
+
+
+def test_another_repository_s_template_is_reached_by_its_repository() -> None:
+    repositories = Repositories()
+    other = repositories.add("other")
+    (create_entry(other, "env_templates", "mlperf-inference-1.0", {}).path / "script.sh").touch()
+    (create_entry(other, "env_templates", "theirs", {}).path / "template.yaml").write_text(GOOD)
+    assert read_template(template_entry(repositories, "mlperf-inference-1.0")).entry.repository != "other"
+    assert template_entry(repositories, "other:mlperf-inference-1.0").repository == "other"
+    theirs = read_template(template_entry(repositories, "theirs"))
+    assert theirs.name == "other:theirs"
+    assert template_entry(repositories, theirs.name) == template_entry(repositories, theirs.entry.uid) == theirs.entry
 
 
 def test_template_of_v1_0_pins_the_loadgen_of_the_round() -> None:

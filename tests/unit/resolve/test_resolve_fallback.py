@@ -1,0 +1,133 @@
+"""Which candidate is taken: nearer repositories first, and the next one where the first cannot be had."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ck_repo.errors import ConflictError, NotFoundError
+from ck_repo.resolve.component import Component, read_component
+from ck_repo.resolve.plan import Choice
+from ck_repo.resolve.resolver import Resolver, Surroundings
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.writing import create_entry
+
+if TYPE_CHECKING:
+    from conftest import Shelf
+
+
+def taken(choice: Choice) -> str:
+    assert choice.variant is not None
+    return choice.variant.component.full_name
+
+
+def packages(*rows: tuple[str, str, dict[str, Any]]) -> list[Component]:
+    """Packages of several repositories: (repository, alias, meta) each."""
+    repositories, found = Repositories(), []
+    for repository, alias, meta in rows:
+        if repository not in [row.alias for row in repositories.all()]:
+            repositories.add(repository)
+        found.append(read_component(create_entry(repositories.writable(repository), "package", alias, meta)))
+    return found
+
+
+def test_a_candidate_with_an_unmet_need_is_passed_over_and_the_plan_says_why(shelf: Shelf) -> None:
+    shelf.package("best", "tool", priority=5, deps={"compiler": {"tags": "compiler,python"}})
+    shelf.package("plain", "tool")
+    choice = shelf.resolver().resolve("tool")
+    assert taken(choice) == "local:package:plain"
+    (row,) = choice.passed_over
+    assert row[0] == "best"
+    assert "nothing has the tag 'compiler'" in row[1]
+
+
+def test_a_need_further_down_falls_back_too(shelf: Shelf) -> None:
+    shelf.package("top", "top", deps={"part": {"tags": "part"}})
+    shelf.package("part-a", "part", deps={"x": {"tags": "no-such"}})
+    shelf.package("part-b", "part")
+    choice = shelf.resolver().resolve("top")
+    assert taken(choice.deps["part"]) == "local:package:part-b"
+
+
+def test_when_no_candidate_can_be_had_each_is_named_with_its_reason(shelf: Shelf) -> None:
+    shelf.package("one", "tool", deps={"x": {"tags": "absent-a"}})
+    shelf.package("two", "tool", deps={"x": {"tags": "absent-b"}})
+    with pytest.raises(NotFoundError, match="none of the packages with the tags tool that you asked for") as caught:
+        shelf.resolver().resolve("tool")
+    assert "passed over one: nothing has the tag 'absent-a'" in caught.value.hint
+    assert "passed over two: nothing has the tag 'absent-b'" in caught.value.hint
+
+
+def test_a_package_that_needs_itself_is_passed_over(shelf: Shelf) -> None:
+    shelf.package("selfish", "tool", priority=9, deps={"me": {"tags": "selfish"}})
+    shelf.package("honest", "tool")
+    choice = shelf.resolver().resolve("tool")
+    assert taken(choice) == "local:package:honest"
+    assert "go round in a circle: selfish → selfish" in choice.passed_over[0][1]
+    with pytest.raises(ConflictError, match="circle: selfish → selfish"):
+        shelf.resolver().resolve("selfish")
+
+
+def test_packages_that_all_need_each_other_end_in_an_error_and_not_in_a_search_of_all_orders() -> None:
+    rows = [("many", f"p{number}", {"tags": ["t"], "deps": {"x": {"tags": "t"}}}) for number in range(40)]
+    with pytest.raises(NotFoundError, match="can be installed"):
+        Resolver(Surroundings(packages(*rows))).resolve("t")
+
+
+def test_what_a_candidate_asked_of_python_is_forgotten_when_it_is_passed_over(shelf: Shelf) -> None:
+    shelf.python("numpy")
+    shelf.package("old", "tool", priority=1, deps={
+        "numpy": {"tags": "lib-numpy", "version": "<2"}, "gone": {"tags": "absent"},
+    })  # fmt: skip
+    shelf.package("new", "tool", deps={"numpy": {"tags": "lib-numpy", "version": ">=2"}})
+    choice = shelf.resolver().resolve("tool")
+    assert taken(choice) == "local:package:new"
+    assert choice.deps["numpy"].requirement == "numpy>=2"
+
+
+def test_ours_comes_before_a_stranger_s_whatever_its_priority_and_tags() -> None:
+    found = packages(
+        ("strange", "coco", {"tags": ["tool", "coco"], "priority": 99}),
+        ("ours", "coco-api", {"tags": ["tool", "coco", "api", "more"]}),
+    )
+    own = frozenset({"ours", "local"})
+    choice = Resolver(Surroundings(found, own=own)).resolve("tool,coco")
+    assert taken(choice) == "ours:package:coco-api"
+    assert choice.passed_over == (("coco", "coco-api comes first: it is of a nearer repository"),)
+    theirs = Resolver(Surroundings(found, own=own), home="strange").resolve("tool,coco")
+    assert taken(theirs) == "strange:package:coco"
+
+
+def test_a_package_s_own_repository_comes_first_for_what_it_needs() -> None:
+    found = packages(
+        ("strange", "model", {"tags": ["model"], "deps": {"labels": {"tags": "labels"}}}),
+        ("strange", "labels", {"tags": ["labels"]}),
+        ("ours", "labels", {"tags": ["labels"]}),
+    )
+    own = frozenset({"ours"})
+    choice = Resolver(Surroundings(found, own=own)).resolve("model")
+    assert taken(choice.deps["labels"]) == "strange:package:labels"
+    assert taken(Resolver(Surroundings(found, own=own)).resolve("labels")) == "ours:package:labels"
+
+
+@pytest.mark.parametrize("how", ["repository and name", "repository and uid", "uid", "module and uid"])
+def test_an_entry_is_asked_for_by_its_own_names(how: str) -> None:
+    found = packages(("one", "same", {"tags": ["tool"]}), ("two", "same", {"tags": ["tool"]}))
+    uid = found[1].entry.uid
+    word = {
+        "repository and name": "two:package:same",
+        "repository and uid": f"two:package:{uid}",
+        "uid": uid,
+        "module and uid": f"package:{uid}",
+    }[how]
+    resolver = Resolver(Surroundings(found, own=frozenset({"one"})))
+    assert taken(resolver.resolve(word)) == "two:package:same"
+    assert taken(resolver.resolve("same")) == "one:package:same"
+
+
+def test_a_name_that_is_none_is_an_error_that_names_the_nearest() -> None:
+    found = packages(("one", "same", {"tags": ["tool"]}))
+    with pytest.raises(NotFoundError, match="there is no two:package:same") as caught:
+        Resolver(Surroundings(found)).resolve("two:package:same")
+    assert "one:package:same" in caught.value.hint
