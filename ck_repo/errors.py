@@ -74,6 +74,10 @@ class InstallError(CKError):
     code = 6
 
 
+class UntrustedError(InstallError):
+    """Code or a decision of somebody else's, which needs the user's word (``--trust``)."""
+
+
 class RunError(CKError):
     """The benchmark itself failed."""
 

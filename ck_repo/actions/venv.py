@@ -67,6 +67,7 @@ def _recreate(request: Request) -> Answer:
     from ck_repo.reproduce.bundle import create_from_bundle
     from ck_repo.reproduce.recreate import interpreter_for, recreate, tell
     from ck_repo.store.repositories import Repositories
+    from ck_repo.trust import is_own_lock
     from ck_repo.venv.environment import DEFAULT_NAME
 
     if request.text("template") or (request.text("lock") and request.text("bundle")):
@@ -80,8 +81,10 @@ def _recreate(request: Request) -> Answer:
             repositories, name, Path(request.text("bundle")), request.text("python"), force=force, trust=trust
         )
     else:
-        lock = read_lock(Path(request.text("lock")))
-        done = recreate(repositories, name, lock, interpreter_for(lock, request.text("python")), force=force, trust=trust)
+        path = Path(request.text("lock")).expanduser()
+        lock = read_lock(path)
+        python = interpreter_for(lock, request.text("python"))
+        done = recreate(repositories, name, lock, python, force=force, trust=trust, own=is_own_lock(path))
     venv = done.venv
     made = {"python": str(venv.python), "python_version": venv.version, "packages": venv.packages}
     lines = [*tell(done.differences), f"venv:{venv.name} is ready, Python {venv.version}: `ck activate venv:{venv.name}`"]

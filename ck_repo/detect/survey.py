@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ck_repo.detect.register import problem
@@ -16,7 +16,12 @@ from ck_repo.store.repositories import LOCAL, Repositories, default_repository_a
 from ck_repo.store.search import find
 
 
-def survey(repositories: Repositories, python_packages: Mapping[str, str] | None = None, python: str = "") -> Surroundings:
+def survey(
+    repositories: Repositories,
+    python_packages: Mapping[str, str] | None = None,
+    python: str = "",
+    scopes: Collection[str] = (),
+) -> Surroundings:
     """Read packages and env entries; one that is broken is left out with a warning.
 
     Parameters
@@ -27,6 +32,8 @@ def survey(repositories: Repositories, python_packages: Mapping[str, str] | None
         Name to version of what the venv has.
     python
         The version of its Python.
+    scopes
+        Whose own things count, too: what rests on a lock's word alone is for one venv or one experiment.
     """
     packages = []
     for entry in find(repositories, "package"):
@@ -34,15 +41,18 @@ def survey(repositories: Repositories, python_packages: Mapping[str, str] | None
             packages.append(read_component(entry))
         except CKError as error:
             print(f"warning: package left out: {error.what}", file=sys.stderr)
-    registered, installed = [], {}
+    registered: list[dict[str, Any]] = []
+    installed: dict[str, dict[str, Any]] = {}
     for entry in find(repositories, "env", repository=LOCAL):
         meta = _env_meta(entry)
+        scope = meta.get("only_for", "")
+        if scope and scope not in scopes:
+            continue
         if meta.get("source") == "detected":
             registered.append(meta | {"problem": problem(meta)})
-        elif meta.get("key") and os.path.exists(
-            str(meta.get("file") or meta.get("path"))
-        ):  # what was deleted is installed anew
-            installed[str(meta["key"])] = meta
+        elif meta.get("key") and os.path.exists(str(meta.get("file") or meta.get("path"))):  # else it is installed anew
+            key = str(meta["key"])
+            installed[key] = installed.get(key, meta) if scope else meta  # what a lock vouches for comes last
     registered.sort(key=lambda meta: (str(meta.get("registered", "")), str(meta.get("key"))), reverse=True)
     own = frozenset({LOCAL, default_repository_alias()})
     return Surroundings(packages, registered, installed, python_packages or {}, python, own)

@@ -77,7 +77,9 @@ def _fetch_into(source: Source, part: Path, wanted: Source) -> tuple[Path, str]:
 
 
 def adopt(path: Path, source: Source) -> Path:
-    """Take a file that came by another way than the network into the cache, so that no recipe has to fetch it.
+    """Take a file that came by another way than the network into the cache, where it is found by its digest alone.
+
+    It does not become the file of its URL: what stands behind a URL is for the recipe or the publisher to say.
 
     Parameters
     ----------
@@ -102,33 +104,15 @@ def adopt(path: Path, source: Source) -> Path:
             os.replace(beside, final)
     if source.md5:
         write_text(cache_root() / "md5" / source.md5, source.sha256 + "\n")
-    _pin(source)
+    if read_commit(source.urls[0]):  # the file has proved to be the commit's
+        write_text(_pin_of(source), source.sha256 + "\n")
     return final
 
 
-def pin_to(source: Source) -> None:
-    """From now on what is at the source's URL has to be the file of its SHA-256, if no recipe says otherwise.
-
-    A commit needs no such word of anybody's: its own digest says what it is.
-
-    Raises
-    ------
-    NotTheSameError
-        If another file of that URL was verified here before: what everybody here relies on is not replaced.
-    """
-    if read_commit(source.urls[0]) is None:
-        _pin(source)
-
-
-def _pin(source: Source) -> None:
+def pinned_digest(source: Source) -> str:
+    """The SHA-256 that was verified here before for a source whose recipe has none; empty if there was none."""
     path = _pin_of(source)
-    known = path.read_text().strip() if path.exists() else source.sha256
-    if known != source.sha256:
-        raise NotTheSameError(
-            f"{source.urls[0]} was another file when it was verified here: {known}, and {source.sha256} is asked for",
-            hint=f"if the other one is right, remove {path}",
-        )
-    write_text(_pin_of(source), source.sha256 + "\n")
+    return path.read_text().strip() if path.exists() else ""
 
 
 def mismatch(path: Path, source: Source) -> str:

@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,30 @@ from ck_repo.store.atomic import publish_folder, remove_folder, storage_errors, 
 from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.entry import META, read_json_object
 from ck_repo.store.fields import Fields
-from ck_repo.store.folders import is_ours, tools_root
+from ck_repo.store.folders import tools_root
 from ck_repo.store.lock import locked
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.uid import uid_from_digest
 from ck_repo.store.writing import create_entry
+from ck_repo.trust import may_run, require_code
 
 _MANIFEST = ".ck-install.json"  # in every installed folder: the env entry's meta
+
+
+@dataclass(frozen=True)
+class Vouched:
+    """What a lock says of files whose recipes have no digest.
+
+    Attributes
+    ----------
+    scope
+        For whom alone that counts: ``venv:NAME`` or ``experiment:UID``. What rests on it is used there and nowhere else.
+    digests
+        SHA-256 by URL.
+    """
+
+    scope: str
+    digests: Mapping[str, str]
 
 
 class Installer:
@@ -42,12 +60,17 @@ class Installer:
         Interpreter of the venv; None if there is none.
     trust
         Whether scripts of repositories other than our own may run.
+    vouched
+        What a lock says of files that its recipes do not verify.
     """
 
-    def __init__(self, repositories: Repositories, python: Path | None, *, trust: bool = False) -> None:
+    def __init__(
+        self, repositories: Repositories, python: Path | None, *, trust: bool = False, vouched: Vouched | None = None
+    ) -> None:
         self._repositories = repositories
         self._python = python
         self._trust = trust
+        self._vouched = vouched
 
     def install(self, choices: Mapping[str, Choice]) -> dict[str, dict[str, Any]]:
         """Install what is not ready, Python packages first and together; return the env meta of every choice by name."""
@@ -67,12 +90,8 @@ class Installer:
         if self._python is None:
             raise InstallError("Python packages need a venv to go into", hint="`ck create venv`, or --venv=NAME")
         for choice in missing:
-            if choice.variant and not self._trusted(choice.variant.component.entry.path):
-                raise InstallError(
-                    f"{choice.variant.component.entry.path} is another repository's recipe; to install {choice.requirement} "
-                    "for it may run code",
-                    hint="allow it with --trust",
-                )
+            if choice.variant:
+                require_code(choice.variant.component.entry.path, f"Python package {choice.requirement}", self._trust)
         requirements = sorted({choice.requirement for choice in missing})
         install_python_packages(self._python, requirements, self._python.parent.parent / "ck-install.log")
 
@@ -80,17 +99,31 @@ class Installer:
         assert choice.variant is not None
         name = choice.variant.component.entry.alias
         folder = tools_root() / f"{name}-{choice.key[:12]}"
+        inherited = next((str(row["only_for"]) for row in map(done.get, _keys_below(choice)) if row and "only_for" in row), "")
+        scope = inherited or (self._vouched.scope if self._vouched else "")
+        alone = folder.with_name(f"{folder.name}-{of_value(scope)[:8]}") if scope else folder
         with locked(tools_root() / ".locks" / f"{choice.key[:24]}.lock", f"installing {name}"):
-            if not _whole(folder):
+            there = next((place for place in ([alone] if inherited else [folder, alone]) if _whole(place)), None)
+            if there is None:
                 conversion = choice.variant.component.conversion
                 what = f"converting {choice.label} from {conversion.source} to {conversion.target}" if conversion else ""
                 progress.say(what or f"installing {choice.variant.label}")
-                self._fill(choice, folder, done)
-            meta = read_json_object(folder / _MANIFEST)
+                there = self._fill(choice, folder, alone, {"only_for": scope} if inherited else {}, done)
+            meta = read_json_object(there / _MANIFEST)
             return self._register(meta)
 
-    def _fill(self, choice: Choice, folder: Path, done: Mapping[str, dict[str, Any]]) -> None:
-        """Run the recipe in a staging folder, then give it its name. The lock on the key is held."""
+    def _fill(
+        self, choice: Choice, folder: Path, alone: Path, scope: dict[str, str], done: Mapping[str, dict[str, Any]]
+    ) -> Path:
+        """Run the recipe in a staging folder, then give it its name; return it. The lock on the key is held.
+
+        Parameters
+        ----------
+        alone
+            Its name if it has a scope: what rests on a file that only a lock vouches for is for that lock's user alone.
+        scope
+            The scope of what it is made from, as its meta says it.
+        """
         assert choice.variant is not None
         component = choice.variant.component
         staging = folder.with_name(f".{folder.name}.new")
@@ -107,19 +140,25 @@ class Installer:
                 values |= {key: str(row.get("path", "")), f"{key}_file": str(row.get("file", ""))}
                 values |= {f"{key}_{part}": json.dumps(row.get(part, {})) for part in ("model", "dataset")}
             values |= {key: str(value) for key, value in fields.table("values").items()}
-            recipe = Recipe(component.entry.path, staging, self._python, self._trusted(component.entry.path), values)
+            trusted = may_run(component.entry.path, self._trust)
+            recipe = Recipe(
+                component.entry.path, staging, self._python, trusted, values, self._vouched.digests if self._vouched else {}
+            )
             for step in fields.rows("install"):
                 run_step(step, recipe)
-            meta = self._meta(choice, staging, folder, recipe, done) | _python_path(fields, recipe, folder)
+            if self._vouched and recipe.rests_on_vouched:
+                scope = scope or {"only_for": self._vouched.scope}
+            folder = alone if scope else folder
+            if folder.exists():
+                remove_folder(folder)
+            meta = self._meta(choice, staging, folder, recipe, done) | _python_path(fields, recipe, folder) | scope
             meta |= {"licence": fields.text("licence")} if "licence" in fields else {}
             write_json(staging / _MANIFEST, meta)
             publish_folder(staging, folder)
+            return folder
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
-
-    def _trusted(self, entry: Path) -> bool:
-        return self._trust or is_ours(entry)
 
     def _meta(
         self, choice: Choice, staging: Path, folder: Path, recipe: Recipe, done: Mapping[str, dict[str, Any]]
@@ -173,7 +212,7 @@ class Installer:
 
     def _register(self, meta: dict[str, Any]) -> dict[str, Any]:
         """The env entry of an installed folder; made anew if it was removed."""
-        uid = uid_from_digest(str(meta["key"]))
+        uid = uid_from_digest(of_value([meta["key"], meta["only_for"]]) if "only_for" in meta else str(meta["key"]))
         local = self._repositories.writable()
         known = local.module_folder("env") / uid / META
         if not known.exists() or read_json_object(known) != meta:
@@ -181,16 +220,16 @@ class Installer:
         return meta | {"uid": uid}
 
 
+def _keys_below(choice: Choice) -> list[str]:
+    return [row.key for row in choice.deps.values()]
+
+
 def _python_path(fields: Fields, recipe: Recipe, folder: Path) -> dict[str, str]:
     """Where the recipe left Python modules, for the search path of the program that uses it; empty if it leaves none."""
     name = fields.text("python_path")
     if not name:
         return {}
-    if not recipe.trusted:
-        raise InstallError(
-            f"{recipe.entry} brings Python modules, which a program that uses it would run",
-            hint="read it, then allow it with --trust",
-        )
+    require_code(recipe.entry, f"Python modules in {name}", recipe.trusted)
     if not inside(recipe.folder, name).is_dir():
         raise InstallError(f"{fields.text('name')}: the recipe promises modules in {name}, and there is no such folder")
     return {"python_path": str(folder / name)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from packaging.version import Version
@@ -29,6 +29,7 @@ def install_locked_packages(
     same_python: bool,
     links: Path | None = None,
     build: bool = False,
+    roots: Collection[str] | None = None,
 ) -> dict[str, str]:
     """Install the packages of a lock into the venv of an interpreter.
 
@@ -40,6 +41,8 @@ def install_locked_packages(
         A folder of wheels; only these are used then.
     build
         Whether what comes as source may be built, which runs its code: a lock may be anybody's.
+    roots
+        Install only these, as far as the lock has them, with what they need in turn; None for every package of the lock.
 
     Returns
     -------
@@ -56,8 +59,17 @@ def install_locked_packages(
     pins = {name: f"{name}=={row.version}" for name, row in packages.items()}
     reasons: dict[str, str] = {}
     begin = log.stat().st_size if log.exists() else 0
+
+    def install(deps: bool) -> None:
+        if roots is None:
+            install_python_packages(python, sorted(pins.values()), log, links=links, deps=deps, build=build)
+            return
+        wanted = sorted(pin for name, pin in pins.items() if name in roots)
+        if wanted:
+            install_python_packages(python, wanted, log, links=links, build=build, constraints=sorted(pins.values()))
+
     try:
-        install_python_packages(python, sorted(pins.values()), log, links=links, deps=not same_python, build=build)
+        install(deps=not same_python)
     except OfflineError:
         raise
     except InstallError as error:
@@ -67,7 +79,7 @@ def install_locked_packages(
         reasons = _relax(python, packages, pins)
         if not reasons:
             raise
-        install_python_packages(python, sorted(pins.values()), log, deps=True, build=build)
+        install(deps=True)
     return _withdrawn(log, begin) | reasons | _verify(python, packages, sorted(reasons))
 
 

@@ -19,7 +19,14 @@ from ck_repo.store.lock import locked
 
 
 def install_python_packages(
-    python: Path, requirements: Sequence[str], log: Path, *, links: Path | None = None, deps: bool = True, build: bool = True
+    python: Path,
+    requirements: Sequence[str],
+    log: Path,
+    *,
+    links: Path | None = None,
+    deps: bool = True,
+    build: bool = True,
+    constraints: Sequence[str] = (),
 ) -> str:
     """Install requirements into the venv of the interpreter `python`, all in one go.
 
@@ -33,6 +40,8 @@ def install_python_packages(
         Whether what they need in turn is installed as well.
     build
         Whether what comes as source may be built, which runs its code.
+    constraints
+        Requirements that hold for what they need in turn, without being asked for themselves.
 
     Returns
     -------
@@ -43,6 +52,10 @@ def install_python_packages(
     common = [*(["--no-index", "--find-links", str(links)] if links else []), *([] if deps else ["--no-deps"])]
     with locked(log.with_name("install.lock"), title), progress.task(title) as task:
         log.parent.mkdir(parents=True, exist_ok=True)
+        if constraints:
+            bounds = log.with_name("ck-constraints.txt")
+            bounds.write_text("".join(f"{row}\n" for row in constraints), encoding="utf-8")
+            common += ["--constraint", str(bounds)]
         with open(log, "a", encoding="utf-8") as sink:
             uv = _uv()
             if uv:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ck_repo import progress
 from ck_repo.child import last_lines, run_child
 from ck_repo.errors import ConfigError, InstallError
-from ck_repo.install.fetch import fetch
+from ck_repo.install.fetch import fetch, pinned_digest
 from ck_repo.install.source import read_source
 from ck_repo.store.atomic import storage_errors
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import tools_root
 from ck_repo.store.unpack import unpack
+from ck_repo.trust import require_code
 
 
 @dataclass
@@ -35,8 +36,12 @@ class Recipe:
     values
         What ``{name}`` stands for in a step's texts: the folders of dependencies, with ``_file`` behind the name their main
         files, with ``_model`` and ``_dataset`` those sections as JSON.
+    vouched
+        SHA-256 by URL, from a lock: what a file has to be whose recipe has no digest. It counts for this installation alone.
     downloads
         URL, size and digest of each file that was fetched: for the record.
+    rests_on_vouched
+        Whether a file came that only the lock vouches for.
     """
 
     entry: Path
@@ -44,7 +49,9 @@ class Recipe:
     python: Path | None
     trusted: bool
     values: Mapping[str, str]
+    vouched: Mapping[str, str] = field(default_factory=dict)
     downloads: list[dict[str, object]] = field(default_factory=list)
+    rests_on_vouched: bool = False
 
     @property
     def root(self) -> Path:
@@ -64,6 +71,10 @@ def run_step(step: Fields, recipe: Recipe) -> None:
 
 def _download(step: Fields, recipe: Recipe) -> None:
     source = read_source(step)
+    vouched = "" if source.pinned else recipe.vouched.get(source.urls[0], "")
+    if vouched and vouched != pinned_digest(source):
+        recipe.rests_on_vouched = True
+        source = replace(source, sha256=vouched)
     path, digest = fetch(source)
     told = {"md5": source.md5} if source.md5 else {}
     recipe.downloads.append({"urls": list(source.urls), "size": path.stat().st_size, "sha256": digest, **told})
@@ -97,11 +108,7 @@ def _script(step: Fields, recipe: Recipe) -> None:
     else:
         where = inside(recipe.entry, step.needed("file"))
         name, program, extra = where.name, [str(where)], {}
-    if not recipe.trusted:
-        raise InstallError(
-            f"{where} is another repository's program, and is not run unasked",
-            hint="read it, then allow it with --trust",
-        )
+    require_code(recipe.entry, f"script {name}", recipe.trusted)
     if recipe.python is None:
         raise InstallError(f"{name} needs a venv to run in", hint="`ck create venv`, or --venv=NAME")
     words = [_filled(recipe, word) for word in step.texts("arguments")]

@@ -17,6 +17,7 @@ from ck_repo.resolve.component import PLAIN_NAME
 from ck_repo.store.atomic import write_json
 from ck_repo.store.entry import read_json_object
 from ck_repo.store.fields import Fields
+from ck_repo.trust import note_own_lock
 
 FORMAT, VERSION = "ck-lock", 1
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -147,8 +148,9 @@ class Lock:
 
 
 def write_lock(path: Path, lock: Lock) -> None:
-    """Write a lock file; it appears whole."""
+    """Write a lock file, and remember that this machine wrote it; it appears whole."""
     write_json(path, lock.as_data())
+    note_own_lock(path)
 
 
 def read_lock(path: Path) -> Lock:

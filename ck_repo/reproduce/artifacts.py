@@ -17,13 +17,14 @@ from ck_repo.install.source import source_of
 from ck_repo.lock.lockfile import Lock, LockedComponent, lock_of_experiment
 from ck_repo.store.archive import pack_entries
 from ck_repo.store.atomic import publish_folder, remove_folder, storage_errors
-from ck_repo.store.digest import of_file
+from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.entry import Entry
 from ck_repo.store.folders import tools_root
 from ck_repo.store.lock import locked
 from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.repository import check_name
 from ck_repo.store.search import find, load
+from ck_repo.trust import require_data
 
 ARTIFACTS = "artifacts"  # folder of an experiment that was packed with them
 FILES, REGISTERED = "files", "registered"
@@ -126,11 +127,13 @@ def pack_experiments(
     return pack_entries(entries, output, overwrite=overwrite, more=more), sorted(left.items())
 
 
-def bring_in(repositories: Repositories, lock: Lock, folder: Path) -> None:
+def bring_in(repositories: Repositories, lock: Lock, folder: Path, scope: str) -> None:
     """Take artifacts into the cache, and register what was the user's own.
 
     Parameters
     ----------
+    scope
+        Who may use what is registered: ``venv:NAME`` or ``experiment:UID``. For everything else it is not there.
     folder
         Holds ``files/`` and ``registered/``, as `gather` names them; either may be missing.
     """
@@ -140,16 +143,18 @@ def bring_in(repositories: Repositories, lock: Lock, folder: Path) -> None:
             if path.is_file():
                 adopt(path, source_of(each, row.label))
         if row.source == "registered" and (folder / REGISTERED / row.content).is_dir():
-            _register(repositories, row, folder / REGISTERED / row.content)
+            _register(repositories, row, folder / REGISTERED / row.content, scope)
 
 
-def _register(repositories: Repositories, row: LockedComponent, source: Path) -> None:
+def _register(repositories: Repositories, row: LockedComponent, source: Path, scope: str) -> None:
     """Copy something of the user's into CK_TOOLS and register it under its old tags, unless it is here already."""
     metas = (entry.meta() for entry in find(repositories, "env", repository=LOCAL))
-    if any(meta.get("source") == "detected" and meta.get("key") == row.key and _has_tags(meta, row) for meta in metas):
+    known = (meta for meta in metas if meta.get("source") == "detected" and meta.get("key") == row.key)
+    if any(meta.get("only_for", scope) == scope and _has_tags(meta, row) for meta in known):
         return
     soft = load(repositories, "soft", row.alias)
-    final = tools_root() / f"{soft.alias}-{row.content[:12]}"
+    require_data(str(soft.meta().get("detect", "")), row.label)
+    final = tools_root() / f"{soft.alias}-{row.content[:12]}-{of_value(scope)[:8]}"
     check_name(row.file)
     with locked(tools_root() / ".locks" / f"{final.name}.lock", f"bringing in {row.label}"):
         if not final.exists():
@@ -159,13 +164,13 @@ def _register(repositories: Repositories, row: LockedComponent, source: Path) ->
                 shutil.copytree(source, staging, symlinks=True)
                 publish_folder(staging, final)
         try:
-            _register_verified(repositories, row, soft, final)
+            _register_verified(repositories, row, soft, final, scope)
         except CKError:
             remove_folder(final)  # what is not what it should be does not stand in the way of what is
             raise
 
 
-def _register_verified(repositories: Repositories, row: LockedComponent, soft: Entry, final: Path) -> None:
+def _register_verified(repositories: Repositories, row: LockedComponent, soft: Entry, final: Path, scope: str) -> None:
     model, dataset = row.meta.get("model") or {}, row.meta.get("dataset") or {}
     options = {name: str(model[name]) for name in ("profile", "dataset") if model.get(name)}
     path = final / row.file
@@ -181,7 +186,8 @@ def _register_verified(repositories: Repositories, row: LockedComponent, soft: E
             f"{row.label} is not what was locked: {row.content[:16]}… expected, {meta['digest'][:16]}… came",
             hint="gather it again; it was altered or cut short",
         )
-    register(repositories, {**meta, "name": row.meta.get("name", meta["name"])}, list(row.meta.get("tags", [])))
+    named = {**meta, "name": row.meta.get("name", meta["name"]), "only_for": scope}
+    register(repositories, named, list(row.meta.get("tags", [])))
 
 
 def _has_tags(meta: Mapping[str, Any], row: LockedComponent) -> bool:

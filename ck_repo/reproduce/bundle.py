@@ -157,8 +157,10 @@ def create_from_bundle(
         lock = read_lock(scratch / NAME)
         interpreter = interpreter_for(lock, python)
         _bring_recipes(repositories, scratch / _RECIPES)
-        bring_in(repositories, lock, scratch)
-        return recreate(repositories, name, lock, interpreter, wheels=scratch / _WHEELS, force=force, trust=trust)
+        bring_in(repositories, lock, scratch, f"venv:{name}")
+        # who makes a venv from a bundle takes its wheels: there is nowhere else to have them from
+        wheels = scratch / _WHEELS
+        return recreate(repositories, name, lock, interpreter, wheels=wheels, force=force, trust=trust, own=True)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from ck_repo.detect.interpreter import Interpreter, find_interpreter
 from ck_repo.detect.survey import survey
 from ck_repo.errors import CKError, ConflictError, DetectError
-from ck_repo.install.fetch import pin_to
-from ck_repo.install.installer import Installer
+from ck_repo.install.installer import Installer, Vouched
 from ck_repo.install.locked_packages import install_locked_packages
 from ck_repo.install.source import source_of
 from ck_repo.lock.collect import entry_of, locked_components, locked_interpreter, locked_packages, make_lock
@@ -21,10 +22,12 @@ from ck_repo.resolve.plan import Choice
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import check_name
+from ck_repo.trust import may_run, packages_to_ask_for
 from ck_repo.venv.create import make_venv
 from ck_repo.venv.environment import Venv
 
 _LOG = "ck-install.log"
+_UNASKED = "not installed: nothing of ours needs it; read what it is, then allow it with --trust"
 _UNDER_WHICH = "under another name, or anew with --force"
 
 
@@ -61,6 +64,7 @@ def recreate(
     components: bool = True,
     force: bool = False,
     trust: bool = False,
+    own: bool = False,
 ) -> Recreated:
     """Make a venv as the lock has it. The entry appears when all of it is there.
 
@@ -73,7 +77,9 @@ def recreate(
     force
         Make it anew if it exists.
     trust
-        Let scripts of other repositories' recipes run.
+        Let scripts of other repositories' recipes run, and install every Python package of the lock.
+    own
+        Whether this machine wrote the lock, or the user brought its wheels: every Python package of it is installed then.
 
     Raises
     ------
@@ -81,6 +87,7 @@ def recreate(
         If a package or a file has the locked name and another content.
     """
     check_name(name)
+    scope = f"venv:{name}"
     found = [
         Difference("python", key, value, getattr(python, key))
         for key, value in lock.interpreter.items()
@@ -90,13 +97,17 @@ def recreate(
 
     def fill(executable: Path) -> Lock:
         log = executable.parent.parent / _LOG
-        reasons = install_locked_packages(executable, lock.packages, log, same_python=same_python, links=wheels, build=trust)
+        roots = None if trust or own else known_packages(repositories)
+        reasons = install_locked_packages(
+            executable, lock.packages, log, same_python=same_python, links=wheels, build=trust, roots=roots
+        )
         here = locked_packages(executable)
         reasons |= {package: "this Python needs it" for package in here if package not in lock.packages}
+        reasons |= dict.fromkeys(packages_to_ask_for(lock.packages, here, trust or own), _UNASKED)
         found.extend(of_packages(lock.packages, here, reasons))
         made: tuple[LockedComponent, ...] = ()
         if components:
-            made, told = install_components(repositories, lock, executable, trust=trust)
+            made, told = install_components(repositories, lock, executable, scope, trust=trust)
             found.extend(told)
         return make_lock(repositories, executable, lock.template, made)
 
@@ -109,29 +120,42 @@ def recreate(
                 hint=f"make it {_UNDER_WHICH}",
             )
         if components:
-            found.extend(install_components(repositories, lock, venv.python, trust=trust)[1])
+            found.extend(install_components(repositories, lock, venv.python, scope, trust=trust)[1])
 
     template = lock.template.get("alias", "") or "lock"
     return Recreated(make_venv(repositories, name, template, python, fill, complete, force=force), found)
 
 
+def known_packages(repositories: Repositories) -> frozenset[str]:
+    """Normalised names of the Python packages that our own recipes stand for."""
+    ours = (row for row in survey(repositories).packages if row.python_package and may_run(row.entry.path, trusted=False))
+    return frozenset(canonicalize_name(row.python_package) for row in ours)
+
+
 def install_components(
-    repositories: Repositories, lock: Lock, python: Path, *, trust: bool = False
+    repositories: Repositories, lock: Lock, python: Path, scope: str, *, trust: bool = False
 ) -> tuple[tuple[LockedComponent, ...], list[Difference]]:
-    """Install the models and data sets of a lock, from the same recipes; what cannot be the same is told.
+    """Install the models and data sets of a lock, from the same recipes; what cannot be the same is reported.
 
     What a conversion makes is not made here: a run makes it when it needs it.
+
+    Parameters
+    ----------
+    scope
+        Who may use what rests on the lock's word alone: ``venv:NAME`` or ``experiment:UID``.
     """
     found: list[Difference] = []
     choices: dict[str, Choice] = {}
     have = {name: row.version for name, row in locked_packages(python).items()}
-    resolver = Resolver(survey(repositories, have, locked_interpreter(python).get("version", "")))
+    resolver = Resolver(survey(repositories, have, locked_interpreter(python).get("version", ""), [scope]))
+    vouched: dict[str, str] = {}
     needed = {key for row in lock.components for key in row.inputs.values()}
     for row in lock.components:
         if row.source == "registered":
-            found += _registered(repositories, row)
+            found += _registered(repositories, row, scope)
         for each in row.downloads:  # a recipe without a digest takes the file that the lock knows
-            pin_to(source_of(each, f"the lock, {row.label}"))
+            source = source_of(each, f"the lock, {row.label}")
+            vouched[source.urls[0]] = source.sha256
         recipe = _recipe(repositories, row, lock, found) if row.source in ("package", "program") else None
         if recipe is None or row.source == "program" or row.key in needed:
             continue
@@ -140,7 +164,7 @@ def install_components(
             choices[row.key] = resolver.dependencies([Dependency(row.role, tags)], f"the lock, as {row.role}")[row.role]
         except CKError as error:
             found.append(Difference("component", row.label, row.content[:12], "", error.what))
-    installed = Installer(repositories, python, trust=trust).install(choices)
+    installed = Installer(repositories, python, trust=trust, vouched=Vouched(scope, vouched)).install(choices)
     roles = {row.key: row for row in lock.components}
     for key, meta in installed.items():
         row, content = roles[key], str(meta.get("digest", ""))
@@ -151,9 +175,9 @@ def install_components(
     return made, found
 
 
-def _registered(repositories: Repositories, row: LockedComponent) -> list[Difference]:
+def _registered(repositories: Repositories, row: LockedComponent, scope: str) -> list[Difference]:
     """A file of the user's: here if something of the same content is registered."""
-    have = survey(repositories).registered
+    have = survey(repositories, scopes=[scope]).registered
     if any(meta.get("digest") == row.content and not meta.get("problem") for meta in have):
         return []
     tags = ",".join(sorted(set(row.meta.get("tags", []))))

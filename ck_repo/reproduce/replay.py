@@ -9,9 +9,9 @@ from typing import Any
 
 from ck_repo import progress
 from ck_repo.detect.python_packages import python_packages
-from ck_repo.errors import ConfigError, NotFoundError
+from ck_repo.errors import ConfigError, NotFoundError, UsageError
 from ck_repo.lock.collect import entry_of, locked_packages
-from ck_repo.lock.lockfile import Lock, lock_of_experiment
+from ck_repo.lock.lockfile import NAME, Lock, lock_of_experiment
 from ck_repo.record.experiment import MODULE
 from ck_repo.reproduce.artifacts import ARTIFACTS, bring_in
 from ck_repo.reproduce.difference import Difference, between
@@ -22,14 +22,14 @@ from ck_repo.run.pipeline import RunRecord, execute
 from ck_repo.run.prepare import prepare
 from ck_repo.store.digest import of_value
 from ck_repo.store.entry import Entry
-from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.repositories import LOCAL, Repositories, default_repository_alias
 from ck_repo.store.search import find, load
 from ck_repo.store.writing import update_entry
+from ck_repo.trust import is_own_lock, require_code
 from ck_repo.venv.environment import Venv, find_venv, read_venv
 from ck_repo.venv.locking import extend_lock, read_venv_lock
 
 _OF_THE_OTHER_MACHINE = ("venv", "meter", "user_conf")  # names and commands that mean nothing, or harm, here
-_NUMBERS = ("seconds", "count", "target_qps", "target_latency", "samples_per_query", "batch_size", "threads", "sessions")
 
 
 @dataclass(frozen=True)
@@ -70,18 +70,23 @@ def replay(
     meta = experiment.meta()
     lock = lock_of_experiment(experiment.path, meta)
     options = options_of(lock, experiment)
-    bring_in(repositories, lock, experiment.path / ARTIFACTS)
-    home = _environment(repositories, lock, venv, python, trust)
-    before = python_packages(home.python)
-    _, told = install_components(repositories, lock, home.python, trust=trust)
-    extend_lock(repositories, home, before, ())  # what a recipe was made with
-    _refuse_missing(lock, told)
+    scope = f"{MODULE}:{experiment.uid}"
     program = lock.component("program")
     entry = entry_of(repositories, "program", program.uid if program else "") or _by_alias(repositories, meta)
+    require_code(entry.path, "program", trust, instead=f"{default_repository_alias()}:program:object-detection")
+    progress.say(f"replaying with {entry.repository}:{entry.cid}, in a venv with the Python packages of the lock that it needs")
+    own = is_own_lock(experiment.path / NAME)
+    bring_in(repositories, lock, experiment.path / ARTIFACTS, scope)
+    home, missing = _environment(repositories, lock, venv, python, trust, own)
+    before = python_packages(home.python)
+    _, told = install_components(repositories, lock, home.python, scope, trust=trust)
+    told = [*missing, *told]
+    extend_lock(repositories, home, before, ())  # what a recipe was made with
+    _refuse_missing(lock, told)
     records: list[RunRecord] = []
     for number in range(repetitions):
         mode = options.mode if number == 0 else "performance"
-        plan = prepare(repositories, entry, replace(options, venv=home.name, mode=mode), as_recorded=True)
+        plan = prepare(repositories, entry, replace(options, venv=home.name, mode=mode), as_recorded=True, scope=scope)
         more = {"parent": {"uid": experiment.uid, "alias": experiment.alias, "module": MODULE}}
         first = {"name": name} if number == 0 else {}
         records.append(execute(repositories, plan, repository=repository, tags=["replay"], trust=trust, more=more, **first))
@@ -109,27 +114,36 @@ def options_of(lock: Lock, experiment: Entry) -> RunOptions:
     options = {name: value for name, value in lock.options.items() if name not in _OF_THE_OTHER_MACHINE}
     choices = {"scenario": SCENARIOS, "mode": MODES, "device": DEVICES, "compliance": ("", *COMPLIANCE)}
     wrong = [name for name, known in choices.items() if name in options and options[name] not in known]
-    wrong += [name for name in _NUMBERS if not isinstance(options.get(name, 0), int | float)]
     if wrong:
         raise ConfigError(f"{experiment.path}: its option {wrong[0]} is {options[wrong[0]]!r}", hint="the lock was edited")
-    return RunOptions(**options)
+    try:
+        return RunOptions(**options)
+    except UsageError as error:
+        raise ConfigError(f"{experiment.path}: its option {error.what}", hint="the lock was edited") from None
 
 
-def _environment(repositories: Repositories, lock: Lock, name: str, python: str, trust: bool) -> Venv:
-    """The venv to replay in: the one that is named, one that the lock fits, or a new one."""
+def _environment(
+    repositories: Repositories, lock: Lock, name: str, python: str, trust: bool, own: bool
+) -> tuple[Venv, list[Difference]]:
+    """The venv to replay in: the one that is named, one that the lock fits, or a new one; and what a new one lacks."""
     if name:
         found = find_venv(repositories, name)
         if found is None:
             raise NotFoundError(f"there is no venv:{name}", hint="leave out --venv=: a venv is made from the experiment's lock")
         found.check()
-        return found
+        return found, []
     made = f"replay-{of_value([lock.as_data()['packages'], lock.python_minor, python])[:8]}"
     for candidate in map(read_venv, find(repositories, "venv", repository=LOCAL)):
         if candidate.python.exists() and _fits(repositories, candidate, made, lock, python):
             progress.say(f"venv:{candidate.name} is what the lock says")
-            return candidate
+            return candidate, []
     # one that was made for this lock before, and was changed by hand since, is made anew
-    return recreate(repositories, made, lock, interpreter_for(lock, python), components=False, force=True, trust=trust).venv
+    interpreter = interpreter_for(lock, python)
+    done = recreate(repositories, made, lock, interpreter, components=False, force=True, trust=trust, own=own)
+    for row in done.differences:
+        if row.kind == "package" and not row.here:
+            progress.say(str(row))
+    return done.venv, [row for row in done.differences if row.kind == "package"]
 
 
 def _fits(repositories: Repositories, venv: Venv, made: str, lock: Lock, python: str) -> bool:

@@ -16,6 +16,17 @@ DEVICES = ("cpu", "cuda")
 COMPLIANCE = tuple(submission_rules().tests)
 DEFAULT_SECONDS = 10.0
 _USUAL = ("counts", "held")
+# what a run may ask for, whoever asks: the command line, a recorded experiment, a program
+_BOUNDS = {
+    "seconds": ("number", 30 * 86400.0),
+    "count": ("integer", 10**9),
+    "target_qps": ("number", 1e9),
+    "target_latency": ("number", 1e9),
+    "samples_per_query": ("integer", 10**6),
+    "batch_size": ("integer", 10**5),
+    "threads": ("integer", 4096),
+    "sessions": ("integer", 4096),
+}
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,16 @@ class RunOptions:
     reference_faults: bool = False
     venv: str = ""
     added_tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, (kind, most) in _BOUNDS.items():
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int if kind == "integer" else int | float):
+                raise UsageError(f"{name} is {value!r}, not {'an integer' if kind == 'integer' else 'a number'}")
+            if not 0 < value <= most:  # false for NaN, too
+                raise UsageError(f"{name} is {value!r}; it has to be more than 0 and at most {most:g}")
 
     @property
     def modes(self) -> tuple[str, ...]:

@@ -25,8 +25,9 @@ from ck_repo.run.spec import build_spec, rules_of
 from ck_repo.store.atomic import write_json, write_text
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
-from ck_repo.store.folders import is_ours, repos_root
+from ck_repo.store.folders import repos_root
 from ck_repo.store.repositories import Repositories, default_repository_alias
+from ck_repo.trust import require_code
 from ck_repo.venv.create import create_venv
 from ck_repo.venv.environment import Venv
 from ck_repo.venv.locking import extend_lock, read_venv_lock
@@ -95,11 +96,7 @@ def execute(
         Further keys of the experiment's meta.
     """
     program = plan.program.entry
-    if not (trust or is_ours(program.path)):
-        raise RunError(
-            f"{program.path} is another repository's program, and is not run unasked",
-            hint=f"read it, then allow it with --trust; ours is {default_repository_alias()}:{program.cid}",
-        )
+    require_code(program.path, "program", trust, instead=f"{default_repository_alias()}:{program.cid}")
     check_device(plan.options)
     begun = time.time()
     recording = Recording(repositories, repository, name)  # first: a name that is taken is told before the work
@@ -155,11 +152,7 @@ def _modules(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]], trust: b
         if not path or "python-package" not in choice.tags or choice.variant is None:
             continue
         entry = choice.variant.component.entry
-        if not (trust or is_ours(entry.path)):
-            raise RunError(
-                f"{entry.path} brings Python modules, which the benchmark would run",
-                hint="read it, then allow it with --trust",
-            )
+        require_code(entry.path, "Python modules", trust)
         found.append(str(path))
     return found
 

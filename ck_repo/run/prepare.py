@@ -53,13 +53,17 @@ class RunPlan:
     backend: str
 
 
-def prepare(repositories: Repositories, program_entry: Entry, options: RunOptions, *, as_recorded: bool = False) -> RunPlan:
+def prepare(
+    repositories: Repositories, program_entry: Entry, options: RunOptions, *, as_recorded: bool = False, scope: str = ""
+) -> RunPlan:
     """Resolve a run.
 
     Parameters
     ----------
     as_recorded
         Whether the options are those of a run that was recorded: what the rules say of them was for its own time.
+    scope
+        ``experiment:UID`` when that experiment is replayed: what came with it counts, too.
     """
     program = read_component(program_entry)
     name = chosen_name(options.venv)
@@ -67,7 +71,7 @@ def prepare(repositories: Repositories, program_entry: Entry, options: RunOption
     if venv:
         venv.check()
     venv_plan = None if venv else plan_venv(repositories, name)
-    there = surroundings(repositories, venv, venv_plan.python.version if venv_plan else "")
+    there = surroundings(repositories, venv, venv_plan.python.version if venv_plan else "", scope)
     resolver = Resolver(there, home=program_entry.repository)
     added: dict[str, list[str]] = {key: tags.split(",") for key, tags in options.added_tags.items()}
     if options.model:

@@ -88,6 +88,16 @@ def find_venv(repositories: Repositories, name: str) -> Venv | None:
         return None
 
 
-def surroundings(repositories: Repositories, venv: Venv | None, python: str = "") -> Surroundings:
-    """What there is for a venv to use; where there is none yet, `python` is the version that it will have."""
-    return survey(repositories, venv.packages, venv.version) if venv else survey(repositories, {}, python)
+def surroundings(repositories: Repositories, venv: Venv | None, python: str = "", scope: str = "") -> Surroundings:
+    """What there is for a venv to use.
+
+    Parameters
+    ----------
+    python
+        The version that the venv will have, where there is none yet.
+    scope
+        ``experiment:UID`` when that experiment is replayed: what came with it counts, too.
+    """
+    if venv is None:
+        return survey(repositories, {}, python, [scope])
+    return survey(repositories, venv.packages, venv.version, [scope, f"venv:{venv.name}"])

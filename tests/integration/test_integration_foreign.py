@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ck_repo.errors import ConfigError, RunError
+from ck_repo.errors import ConfigError, UntrustedError
 from ck_repo.resolve.component import read_component
 from ck_repo.run.options import RunOptions
 from ck_repo.run.pipeline import execute
@@ -36,9 +36,10 @@ def foreign() -> Repositories:
 def test_a_program_of_another_repository_is_not_run_unasked(foreign: Repositories) -> None:
     ours = load(foreign, "program", "object-detection")
     copy = writing.copy_entry(ours, foreign.get("theirs"), "program", "object-detection")
-    plan = prepare(foreign, load(foreign, "program", "object-detection"), RunOptions())
-    assert plan.program.entry.path == copy.path  # it comes before ours
-    with pytest.raises(RunError, match="is not run unasked"):
+    plan = prepare(foreign, load(foreign, "program", "object-detection", "theirs"), RunOptions())
+    assert plan.program.entry.path == copy.path
+    assert load(foreign, "program", "object-detection").path != copy.path  # ours comes first
+    with pytest.raises(UntrustedError, match="refused to run code of another repository: program"):
         execute(foreign, plan)
 
 

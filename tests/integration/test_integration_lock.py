@@ -26,13 +26,17 @@ class Index:
         self.root = root
         self.pages: dict[str, list[str]] = {}
 
-    def release(self, name: str, version: str, content: str = "x = 1\n", yanked: str = "") -> None:
+    def release(
+        self, name: str, version: str, content: str = "x = 1\n", yanked: str = "", needs: str = "", **more: str
+    ) -> None:
         """Publish a wheel; a version that is there is replaced."""
         info = f"{name}-{version}.dist-info"
         files = {
             f"{name}.py": content,
-            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+            + (f"Requires-Dist: {needs}\n" if needs else ""),
             f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            **more,
         }
         rows = [f"{path},sha256={self._digest(text)},{len(text)}" for path, text in files.items()]
         folder = self.root / name
@@ -146,3 +150,25 @@ def test_what_is_installed_on_purpose_is_no_drift(
     assert ck("install", "package", "--tags=lib-other", "--venv=one", "--trust")["return"] == 0
     answer = ck("check", "venv:one")
     assert answer["return"] == 0, answer["error"]
+
+
+def test_a_package_of_a_stranger_s_lock_that_nothing_of_ours_needs_is_not_installed_without_a_word(
+    ck: Ck, index: Index, lock: Callable[..., str], tmp_path: Path
+) -> None:
+    mark = tmp_path / "it-ran"
+    index.release("numpy", "1.26.0", needs="helper")
+    index.release("helper", "2.0")
+    index.release("helper", "3.0")
+    index.release("more", "1.0", **{"more.pth": f"import pathlib; pathlib.Path({str(mark)!r}).touch()\n"})
+    ours = lock(numpy=LockedPackage("1.26.0"), helper=LockedPackage("2.0"), more=LockedPackage("1.0"))
+    strangers = tmp_path / "strangers.json"
+    strangers.write_text((tmp_path / "lock.json").read_text() + "\n")
+    answer = ck("create", "venv:one", f"--lock={strangers}")
+    told = differences(answer)
+    assert (answer["packages"]["numpy"], answer["packages"]["helper"]) == ("1.26.0", "2.0")  # as locked, not the newest
+    assert told["more"][:2] == ("1.0", "")
+    assert "allow it with --trust" in told["more"][2]
+    assert ck("check", "venv:one")["return"] == 0
+    assert not mark.exists()
+    assert "more" in ck("create", "venv:two", f"--lock={strangers}", "--trust")["packages"]
+    assert "more" in ck("create", "venv:three", ours)["packages"]  # written by this machine

@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 from locks import make_venv
+from servers import Server, whole
+from servers import server as server
 
 from ck_repo import network
-from ck_repo.errors import CKError, ConfigError, NotFoundError, NotTheSameError
-from ck_repo.install.fetch import adopt, fetch, pin_to
+from ck_repo.detect.survey import survey
+from ck_repo.errors import CKError, ConfigError, DownloadError, NotFoundError, NotTheSameError, OfflineError, UntrustedError
+from ck_repo.install.fetch import adopt, fetch, pinned_digest
 from ck_repo.install.source import Source
 from ck_repo.lock.lockfile import Lock, LockedComponent
 from ck_repo.reproduce.artifacts import bring_in, gather, pack_experiments
@@ -30,6 +33,7 @@ from ck_repo.store.search import find
 from ck_repo.store.writing import create_entry
 
 Ck = Callable[..., Any]
+SCOPE = "experiment:0123456789abcdef"
 EMPTY = Lock({"version": "3.11.7"}, {"alias": "t"}, {})
 
 
@@ -54,7 +58,7 @@ def thing(tmp_path: Path) -> tuple[Entry, LockedComponent]:
 def told(component: LockedComponent, **lock: Any) -> list[str]:
     venv = next(iter(find(Repositories(), "venv")), None)
     python = venv.path / "venv/bin/python" if venv else make_venv().python
-    _, found = install_components(Repositories(), replace(EMPTY, components=(component,), **lock), python)
+    _, found = install_components(Repositories(), replace(EMPTY, components=(component,), **lock), python, SCOPE)
     return [str(row) for row in found]
 
 
@@ -110,7 +114,7 @@ def test_artifacts_travel_and_need_no_source_any_more(thing: tuple[Entry, Locked
     shutil.copy(found.rows[f"files/{digest}"], tmp_path / "there/files" / digest)
     shutil.rmtree(tmp_path / "CK-TOOLS")
     (tmp_path / "served.bin").unlink()
-    bring_in(Repositories(), lock, tmp_path / "there")
+    bring_in(Repositories(), lock, tmp_path / "there", SCOPE)
     assert told(thing[1]) == []
 
 
@@ -138,13 +142,15 @@ def test_an_altered_artifact_is_refused(thing: tuple[Entry, LockedComponent], tm
     assert not list((tmp_path / "CK-TOOLS/.cache/sha256").rglob("*"))
 
 
-def test_a_file_that_came_by_hand_is_taken_for_its_md5_and_its_url_too(tmp_path: Path) -> None:
+def test_a_file_that_came_by_hand_is_found_by_its_digests_and_not_by_a_url(tmp_path: Path) -> None:
     path = tmp_path / "x.bin"
     path.write_text("content")
     url = "https://nowhere.invalid/x.bin"
     adopt(path, Source((url,), 7, of_file(path), of_file(path, "md5")))
-    for source in (Source((url,), md5=of_file(path, "md5")), Source((url,)), Source((url,), sha256=of_file(path))):
+    for source in (Source((url,), md5=of_file(path, "md5")), Source((url,), sha256=of_file(path))):
         assert fetch(source)[0].read_text() == "content"
+    with pytest.raises(DownloadError, match="has no digest"):
+        fetch(Source((url,)))
 
 
 def test_a_download_of_a_lock_is_a_url_and_a_digest(thing: tuple[Entry, LockedComponent], tmp_path: Path) -> None:
@@ -157,19 +163,90 @@ def test_a_download_of_a_lock_is_a_url_and_a_digest(thing: tuple[Entry, LockedCo
     assert mine.read_text() == "kept"
 
 
-def test_what_was_verified_here_is_not_replaced_by_a_lock(thing: tuple[Entry, LockedComponent]) -> None:
-    url = "https://nowhere.invalid/x.bin"
-    pin_to(Source((url,), sha256="1" * 64))
-    component = replace(thing[1], downloads=({"urls": [url], "sha256": "2" * 64},))
-    with pytest.raises(NotTheSameError, match="was another file when it was verified here"):
-        told(component)
+def unpinned(tmp_path: Path) -> tuple[LockedComponent, Path]:
+    """A component whose recipe has no digest, and the folder in which an archive brings a file for it."""
+    url = "https://zenodo.org/record/1/files/model.bin"
+    meta = {"tags": ["thing"], "file": "model.bin", "install": [{"download": {"url": url}}]}
+    entry = create_entry(Repositories().writable(), "package", "unpinned", meta)
+    file = tmp_path / "model.bin"
+    file.write_text("a stranger's")
+    digest = of_file(file)
+    (tmp_path / "archive/files").mkdir(parents=True)
+    shutil.move(file, tmp_path / "archive/files" / digest)
+    component = LockedComponent(
+        "weights", "package", "unpinned", "unpinned", "local", "package", entry.uid, read_component(entry).digest, key="k",
+        content=digest, downloads=({"urls": [url], "sha256": digest},),
+    )  # fmt: skip
+    return component, tmp_path / "archive"
+
+
+def test_what_an_archive_brings_for_a_recipe_without_a_digest_is_for_its_replay_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    component, archive = unpinned(tmp_path)
+    bring_in(Repositories(), replace(EMPTY, components=(component,)), archive, SCOPE)
+    monkeypatch.setenv("CK_OFFLINE", "1")
+    assert told(component) == []
+    url = str(component.downloads[0]["urls"][0])
+    assert pinned_digest(Source((url,))) == ""
+    with pytest.raises(OfflineError):  # nobody else takes the file for that of the URL
+        fetch(Source((url,)))
+    (key,) = {str(entry.meta()["key"]) for entry in find(Repositories(), "env")}
+    assert key not in survey(Repositories()).installed
+    assert key not in survey(Repositories(), scopes=["experiment:other"]).installed
+    assert key in survey(Repositories(), scopes=[SCOPE]).installed
+
+
+def test_what_was_verified_here_comes_before_what_a_lock_says_outside_its_replay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    component, archive = unpinned(tmp_path)
+    bring_in(Repositories(), replace(EMPTY, components=(component,)), archive, SCOPE)
+    url = str(component.downloads[0]["urls"][0])
+    served = tmp_path / "published.bin"
+    served.write_text("the publisher's")
+    answer = json.dumps({"files": [{"key": "model.bin", "checksum": f"md5:{of_file(served, 'md5')}"}]})
+    record = server.give("/record", whole(answer.encode()))
+    api = "https://zenodo.org/api/records/1"
+    monkeypatch.setenv("CK_MIRRORS", f"{url}={served.as_uri()} {api}={record}")
+    assert fetch(Source((url,)))[0].read_text() == "the publisher's"
+    assert told(component) == []
+    assert pinned_digest(Source((url,))) == of_file(served)
+
+
+def test_a_file_of_the_users_in_an_archive_is_registered_for_its_replay_alone(data: Path, tmp_path: Path) -> None:
+    model = data / "models/ssd_mobilenet_v1_075_fp32.onnx"
+    own = LockedComponent(
+        "weights", "registered", "m", "model.onnx", content=of_file(model), key=of_file(model), file="m.onnx",
+        meta={"tags": ["mine"], "model": {"profile": "coco-300"}},
+    )  # fmt: skip
+    folder = tmp_path / "there/registered" / own.content
+    folder.mkdir(parents=True)
+    shutil.copy(model, folder / "m.onnx")
+    bring_in(Repositories(), replace(EMPTY, components=(own,)), tmp_path / "there", SCOPE)
+    assert survey(Repositories()).registered == []
+    assert [row["key"] for row in survey(Repositories(), scopes=[SCOPE]).registered] == [own.key]
+
+
+def test_an_interpreter_in_an_archive_is_refused_and_not_run(tmp_path: Path) -> None:
+    mark = tmp_path / "it-ran"
+    own = LockedComponent(
+        "python", "registered", "Python", "compiler.python", content="a" * 64, key="a" * 64, file="python", meta={"tags": ["x"]}
+    )
+    folder = tmp_path / "there/registered" / own.content
+    folder.mkdir(parents=True)
+    (folder / "python").write_text(f"#!/bin/sh\ntouch {mark}\n")
+    (folder / "python").chmod(0o755)
+    with pytest.raises(UntrustedError, match="refused to register Python from an archive"):
+        bring_in(Repositories(), replace(EMPTY, components=(own,)), tmp_path / "there", SCOPE)
+    assert not mark.exists()
 
 
 def test_options_of_the_other_machine_are_not_taken(thing: tuple[Entry, LockedComponent]) -> None:
     options = {"scenario": "offline", "meter": "rm -rf /", "venv": "theirs", "seconds": 2}
     found = options_of(replace(EMPTY, options=options), thing[0])
     assert (found.meter, found.venv, found.seconds) == ("", "", 2)
-    for wrong in ({"scenario": "x"}, {"seconds": "2"}, {"no-such": 1}):
+    for wrong in ({"scenario": "x"}, {"seconds": "2"}, {"no-such": 1}, {"sessions": 100000}, {"count": -1}, {"seconds": 1e99}):
         with pytest.raises(ConfigError):
             options_of(replace(EMPTY, options=wrong), thing[0])
 
@@ -185,12 +262,14 @@ def test_a_damaged_artifact_does_not_stand_in_the_way_of_a_good_one(data: Path, 
     (folder / "m.onnx").write_bytes(model.read_bytes()[:-9])
     lock = replace(EMPTY, components=(own,))
     with pytest.raises(NotTheSameError):
-        bring_in(Repositories(), lock, tmp_path / "there")
+        bring_in(Repositories(), lock, tmp_path / "there", SCOPE)
     (folder / "m.onnx").write_bytes(model.read_bytes())
-    bring_in(Repositories(), lock, tmp_path / "there")
+    bring_in(Repositories(), lock, tmp_path / "there", SCOPE)
     assert [entry.meta()["digest"] for entry in find(Repositories(), "env")] == [own.content]
     with pytest.raises(NotFoundError):
-        bring_in(Repositories(), replace(EMPTY, components=(replace(own, alias="../x", key="0" * 64),)), tmp_path / "there")
+        bring_in(
+            Repositories(), replace(EMPTY, components=(replace(own, alias="../x", key="0" * 64),)), tmp_path / "there", SCOPE
+        )
 
 
 def test_a_venv_in_an_archive_is_refused(ck: Ck, tmp_path: Path) -> None:

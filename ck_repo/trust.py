@@ -1,0 +1,95 @@
+"""What may run, and whose word counts: every room asks here. docs/security.md lists the promises.
+
+What comes from elsewhere (another repository, an archive, a bundle, a lock, an experiment, a submission tree) is data: nothing
+of it runs without ``--trust``. Our own are the components that come with this package, and the locks that this machine wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from ck_repo.errors import UntrustedError
+from ck_repo.store.digest import of_file
+from ck_repo.store.folders import is_ours, repos_root
+
+# kinds of soft entries whose files are read and never run
+_DATA = frozenset({"coco", "onnx", "tflite", "tensorflow", "pytorch"})
+
+
+def may_run(entry: Path, trusted: bool) -> bool:
+    """Whether programs of the entry in the folder `entry` may run: ours may, another repository's with ``--trust``."""
+    return trusted or is_ours(entry)
+
+
+def require_code(entry: Path, what: str, trusted: bool, *, instead: str = "") -> None:
+    """Refuse code of another repository.
+
+    Parameters
+    ----------
+    what
+        What the code is, for the message: "program", "script build.py".
+    instead
+        What of ours does the same, if something does.
+
+    Raises
+    ------
+    UntrustedError
+        If it is another repository's and the user did not say ``--trust``.
+    """
+    if not may_run(entry, trusted):
+        hint = "read it, then allow it with --trust"
+        raise UntrustedError(
+            f"refused to run code of another repository: {what} of {entry}",
+            hint=f"{hint}; ours is {instead}" if instead else hint,
+        )
+
+
+def require_data(kind: str, label: str) -> None:
+    """Refuse to register from an archive what would be run: an archive brings models and data sets alone.
+
+    Parameters
+    ----------
+    kind
+        What the soft entry detects.
+
+    Raises
+    ------
+    UntrustedError
+        If files of that kind are run.
+    """
+    if kind not in _DATA:
+        raise UntrustedError(
+            f"refused to register {label} from an archive: files of the kind {kind} are run, and an archive may bring models "
+            "and data sets only",
+            hint="if you need it, install it yourself and register it with `ck detect`",
+        )
+
+
+def note_own_lock(path: Path) -> None:
+    """Remember that this machine wrote the lock file at `path`."""
+    ledger = _ledger()
+    ledger.mkdir(parents=True, exist_ok=True)
+    (ledger / of_file(path)).touch()
+
+
+def is_own_lock(path: Path) -> bool:
+    """Whether this machine wrote the lock file at `path`, with just this content."""
+    return path.is_file() and (_ledger() / of_file(path)).exists()
+
+
+def packages_to_ask_for(locked: Collection[str], needed: Collection[str], trusted: bool) -> list[str]:
+    """The Python packages of a lock that are not installed without the user's word: those that nothing of ours needs.
+
+    Parameters
+    ----------
+    locked
+        Normalised names of the lock's packages.
+    needed
+        Names that the template and the recipes need, with all that these need in turn.
+    """
+    return [] if trusted else sorted(set(locked) - set(needed))
+
+
+def _ledger() -> Path:
+    return repos_root() / ".index" / "own-locks"
