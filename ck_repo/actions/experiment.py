@@ -7,7 +7,7 @@ from typing import Any
 
 from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry import ARCHIVE, OVERWRITE, matching, one, row_of
-from ck_repo.actions.package import TRUST
+from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
 from ck_repo.errors import NotFoundError, NotTheSameError, UsageError
 from ck_repo.store.query import is_pattern
@@ -71,6 +71,7 @@ def show(request: Request) -> Answer:
         Option("record", "name of the new experiment", value="NAME", aliases=("record_uoa",)),
         Option("record_repo", "the repository to record in (default local)", value="NAME"),
         REPOSITORY,
+        DRY_RUN,
         TRUST,
     ],
 )
@@ -81,6 +82,9 @@ def replay(request: Request) -> Answer:
     from ck_repo.store.repositories import Repositories
 
     entry = one(request)
+    if request.flag("dry_run"):
+        foreseen = replaying.foresee(Repositories(), entry, trust=request.flag("trust"))
+        return Answer({**row_of(entry), **foreseen.as_data()}, foreseen.lines())
     limit, share = request.number("map_tolerance"), request.number("detections")
     done = replaying.replay(
         Repositories(),

@@ -15,7 +15,7 @@ from ck_repo.lock.lockfile import NAME, Lock, lock_of_experiment
 from ck_repo.record.experiment import MODULE
 from ck_repo.reproduce.artifacts import ARTIFACTS, bring_in
 from ck_repo.reproduce.difference import Difference, between
-from ck_repo.reproduce.recreate import install_components, interpreter_for, recreate
+from ck_repo.reproduce.recreate import install_components, interpreter_for, known_packages, recreate
 from ck_repo.reproduce.verdict import USUAL, Tolerances, Verdict, judge
 from ck_repo.run.options import COMPLIANCE, DEVICES, MODES, SCENARIOS, RunOptions
 from ck_repo.run.pipeline import RunRecord, execute
@@ -38,6 +38,70 @@ class Replay:
 
     records: list[RunRecord]
     verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What a replay would run and install.
+
+    Attributes
+    ----------
+    program
+        The entry that would run.
+    packages
+        Python packages that our recipes name, as ``name==version``: installed with what they need in turn.
+    others
+        Further packages of the lock: installed only where one of `packages` needs them, or with ``--trust``.
+    components
+        Models and data sets, as ``role: name (source)``.
+    own
+        Whether this machine wrote the lock.
+    """
+
+    program: str
+    packages: tuple[str, ...]
+    others: tuple[str, ...]
+    components: tuple[str, ...]
+    own: bool
+
+    def as_data(self) -> dict[str, Any]:
+        """For JSON."""
+        return dict(vars(self))
+
+    def lines(self) -> list[str]:
+        """For a person."""
+        rule = "installed" if self.own else "installed only where one of these needs them, or with --trust"
+        return [
+            f"program: {self.program}",
+            f"packages: {', '.join(self.packages) or 'none'}",
+            f"other packages of the lock, {rule}: {', '.join(self.others) or 'none'}",
+            *self.components,
+        ]
+
+
+def foresee(repositories: Repositories, experiment: Entry, *, trust: bool = False) -> Foreseen:
+    """What a replay of the experiment would run; nothing is changed."""
+    meta = experiment.meta()
+    lock = lock_of_experiment(experiment.path, meta)
+    options_of(lock, experiment)
+    entry = _program(repositories, lock, meta, trust)
+    known = known_packages(repositories)
+    pins = {name: f"{name}=={row.version}" for name, row in sorted(lock.packages.items())}
+    return Foreseen(
+        f"{entry.repository}:{entry.cid}",
+        tuple(pin for name, pin in pins.items() if name in known),
+        tuple(pin for name, pin in pins.items() if name not in known),
+        tuple(f"{row.role}: {row.label} ({row.source})" for row in lock.components if row.source != "program"),
+        trust or is_own_lock(experiment.path / NAME),
+    )
+
+
+def _program(repositories: Repositories, lock: Lock, meta: dict[str, Any], trust: bool) -> Entry:
+    """The program to run: that of the lock's UID, else the one of its name; another repository's needs ``--trust``."""
+    program = lock.component("program")
+    entry = entry_of(repositories, "program", program.uid if program else "") or _by_alias(repositories, meta)
+    require_code(entry.path, "program", trust, instead=f"{default_repository_alias()}:program:object-detection")
+    return entry
 
 
 def replay(
@@ -71,9 +135,7 @@ def replay(
     lock = lock_of_experiment(experiment.path, meta)
     options = options_of(lock, experiment)
     scope = f"{MODULE}:{experiment.uid}"
-    program = lock.component("program")
-    entry = entry_of(repositories, "program", program.uid if program else "") or _by_alias(repositories, meta)
-    require_code(entry.path, "program", trust, instead=f"{default_repository_alias()}:program:object-detection")
+    entry = _program(repositories, lock, meta, trust)
     progress.say(f"replaying with {entry.repository}:{entry.cid}, in a venv with the Python packages of the lock that it needs")
     own = is_own_lock(experiment.path / NAME)
     bring_in(repositories, lock, experiment.path / ARTIFACTS, scope)
