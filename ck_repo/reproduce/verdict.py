@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,11 +11,11 @@ from typing import Any
 
 from ck_repo.record.detections import Agreement, agreement
 from ck_repo.record.figures import figures
+from ck_repo.record.interval import geometric_interval
 from ck_repo.reproduce.difference import Difference
 
 _LOG = "accuracy/mlperf_log_accuracy.json"
 _ORDER = ("accuracy", "performance")
-_RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,11 @@ class Speed:
     Attributes
     ----------
     recorded, here
-        The scenario's figure; here the median of the repetitions.
+        The scenario's figure; here the geometric mean of the repetitions.
     ratio
         Above 1: faster here.
     interval
-        95 % confidence interval of the ratio, by resampling the repetitions; None for fewer than three.
+        95 % confidence interval of the ratio (`geometric_interval`); None for a single run.
     """
 
     unit: str
@@ -153,17 +152,13 @@ def _speed(recorded: Mapping[str, Any], replays: Sequence[Mapping[str, Any]]) ->
         return None
     ratios = [before.value / value if before.lower_is_better else value / before.value for value in values]
     return Speed(
-        before.unit, before.value, statistics.median(values), statistics.median(ratios), tuple(values), confidence(ratios)
+        before.unit,
+        before.value,
+        statistics.geometric_mean(values),
+        statistics.geometric_mean(ratios),
+        tuple(values),
+        geometric_interval(ratios),
     )
-
-
-def confidence(values: Sequence[float]) -> tuple[float, float] | None:
-    """The 95 % confidence interval of the median, by bootstrap (Efron 1979, percentile method); the same each time."""
-    if len(values) < 3:
-        return None
-    draw = random.Random(0)
-    medians = sorted(statistics.median(draw.choices(values, k=len(values))) for _ in range(_RESAMPLES))
-    return medians[int(0.025 * _RESAMPLES)], medians[int(0.975 * _RESAMPLES) - 1]
 
 
 def _settings(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[Difference]:
@@ -198,7 +193,9 @@ def verdict_lines(verdict: Verdict) -> list[str]:
     words = {True: "the same", False: "ANOTHER", None: "not noted"}
     rows += [(f"order, {mode}", words[same]) for mode, same in verdict.same_order.items()]
     if speed := verdict.speed:
-        spread = f", 95 % interval {speed.interval[0]:.3f} to {speed.interval[1]:.3f}" if speed.interval else ""
+        spread = ", no interval from a single run (--repetitions=3 gives one)"
+        if speed.interval:
+            spread = f", 95 % interval {speed.interval[0]:.3f} to {speed.interval[1]:.3f}"
         text = f"{speed.ratio:.3f} times the recorded speed{spread} ({speed.recorded:.5g} → {speed.here:.5g} {speed.unit}"
         rows.append(("performance", text + f", {len(speed.values)} run{'s' if len(speed.values) > 1 else ''})"))
     rows += [("differs" if number == 0 else "", str(row)) for number, row in enumerate(verdict.differences)]

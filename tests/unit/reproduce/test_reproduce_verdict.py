@@ -11,7 +11,7 @@ import pytest
 
 from ck_repo.record.detections import agreement
 from ck_repo.reproduce.difference import Difference
-from ck_repo.reproduce.verdict import Tolerances, confidence, judge, verdict_lines
+from ck_repo.reproduce.verdict import Tolerances, judge, verdict_lines
 
 Boxes = dict[int, list[tuple[float, ...]]]
 ONE: Boxes = {0: [(0.1, 0.1, 0.5, 0.5, 0.9, 1.0), (0.2, 0.2, 0.6, 0.6, 0.8, 2.0)], 7: [(0.3, 0.3, 0.9, 0.9, 0.7, 1.0)]}
@@ -81,6 +81,11 @@ def test_reproduced(tmp_path: Path) -> None:
     assert verdict.speed
     assert verdict.speed.ratio == pytest.approx(1.1)
     assert verdict.speed.interval is None
+    assert "no interval from a single run" in "\n".join(verdict_lines(verdict))
+    three = judge(run(tmp_path, "a"), [run(tmp_path, f"r{rate}", rate=rate) for rate in (99.0, 100.0, 102.0)], [], Tolerances())
+    assert three.speed
+    assert three.speed.interval
+    assert three.speed.interval[0] < three.speed.ratio < three.speed.interval[1]
 
 
 @pytest.mark.parametrize(
@@ -131,12 +136,3 @@ def test_a_latency_is_better_when_lower(tmp_path: Path) -> None:
     verdict = judge(single("a", 10.0), [single("b", 5.0)], [], Tolerances())
     assert verdict.speed
     assert (verdict.speed.ratio, verdict.speed.unit) == (2.0, "ms")
-
-
-def test_the_interval_holds_the_median_and_is_the_same_each_time() -> None:
-    values = [0.97, 1.0, 1.01, 1.02, 1.2]
-    low, high = confidence(values) or (0, 0)
-    assert low < 1.01 < high
-    assert confidence(values) == (low, high)
-    assert confidence([1.0, 1.0, 1.0]) == (1.0, 1.0)
-    assert confidence(values[:2]) is None
