@@ -27,7 +27,6 @@ _ABSENT = -1  # the folder has no meta.json
 _UNSURE = 0  # changed so lately that a second change could bear the same time: read it again
 _MASK = (1 << 62) - 1
 _TICK_NS = 50_000_000  # longer than the coarsest time step of a file system's clock in use
-_PARALLEL = 20_000  # from this many entries on, two processes share the `stat` calls
 _SCHEMA = """
 CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB);
 CREATE TABLE entry (folder TEXT PRIMARY KEY, uid TEXT, tags TEXT, problem TEXT) WITHOUT ROWID;
@@ -181,26 +180,6 @@ class _Difference(NamedTuple):
 
 def change_times(folder: str, names: Sequence[str]) -> array[int]:
     """The change time of every entry's meta.json in ns: -1 if there is none, 0 if it is too fresh to be relied on."""
-    if len(names) < _PARALLEL or not hasattr(os, "fork"):
-        return _times(folder, names)
-    middle = len(names) // 2
-    reader, writer = os.pipe()
-    child = os.fork()
-    if not child:  # the child only calls stat and writes, so that a fork is safe
-        status = 1
-        with suppress(BaseException), open(writer, "wb") as file:
-            file.write(_times(folder, names[middle:]).tobytes())
-            status = 0
-        os._exit(status)
-    os.close(writer)
-    first = _times(folder, names[:middle])
-    with open(reader, "rb") as file:
-        second = file.read()
-    _, status = os.waitpid(child, 0)
-    return first + (array("q", second) if status == 0 else _times(folder, names[middle:]))
-
-
-def _times(folder: str, names: Sequence[str]) -> array[int]:
     stat, times = os.stat, array("q")
     sure = time.time_ns() - _TICK_NS
     base = None
