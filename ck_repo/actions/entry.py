@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,16 @@ def matching(request: Request, *, needed: bool = True, variations: bool = False)
     )
 
 
+def all_matching(request: Request, *, needed: bool = True) -> list[Entry]:
+    """The entries that a request names first and after, each once; a word alone is an entry of the first one's module."""
+    targets = [request.target]
+    for to in request.more:
+        bare = bool(to.module) and not (to.entry or to.repository)
+        targets.append(Target(request.module, to.module) if bare else replace(to, module=to.module or request.module))
+    found = [entry for target in targets for entry in matching(replace(request, target=target), needed=needed)]
+    return list(dict.fromkeys(found))
+
+
 def one(request: Request) -> Entry:
     """The one entry that a request names."""
     if is_pattern(request.entry):
@@ -66,16 +77,11 @@ def one(request: Request) -> Entry:
     return load(Repositories(), request.module, request.entry, request.repository)
 
 
-def listed(entries: list[Entry], *, whole: bool = False) -> Answer:
-    """A list of entries as an answer: names, or with `whole` their CIDs."""
-    names = [entry.cid if whole else entry.alias for entry in entries]
-    return Answer({"lst": [row_of(entry) for entry in entries]}, names)
-
-
 @action(ACTIONS, "ls", "names of the entries", example="ck ls package:model-*", options=[TAGS, REPOSITORY])
 def ls(request: Request) -> Answer:
     """List entries; a wildcard that matches none is an empty list."""
-    return listed(matching(request, needed=not is_pattern(request.entry)))
+    found = matching(request, needed=not is_pattern(request.entry))
+    return Answer({"lst": [row_of(entry) for entry in found]}, [entry.alias for entry in found])
 
 
 @action(
@@ -87,7 +93,10 @@ def ls(request: Request) -> Answer:
 )
 def search(request: Request) -> Answer:
     """Search by tags; nothing found is an empty list."""
-    return listed(matching(request, needed=False), whole=True)
+    from ck_repo.store.naming import unambiguous_names
+
+    found = matching(request, needed=False)
+    return Answer({"lst": [row_of(entry) for entry in found]}, unambiguous_names(Repositories(), found))
 
 
 @action(
@@ -247,7 +256,10 @@ def _destination(request: Request) -> tuple[Repositories, Target]:
         raise UsageError(
             f"`ck {request.action}` needs two entries", hint=f"`ck {request.action} {request.module}:OLD {request.module}:NEW`"
         )
-    return Repositories(), request.more[0]
+    to = request.more[0]
+    if to.module and not (to.entry or to.repository):  # a word alone is the new name
+        return Repositories(), Target(request.module, to.module)
+    return Repositories(), Target(to.module or request.module, to.entry, to.repository)
 
 
 @action(
@@ -256,14 +268,14 @@ def _destination(request: Request) -> tuple[Repositories, Target]:
     "copy an entry",
     example="ck cp program:object-detection local:program:mine",
     options=[REPOSITORY],
-    usage="ck cp module:OLD [repository:]module:NEW",
+    usage="ck cp module:OLD NEW | :NEW | [repository:]module:NEW",
     more_entries=True,
 )
 def copy(request: Request) -> Answer:
     """Copy; the copy has a new UID."""
     repositories, to = _destination(request)
     entry = one(request)
-    done = writing.copy_entry(entry, repositories.writable(to.repository), to.module or entry.module, to.entry)
+    done = writing.copy_entry(entry, repositories.writable(to.repository), to.module, to.entry or entry.alias)
     return Answer(row_of(done), [f"copied {entry.cid} to {done.path}"])
 
 
@@ -273,7 +285,7 @@ def copy(request: Request) -> Answer:
     "move an entry to another name, module or repository",
     example="ck mv experiment:a my-experiments:experiment:b",
     options=[REPOSITORY],
-    usage="ck mv module:OLD [repository:]module:NEW",
+    usage="ck mv module:OLD NEW | :NEW | [repository:]module:NEW",
     more_entries=True,
 )
 def move(request: Request) -> Answer:
@@ -281,7 +293,7 @@ def move(request: Request) -> Answer:
     repositories, to = _destination(request)
     entry = one(request)
     where_to = repositories.writable(to.repository or entry.repository)
-    done = writing.move_entry(entry, where_to, to.module or entry.module, to.entry or entry.alias)
+    done = writing.move_entry(entry, where_to, to.module, to.entry or entry.alias)
     return Answer(row_of(done), [f"moved {entry.cid} to {done.path}"])
 
 
@@ -291,7 +303,7 @@ def move(request: Request) -> Answer:
     "rename an entry",
     example="ck ren experiment:1f00a2d4e5b6c7d8 experiment:first-run",
     options=[REPOSITORY, Option("new_uid", "give it a new UID too", kind="flag")],
-    usage="ck ren module:OLD module:NEW",
+    usage="ck ren module:OLD NEW | :NEW | module:NEW",
     more_entries=True,
 )
 def rename(request: Request) -> Answer:
@@ -302,8 +314,6 @@ def rename(request: Request) -> Answer:
         to = Target(entry.module, "" if entry.alias == entry.uid else entry.alias)
     else:
         repositories, to = _destination(request)
-        if not to.entry:  # `ck ren module:old new` is what CK takes too
-            to = Target(entry.module, to.module)
         if to.module != entry.module or to.repository not in ("", entry.repository):
             raise UsageError("`ck ren` keeps module and repository", hint=f"`ck mv {entry.cid} {to.text}` moves")
     alias = to.entry
@@ -318,13 +328,15 @@ def rename(request: Request) -> Answer:
     "zip",
     "pack entries into a zip file",
     example="ck zip experiment:* --archive_name=results.zip",
+    usage="ck zip module:ENTRY [ENTRY | module:ENTRY …] [options]",
     options=[TAGS, REPOSITORY, ARCHIVE, OVERWRITE],
+    more_entries=True,
 )
 def pack(request: Request) -> Answer:
     """Pack entries."""
     from ck_repo.store.archive import pack_entries
 
-    found = matching(request)
+    found = all_matching(request)
     output = Path(
         request.text("archive_name") or f"ck-{request.module}{'-' + found[0].alias if len(found) == 1 else ''}.zip"
     ).absolute()

@@ -70,15 +70,15 @@ def locate(request: Request) -> Answer:
 @action(
     ACTIONS,
     "load",
-    "all that is known of something installed",
-    example="ck cat env --tags=model,demo",
+    "all that is known of something installed (`ck cat env` prints its environment variables)",
+    example="ck load env --tags=model,demo",
     options=[TAGS],
 )
-def cat(request: Request) -> Answer:
+def load(request: Request) -> Answer:
     """Print the meta."""
     rows = _rows(request)
     if not rows:
-        raise UsageError("which one?", hint="`ck cat env --tags=…`; `ck show env` lists all")
+        raise UsageError("which one?", hint="`ck load env --tags=…`; `ck show env` lists all")
     data = [{**row_of(entry), "dict": meta} for entry, meta in rows]
     return Answer(
         {"lst": data, "dict": rows[0][1]}, [json.dumps(meta, indent=2, sort_keys=True, ensure_ascii=False) for _, meta in rows]

@@ -50,10 +50,12 @@ def search(request: Request) -> Answer:
     from ck_repo.actions.entry import matching, row_of
     from ck_repo.resolve.component import read_component
     from ck_repo.resolve.variations import offered
+    from ck_repo.store.naming import unambiguous_names
     from ck_repo.store.query import TagQuery
+    from ck_repo.store.repositories import Repositories
 
     query = TagQuery.parse(request.text("tags"))
-    rows, lines = [], []
+    rows, found, lines = [], [], []
     for entry in matching(request, needed=False, variations=True):
         try:
             names = offered(read_component(entry), query.required, query.excluded)
@@ -62,8 +64,10 @@ def search(request: Request) -> Answer:
             continue
         if names is not None:
             rows.append({**row_of(entry), "variations": names})
-            lines.append(entry.cid + (f" ({', '.join(names)})" if names else ""))
-    return Answer({"lst": rows}, lines)
+            found.append(entry)
+            lines.append(f" ({', '.join(names)})" if names else "")
+    called = unambiguous_names(Repositories(), found)
+    return Answer({"lst": rows}, [name + line for name, line in zip(called, lines, strict=True)])
 
 
 @action(

@@ -13,6 +13,7 @@ from ck_repo import network, progress
 from ck_repo.actions import catalogue
 from ck_repo.actions.declare import Action, Answer
 from ck_repo.actions.request import Request, Target
+from ck_repo.actions.retired import retired_action
 from ck_repo.cli import words as grammar
 from ck_repo.cli.checking import checked_options, refuse_more_entries
 from ck_repo.cli.output import Output
@@ -76,8 +77,11 @@ def run(words: grammar.Words) -> Answer:
     if words.options.get("help") and not words.targets and (module := catalogue.only_module_with(words.action)):
         words.targets.append(Target(module))
     target = words.targets[0] if words.targets else Target()
-    module = catalogue.known_module(target.module, creating=words.action in ("add", "unzip", "unpack"))
-    action = catalogue.find_action(module, words.action)
+    if retired := retired_action(words.action, target.module):
+        module, action = target.module, retired
+    else:
+        module = catalogue.known_module(target.module, creating=words.action in ("add", "unzip", "unpack"))
+        action = catalogue.find_action(module, words.action)
     command = " ".join(part for part in (words.action, module) if part)
     if words.options.get("help"):
         from ck_repo.cli import help as pages

@@ -33,7 +33,12 @@ def user_shell(wanted: str = "") -> str:
 
 def enter(venv: Venv, shell: str) -> int:
     """Open a subshell in the venv; return its exit status."""
-    lines = "\n".join(shell_lines(venv, shell)) + "\n"
+    return open_shell(shell_lines(venv, shell), shell)
+
+
+def open_shell(evaluated: Sequence[str], shell: str) -> int:
+    """Open a subshell that evaluates lines after the user's own settings; return its exit status."""
+    lines = "\n".join(evaluated) + "\n"
     with tempfile.TemporaryDirectory(prefix="ck-shell-") as scratch:
         environment = dict(os.environ)
         command = [shell]
