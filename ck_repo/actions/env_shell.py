@@ -37,17 +37,18 @@ def _named(request: Request) -> list[Named]:
     wanted = [(pattern, tags) for pattern in patterns] or ([("", tags)] if tags else [])
     wanted += [("", group) for group in request.text("tag_groups").split()]
     if not wanted:
-        raise UsageError("which one?", hint=f"`ck {request.action} env --tags=…` or `ck {request.action} env:UID`; `ck show env` lists all")
+        command = f"ck {request.action} env"
+        raise UsageError("which one?", hint=f"`{command} --tags=…` or `{command}:UID`; `ck show env` lists all")
     return [row for pattern, group in wanted for row in named(repositories, pattern, group, venv)]
 
 
 def _data(rows: Sequence[Named]) -> dict[str, object]:
     from ck_repo.venv.virtual import together
 
-    listed = [
-        {**(row_of(row.entry) if row.entry else {}), "name": row.name, "dict": dict(row.meta or {}), "env": row.variables.as_data()}
-        for row in rows
-    ]
+    listed = []
+    for row in rows:
+        about = {"name": row.name, "dict": dict(row.meta or {}), "env": row.variables.as_data()}
+        listed.append({**(row_of(row.entry) if row.entry else {}), **about})
     return {"lst": listed, "dict": listed[0]["dict"], "env": together(rows).as_data()}
 
 
@@ -65,7 +66,8 @@ def cat(request: Request) -> Answer:
     lines = []
     for row in rows:
         tags = ",".join(map(str, (row.meta or {}).get("tags", [])))
-        lines += [f"# {row.name}", *([f"# tags: {tags}"] if tags else []), *row.variables.lines(request.text("shell") or "sh"), ""]
+        lines += [f"# {row.name}", *([f"# tags: {tags}"] if tags else [])]
+        lines += [*row.variables.lines(request.text("shell") or "sh"), ""]
     return Answer(_data(rows), lines[:-1])
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, Option, action
+from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, Option, action, without_effect
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError, UsageError
 from ck_repo.mlperf.backends import USUAL
+from ck_repo.store.entry import tag_list
 
 if TYPE_CHECKING:
     from ck_repo.resolve.plan import Choice
     from ck_repo.resolve.resolver import Resolver
+    from ck_repo.store.repositories import Repositories
+    from ck_repo.venv.environment import Venv
 
 ACTIONS: Actions = {}
 VENV = Option("venv", "the venv to use (default: the active one, else mlperf-inference)", value="NAME")
@@ -21,19 +25,44 @@ TRUST = Option("trust", "let programs of other repositories' recipes run", kind=
 _VERSION = Option("version", "a version or a range as PEP 440 has it", value='">=1.17,<2"')
 
 
+_OF_CK = {
+    "extra_version": "a package's version is its recipe's; --force_version= asks for one",
+    "extra_path": "--install_path= says where a package goes",
+    "extra_tags": "`ck detect soft --extra_tags=` gives tags to what is on disk",
+}
 _FORMAT = Option("format", "of a model: convert it to this format", value="onnx", choices=tuple(sorted(USUAL)))
+
+_CHOICE = (
+    TAGS,
+    Option("no_tags", "tags not to have", value="a,b"),
+    _VERSION,
+    Option("force_version", "exactly this version", value="1.17"),
+    _FORMAT,
+    Option("dep_add_tags", "further tags for a dependency of the package", kind="nested"),
+)
+
+
+def _resolver(request: Request, repositories: Repositories, venv: Venv | None) -> Resolver:
+    from ck_repo.resolve.resolver import Resolver
+    from ck_repo.venv.environment import surroundings
+
+    again = request.flag("rebuild") or request.flag("reinstall")
+    added = {key: tag_list(str(tags)) for key, tags in request.nested("dep_add_tags").items()}
+    return Resolver(surroundings(repositories, venv), again=again, added=added)
 
 
 def _resolve(request: Request, resolver: Resolver) -> Choice:
     """What the request asks for."""
-    choice = resolver.resolve(_wanted(request), request.text("version"))
+    forced = request.text("force_version")
+    choice = resolver.resolve(_wanted(request), f"=={forced.lstrip('v')}" if forced else request.text("version"))
     return resolver.in_format(choice, request.text("format")) if request.text("format") else choice
 
 
 def _wanted(request: Request) -> str:
     name = f"{request.repository}:package:{request.entry}" if request.repository and request.entry else request.entry
-    tags = ",".join(part for part in (request.text("tags"), name) if part)
-    if not tags:
+    without = [f"-{tag}" for tag in tag_list(request.text("no_tags"))]
+    tags = ",".join(part for part in (request.text("tags"), name, *without) if part)
+    if not (request.text("tags") or name):
         raise UsageError(f"`ck {request.action} package` needs tags or a name", hint="`ck search package` lists what there is")
     return tags
 
@@ -75,17 +104,28 @@ def search(request: Request) -> Answer:
     "install",
     "install what has these tags, with all that it needs",
     example="ck install package --tags=lib,python-package,onnxruntime-cpu",
-    options=[TAGS, _VERSION, _FORMAT, VENV, DRY_RUN, TRUST, Option("ask", "show the plan and ask first", kind="flag")],
+    options=[
+        *_CHOICE,
+        VENV,
+        DRY_RUN,
+        TRUST,
+        Option("ask", "show the plan and ask first", kind="flag"),
+        Option("rebuild", "install it anew if it is there; files that were fetched are used again", kind="flag"),
+        Option("reinstall", "install it anew if it is there; everything is fetched again", kind="flag"),
+        Option("install_path", "the folder to install into (default: one below CK_TOOLS)", value="FOLDER"),
+        Option("reuse_deps", "accepted for CK's sake: what is there is always used", kind="flag"),
+        without_effect("env", "recipes take no variables", kind="nested"),
+        *(without_effect(name, why, kind="text") for name, why in _OF_CK.items()),
+    ],
 )
 def install(request: Request) -> Answer:
     """Resolve, then install."""
     from ck_repo.actions.entry import confirm
     from ck_repo.resolve import explain
     from ck_repo.resolve.plan import in_order
-    from ck_repo.resolve.resolver import Resolver
     from ck_repo.store.repositories import Repositories
     from ck_repo.venv.create import create_venv, plan_venv
-    from ck_repo.venv.environment import chosen_name, find_venv, surroundings
+    from ck_repo.venv.environment import chosen_name, find_venv
     from ck_repo.venv.installing import install_into
 
     repositories = Repositories()
@@ -93,7 +133,7 @@ def install(request: Request) -> Answer:
     venv = find_venv(repositories, name)
     if venv:
         venv.check()
-    choice = _resolve(request, Resolver(surroundings(repositories, venv)))
+    choice = _resolve(request, _resolver(request, repositories, venv))
     choices = {choice.name: choice}
     plan = {"plan": explain.as_data(choices), "venv": name}
     if request.flag("dry_run"):
@@ -103,14 +143,18 @@ def install(request: Request) -> Answer:
     needs_venv = any(row.for_a_venv for _, row in in_order(choices))
     if needs_venv and venv is None:
         venv = create_venv(repositories, plan_venv(repositories, name), trust=request.flag("trust"))
-        choice = _resolve(request, Resolver(surroundings(repositories, venv)))
+        choice = _resolve(request, _resolver(request, repositories, venv))
         choices = {choice.name: choice}
-    done = install_into(repositories, venv, choices, trust=request.flag("trust"))
+    place = Path(request.text("install_path")).expanduser().absolute() if request.text("install_path") else None
+    done = install_into(
+        repositories, venv, choices, trust=request.flag("trust"), place=place, refetch=request.flag("reinstall"),
+        again=request.flag("rebuild") or request.flag("reinstall"),
+    )  # fmt: skip
     meta = done[choice.name]
-    place = meta.get("path") or (f"venv:{name}" if venv else "")
+    where = meta.get("path") or (f"venv:{name}" if venv else "")
     return Answer(
         {**plan, "env": meta, "path": str(meta.get("path", ""))},
-        [f"{choice.name}: {'was there already' if choice.ready else 'installed'}, in {place}"],
+        [f"{choice.name}: {'was there already' if choice.ready else 'installed'}, in {where}"],
     )
 
 
@@ -119,16 +163,15 @@ def install(request: Request) -> Answer:
     "explain",
     "what would be taken for these tags, why, and what was passed over",
     example="ck explain package --tags=model,object-detection,onnx",
-    options=[TAGS, _VERSION, _FORMAT, VENV],
+    options=[*_CHOICE, VENV],
 )
 def explain_choice(request: Request) -> Answer:
     """Resolve and tell why."""
     from ck_repo.resolve import explain
-    from ck_repo.resolve.resolver import Resolver
     from ck_repo.store.repositories import Repositories
-    from ck_repo.venv.environment import chosen_name, find_venv, surroundings
+    from ck_repo.venv.environment import chosen_name, find_venv
 
     repositories = Repositories()
     venv = find_venv(repositories, chosen_name(request.text("venv")))
-    choice = _resolve(request, Resolver(surroundings(repositories, venv)))
+    choice = _resolve(request, _resolver(request, repositories, venv))
     return Answer({"plan": explain.as_data({choice.name: choice})}, explain.as_lines({choice.name: choice}, reasons=True))

@@ -36,5 +36,5 @@ def gpu_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
         about += [f"up to {row['max_freq']:.0f} MHz"] if row.get("max_freq") else []
         about += [f"driver {row['driver']}"] if row.get("driver") else []
         about += [f"compute capability {row['compute_capability']}"] if row.get("compute_capability") else []
-        lines.append(": ".join(part for part in (f"GPU {row['gpu_id']}".strip(), ", ".join([str(row["name"]), *about])) if part))
+        lines.append(f"GPU {row['gpu_id']}: ".replace(" :", ":") + ", ".join([str(row["name"]), *about]))
     return lines

@@ -48,10 +48,21 @@ _SAME_MACHINE = "the machine's clocks are left alone; every run records the gove
 RETIRED = (
     Retired("setup", "kernel", "nothing to set up: what packages install goes to CK_TOOLS", accepted=True),
     Retired("set", "kernel", "nothing to set up: what packages install goes to CK_TOOLS", accepted=True),
-    Retired("compile", "program", "nothing to compile: programs here are Python, and `ck run program:NAME` runs them", accepted=True),
-    Retired("clean", "program", "nothing to clean: runs are kept as experiments; `ck clean env` frees disk space", accepted=True),
-    Retired("clean_tmp", "program", "nothing to clean: runs are kept as experiments; `ck clean env` frees disk space", accepted=True),
-    Retired("rmtmp", "env", "nothing to remove: unfinished installations do not show; `ck clean env` frees disk space", accepted=True),
+    Retired(
+        "compile", "program", "nothing to compile: programs here are Python, and `ck run program:NAME` runs them", accepted=True
+    ),
+    Retired(
+        "clean", "program", "nothing to clean: runs are kept as experiments; `ck clean env` frees disk space", accepted=True
+    ),
+    Retired(
+        "clean_tmp", "program", "nothing to clean: runs are kept as experiments; `ck clean env` frees disk space", accepted=True
+    ),
+    Retired(
+        "rmtmp",
+        "env",
+        "nothing to remove: unfinished installations do not show; `ck clean env` frees disk space",
+        accepted=True,
+    ),
     Retired("start", "web", _SHOWN),
     Retired("display", "dashboard", _SHOWN),
     Retired("browser", "experiment", _SHOWN),
@@ -59,7 +70,7 @@ RETIRED = (
     Retired("html_viewer", "experiment", _SHOWN),
     Retired("plot", "graph", _COMPARED),
     Retired("replay", "graph", _COMPARED),
-    Retired("get", "experiment", "`ck load experiment:NAME --out=json` prints all that was recorded, and `ck show experiment:NAME` a table"),
+    Retired("get", "experiment", "`ck load experiment:NAME --out=json` prints all that was recorded"),
     Retired("load_point", "experiment", "`ck load experiment:NAME --out=json` prints all that was recorded"),
     Retired("delete_points", "experiment", "an experiment is one run: `ck rm experiment:NAME` removes it"),
     Retired("stat_analysis", "experiment", "`ck replay experiment:NAME --repetitions=5` measures again and gives a verdict"),
@@ -105,7 +116,7 @@ RETIRED = (
     Retired("get_default_repo", "kernel", "`ck where repo:local`"),
     Retired("guide", "", "`ck help`"),
     Retired("wiki", "", "`ck help`"),
-)  # fmt: skip
+)
 
 
 def retired_action(name: str, module: str) -> Action | None:

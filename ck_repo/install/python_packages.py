@@ -27,6 +27,8 @@ def install_python_packages(
     deps: bool = True,
     build: bool = True,
     constraints: Sequence[str] = (),
+    again: Sequence[str] = (),
+    refetch: bool = False,
 ) -> str:
     """Install requirements into the venv of the interpreter `python`, all in one go.
 
@@ -42,6 +44,10 @@ def install_python_packages(
         Whether what comes as source may be built, which runs its code.
     constraints
         Requirements that hold for what they need in turn, without being asked for themselves.
+    again
+        Names of packages that are installed anew if they are there.
+    refetch
+        Whether these are fetched again, too.
 
     Returns
     -------
@@ -60,14 +66,18 @@ def install_python_packages(
             uv = _uv()
             if uv:
                 wheels = [] if build else ["--no-build"]
-                command = [uv, "pip", "install", "--python", str(python), *_offline(links), *wheels, *common, *requirements]
+                anew = [word for name in again for word in ("--reinstall-package", name)]
+                anew += [word for name in again if refetch for word in ("--refresh-package", name)]
+                words = [*_offline(links), *wheels, *common, *anew, *requirements]
+                command = [uv, "pip", "install", "--python", str(python), *words]
                 if not _run(command, _for_uv(), sink, task):
                     return "uv"
             if not is_offline():
                 sink.write("uv could not; trying pip\n")
                 pip = [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
                 wheels = [] if build else ["--only-binary=:all:"]
-                if not _run([*pip, *wheels, *common, *requirements], dict(os.environ), sink, task):
+                anew = [*(["--force-reinstall"] if again else []), *(["--no-cache-dir"] if again and refetch else [])]
+                if not _run([*pip, *wheels, *common, *anew, *requirements], dict(os.environ), sink, task):
                     return "pip"
     if links is None:
         refuse_offline(f"what is needed to install {_some(requirements)}")

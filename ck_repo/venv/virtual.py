@@ -54,7 +54,9 @@ def _entries(repositories: Repositories, pattern: str, tags: str) -> Iterator[Na
         if wrong := gone(meta, entry.uid):
             print(f"warning: env:{entry.alias} is left out: {wrong}", file=sys.stderr)
             continue
-        yield Named(str(meta.get("name") or entry.info().get("data_name") or entry.alias), variables_of(meta, entry.path), entry, meta)
+        yield Named(
+            str(meta.get("name") or entry.info().get("data_name") or entry.alias), variables_of(meta, entry.path), entry, meta
+        )
 
 
 def gone(meta: Mapping[str, Any], uid: str) -> str:
@@ -81,7 +83,9 @@ def _in_venv(repositories: Repositories, tags: str, venv: Venv | None) -> Named:
     if venv and choice.source == PYTHON and choice.present and choice.variant:
         name = choice.variant.component.python_package
         prefix = f"CK_ENV_PYTHON_PACKAGE_{variable_name(name)}"
-        return Named(f"{name} {choice.present} of venv:{venv.name}", Variables({f"{prefix}_VERSION": choice.present}).joined(base))
+        return Named(
+            f"{name} {choice.present} of venv:{venv.name}", Variables({f"{prefix}_VERSION": choice.present}).joined(base)
+        )
     raise NotFoundError(
         f"nothing that is installed or registered has the tags {tags}", hint=f"`ck install package --tags={tags}` installs it"
     )
