@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -104,8 +105,10 @@ def virtual(request: Request) -> Answer:
     else:
         shell = user_shell(request.text("shell"))
         print("a shell with the variables set; `exit` leaves it", file=sys.stderr)
-        status = open_shell(variables.lines(shell), shell)
-    return Answer({"status": status, "env": variables.as_data()}, status=status if status >= 0 else 128 - status)
+        status = open_shell(variables.lines(shell), shell, variables.environment(os.environ))
+    code = status if status >= 0 else 128 - status
+    failed = {"error": f"the command ended with exit status {code}"} if code else {}
+    return Answer({**failed, "status": status, "env": variables.as_data()}, status=code)
 
 
 _SET = [

@@ -38,7 +38,7 @@ def cid(request: Request) -> Answer:
     "cd",
     "the folder of an entry, for a shell",
     example="ck cd program:object-detection",
-    usage='cd "$(ck cd MODULE:ENTRY)"',
+    usage='ck cd MODULE:ENTRY; in a shell: cd "$(ck cd MODULE:ENTRY)"',
     options=[REPOSITORY],
 )
 def cd(request: Request) -> Answer:

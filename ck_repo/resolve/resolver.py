@@ -392,7 +392,9 @@ class Resolver:
         """The tags that the user adds to the dependencies of what is asked for; one that it does not have is an error."""
         keys = [row.key for row in rows]
         if unknown := sorted(set(self._added) - set(keys)):
-            raise NotFoundError(f"{component.entry.alias} has no dependency {unknown[0]!r}", hint=did_you_mean(unknown[0], keys))
+            raise NotFoundError(
+                f"{component.entry.alias} has no dependency {unknown[0]!r}", hint=did_you_mean(unknown[0], keys)
+            )
         return self._added
 
     def _nothing(self, query: TagQuery, version: str, asker: str, passed: Sequence[tuple[str, str]]) -> CKError:

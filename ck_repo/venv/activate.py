@@ -6,7 +6,7 @@ import os
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ck_repo.errors import NotFoundError, UsageError
@@ -36,11 +36,19 @@ def enter(venv: Venv, shell: str) -> int:
     return open_shell(shell_lines(venv, shell), shell)
 
 
-def open_shell(evaluated: Sequence[str], shell: str) -> int:
-    """Open a subshell that evaluates lines after the user's own settings; return its exit status."""
+def open_shell(evaluated: Sequence[str], shell: str, variables: Mapping[str, str] | None = None) -> int:
+    """Open a subshell that evaluates lines after the user's own settings; return its exit status.
+
+    Parameters
+    ----------
+    evaluated
+        The lines. A shell whose input is no terminal does not read them.
+    variables
+        Its environment; ours if None.
+    """
     lines = "\n".join(evaluated) + "\n"
     with tempfile.TemporaryDirectory(prefix="ck-shell-") as scratch:
-        environment = dict(os.environ)
+        environment = dict(os.environ if variables is None else variables)
         command = [shell]
         if shell == "bash":
             start = Path(scratch, "rc")
