@@ -107,7 +107,7 @@ def test_packages_and_env_commands(shared_ck: Ck) -> None:
     assert "onnxruntime" in shared_ck.text("show", "env")
     folder = Path(shared_ck.text("locate", "env", "--tags=dataset,demo").strip())
     assert len(list((folder / "val2017").iterdir())) == 200
-    meta = json.loads(shared_ck.text("cat", "env", "--tags=model,demo"))
+    meta = json.loads(shared_ck.text("load", "env", "--tags=model,demo"))
     assert meta["component"]["alias"] == "model-demo-ssd"
     again = shared_ck.text("install", "package", "--tags=dataset,demo")
     assert "was there already" in again
