@@ -173,11 +173,11 @@ def xset(request: Request) -> Answer:
 def refresh(request: Request) -> Answer:
     """Look at every entry again."""
     from ck_repo.install.refresh import refresh as look_again
-    from ck_repo.store.repositories import Repositories
+    from ck_repo.store.repositories import LOCAL, Repositories
 
     named = bool(request.entry or request.text("tags"))
     repositories = Repositories()
-    found = all_matching(request, needed=named)
+    found = [entry for entry in all_matching(request, needed=named) if entry.repository == LOCAL]
     rows = [(entry, look_again(repositories, entry, entry.meta())) for entry in found]
     data = [{**row_of(entry), "name": row.name, "state": row.state, "advice": row.advice} for entry, row in rows]
     table = [(entry.uid, row.name, row.state) for entry, row in rows]

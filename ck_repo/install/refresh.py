@@ -11,6 +11,7 @@ from ck_repo import progress
 from ck_repo.detect import register
 from ck_repo.errors import CKError
 from ck_repo.install.installer import content_of
+from ck_repo.install.variables import place_of
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import load
@@ -42,13 +43,13 @@ class Refreshed:
 
 def refresh(repositories: Repositories, entry: Entry, meta: Mapping[str, Any]) -> Refreshed:
     """Check an env entry; what was registered is read again if its files changed."""
-    name = str(meta.get("name") or entry.alias)
+    name = str(meta.get("name") or entry.info().get("data_name") or entry.alias)
     if meta.get("source") == "package":
         with progress.task(f"checking {name}"):
             return _installed(name, entry, meta)
     if meta.get("source") == "detected":
         return _registered(repositories, name, entry, meta)
-    path = str(meta.get("install_location") or "")
+    path = place_of(meta)
     if path and not Path(path).exists():
         return Refreshed(name, GONE, f"{path} is gone: `ck rm env:{entry.uid}` forgets it")
     return Refreshed(name, SAME)

@@ -20,7 +20,6 @@ KINDS = (
     (frozenset({"dataset", "coco"}), "CK_ENV_DATASET_COCO"),
     (frozenset({"compiler", "python"}), "CK_ENV_COMPILER_PYTHON"),
     (frozenset({"mlperf", "loadgen"}), "CK_ENV_PYTHON_PACKAGE_MLPERF_LOADGEN"),
-    (frozenset({"tool", "coco", "api"}), "CK_ENV_TOOL_COCO"),
 )
 # format of a model, its prefix, and the variable that CK's scripts read the file's path from
 MODELS = {
@@ -100,6 +99,13 @@ def variables_of(meta: Mapping[str, Any], folder: Path | None = None) -> Variabl
     if prefix == "CK_ENV_COMPILER_PYTHON":
         searched["PATH"] = (path,)
     return Variables({name: value for name, value in values.items() if value}, searched)
+
+
+def place_of(meta: Mapping[str, Any]) -> str:
+    """The file or folder that an env entry stands for, by the keys of ours or of CK's own entries; empty if none is named."""
+    customize = meta.get("customize")
+    theirs = customize.get("full_path") if isinstance(customize, Mapping) else ""
+    return str(meta.get("file") or meta.get("path") or theirs or meta.get("install_location") or "")
 
 
 def prefix_of(meta: Mapping[str, Any]) -> str:

@@ -1,4 +1,7 @@
-"""The variables of what a user names by tags, and a shell or a command that has them."""
+"""The variables of what a user names by tags, and a shell or a command that has them.
+
+Only env entries of `local` are taken: those of a repository that was pulled could name any program.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ from typing import Any
 
 from ck_repo.detect.register import problem
 from ck_repo.errors import NotFoundError
-from ck_repo.install.variables import Variables, variable_name, variables_of
+from ck_repo.install.variables import Variables, place_of, variable_name, variables_of
 from ck_repo.resolve.plan import PYTHON
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.store.entry import Entry
 from ck_repo.store.query import TagQuery
-from ck_repo.store.repositories import Repositories
+from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.search import find
 from ck_repo.venv.environment import Venv, surroundings
 
@@ -48,7 +51,7 @@ def named(repositories: Repositories, pattern: str, tags: str, venv: Venv | None
 
 
 def _entries(repositories: Repositories, pattern: str, tags: str) -> Iterator[Named]:
-    found = [(entry, entry.meta()) for entry in find(repositories, "env", pattern, tags=tags)]
+    found = [(entry, entry.meta()) for entry in find(repositories, "env", pattern, repository=LOCAL, tags=tags)]
     found.sort(key=lambda row: str(row[1].get("registered") or row[1].get("installed") or ""), reverse=True)
     for entry, meta in found:
         if wrong := gone(meta, entry.uid):
@@ -63,7 +66,7 @@ def gone(meta: Mapping[str, Any], uid: str) -> str:
     """Why something registered or installed cannot be used; empty if it can."""
     if meta.get("source") == "detected":
         return problem({**meta, "uid": uid})
-    path = str(meta.get("file") or meta.get("path") or meta.get("install_location") or "")
+    path = place_of(meta)
     return f"{path} is gone" if path and not os.path.exists(path) else ""
 
 

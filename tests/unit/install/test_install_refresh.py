@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ck_repo.detect.register import detect, problem, register
-from ck_repo.install.refresh import refresh
+from ck_repo.install.refresh import Refreshed, refresh
 from ck_repo.store.entry import Entry
 from ck_repo.store.folders import default_repository_root
 from ck_repo.store.repositories import Repositories
@@ -85,8 +85,8 @@ def test_something_installed(shelf: Shelf, spoil: str, expected: str) -> None:
 def test_an_entry_of_another_ck(tmp_path: Path) -> None:
     place = tmp_path / "lib"
     place.mkdir()
-    meta = {"tags": ["lib"], "env": {"CK_ENV_LIB": str(place)}, "install_location": str(place)}
-    entry = create_entry(Repositories().writable(), "env", "stock", meta)
-    assert state(entry) == "unchanged"
+    meta = {"tags": ["lib"], "env": {"CK_ENV_LIB": str(place)}, "customize": {"full_path": str(place)}}
+    entry = create_entry(Repositories().writable(), "env", "stock", meta, name="a library")
+    assert refresh(Repositories(), entry, meta) == Refreshed("a library", "unchanged")
     place.rmdir()
     assert state(entry) == "gone"

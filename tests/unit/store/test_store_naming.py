@@ -37,12 +37,19 @@ def test_an_entry_of_another_repository_is_named_with_it(add: Add, other: str) -
     assert unambiguous_names(Repositories(), [own, theirs]) == ["dataset:a", "other:dataset:b"]
 
 
-def test_a_component_that_another_repository_hides_is_named_with_its_own(add: Add, other: str) -> None:
+def test_a_name_that_several_repositories_have_leads_to_one_of_them(add: Add, other: str) -> None:
     name, ours = "model-demo-ssd", default_repository_alias()
-    component = load(Repositories(), "package", name, ours)
-    assert unambiguous_names(Repositories(), [component]) == [f"package:{name}"]
-    hiding = add(name, module="package", repository=other)
-    assert unambiguous_names(Repositories(), [hiding, component]) == [f"other:package:{name}", f"{ours}:package:{name}"]
+    entries = [
+        add(name, module="package"),
+        load(Repositories(), "package", name, ours),
+        add(name, module="package", repository=other),
+    ]
+    assert load(Repositories(), "package", name, ours) == entries[1]
+    names = unambiguous_names(Repositories(), entries)
+    assert sorted(text.count(":") for text in names) == [1, 2, 2]
+    assert names[2] == f"other:package:{name}"
+    short = next(entry for entry, text in zip(entries, names, strict=True) if text.count(":") == 1)
+    assert load(Repositories(), "package", name) == short
 
 
 def test_every_name_leads_back_to_its_entry(add: Add, other: str) -> None:

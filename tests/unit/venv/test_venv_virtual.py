@@ -44,6 +44,14 @@ def test_entries_with_the_tags_the_latest_first(tmp_path: Path) -> None:
     assert [row.name for row in named(Repositories(), "", "x", None)] == ["new", "old"]
 
 
+def test_entries_of_another_repository_are_not_taken(tmp_path: Path) -> None:
+    """A repository that was pulled could name any program for PATH."""
+    other = Repositories().add("other")
+    create_entry(other, "env", "theirs", {"tags": ["lib", "x"], "env": {"PATH": "/theirs/bin"}})
+    env("mine", tmp_path / "m", "2024", "lib", "x")
+    assert [row.name for row in named(Repositories(), "", "x", None)] == ["mine"]
+
+
 def test_what_is_gone_is_left_out_with_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     entry = env("gone", tmp_path / "g", "2024", "x")
     (tmp_path / "g").rmdir()
