@@ -12,12 +12,12 @@ import pytest
 from ck_repo.detect import gpu
 from ck_repo.errors import CKError, ConflictError, InstallError, RunError, UsageError
 from ck_repo.run.options import RunOptions
-from ck_repo.run.pipeline import RunRecord, check_device, execute, foresee
+from ck_repo.run.pipeline import RunRecord, check_device, execute, foresee, forget
 from ck_repo.run.prepare import RunPlan, prepare
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find
-from ck_repo.store.writing import create_entry
+from ck_repo.store.writing import create_entry, update_entry
 
 HARNESS = """
 import json, os, signal, sys
@@ -271,3 +271,27 @@ def test_what_an_official_run_is_told_first_is_told_by_a_plan_too(bench: Bench, 
     with pytest.raises(RunError, match=r"1 of 1 images are missing, 1\.jpg first"):
         foresee(plan)
     assert foresee(bench.plan()) == []
+
+
+def test_run_that_is_not_kept_leaves_no_experiment(bench: Bench) -> None:
+    record = bench.run()
+    forget([record])
+    assert bench.experiments() == []
+    assert bench.left() == []
+    assert record.results["found"]
+
+
+def test_gpus_that_a_run_may_use_are_told_to_the_harness(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    tell = 'results["gpus"] = os.environ["CUDA_VISIBLE_DEVICES"]\n' + WELL
+    assert bench.run(tell, visible_devices="0,1").results["gpus"] == "0,1"
+    assert bench.run(tell).results["gpus"] == "7"
+
+
+def test_dependency_by_another_name_of_it(bench: Bench) -> None:
+    deps = bench.program.meta()["deps"]
+    deps["weights"]["also"] = ["model"]
+    update_entry(bench.program, {"deps": deps})
+    plan = bench.plan(added_tags={"model": "fancy", "compiler": "gcc"})
+    assert plan.choices["weights"].label == "other-model"
+    assert plan.options.added_tags == {"weights": "fancy"}
