@@ -128,9 +128,10 @@ def run(request: Request) -> Answer:
     lines: list[str] = []
     for record in records:
         entry = record.experiment
-        lines += ["", *experiment_lines(entry.alias, entry.meta())]
+        lines += ["", *experiment_lines("not kept" if request.flag("no_record") else entry.alias, entry.meta())]
         for path in (path for file in files for path in sorted(entry.path.rglob(file)) if path.is_file()):
-            lines += ["", f"{path}:", path.read_text(encoding="utf-8", errors="replace").rstrip()]
+            shown = path.relative_to(entry.path) if request.flag("no_record") else path
+            lines += ["", f"{shown}:", path.read_text(encoding="utf-8", errors="replace").rstrip()]
     if request.flag("no_record"):
         forget(records)
         results = [{"results": record.results} for record in records]
