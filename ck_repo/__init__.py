@@ -1,3 +1,24 @@
-"""Workflow automation for the MLPerf Inference v1.0 object-detection benchmark, with CK's command line."""
+"""Workflow automation for the MLPerf Inference v1.0 object-detection benchmark, with CK's command line.
+
+`access` and the other names of stock CK's kernel are in `ck_repo.kernel`, and are found here too: ``import ck_repo as ck``.
+`ck_repo.api` is the typed interface for new code.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ck_repo.kernel.access import access as access
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+    from importlib.machinery import PathFinder
+
+    # `from ck_repo import network` asks here first: a room or module is left to the import system, so that it stays light
+    if name.startswith("__") or PathFinder.find_spec(f"{__name__}.{name}", __path__):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.kernel"), name)

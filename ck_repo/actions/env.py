@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
-from ck_repo.actions.entry import confirm, matching, row_of
+from ck_repo.actions.entry import confirm, content_of, matching, row_of
 from ck_repo.actions.package import VENV
 from ck_repo.actions.request import Request
 from ck_repo.errors import UsageError
@@ -81,7 +81,8 @@ def cat(request: Request) -> Answer:
         raise UsageError("which one?", hint="`ck cat env --tags=…`; `ck show env` lists all")
     data = [{**row_of(entry), "dict": meta} for entry, meta in rows]
     return Answer(
-        {"lst": data, "dict": rows[0][1]}, [json.dumps(meta, indent=2, sort_keys=True, ensure_ascii=False) for _, meta in rows]
+        {**content_of(rows[0][0]), "lst": data},
+        [json.dumps(meta, indent=2, sort_keys=True, ensure_ascii=False) for _, meta in rows],
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, Option, action, table_lines
-from ck_repo.actions.entry import ARCHIVE, OVERWRITE, matching, one, row_of
+from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action, table_lines
+from ck_repo.actions.entry import ARCHIVE, OVERWRITE, content_of, matching, one, row_of, rows_of
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
-from ck_repo.errors import NotFoundError, NotTheSameError, UsageError
+from ck_repo.errors import NotFoundError, NotTheSameError, UsageError, did_you_mean
 from ck_repo.store.query import is_pattern
 
 ACTIONS: Actions = {}
@@ -20,7 +20,7 @@ ACTIONS: Actions = {}
     "ls",
     "every recorded run with its figures",
     example="ck ls experiment --tags=offline",
-    options=[TAGS, REPOSITORY],
+    options=[TAGS, REPOSITORY, *LISTING],
 )
 def ls(request: Request) -> Answer:
     """List experiments, the oldest first."""
@@ -31,7 +31,7 @@ def ls(request: Request) -> Answer:
     table = [(row[-1].alias, *row[-2::-1]) for row in rows]
     header = ("experiment", "model", "scenario", "mAP", "performance", "recorded")
     return Answer(
-        {"lst": [row_of(row[-1]) for row in rows]},
+        {"lst": rows_of(request, [row[-1] for row in rows])},
         table_lines(header, table) if rows else ["no experiment yet: `ck run program:object-detection`"],
     )
 
@@ -54,7 +54,27 @@ def show(request: Request) -> Answer:
     lines = []
     for entry in chosen:
         lines += ["", *experiment_lines(entry.alias, entry.meta()), f"folder: {entry.path}"]
-    return Answer({**row_of(chosen[0]), "dict": chosen[0].meta(), "lst": [row_of(entry) for entry in chosen]}, lines[1:])
+    return Answer({**content_of(chosen[0]), "lst": [row_of(entry) for entry in chosen]}, lines[1:])
+
+
+@action(
+    ACTIONS,
+    "list_points",
+    "the points of an experiment that stock CK recorded",
+    example="ck list_points experiment:mlperf-closed-results",
+    options=[Option("point", "list the repetitions of this point", value="UID"), REPOSITORY],
+)
+def list_points(request: Request) -> Answer:
+    """List points; their files are `ckp-POINT.REPETITION.json` in the experiment's folder."""
+    from ck_repo.record.points import read_points
+
+    entry, point = one(request), request.text("point")
+    found = read_points(entry.path)
+    if point and point not in found.points:
+        raise NotFoundError(f"{entry.cid} has no point {point}", hint=did_you_mean(point, found.points))
+    subpoints = list(found.subpoints.get(point, ()))
+    data = {**content_of(entry), "points": list(found.points), "points_count": len(found.points), "subpoints": subpoints}
+    return Answer(data, [f"{point}-{number}" for number in subpoints] if point else list(found.points))
 
 
 @action(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, Option, action
+from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action
+from ck_repo.actions.entry import matching, rows_of
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError, UsageError
 from ck_repo.mlperf.backends import USUAL
@@ -43,11 +44,10 @@ def _wanted(request: Request) -> str:
     "search",
     "packages with these tags, and the variations that they come in (* is the default)",
     example="ck search package --tags=model,object-detection,mlperf",
-    options=[TAGS, Option("search_string", "part of the name or of a tag", value="TEXT"), REPOSITORY],
+    options=[TAGS, Option("search_string", "part of the name or of a tag", value="TEXT"), REPOSITORY, *LISTING],
 )
 def search(request: Request) -> Answer:
     """Search by tags, those of variations too; nothing found is an empty list."""
-    from ck_repo.actions.entry import matching, row_of
     from ck_repo.resolve.component import read_component
     from ck_repo.resolve.variations import offered
     from ck_repo.store.query import TagQuery
@@ -61,7 +61,7 @@ def search(request: Request) -> Answer:
             print(f"warning: package left out: {error.what}", file=sys.stderr)
             continue
         if names is not None:
-            rows.append({**row_of(entry), "variations": names})
+            rows.append({**rows_of(request, [entry])[0], "variations": names})
             lines.append(entry.cid + (f" ({', '.join(names)})" if names else ""))
     return Answer({"lst": rows}, lines)
 

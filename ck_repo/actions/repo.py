@@ -11,6 +11,7 @@ from ck_repo.actions.entry import ARCHIVE, OVERWRITE, archive_path, confirm
 from ck_repo.actions.request import Request
 from ck_repo.errors import NotFoundError, UsageError, did_you_mean
 from ck_repo.store import git
+from ck_repo.store.modules import module_uid
 from ck_repo.store.query import is_pattern
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import Repository
@@ -20,7 +21,8 @@ ACTIONS: Actions = {}
 
 def row_of(row: Repository) -> dict[str, Any]:
     """A repository in JSON."""
-    return {"data_uoa": row.alias, "data_uid": row.uid, "path": str(row.path), "url": row.url}
+    names = {"module_uoa": "repo", "module_uid": module_uid("repo"), "data_uoa": row.alias, "data_uid": row.uid}
+    return {**names, "path": str(row.path), "url": row.url}
 
 
 def _matching(request: Request) -> list[Repository]:

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
-from ck_repo.actions.entry import OVERWRITE, matching, row_of
+from ck_repo.actions.declare import LISTING, TAGS, Actions, Answer, Option, action, table_lines
+from ck_repo.actions.entry import OVERWRITE, matching, row_of, rows_of
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError, ConflictError, NotFoundError, NotTheSameError, UsageError
@@ -206,7 +206,7 @@ def activate(request: Request) -> Answer:
     return Answer({"status": status}, status=status if status >= 0 else 128 - status)
 
 
-@action(ACTIONS, "ls", "every venv", example="ck ls venv", options=[TAGS])
+@action(ACTIONS, "ls", "every venv", example="ck ls venv", options=[TAGS, *LISTING])
 def ls(request: Request) -> Answer:
     """List venvs with template and Python."""
     from ck_repo.venv.environment import read_venv
@@ -219,7 +219,8 @@ def ls(request: Request) -> Answer:
             print(f"warning: left out: {error.what}", file=sys.stderr)
     if not rows and request.entry and "*" not in request.entry:
         raise NotFoundError(f"there is no venv:{request.entry}", hint="`ck ls venv` lists them")
-    data = [{**row_of(row.entry), "template": row.template, "python_version": row.version} for row in rows]
+    listed = zip(rows, rows_of(request, [row.entry for row in rows]), strict=True)
+    data = [{**entry, "template": row.template, "python_version": row.version} for row, entry in listed]
     table = [(row.name, row.version, row.template, row.folder) for row in rows]
     return Answer(
         {"lst": data},

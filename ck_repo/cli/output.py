@@ -16,6 +16,17 @@ from ck_repo.cli.words import Words
 from ck_repo.errors import CKError
 
 
+def answer_text(answer: Answer) -> str:
+    """An answer as one JSON object on one line."""
+    return json.dumps({"return": answer.status, **answer.data}, default=str)
+
+
+def error_data(error: CKError) -> dict[str, Any]:
+    """An error as a JSON object."""
+    more = {key: value for key, value in (("hint", error.hint), ("log", error.log)) if value}
+    return {"return": error.code, "error": str(error), **more}
+
+
 @dataclass(frozen=True)
 class Output:
     """How to print.
@@ -46,7 +57,7 @@ class Output:
     def answer(self, answer: Answer) -> int:
         """Print an answer; return the exit status."""
         if self.form == "json":
-            print(json.dumps({"return": answer.status, **answer.data}, default=str))
+            print(answer_text(answer))
         elif answer.lines and self.form != "none":
             print("\n".join(answer.lines))
         sys.stdout.flush()
@@ -58,9 +69,7 @@ class Output:
             traceback.print_exc()
         try:
             if self.form == "json":
-                content: dict[str, Any] = {"return": error.code, "error": str(error)}
-                content |= {key: value for key, value in (("hint", error.hint), ("log", error.log)) if value}
-                print(json.dumps(content))
+                print(json.dumps(error_data(error)))
                 sys.stdout.flush()
             print(f"ck: error: {error}", file=sys.stderr)
         except BrokenPipeError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class Entry:
         16 hexadecimal digits.
     path
         Its folder.
+    repository_uid, module_uid
+        UIDs of its repository and of its module in that repository; empty if unknown.
     """
 
     repository: str
@@ -35,6 +37,8 @@ class Entry:
     alias: str
     uid: str
     path: Path
+    repository_uid: str = field(default="", compare=False)
+    module_uid: str = field(default="", compare=False)
 
     @property
     def cid(self) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 
 from ck_repo.errors import ConfigError, UsageError
 from ck_repo.store.atomic import write_json
-from ck_repo.store.entry import META, read_json_object
+from ck_repo.store.entry import META, alias_file, read_json_object
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import repos_root
-from ck_repo.store.modules import canonical_module, other_names
+from ck_repo.store.modules import canonical_module, module_uid, other_names
 from ck_repo.store.uid import is_uid, new_uid
 
 DESCRIPTION = ".ckr.json"
@@ -48,6 +48,14 @@ class Repository:
             others = [self.path / name for name in other_names(module) if (self.path / name).is_dir()]
             return others[0] if others else folder
         return folder
+
+    def module_uid(self, module: str) -> str:
+        """The UID of a module: the one in this repository's alias file, else the one that its name gives."""
+        try:
+            uid = alias_file(self.path, self.module_folder(module).name).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            uid = ""
+        return uid if is_uid(uid) else module_uid(module)
 
     def modules(self) -> list[str]:
         """The modules that have a folder here."""

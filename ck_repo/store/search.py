@@ -90,9 +90,10 @@ def _in_module(row: Repository, module: str, pattern: str, query: TagQuery, text
 
 
 def _entries(row: Repository, module: str, folder: Path, names: list[str], *, strict: bool) -> Iterator[Entry]:
+    module_uid = row.module_uid(module) if names else ""
     for name in names:
         try:
-            yield Entry(row.alias, module, name, read_uid(folder / name), folder / name)
+            yield Entry(row.alias, module, name, read_uid(folder / name), folder / name, row.uid, module_uid)
         except CKError as error:
             if strict:
                 raise
