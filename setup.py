@@ -36,7 +36,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["ck_repo", "ck_repo.*"]),
-    package_data={"ck_repo.mlperf": ["*.json", "rounds/*.json"]},
+    package_data={"ck_repo": ["py.typed"], "ck_repo.mlperf": ["*.json", "rounds/*.json"]},
     cmdclass={"build_py": BuildWithComponents},
     entry_points={"console_scripts": ["ck = ck_repo.cli.main:main"]},
     install_requires=[
@@ -53,7 +53,10 @@ setup(
         # what the harness runs with, beside the tools of the tests
         "test": [
             "hypothesis",
+            "ipykernel",
             "mlcommons-loadgen==4.1.30",
+            "nbclient",
+            "nbformat",
             "numpy>=1.24",
             "onnx",
             "onnxruntime>=1.17",

@@ -18,6 +18,8 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
     from importlib.machinery import PathFinder
 
+    if name in ("api", "kernel"):
+        return import_module(f"{__name__}.{name}")
     # `from ck_repo import network` asks here first: a room or module is left to the import system, so that it stays light
     if name.startswith("__") or PathFinder.find_spec(f"{__name__}.{name}", __path__):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

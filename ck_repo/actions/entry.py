@@ -10,8 +10,8 @@ from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, 
 from ck_repo.actions.request import Request, Target
 from ck_repo.errors import CKError, ConflictError, NotFoundError, UsageError, did_you_mean
 from ck_repo.store import writing
-from ck_repo.store.modules import module_uid
 from ck_repo.store.entry import META, Entry, tag_list, tags_of
+from ck_repo.store.modules import module_uid
 from ck_repo.store.query import TagQuery, is_pattern
 from ck_repo.store.repositories import Repositories, default_repository_alias
 from ck_repo.store.search import find, known_tags, load, suggest

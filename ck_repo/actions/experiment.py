@@ -10,6 +10,7 @@ from ck_repo.actions.entry import ARCHIVE, OVERWRITE, content_of, matching, one,
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
 from ck_repo.errors import NotFoundError, NotTheSameError, UsageError, did_you_mean
+from ck_repo.store.entry import Entry
 from ck_repo.store.query import is_pattern
 
 ACTIONS: Actions = {}
@@ -47,14 +48,19 @@ def show(request: Request) -> Answer:
     """Show results, machine, venv and origin of an experiment."""
     from ck_repo.report.experiment_table import experiment_lines
 
-    entries = matching(request, needed=not is_pattern(request.entry))
-    if not entries:
-        raise NotFoundError("no experiment yet", hint="`ck run program:object-detection` makes one")
-    chosen = entries if request.entry else [max(entries, key=lambda entry: str(entry.meta().get("recorded", "")))]
+    chosen = shown(request)
     lines = []
     for entry in chosen:
         lines += ["", *experiment_lines(entry.alias, entry.meta()), f"folder: {entry.path}"]
     return Answer({**content_of(chosen[0]), "lst": [row_of(entry) for entry in chosen]}, lines[1:])
+
+
+def shown(request: Request) -> list[Entry]:
+    """The experiments that a request names; the latest if it names none."""
+    entries = matching(request, needed=not is_pattern(request.entry))
+    if not entries:
+        raise NotFoundError("no experiment yet", hint="`ck run program:object-detection` makes one")
+    return entries if request.entry else [max(entries, key=lambda entry: str(entry.meta().get("recorded", "")))]
 
 
 @action(

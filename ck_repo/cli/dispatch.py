@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ck_repo import network
@@ -44,10 +44,10 @@ def perform(words: Words) -> Answer:
         return action.run(request)
 
 
-def request_for(action: str, target: Target, options: dict[str, object]) -> Request:
+def request_for(action: str, target: Target, options: Mapping[str, object]) -> Request:
     """A request of Python code, its options checked as those of the command line are."""
     found = catalogue.find_action(target.module, action)
-    return _request(Words(action, [target], options), target.module, target, found, f"{action} {target.module}")
+    return _request(Words(action, [target], dict(options)), target.module, target, found, f"{action} {target.module}")
 
 
 def error_of(error: Exception) -> CKError:

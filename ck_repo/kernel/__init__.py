@@ -41,7 +41,7 @@ _ABSENT = {
     "work": "folders are in the environment variables CK_REPOS and CK_TOOLS",
     "get_api": "`ck help MODULE` and `ck ACTION MODULE --help` describe the actions",
     "load_module_from_path": "Python code of a repository's module/ entries is not run",
-    "load_repo_info_from_cache": "ck_repo.access({'action': 'find', 'module_uoa': 'repo', 'data_uoa': NAME}) gives a repository",
+    "load_repo_info_from_cache": "access({'action': 'find', 'module_uoa': 'repo', 'data_uoa': NAME}) gives a repository",
     "check_writing": "access answers with an error where writing is refused",
     "select_uoa": "choose from the list that access answers with",
     "get_os_ck": "ck_repo.access({'action': 'detect', 'module_uoa': 'platform.os'}) describes the operating system",

@@ -45,7 +45,7 @@ def load_json_file(i: Mapping[str, Any]) -> Answer:
 
 @_answered
 def save_json_to_file(i: Mapping[str, Any]) -> Answer:
-    """Write ``dict`` to ``json_file``, keys sorted with ``sort_keys``; with ``safe`` without the keys whose values are not JSON."""
+    """Write ``dict`` to ``json_file``, keys sorted with ``sort_keys``; ``safe`` leaves out values that are not JSON."""
     content = {key: value for key, value in i["dict"].items() if _is_json(value)} if _yes(i, "safe") else i["dict"]
     text = json.dumps(content, indent=2, ensure_ascii=False, sort_keys=_yes(i, "sort_keys"))
     Path(i["json_file"]).write_text(text + "\n", encoding="utf-8")
@@ -133,7 +133,7 @@ def gen_tmp_file(i: Mapping[str, Any]) -> Answer:
 def list_all_files(i: Mapping[str, Any]) -> Answer:
     """The files below ``path`` as ``list``, by their names relative to it, with their ``size`` in bytes.
 
-    ``pattern`` chooses names, ``limit`` is the largest number of them; with ``all`` those in .cm, .git and .svn are listed, too.
+    ``pattern`` chooses names, ``limit`` is the largest number of them; ``all`` includes what is in .cm, .git and .svn.
     """
     root = Path(i["path"])
     if not root.is_dir():

@@ -63,14 +63,20 @@ def performance_text(results: Mapping[str, Any]) -> str:
 
 def experiment_lines(name: str, meta: Mapping[str, Any]) -> list[str]:
     """All that a person asks first of an experiment."""
+    rows = experiment_rows(name, meta)
+    width = max(len(key) for key, _ in rows)
+    return [f"{key.ljust(width)}  {value}" for key, value in rows]
+
+
+def experiment_rows(name: str, meta: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The same in two columns: what, and its value."""
     results = meta.get("results") or {}
     rows = [("experiment", name), ("recorded", str(meta.get("recorded", "")))]
     if "published" in meta:
         rows += _published_rows(meta)
     else:
         rows += [*_subject_rows(meta, results), *_figure_rows(results), *_surroundings_rows(meta), *_replay_rows(meta)]
-    width = max(len(key) for key, _ in rows)
-    return [f"{key.ljust(width)}  {value}" for key, value in rows]
+    return rows
 
 
 def _published_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
