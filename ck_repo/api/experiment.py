@@ -25,15 +25,16 @@ class Accuracy:
         Average precision at IoU 0.50 and 0.75, 0–1; None for an imported result.
     detections
         How many detections were scored; None for an imported result.
-    by_size
-        ``AP_small`` … ``AR100`` and COCO's other figures, 0–1; -1 where no object has that size.
+    coco
+        COCO's twelve figures by name (``AP_small``, ``AR100`` …), 0–1; -1 where no object has that size. Empty for an imported
+        result.
     """
 
     mAP: float
     AP50: float | None = None
     AP75: float | None = None
     detections: int | None = None
-    by_size: Mapping[str, float] = field(default_factory=dict)
+    coco: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,8 @@ class Experiment:
 def _accuracy(meta: Mapping[str, Any]) -> Accuracy | None:
     row = (meta.get("results") or {}).get("accuracy")
     if row:
-        more = {key: float(value) for key, value in row.items() if key.startswith(("AP_", "AR"))}
-        return Accuracy(float(row["mAP"]), float(row["AP50"]), float(row["AP75"]), int(row["detections"]), more)
+        coco = {key: float(value) for key, value in row.items() if key.startswith(("mAP", "AP", "AR"))}
+        return Accuracy(coco["mAP"], coco["AP50"], coco["AP75"], int(row["detections"]), coco)
     mAP = figures(meta).mAP
     return None if mAP is None else Accuracy(mAP)
 
