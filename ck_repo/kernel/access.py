@@ -68,6 +68,8 @@ def _words(i: Mapping[str, Any] | Sequence[str] | str) -> Words:
         return parse(i.split())
     if isinstance(i, Mapping):
         return words_of(i)
+    if not isinstance(i, Sequence):
+        raise UsageError(f"access takes a dictionary, a list of words or a string, not {type(i).__name__}")
     return parse([str(word) for word in i])
 
 
