@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.1.0"
 
+TYPE_CHECKING = False  # type checkers take it as true; importing `typing` would triple the time of `import ck_repo`
 if TYPE_CHECKING:
+    from typing import Any
+
     from ck_repo.kernel.access import access as access
 
 
