@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,7 +45,8 @@ def test_every_cell_runs(cells: list[dict[str, Any]]) -> None:
 def test_runs_are_shown_as_tables_with_progress(cells: list[dict[str, Any]]) -> None:
     assert "samples/s" in _shown(cells[0], "text/html")
     progress = ["".join(row["data"]["text/html"]) for row in cells[0]["outputs"] if row["output_type"] == "display_data"]
-    assert any(text.startswith("performance, offline: ") for text in progress)
+    assert progress  # which steps are long enough to be shown depends on the machine
+    assert all(re.fullmatch(r".+: \d+ s", text) for text in progress)
     accuracy, _, rate, unit, _ = eval(_shown(cells[1]))  # a tuple of numbers and texts
     assert accuracy > 0.5
     assert rate > 0
