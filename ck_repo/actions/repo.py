@@ -9,8 +9,9 @@ from typing import Any
 from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry import ARCHIVE, OVERWRITE, archive_path, confirm
 from ck_repo.actions.request import Request
-from ck_repo.errors import NotFoundError, UsageError, did_you_mean
+from ck_repo.errors import NotFoundError, UsageError
 from ck_repo.store import git
+from ck_repo.store.git_state import commit_of
 from ck_repo.store.modules import module_uid
 from ck_repo.store.query import is_pattern
 from ck_repo.store.repositories import Repositories
@@ -26,13 +27,10 @@ def row_of(row: Repository) -> dict[str, Any]:
 
 
 def _matching(request: Request) -> list[Repository]:
-    rows = Repositories().all()
-    found = [row for row in rows if fnmatchcase(row.alias, request.entry or "*") or row.uid == request.entry]
-    if not found and not is_pattern(request.entry):
-        raise NotFoundError(
-            f"there is no repository {request.entry!r}", hint=did_you_mean(request.entry, [row.alias for row in rows])
-        )
-    return found
+    repositories = Repositories()
+    if is_pattern(request.entry):
+        return [row for row in repositories.all() if fnmatchcase(row.alias, request.entry or "*")]
+    return [repositories.get(request.entry)]
 
 
 @action(
@@ -50,12 +48,18 @@ def pull(request: Request) -> Answer:
     """Pull; nothing of what comes is run."""
     repositories = Repositories()
     if request.entry == "*":
-        done = git.update_all(repositories)
+        pulled = git.Pulled(git.update_all(repositories), [])
     else:
-        done = git.pull(repositories, request.entry, request.text("url"), request.text("checkout"))
-    rows = [{**row_of(row), "done": did, "commit": git.commit_of(row.path)} for row, did in done]
+        pulled = git.pull(repositories, request.entry, request.text("url"), request.text("checkout"))
+    rows = [{**row_of(row), "done": did, "commit": commit_of(row.path)} for row, did in pulled.done]
     first = rows[0] if rows else {}
-    return Answer({**first, "lst": rows}, [f"{row.alias}: {did}" for row, did in done] or ["no repository is under git"])
+    lines = [f"{row.alias}: {did}" for row, did in pulled.done] or ["no repository is under git"]
+    if not pulled.failed:
+        return Answer({**first, "lst": rows}, lines)
+    failed = [{"data_uoa": name, "error": str(error)} for name, error in pulled.failed]
+    text = f"{pulled.done[0][0].alias} can be used; not pulled: {', '.join(name for name, _ in pulled.failed)}"
+    lines += [f"{name}: failed: {error}" for name, error in pulled.failed] + [text]
+    return Answer({"error": text, **first, "lst": rows, "failed": failed}, lines, status=pulled.failed[0][1].code)
 
 
 @action(
@@ -74,7 +78,7 @@ def push(request: Request) -> Answer:
         raise UsageError("push which repository?", hint="`ck push repo:NAME`; `ck ls repo` lists them")
     row = Repositories().get(request.entry)
     did = git.push(row, request.text("url"), request.text("message"))
-    return Answer({**row_of(row), "done": did, "commit": git.commit_of(row.path)}, [f"{row.alias}: {did}"])
+    return Answer({**row_of(row), "done": did, "commit": commit_of(row.path)}, [f"{row.alias}: {did}"])
 
 
 @action(
@@ -89,7 +93,7 @@ def add(request: Request) -> Answer:
     path = Path(request.text("path")) if request.text("path") else None
     if not request.entry and not path:
         raise UsageError("which name?", hint="`ck add repo:NAME`")
-    row = Repositories().add(request.entry or Path(str(path)).name, path)
+    row = Repositories().add(request.entry, path)
     return Answer(row_of(row), [f"added repository {row.alias} in {row.path}"])
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ck_repo.errors import GitError
-from ck_repo.store.git import run_git
+from ck_repo.store.git_command import run_git
 
 _URL = re.compile(
     r"git\+(?P<url>(?:https|file)://[^@#\s]+)@(?P<digest>[0-9a-f]{40})(?:#subdirectory=(?P<folder>\w[\w.-]*(?:/\w[\w.-]*)*))?"

@@ -15,7 +15,7 @@ from ck_repo.lock.lockfile import Lock, LockedComponent, LockedPackage
 from ck_repo.resolve.component import Component, read_component
 from ck_repo.store.digest import of_entry
 from ck_repo.store.entry import Entry
-from ck_repo.store.git import remote_of, state_of
+from ck_repo.store.git_state import remote_of, state_of
 from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.search import find
 

@@ -55,7 +55,8 @@ def find(
     for row in _chosen(repositories, repository):
         modules = [name for name in row.modules() if fnmatchcase(name, module or "*")] if is_pattern(module) else [module]
         for name in modules:
-            found += _in_module(row, name, pattern, query, text, variations)
+            for folder in row.module_folders(name):
+                found += _in_folder(row, name, folder, pattern, query, text, variations)
     return found
 
 
@@ -65,10 +66,9 @@ def _chosen(repositories: Repositories, pattern: str) -> list[Repository]:
     return [repositories.get(pattern)]
 
 
-def _in_module(row: Repository, module: str, pattern: str, query: TagQuery, text: str, variations: bool) -> list[Entry]:
-    folder = row.module_folder(module)
-    if not folder.is_dir():
-        return []
+def _in_folder(
+    row: Repository, module: str, folder: Path, pattern: str, query: TagQuery, text: str, variations: bool
+) -> list[Entry]:
     if query.required or query.excluded or text:
         index = ModuleIndex(folder)
         try:
@@ -165,8 +165,8 @@ def known_tags(repositories: Repositories, module: str) -> set[str]:
     """Every tag in use in a module."""
     tags: set[str] = set()
     for row in repositories.all():
-        if row.module_folder(module).is_dir():
-            index = ModuleIndex(row.module_folder(module))
+        for folder in row.module_folders(module):
+            index = ModuleIndex(folder)
             tags.update(index.tags())
             index.close()
     return tags
