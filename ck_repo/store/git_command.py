@@ -27,9 +27,7 @@ _SETTINGS = {
 }
 
 
-def run_git(
-    *words: str, folder: Path | None = None, strip: bool = True, environment: Mapping[str, str] | None = None
-) -> str:
+def run_git(*words: str, folder: Path | None = None, strip: bool = True, environment: Mapping[str, str] | None = None) -> str:
     """Run git and return what it printed, as file names are decoded.
 
     The settings of `folder` itself are read by git and can name programs: check them first (`git_settings.check_settings`),

@@ -117,4 +117,6 @@ def _refuse_elsewhere(folder: Path) -> None:
     back = found[0] / "gitdir" if found else None
     leads_back = back is not None and back.is_file() and Path(_small_text(back)).resolve() == own.resolve()
     if own.is_symlink() or (own.is_file() and not leads_back):
-        raise GitError(f"git was not run in {folder}: its .git leads elsewhere", hint="clone the repository anew: `ck pull repo`")
+        raise GitError(
+            f"git was not run in {folder}: its .git leads elsewhere", hint="clone the repository anew: `ck pull repo`"
+        )

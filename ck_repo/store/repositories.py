@@ -125,9 +125,7 @@ class Repositories:
         """The repository of an alias, a UID, or another of its names; not found is an error that lists near names."""
         row = self.named(name)
         if row is None:
-            raise NotFoundError(
-                f"there is no repository {name!r}", hint=did_you_mean(name, [row.alias for row in self.all()])
-            )
+            raise NotFoundError(f"there is no repository {name!r}", hint=did_you_mean(name, [row.alias for row in self.all()]))
         return row
 
     def refuse_reserved(self, new: Repository) -> Repository | None:
@@ -175,7 +173,10 @@ class Repositories:
         alias = alias or folder.name
         check_name(alias)
         if any(row.alias == alias for row in self.all()) or (path and (repos_root() / LOCAL / _REGISTERED / alias).exists()):
-            raise ConflictError(f"a repository {alias!r} exists already", hint=f"choose another name: `ck add repo:NAME{' --path=…' if path else ''}`")
+            raise ConflictError(
+                f"a repository {alias!r} exists already",
+                hint=f"choose another name: `ck add repo:NAME{' --path=…' if path else ''}`",
+            )
         if not exists:
             if not path and folder.exists():
                 raise ConflictError(f"{folder} exists and is no repository", hint="choose another name")

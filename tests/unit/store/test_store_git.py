@@ -262,7 +262,10 @@ def test_what_was_pulled_is_there_though_a_dependency_could_not_be(
     top = upstream("top", ("gone", str(tmp_path / "nowhere")), ("good", good.url), ("fd", "fd::0"))
     done = ck("pull", "repo:top", f"--url={top.url}", "--out=json")
     assert done.code == done.json["return"] == 5
-    assert [(row["data_uoa"], row["done"].split(" at ")[0]) for row in done.json["lst"]] == [("top", "cloned"), ("good", "cloned")]
+    assert [(row["data_uoa"], row["done"].split(" at ")[0]) for row in done.json["lst"]] == [
+        ("top", "cloned"),
+        ("good", "cloned"),
+    ]
     assert [row["data_uoa"] for row in done.json["failed"]] == ["gone", "fd"]
     assert "does not exist" in done.json["failed"][0]["error"]
     assert done.json["error"] == "top can be used; not pulled: gone, fd"
