@@ -104,7 +104,7 @@ def summary(experiment: StockExperiment) -> tuple[str, str]:
     if not 0 < len(uids) <= _SHOWN:
         return count, "-"
     points = list(experiment.points())
-    for key, value in points[0].characteristics.items():
+    for key in points[0].characteristics:
         values = [row.characteristics.get(key) for row in points]
         numbers = [each for each in values if isinstance(each, int | float) and not isinstance(each, bool)]
         if len(numbers) == len(points):

@@ -147,7 +147,7 @@ def _alias_from(url: str) -> str:
 
 
 def clone(repositories: Repositories, url: str, alias: str, checkout: str = "") -> tuple[Repository, str]:
-    """Clone into CK_REPOS; a folder that is not a CK repository, or has a reserved UID, is refused and leaves nothing behind."""
+    """Clone into CK_REPOS; what is not a CK repository, or has a reserved UID, is refused and leaves nothing behind."""
     check_name(alias)
     check_url(url)
     final = repos_root() / alias

@@ -17,23 +17,40 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SCP = re.compile(r"(?:[\w.-]+@)?(?:[A-Za-z0-9][\w.-]*|\[[0-9A-Fa-f:.]+\]):(?!:)\S.*")
 _MOST = 1 << 16  # bytes of the small files of a .git folder
 # settings that hold no program and no file that git would send or include; a * stands for a name of the user's
-_HARMLESS = (
-    "core.repositoryformatversion core.filemode core.bare core.logallrefupdates core.ignorecase core.precomposeunicode "
-    "core.symlinks core.autocrlf core.eol core.safecrlf core.sharedrepository core.compression core.longpaths core.protectntfs "
-    "core.protecthfs core.quotepath core.sparsecheckout core.sparsecheckoutcone core.untrackedcache core.trustctime core.abbrev "
-    "core.preloadindex core.commitgraph core.multipackindex core.bigfilethreshold core.excludesfile "
-    "extensions.objectformat extensions.worktreeconfig extensions.partialclone extensions.preciousobjects "
-    "remote.*.url remote.*.pushurl remote.*.fetch remote.*.tagopt remote.*.prune remote.*.prunetags remote.*.push "
-    "remote.*.promisor remote.*.partialclonefilter remote.*.gh-resolved branch.*.remote branch.*.merge branch.*.rebase "
-    "branch.*.pushremote branch.*.description branch.*.vscode-merge-base branch.*.github-pr-owner-number "
-    "submodule.active submodule.*.active submodule.*.url submodule.*.branch submodule.*.ignore "
-    "user.name user.email user.useconfigonly init.defaultbranch "
-    "pull.rebase pull.ff push.default push.autosetupremote push.followtags fetch.prune fetch.prunetags fetch.parallel "
-    "merge.ff merge.conflictstyle merge.renames merge.renamelimit diff.renames diff.renamelimit status.showuntrackedfiles "
-    "commit.cleanup rerere.enabled gc.auto gc.autodetach maintenance.auto index.version index.threads pack.threads "
-    "http.postbuffer http.*.extraheader http.extraheader"
-).split()
-_PATTERNS = [re.compile(re.escape(name).replace(r"\*", ".+"), re.DOTALL) for name in _HARMLESS]
+_HARMLESS = {
+    "core": (
+        "repositoryformatversion filemode bare logallrefupdates ignorecase precomposeunicode symlinks autocrlf eol "
+        "safecrlf sharedrepository compression longpaths protectntfs protecthfs quotepath sparsecheckout "
+        "sparsecheckoutcone untrackedcache trustctime abbrev preloadindex commitgraph multipackindex bigfilethreshold "
+        "excludesfile"
+    ),
+    "extensions": "objectformat worktreeconfig partialclone preciousobjects",
+    "remote.*": "url pushurl fetch tagopt prune prunetags push promisor partialclonefilter gh-resolved",
+    "branch.*": "remote merge rebase pushremote description vscode-merge-base github-pr-owner-number",
+    "submodule": "active",
+    "submodule.*": "active url branch ignore",
+    "user": "name email useconfigonly",
+    "init": "defaultbranch",
+    "pull": "rebase ff",
+    "push": "default autosetupremote followtags",
+    "fetch": "prune prunetags parallel",
+    "merge": "ff conflictstyle renames renamelimit",
+    "diff": "renames renamelimit",
+    "status": "showuntrackedfiles",
+    "commit": "cleanup",
+    "rerere": "enabled",
+    "gc": "auto autodetach",
+    "maintenance": "auto",
+    "index": "version threads",
+    "pack": "threads",
+    "http": "postbuffer extraheader",
+    "http.*": "extraheader",
+}
+_PATTERNS = [
+    re.compile(re.escape(f"{section}.{name}").replace(r"\*", ".+"), re.DOTALL)
+    for section, names in _HARMLESS.items()
+    for name in names.split()
+]
 _URLS = re.compile(r"remote\..+\.(url|pushurl)", re.DOTALL)
 
 
@@ -104,7 +121,7 @@ def check_settings(folder: Path) -> None:
     if odd:
         raise GitError(
             f"git was not run in {folder}: its own settings have {', '.join(odd[:5])}, which could run a program",
-            hint=f"if you trust them, move them to your own settings (`git config --global`) and out of {folder / '.git/config'}",
+            hint=f"if you trust them, move them from {folder / '.git/config'} to your own settings (`git config --global`)",
         )
     for name, value in rows:
         if _URLS.fullmatch(name):

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from ck_repo.errors import ConflictError, NotFoundError, UsageError
+from ck_repo.store import writing
 from ck_repo.store.entry import Entry
 from ck_repo.store.folders import repos_root
 from ck_repo.store.repositories import Repositories
-from ck_repo.store import writing
 from ck_repo.store.repository import check_name, read_repository
 from ck_repo.store.search import find, load
 
