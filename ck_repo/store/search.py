@@ -148,9 +148,9 @@ def load(repositories: Repositories, module: str, name: str, repository: str = "
     found = find(repositories, module, name, repository=repository)
     if found:
         return found[0]
-    raise NotFoundError(
-        f"there is no {module}:{name}" + (f" in {repository}" if repository else ""), hint=suggest(repositories, module, name)
-    )
+    elsewhere = [entry.repository for entry in find(repositories, module, name)] if repository else []
+    hint = f"it is in {' and in '.join(elsewhere)}" if elsewhere else suggest(repositories, module, name)
+    raise NotFoundError(f"there is no {module}:{name}" + (f" in {repository}" if repository else ""), hint=hint)
 
 
 def suggest(repositories: Repositories, module: str, name: str) -> str:

@@ -18,7 +18,7 @@ from ck_repo.store.modules import canonical_module, module_uid
 
 Ck = Callable[..., Any]
 _VERSION = "2.6.4"
-_WITHOUT_NETWORK = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
+_WITHOUT_NETWORK = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
 # what a user of stock CK has: two points of an experiment, a registered tool, a venv, a repository of their own
 _STORE = """
 import json, sys
@@ -34,8 +34,8 @@ for batch in (2, 4):
     do(action="add", module_uoa="experiment", experiment_repo_uoa="local", experiment_uoa="tries", dict={
         "characteristics": measured, "choices": {"batch": batch}, "features": {}, "meta": {"program": "p"}, "tags": ["a", "b"]})
 do(action="add", module_uoa="env", repo_uoa="local", tags="lib,thing", dict={
-    "customize": {"version": "1.2"}, "env": {"CK_ENV_LIB_THING": "/opt/thing"}, "env_script": "env.sh", "tags": ["lib", "thing"],
-    "setup": {"version": "1.2"}, "soft_uoa": "5e1100048ab875d7"})
+    "customize": {"version": "1.2"}, "env": {"CK_ENV_LIB_THING": "/opt/thing"}, "env_script": "env.sh",
+    "tags": ["lib", "thing"], "setup": {"version": "1.2"}, "soft_uoa": "5e1100048ab875d7"})
 venv = do(action="add", module_uoa="venv", repo_uoa="local", data_uoa="mlperf-inference", dict={
     "python_bin": sys.executable, "ck_repos": "CK", "ck_tools": "CK-TOOLS", "ck_activate": "bin/activate",
     "ck_new_python": "bin/python", "ck_activate_all": "env.sh"})
@@ -48,7 +48,12 @@ def _stock_python() -> str:
     """A Python on which stock CK runs; an empty text if there is none."""
     named = os.environ.get("CK_TEST_STOCK_PYTHON")
     pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
-    found = [named, shutil.which("python3.10"), shutil.which("python3.11"), *map(str, sorted(pyenv.glob("3.1[01].*/bin/python")))]
+    found = [
+        named,
+        shutil.which("python3.10"),
+        shutil.which("python3.11"),
+        *map(str, sorted(pyenv.glob("3.1[01].*/bin/python"))),
+    ]
     for python in filter(None, found):
         done = subprocess.run([python, "-c", "import sys; print(sys.version_info[:2])"], capture_output=True, text=True)
         if done.stdout.strip() in ("(3, 10)", "(3, 11)"):
@@ -131,7 +136,13 @@ _READING = [
 
 
 def test_an_old_store_is_read_without_a_word_and_stock_ck_goes_on(old_store: Path, stock_ck: Stock, ck: Ck) -> None:
-    questions = [("ls", "repo"), ("ls", "experiment"), ("ls", "venv"), ("load", "experiment:tries"), ("ls", "team@tools:program:*")]
+    questions = [
+        ("ls", "repo"),
+        ("ls", "experiment"),
+        ("ls", "venv"),
+        ("load", "experiment:tries"),
+        ("ls", "team@tools:program:*"),
+    ]
     before = [stock_ck(*words) for words in questions]
     for words in _READING:
         done = ck(*words)
@@ -190,7 +201,10 @@ def test_experiments_of_stock_ck_show_and_are_not_replayed(old_store: Path, ck: 
     for text in ("recorded by stock CK", "program     p", "batch=2", "batch=4", "run.execution_time  6.0"):
         assert text in shown
     points = ck("show", "experiment:tries", "--out=json").json["points"]
-    assert sorted((row["choices"]["batch"], row["characteristics"]["run.execution_time"]) for row in points) == [(2, 3.0), (4, 6.0)]
+    assert sorted((row["choices"]["batch"], row["characteristics"]["run.execution_time"]) for row in points) == [
+        (2, 3.0),
+        (4, 6.0),
+    ]
     for words in (["replay", "experiment:tries"], ["compare", "experiment:tries", "experiment:tries"]):
         done = ck(*words)
         assert (done.code, "recorded by stock CK" in done.err, "ck show experiment:tries" in done.err) == (2, True, True)
