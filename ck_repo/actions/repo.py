@@ -36,7 +36,7 @@ def _matching(request: Request) -> list[Repository]:
 @action(
     ACTIONS,
     "pull",
-    "clone a repository by git, or bring it up to date; `ck pull all` updates every one",
+    "clone a repository by git, or update it, and those that it needs; `ck pull all` updates every one",
     example="ck pull repo --url=https://example.org/team/my-experiments.git",
     usage="ck pull repo[:NAME] [--url=URL] [--checkout=COMMIT] | ck pull all",
     options=[
@@ -48,16 +48,17 @@ def pull(request: Request) -> Answer:
     """Pull; nothing of what comes is run."""
     repositories = Repositories()
     if request.entry == "*":
-        pulled = git.Pulled(git.update_all(repositories), [])
+        pulled = git.update_all(repositories)
     else:
         pulled = git.pull(repositories, request.entry, request.text("url"), request.text("checkout"))
     rows = [{**row_of(row), "done": did, "commit": commit_of(row.path)} for row, did in pulled.done]
     first = rows[0] if rows else {}
-    lines = [f"{row.alias}: {did}" for row, did in pulled.done] or ["no repository is under git"]
+    lines = [f"{row.alias}: {did}" for row, did in pulled.done]
     if not pulled.failed:
-        return Answer({**first, "lst": rows}, lines)
+        return Answer({**first, "lst": rows}, lines or ["no repository is under git"])
     failed = [{"data_uoa": name, "error": str(error)} for name, error in pulled.failed]
-    text = f"{pulled.done[0][0].alias} can be used; not pulled: {', '.join(name for name, _ in pulled.failed)}"
+    text = f"not pulled: {', '.join(name for name, _ in pulled.failed)}"
+    text = text if request.entry == "*" else f"{pulled.done[0][0].alias} can be used; {text}"
     lines += [f"{name}: failed: {error}" for name, error in pulled.failed] + [text]
     return Answer({"error": text, **first, "lst": rows, "failed": failed}, lines, status=pulled.failed[0][1].code)
 
@@ -84,7 +85,7 @@ def push(request: Request) -> Answer:
 @action(
     ACTIONS,
     "add",
-    "a new repository, or one that is on disk already",
+    "a new repository, or one that is on disk already, under a name of your choice",
     example="ck add repo:my-experiments --quiet",
     options=[Option("path", "its folder, if not in CK_REPOS; one that is a repository already is registered", value="FOLDER")],
 )

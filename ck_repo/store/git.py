@@ -42,7 +42,7 @@ class Pulled:
     done
         Repositories, each with what was done.
     failed
-        Dependencies that could not be pulled, by name or URL, each with the error.
+        Those that could not be pulled, by name or URL, each with the error.
     """
 
     done: list[tuple[Repository, str]]
@@ -127,19 +127,18 @@ def _same_url(one: str, other: str) -> bool:
     return bool(one) and one.rstrip("/").removesuffix(".git") == other.rstrip("/").removesuffix(".git")
 
 
-def update_all(repositories: Repositories) -> list[tuple[Repository, str]]:
-    """Update every repository that is under git; one that fails does not keep the others from it, and is told at the end."""
-    done, failures = [], []
+def update_all(repositories: Repositories) -> Pulled:
+    """Update every repository that is under git; one that fails does not keep the others from it. ck never updates a checkout
+    of its own.
+    """
+    pulled = Pulled([], [])
     for row in repositories.all():
-        if (row.path / ".git").exists() and row.path != default_repository_root():  # a checkout of ours is its owner's
+        if (row.path / ".git").exists() and row.path != default_repository_root():
             try:
-                done.append((row, update(row)))
+                pulled.done.append((row, update(row)))
             except CKError as error:
-                failures.append(f"{row.alias}: {error}")
-    if failures:
-        updated = "".join(f"\n{row.alias}: {did}" for row, did in done)
-        raise StorageError("not every repository could be updated\n" + "\n".join(failures) + updated)
-    return done
+                pulled.failed.append((row.alias, error))
+    return pulled
 
 
 def _alias_from(url: str) -> str:
