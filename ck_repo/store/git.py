@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ck_repo.errors import CKError, ConflictError, GitError, NotFoundError, StorageError, UsageError
+from ck_repo.errors import CKError, ConflictError, GitError, NotFoundError, UsageError
 from ck_repo.network import refuse_offline
 from ck_repo.store.atomic import publish_folder, storage_errors
 from ck_repo.store.folders import default_repository_root, repos_root

@@ -24,7 +24,7 @@ _HARMLESS = {
         "sparsecheckoutcone untrackedcache trustctime abbrev preloadindex commitgraph multipackindex bigfilethreshold "
         "excludesfile"
     ),
-    "extensions": "objectformat worktreeconfig partialclone preciousobjects",
+    "extensions": "objectformat refstorage worktreeconfig relativeworktrees partialclone preciousobjects",
     "remote.*": "url pushurl fetch tagopt prune prunetags push promisor partialclonefilter gh-resolved",
     "branch.*": "remote merge rebase pushremote description vscode-merge-base github-pr-owner-number",
     "submodule": "active",
@@ -43,6 +43,8 @@ _HARMLESS = {
     "maintenance": "auto",
     "index": "version threads",
     "pack": "threads",
+    "lfs": "repositoryformatversion",
+    "lfs.*": "access locksverify",
     "http": "postbuffer extraheader",
     "http.*": "extraheader",
 }

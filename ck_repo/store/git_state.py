@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from ck_repo.store.git_settings import git_folders, settings_of
 
 # settings of a checkout that say how its files are compared; they name no program
 _COMPARING = ("core.filemode", "core.ignorecase", "core.symlinks", "core.precomposeunicode", "core.autocrlf", "core.eol")
-_FORMAT = ("core.repositoryformatversion", "extensions.objectformat")
+_FORMAT = ("core.repositoryformatversion", "extensions.objectformat", "extensions.refstorage")
+_PLAIN = re.compile(r"\w*")
 
 
 @contextmanager
@@ -33,15 +35,16 @@ def _view(folder: Path) -> Iterator[dict[str, str] | None]:
     settings = dict(settings_of(folder))
     with tempfile.TemporaryDirectory(prefix="ck-git-") as scratch:
         view = Path(scratch)
-        (view / "config").touch()
-        for name in (*_FORMAT, *_COMPARING):
-            if name in settings:
-                run_git("config", "--file", str(view / "config"), name, settings[name], folder=view)
+        kept = [name.split(".") for name in (*_FORMAT, *_COMPARING) if _PLAIN.fullmatch(settings.get(name, "-"))]
+        lines = [f"[{section}]\n\t{key} = {settings[f'{section}.{key}']}\n" for section, key in kept]
+        (view / "config").write_text("".join(lines), encoding="utf-8")
         (view / "info").mkdir()
         for name, place in (("HEAD", own), ("index", own), ("packed-refs", common), ("info/exclude", common)):
             if (place / name).is_file():
-                shutil.copyfile(place / name, view / name)
-        os.symlink((common / "refs").resolve(), view / "refs")
+                shutil.copy2(place / name, view / name)  # git needs the index's time: younger files are compared by content
+        for name in ("refs", "reftable"):
+            if (common / name).is_dir():
+                os.symlink((common / name).resolve(), view / name)
         objects = str((common / "objects").resolve())
         yield {"GIT_DIR": str(view), "GIT_WORK_TREE": str(folder.resolve()), "GIT_OBJECT_DIRECTORY": objects}
 

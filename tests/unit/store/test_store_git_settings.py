@@ -184,3 +184,27 @@ def test_urls_that_are_refused(url: str, ck: Callable[..., Any]) -> None:
     if url:
         done = ck("pull", "repo:x", f"--url={url}")
         assert (done.code, "use one of file://, git://, https://, ssh://" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(("setting", "changed"), [("true", True), ("false", False)])
+def test_the_state_heeds_how_the_folder_compares_files(setting: str, changed: bool, upstream: New) -> None:
+    there = upstream("far")
+    there.git("config", "core.fileMode", setting)
+    (there.path / ".ckr.json").chmod(0o755)
+    assert git_state.state_of(there.path)["changed"] is changed
+
+
+def test_the_state_of_a_clone_with_sha256_is_read(upstream: New, tmp_path: Path) -> None:
+    folder = tmp_path / "sha256"
+    subprocess.run(["git", "init", "--quiet", "--object-format=sha256", folder], check=True)
+    words = ["-c", "user.name=S", "-c", "user.email=s@b.example", "commit", "--quiet", "--allow-empty", "-m", "x"]
+    subprocess.run(["git", *words], cwd=folder, check=True)
+    assert len(str(git_state.state_of(folder)["commit"])) == 64
+
+
+def test_a_change_right_after_a_commit_is_seen(upstream: New) -> None:
+    there = upstream("far")
+    for number in range(5):
+        there.commit("file", f"{number}")
+        (there.path / "file").write_text("x")  # of the same length, and maybe with the same time
+        assert git_state.state_of(there.path)["changed"] is True
