@@ -77,7 +77,9 @@ def show(request: Request) -> Answer:
             told, data = [f"{entry.alias}: unreadable: {error.what}"], {**row_of(entry), "error": error.what}
         lines += ["", *told, f"folder: {entry.path}"]
         found.append(data)
-    rows = [{key: value for key, value in data.items() if key not in ("dict", "info", "points")} for data in found]
+    rows = [
+        row_of(entry) | ({"error": data["error"]} if "error" in data else {}) for entry, data in zip(chosen, found, strict=True)
+    ]
     return Answer({**found[0], "lst": rows}, lines[1:])
 
 
