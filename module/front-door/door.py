@@ -1,0 +1,218 @@
+"""Which actions of stock CK are carried out by this repository's engine, and how the words get there.
+
+Stock CK 2.6.4 loads this file by its path (through the `module.py` beside each module), in its own Python. So it uses the
+standard library only. The engine runs in a Python environment of its own (`engine.py`).
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+from . import engine, handover
+
+# Keys of a request that are no options.
+_NOT_OPTIONS = {"action", "cid", "cids", "xcids", "module_uoa", "data_uoa", "repo_uoa", "out", "unparsed", "con_encoding"}
+# What stock CK's own modules do when they make or copy an entry is kept.
+_KEPT = {"program": {"add", "cp", "copy"}, "package": {"add"}, "soft": {"add"}, "experiment": {"add"}}
+# Keys by which an entry of stock CK is known; entries of this project have none of them.
+_STOCK_KEYS = {
+    "program": {"run_cmds", "process_in_tmp", "program"},
+    "package": {"customize", "process_script", "soft_uoa"},
+    "soft": {"customize", "auto_detect", "soft_name"},
+    "env": {"setup", "soft_uoa"},
+    "experiment": {"pipeline", "subview_uoa", "choices_order"},
+}
+
+
+def opened(ck, module, folder):
+    """Answer `--help` when stock CK has loaded a module; stock CK would answer it before it asks for the action."""
+    call = _Call()
+    asked = call.typed and call.depth == 1 and call.request.get("help") == "yes"
+    if asked and call.request.get("action") in _actions(folder) and handover.checkout(ck):
+        _replace_process(ck)
+    return {"return": 0}
+
+
+def carry_out(ck, module, folder, request):
+    """Carry out an action in the engine, or let stock CK's own module do so.
+
+    Parameters
+    ----------
+    ck
+        The kernel of stock CK.
+    module
+        The module's name.
+    folder
+        The folder of the module's entry.
+    request
+        What stock CK made of the words, or the dictionary given to `ck.kernel.access`.
+
+    Returns
+    -------
+    The answer as stock CK's dictionary. For a command line, the engine takes the place of this process.
+    """
+    call = _Call()
+    if call.depth > 1 or not handover.checkout(ck) or not _is_for_engine(ck, module, folder, request, call.typed):
+        return handover.pass_on(ck, module, request)
+    if call.typed:
+        _replace_process(ck)
+    try:
+        python = _prepared(ck)
+    except engine.EngineError as error:
+        return {"return": error.code, "error": str(error)}
+    return _ask(ck, python, words(request), str(request.get("out", "")))
+
+
+def opening(ck):
+    """Put everything in place for the engine."""
+    if not handover.checkout(ck):
+        return {"return": 16, "error": "the repository %s is not registered" % handover.REPOSITORY}
+    try:
+        _prepared(ck)
+    except engine.EngineError as error:
+        return {"return": error.code, "error": str(error)}
+    return {"return": 0}
+
+
+def closing(ck, out):
+    """Undo it: stock CK answers for its own modules again."""
+    removed = engine.remove(handover.checkout(ck))
+    modules = handover.give_back(ck)
+    if out == "con":
+        ck.out("stock CK answers again for %s" % (", ".join(modules) or "all of its modules"))
+    return {"return": 0, "modules": modules, "removed": removed}
+
+
+def _prepared(ck):
+    """The engine's Python, with everything in place."""
+    python = engine.python(handover.checkout(ck))
+    handover.take_over(ck)
+    return python
+
+
+class _Call:
+    """How the present action was asked for.
+
+    Attributes
+    ----------
+    depth
+        How many actions of stock CK are under way; more than one means that a module of stock CK asks.
+    typed
+        Whether it comes from the command line.
+    request
+        The request of the outermost action.
+    """
+
+    def __init__(self):
+        self.depth, self.typed, self.request = 0, False, {}
+        frame = sys._getframe(1)
+        while frame:
+            code = frame.f_code
+            if code.co_filename.replace("\\", "/").endswith("ck/kernel.py"):
+                if code.co_name == "perform_action":
+                    self.depth += 1
+                    self.request = frame.f_locals.get("i", {})
+                elif code.co_name == "cli":
+                    self.typed = True
+            frame = frame.f_back
+
+
+def _actions(folder):
+    with open(os.path.join(folder, ".cm", "meta.json"), encoding="utf-8") as file:
+        return json.load(file)["handed_over"]
+
+
+def _is_for_engine(ck, module, folder, request, typed):
+    """Whether the engine carries an action out, rather than stock CK's own module or kernel."""
+    action = request["action"]
+    if action not in _actions(folder):
+        known = handover.stock_module(ck, module)
+        return not (known or action in ck.cfg["common_actions"])  # the engine names the nearest action
+    if not typed and action in ck.cfg["common_actions"]:
+        return False  # a program that lists or loads entries gets them in stock CK's form
+    if action in _KEPT.get(module, ()):
+        return not handover.stock_module(ck, module)
+    return action in ck.cfg["common_actions"] and module != "env" or not _only_stock_entries(ck, module, request)
+
+
+def _only_stock_entries(ck, module, request):
+    """Whether what is asked for is known to stock CK's own module only: its entries are none of this project's."""
+    marks = _STOCK_KEYS.get(module)
+    tags, name = str(request.get("tags", "")), request.get("data_uoa", "")
+    if not marks or "*" in name or not (tags or name) or (module in ("env", "experiment") and not name):
+        return False
+    if tags and module == "package":
+        query = {"action": "search_in_variations", "module_uoa": "misc", "query_module_uoa": module, "tags": tags}
+    else:
+        query = {"action": "search", "module_uoa": module, "tags": tags, "add_meta": "yes"}
+    found = ck.access(dict(query, data_uoa=name, repo_uoa=request.get("repo_uoa", ""), common_func="yes"))
+    metas = [each.get("meta", {}) for each in found.get("lst", [])]
+    return bool(metas) and all(marks & set(meta) for meta in metas)
+
+
+def words(request):
+    """The command line of a request, as the engine reads it.
+
+    >>> words({"action": "run", "module_uoa": "program", "data_uoa": "object-detection", "count": 4, "env": {"A": "1"}})
+    ['run', 'program:object-detection', '--count=4', '@@@{"env": {"A": "1"}}']
+    """
+    target = ":".join(filter(None, [request.get("module_uoa", ""), request.get("data_uoa", "")]))
+    options, nested = [], {}
+    if request.get("repo_uoa"):
+        if request.get("data_uoa"):
+            target = request["repo_uoa"] + ":" + target
+        else:
+            options.append("--repo_uoa=" + request["repo_uoa"])
+    for key, value in request.items():
+        if key in _NOT_OPTIONS:
+            continue
+        if isinstance(value, (dict, list)):
+            nested[key] = value
+        else:
+            text = ("yes" if value else "no") if isinstance(value, bool) else value
+            options.append("--%s=%s" % (key, text))
+    if nested:
+        options.append("@@@" + json.dumps(nested))
+    rest = request.get("unparsed") or []
+    return [request["action"], target, *request.get("cids", []), *options, *(["--", *rest] if rest else [])]
+
+
+def _replace_process(ck):
+    """Run the engine in place of this process, with the words as they were typed."""
+    typed = sys.argv[1:]
+    try:
+        python = _prepared(ck)
+    except engine.EngineError as error:
+        if "--out=json" in typed:
+            print(json.dumps({"return": error.code, "error": str(error)}))
+        print("ck: error: %s" % error, file=sys.stderr)
+        sys.exit(error.code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(python[0], [*python, "-m", "ck_repo", *typed])
+
+
+def _ask(ck, python, typed, out):
+    """Run the engine for a program: stock CK prints what it prints, and its answer is returned."""
+    position = typed.index("--") if "--" in typed else len(typed)
+    form = "--out=con" if out == "con" else "--out=none"
+    command = [*python, "-m", "ck_repo", *typed[:position], form, *typed[position:]]
+    with tempfile.TemporaryDirectory() as folder:
+        file_name = os.path.join(folder, "answer.json")
+        done = subprocess.run(
+            command,
+            env=dict(os.environ, CK_ANSWER_FILE=file_name),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            universal_newlines=True,
+            check=False,
+        )
+        if done.stdout:
+            ck.out(done.stdout.rstrip("\n"))
+        try:
+            with open(file_name, encoding="utf-8") as file:
+                return json.load(file)
+        except (OSError, ValueError):
+            return {"return": done.returncode or 1, "error": "the engine ended with status %d" % done.returncode}
