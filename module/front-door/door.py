@@ -206,6 +206,7 @@ def _ask(ck, python, typed, out):
             env=dict(os.environ, CK_ANSWER_FILE=file_name),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            stderr=None if out == "con" else subprocess.DEVNULL,
             universal_newlines=True,
             check=False,
         )
