@@ -38,7 +38,8 @@ setup(
     packages=find_packages(include=["ck_repo", "ck_repo.*"]),
     package_data={"ck_repo": ["py.typed"], "ck_repo.mlperf": ["*.json", "rounds/*.json"]},
     cmdclass={"build_py": BuildWithComponents},
-    entry_points={"console_scripts": ["ck = ck_repo.cli.main:main"]},
+    # the second name is there when stock CK, whose command is `ck` too, is in the same environment
+    entry_points={"console_scripts": ["ck = ck_repo.cli.main:main", "ck-repo = ck_repo.cli.main:main"]},
     install_requires=[
         "filelock>=3.12",
         "imagesize>=1.4",

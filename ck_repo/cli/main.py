@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         words = grammar.parse(typed)
         output = Output.of(words)
+        if words.action in ("", "help", "version") or words.options.get("help"):
+            _mention_stock_ck()
         with progress.shown_in(progress.SILENT if output.form == "none" else console_sink()):
             return output.answer(perform(words))
     except BrokenPipeError:
@@ -37,6 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return output.error(InterruptedByUser(_INTERRUPTED))
     except Exception as error:
         return output.error(error_of(error))
+
+
+def _mention_stock_ck() -> None:
+    """Say on stderr that stock CK is in the same environment, where a person asks what this command is."""
+    from ck_repo.cli import neighbour
+
+    if line := neighbour.warning():
+        print(line, file=sys.stderr)
 
 
 def _end_on_terminate() -> None:
