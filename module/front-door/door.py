@@ -55,7 +55,7 @@ def carry_out(ck, module, folder, request):
     """
     call = _Call()
     if call.depth > 1 or not handover.checkout(ck) or not _is_for_engine(ck, module, folder, request, call.typed):
-        return handover.pass_on(ck, module, request)
+        return handover.pass_on(ck, module, folder, request)
     if call.typed:
         _replace_process(ck)
     try:

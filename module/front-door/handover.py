@@ -83,7 +83,7 @@ def stock_module(ck, name):
     return None
 
 
-def pass_on(ck, name, request):
+def pass_on(ck, name, folder, request):
     """Let stock CK's own module, or its kernel, carry an action out."""
     action = request["action"]
     found = stock_module(ck, name)
@@ -96,8 +96,8 @@ def pass_on(ck, name, request):
         code.work.update(self_module_uid=uid, self_module_uoa=name, self_module_alias=name, path=folder)
         return getattr(code, meta.get("actions_redirect", {}).get(action) or action)(request)
     if action in ck.cfg["common_actions"]:
-        if not found and request.get("module_uoa") == name:  # the UID finds folders of either of a module's names
-            request["module_uoa"] = ck.find_path_to_data({"module_uoa": "module", "data_uoa": name}).get("data_uid", name)
+        if request.get("module_uoa") == name:  # the UID finds the module's entries under either of its names
+            request["module_uoa"] = _read(os.path.join(folder, _META)).get("entries_of", name)
         return getattr(ck, ck.cfg["actions_redirect"].get(action) or action)(request)
     error = 'action "%s" not found in module "%s"' % (action, name)
     if not checkout(ck):

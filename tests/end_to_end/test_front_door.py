@@ -73,10 +73,13 @@ def stock(stock_program: Path, origin: Path, tmp_path_factory: pytest.TempPathFa
     yield ck
 
 
-@pytest.fixture
-def ours(stock: Ck, program: Path) -> Ck:
-    """Our own command in the same folders."""
-    return Ck(program, stock.home, stock.extra)
+@pytest.fixture(scope="session")
+def ours(stock: Ck, stock_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Ck:
+    """Our own command, installed from the same checkout, in the same folders."""
+    folder = tmp_path_factory.mktemp("ours") / "v"
+    subprocess.run([stock_program.with_name("python"), "-m", "venv", folder], check=True)
+    subprocess.run([folder / "bin/pip", "install", "--quiet", "-e", stock.home / "CK/mlperf-object-detection"], check=True)
+    return Ck(folder / "bin/ck", stock.home, stock.extra)
 
 
 def _outcome(ck: Ck, *words: str) -> tuple[int, str]:
