@@ -50,7 +50,11 @@ def files() -> dict[str, str]:
         for name in (module, *other_names(module)):
             result |= _entry(name, _meta(module))
             result[f"{name}/module.py"] = _CODE.format(name=name)
-    actions = {"close": "let stock CK answer for its modules again", "open": "hand the modules over to the engine"}
+    actions = {
+        "close": "let stock CK answer for its modules again",
+        "find": "what the entries of this repository ask for when a module of stock CK comes to them first",
+        "open": "hand the modules over to the engine",
+    }
     meta = {"actions": {name: {"desc": text} for name, text in actions.items()}, "desc": "stock CK as the front door of the engine"}
     return result | _entry(FRONT_DOOR, meta)
 

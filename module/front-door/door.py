@@ -65,6 +65,23 @@ def carry_out(ck, module, folder, request):
     return _ask(ck, python, words(request), str(request.get("out", "")))
 
 
+def stopped(ck):
+    """Carry out what a module of stock CK had begun with an entry of this repository.
+
+    That happens before the modules are in `local`. Programs, packages and soft detectors name `front-door:engine` where
+    stock CK looks something up before it does anything.
+    """
+    call = _Call()
+    module = str(call.request.get("module_uoa", ""))
+    folder = os.path.join(handover.checkout(ck), "module", module)
+    if os.path.isdir(folder) and _is_for_engine(ck, module, folder, call.request, call.typed):
+        if call.typed:
+            _replace_process(ck)
+        answer = opening(ck)
+        return answer if answer["return"] > 0 else {"return": 1, "error": "the engine has taken over: ask for it again"}
+    return {"return": 1, "error": "only the engine of %s can do that: see docs/front-door.md there" % handover.checkout(ck)}
+
+
 def opening(ck):
     """Put everything in place for the engine."""
     if not handover.checkout(ck):

@@ -25,6 +25,11 @@ def open(i):
     return _front_door().opening(ck)
 
 
+def find(i):
+    """Stop a module of stock CK at an entry of this repository: the engine carries it out."""
+    return _front_door().stopped(ck)
+
+
 def close(i):
     """Remove the modules from `local`, and the engine's environment."""
     return _front_door().closing(ck, i.get("out", ""))
