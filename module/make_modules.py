@@ -1,4 +1,4 @@
-"""Write the entries of `module/` from the engine's own actions: ``python module/make_modules.py``. A test holds them against them."""
+"""Write the entries of `module/` from the engine's actions: ``python module/make_modules.py``. A test compares them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from ck_repo.store.modules import module_uid, other_names
 FOLDER = Path(__file__).parent
 FRONT_DOOR = "front-door"
 _MODULE_UID = module_uid("module")
-_CODE = '''"""Stock CK loads this file for `ck <action> {name}`; `front-door`, beside this folder, decides who carries the action out."""
+_CODE = '''\
+"""What stock CK loads for `ck <action> {name}`; `front-door`, beside this folder, decides who carries it out."""
 
 import sys
 from importlib import util
@@ -55,7 +56,10 @@ def files() -> dict[str, str]:
         "find": "what the entries of this repository ask for when a module of stock CK comes to them first",
         "open": "hand the modules over to the engine",
     }
-    meta = {"actions": {name: {"desc": text} for name, text in actions.items()}, "desc": "stock CK as the front door of the engine"}
+    meta = {
+        "actions": {name: {"desc": text} for name, text in actions.items()},
+        "desc": "stock CK as the front door of the engine",
+    }
     return result | _entry(FRONT_DOOR, meta)
 
 

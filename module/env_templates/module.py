@@ -1,4 +1,4 @@
-"""Stock CK loads this file for `ck <action> env_templates`; `front-door`, beside this folder, decides who carries the action out."""
+"""What stock CK loads for `ck <action> env_templates`; `front-door`, beside this folder, decides who carries it out."""
 
 import sys
 from importlib import util

@@ -79,13 +79,13 @@ def stopped(ck):
             _replace_process(ck)
         answer = opening(ck)
         return answer if answer["return"] > 0 else {"return": 1, "error": "the engine has taken over: ask for it again"}
-    return {"return": 1, "error": "only the engine of %s can do that: see docs/front-door.md there" % handover.checkout(ck)}
+    return {"return": 1, "error": f"only the engine of {handover.checkout(ck)} can do that: see docs/front-door.md there"}
 
 
 def opening(ck):
     """Put everything in place for the engine."""
     if not handover.checkout(ck):
-        return {"return": 16, "error": "the repository %s is not registered" % handover.REPOSITORY}
+        return {"return": 16, "error": f"the repository {handover.REPOSITORY} is not registered"}
     try:
         _prepared(ck)
     except engine.EngineError as error:
@@ -151,7 +151,7 @@ def _is_for_engine(ck, module, folder, request, typed):
         return False  # a program that lists or loads entries gets them in stock CK's form
     if action in _KEPT.get(module, ()):
         return not handover.stock_module(ck, module)
-    return action in ck.cfg["common_actions"] and module != "env" or not _only_stock_entries(ck, module, request)
+    return (action in ck.cfg["common_actions"] and module != "env") or not _only_stock_entries(ck, module, request)
 
 
 def _only_stock_entries(ck, module, request):
@@ -189,7 +189,7 @@ def words(request):
             nested[key] = value
         else:
             text = ("yes" if value else "no") if isinstance(value, bool) else value
-            options.append("--%s=%s" % (key, text))
+            options.append(f"--{key}={text}")
     if nested:
         options.append("@@@" + json.dumps(nested))
     rest = request.get("unparsed") or []
@@ -204,7 +204,7 @@ def _replace_process(ck):
     except engine.EngineError as error:
         if "--out=json" in typed:
             print(json.dumps({"return": error.code, "error": str(error)}))
-        print("ck: error: %s" % error, file=sys.stderr)
+        print(f"ck: error: {error}", file=sys.stderr)
         sys.exit(error.code)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -224,7 +224,7 @@ def _ask(ck, python, typed, out):
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=None if out == "con" else subprocess.DEVNULL,
-            universal_newlines=True,
+            text=True,
             check=False,
         )
         if done.stdout:
@@ -233,4 +233,4 @@ def _ask(ck, python, typed, out):
             with open(file_name, encoding="utf-8") as file:
                 return json.load(file)
         except (OSError, ValueError):
-            return {"return": done.returncode or 1, "error": "the engine ended with status %d" % done.returncode}
+            return {"return": done.returncode or 1, "error": f"the engine ended with status {done.returncode}"}

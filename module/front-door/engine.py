@@ -49,7 +49,7 @@ def requirements(checkout):
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg == "install_requires":
             return ast.literal_eval(node.value)
-    raise EngineError("%s names no install_requires" % os.path.join(checkout, "setup.py"))
+    raise EngineError("{} names no install_requires".format(os.path.join(checkout, "setup.py")))
 
 
 def _home():
@@ -67,11 +67,11 @@ def _base_python():
     if sys.version_info >= _OLDEST:
         return sys.executable
     for minor in range(13, _OLDEST[1] - 1, -1):
-        found = shutil.which("python3.%d" % minor)
+        found = shutil.which(f"python3.{minor}")
         if found:
             return found
     raise EngineError(
-        "the engine needs Python %d.%d or newer, and this is %s\n" % (*_OLDEST, sys.version.split()[0])
+        f"the engine needs Python {_OLDEST[0]}.{_OLDEST[1]} or newer, and this is {sys.version.split()[0]}\n"
         + "install one where PATH leads (python3.11, say), and try again"
     )
 
@@ -79,7 +79,7 @@ def _base_python():
 def _base_version():
     """The version of that Python, as 3.11: an environment serves every Python of one version."""
     base = _base_python()
-    return "%d.%d" % sys.version_info[:2] if base == sys.executable else os.path.basename(base)[len("python") :]
+    return f"{sys.version_info[0]}.{sys.version_info[1]}" if base == sys.executable else os.path.basename(base)[len("python") :]
 
 
 def _make(folder, checkout):
@@ -88,37 +88,41 @@ def _make(folder, checkout):
     with _Lock(folder + ".lock"):
         if _is_complete(folder, checkout):
             return  # another process was faster
-        print("ck: making a Python environment for the engine in %s (once)" % folder, file=sys.stderr)
+        print(f"ck: making a Python environment for the engine in {folder} (once)", file=sys.stderr)
         sys.stderr.flush()
         shutil.rmtree(folder, ignore_errors=True)
         log = folder + ".log"
         inside = os.path.join(folder, "bin", "python")
         _step([_base_python(), "-m", "venv", folder], log, "install the `venv` module of this Python (python3-venv, say)")
         pip = [inside, "-m", "pip", "--disable-pip-version-check", "install", *requirements(checkout)]
-        _step(pip, log, "pip needs its package index or a folder of wheels: set PIP_INDEX_URL, or PIP_FIND_LINKS with PIP_NO_INDEX=1")
+        _step(
+            pip, log, "pip needs a package index or a folder of wheels: set PIP_INDEX_URL, or PIP_FIND_LINKS and PIP_NO_INDEX=1"
+        )
         _point_to(checkout, inside, folder)
 
 
 def _step(command, log, hint):
     with open(log, "ab") as file:
         try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, timeout=_LONGEST_WAIT, check=False)
-            status = "ended with status %d" % done.returncode if done.returncode else ""
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, timeout=_LONGEST_WAIT, check=False
+            )
+            status = f"ended with status {done.returncode}" if done.returncode else ""
         except subprocess.TimeoutExpired:
-            status = "took longer than %d s" % _LONGEST_WAIT
+            status = f"took longer than {_LONGEST_WAIT} s"
     if status:
         with open(log, encoding="utf-8", errors="replace") as file:
             tail = file.read().splitlines()[-_TAIL:]
         raise EngineError(
-            "the engine's environment cannot be made: `%s` %s\nthe log ends with:\n  " % (" ".join(command[:4]), status)
+            "the engine's environment cannot be made: `{}` {}\nthe log ends with:\n  ".format(" ".join(command[:4]), status)
             + "\n  ".join(tail)
-            + "\nwhole log: %s\n%s" % (log, hint)
+            + f"\nwhole log: {log}\n{hint}"
         )
 
 
 def _point_to(checkout, inside, folder):
     ask = [inside, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-    packages = subprocess.run(ask, stdout=subprocess.PIPE, universal_newlines=True, check=True).stdout.strip()
+    packages = subprocess.run(ask, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     with open(os.path.join(packages, "checkout.pth"), "w", encoding="utf-8") as file:
         file.write(checkout + "\n")
     with open(os.path.join(folder, _MARK), "w", encoding="utf-8") as file:
@@ -147,7 +151,7 @@ class _Lock:
     def __enter__(self):
         import fcntl
 
-        self._file = open(self._path, "w", encoding="utf-8")  # noqa: SIM115
+        self._file = open(self._path, "w", encoding="utf-8")
         fcntl.flock(self._file, fcntl.LOCK_EX)
 
     def __exit__(self, *error):

@@ -43,11 +43,14 @@ def take_over(ck):
         try:
             _write(root, name, meta, os.path.join(source, name))
         except OSError as error:
-            raise EngineError("%s cannot be written: %s" % (folder, error.strerror)) from None
+            raise EngineError(f"{folder} cannot be written: {error.strerror}") from None
         if not present and name != _CODE:
             new.append(name)
     if new:
-        print("ck: from now on the engine answers for %s (`ck close front-door` undoes it)" % ", ".join(new), file=sys.stderr)
+        print(
+            "ck: from now on the engine answers for {} (`ck close front-door` undoes it)".format(", ".join(new)),
+            file=sys.stderr,
+        )
 
 
 def give_back(ck):
@@ -99,9 +102,9 @@ def pass_on(ck, name, folder, request):
         if request.get("module_uoa") == name:  # the UID finds the module's entries under either of its names
             request["module_uoa"] = _read(os.path.join(folder, _META)).get("entries_of", name)
         return getattr(ck, ck.cfg["actions_redirect"].get(action) or action)(request)
-    error = 'action "%s" not found in module "%s"' % (action, name)
+    error = f'action "{action}" not found in module "{name}"'
     if not checkout(ck):
-        error += "; its repository is not registered any more: pull it again, or `ck rm local:module:%s`" % name
+        error += f"; its repository is not registered any more: pull it again, or `ck rm local:module:{name}`"
     return {"return": 1, "error": error}
 
 

@@ -58,7 +58,10 @@ def test_the_repository_is_known_by_its_uid(front_door: ModuleType) -> None:
             {"action": "compare", "module_uoa": "experiment", "data_uoa": "a", "cids": ["experiment:b"], "xcids": [{}]},
             ["compare", "experiment:a", "experiment:b"],
         ),
-        ({"action": "activate", "module_uoa": "venv", "unparsed": ["python", "-V"]}, ["activate", "venv", "--", "python", "-V"]),
+        (
+            {"action": "activate", "module_uoa": "venv", "unparsed": ["python", "-V"]},
+            ["activate", "venv", "--", "python", "-V"],
+        ),
     ],
 )
 def test_a_request_as_words(front_door: ModuleType, request_: dict[str, Any], words: list[str]) -> None:
