@@ -6,14 +6,10 @@ standard library only. The engine runs in a Python environment of its own (`engi
 
 import json
 import os
-import subprocess
 import sys
-import tempfile
 
-from . import engine, handover
+from . import engine, handover, start
 
-# Keys of a request that are no options.
-_NOT_OPTIONS = {"action", "cid", "cids", "xcids", "module_uoa", "data_uoa", "repo_uoa", "out", "unparsed", "con_encoding"}
 # What stock CK's own modules do when they make or copy an entry is kept.
 _KEPT = {"program": {"add", "cp", "copy"}, "package": {"add"}, "soft": {"add"}, "experiment": {"add"}}
 # Keys by which an entry of stock CK is known; entries of this project have none of them.
@@ -31,7 +27,7 @@ def opened(ck, module, folder):
     call = _Call()
     asked = call.typed and call.depth == 1 and call.request.get("help") == "yes"
     if asked and call.request.get("action") in _actions(folder) and handover.checkout(ck):
-        _replace_process(ck)
+        start.replace_process(ck)
     return {"return": 0}
 
 
@@ -57,12 +53,12 @@ def carry_out(ck, module, folder, request):
     if call.depth > 1 or not handover.checkout(ck) or not _is_for_engine(ck, module, folder, request, call.typed):
         return handover.pass_on(ck, module, folder, request)
     if call.typed:
-        _replace_process(ck)
+        start.replace_process(ck)
     try:
-        python = _prepared(ck)
+        python = start.prepared(ck)
     except engine.EngineError as error:
         return {"return": error.code, "error": str(error)}
-    return _ask(ck, python, words(request), str(request.get("out", "")))
+    return start.ask(ck, python, start.words(request), str(request.get("out", "")))
 
 
 def stopped(ck):
@@ -76,7 +72,7 @@ def stopped(ck):
     folder = os.path.join(handover.checkout(ck), "module", module)
     if os.path.isdir(folder) and _is_for_engine(ck, module, folder, call.request, call.typed):
         if call.typed:
-            _replace_process(ck)
+            start.replace_process(ck)
         answer = opening(ck)
         return answer if answer["return"] > 0 else {"return": 1, "error": "the engine has taken over: ask for it again"}
     return {"return": 1, "error": f"only the engine of {handover.checkout(ck)} can do that: see docs/front-door.md there"}
@@ -87,7 +83,7 @@ def opening(ck):
     if not handover.checkout(ck):
         return {"return": 16, "error": f"the repository {handover.REPOSITORY} is not registered"}
     try:
-        _prepared(ck)
+        start.prepared(ck)
     except engine.EngineError as error:
         return {"return": error.code, "error": str(error)}
     return {"return": 0}
@@ -100,13 +96,6 @@ def closing(ck, out):
     if out == "con":
         ck.out("stock CK answers again for %s" % (", ".join(modules) or "all of its modules"))
     return {"return": 0, "modules": modules, "removed": removed}
-
-
-def _prepared(ck):
-    """The engine's Python, with everything in place."""
-    python = engine.python(handover.checkout(ck))
-    handover.take_over(ck)
-    return python
 
 
 class _Call:
@@ -163,74 +152,7 @@ def _only_stock_entries(ck, module, request):
     if tags and module == "package":
         query = {"action": "search_in_variations", "module_uoa": "misc", "query_module_uoa": module, "tags": tags}
     else:
-        query = {"action": "search", "module_uoa": module, "tags": tags, "add_meta": "yes"}
-    found = ck.access(dict(query, data_uoa=name, repo_uoa=request.get("repo_uoa", ""), common_func="yes"))
+        query = {"action": "search", "module_uoa": module, "tags": tags, "add_meta": "yes", "common_func": "yes"}
+    found = ck.access(dict(query, data_uoa=name, repo_uoa=request.get("repo_uoa", "")))
     metas = [each.get("meta", {}) for each in found.get("lst", [])]
     return bool(metas) and all(marks & set(meta) for meta in metas)
-
-
-def words(request):
-    """The command line of a request, as the engine reads it.
-
-    >>> words({"action": "run", "module_uoa": "program", "data_uoa": "object-detection", "count": 4, "env": {"A": "1"}})
-    ['run', 'program:object-detection', '--count=4', '@@@{"env": {"A": "1"}}']
-    """
-    target = ":".join(filter(None, [request.get("module_uoa", ""), request.get("data_uoa", "")]))
-    options, nested = [], {}
-    if request.get("repo_uoa"):
-        if request.get("data_uoa"):
-            target = request["repo_uoa"] + ":" + target
-        else:
-            options.append("--repo_uoa=" + request["repo_uoa"])
-    for key, value in request.items():
-        if key in _NOT_OPTIONS:
-            continue
-        if isinstance(value, (dict, list)):
-            nested[key] = value
-        else:
-            text = ("yes" if value else "no") if isinstance(value, bool) else value
-            options.append(f"--{key}={text}")
-    if nested:
-        options.append("@@@" + json.dumps(nested))
-    rest = request.get("unparsed") or []
-    return [request["action"], target, *request.get("cids", []), *options, *(["--", *rest] if rest else [])]
-
-
-def _replace_process(ck):
-    """Run the engine in place of this process, with the words as they were typed."""
-    typed = sys.argv[1:]
-    try:
-        python = _prepared(ck)
-    except engine.EngineError as error:
-        if "--out=json" in typed:
-            print(json.dumps({"return": error.code, "error": str(error)}))
-        print(f"ck: error: {error}", file=sys.stderr)
-        sys.exit(error.code)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.execv(python[0], [*python, "-m", "ck_repo", *typed])
-
-
-def _ask(ck, python, typed, out):
-    """Run the engine for a program: stock CK prints what it prints, and its answer is returned."""
-    position = typed.index("--") if "--" in typed else len(typed)
-    form = "--out=con" if out == "con" else "--out=none"
-    command = [*python, "-m", "ck_repo", *typed[:position], form, *typed[position:]]
-    with tempfile.TemporaryDirectory() as folder:
-        file_name = os.path.join(folder, "answer.json")
-        done = subprocess.run(
-            command,
-            env=dict(os.environ, CK_ANSWER_FILE=file_name),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=None if out == "con" else subprocess.DEVNULL,
-            text=True,
-            check=False,
-        )
-        if done.stdout:
-            ck.out(done.stdout.rstrip("\n"))
-        try:
-            with open(file_name, encoding="utf-8") as file:
-                return json.load(file)
-        except (OSError, ValueError):
-            return {"return": done.returncode or 1, "error": f"the engine ended with status {done.returncode}"}

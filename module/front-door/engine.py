@@ -85,7 +85,7 @@ def _base_version():
 def _make(folder, checkout):
     """Make the environment in its place: an environment cannot be moved."""
     os.makedirs(_home(), exist_ok=True)
-    with _Lock(folder + ".lock"):
+    with Lock(folder + ".lock"):
         if _is_complete(folder, checkout):
             return  # another process was faster
         print(f"ck: making a Python environment for the engine in {folder} (once)", file=sys.stderr)
@@ -142,7 +142,7 @@ def _made_for(folder):
         return ""
 
 
-class _Lock:
+class Lock:
     """A lock across processes, which ends with its holder."""
 
     def __init__(self, path):

@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 
-from .engine import EngineError
+from .engine import EngineError, Lock
 
 REPOSITORY = "4b0c8a3d5e6f7a91"  # UID of this repository, as in .ckr.json
 _MODULE_UID = "032630d041b4fd8a"  # of the module `module`, in every CK
@@ -30,27 +30,35 @@ def checkout(ck):
 
 def take_over(ck):
     """Copy this repository's modules to `local`, where they are not or not as they are now."""
-    source, root = os.path.join(checkout(ck), "module"), os.path.join(ck.work["dir_local_repo"], "module")
+    root = os.path.join(ck.work["dir_local_repo"], "module")
+    if not _outdated(ck, root):
+        return
     new = []
-    for name in [_CODE, *names(source)]:
-        folder = os.path.join(root, name)
+    try:
+        os.makedirs(root, exist_ok=True)
+        with Lock(os.path.join(root, ".front-door.lock")):
+            for name, source, meta in _outdated(ck, root):  # another process may have been faster
+                if name != _CODE and not os.path.isdir(os.path.join(root, name)):
+                    new.append(name)
+                _write(root, name, meta, source)
+    except OSError as error:
+        raise EngineError(f"{error.filename or root} cannot be written: {error.strerror}") from None
+    if new:
+        print(f"ck: from now on the engine answers for {', '.join(new)} (`ck close front-door` undoes it)", file=sys.stderr)
+
+
+def _outdated(ck, root):
+    """The modules to copy: the name, the folder here and the meta there of each."""
+    sources, found = os.path.join(checkout(ck), "module"), []
+    for name in [_CODE, *names(sources)]:
+        source, folder = os.path.join(sources, name), os.path.join(root, name)
         present = _read(os.path.join(folder, _META))
         if os.path.isdir(folder) and _OWNER not in present:
             continue  # the user's own module of that name
-        meta = _meta(ck, source, name)
-        if meta == present and _same_files(os.path.join(source, name), folder):
-            continue
-        try:
-            _write(root, name, meta, os.path.join(source, name))
-        except OSError as error:
-            raise EngineError(f"{folder} cannot be written: {error.strerror}") from None
-        if not present and name != _CODE:
-            new.append(name)
-    if new:
-        print(
-            "ck: from now on the engine answers for {} (`ck close front-door` undoes it)".format(", ".join(new)),
-            file=sys.stderr,
-        )
+        meta = _meta(ck, sources, name)
+        if meta != present or not _same_files(source, folder):
+            found.append((name, source, meta))
+    return found
 
 
 def give_back(ck):

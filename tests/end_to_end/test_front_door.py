@@ -191,6 +191,7 @@ def test_a_repository_with_modules_and_entries_of_these_names_changes_nothing(st
         ):  # fmt: skip
             assert _outcome(stock, *words.split()) == _outcome(ours, *words.split())
         assert "* next-door (00000000000000a2)" in stock.text("run", "program:next-door", status=1)  # stock CK's own words
+        assert "Package found: next-door" in stock.text("install", "package", "--tags=next-door", "--quiet", status=1)
     finally:
         stock.text("rm", "repo:a-neighbour", "--force", "--all")
 
@@ -200,6 +201,12 @@ def _neighbour(folder: Path) -> None:
     entries = {
         "module": ("032630d041b4fd8a", "venv", "7ed17cb445bb5f69", {"actions": {"create": {}}}),
         "venv.template": ("00437f87b26fd015", "mlperf-inference-1.0", "00000000000000a1", {}),
+        "package": (
+            "1dc07ee0f4742028",
+            "next-door",
+            "00000000000000a3",
+            {"tags": ["next-door"], "customize": {}, "soft_uoa": "none"},
+        ),
         "program": ("b0ac08fe1d3c2615", "next-door", "00000000000000a2", {"run_cmds": {"x": {}}}),
     }
     for module, (module_uid, name, uid, meta) in entries.items():

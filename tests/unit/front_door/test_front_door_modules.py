@@ -65,7 +65,7 @@ def test_the_repository_is_known_by_its_uid(front_door: ModuleType) -> None:
     ],
 )
 def test_a_request_as_words(front_door: ModuleType, request_: dict[str, Any], words: list[str]) -> None:
-    assert front_door.door.words(request_) == words
+    assert front_door.start.words(request_) == words
 
 
 def test_the_environment_is_another_when_the_requirements_change(front_door: ModuleType, tmp_path: Path) -> None:
