@@ -58,14 +58,15 @@ def _home():
 
 
 def _key(checkout):
-    said = "\n".join([checkout, _base_version(), *requirements(checkout)])
+    said = "\n".join([checkout, os.path.basename(_base_python()), *requirements(checkout)])
     return hashlib.sha256(said.encode("utf-8")).hexdigest()[:16]
 
 
 def _base_python():
-    """A Python that the engine runs on: this one if it is new enough, else the first on PATH."""
+    """A Python that the engine runs on: the one that this process stands on if it is new enough, else the first on PATH."""
     if sys.version_info >= _OLDEST:
-        return sys.executable
+        base = os.path.join(sys.base_prefix, "bin", _python_name())  # not the user's own venv, which may go
+        return base if os.path.exists(base) else sys.executable
     for minor in range(13, _OLDEST[1] - 1, -1):
         found = shutil.which(f"python3.{minor}")
         if found:
@@ -76,10 +77,8 @@ def _base_python():
     )
 
 
-def _base_version():
-    """The version of that Python, as 3.11: an environment serves every Python of one version."""
-    base = _base_python()
-    return f"{sys.version_info[0]}.{sys.version_info[1]}" if base == sys.executable else os.path.basename(base)[len("python") :]
+def _python_name():
+    return f"python{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 def _make(folder, checkout):
