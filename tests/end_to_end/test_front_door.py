@@ -109,6 +109,9 @@ def test_the_first_use_makes_an_environment_says_so_once_and_can_be_undone(
     # the module `program` of stock CK answers again, and stops at the entry
     answer = ck.good("run", "program:object-detection", "--dry-run")
     assert answer["plan"]
+    ck.text("rm", "repo:mlperf-object-detection", "--force")  # without the repository, stock CK's modules answer
+    assert "no program(s) found" in ck.text("run", "program:nonesuch", status=1)
+    assert "not registered any more" in ck.text("create", "venv:a", status=1)
 
 
 @pytest.mark.parametrize(

@@ -87,3 +87,13 @@ def test_an_environment_that_pip_cannot_fill_is_an_error_with_the_log(
     assert "PIP_FIND_LINKS" in str(caught.value)
     with pytest.raises(front_door.engine.EngineError):  # what is incomplete is made again, not used
         front_door.engine.python(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("module", "key"),
+    [("package", "use_scripts_from_another_entry"), ("soft", "use_customize_script_from_another_entry")],
+)
+def test_stock_ck_installs_and_detects_nothing_of_ours_by_itself(module: str, key: str) -> None:
+    for meta in sorted((ROOT / module).glob("*/.cm/meta.json")):
+        content = json.loads(meta.read_text(encoding="utf-8"))
+        assert content.get(key) == {"data_uoa": "engine", "module_uoa": "front-door"}, f"{meta} needs the key {key}"
