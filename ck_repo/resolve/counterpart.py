@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from ck_repo.resolve.component import Component
 
 _SHARED = 3  # tags; two that are alike share a kind, such as lib,python-package, and what they are
-_PART = 0.5  # of the tags of ours
+_PART = 0.75  # of the tags of ours
 
 
 def counterpart(component: Component, packages: Iterable[Component], own: Collection[str]) -> str:
