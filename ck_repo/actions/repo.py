@@ -137,7 +137,9 @@ def check(request: Request) -> Answer:
         "remarks": ("read, with a remark", found.remarks),
     }
     data = {**row_of(row), **{key: [{"entry": name, "why": why} for name, why in rows] for key, (_, rows) in parts.items()}}
-    lines = [line for what, rows in parts.values() for line in [f"{len(rows)} {what}", *(f"  {name}: {why}" for name, why in rows)]]
+    lines = [
+        line for what, rows in parts.values() for line in [f"{len(rows)} {what}", *(f"  {name}: {why}" for name, why in rows)]
+    ]
     if not found.unreadable:
         return Answer(data, lines)
     text = f"{len(found.unreadable)} entries of {row.alias} cannot be read"

@@ -131,7 +131,7 @@ def _variation(name: str, row: Fields) -> StockVariation:
     if row.text("version"):
         customize = {"version": row.text("version"), **customize}
     return StockVariation(
-        name, row.flag("on_by_default"), row.tags("extra_tags"), _environment(row, "extra_env"), customize,
+        name, str(row.as_dict().get("on_by_default", "")).lower() in ("yes", "true"), row.tags("extra_tags"), _environment(row, "extra_env"), customize,
         row.each("extra_deps"),
     )  # fmt: skip
 
@@ -145,9 +145,7 @@ def _combined(fields: Fields, rows: dict[str, StockVariation]) -> dict[str, Stoc
     names = first.split(",") if isinstance(first, str) else first if isinstance(first, list) else []
     if any(row.default for row in rows.values()):
         return rows
-    return {
-        name: StockVariation(name, name in names, row.tags, row.env, row.customize, row.deps) for name, row in rows.items()
-    }
+    return {name: StockVariation(name, name in names, row.tags, row.env, row.customize, row.deps) for name, row in rows.items()}
 
 
 def _environment(fields: Fields, key: str) -> dict[str, str]:

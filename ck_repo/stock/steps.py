@@ -99,7 +99,7 @@ _MODULES_OF_MOBILENET = {
 
 
 def caffe_model_steps(env: Mapping[str, str]) -> list[Step]:
-    """What the scripts download-caffemodel and download-deephimodel do: one file with its digest, unpacked if it is an archive."""
+    """What the scripts download-caffemodel and download-deephimodel do: one file with its digest, or an archive."""
     url = _plain(env, "MODEL_URL")
     name = env.get("MODEL_FILE") or _file_name(url)
     algorithm = env.get("MODEL_HASH_CALCULATOR", "").removesuffix("sum")
@@ -151,7 +151,9 @@ def _download(env: Mapping[str, str], url: str, number: str = "") -> Step:
 
 
 def _fetched(env: Mapping[str, str], url: str, number: str = "") -> dict[str, Any]:
-    known = {name: env[f"PACKAGE_{name.upper()}{number}"].lower() for name in _DIGESTS if env.get(f"PACKAGE_{name.upper()}{number}")}
+    known = {
+        name: env[f"PACKAGE_{name.upper()}{number}"].lower() for name in _DIGESTS if env.get(f"PACKAGE_{name.upper()}{number}")
+    }
     return {"url": url, **known}
 
 

@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import Any
 
 from ck_repo.errors import CKError
 from ck_repo.store.atomic import storage_errors
@@ -77,7 +77,7 @@ def decompress(archive: Path, target: Path) -> None:
     ArchiveError
         If it is none of these, or damaged.
     """
-    openers: dict[bytes, Callable[[Path], IO[bytes]]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+    openers: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
     with open(archive, "rb") as file:
         opener = openers.get(file.read(2))
     if opener is None:
