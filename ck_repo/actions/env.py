@@ -9,16 +9,28 @@ from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table
 from ck_repo.actions.entry import confirm, content_of, matching, row_of
 from ck_repo.actions.package import VENV
 from ck_repo.actions.request import Request
-from ck_repo.errors import NotFoundError, UsageError
+from ck_repo.errors import CKError, NotFoundError, UsageError
 from ck_repo.store.entry import Entry
+from ck_repo.store.query import is_pattern
 
 ACTIONS: Actions = {}
 
 
 def _rows(request: Request) -> list[tuple[Entry, dict[str, Any]]]:
+    """What the request names; what cannot be read is left out with a warning, unless it is named."""
     from ck_repo.stock.environment import read_env
+    from ck_repo.store.warnings_once import Problems
 
-    return [(entry, read_env(entry)) for entry in matching(request, needed=bool(request.entry or request.text("tags")))]
+    rows, problems = [], Problems()
+    for entry in matching(request, needed=bool(request.entry or request.text("tags"))):
+        try:
+            rows.append((entry, read_env(entry)))
+        except CKError as error:
+            if not is_pattern(request.entry):
+                raise
+            problems.add(entry.repository, entry.module, error.what)
+    problems.warn()
+    return rows
 
 
 def _source(meta: dict[str, Any]) -> str:

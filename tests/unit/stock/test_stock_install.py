@@ -110,7 +110,11 @@ def test_archives_are_unpacked_as_the_script_does(stock: StockRepository, user: 
 def test_several_urls_are_fetched(stock: StockRepository, user: User, server: Server) -> None:
     for name in ("one", "two", "three"):
         server.give(f"/{name}", whole(name.encode()))
-    more = {f"PACKAGE_{key}{n}": value for n, name in ((1, "two"), (2, "three")) for key, value in (("URL", server.url), ("NAME", name))}
+    more = {
+        f"PACKAGE_{key}{n}": value
+        for n, name in ((1, "two"), (2, "three"))
+        for key, value in (("URL", server.url), ("NAME", name))
+    }
     stock.fetched("all", server.url, "one", env=more)
     folder = Path(user.install("all")["path"])
     assert [(folder / name).read_text() for name in ("one", "two", "three")] == ["one", "two", "three"]
@@ -118,7 +122,9 @@ def test_several_urls_are_fetched(stock: StockRepository, user: User, server: Se
 
 def test_files_of_the_entry_are_copied(stock: StockRepository, user: User) -> None:
     env = {"PACKAGE_COPY": "YES", "PACKAGE_BUILD_TYPE": "none", "PACKAGE_SKIP_LINUX_MAKE": "YES", "PACKAGE_SUB_DIR1": "labels"}
-    stock.package("labels", env=env, files={"copy/map.txt": "1 cat", "copy/deep/x": ""}, end_full_path_universal="labels$#sep#$map.txt")
+    stock.package(
+        "labels", env=env, files={"copy/map.txt": "1 cat", "copy/deep/x": ""}, end_full_path_universal="labels$#sep#$map.txt"
+    )
     meta = user.install("labels")
     assert Path(meta["file"]).read_text() == "1 cat"
     assert Path(meta["path"], "labels/deep/x").is_file()

@@ -18,7 +18,12 @@ from ck_repo.store.search import load
 if TYPE_CHECKING:
     from conftest import User
 
-FETCH = {"PACKAGE_URL": "https://host.example/models", "PACKAGE_NAME": "net", "PACKAGE_WGET": "YES", "PACKAGE_SKIP_LINUX_MAKE": "YES"}
+FETCH = {
+    "PACKAGE_URL": "https://host.example/models",
+    "PACKAGE_NAME": "net",
+    "PACKAGE_WGET": "YES",
+    "PACKAGE_SKIP_LINUX_MAKE": "YES",
+}
 
 
 def component(alias: str) -> Component:
@@ -40,7 +45,11 @@ def test_a_variation_changes_what_the_script_is_given(stock: StockRepository) ->
     variations = {
         "from-host": {"on_by_default": "yes"},
         "from-mirror": {"extra_env": {"PACKAGE_URL": "https://mirror.example/"}, "extra_tags": "near,fast"},
-        "second": {"extra_customize": {"version": "2"}, "extra_env": {"*PACKAGE_NAME": "net-$<<PACKAGE_URL>>$"}, "comment": "x"},
+        "second": {
+            "extra_customize": {"version": "2"},
+            "extra_env": {"*PACKAGE_NAME": "net-$<<PACKAGE_URL>>$"},
+            "comment": "x",
+        },
     }
     stock.package("net", env=FETCH, variations=variations, customize={"version": "1"})
     assert url(chosen("net")) == "https://host.example/models/net"
@@ -62,7 +71,10 @@ def test_a_default_yields_and_contradictions_are_refused(stock: StockRepository)
 
 def test_without_a_default_the_first_variation_that_can_be_carried_out_is_taken(stock: StockRepository) -> None:
     env = {name: value for name, value in FETCH.items() if name != "PACKAGE_URL"}
-    rows = {"old": {"extra_env": {"PACKAGE_URL": "ftp://host.example"}}, "new": {"extra_env": {"PACKAGE_URL": "https://host.example"}}}
+    rows = {
+        "old": {"extra_env": {"PACKAGE_URL": "ftp://host.example"}},
+        "new": {"extra_env": {"PACKAGE_URL": "https://host.example"}},
+    }
     stock.package("net", env=env, variations=rows)
     assert chosen("net").chosen == ("new",)
     assert "neither https, http nor file" in chosen("net", "old").obstacle
@@ -101,7 +113,9 @@ def test_conditions_of_dependencies(stock: StockRepository) -> None:
         "more": {"tags": "d", "update_tags_if_env": {"extra": [{"KIND": ["x"]}]}, "version_to": [2]},
         "tool": {"tags": "compiler,lang-cpp"},
     }
-    stock.package("net", env=FETCH, deps=deps, variations={"x": {"extra_env": {"KIND": "x"}, "extra_deps": {"own": {"tags": "e"}}}})
+    stock.package(
+        "net", env=FETCH, deps=deps, variations={"x": {"extra_env": {"KIND": "x"}, "extra_deps": {"own": {"tags": "e"}}}}
+    )
     assert {row.key: row.tags for row in chosen("net").deps} == {"unless": ("b", "-old"), "more": ("d",)}
     with_x = {row.key: (row.tags, row.version) for row in chosen("net", "x").deps}
     assert with_x == {"if": (("a",), ""), "more": (("d", "extra"), "<=2"), "own": (("e",), "")}
@@ -195,7 +209,9 @@ def test_a_value_of_the_wrong_type_is_an_error_with_file_and_key_or_does_no_harm
     survey(Repositories())
 
 
-@pytest.mark.parametrize("key", ["extra_env", "extra_customize", "extra_tags", "extra_deps", "on_by_default", "version", "strange"])
+@pytest.mark.parametrize(
+    "key", ["extra_env", "extra_customize", "extra_tags", "extra_deps", "on_by_default", "version", "strange"]
+)
 @pytest.mark.parametrize("value", [5, "text", ["list"], {"a": {"b": []}}, None])
 def test_a_variation_s_value_of_the_wrong_type(stock: StockRepository, key: str, value: Any) -> None:
     folder = stock.package("net", env=FETCH, variations={"v": {key: value}})
