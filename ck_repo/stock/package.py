@@ -130,10 +130,9 @@ def _variation(name: str, row: Fields) -> StockVariation:
     customize = row.table("extra_customize")
     if row.text("version"):
         customize = {"version": row.text("version"), **customize}
-    return StockVariation(
-        name, str(row.as_dict().get("on_by_default", "")).lower() in ("yes", "true"), row.tags("extra_tags"), _environment(row, "extra_env"), customize,
-        row.each("extra_deps"),
-    )  # fmt: skip
+    default = str(row.as_dict().get("on_by_default", "")).lower() in ("yes", "true")
+    env, deps = _environment(row, "extra_env"), row.each("extra_deps")
+    return StockVariation(name, default, row.tags("extra_tags"), env, customize, deps)
 
 
 def _combined(fields: Fields, rows: dict[str, StockVariation]) -> dict[str, StockVariation]:

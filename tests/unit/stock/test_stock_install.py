@@ -190,13 +190,14 @@ def test_a_branch_or_tag_of_git_stays_what_it_was(
     (folder / "notes.txt").write_text("the recipe was edited, so that it is installed anew")
     again = user.install("source")
     assert (Path(meta["file"]).read_text(), Path(again["file"]).read_text()) == ("first", "first")
-    assert meta["unverified"] and meta["path"] != again["path"]
+    assert meta["unverified"]
+    assert meta["path"] != again["path"]
     assert meta["downloads"][0]["urls"] == [f"git+{project.path.as_uri()}@{project.git('rev-parse', 'HEAD^')}"]
 
 
 def test_a_branch_that_is_not_there_is_told(stock: StockRepository, user: User, upstream: Callable[..., Upstream]) -> None:
     git_package(stock, upstream("project"), "r9.9")
-    with pytest.raises(DownloadError, match="no branch and no tag 'r9.9'"):
+    with pytest.raises(DownloadError, match=r"no branch and no tag 'r9\.9'"):
         user.install("source")
 
 
