@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from ck_repo.errors import DownloadError, GitError, NotTheSameError
+from ck_repo.errors import NotTheSameError
 from ck_repo.install.fetch import cache_root, fetch, fetch_unknown, pinned_digest
-from ck_repo.install.git_source import resolve_commit
+from ck_repo.install.http import commit_named
 from ck_repo.install.source import Source, zenodo_file
 from ck_repo.store.atomic import write_text
 from ck_repo.store.lock import locked
@@ -66,10 +66,7 @@ class FirstFetch:
         with locked(place.with_suffix(".lock"), f"asking {url}"):
             if known := _read(place):
                 return known
-            try:
-                digest = resolve_commit(url, name)
-            except GitError as error:
-                raise DownloadError(f"{url}: {error.what}", hint=error.hint) from error
+            digest = commit_named(url, name)
             write_text(place, digest + "\n")
         return digest
 

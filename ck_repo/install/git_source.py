@@ -101,20 +101,23 @@ def archive_commit(commit: Commit, target: Path, *, patience: float, certificate
         shutil.rmtree(clone, ignore_errors=True)
 
 
-def resolve_commit(url: str, name: str) -> str:
+def resolve_commit(url: str, name: str, *, certificate: str = "") -> str:
     """The commit that a branch, a tag or the first digits of a commit name in a repository elsewhere.
 
     Parameters
     ----------
     name
         The branch that the repository shows first, if empty.
+    certificate
+        As for `archive_commit`.
 
     Raises
     ------
     GitError
         If there is none of that name, or the server cannot be reached.
     """
-    refs = dict(line.split("\t")[::-1] for line in run_git("ls-remote", "--", url).splitlines() if "\t" in line)
+    given = ("-c", f"http.sslCAInfo={certificate}") if certificate else ()
+    refs = dict(line.split("\t")[::-1] for line in run_git(*given, "ls-remote", "--", url).splitlines() if "\t" in line)
     # an annotated tag has the commit that it is of behind its own name
     for ref in (f"refs/tags/{name}^{{}}", f"refs/tags/{name}", f"refs/heads/{name}") if name else ("HEAD",):
         if ref in refs:
@@ -122,14 +125,14 @@ def resolve_commit(url: str, name: str) -> str:
     if re.fullmatch("[0-9a-f]{40}", name):
         return name
     if re.fullmatch("[0-9a-f]{7,39}", name):
-        return _by_first_digits(url, name)
+        return _by_first_digits(url, name, given)
     raise GitError(f"it has no branch and no tag {name!r}", hint="`git ls-remote` lists those that it has")
 
 
-def _by_first_digits(url: str, digits: str) -> str:
+def _by_first_digits(url: str, digits: str, given: tuple[str, ...]) -> str:
     """The commit whose name begins so; its history has to come for that, but no file."""
     with tempfile.TemporaryDirectory() as place:
-        run_git("clone", "--quiet", "--bare", "--filter=tree:0", "--template=", "--", url, place)
+        run_git(*given, "clone", "--quiet", "--bare", "--filter=tree:0", "--template=", "--", url, place)
         return run_git("--git-dir", place, "rev-parse", "--verify", "--end-of-options", f"{digits}^{{commit}}")
 
 

@@ -109,7 +109,7 @@ def _component(role: str, meta: Mapping[str, Any]) -> LockedComponent:
     recipe = meta.get("component") or {}
     file = str(meta.get("file") or "")
     section = meta.get("model") or meta.get("dataset") or {}
-    registered = meta.get("source") == "detected"
+    registered = meta.get("source") != "package"
     source = "registered" if registered else "conversion" if "source" in (meta.get("inputs") or {}) else "package"
     return LockedComponent(
         role=role,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +19,11 @@ from servers import Server, document, status, whole
 from stock_repositories import DETECTION_MODEL, StockRepository
 from upstreams import Upstream
 
-from ck_repo.errors import CKError, DownloadError, NotTheSameError
+from ck_repo.errors import CKError, DownloadError, NotTheSameError, OfflineError
+from ck_repo.install.fetch import cache_root
+from ck_repo.install.installer import Installer, Vouched
+from ck_repo.resolve.plan import PACKAGE
+from ck_repo.store.repositories import Repositories
 
 if TYPE_CHECKING:
     from conftest import User
@@ -210,7 +216,6 @@ def test_a_failed_download_leaves_nothing(stock: StockRepository, user: User, se
 
 
 def test_an_own_recipe_without_a_digest_is_still_refused(user: User, server: Server) -> None:
-    from ck_repo.store.repositories import Repositories
     from ck_repo.store.writing import create_entry
 
     server.give("/net.onnx", whole(b"weights"))
@@ -230,3 +235,30 @@ def test_the_env_entry_says_where_it_came_from(stock: StockRepository, user: Use
     meta = user.install("model,net")
     kept = json.loads(Path(meta["path"], ".ck-install.json").read_text())
     assert (kept["component"]["repository"], kept["unverified"]) == ("stock", True)
+
+
+def test_what_a_lock_says_counts_before_what_a_branch_is_now(
+    stock: StockRepository, user: User, upstream: Callable[..., Upstream]
+) -> None:
+    project = upstream("project")
+    project.commit("code.c", "first")
+    locked = f"git+{project.path.as_uri()}@{project.git('rev-parse', 'HEAD')}"
+    git_package(stock, project, "main")
+    first = user.install("source")["downloads"][0]
+    shutil.rmtree(cache_root() / "pins")  # as on another machine
+    project.commit("code.c", "second")
+    vouched = Vouched("venv:there", {locked: first["sha256"]})
+    choice = user.plan("source")
+    fresh = replace(choice, source=PACKAGE, key="0" * 64)  # not what is installed here
+    meta = Installer(Repositories(), None, vouched=vouched).install({"it": fresh})["it"]
+    assert Path(meta["file"]).read_text() == "first"
+    assert (meta["only_for"], meta["unverified"]) == ("venv:there", True)
+
+
+@pytest.mark.parametrize("kind", ["file", "branch"])
+def test_offline_is_respected(stock: StockRepository, user: User, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setenv("CK_OFFLINE", "1")
+    env = {"PACKAGE_GIT": "YES", "PACKAGE_WGET": "NO", "PACKAGE_GIT_CHECKOUT": "main"} if kind == "branch" else {}
+    stock.fetched("net", "https://host.example/a", "net.onnx", env=env)
+    with pytest.raises(OfflineError):
+        user.install("net")
