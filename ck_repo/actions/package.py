@@ -121,9 +121,10 @@ def install(request: Request) -> Answer:
     done = install_into(repositories, venv, choices, trust=request.flag("trust"))
     meta = done[choice.name]
     place = meta.get("path") or (f"venv:{name}" if venv else "")
+    unverified = " (unverified: its recipe gives no digest)" if meta.get("unverified") else ""
     return Answer(
         {**plan, "env": meta, "path": str(meta.get("path", ""))},
-        [f"{choice.name}: {'was there already' if choice.ready else 'installed'}, in {place}"],
+        [f"{choice.name}: {'was there already' if choice.ready else 'installed'}{unverified}, in {place}"],
     )
 
 

@@ -145,7 +145,7 @@ class Installer:
             trusted = may_run(component.entry.path, self._trust)
             recipe = Recipe(
                 component.entry.path, staging, self._python, trusted, values, self._vouched.digests if self._vouched else {},
-                self._first_fetch(component) if component.stock else None,
+                _first_fetch(component) if component.stock else None,
             )  # fmt: skip
             for step in fields.rows("install"):
                 run_step(step, recipe)
@@ -163,11 +163,6 @@ class Installer:
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
-
-    def _first_fetch(self, component: Component) -> FirstFetch:
-        """What a recipe without digests is held to: it belongs to the entry, wherever its repository lies."""
-        rows = [row.uid for row in self._repositories.all() if row.alias == component.entry.repository]
-        return FirstFetch(rows[0] if rows else component.entry.repository, component.entry.uid)
 
     def _meta(
         self, choice: Choice, staging: Path, folder: Path, recipe: Recipe, done: Mapping[str, dict[str, Any]]
@@ -231,6 +226,11 @@ class Installer:
 
 def _keys_below(choice: Choice) -> list[str]:
     return [row.key for row in choice.deps.values()]
+
+
+def _first_fetch(component: Component) -> FirstFetch:
+    """What a recipe without digests is held to: it belongs to the entry, wherever its repository lies."""
+    return FirstFetch(component.entry.repository_uid or component.entry.repository, component.entry.uid)
 
 
 def _python_path(fields: Fields, recipe: Recipe, folder: Path) -> dict[str, str]:

@@ -105,9 +105,11 @@ def entries_and_problems(repository: Repository, module: str) -> tuple[list[Entr
     """Every entry of a module in one repository, and why others cannot be named."""
     folder = repository.module_folder(module)
     entries, problems = [], []
+    module_uid = repository.module_uid(module)
     for name in _names(folder) if folder.is_dir() else []:
         try:
-            entries.append(Entry(repository.alias, module, name, read_uid(folder / name), folder / name))
+            place = folder / name
+            entries.append(Entry(repository.alias, module, name, read_uid(place), place, repository.uid, module_uid))
         except CKError as error:
             problems.append(error.what)
     return entries, problems

@@ -262,3 +262,29 @@ def test_offline_is_respected(stock: StockRepository, user: User, monkeypatch: p
     stock.fetched("net", "https://host.example/a", "net.onnx", env=env)
     with pytest.raises(OfflineError):
         user.install("net")
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"PACKAGE_COPY": "YES", "PACKAGE_SUB_DIR1": "../../out"},
+        {"PACKAGE_COPY": "YES", "PACKAGE_RENAME_DIR": "YES", "PACKAGE_RENAME_DIR1": "a", "PACKAGE_RENAME_DIR2": "../../out"},
+        {"PACKAGE_COPY": "YES", "PACKAGE_RENAME_DIR": "YES", "PACKAGE_RENAME_DIR1": "../..", "PACKAGE_RENAME_DIR2": "out"},
+    ],
+)
+def test_a_recipe_does_not_lead_out_of_its_folder(
+    stock: StockRepository, user: User, ck_home: Path, env: dict[str, str]
+) -> None:
+    stock.package("evil", env=env | {"PACKAGE_SKIP_LINUX_MAKE": "YES"}, files={"copy/a": "x"})
+    with pytest.raises(CKError, match="leads out of"):
+        user.install("evil")
+    assert not (ck_home / "out").exists()
+    assert not (ck_home / "CK-TOOLS" / "out").exists()
+
+
+def test_a_link_in_the_entry_is_not_followed(stock: StockRepository, user: User, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("mine")
+    env = {"PACKAGE_COPY": "YES", "PACKAGE_SKIP_LINUX_MAKE": "YES"}
+    folder = stock.package("evil", env=env, files={"copy/a": "x"})
+    (folder / "copy/link").symlink_to(tmp_path / "secret")
+    assert not Path(user.install("evil")["path"], "link").exists()
