@@ -18,7 +18,7 @@ from ck_repo.errors import GitError
 from ck_repo.store.git_command import run_git
 
 _URL = re.compile(
-    r"git\+(?P<url>(?:https?|file)://[^@#\s]+)@(?P<digest>[0-9a-f]{40})(?:#subdirectory=(?P<folder>\w[\w.-]*(?:/\w[\w.-]*)*))?"
+    r"git\+(?P<url>(?:https|file)://[^@#\s]+)@(?P<digest>[0-9a-f]{40})(?:#subdirectory=(?P<folder>\w[\w.-]*(?:/\w[\w.-]*)*))?"
 )
 # no attribute of the repository may change what is written: the files are the blobs, byte by byte
 _ATTRIBUTES = "* -text -ident -filter -working-tree-encoding\n"

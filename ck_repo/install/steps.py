@@ -18,7 +18,7 @@ from ck_repo.install.source import Source, read_source, zenodo_file
 from ck_repo.store.atomic import storage_errors
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import tools_root
-from ck_repo.store.git import run_git
+from ck_repo.store.git_command import run_git
 from ck_repo.store.unpack import decompress, unpack
 from ck_repo.trust import require_code
 

@@ -15,7 +15,7 @@ from ck_repo.stock.scripts import OWN_STEPS
 Step = dict[str, dict[str, Any]]
 _SYSTEM = "linux"  # by which stock's repositories call this system in the names of folders
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
-_FETCHED = ("http", "https", "file")
+_FETCHED, _CLONED = ("http", "https", "file"), ("https", "file")
 
 
 class Obstacle(Exception):
@@ -159,8 +159,8 @@ def _fetched(env: Mapping[str, str], url: str, number: str = "") -> dict[str, An
 
 def _git(env: Mapping[str, str]) -> Step:
     url = _plain(env, "PACKAGE_URL")
-    if urlsplit(url).scheme not in _FETCHED:
-        raise Obstacle(f"its git repository {url} is neither https, http nor file")
+    if urlsplit(url).scheme not in _CLONED:
+        raise Obstacle(f"its git repository {url} is neither https nor file")
     flags = shlex.split(env.get("PACKAGE_GIT_CLONE_FLAGS", ""))
     branch = flags[flags.index("-b") + 1] if "-b" in flags[:-1] else ""
     name = url.rstrip("/").rpartition("/")[2].removesuffix(".git")

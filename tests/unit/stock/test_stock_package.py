@@ -134,6 +134,8 @@ def test_conditions_of_dependencies(stock: StockRepository) -> None:
         ({"env": FETCH | {"PACKAGE_RUN": "YES"}}, "runs the program that it downloads"),
         ({"env": FETCH | {"PACKAGE_URL": "ftp://host.example"}}, "neither https, http nor file"),
         ({"env": FETCH | {"PACKAGE_NAME": "${ELSEWHERE}.tar"}}, "refers to a variable"),
+        ({"env": FETCH | {"PACKAGE_GIT": "YES", "PACKAGE_URL": "http://host.example/a"}}, "neither https nor file"),
+        ({"env": FETCH | {"PACKAGE_GIT": "YES", "PACKAGE_GIT_SUBMODULES": "YES"}}, "submodules"),
         ({"env": FETCH | {"PACKAGE_WGET": "NO"}}, "downloads and copies nothing"),
         ({"env": FETCH | {"PACKAGE_WGET_EXTRA": '-O "open'}}, "cannot be read"),
         ({"only_for_target_os_tags": ["windows"]}, "for other systems"),
