@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action
@@ -49,20 +48,38 @@ def _wanted(request: Request) -> str:
 def search(request: Request) -> Answer:
     """Search by tags, those of variations too; nothing found is an empty list."""
     from ck_repo.resolve.component import read_component
-    from ck_repo.resolve.variations import offered
+    from ck_repo.resolve.variations import Variant, choose, offered
     from ck_repo.store.query import TagQuery
+    from ck_repo.store.warnings_once import Problems
 
     query = TagQuery.parse(request.text("tags"))
-    rows, lines = [], []
+    problems = Problems()
+    rows, lines, by_variation = [], [], []
     for entry in matching(request, needed=False, variations=True):
         try:
-            names = offered(read_component(entry), query.required, query.excluded)
+            package = read_component(entry)
         except CKError as error:
-            print(f"warning: package left out: {error.what}", file=sys.stderr)
+            problems.add(entry.repository, "package", error.what)
             continue
-        if names is not None:
-            rows.append({**rows_of(request, [entry])[0], "variations": names})
-            lines.append(entry.cid + (f" ({', '.join(names)})" if names else ""))
+        own = query.matches(entry.tags())
+        versions = query.required.intersection(package.versions) if not own else frozenset()
+        names = offered(package, query.required - versions, query.excluded)
+        if names is None and not own:
+            continue
+        variant = choose(package, query.required - versions if names is not None else (), query.excluded)
+        obstacle = variant.obstacle if isinstance(variant, Variant) else ""
+        row = {**rows_of(request, [entry])[0], "variations": names or [], "versions": list(package.versions)}
+        row |= {"obstacle": obstacle}
+        shown = ", ".join([*(names or []), *package.versions])
+        line = entry.cid + (f" ({shown})" if shown else "") + (f" cannot be installed here: {obstacle}" if obstacle else "")
+        if package.stock and not own:  # stock finds a package by its own tags only
+            by_variation.append((row, line))
+        else:
+            rows.append(row)
+            lines.append(line)
+    problems.warn()
+    if not rows:
+        rows, lines = [row for row, _ in by_variation], [line for _, line in by_variation]
     return Answer({"lst": rows}, lines)
 
 
@@ -104,9 +121,10 @@ def install(request: Request) -> Answer:
     done = install_into(repositories, venv, choices, trust=request.flag("trust"))
     meta = done[choice.name]
     place = meta.get("path") or (f"venv:{name}" if venv else "")
+    unverified = " (unverified: its recipe gives no digest)" if meta.get("unverified") else ""
     return Answer(
         {**plan, "env": meta, "path": str(meta.get("path", ""))},
-        [f"{choice.name}: {'was there already' if choice.ready else 'installed'}, in {place}"],
+        [f"{choice.name}: {'was there already' if choice.ready else 'installed'}{unverified}, in {place}"],
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry import ARCHIVE, OVERWRITE, archive_path, confirm
 from ck_repo.actions.request import Request
-from ck_repo.errors import NotFoundError, UsageError
+from ck_repo.errors import ConfigError, NotFoundError, UsageError
 from ck_repo.store import git
 from ck_repo.store.git_state import commit_of
 from ck_repo.store.modules import module_uid
@@ -114,6 +114,36 @@ def where(request: Request) -> Answer:
     if not rows:
         raise NotFoundError(f"no repository matches {request.entry}")
     return Answer({**row_of(rows[0]), "lst": [row_of(row) for row in rows]}, [str(row.path) for row in rows])
+
+
+@action(
+    ACTIONS,
+    "check",
+    "what is wrong with a repository: unreadable entries, packages that cannot be installed, keys that are ignored; "
+    "exit status 3 if entries cannot be read",
+    example="ck check repo:local",
+)
+def check(request: Request) -> Answer:
+    """Read every entry of a repository."""
+    from ck_repo.resolve.repository_check import check_repository
+
+    if is_pattern(request.entry):
+        raise UsageError("check which repository?", hint="`ck check repo:NAME`; `ck ls repo` lists them")
+    row = Repositories().get(request.entry)
+    found = check_repository(row)
+    parts = {
+        "unreadable": ("cannot be read", found.unreadable),
+        "blocked": ("cannot be installed", found.blocked),
+        "remarks": ("read, with a remark", found.remarks),
+    }
+    data = {**row_of(row), **{key: [{"entry": name, "why": why} for name, why in rows] for key, (_, rows) in parts.items()}}
+    lines = [
+        line for what, rows in parts.values() for line in [f"{len(rows)} {what}", *(f"  {name}: {why}" for name, why in rows)]
+    ]
+    if not found.unreadable:
+        return Answer(data, lines)
+    text = f"{len(found.unreadable)} entries of {row.alias} cannot be read"
+    return Answer({"error": text, **data}, lines, status=ConfigError.code)
 
 
 @action(

@@ -102,7 +102,7 @@ def variation_tags(meta: dict[str, Any]) -> list[str]:
     rows = meta.get("variations")
     if not isinstance(rows, dict):
         return []
-    more = (row.get("tags", []) for row in rows.values() if isinstance(row, dict))
+    more = (row.get("tags") or row.get("extra_tags") or [] for row in rows.values() if isinstance(row, dict))
     return sorted({*rows, *(tag for tags in more if isinstance(tags, str | list) for tag in tag_list(tags))})
 
 

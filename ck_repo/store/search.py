@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,6 +15,7 @@ from ck_repo.store.query import TagQuery, is_pattern
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import Repository
 from ck_repo.store.uid import is_uid
+from ck_repo.store.warnings_once import Problems, warn_once
 
 
 def module_names(repositories: Repositories) -> list[str]:
@@ -75,8 +75,7 @@ def _in_folder(
             names = index.with_tags(query, variations=variations)
             if text:
                 names = sorted(set(names) & set(index.containing(text)))
-            for problem in index.problems():
-                print(f"warning: {problem}", file=sys.stderr)
+            warn_once(row.alias, module, index.problems())
         finally:
             index.close()
         if pattern:
@@ -91,13 +90,29 @@ def _in_folder(
 
 def _entries(row: Repository, module: str, folder: Path, names: list[str], *, strict: bool) -> Iterator[Entry]:
     module_uid = row.module_uid(module) if names else ""
+    problems = Problems()
     for name in names:
         try:
             yield Entry(row.alias, module, name, read_uid(folder / name), folder / name, row.uid, module_uid)
         except CKError as error:
             if strict:
                 raise
-            print(f"warning: left out: {error.what}", file=sys.stderr)
+            problems.add(row.alias, module, error.what)
+    problems.warn()
+
+
+def entries_and_problems(repository: Repository, module: str) -> tuple[list[Entry], list[str]]:
+    """Every entry of a module in one repository, and why others cannot be named."""
+    folder = repository.module_folder(module)
+    entries, problems = [], []
+    module_uid = repository.module_uid(module)
+    for name in _names(folder) if folder.is_dir() else []:
+        try:
+            place = folder / name
+            entries.append(Entry(repository.alias, module, name, read_uid(place), place, repository.uid, module_uid))
+        except CKError as error:
+            problems.append(error.what)
+    return entries, problems
 
 
 def _names(folder: Path) -> list[str]:
