@@ -38,6 +38,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def example(session: nox.Session) -> None:
+    """Execute docs/example.ipynb and write it with its outputs."""
+    session.install("-e", ".[test]")
+    session.run("python", "docs/make_example.py", *session.posargs)
+
+
+@nox.session(python="3.11")
 def benchmarks(session: nox.Session) -> None:
     """Every measurement beside its limit."""
     session.install(".[test]")

@@ -36,9 +36,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["ck_repo", "ck_repo.*"]),
-    package_data={"ck_repo.mlperf": ["*.json", "rounds/*.json"]},
+    package_data={"ck_repo": ["py.typed"], "ck_repo.mlperf": ["*.json", "rounds/*.json"]},
     cmdclass={"build_py": BuildWithComponents},
-    entry_points={"console_scripts": ["ck = ck_repo.cli.main:main"]},
+    # the second name is there when stock CK, whose command is `ck` too, is in the same environment
+    entry_points={"console_scripts": ["ck = ck_repo.cli.main:main", "ck-repo = ck_repo.cli.main:main"]},
     install_requires=[
         "filelock>=3.12",
         "imagesize>=1.4",
@@ -53,7 +54,10 @@ setup(
         # what the harness runs with, beside the tools of the tests
         "test": [
             "hypothesis",
+            "ipykernel",
             "mlcommons-loadgen==4.1.30",
+            "nbclient",
+            "nbformat",
             "numpy>=1.24",
             "onnx",
             "onnxruntime>=1.17",

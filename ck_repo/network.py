@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ck_repo.errors import OfflineError
 
@@ -12,6 +14,20 @@ _VARIABLE = "CK_OFFLINE"
 def go_offline() -> None:
     """Keep this process, and those that it starts, from the network."""
     os.environ[_VARIABLE] = "1"
+
+
+@contextmanager
+def scope(*, offline: bool) -> Iterator[None]:
+    """Restore at the end of the block whether the network may be used; with `offline` it may not within the block."""
+    before = os.environ.get(_VARIABLE)
+    if offline:
+        go_offline()
+    try:
+        yield
+    finally:
+        os.environ.pop(_VARIABLE, None)
+        if before is not None:
+            os.environ[_VARIABLE] = before
 
 
 def is_offline() -> bool:

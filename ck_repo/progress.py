@@ -41,13 +41,25 @@ class _Silent:
         pass
 
 
-_sink: Sink = _Silent()
+SILENT: Sink = _Silent()
+_sink: Sink = SILENT
 
 
 def send_to(sink: Sink) -> None:
     """Show all progress from now on in `sink`."""
     global _sink
     _sink = sink
+
+
+@contextmanager
+def shown_in(sink: Sink) -> Iterator[None]:
+    """Show all progress in `sink` until the block ends."""
+    global _sink
+    before, _sink = _sink, sink
+    try:
+        yield
+    finally:
+        _sink = before
 
 
 @contextmanager

@@ -33,7 +33,6 @@ _MORE = {
     "repo": ("repo_about",),
     "package": ("package_about",),
     "env": ("env_shell",),
-    "experiment": ("experiment_points",),
 }
 # other words for an action, the same in every module
 _SPELLINGS = {

@@ -85,6 +85,10 @@ Actions = dict[str, Action]
 
 TAGS = Option("tags", "tags to have, and with a dash tags not to have", value="a,b,-c")
 REPOSITORY = Option("repo_uoa", "only this repository", value="NAME", aliases=("repo",))
+LISTING = (
+    Option("add_meta", "the meta.json of each entry, as `meta` in JSON", kind="flag"),
+    Option("add_info", "the info.json of each entry, as `info` and `data_name` in JSON", kind="flag"),
+)
 
 
 def action(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, Option, action
+from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action
 from ck_repo.actions.request import Request, Target
-from ck_repo.errors import ConflictError, NotFoundError, UsageError, did_you_mean
+from ck_repo.errors import CKError, ConflictError, NotFoundError, UsageError, did_you_mean
 from ck_repo.store import writing
-from ck_repo.store.entry import Entry, tag_list
+from ck_repo.store.entry import META, Entry, tag_list, tags_of
+from ck_repo.store.modules import module_uid
 from ck_repo.store.query import TagQuery, is_pattern
 from ck_repo.store.repositories import Repositories, default_repository_alias
 from ck_repo.store.search import find, known_tags, load, suggest
@@ -21,15 +23,63 @@ OVERWRITE = Option("overwrite", "replace what is there", kind="flag")
 _DICT = Option("dict", 'keys of meta.json: --dict.KEY=value, or a JSON object with @@@{"dict": {…}}', kind="json")
 
 
+_NAMES = (
+    Option("print_full", "names with repository and module", kind="flag", aliases=("all",)),
+    Option("print_uid", "names with the UID", kind="flag"),
+    Option("print_name", "the name for people first, from info.json", kind="flag", aliases=("name",)),
+    Option("limit_size", "list at most this many entries", kind="whole", least=1, value="N"),
+)
+
+
 def row_of(entry: Entry) -> dict[str, str]:
     """An entry as CK gives it in JSON."""
     return {
         "repo_uoa": entry.repository,
+        "repo_uid": entry.repository_uid or Repositories().get(entry.repository).uid,
         "module_uoa": entry.module,
+        "module_uid": entry.module_uid or module_uid(entry.module),
         "data_uoa": entry.alias,
         "data_uid": entry.uid,
         "path": str(entry.path),
     }
+
+
+def rows_of(request: Request, entries: list[Entry]) -> list[dict[str, Any]]:
+    """Entries as CK lists them in JSON; with `add_meta` and `add_info` their files are read, too."""
+    with_info = request.flag("add_info") or request.flag("print_name")
+    return [{**row_of(entry), **_files_of(entry, meta=request.flag("add_meta"), info=with_info)} for entry in entries]
+
+
+def _files_of(entry: Entry, *, meta: bool, info: bool) -> dict[str, Any]:
+    """What a list says of an entry's files; a file that cannot be read does not hide the other entries."""
+    found: dict[str, Any] = {}
+    try:
+        if info:
+            found["info"] = entry.info()
+            found["data_name"] = str(found["info"].get("data_name") or "")
+        if meta:
+            found["meta"] = entry.meta()
+    except CKError as error:
+        print(f"warning: {error.what}", file=sys.stderr)
+    return found
+
+
+def place_of(entry: Entry) -> dict[str, str]:
+    """An entry as CK answers when it is about one: with aliases and the folders around it."""
+    return {
+        **row_of(entry),
+        "repo_alias": entry.repository,
+        "module_alias": entry.module,
+        "data_alias": "" if entry.alias == entry.uid else entry.alias,
+        "path_module": str(entry.path.parent),
+        "path_repo": str(entry.path.parent.parent),
+    }
+
+
+def content_of(entry: Entry) -> dict[str, Any]:
+    """An entry with what is in it, as CK loads it."""
+    info = entry.info()
+    return {**place_of(entry), "dict": entry.meta(), "info": info, "data_name": str(info.get("data_name") or "")}
 
 
 def matching(request: Request, *, needed: bool = True, variations: bool = False) -> list[Entry]:
@@ -77,11 +127,32 @@ def one(request: Request) -> Entry:
     return load(Repositories(), request.module, request.entry, request.repository)
 
 
-@action(ACTIONS, "ls", "names of the entries", example="ck ls package:model-*", options=[TAGS, REPOSITORY])
+def listed(request: Request, entries: list[Entry], *, with_module: bool = False) -> Answer:
+    """A list of entries as an answer: names, or `with_module` the shortest that lead to them."""
+    from ck_repo.store.naming import unambiguous_names
+
+    chosen = entries[: request.whole("limit_size")]
+    rows = rows_of(request, chosen)
+    called = unambiguous_names(Repositories(), chosen) if with_module else [entry.alias for entry in chosen]
+    names = [_name(request, *each) for each in zip(chosen, rows, called, strict=True)]
+    more = {"timed_out": "yes"} if len(chosen) < len(entries) else {}  # CK's word for a list that was cut
+    return Answer({"lst": rows, **more}, names)
+
+
+def _name(request: Request, entry: Entry, row: dict[str, Any], called: str) -> str:
+    """An entry in a list for a person."""
+    name = f"{entry.repository}:{entry.cid}" if request.flag("print_full") else called
+    if request.flag("print_uid"):
+        name += f" ({entry.uid})"
+    if request.flag("print_name") and row.get("data_name"):
+        name = f"{row['data_name']} ({name})"
+    return name
+
+
+@action(ACTIONS, "ls", "names of the entries", example="ck ls package:model-*", options=[TAGS, REPOSITORY, *LISTING, *_NAMES])
 def ls(request: Request) -> Answer:
     """List entries; a wildcard that matches none is an empty list."""
-    found = matching(request, needed=not is_pattern(request.entry))
-    return Answer({"lst": [row_of(entry) for entry in found]}, [entry.alias for entry in found])
+    return listed(request, matching(request, needed=not is_pattern(request.entry)))
 
 
 @action(
@@ -89,14 +160,11 @@ def ls(request: Request) -> Answer:
     "search",
     "entries with these tags",
     example="ck search package --tags=model,object-detection,-onnx",
-    options=[TAGS, Option("search_string", "part of the name or of a tag", value="TEXT"), REPOSITORY],
+    options=[TAGS, Option("search_string", "part of the name or of a tag", value="TEXT"), REPOSITORY, *LISTING, *_NAMES],
 )
 def search(request: Request) -> Answer:
     """Search by tags; nothing found is an empty list."""
-    from ck_repo.store.naming import unambiguous_names
-
-    found = matching(request, needed=False)
-    return Answer({"lst": [row_of(entry) for entry in found]}, unambiguous_names(Repositories(), found))
+    return listed(request, matching(request, needed=False), with_module=True)
 
 
 @action(
@@ -104,12 +172,13 @@ def search(request: Request) -> Answer:
     "find",
     "where an entry is",
     example="ck find venv:mlperf-inference",
-    options=[TAGS, REPOSITORY],
+    options=[TAGS, REPOSITORY, *LISTING],
 )
 def where(request: Request) -> Answer:
     """Print the folder of each entry."""
     found = matching(request)
-    return Answer({**row_of(found[0]), "lst": [row_of(entry) for entry in found]}, [str(entry.path) for entry in found])
+    data = {**place_of(found[0]), "lst": rows_of(request, found), "number_of_entries": len(found)}
+    return Answer(data, [str(entry.path) for entry in found])
 
 
 @action(
@@ -123,9 +192,8 @@ def load_one(request: Request) -> Answer:
     """Print meta.json."""
     import json
 
-    entry = one(request)
-    meta = entry.meta()
-    return Answer({**row_of(entry), "dict": meta}, [json.dumps(meta, indent=2, sort_keys=True, ensure_ascii=False)])
+    data = content_of(one(request))
+    return Answer(data, [json.dumps(data["dict"], indent=2, sort_keys=True, ensure_ascii=False)])
 
 
 @action(
@@ -134,9 +202,9 @@ def load_one(request: Request) -> Answer:
 def info(request: Request) -> Answer:
     """Tell what is known of an entry without its content."""
     entry = one(request)
-    extra = {"tags": sorted(entry.tags()), "info": entry.info()}
+    tags, data = sorted(entry.tags()), content_of(entry)
     lines = [f"{key}: {value}" for key, value in row_of(entry).items()]
-    return Answer({**row_of(entry), **extra}, [*lines, f"tags: {','.join(extra['tags'])}"])
+    return Answer({**data, "tags": tags}, [*lines, f"tags: {','.join(tags)}"])
 
 
 @action(
@@ -150,11 +218,15 @@ def info(request: Request) -> Answer:
         Option("data_name", "a name for people", value="TEXT"),
         Option("data_uid", "its UID, 16 hexadecimal digits; a random one if left out", value="UID"),
         Option("repo_uoa", "the repository to write to (default local)", value="NAME", aliases=("repo",)),
+        Option("update", "if the entry exists, change it as `ck update` does", kind="flag"),
+        Option("substitute", "with --update: replace meta.json instead of merging", kind="flag"),
     ],
 )
 def add(request: Request) -> Answer:
     """Add an entry."""
     repositories = Repositories()
+    if request.flag("update") and request.entry and matching(request, needed=False):
+        return update(request)
     meta = _meta(request)
     if request.text("tags"):
         meta["tags"] = tag_list(request.text("tags"))
@@ -166,7 +238,7 @@ def add(request: Request) -> Answer:
         uid=_uid(request),
         name=request.text("data_name"),
     )
-    return Answer(row_of(entry), [f"added {entry.cid} ({entry.uid}) in {entry.path}"])
+    return Answer(content_of(entry), [f"added {entry.cid} ({entry.uid}) in {entry.path}"])
 
 
 def _uid(request: Request) -> str:
@@ -189,9 +261,9 @@ def _meta(request: Request) -> dict[str, Any]:
     ACTIONS,
     "update",
     "change an entry's meta.json",
-    example="ck update dataset:mine --tags=coco,mine,checked",
+    example="ck update dataset:mine --tags=checked",
     options=[
-        Option("tags", "its tags from now on", value="a,b,c"),
+        Option("tags", "tags to add; with --substitute its tags from now on", value="a,b,c"),
         _DICT,
         Option("substitute", "replace meta.json instead of merging", kind="flag"),
         REPOSITORY,
@@ -202,11 +274,12 @@ def update(request: Request) -> Answer:
     entry = one(request)
     changes = _meta(request)
     if "tags" in request.options:
-        changes["tags"] = tag_list(request.text("tags"))
+        old = changes.get("tags", [] if request.flag("substitute") else tags_of(entry.meta(), entry.path / META))
+        changes["tags"] = list(dict.fromkeys([*tag_list(old), *tag_list(request.text("tags"))]))
     if not changes:
         raise UsageError("nothing to change", hint="give --tags= or --dict.KEY=value")
-    meta = writing.update_entry(entry, changes, replace=request.flag("substitute"))
-    return Answer({**row_of(entry), "dict": meta}, [f"updated {entry.cid}"])
+    writing.update_entry(entry, changes, replace=request.flag("substitute"))
+    return Answer(content_of(entry), [f"updated {entry.cid}"])
 
 
 @action(
@@ -242,8 +315,6 @@ def remove(request: Request) -> Answer:
 
 def confirm(request: Request, what: str) -> None:
     """Ask on a terminal, unless told not to; elsewhere go on."""
-    import sys
-
     if request.flag("quiet") or request.flag("force") or request.text("out") == "json" or not sys.stdin.isatty():
         return
     print(f"{what}? [y/N] ", end="", file=sys.stderr, flush=True)
@@ -276,7 +347,7 @@ def copy(request: Request) -> Answer:
     repositories, to = _destination(request)
     entry = one(request)
     done = writing.copy_entry(entry, repositories.writable(to.repository), to.module, to.entry or entry.alias)
-    return Answer(row_of(done), [f"copied {entry.cid} to {done.path}"])
+    return Answer(content_of(done), [f"copied {entry.cid} to {done.path}"])
 
 
 @action(
@@ -294,7 +365,7 @@ def move(request: Request) -> Answer:
     entry = one(request)
     where_to = repositories.writable(to.repository or entry.repository)
     done = writing.move_entry(entry, where_to, to.module, to.entry or entry.alias)
-    return Answer(row_of(done), [f"moved {entry.cid} to {done.path}"])
+    return Answer(content_of(done), [f"moved {entry.cid} to {done.path}"])
 
 
 @action(
@@ -320,7 +391,7 @@ def rename(request: Request) -> Answer:
     done = writing.move_entry(
         entry, repositories.writable(entry.repository), entry.module, alias, new_identity=request.flag("new_uid")
     )
-    return Answer(row_of(done), [f"renamed {entry.cid} to {done.cid} ({done.uid})"])
+    return Answer(content_of(done), [f"renamed {entry.cid} to {done.cid} ({done.uid})"])
 
 
 @action(

@@ -8,17 +8,36 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
-from ck_repo.actions.entry import confirm, matching, row_of
+from ck_repo.actions.entry import confirm, content_of, matching, row_of
 from ck_repo.actions.package import VENV
 from ck_repo.actions.request import Request
-from ck_repo.errors import UsageError
+from ck_repo.errors import CKError, NotFoundError, UsageError
 from ck_repo.store.entry import Entry
+from ck_repo.store.query import is_pattern
 
 ACTIONS: Actions = {}
 
 
 def _rows(request: Request) -> list[tuple[Entry, dict[str, Any]]]:
-    return [(entry, entry.meta()) for entry in matching(request, needed=bool(request.entry or request.text("tags")))]
+    """What the request names; what cannot be read is left out with a warning, unless it is named."""
+    from ck_repo.stock.environment import read_env
+    from ck_repo.store.warnings_once import Problems
+
+    rows, problems = [], Problems()
+    for entry in matching(request, needed=bool(request.entry or request.text("tags"))):
+        try:
+            rows.append((entry, read_env(entry)))
+        except CKError as error:
+            if not is_pattern(request.entry):
+                raise
+            problems.add(entry.repository, entry.module, error.what)
+    problems.warn()
+    return rows
+
+
+def _source(meta: dict[str, Any]) -> str:
+    """How it came here, and whether nobody vouches for what its recipe fetched."""
+    return f"{meta.get('source', '')}{' (unverified)' if meta.get('unverified') else ''}"
 
 
 @action(
@@ -33,9 +52,9 @@ def show(request: Request) -> Answer:
     from ck_repo.store.repositories import Repositories
     from ck_repo.venv.environment import chosen_name, find_venv
 
-    rows = _rows(request)
+    rows = [(entry, meta) for entry, meta in _rows(request) if meta.get("path") or meta.get("source")]
     table = [
-        (entry.uid, meta.get("name", ""), meta.get("version") or "-", meta.get("source", ""), meta.get("path", ""))
+        (entry.uid, meta.get("name", ""), meta.get("version") or "-", _source(meta), meta.get("path", ""))
         for entry, meta in rows
     ]
     lines = (
@@ -65,6 +84,9 @@ def locate(request: Request) -> Answer:
     rows = _rows(request)
     if not rows:
         raise UsageError("locate what?", hint="`ck locate env --tags=…`; `ck show env` lists all")
+    rows = [(entry, meta) for entry, meta in rows if meta.get("path")]
+    if not rows:
+        raise NotFoundError("what matches has no folder on this machine", hint="`ck show env` lists all")
     data = [{**row_of(entry), "path": str(meta.get("path", "")), "file": str(meta.get("file", ""))} for entry, meta in rows]
     return Answer({"lst": data, "path": data[0]["path"]}, [row["path"] for row in data])
 
@@ -83,7 +105,8 @@ def load(request: Request) -> Answer:
         raise UsageError("which one?", hint="`ck load env --tags=…`; `ck show env` lists all")
     data = [{**row_of(entry), "dict": meta} for entry, meta in rows]
     return Answer(
-        {"lst": data, "dict": rows[0][1]}, [json.dumps(meta, indent=2, sort_keys=True, ensure_ascii=False) for _, meta in rows]
+        {**content_of(rows[0][0]), "lst": data},
+        [json.dumps(meta, indent=2, sort_keys=True, ensure_ascii=False) for _, meta in rows],
     )
 
 

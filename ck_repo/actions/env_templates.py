@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, action, table_lines
-from ck_repo.actions.entry import matching, row_of
+from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, action, table_lines
+from ck_repo.actions.entry import matching, rows_of
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError
 
 ACTIONS: Actions = {}
 
 
-@action(ACTIONS, "ls", "every template", example="ck ls venv.template", options=[TAGS, REPOSITORY])
+@action(ACTIONS, "ls", "every template", example="ck ls venv.template", options=[TAGS, REPOSITORY, *LISTING])
 def ls(request: Request) -> Answer:
     """List templates with their Python range and what they hold."""
     from ck_repo.venv.template import read_template
@@ -23,4 +23,4 @@ def ls(request: Request) -> Answer:
             table.append((row.name, row.python, row.description))
         except CKError as error:  # one that is not finished does not hide the others
             table.append((entry.alias, "?", error.what))
-    return Answer({"lst": [row_of(entry) for entry in entries]}, table_lines(("template", "Python", "description"), table))
+    return Answer({"lst": rows_of(request, entries)}, table_lines(("template", "Python", "description"), table))

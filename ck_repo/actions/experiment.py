@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, Option, action, table_lines
-from ck_repo.actions.entry import ARCHIVE, OVERWRITE, all_matching, matching, one, row_of
+from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action, table_lines
+from ck_repo.actions.entry import ARCHIVE, OVERWRITE, all_matching, content_of, matching, one, row_of, rows_of
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
-from ck_repo.errors import NotFoundError, NotTheSameError, UsageError
+from ck_repo.errors import CKError, NotFoundError, NotTheSameError, UsageError, did_you_mean
+from ck_repo.store.entry import META, Entry
 from ck_repo.store.query import is_pattern
 
 ACTIONS: Actions = {}
@@ -20,20 +21,40 @@ ACTIONS: Actions = {}
     "ls",
     "every recorded run with its figures",
     example="ck ls experiment --tags=offline",
-    options=[TAGS, REPOSITORY],
+    options=[TAGS, REPOSITORY, *LISTING],
 )
 def ls(request: Request) -> Answer:
-    """List experiments, the oldest first."""
-    from ck_repo.report.experiment_table import summary_line
-
+    """List experiments, the oldest first; one that cannot be read says why."""
+    rows = []
     entries = matching(request, needed=not is_pattern(request.entry))
-    rows = sorted(((*summary_line(entry.meta())[::-1], entry) for entry in entries), key=lambda row: (row[0], row[-1].alias))
-    table = [(row[-1].alias, *row[-2::-1]) for row in rows]
+    for entry, data in zip(entries, rows_of(request, entries), strict=True):
+        try:
+            *cells, recorded = _line(entry)
+        except CKError as error:
+            cells, recorded = [f"unreadable: {error.what}"], ""
+            data["error"] = error.what
+        rows.append((recorded, entry.alias, cells, data))
+    rows.sort(key=lambda row: row[:2])
+    readable = [(alias, *cells, recorded) for recorded, alias, cells, data in rows if "error" not in data]
     header = ("experiment", "model", "scenario", "mAP", "performance", "recorded")
-    return Answer(
-        {"lst": [row_of(row[-1]) for row in rows]},
-        table_lines(header, table) if rows else ["no experiment yet: `ck run program:object-detection`"],
-    )
+    lines = table_lines(header, readable) if readable else []
+    lines += [f"{alias}  {cells[0]}" for _, alias, cells, data in rows if "error" in data]
+    return Answer({"lst": [row[-1] for row in rows]}, lines or ["no experiment yet: `ck run program:object-detection`"])
+
+
+def _line(entry: Entry) -> tuple[str, ...]:
+    """Model, scenario, mAP, performance and time; of stock CK's: tags, points, its first characteristic and time."""
+    from ck_repo.record.types import check_experiment
+    from ck_repo.report.experiment_table import summary_line
+    from ck_repo.stock.experiment import is_stock_experiment, read_stock_experiment, summary
+
+    meta = entry.meta()
+    if is_stock_experiment(entry, meta):
+        found = read_stock_experiment(entry, meta)
+        points, figure = summary(found)
+        return (f"stock CK: {','.join(found.tags)}", points, "-", figure, found.recorded)
+    check_experiment(meta, entry.path / META)
+    return summary_line(meta)
 
 
 @action(
@@ -45,16 +66,83 @@ def ls(request: Request) -> Answer:
 )
 def show(request: Request) -> Answer:
     """Show results, machine, venv and origin of an experiment."""
-    from ck_repo.report.experiment_table import experiment_lines
+    chosen = shown(request)
+    lines, found = [], []
+    for entry in chosen:
+        try:
+            told, data = _shown(entry)
+        except CKError as error:
+            if len(chosen) == 1:
+                raise
+            told, data = [f"{entry.alias}: unreadable: {error.what}"], {**row_of(entry), "error": error.what}
+        lines += ["", *told, f"folder: {entry.path}"]
+        found.append(data)
+    rows = [
+        row_of(entry) | ({"error": data["error"]} if "error" in data else {}) for entry, data in zip(chosen, found, strict=True)
+    ]
+    return Answer({**found[0], "lst": rows}, lines[1:])
 
+
+def shown(request: Request) -> list[Entry]:
+    """The experiments that a request names; the latest if it names none."""
     entries = matching(request, needed=not is_pattern(request.entry))
     if not entries:
         raise NotFoundError("no experiment yet", hint="`ck run program:object-detection` makes one")
-    chosen = entries if request.entry else [max(entries, key=lambda entry: str(entry.meta().get("recorded", "")))]
-    lines = []
-    for entry in chosen:
-        lines += ["", *experiment_lines(entry.alias, entry.meta()), f"folder: {entry.path}"]
-    return Answer({**row_of(chosen[0]), "dict": chosen[0].meta(), "lst": [row_of(entry) for entry in chosen]}, lines[1:])
+    return entries if request.entry else [max(entries, key=_recorded)]
+
+
+def _shown(entry: Entry) -> tuple[list[str], dict[str, Any]]:
+    """An experiment for a person, and in JSON."""
+    from ck_repo.record.types import check_experiment
+    from ck_repo.report.experiment_table import experiment_lines
+    from ck_repo.stock import experiment as stock
+
+    meta = entry.meta()
+    data = content_of(entry)
+    if stock.is_stock_experiment(entry, meta):
+        found = stock.read_stock_experiment(entry, meta)
+        return stock.experiment_lines(found), {**data, "points": [point.as_data() for point in found.points()]}
+    check_experiment(meta, entry.path / META)
+    return experiment_lines(entry.alias, meta), data
+
+
+def _recorded(entry: Entry) -> str:
+    """When an experiment of ours was recorded; of others, and where it cannot be read, empty."""
+    try:
+        return str(entry.meta().get("recorded", ""))
+    except CKError:
+        return ""
+
+
+def _ours(entry: Entry, verb: str) -> Entry:
+    """An experiment that has what ours have; one of stock CK, or with wrong types, is refused."""
+    from ck_repo.record.types import check_experiment
+    from ck_repo.stock.experiment import refuse_stock_experiment
+
+    meta = entry.meta()
+    refuse_stock_experiment(entry, meta, verb)
+    check_experiment(meta, entry.path / META)
+    return entry
+
+
+@action(
+    ACTIONS,
+    "list_points",
+    "the points of an experiment that stock CK recorded",
+    example="ck list_points experiment:mlperf-closed-results",
+    options=[Option("point", "list the repetitions of this point", value="UID"), REPOSITORY],
+)
+def list_points(request: Request) -> Answer:
+    """List points; their files are `ckp-POINT.REPETITION.json` in the experiment's folder."""
+    from ck_repo.record.points import read_points
+
+    entry, point = one(request), request.text("point")
+    found = read_points(entry.path)
+    if point and point not in found.points:
+        raise NotFoundError(f"{entry.cid} has no point {point}", hint=did_you_mean(point, found.points))
+    subpoints = list(found.subpoints.get(point, ()))
+    data = {**content_of(entry), "points": list(found.points), "points_count": len(found.points), "subpoints": subpoints}
+    return Answer(data, [f"{point}-{number}" for number in subpoints] if point else list(found.points))
 
 
 @action(
@@ -81,7 +169,7 @@ def replay(request: Request) -> Answer:
     from ck_repo.reproduce.verdict import USUAL, Tolerances, verdict_lines
     from ck_repo.store.repositories import Repositories
 
-    entry = one(request)
+    entry = _ours(one(request), "replayed")
     if request.flag("dry_run"):
         foreseen = replaying.foresee(Repositories(), entry, trust=request.flag("trust"))
         return Answer({**row_of(entry), **foreseen.as_data()}, foreseen.lines())
@@ -136,6 +224,7 @@ def compare(request: Request) -> Answer:
         if row.entry and row.module != "experiment":
             raise UsageError(f"{row.text} is no experiment")
         entries.append(load(repositories, "experiment", row.entry or row.module, row.repository))
+    entries = [_ours(entry, "compared") for entry in entries]
     if request.flag("published"):
         if len(entries) > 1:
             raise UsageError("--published sets one experiment beside published results", hint="name one")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ck_repo import __version__
-from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, action
+from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, action
 from ck_repo.actions.request import Request
 
 ACTIONS: Actions = {}
@@ -31,7 +31,7 @@ def ls(request: Request) -> Answer:
     "search",
     "entries of every module, by tags",
     example="ck search --tags=coco,2017,-preprocessed",
-    options=[TAGS, REPOSITORY],
+    options=[TAGS, REPOSITORY, *LISTING],
 )
 def search(request: Request) -> Answer:
     """Search all modules."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, Option, action, without_effect
+from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action, without_effect
+from ck_repo.actions.entry import matching, rows_of
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError, UsageError
 from ck_repo.mlperf.backends import USUAL
@@ -72,31 +72,47 @@ def _wanted(request: Request) -> str:
     "search",
     "packages with these tags, and the variations that they come in (* is the default)",
     example="ck search package --tags=model,object-detection,mlperf",
-    options=[TAGS, Option("search_string", "part of the name or of a tag", value="TEXT"), REPOSITORY],
+    options=[TAGS, Option("search_string", "part of the name or of a tag", value="TEXT"), REPOSITORY, *LISTING],
 )
 def search(request: Request) -> Answer:
     """Search by tags, those of variations too; nothing found is an empty list."""
-    from ck_repo.actions.entry import matching, row_of
     from ck_repo.resolve.component import read_component
-    from ck_repo.resolve.variations import offered
+    from ck_repo.resolve.variations import Variant, choose, offered
     from ck_repo.store.naming import unambiguous_names
     from ck_repo.store.query import TagQuery
     from ck_repo.store.repositories import Repositories
+    from ck_repo.store.warnings_once import Problems
 
     query = TagQuery.parse(request.text("tags"))
-    rows, found, lines = [], [], []
+    problems, repositories = Problems(), Repositories()
+    rows, lines, by_variation = [], [], []
     for entry in matching(request, needed=False, variations=True):
         try:
-            names = offered(read_component(entry), query.required, query.excluded)
+            package = read_component(entry)
         except CKError as error:
-            print(f"warning: package left out: {error.what}", file=sys.stderr)
+            problems.add(entry.repository, "package", error.what)
             continue
-        if names is not None:
-            rows.append({**row_of(entry), "variations": names})
-            found.append(entry)
-            lines.append(f" ({', '.join(names)})" if names else "")
-    called = unambiguous_names(Repositories(), found)
-    return Answer({"lst": rows}, [name + line for name, line in zip(called, lines, strict=True)])
+        own = query.matches(entry.tags())
+        versions = query.required.intersection(package.versions) if not own else frozenset()
+        names = offered(package, query.required - versions, query.excluded)
+        if names is None and not own:
+            continue
+        variant = choose(package, query.required - versions if names is not None else (), query.excluded)
+        obstacle = variant.obstacle if isinstance(variant, Variant) else ""
+        row = {**rows_of(request, [entry])[0], "variations": names or [], "versions": list(package.versions)}
+        row |= {"obstacle": obstacle}
+        shown = ", ".join([*(names or []), *package.versions])
+        line = unambiguous_names(repositories, [entry])[0] + (f" ({shown})" if shown else "")
+        line += f" cannot be installed here: {obstacle}" if obstacle else ""
+        if package.stock and not own:  # stock finds a package by its own tags only
+            by_variation.append((row, line))
+        else:
+            rows.append(row)
+            lines.append(line)
+    problems.warn()
+    if not rows:
+        rows, lines = [row for row, _ in by_variation], [line for _, line in by_variation]
+    return Answer({"lst": rows}, lines)
 
 
 @action(
@@ -152,9 +168,10 @@ def install(request: Request) -> Answer:
     )  # fmt: skip
     meta = done[choice.name]
     where = meta.get("path") or (f"venv:{name}" if venv else "")
+    unverified = " (unverified: its recipe gives no digest)" if meta.get("unverified") else ""
     return Answer(
         {**plan, "env": meta, "path": str(meta.get("path", ""))},
-        [f"{choice.name}: {'was there already' if choice.ready else 'installed'}, in {where}"],
+        [f"{choice.name}: {'was there already' if choice.ready else 'installed'}{unverified}, in {where}"],
     )
 
 

@@ -14,6 +14,7 @@ from ck_repo.store.entry import tag_list
 from ck_repo.store.repository import check_name
 
 if TYPE_CHECKING:
+    from ck_repo.run.pipeline import RunRecord
     from ck_repo.store.entry import Entry
 
 ACTIONS: Actions = {}
@@ -103,28 +104,16 @@ def run_options(request: Request) -> RunOptions:
 def run(request: Request) -> Answer:
     """Run a benchmark."""
     from ck_repo.report.experiment_table import experiment_lines
-    from ck_repo.run.pipeline import forget, run_repeatedly
-    from ck_repo.store.repositories import Repositories
+    from ck_repo.run.pipeline import forget
 
     if request.flag("dry_run") or request.flag("explain"):
         return explain_run(request)
-    options, program = run_options(request), one(request)
     if request.flag("no_record") and request.text("record") not in ("", "no"):
         raise UsageError("--record and --no_record exclude each other", hint="leave one out")
-    name = "" if request.text("record") in ("yes", "no") else request.text("record")  # CK's --record has no name
     files = tag_list(request.text("print_files"))
     for file in files:
         check_name(file)
-    records = run_repeatedly(
-        Repositories(),
-        program,
-        options,
-        request.whole("repetitions") or 1,
-        name=name,
-        repository=request.text("record_repo"),
-        tags=tag_list(request.text("tags")),
-        trust=request.flag("trust"),
-    )
+    records = run_records(request)
     lines: list[str] = []
     for record in records:
         entry = record.experiment
@@ -142,6 +131,24 @@ def run(request: Request) -> Answer:
     ]
     data = dict(runs[-1]) | ({"runs": runs} if len(runs) > 1 else {})
     return Answer(data, [*lines[1:], "", f"recorded: {entry.path} (`ck show experiment:{entry.alias}`)"])
+
+
+def run_records(request: Request) -> list[RunRecord]:
+    """Run a benchmark as often as is asked; each run is recorded."""
+    from ck_repo.run.pipeline import run_repeatedly
+    from ck_repo.store.repositories import Repositories
+
+    name = "" if request.text("record") in ("yes", "no") else request.text("record")  # CK's --record has no name
+    return run_repeatedly(
+        Repositories(),
+        one(request),
+        run_options(request),
+        request.whole("repetitions") or 1,
+        name=name,
+        repository=request.text("record_repo"),
+        tags=tag_list(request.text("tags")),
+        trust=request.flag("trust"),
+    )
 
 
 def experiment_of(entry: Entry) -> dict[str, str]:

@@ -9,8 +9,10 @@ from typing import Any
 from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry import ARCHIVE, OVERWRITE, archive_path, confirm
 from ck_repo.actions.request import Request
-from ck_repo.errors import NotFoundError, UsageError, did_you_mean
+from ck_repo.errors import ConfigError, NotFoundError, UsageError
 from ck_repo.store import git
+from ck_repo.store.git_state import commit_of
+from ck_repo.store.modules import module_uid
 from ck_repo.store.query import is_pattern
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import Repository
@@ -20,24 +22,22 @@ ACTIONS: Actions = {}
 
 def row_of(row: Repository) -> dict[str, Any]:
     """A repository in JSON."""
-    return {"data_uoa": row.alias, "data_uid": row.uid, "path": str(row.path), "url": row.url}
+    names = {"module_uoa": "repo", "module_uid": module_uid("repo"), "data_uoa": row.alias, "data_uid": row.uid}
+    return {**names, "path": str(row.path), "url": row.url}
 
 
 def named(request: Request) -> list[Repository]:
     """The repositories that a request names; every one if it names none."""
-    rows = Repositories().all()
-    found = [row for row in rows if fnmatchcase(row.alias, request.entry or "*") or row.uid == request.entry]
-    if not found and not is_pattern(request.entry):
-        raise NotFoundError(
-            f"there is no repository {request.entry!r}", hint=did_you_mean(request.entry, [row.alias for row in rows])
-        )
-    return found
+    repositories = Repositories()
+    if is_pattern(request.entry):
+        return [row for row in repositories.all() if fnmatchcase(row.alias, request.entry or "*")]
+    return [repositories.get(request.entry)]
 
 
 @action(
     ACTIONS,
     "pull",
-    "clone a repository by git, or bring it up to date; `ck pull all` updates every one",
+    "clone a repository by git, or update it, and those that it needs; `ck pull all` updates every one",
     example="ck pull repo --url=https://example.org/team/my-experiments.git",
     usage="ck pull repo[:NAME] [--url=URL] [--checkout=COMMIT] | ck pull all",
     options=[
@@ -49,12 +49,19 @@ def pull(request: Request) -> Answer:
     """Pull; nothing of what comes is run."""
     repositories = Repositories()
     if request.entry == "*":
-        done = git.update_all(repositories)
+        pulled = git.update_all(repositories)
     else:
-        done = git.pull(repositories, request.entry, request.text("url"), request.text("checkout"))
-    rows = [{**row_of(row), "done": did, "commit": git.commit_of(row.path)} for row, did in done]
+        pulled = git.pull(repositories, request.entry, request.text("url"), request.text("checkout"))
+    rows = [{**row_of(row), "done": did, "commit": commit_of(row.path)} for row, did in pulled.done]
     first = rows[0] if rows else {}
-    return Answer({**first, "lst": rows}, [f"{row.alias}: {did}" for row, did in done] or ["no repository is under git"])
+    lines = [f"{row.alias}: {did}" for row, did in pulled.done]
+    if not pulled.failed:
+        return Answer({**first, "lst": rows}, lines or ["no repository is under git"])
+    failed = [{"data_uoa": name, "error": str(error)} for name, error in pulled.failed]
+    text = f"not pulled: {', '.join(name for name, _ in pulled.failed)}"
+    text = text if request.entry == "*" else f"{pulled.done[0][0].alias} can be used; {text}"
+    lines += [f"{name}: failed: {error}" for name, error in pulled.failed] + [text]
+    return Answer({"error": text, **first, "lst": rows, "failed": failed}, lines, status=pulled.failed[0][1].code)
 
 
 @action(
@@ -73,13 +80,13 @@ def push(request: Request) -> Answer:
         raise UsageError("push which repository?", hint="`ck push repo:NAME`; `ck ls repo` lists them")
     row = Repositories().get(request.entry)
     did = git.push(row, request.text("url"), request.text("message"))
-    return Answer({**row_of(row), "done": did, "commit": git.commit_of(row.path)}, [f"{row.alias}: {did}"])
+    return Answer({**row_of(row), "done": did, "commit": commit_of(row.path)}, [f"{row.alias}: {did}"])
 
 
 @action(
     ACTIONS,
     "add",
-    "a new repository, or one that is on disk already",
+    "a new repository, or one that is on disk already, under a name of your choice",
     example="ck add repo:my-experiments --quiet",
     options=[Option("path", "its folder, if not in CK_REPOS; one that is a repository already is registered", value="FOLDER")],
 )
@@ -88,7 +95,7 @@ def add(request: Request) -> Answer:
     path = Path(request.text("path")) if request.text("path") else None
     if not request.entry and not path:
         raise UsageError("which name?", hint="`ck add repo:NAME`")
-    row = Repositories().add(request.entry or Path(str(path)).name, path)
+    row = Repositories().add(request.entry, path)
     return Answer(row_of(row), [f"added repository {row.alias} in {row.path}"])
 
 
@@ -108,6 +115,36 @@ def where(request: Request) -> Answer:
     if not rows:
         raise NotFoundError(f"no repository matches {request.entry}")
     return Answer({**row_of(rows[0]), "lst": [row_of(row) for row in rows]}, [str(row.path) for row in rows])
+
+
+@action(
+    ACTIONS,
+    "check",
+    "what is wrong with a repository: unreadable entries, packages that cannot be installed, keys that are ignored; "
+    "exit status 3 if entries cannot be read",
+    example="ck check repo:local",
+)
+def check(request: Request) -> Answer:
+    """Read every entry of a repository."""
+    from ck_repo.resolve.repository_check import check_repository
+
+    if is_pattern(request.entry):
+        raise UsageError("check which repository?", hint="`ck check repo:NAME`; `ck ls repo` lists them")
+    row = Repositories().get(request.entry)
+    found = check_repository(row)
+    parts = {
+        "unreadable": ("cannot be read", found.unreadable),
+        "blocked": ("cannot be installed", found.blocked),
+        "remarks": ("read, with a remark", found.remarks),
+    }
+    data = {**row_of(row), **{key: [{"entry": name, "why": why} for name, why in rows] for key, (_, rows) in parts.items()}}
+    lines = [
+        line for what, rows in parts.values() for line in [f"{len(rows)} {what}", *(f"  {name}: {why}" for name, why in rows)]
+    ]
+    if not found.unreadable:
+        return Answer(data, lines)
+    text = f"{len(found.unreadable)} entries of {row.alias} cannot be read"
+    return Answer({"error": text, **data}, lines, status=ConfigError.code)
 
 
 @action(

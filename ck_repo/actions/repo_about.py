@@ -5,7 +5,7 @@ from __future__ import annotations
 from ck_repo.actions.declare import Actions, Answer, action
 from ck_repo.actions.repo import named, row_of
 from ck_repo.actions.request import Request
-from ck_repo.store import git
+from ck_repo.store.git_state import commit_of
 
 ACTIONS: Actions = {}
 
@@ -23,7 +23,7 @@ def show(request: Request) -> Answer:
     data, lines = [], []
     for row in named(request):
         counts = count_entries(row)
-        commit = git.commit_of(row.path)
+        commit = commit_of(row.path)
         data.append({**row_of(row), "commit": commit, "entries": counts})
         told = ", ".join(f"{count} {module}" for module, count in counts.items())
         lines += ["", f"{row.alias} ({row.uid})", f"  folder: {row.path}"]

@@ -34,12 +34,10 @@ ACTIONS: Actions = {}
 def detect(request: Request) -> Answer:
     """Look at a file or folder, and write an env entry that points at it."""
     from ck_repo.detect import register
+    from ck_repo.detect.detector import detector
     from ck_repo.store.repositories import Repositories
 
-    found = matching(request)
-    if len(found) > 1:
-        raise UsageError(f"{len(found)} kinds match: {', '.join(entry.cid for entry in found)}", hint="name one of them")
-    soft = found[0]
+    soft = detector(Repositories(), matching(request))
     if soft.meta().get("detect") == "python-package":
         return _python_package(request, soft)
     if not request.text("full_path"):

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
-from ck_repo.actions.entry import OVERWRITE, matching, row_of
+from ck_repo.actions.declare import LISTING, TAGS, Actions, Answer, Option, action, table_lines
+from ck_repo.actions.entry import OVERWRITE, matching, row_of, rows_of
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError, ConflictError, NotFoundError, NotTheSameError, UsageError
@@ -44,10 +44,10 @@ def create(request: Request) -> Answer:
     from ck_repo.resolve import explain
     from ck_repo.store.repositories import Repositories
     from ck_repo.venv.create import create_venv, plan_venv
-    from ck_repo.venv.environment import DEFAULT_NAME
+    from ck_repo.venv.environment import default_name
 
     repositories = Repositories()
-    plan = plan_venv(repositories, request.entry or DEFAULT_NAME, request.text("template"), request.text("python"))
+    plan = plan_venv(repositories, request.entry or default_name(), request.text("template"), request.text("python"))
     if request.flag("dry_run"):
         planned = {"python": str(plan.python.path), "python_version": plan.python.version}
         lines = [f"venv:{plan.name} with Python {plan.python.version} ({plan.python.path})"]
@@ -68,11 +68,11 @@ def _recreate(request: Request) -> Answer:
     from ck_repo.reproduce.recreate import interpreter_for, recreate, tell
     from ck_repo.store.repositories import Repositories
     from ck_repo.trust import is_own_lock
-    from ck_repo.venv.environment import DEFAULT_NAME
+    from ck_repo.venv.environment import default_name
 
     if request.text("template") or (request.text("lock") and request.text("bundle")):
         raise UsageError("--lock=, --bundle= and --template= each say what the venv is made of", hint="give one of them")
-    repositories, name = Repositories(), request.entry or DEFAULT_NAME
+    repositories, name = Repositories(), request.entry or default_name()
     force, trust = request.flag("force"), request.flag("trust")
     if request.flag("dry_run"):
         raise UsageError("--dry-run is for templates; a lock file can be read", hint="it says each package and component")
@@ -100,7 +100,7 @@ def _recreate(request: Request) -> Answer:
 )
 def lock(request: Request) -> Answer:
     """Lock a venv: interpreter, packages, components, files, platform."""
-    from ck_repo.lock.lockfile import write_lock
+    from ck_repo.lock.lockfile import NAME, write_lock
     from ck_repo.store.repositories import Repositories
     from ck_repo.venv.locking import renew_lock
 
@@ -108,11 +108,13 @@ def lock(request: Request) -> Answer:
     path = Path(request.text("output") or f"{venv.name}.lock.json").expanduser().absolute()
     if path.exists() and not request.flag("overwrite"):
         raise ConflictError(f"{path} exists already", hint="give another name with --output=, or --overwrite")
+    first = venv.of_stock_ck and not (venv.entry.path / NAME).exists()
     made = renew_lock(Repositories(), venv)
     write_lock(path, made)
     return Answer(
         {**row_of(venv.entry), "lock": str(path), "dict": made.as_data()},
         [
+            *([f"venv:{venv.name} was made by stock CK and had no lock; this is its first"] if first else []),
             f"locked venv:{venv.name}: Python {venv.version}, {len(made.packages)} packages, {len(made.components)} components",
             f"{path}: `ck create venv:NAME --lock={path.name}` makes the same elsewhere",
         ],
@@ -128,12 +130,17 @@ def lock(request: Request) -> Answer:
 )
 def check(request: Request) -> Answer:
     """Find drift."""
-    from ck_repo.lock.lockfile import read_lock
+    from ck_repo.lock.lockfile import NAME, read_lock
     from ck_repo.reproduce.check import drift
     from ck_repo.store.repositories import Repositories
     from ck_repo.venv.locking import read_venv_lock
 
     venv, repositories = _named(request), Repositories()
+    if venv.of_stock_ck and not request.text("lock") and not (venv.entry.path / NAME).exists():
+        raise NotFoundError(
+            f"venv:{venv.name} was made by stock CK and has no lock to be checked against",
+            hint=f"`ck lock venv:{venv.name}` writes down what it holds now",
+        )
     held = read_lock(Path(request.text("lock"))) if request.text("lock") else read_venv_lock(repositories, venv)
     found = drift(repositories, venv, held)
     data = {**row_of(venv.entry), "drift": [row.as_data() for row in found]}
@@ -206,7 +213,7 @@ def activate(request: Request) -> Answer:
     return Answer({"status": status}, status=status if status >= 0 else 128 - status)
 
 
-@action(ACTIONS, "ls", "every venv", example="ck ls venv", options=[TAGS])
+@action(ACTIONS, "ls", "every venv", example="ck ls venv", options=[TAGS, *LISTING])
 def ls(request: Request) -> Answer:
     """List venvs with template and Python."""
     from ck_repo.venv.environment import read_venv
@@ -219,8 +226,9 @@ def ls(request: Request) -> Answer:
             print(f"warning: left out: {error.what}", file=sys.stderr)
     if not rows and request.entry and "*" not in request.entry:
         raise NotFoundError(f"there is no venv:{request.entry}", hint="`ck ls venv` lists them")
-    data = [{**row_of(row.entry), "template": row.template, "python_version": row.version} for row in rows]
-    table = [(row.name, row.version, row.template, row.folder) for row in rows]
+    listed = zip(rows, rows_of(request, [row.entry for row in rows]), strict=True)
+    data = [{**entry, "template": row.origin, "python_version": row.version} for row, entry in listed]
+    table = [(row.name, row.version or "?", row.origin, row.folder) for row in rows]
     return Answer(
         {"lst": data},
         table_lines(("venv", "Python", "template", "folder"), table) if rows else ["no venv yet: `ck create venv`"],

@@ -8,12 +8,24 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ck_repo.actions.declare import Answer
 from ck_repo.cli.checking import FALSE
 from ck_repo.cli.words import Words
 from ck_repo.errors import CKError
+
+
+def answer_text(answer: Answer) -> str:
+    """An answer as one JSON object on one line."""
+    return json.dumps({"return": answer.status, **answer.data}, default=str)
+
+
+def error_data(error: CKError) -> dict[str, Any]:
+    """An error as a JSON object."""
+    more = {key: value for key, value in (("hint", error.hint), ("log", error.log)) if value}
+    return {"return": error.code, "error": str(error), **more}
 
 
 @dataclass(frozen=True)
@@ -45,8 +57,10 @@ class Output:
 
     def answer(self, answer: Answer) -> int:
         """Print an answer; return the exit status."""
+        text = answer_text(answer)
+        _keep(text)
         if self.form == "json":
-            print(json.dumps({"return": answer.status, **answer.data}, default=str))
+            print(text)
         elif answer.lines and self.form != "none":
             print("\n".join(answer.lines))
         sys.stdout.flush()
@@ -56,11 +70,11 @@ class Output:
         """Print an error; return the exit status."""
         if self.debug:
             traceback.print_exc()
+        text = json.dumps(error_data(error))
+        _keep(text)
         try:
             if self.form == "json":
-                content: dict[str, Any] = {"return": error.code, "error": str(error)}
-                content |= {key: value for key, value in (("hint", error.hint), ("log", error.log)) if value}
-                print(json.dumps(content))
+                print(text)
                 sys.stdout.flush()
             print(f"ck: error: {error}", file=sys.stderr)
         except BrokenPipeError:
@@ -71,3 +85,9 @@ class Output:
         """The reader of a pipe, `head` say, has left: nothing more is written, and that is no error."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _keep(text: str) -> None:
+    """Write the JSON object to the file CK_ANSWER_FILE, too: for a program that shows the text and needs the data."""
+    if path := os.environ.get("CK_ANSWER_FILE"):
+        Path(path).write_text(text, encoding="utf-8")

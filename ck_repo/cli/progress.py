@@ -20,7 +20,8 @@ def console_sink() -> Sink:
     return _Bars() if sys.stderr.isatty() else _Lines()
 
 
-def _amount(value: float, unit: str) -> str:
+def amount_text(value: float, unit: str) -> str:
+    """An amount of progress with its unit, bytes in MB."""
     if unit == "B":
         return f"{value / 1e6:.1f} MB"
     return f"{value:.0f} {unit}".rstrip()
@@ -47,8 +48,8 @@ class _LineTask:
         if now - self._told < _EVERY:
             return
         self._told, self._spoke = now, True
-        of = f" of {_amount(self._total, self._unit)}" if self._total else ""
-        print(f"{self._title}: {_amount(done, self._unit)}{of}{', ' + note if note else ''}", file=sys.stderr, flush=True)
+        of = f" of {amount_text(self._total, self._unit)}" if self._total else ""
+        print(f"{self._title}: {amount_text(done, self._unit)}{of}{', ' + note if note else ''}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         if self._spoke:
@@ -100,7 +101,7 @@ class _Bar:
 
     def advance_to(self, done: float, total: float | None = None, note: str = "") -> None:
         self._total = total or self._total
-        amount = _amount(done, self._unit) + (f" of {_amount(self._total, self._unit)}" if self._total else "")
+        amount = amount_text(done, self._unit) + (f" of {amount_text(self._total, self._unit)}" if self._total else "")
         if note:
             amount += f", {note}"
         if self._display is None or self._id is None:

@@ -44,10 +44,10 @@ def parse(words: Sequence[str]) -> Words:
             result.options["help"] = "yes"
         elif word.startswith("-"):
             key, equals, value = word.lstrip("-").partition("=")
-            _put(result.options, key, value if equals else "yes")
+            put(result.options, key, value if equals else "yes")
         elif "=" in word and result.action:
             key, _, value = word.partition("=")
-            _put(result.options, key, value)
+            put(result.options, key, value)
         elif not result.action:
             result.action = word
         else:
@@ -69,7 +69,7 @@ def target(word: str) -> Target:
     raise UsageError(f"{word!r} has too many colons", hint="an entry is named module:entry or repository:module:entry")
 
 
-def _put(options: dict[str, Any], key: str, value: Any) -> None:
+def put(options: dict[str, Any], key: str, value: Any) -> None:
     """Set ``a.b.c`` in nested dicts; dashes in the first part are underscores."""
     head, *below = key.split(".")
     path = [head.replace("-", "_"), *below]

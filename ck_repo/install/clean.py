@@ -24,7 +24,7 @@ def clean_leftovers() -> int:
         Bytes that are free again.
     """
     before = _size(tools_root())
-    for folder in ("sha256", "md5"):
+    for folder in ("sha256", "sha1", "md5"):
         shutil.rmtree(cache_root() / folder, ignore_errors=True)
     for part in (cache_root() / "partial").glob("*.part"):
         with suppress(StorageError), locked(cache_root() / "locks" / f"{part.stem}.lock", "cleaning", wait=False):

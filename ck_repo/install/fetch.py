@@ -66,6 +66,34 @@ def fetch(source: Source) -> tuple[Path, str]:
                 raise
 
 
+def fetch_unknown(source: Source, known: str = "") -> tuple[Path, str]:
+    """Fetch a file of which no digest is known; the caller holds a lock on its URL, and decides what may be used.
+
+    Parameters
+    ----------
+    known
+        SHA-256 of the file that came the last time: if that is in the cache still, it is taken.
+
+    Returns
+    -------
+    path, sha256
+        The file in the cache, and its digest.
+    """
+    if known and (found := _cached(replace(source, sha256=known))):
+        return found
+    if not any(is_local(url) for url in with_local_mirrors(source).urls):
+        refuse_offline(f"{source.name} ({source.urls[0]})")
+    part = cache_root() / "partial" / f"{sha256(source.urls[0].encode()).hexdigest()[:24]}-{os.getpid()}.part"
+    with storage_errors(f"fetching {source.name}"):
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)  # what an earlier try left may be of another file
+        try:
+            download(with_local_mirrors(source).urls, part, source.size, f"fetching {source.name}", lambda path: "")
+            return _keep(part, source)
+        finally:
+            part.unlink(missing_ok=True)
+
+
 def _fetch_into(source: Source, part: Path, wanted: Source) -> tuple[Path, str]:
     urls = with_local_mirrors(source).urls
     try:
@@ -103,8 +131,8 @@ def adopt(path: Path, source: Source) -> Path:
             final.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, beside)
             os.replace(beside, final)
-    if source.md5:
-        write_text(cache_root() / "md5" / source.md5, source.sha256 + "\n")
+    for algorithm, weak in source.weaker:
+        write_text(cache_root() / algorithm / weak, source.sha256 + "\n")
     if read_commit(source.urls[0]):  # the file has proved to be the commit's
         write_text(_pin_of(source), source.sha256 + "\n")
     return final
@@ -128,7 +156,7 @@ def mismatch(path: Path, source: Source) -> str:
     size = path.stat().st_size
     if source.size is not None and size != source.size:
         return f"{source.size} bytes expected, {size} came"
-    for algorithm, wanted in (("sha256", source.sha256), ("md5", source.md5)):
+    for algorithm, wanted in (("sha256", source.sha256), ("sha1", source.sha1), ("md5", source.md5)):
         if wanted:
             with progress.task(f"verifying {source.name}"):
                 seen = of_file(path, algorithm)
@@ -143,8 +171,8 @@ def _keep(part: Path, source: Source) -> tuple[Path, str]:
     final = _place(digest)
     final.parent.mkdir(parents=True, exist_ok=True)
     os.replace(part, final)
-    if source.md5:
-        write_text(cache_root() / "md5" / source.md5, digest + "\n")
+    for algorithm, weak in source.weaker:
+        write_text(cache_root() / algorithm / weak, digest + "\n")
     return final, digest
 
 
@@ -171,7 +199,7 @@ def _pinned(source: Source) -> Source:
 def _cached(source: Source) -> tuple[Path, str] | None:
     digest = source.sha256
     if not digest:
-        known = cache_root() / "md5" / source.md5 if source.md5 else _pin_of(source)
+        known = next((cache_root() / algorithm / weak for algorithm, weak in source.weaker), _pin_of(source))
         digest = known.read_text().strip() if known.exists() else ""
     path = _place(digest) if digest else None
     if path is None or not path.exists():

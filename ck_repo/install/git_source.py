@@ -9,12 +9,13 @@ import os
 import re
 import shutil
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ck_repo.errors import GitError
-from ck_repo.store.git import run_git
+from ck_repo.store.git_command import run_git
 
 _URL = re.compile(
     r"git\+(?P<url>(?:https|file)://[^@#\s]+)@(?P<digest>[0-9a-f]{40})(?:#subdirectory=(?P<folder>\w[\w.-]*(?:/\w[\w.-]*)*))?"
@@ -98,6 +99,41 @@ def archive_commit(commit: Commit, target: Path, *, patience: float, certificate
         _write(clone, commit, target)
     finally:
         shutil.rmtree(clone, ignore_errors=True)
+
+
+def resolve_commit(url: str, name: str, *, certificate: str = "") -> str:
+    """The commit that a branch, a tag or the first digits of a commit name in a repository elsewhere.
+
+    Parameters
+    ----------
+    name
+        The branch that the repository shows first, if empty.
+    certificate
+        As for `archive_commit`.
+
+    Raises
+    ------
+    GitError
+        If there is none of that name, or the server cannot be reached.
+    """
+    given = ("-c", f"http.sslCAInfo={certificate}") if certificate else ()
+    refs = dict(line.split("\t")[::-1] for line in run_git(*given, "ls-remote", "--", url).splitlines() if "\t" in line)
+    # an annotated tag has the commit that it is of behind its own name
+    for ref in (f"refs/tags/{name}^{{}}", f"refs/tags/{name}", f"refs/heads/{name}") if name else ("HEAD",):
+        if ref in refs:
+            return refs[ref]
+    if re.fullmatch("[0-9a-f]{40}", name):
+        return name
+    if re.fullmatch("[0-9a-f]{7,39}", name):
+        return _by_first_digits(url, name, given)
+    raise GitError(f"it has no branch and no tag {name!r}", hint="`git ls-remote` lists those that it has")
+
+
+def _by_first_digits(url: str, digits: str, given: tuple[str, ...]) -> str:
+    """The commit whose name begins so; its history has to come for that, but no file."""
+    with tempfile.TemporaryDirectory() as place:
+        run_git(*given, "clone", "--quiet", "--bare", "--filter=tree:0", "--template=", "--", url, place)
+        return run_git("--git-dir", place, "rev-parse", "--verify", "--end-of-options", f"{digits}^{{commit}}")
 
 
 def _write(clone: Path, commit: Commit, target: Path) -> None:

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from ck_repo import __version__, progress
-from ck_repo.errors import DownloadError, StorageError, UsageError
-from ck_repo.install.git_source import Commit, archive_commit, read_commit
+from ck_repo.errors import DownloadError, GitError, StorageError, UsageError
+from ck_repo.install.git_source import Commit, archive_commit, read_commit, resolve_commit
 from ck_repo.install.pip_settings import pip_settings
 from ck_repo.install.source import is_local
 from ck_repo.network import is_offline, refuse_offline
@@ -97,6 +97,24 @@ def _json_once(url: str) -> Any:
         raise _Retry(_reason(error)) from error
     except ValueError as error:
         raise _GiveUp(f"the answer is not JSON: {error}") from error
+
+
+def commit_named(url: str, name: str) -> str:
+    """The commit that a branch, a tag or the first digits of a commit name in a git repository now.
+
+    Raises
+    ------
+    DownloadError
+        If there is none, or the server cannot be reached.
+    OfflineError
+        If the network is off limits.
+    """
+    if not is_local(url):
+        refuse_offline(f"{url} (which commit {name or 'its first branch'} is)")
+    try:
+        return resolve_commit(url, name, certificate=_certificate())
+    except GitError as error:
+        raise DownloadError(f"{url}: {error.what}", hint=error.hint, tail=error.tail) from error
 
 
 def download(urls: Sequence[str], part: Path, size: int | None, title: str, verify: Callable[[Path], str]) -> None:

@@ -18,8 +18,10 @@ from ck_repo import progress
 from ck_repo.detect.python_packages import python_packages
 from ck_repo.errors import ConflictError, InstallError
 from ck_repo.install.fetch import forget_fetched
+from ck_repo.install.first_fetch import FirstFetch
 from ck_repo.install.python_packages import install_python_packages
 from ck_repo.install.steps import Recipe, inside, run_step
+from ck_repo.resolve.component import Component
 from ck_repo.resolve.plan import PACKAGE, PYTHON, SOURCE, Choice, in_order
 from ck_repo.store.atomic import publish_folder, remove_folder, storage_errors, write_json
 from ck_repo.store.digest import of_file, of_value
@@ -182,14 +184,16 @@ class Installer:
             values |= {key: str(value) for key, value in fields.table("values").items()}
             trusted = may_run(component.entry.path, self._trust)
             recipe = Recipe(
-                component.entry.path, staging, self._python, trusted, values, self._vouched.digests if self._vouched else {}
-            )
+                component.entry.path, staging, self._python, trusted, values, self._vouched.digests if self._vouched else {},
+                _first_fetch(component) if component.stock else None,
+            )  # fmt: skip
             for step in fields.rows("install"):
                 run_step(step, recipe)
             if self._vouched and recipe.rests_on_vouched:
                 scope = scope or {"only_for": self._vouched.scope}
             folder = alone if scope else folder
             meta = self._meta(choice, staging, folder, recipe, done) | _python_path(fields, recipe, folder) | scope
+            meta |= {"unverified": True} if any(row.get("unverified") for row in recipe.downloads) else {}
             meta |= {"licence": fields.text("licence")} if "licence" in fields else {}
             write_json(staging / _MANIFEST, meta)
             _replace(staging, folder)
@@ -241,7 +245,7 @@ class Installer:
     def _tools(self, choice: Choice) -> dict[str, str]:
         """Versions of the Python packages that took part, which the key does not tell."""
         names = [
-            canonicalize_name(row.variant.component.python_package)
+            canonicalize_name(row.variant.python_package)
             for row in choice.deps.values()
             if row.source == PYTHON and row.variant
         ]
@@ -291,6 +295,11 @@ def _fetched_for(folder: Path) -> list[str]:
     if not (folder / _MANIFEST).exists():
         return []
     return [str(row.get("sha256", "")) for row in read_json_object(folder / _MANIFEST).get("downloads", [])]
+
+
+def _first_fetch(component: Component) -> FirstFetch:
+    """What a recipe without digests is held to: it belongs to the entry, wherever its repository lies."""
+    return FirstFetch(component.entry.repository_uid or component.entry.repository, component.entry.uid)
 
 
 def _python_path(fields: Fields, recipe: Recipe, folder: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from ck_repo.install.git_source import read_commit
 from ck_repo.store.fields import Fields
 
 _ZENODO_FILE = re.compile(r"https?://(?:www\.)?zenodo\.org/records?/(\d+)/files/([^?]+)")
-_HEX = {"sha256": 64, "md5": 32}
+_HEX = {"sha256": 64, "sha1": 40, "md5": 32}
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Source:
         the files come as a tar.
     size
         Bytes, if known.
-    sha256, md5
+    sha256, md5, sha1
         Digests, lower-case hexadecimal; empty if unknown.
     """
 
@@ -36,6 +36,12 @@ class Source:
     size: int | None = None
     sha256: str = ""
     md5: str = ""
+    sha1: str = ""
+
+    @property
+    def weaker(self) -> tuple[tuple[str, str], ...]:
+        """Algorithm and value of the known digests beside the SHA-256."""
+        return tuple((name, value) for name, value in (("sha1", self.sha1), ("md5", self.md5)) if value)
 
     @property
     def name(self) -> str:
@@ -47,7 +53,7 @@ class Source:
     @property
     def digest(self) -> str:
         """The digest of the file that is known; empty if none is."""
-        return self.sha256 or self.md5
+        return self.sha256 or self.sha1 or self.md5
 
     @property
     def pinned(self) -> bool:
@@ -57,7 +63,7 @@ class Source:
 
 def read_source(fields: Fields) -> Source:
     """Parse the `download` of a recipe."""
-    fields.only("url", "mirrors", "size", "sha256", "md5", "unpack", "to")
+    fields.only("url", "mirrors", "size", *_HEX, "unpack", "strip", "decompress", "to")
     digests = {}
     for name, length in _HEX.items():
         digests[name] = fields.text(name).lower()
@@ -70,7 +76,7 @@ def read_source(fields: Fields) -> Source:
                 f"{url!r} is neither http, https nor file, nor a commit",
                 hint="mend the recipe; a commit is git+https://…@ and its 40 digits",
             )
-    return Source(urls, fields.whole("size"), digests["sha256"], digests["md5"])
+    return Source(urls, fields.whole("size"), digests["sha256"], digests["md5"], digests["sha1"])
 
 
 def source_of(row: Mapping[str, Any], where: object) -> Source:
@@ -80,7 +86,7 @@ def source_of(row: Mapping[str, Any], where: object) -> Source:
         raise ConfigError(f"{where}: a download has no URL", hint="the lock was edited")
     if not row.get("sha256"):
         raise ConfigError(f"{where}: {urls[0]} has no sha256", hint="the lock was edited: it knows the digest of every file")
-    known = {key: row[key] for key in ("size", "sha256", "md5") if row.get(key) is not None}
+    known = {key: row[key] for key in ("size", *_HEX) if row.get(key) is not None}
     return read_source(Fields({"url": urls[0], "mirrors": list(urls[1:]), **known}, where))
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ck_repo import progress
 from ck_repo.child import last_lines, run_child
-from ck_repo.errors import ConfigError, InstallError
+from ck_repo.errors import ConfigError, GitError, InstallError
 from ck_repo.install.fetch import fetch, pinned_digest
-from ck_repo.install.source import read_source
+from ck_repo.install.first_fetch import FirstFetch
+from ck_repo.install.source import Source, read_source, zenodo_file
 from ck_repo.store.atomic import storage_errors
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import tools_root
-from ck_repo.store.unpack import unpack
+from ck_repo.store.git_command import run_git
+from ck_repo.store.unpack import decompress, unpack
 from ck_repo.trust import require_code
 
 
@@ -38,8 +42,10 @@ class Recipe:
         files, with ``_model`` and ``_dataset`` those sections as JSON.
     vouched
         SHA-256 by URL, from a lock: what a file has to be whose recipe has no digest. It counts for this installation alone.
+    first_fetch
+        Of a stock recipe: where the digests are kept that it does not give. None where a recipe has to give them.
     downloads
-        URL, size and digest of each file that was fetched: for the record.
+        URL, size and digest of each file that was fetched, and whether nobody vouches for it: for the record.
     rests_on_vouched
         Whether a file came that only the lock vouches for.
     """
@@ -50,6 +56,7 @@ class Recipe:
     trusted: bool
     values: Mapping[str, str]
     vouched: Mapping[str, str] = field(default_factory=dict)
+    first_fetch: FirstFetch | None = None
     downloads: list[dict[str, object]] = field(default_factory=list)
     rests_on_vouched: bool = False
 
@@ -60,8 +67,11 @@ class Recipe:
 
 
 def run_step(step: Fields, recipe: Recipe) -> None:
-    """Run one step of a recipe: ``download``, ``copy``, ``script`` or ``weights``."""
-    kinds = {"download": _download, "copy": _copy, "script": _script, "weights": _weights}
+    """Run one step of a recipe: ``download``, ``git``, ``copy``, ``move``, ``patch``, ``script`` or ``weights``."""
+    kinds = {
+        "download": _download, "git": _git, "copy": _copy, "move": _move, "patch": _patch, "script": _script,
+        "weights": _weights,
+    }  # fmt: skip
     chosen = [name for name in kinds if name in step]
     step.only(*kinds)
     if len(chosen) != 1:
@@ -71,32 +81,112 @@ def run_step(step: Fields, recipe: Recipe) -> None:
 
 def _download(step: Fields, recipe: Recipe) -> None:
     source = read_source(step)
+    path = _fetched(source, recipe)
+    with storage_errors(f"writing {source.name}"):
+        if step.flag("unpack"):
+            _unpack(path, recipe.folder, source.name, step.whole("strip", 0) or 0)
+            return
+        target = _target(recipe, step.text("to") or source.name)
+        if step.flag("decompress"):
+            decompress(path, target)
+        else:  # a copy, as a later step may change it, and what is in the cache must not change
+            shutil.copyfile(path, target)
+
+
+def _fetched(source: Source, recipe: Recipe, *, verified: bool = True) -> Path:
+    """The file of a source, on the recipe's record."""
+    verified = verified and (recipe.first_fetch is None or source.pinned or zenodo_file(source) is not None)
     vouched = "" if source.pinned else recipe.vouched.get(source.urls[0], "")
     if vouched and vouched != pinned_digest(source):
         recipe.rests_on_vouched = True
         source = replace(source, sha256=vouched)
-    path, digest = fetch(source)
-    told = {"md5": source.md5} if source.md5 else {}
+    path, digest = recipe.first_fetch.file(source) if recipe.first_fetch and not vouched else fetch(source)
+    told = dict(source.weaker) | ({} if verified else {"unverified": True})
+    if not verified:
+        progress.say(f"{source.urls[0]} is unverified: its recipe gives no digest; from now on it has to be sha256 {digest}")
     recipe.downloads.append({"urls": list(source.urls), "size": path.stat().st_size, "sha256": digest, **told})
-    with storage_errors(f"writing {source.name}"):
-        if step.flag("unpack"):
-            with progress.task(f"unpacking {source.name}", unit="files") as task:
-                unpack(path, recipe.folder, task.advance_to)
+    return path
+
+
+def _unpack(path: Path, folder: Path, name: str, strip: int = 0) -> None:
+    """Unpack into a folder; with `strip` the content of as many folders as the archive has at its top, one in the other."""
+    with progress.task(f"unpacking {name}", unit="files") as task:
+        if not strip:
+            unpack(path, folder, task.advance_to)
             return
-        # a copy, as a later step may change it, and what is in the cache must not change
-        shutil.copyfile(path, _target(recipe, step.text("to") or source.name))
+        with tempfile.TemporaryDirectory(dir=folder) as beside:
+            unpack(path, Path(beside), task.advance_to)
+            tops = [Path(beside)]
+            for _ in range(strip):
+                tops = [inner for top in tops for inner in sorted(top.iterdir()) if inner.is_dir()]
+            for inner in [inner for top in tops for inner in sorted(top.iterdir())]:
+                shutil.move(inner, folder / inner.name)
+
+
+def _git(step: Fields, recipe: Recipe) -> None:
+    """The files of a commit; a branch or tag is only for recipes whose first fetch is recorded."""
+    step.only("url", "checkout", "to")
+    url, checkout = step.needed("url"), step.text("checkout")
+    exact = re.fullmatch("[0-9a-f]{40}", checkout) is not None
+    if not exact and recipe.first_fetch is None:
+        raise ConfigError(f"{recipe.entry}: checkout is {checkout!r}, not a commit", hint="give its 40 digits")
+    digest = checkout
+    if not exact and recipe.first_fetch:
+        locked = [name.rpartition("@")[2] for name in recipe.vouched if name.rpartition("@")[0] == f"git+{url}"]
+        recipe.rests_on_vouched = recipe.rests_on_vouched or bool(locked)
+        digest = locked[0] if locked else recipe.first_fetch.commit(url, checkout)
+    path = _fetched(read_source(Fields({"url": f"git+{url}@{digest}"}, recipe.entry)), recipe, verified=exact)
+    folder = inside(recipe.folder, step.text("to"))
+    with storage_errors(f"writing {folder.name}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        _unpack(path, folder, url)
 
 
 def _copy(step: Fields, recipe: Recipe) -> None:
-    step.only("file", "from", "to")
+    step.only("file", "folder", "from", "root", "to")
+    if "folder" in step:  # of the entry, with all that is in it
+        source = inside(recipe.entry, step.needed("folder"))
+        with storage_errors(f"writing {source.name}"):
+            shutil.copytree(source, inside(recipe.folder, step.text("to")), dirs_exist_ok=True, ignore=_links)
+        return
     if "from" in step:
         source = inside(Path(_filled(recipe, f"{{{step.needed('from')}}}")), step.needed("file"))
+    elif "root" in step:  # from the root of the repository
+        source = inside(recipe.root, step.needed("root"))
     else:
         source = inside(recipe.entry, step.needed("file"))
     if not source.is_file():
         raise InstallError(f"{source} is not there", hint="the repository is incomplete: pull it again")
     with storage_errors(f"writing {source.name}"):
         shutil.copyfile(source, _target(recipe, step.text("to") or source.name))
+
+
+def _links(folder: str, names: list[str]) -> list[str]:
+    """Symbolic links, which could lead out of the entry."""
+    return [name for name in names if Path(folder, name).is_symlink()]
+
+
+def _move(step: Fields, recipe: Recipe) -> None:
+    """Give a file or folder another name."""
+    step.only("file", "to")
+    source = inside(recipe.folder, step.needed("file"))
+    if not source.exists():
+        raise InstallError(f"{step.needed('file')} is not there after the steps before", hint="the publisher changed it")
+    with storage_errors(f"writing {step.needed('to')}"):
+        shutil.move(source, _target(recipe, step.needed("to")))
+
+
+def _patch(step: Fields, recipe: Recipe) -> None:
+    """Apply a patch of the entry; one that does not fit, or leads out of the folder, changes nothing."""
+    step.only("file", "to")
+    patch, folder = inside(recipe.entry, step.needed("file")), inside(recipe.folder, step.text("to"))
+    try:
+        run_git("init", "--quiet", "--template=", folder=folder)  # else a repository above it would be meant
+        run_git("apply", "--whitespace=nowarn", "--", str(patch), folder=folder)
+    except GitError as error:
+        raise InstallError(f"the patch {step.needed('file')} does not fit: {error.what}") from error
+    finally:
+        shutil.rmtree(folder / ".git", ignore_errors=True)
 
 
 def _script(step: Fields, recipe: Recipe) -> None:

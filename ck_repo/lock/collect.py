@@ -13,9 +13,10 @@ from ck_repo.detect.python_packages import installed_packages
 from ck_repo.errors import CKError
 from ck_repo.lock.lockfile import Lock, LockedComponent, LockedPackage
 from ck_repo.resolve.component import Component, read_component
+from ck_repo.stock.environment import STOCK
 from ck_repo.store.digest import of_entry
 from ck_repo.store.entry import Entry
-from ck_repo.store.git import remote_of, state_of
+from ck_repo.store.git_state import remote_of, state_of
 from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.search import find
 
@@ -109,7 +110,7 @@ def _component(role: str, meta: Mapping[str, Any]) -> LockedComponent:
     recipe = meta.get("component") or {}
     file = str(meta.get("file") or "")
     section = meta.get("model") or meta.get("dataset") or {}
-    registered = meta.get("source") == "detected"
+    registered = meta.get("source") in ("detected", STOCK)
     source = "registered" if registered else "conversion" if "source" in (meta.get("inputs") or {}) else "package"
     return LockedComponent(
         role=role,

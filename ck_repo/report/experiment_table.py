@@ -63,14 +63,20 @@ def performance_text(results: Mapping[str, Any]) -> str:
 
 def experiment_lines(name: str, meta: Mapping[str, Any]) -> list[str]:
     """All that a person asks first of an experiment."""
+    rows = experiment_rows(name, meta)
+    width = max(len(key) for key, _ in rows)
+    return [f"{key.ljust(width)}  {value}" for key, value in rows]
+
+
+def experiment_rows(name: str, meta: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The same in two columns: what, and its value."""
     results = meta.get("results") or {}
     rows = [("experiment", name), ("recorded", str(meta.get("recorded", "")))]
     if "published" in meta:
         rows += _published_rows(meta)
     else:
         rows += [*_subject_rows(meta, results), *_figure_rows(results), *_surroundings_rows(meta), *_replay_rows(meta)]
-    width = max(len(key) for key, _ in rows)
-    return [f"{key.ljust(width)}  {value}" for key, value in rows]
+    return rows
 
 
 def _published_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -140,11 +146,13 @@ def _figure_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What came out."""
     rows = []
     if row := results.get("accuracy"):
-        figures = ", ".join(f"{key} {row[key]:.4f}" for key in ("mAP", "AP50", "AP75"))
-        rows.append(("accuracy", f"{figures}, {row['detections']} detections"))
+        figures = [f"{key} {row[key]:.4f}" for key in ("mAP", "AP50", "AP75") if row.get(key) is not None]
+        figures += [f"{row['detections']} detections"] if row.get("detections") is not None else []
+        rows.append(("accuracy", ", ".join(figures)))
     if row := results.get("performance"):
-        valid = "VALID, " if row["valid"] else ""
-        rows.append(("performance", f"{performance_text(results)}, {valid}{row['duration_s']:.1f} s"))
+        more = ["VALID"] if row["valid"] else []
+        more += [f"{row['duration_s']:.1f} s"] if row.get("duration_s") is not None else []
+        rows.append(("performance", ", ".join([performance_text(results), *more])))
         if latency := row.get("latency_ms"):
             rows.append(("latency, ms", ", ".join(f"{key} {value:.3f}" for key, value in latency.items())))
         rows += [("", reason) for reason in row.get("reasons", [])]
@@ -154,7 +162,7 @@ def _figure_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _surroundings_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Where it was measured, and with what."""
     machine, venv = meta.get("platform") or {}, meta.get("venv") or {}
-    memory = f"{machine.get('memory', 0) / 2**30:.0f} GiB"
+    memory = f"{(machine.get('memory') or 0) / 2**30:.0f} GiB"
     packages = len(venv.get("packages") or {})
     rows = [
         ("machine", f"{machine.get('cpu')}, {machine.get('cores_usable')} cores, {memory}, {machine.get('os')}"),
@@ -163,7 +171,7 @@ def _surroundings_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     for alias, row in (meta.get("repositories") or {}).items():
         changed = " with changes" if row.get("changed") else ""
-        state = f" {str(row['commit'])[:12]}{changed}" if row.get("git") else ", not under git"
+        state = f" {str(row.get('commit', '?'))[:12]}{changed}" if row.get("git") else ", not under git"
         rows.append(("repository", alias + state))
     return rows
 

@@ -84,19 +84,28 @@ def _machine(meta: Mapping[str, Any]) -> dict[str, str]:
 
 def _with_ratios(rows: list[Row], entries: Sequence[Entry]) -> list[Row]:
     """Speed relative to the first experiment, and the share of detections that are equal to its."""
-    metas = [entry.meta() for entry in entries]
-    found = [figures(meta) for meta in metas]
-    speeds, shares = [], []
-    for row, entry in zip(found, entries, strict=True):
-        alike = row.unit == found[0].unit and row.value and found[0].value
-        ratio = (found[0].value or 0) / (row.value or 1) if row.lower_is_better else (row.value or 0) / (found[0].value or 1)
-        speeds.append(f"{ratio:.3f}" if alike else "")
-        logs = entries[0].path / _LOG, entry.path / _LOG
-        whole = all(path.is_file() for path in logs) and not any("published" in meta for meta in (metas[0], entry.meta()))
-        shares.append(f"{100 * agreement(*logs).share:.2f} %" if whole else "")
+    ratios = ["" if ratio is None else f"{ratio:.3f}" for ratio in speeds(entries)]
+    shares = ["" if share is None else f"{100 * share:.2f} %" for share in equal_detections(entries)]
     at = next(number for number, row in enumerate(rows) if row.name == "p99") + 1
-    more = [Row("speed to the first", tuple(speeds)), Row("equal detections", tuple(shares))]
+    more = [Row("speed to the first", tuple(ratios)), Row("equal detections", tuple(shares))]
     return [*rows[:at], *(row for row in more if any(row.values)), *rows[at:]]
+
+
+def speeds(entries: Sequence[Entry]) -> list[float | None]:
+    """Speed of each experiment relative to the first, above 1 if it is faster; None where the figures cannot be compared."""
+    found = [figures(entry.meta()) for entry in entries]
+    return [_ratio(row.value, found[0]) if row.unit == found[0].unit else None for row in found]
+
+
+def equal_detections(entries: Sequence[Entry]) -> list[float | None]:
+    """The share of detections that are equal to those of the first experiment, 0–1; None where a log is missing."""
+    published = ["published" in entry.meta() for entry in entries]
+    shares: list[float | None] = []
+    for entry, imported in zip(entries, published, strict=True):
+        logs = entries[0].path / _LOG, entry.path / _LOG
+        comparable = all(path.is_file() for path in logs) and not (imported or published[0])
+        shares.append(agreement(*logs).share if comparable else None)
+    return shares
 
 
 def beside_published(repositories: Repositories, found: Figures) -> list[tuple[Published, float | None]]:

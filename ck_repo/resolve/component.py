@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo.errors import ConfigError
+from ck_repo.stock.package import StockPackage, is_stock_package, read_stock_package
+from ck_repo.stock.scripts import PIP
+from ck_repo.stock.translate import Translation, translate, usable_default
 from ck_repo.store import digest
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
 
+_PRODUCING = ("install", "python_package", "conversion", "deps")  # keys of a recipe, one of which it needs to bring anything
+_VARIATION_KEYS = frozenset({"group", "default", "tags", "changes", "deps", "description"})
 PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
@@ -57,7 +62,14 @@ class Dependency:
 
 @dataclass(frozen=True)
 class Variation:
-    """One way in which a component comes: its name is a tag that a user may ask for."""
+    """One way in which a component comes: its name is a tag that a user may ask for.
+
+    Attributes
+    ----------
+    settings
+        Of a stock package: what it sets. Two variations that set one thing to different values exclude each other, and a
+        default yields to a variation that sets one of its things.
+    """
 
     name: str
     group: str = ""
@@ -65,6 +77,7 @@ class Variation:
     tags: tuple[str, ...] = ()
     changes: Mapping[str, Any] = field(default_factory=dict)
     deps: tuple[Dependency, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -111,6 +124,12 @@ class Component:
         Files and folders outside the entry that its recipe runs, from the root of its repository: they count to its digest.
     per_python
         Whether what it installs is for one minor version of Python, as a compiled module is.
+    stock
+        The package as stock CK has it, if its meta is stock's; its recipe is translated for each choice of variations.
+    versions
+        Of a stock package: versions of its Python package that stock has as variations.
+    remarks
+        Keys of the meta that were ignored.
     """
 
     entry: Entry
@@ -127,6 +146,10 @@ class Component:
     uses: tuple[str, ...] = ()
     python_excludes: tuple[str, ...] = ()
     per_python: bool = False
+    stock: StockPackage | None = None
+    versions: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    _translations: dict[tuple[str, ...], Translation] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def digest(self) -> str:
@@ -154,16 +177,36 @@ class Component:
         """The meta with the variations laid over it."""
         from ck_repo.store.writing import merged
 
+        if self.stock:
+            return Fields(self.translation(variations).meta, self.entry.path / META)
         meta = dict(self.meta)
         for name in variations:
             meta = merged(meta, dict(self.variations[name].changes))
         return Fields(meta, self.entry.path / META)
+
+    def translation(self, variations: tuple[str, ...] = ()) -> Translation:
+        """A stock package in these variations as a meta of ours."""
+        assert self.stock
+        if variations not in self._translations:
+            self._translations[variations] = translate(self.stock, variations)
+        return self._translations[variations]
+
+    def obstacle(self, variations: tuple[str, ...] = ()) -> str:
+        """Why the component cannot be carried out in these variations; empty if it can."""
+        if self.stock:
+            return self.translation(variations).obstacle
+        fields = self.fields(variations)
+        if any(fields.as_dict().get(key) for key in _PRODUCING):
+            return ""
+        return "its recipe neither has steps nor names a Python package: nothing would be installed"
 
 
 def read_component(entry: Entry) -> Component:
     """Parse an entry's meta.json; whatever is wrong is told with its file and key."""
     meta = entry.meta()
     fields = Fields(meta, entry.path / META)
+    if entry.module == "package" and is_stock_package(meta):
+        return _stock_component(entry, fields)
     python = fields.fields("python_package")
     variations = {name: _variation(name, row) for name, row in fields.each("variations").items()}
     _check_defaults(entry, variations)
@@ -172,7 +215,7 @@ def read_component(entry: Entry) -> Component:
         name=fields.text("name") or entry.alias,
         tags=frozenset({*fields.tags(), entry.alias}),
         version=fields.text("version"),
-        deps=_dependencies(fields),
+        deps=dependencies_of(fields),
         variations=variations,
         python_package=_python_name(python),
         python_version=python.text("version"),
@@ -182,6 +225,40 @@ def read_component(entry: Entry) -> Component:
         conversion=_conversion(fields),
         uses=_uses(fields, entry),
         per_python=fields.flag("per_python"),
+        remarks=tuple(
+            f"variation {name}: the key {key} is ignored"
+            for name, row in fields.each("variations").items()
+            for key in row.as_dict()
+            if key not in _VARIATION_KEYS
+        ),
+    )
+
+
+def _stock_component(entry: Entry, fields: Fields) -> Component:
+    """A stock package as a component. A variation that is only a version of a Python package is a version here."""
+    package = read_stock_package(fields, entry.path)
+    default = usable_default(package)
+    base = translate(package, (default,) if default else ())
+    versions = [name for name, row in package.variations.items() if base.kind == PIP and row.only_version and not row.default]
+    return Component(
+        entry=entry,
+        name=entry.alias,
+        tags=frozenset({*fields.tags(), entry.alias}),
+        version=str(base.meta.get("version", "")),
+        deps=(),
+        variations={
+            name: Variation(name, "", row.default or name == default, row.tags, settings=row.settings)
+            for name, row in package.variations.items()
+            if name not in versions
+        },
+        python_package="",
+        python_version="",
+        priority=0,
+        meta=fields.as_dict(),
+        uses=tuple(base.meta.get("uses", ())),
+        stock=package,
+        versions=tuple(versions),
+        remarks=package.remarks,
     )
 
 
@@ -193,7 +270,8 @@ def _python_name(python: Fields) -> str:
     return name
 
 
-def _dependencies(fields: Fields) -> tuple[Dependency, ...]:
+def dependencies_of(fields: Fields) -> tuple[Dependency, ...]:
+    """The `deps` of a component or variation."""
     rows = []
     for key, row in fields.each("deps").items():
         conditions = row.fields("when")
@@ -232,8 +310,7 @@ def _uses(fields: Fields, entry: Entry) -> tuple[str, ...]:
 
 
 def _variation(name: str, row: Fields) -> Variation:
-    row.only("group", "default", "tags", "changes", "deps", "description")
-    return Variation(name, row.text("group"), row.flag("default"), row.tags(), row.table("changes"), _dependencies(row))
+    return Variation(name, row.text("group"), row.flag("default"), row.tags(), row.table("changes"), dependencies_of(row))
 
 
 def _check_defaults(entry: Entry, variations: Mapping[str, Variation]) -> None:

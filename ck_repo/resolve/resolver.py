@@ -11,6 +11,7 @@ from typing import Any
 from ck_repo.errors import CKError, ConflictError, NotFoundError, did_you_mean
 from ck_repo.resolve import plan as sources
 from ck_repo.resolve.component import Component, Dependency
+from ck_repo.resolve.counterpart import counterpart
 from ck_repo.resolve.plan import Choice
 from ck_repo.resolve.variations import Variant, choose
 from ck_repo.resolve.versions import is_version, joined, range_of, satisfies
@@ -210,7 +211,7 @@ class Resolver:
             ]
             why = (*passed, *((name, error.what) for name, error in failures), *later)
             try:
-                if variant.component.python_package:
+                if variant.python_package:
                     return self._python(variant, version, need, asker, why, again=self._again and not trail)
                 return self._package(variant, need, trail, why)
             except (NotFoundError, CircularDependencyError) as error:
@@ -244,8 +245,10 @@ class Resolver:
                 shared = len(query.required & package.tags)
                 if query.required & package.names or (shared and shared >= len(query.required) - 2):
                     refused.append((package.entry.alias, variant))
-            elif not package.python_package and not satisfies(package.version or "0", version):
-                refused.append((variant.label, f"its version {package.version or '(none)'} is not in {version}"))
+            elif variant.obstacle:
+                refused.append((variant.label, variant.obstacle))
+            elif not variant.python_package and not satisfies(variant.version or "0", version):
+                refused.append((variant.label, f"its version {variant.version or '(none)'} is not in {version}"))
             else:
                 found.append(variant)
         return sorted(found, key=lambda variant: self._rank(variant, home)), refused
@@ -266,8 +269,8 @@ class Resolver:
         return 1 if repository in self._have.own else 2
 
     def _is_there(self, variant: Variant) -> bool:
-        if variant.component.python_package:
-            return self._in_venv(variant.component.python_package)
+        if variant.python_package:
+            return self._in_venv(variant.python_package)
         uid = variant.component.entry.uid
         return any(
             meta.get("component", {}).get("uid") == uid and tuple(meta.get("variations", ())) == variant.chosen
@@ -300,7 +303,7 @@ class Resolver:
         *,
         again: bool = False,
     ) -> Choice:
-        name = variant.component.python_package
+        name = variant.python_package
         clashing = [row for row in variant.component.python_excludes if self._in_venv(row)]
         if clashing:
             raise ConflictError(
@@ -309,7 +312,7 @@ class Resolver:
                 hint="make another venv for it: `ck create venv:NAME --template=…`, and name it with --venv=NAME",
             )
         ranges = self._python_ranges.setdefault(_normal(name), [])
-        ranges.append((version or variant.component.python_version, asker if version else variant.component.entry.alias))
+        ranges.append((version or variant.python_version, asker if version else variant.component.entry.alias))
         whole = joined(ranges, name)
         present = self._have.python_packages.get(_normal(name), "")
         fits = bool(present) and satisfies(present, whole)
@@ -373,7 +376,7 @@ class Resolver:
         if env and self._again and not trail:
             reason, env = f"{reason}, and installed again", None
         return Choice(
-            need, sources.INSTALLED if env else sources.PACKAGE, component.name, key, tags, component.version,
+            need, sources.INSTALLED if env else sources.PACKAGE, component.name, key, tags, variant.version,
             variant, env=env or {}, deps={} if env else deps, reason=reason, passed_over=passed,
         )  # fmt: skip
 
@@ -413,11 +416,29 @@ class Resolver:
         conflicts = [why for _, why in passed if "exclude each other" in why]
         if conflicts:
             return ConflictError(f"{need}: {conflicts[0]}", hint="ask for one of the two")
+        if blocked := self._blocked(query):
+            return blocked
         reasons = [f"passed over {name}: {why}" for name, why in passed[:6]]
         return NotFoundError(
             f"nothing has all the tags {query}{f' in a version {version}' if version else ''} that {asker} asked for",
             hint="\n".join([*reasons, _LISTS]),
         )
+
+    def _blocked(self, query: TagQuery) -> NotFoundError | None:
+        """The error for tags that only packages have which cannot be carried out; None if some other has them, or none."""
+        rows = [choose(package, query.required, query.excluded) for package in self._have.packages]
+        blocked = [row for row in rows if isinstance(row, Variant) and row.obstacle]
+        if not blocked:
+            return None
+        hints = []
+        for row in blocked[:_MOST_CANDIDATES]:
+            ours = counterpart(row.component, self._have.packages, self._have.own)
+            instead = f"; `ck install package:{ours}` installs one of ours" if ours else ""
+            hints.append(f"{row.component.full_name}: {row.obstacle}{instead}")
+        if len(blocked) == 1:
+            what, _, instead = hints[0].partition("; `")
+            return NotFoundError(f"{what}, so it cannot be installed", hint=f"`{instead}" if instead else _LISTS)
+        return NotFoundError(f"none of the packages with the tags {query} can be installed", hint="\n".join([*hints, _LISTS]))
 
     def _known_tags(self, shared: frozenset[str] = frozenset()) -> frozenset[str]:
         """Every tag of what has all the tags `shared`."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from ck_repo.resolve.component import Component, Dependency
+from ck_repo.resolve.component import Component, Dependency, Variation, dependencies_of
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,33 @@ class Variant:
     tags: frozenset[str]
 
     @property
+    def obstacle(self) -> str:
+        """Why this variant cannot be carried out; empty if it can."""
+        return self.component.obstacle(self.chosen)
+
+    @property
+    def python_package(self) -> str:
+        """The package of the Python index that it stands for; empty if it stands for none."""
+        return self._python("name") if self.component.stock else self.component.python_package
+
+    @property
+    def python_version(self) -> str:
+        """The range of its Python package where none is asked for."""
+        return self._python("version") if self.component.stock else self.component.python_version
+
+    @property
+    def version(self) -> str:
+        """The version of what it installs."""
+        return self.component.fields(self.chosen).text("version") if self.component.stock else self.component.version
+
+    def _python(self, key: str) -> str:
+        return self.component.fields(self.chosen).fields("python_package").text(key)
+
+    @property
     def deps(self) -> tuple[Dependency, ...]:
         """The dependencies, those of the variations over those of the component."""
+        if self.component.stock:
+            return dependencies_of(self.component.fields(self.chosen))
         rows = {row.key: row for row in self.component.deps}
         for name in self.chosen:
             rows |= {row.key: row for row in self.component.variations[name].deps}
@@ -57,9 +82,12 @@ def choose(component: Component, wanted: Collection[str], excluded: Collection[s
         if group and group in groups:
             return f"{groups[group]} and {name} exclude each other: both are of the group {group}"
         groups[group] = name
+    if clash := _clash([component.variations[name] for name in sorted(chosen)]):
+        return clash
     for row in component.variations.values():
         free = row.group not in groups if row.group else row.name not in excluded
-        if row.default and free:
+        taken = {key for name in chosen for key in component.variations[name].settings}
+        if row.default and free and taken.isdisjoint(row.settings):
             chosen.add(row.name)
     names = tuple(sorted(chosen))
     tags = set(component.tags)
@@ -69,6 +97,17 @@ def choose(component: Component, wanted: Collection[str], excluded: Collection[s
         if tag in tags:
             return f"it has the tag {tag}, which is excluded"
     return Variant(component, names, frozenset(tags))
+
+
+def _clash(rows: Sequence[Variation]) -> str:
+    """Which variations exclude each other, since they set one thing to different values; empty if none do."""
+    seen: dict[str, Variation] = {}
+    for row in rows:
+        for key, value in row.settings.items():
+            other = seen.setdefault(key, row)
+            if other.settings[key] != value:
+                return f"{other.name} and {row.name} exclude each other: both set {key}"
+    return ""
 
 
 def offered(component: Component, wanted: Collection[str], excluded: Collection[str] = ()) -> list[str] | None:

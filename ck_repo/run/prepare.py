@@ -21,7 +21,9 @@ from ck_repo.resolve.resolver import Resolver
 from ck_repo.run.foreign import own_dependencies
 from ck_repo.run.official import check_options
 from ck_repo.run.options import RunOptions
-from ck_repo.store.entry import Entry
+from ck_repo.stock.program import refuse_program
+from ck_repo.store.entry import META, Entry
+from ck_repo.store.fields import Fields
 from ck_repo.store.repositories import Repositories
 from ck_repo.venv.create import VenvPlan, plan_venv
 from ck_repo.venv.environment import Venv, chosen_name, find_venv, surroundings
@@ -67,6 +69,8 @@ def prepare(
     scope
         ``experiment:UID`` when that experiment is replayed: what came with it counts, too.
     """
+    needed = Fields(program_entry.meta(), program_entry.path / META).table("deps")
+    refuse_program(repositories, program_entry, needed, (WEIGHTS, DATASET))
     program = read_component(program_entry)
     name = chosen_name(options.venv)
     venv = find_venv(repositories, name)

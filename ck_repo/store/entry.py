@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class Entry:
         16 hexadecimal digits.
     path
         Its folder.
+    repository_uid, module_uid
+        UIDs of its repository and of its module in that repository; empty if unknown.
     """
 
     repository: str
@@ -35,6 +37,8 @@ class Entry:
     alias: str
     uid: str
     path: Path
+    repository_uid: str = field(default="", compare=False)
+    module_uid: str = field(default="", compare=False)
 
     @property
     def cid(self) -> str:
@@ -98,7 +102,7 @@ def variation_tags(meta: dict[str, Any]) -> list[str]:
     rows = meta.get("variations")
     if not isinstance(rows, dict):
         return []
-    more = (row.get("tags", []) for row in rows.values() if isinstance(row, dict))
+    more = (row.get("tags") or row.get("extra_tags") or [] for row in rows.values() if isinstance(row, dict))
     return sorted({*rows, *(tag for tags in more if isinstance(tags, str | list) for tag in tag_list(tags))})
 
 

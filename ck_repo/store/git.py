@@ -5,65 +5,22 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
-import subprocess
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from ck_repo.errors import CKError, ConflictError, GitError, NotFoundError, StorageError, UsageError
+from ck_repo.errors import CKError, ConflictError, GitError, NotFoundError, UsageError
 from ck_repo.network import refuse_offline
 from ck_repo.store.atomic import publish_folder, storage_errors
 from ck_repo.store.folders import default_repository_root, repos_root
+from ck_repo.store.git_command import run_git
+from ck_repo.store.git_settings import check_settings, check_url
+from ck_repo.store.git_state import commit_of, remote_of
 from ck_repo.store.lock import locked
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository
 
-# set while git itself runs a command, as a hook does: they would make us look at that repository
-_OF_ANOTHER_REPOSITORY = frozenset({
-    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX",
-})  # fmt: skip
 _PUSHES = 3
-_TIMEOUT = 1800  # s; a clone of a large repository over a slow line
-
-
-def run_git(*words: str, folder: Path | None = None, strip: bool = True) -> str:
-    """Run git without prompts, hooks or a pager; return what it printed, as file names are decoded."""
-    environment = {key: value for key, value in os.environ.items() if key not in _OF_ANOTHER_REPOSITORY} | {
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_PAGER": "cat",
-        "LC_ALL": "C",
-    }
-    verb = next((word for word in words if not word.startswith("-") and "=" not in word), "")
-    command = [
-        "git",
-        "-c",
-        "core.hooksPath=/dev/null",
-        "-c",
-        "protocol.ext.allow=never",
-        "-c",
-        "core.fsmonitor=false",
-        "-c",
-        "safe.bareRepository=explicit",
-        *words,
-    ]
-    try:
-        done = subprocess.run(
-            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT
-        )
-    except FileNotFoundError:
-        raise StorageError(
-            "git is not installed", hint="install git, or get the repository as a zip: `ck unzip repo`"
-        ) from None
-    except subprocess.TimeoutExpired:
-        raise StorageError(f"git {verb} did not end within {_TIMEOUT} s") from None
-    if done.returncode:
-        raise GitError(
-            f"git {verb} failed (exit status {done.returncode})",
-            tail=os.fsdecode(done.stderr)[-1500:],
-            hint="check the URL, the network and the proxy" if verb in ("clone", "fetch") else "",
-        )
-    text = os.fsdecode(done.stdout)
-    return text.strip() if strip else text
 
 
 def url_of(name: str) -> str:
@@ -76,87 +33,122 @@ def url_of(name: str) -> str:
     return f"https://github.com/{owner or 'ctuning'}/{repository}"
 
 
-def pull(repositories: Repositories, name: str, url: str = "", checkout: str = "") -> list[tuple[Repository, str]]:
-    """Clone a repository, or bring it up to date, and then those that it depends on.
+@dataclass(frozen=True)
+class Pulled:
+    """What a pull did.
+
+    Attributes
+    ----------
+    done
+        Repositories, each with what was done.
+    failed
+        Those that could not be pulled, by name or URL, each with the error.
+    """
+
+    done: list[tuple[Repository, str]]
+    failed: list[tuple[str, CKError]]
+
+
+def pull(repositories: Repositories, name: str, url: str = "", checkout: str = "") -> Pulled:
+    """Clone a repository, or update it, and then those that it depends on.
+
+    A dependency that cannot be pulled does not undo the rest.
 
     Parameters
     ----------
     name
-        Alias of a repository that is here, or a short form (`url_of`).
+        Name of a repository that is here, or a short form (`url_of`); a new clone keeps it.
     url
         Where from, for one that is not here yet.
     checkout
         A branch, tag or commit to pin it to.
 
-    Returns
-    -------
-    list of (repository, what was done)
+    Raises
+    ------
+    CKError
+        If the repository itself cannot be pulled.
     """
-    done: list[tuple[Repository, str]] = []
-    waiting = [(name, url, checkout)]
-    seen: set[str] = set()
+    first = _pull_one(repositories, name, url, checkout)
+    pulled = Pulled([first], [])
+    waiting, seen, paths = list(first[0].dependencies), set(), {first[0].path}
     while waiting:
-        alias, address, pin = waiting.pop(0)
-        row, did = _pull_one(repositories, alias, address, pin)
-        repositories.forget_cache()
-        if row.uid in seen:
+        need = waiting.pop(0)
+        if need in seen:
             continue
-        seen.add(row.uid)
-        done.append((row, did))
-        waiting += [(need, where, "") for need, where in row.dependencies]
-    return done
+        seen.add(need)
+        repositories.forget_cache()
+        try:
+            row, did = _pull_needed(repositories, *need)
+        except CKError as error:
+            pulled.failed.append((need[0] or need[1], error))
+            continue
+        if row.path not in paths:
+            paths.add(row.path)
+            pulled.done.append((row, did))
+            waiting += row.dependencies
+    repositories.forget_cache()
+    return pulled
 
 
 def _pull_one(repositories: Repositories, name: str, url: str, checkout: str) -> tuple[Repository, str]:
     alias = name or _alias_from(url)
     if not alias:
         raise UsageError("which repository?", hint="`ck pull repo:NAME`, `ck pull repo --url=URL` or `ck pull all`")
-    here = next((row for row in repositories.all() if alias in (row.alias, row.uid) or (url and row.url == url)), None)
-    if here is None and "@" in name and not url:
-        here = next((row for row in repositories.all() if row.url == url_of(name)), None)
-    if here and url and url not in (here.url, remote_of(here.path)):
+    here = repositories.named(alias)
+    if here is None and not url and "@" in name:
+        here = _cloned_from(repositories, url_of(name))
+    elif here is None and not name:
+        here = _cloned_from(repositories, url)
+    if here is None:
+        return clone(repositories, url or url_of(name), alias, checkout)
+    if url and not _same_url(url, here.url) and not _same_url(url, remote_of(here.path)):
         raise ConflictError(
             f"the repository {here.alias} is here already, from {remote_of(here.path) or here.url or 'no URL'}, not from {url}",
             hint="pull it under another name: `ck pull repo:NAME --url=…`",
         )
-    if here:
-        return here, update(here, checkout)
-    address = url or url_of(name)
-    return clone(address, alias.rpartition("@")[2], checkout)
+    return here, update(here, checkout)
 
 
-def remote_of(folder: Path) -> str:
-    """The URL of a clone's origin; empty if it has none."""
-    try:
-        return run_git("remote", "get-url", "origin", folder=folder) if (folder / ".git").exists() else ""
-    except StorageError:
-        return ""
+def _pull_needed(repositories: Repositories, name: str, url: str) -> tuple[Repository, str]:
+    """Pull a dependency; one that is here under its name stays, wherever it came from."""
+    here = repositories.named(name) if name else None
+    here = here or (_cloned_from(repositories, url) if url else None)
+    return (here, update(here)) if here else _pull_one(repositories, name, url, "")
 
 
-def update_all(repositories: Repositories) -> list[tuple[Repository, str]]:
-    """Update every repository that is under git; one that fails does not keep the others from it, and is told at the end."""
-    done, failures = [], []
+def _cloned_from(repositories: Repositories, url: str) -> Repository | None:
+    """The first repository that was cloned from a URL, or that says that it is from there."""
+    rows = repositories.all()
+    cloned = (row for row in rows if _same_url(remote_of(row.path), url))
+    return next(cloned, None) or next((row for row in rows if _same_url(row.url, url)), None)
+
+
+def _same_url(one: str, other: str) -> bool:
+    return bool(one) and one.rstrip("/").removesuffix(".git") == other.rstrip("/").removesuffix(".git")
+
+
+def update_all(repositories: Repositories) -> Pulled:
+    """Update every repository that is under git; one that fails does not keep the others from it. ck never updates a checkout
+    of its own.
+    """
+    pulled = Pulled([], [])
     for row in repositories.all():
-        if (row.path / ".git").exists() and row.path != default_repository_root():  # a checkout of ours is its owner's
+        if (row.path / ".git").exists() and row.path != default_repository_root():
             try:
-                done.append((row, update(row)))
+                pulled.done.append((row, update(row)))
             except CKError as error:
-                failures.append(f"{row.alias}: {error}")
-    if failures:
-        updated = "".join(f"\n{row.alias}: {did}" for row, did in done)
-        raise StorageError("not every repository could be updated\n" + "\n".join(failures) + updated)
-    return done
+                pulled.failed.append((row.alias, error))
+    return pulled
 
 
 def _alias_from(url: str) -> str:
     return url.rstrip("/").rpartition("/")[2].removesuffix(".git")
 
 
-def clone(url: str, alias: str, checkout: str = "") -> tuple[Repository, str]:
-    """Clone into CK_REPOS; a folder that is no CK repository is refused and leaves nothing behind."""
+def clone(repositories: Repositories, url: str, alias: str, checkout: str = "") -> tuple[Repository, str]:
+    """Clone into CK_REPOS; what is not a CK repository, or has a reserved UID, is refused and leaves nothing behind."""
     check_name(alias)
-    if url.startswith("-"):
-        raise UsageError(f"{url!r} is no URL")
+    check_url(url)
     final = repos_root() / alias
     _refuse_offline(url, alias)
     with locked(repos_root() / ".locks" / f"{alias}.lock", f"pulling {alias}"):
@@ -174,7 +166,11 @@ def clone(url: str, alias: str, checkout: str = "") -> tuple[Repository, str]:
                 _check_out(staging, checkout)
             if not (staging / DESCRIPTION).is_file():
                 raise NotFoundError(f"{url} is not a CK repository: it has no {DESCRIPTION}")
-            read_repository(staging)
+            new = read_repository(staging)
+            ours = repositories.refuse_reserved(new)
+            if ours:
+                shutil.rmtree(staging, ignore_errors=True)
+                return ours, "comes with ck; the copy at this URL is not needed"
             publish_folder(staging, final)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
@@ -217,9 +213,9 @@ def push(row: Repository, url: str = "", message: str = "") -> str:
                     f"{row.alias} is not under git", hint=f"say where it goes: `ck push repo:{row.alias} --url=URL`"
                 )
             run_git("init", "--quiet", "--initial-branch=main", folder=path)
+        check_settings(path)
         if url and url != remote_of(path):
-            if url.startswith("-"):
-                raise UsageError(f"{url!r} is no URL")
+            check_url(url)
             run_git("remote", *(("set-url",) if remote_of(path) else ("add",)), "origin", url, folder=path)
         remote = remote_of(path)
         if not remote:
@@ -288,10 +284,11 @@ def update(row: Repository, checkout: str = "") -> str:
         return "not under git; left as it is"
     before = commit_of(row.path)
     with locked(repos_root() / ".locks" / f"{row.alias}.lock", f"pulling {row.alias}"):
+        check_settings(row.path)
         if not run_git("remote", folder=row.path):
             return f"no remote; stays at {before}"
         _refuse_offline(remote_of(row.path), row.alias)
-        run_git("fetch", "--quiet", "--tags", folder=row.path)
+        run_git("fetch", "--quiet", "--tags", "--no-recurse-submodules", folder=row.path)
         if checkout:
             _check_out(row.path, checkout)
         branch = run_git("rev-parse", "--abbrev-ref", "HEAD", folder=row.path)
@@ -302,24 +299,3 @@ def update(row: Repository, checkout: str = "") -> str:
         run_git("merge", "--quiet", "--ff-only", "@{upstream}", folder=row.path)
     after = commit_of(row.path)
     return f"up to date at {after}" if after == before else f"updated from {before} to {after}"
-
-
-def commit_of(folder: Path) -> str:
-    """The commit that is checked out, twelve digits; empty outside git."""
-    try:
-        return run_git("rev-parse", "--short=12", "HEAD", folder=folder)
-    except StorageError:
-        return ""
-
-
-def state_of(folder: Path) -> dict[str, object]:
-    """Commit and whether files were changed since: what an experiment keeps of a repository."""
-    try:
-        top = run_git("rev-parse", "--show-toplevel", folder=folder)
-        commit = run_git("rev-parse", "HEAD", folder=folder)
-        changed = run_git("status", "--porcelain", "--untracked-files=normal", "--", ".", folder=folder)
-    except StorageError:
-        return {"git": False}
-    if Path(top) != folder.resolve():
-        return {"git": False}
-    return {"git": True, "commit": commit, "changed": bool(changed)}

@@ -34,7 +34,8 @@ CREATE TABLE tag (tag TEXT, folder TEXT, PRIMARY KEY (tag, folder)) WITHOUT ROWI
 CREATE INDEX by_uid ON entry (uid);
 CREATE INDEX by_folder ON tag (folder);
 """
-_VERSION = 2
+_VERSION = 3
+_UNREADABLE: list[str] = []  # the tags of an entry whose meta.json cannot be read
 _POSSIBLE = "~"  # before a tag that an entry has in one of its variations only: it may be asked for, and excludes nothing
 
 
@@ -103,7 +104,11 @@ class ModuleIndex:
 
     def problems(self) -> list[str]:
         """What is wrong with entries that cannot be read, and with UIDs that two entries share."""
-        found = self._column("SELECT problem FROM entry WHERE problem IS NOT NULL ORDER BY folder")
+        return [*self._column("SELECT problem FROM entry WHERE problem IS NOT NULL ORDER BY folder"), *self.doubles()]
+
+    def doubles(self) -> list[str]:
+        """UIDs that two entries share."""
+        found = []
         doubles = self._column("SELECT uid FROM entry WHERE uid != '' GROUP BY uid HAVING count(*) > 1 ORDER BY uid")
         for uid in doubles:
             names = self.with_uid(uid)
@@ -156,7 +161,7 @@ class ModuleIndex:
         for name in new.changed:
             if times[name] != _ABSENT:
                 uid, tags, problem = _read(Path(self._folder, name))
-                if problem:  # what mends it may be another file than meta.json: look again next time
+                if problem and tags is not _UNREADABLE:  # another file than meta.json may be at fault: look again next time
                     times[name] = _UNSURE
                 database.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", (name, uid, ",".join(tags), problem))
                 database.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?)", [(tag, name) for tag in tags])
@@ -219,12 +224,14 @@ def _entry_folders(folder: str) -> list[str]:
 
 
 def _read(folder: Path) -> tuple[str, list[str], str | None]:
-    """UID, tags and problem of an entry."""
+    """UID, tags and problem of an entry; the tags are `_UNREADABLE` where meta.json itself is at fault."""
     try:
-        uid = read_uid(folder)
         meta = read_json_object(folder / META)
         own = tags_of(meta, folder / META)
-        return uid, [*own, *(_POSSIBLE + tag for tag in variation_tags(meta) if tag not in own)], None
+    except (CKError, OSError) as error:
+        return "", _UNREADABLE, str(error).splitlines()[0]
+    try:
+        return read_uid(folder), [*own, *(_POSSIBLE + tag for tag in variation_tags(meta) if tag not in own)], None
     except (CKError, OSError) as error:
         return "", [], str(error).splitlines()[0]
 

@@ -17,6 +17,8 @@ _STOCK_UIDS = {
     "program": "b0ac08fe1d3c2615",
     "experiment": "bc0409fb61f0aa82",
     "repo": "befd7892b0d469e9",
+    "platform.os": "41e31cc4496b8a8e",
+    "result": "4cd2850867df4241",
 }
 STOCK_MODULES = frozenset(_STOCK_UIDS)
 _ALIASES = {"venv.template": "env_templates", "results": "result", "repository": "repo"}

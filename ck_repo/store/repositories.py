@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ck_repo.errors import CKError, ConflictError, NotFoundError, UsageError, did_you_mean
 from ck_repo.store.atomic import remove_folder
-from ck_repo.store.entry import read_json_object, read_uid, unlink_alias
+from ck_repo.store.entry import read_json_object, read_uid, uid_file, unlink_alias
+from ck_repo.store.fields import Fields
 from ck_repo.store.folders import default_repository_root, repos_root
 from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository, write_description
+from ck_repo.store.uid import new_uid
 from ck_repo.store.writing import create_entry
 
 LOCAL = "local"
 _LOCAL_UID = "9a3280b14a4285c9"  # the same in every CK
-_REGISTERED = "repo"  # module of `local` whose entries point at repositories outside CK_REPOS
+_REGISTERED = "repo"  # module of `local` whose entries point at repositories; ours at those outside CK_REPOS
 
 
 class Repositories:
@@ -34,23 +38,32 @@ class Repositories:
 
     def _read(self) -> list[Repository]:
         root = repos_root()
-        rows = {_LOCAL_UID: Repository(LOCAL, _LOCAL_UID, root / LOCAL)}
-        default = read_repository(default_repository_root())
-        rows[default.uid] = default
-        for folder in [*self._inside(root), *self._registered().values()]:
+        first = [Repository(LOCAL, _LOCAL_UID, root / LOCAL), read_repository(default_repository_root())]
+        registered = self._registered()
+        given = {folder.resolve(): alias for alias, folder in registered.items()}
+        folders = {folder.resolve(): folder for folder in [*self._inside(root), *registered.values()]}
+        found = []
+        for place, folder in folders.items():
+            if place in (row.path.resolve() for row in first):
+                continue
             try:
-                found = read_repository(folder)
+                row = read_repository(folder, given.get(place, ""))
+                if not _is_copy(row, first[1]):
+                    _refuse_reserved(row, first)
+                    found.append(row)
             except CKError as error:
                 _warn(f"repository left out: {error.what}")
+        # a name that a person gave goes before one that a folder happens to have
+        names = {row.alias for row in first}
+        chosen = {}
+        for row in sorted(found, key=lambda row: row.path.resolve() not in given):
+            free = next((name for name in (row.alias, *row.also, row.uid) if name not in names), "")
+            if not free:
+                _warn(f"repository left out: every name of {row.path} is another repository's")
                 continue
-            if found.uid == default.uid:  # a pulled copy of our own components takes their place
-                rows[found.uid] = found
-                continue
-            if found.uid in rows:
-                _warn(f"repository left out: {found.path} has the same UID {found.uid} as {rows[found.uid].path}")
-                continue
-            rows[found.uid] = found
-        return list(rows.values())
+            names.add(free)
+            chosen[row.path] = replace(row, alias=free, also=tuple(name for name in row.also if name != free))
+        return first + [chosen[row.path] for row in found if row.path in chosen]
 
     @staticmethod
     def _inside(root: Path) -> list[Path]:
@@ -61,28 +74,73 @@ class Repositories:
         )
 
     def _registered(self) -> dict[str, Path]:
-        """Folders of repositories elsewhere, by alias; those that are not there are told and left out."""
-        folder = repos_root() / LOCAL / _REGISTERED
+        """Folders of registered repositories, by alias; those that are not there are reported and left out.
+
+        Stock CK registers what is in CK_REPOS, too, and repositories on servers, which have no folder.
+        """
+        root = repos_root()
+        folder = root / LOCAL / _REGISTERED
         found = {}
         for row in sorted(folder.glob("*/.cm/meta.json")) if folder.is_dir() else []:
             alias = row.parents[1].name
             try:
-                path = Path(str(read_json_object(row).get("path", "")))
+                content = Fields(read_json_object(row), row)
+                path = Path(content.text("path"))
+                remote = content.flag("remote")
             except CKError as error:
                 _warn(f"repository left out: {error.what} (`ck rm repo:{alias}` forgets it)")
                 continue
-            if (path / DESCRIPTION).is_file():
+            if remote:
+                continue
+            moved = root / path.name  # CK_REPOS itself was moved
+            if path.is_absolute() and (path / DESCRIPTION).is_file():
                 found[alias] = path
+            elif path.name and (moved / DESCRIPTION).is_file():
+                found[alias] = moved
             else:
-                _warn(f"repository left out: {path} is registered, but not there (`ck rm repo:{alias}` forgets it)")
+                where = path if path.is_absolute() else f"its folder ({str(path)!r})"
+                _warn(f"repository left out: {alias} is registered, but {where} is not there (`ck rm repo:{alias}` forgets it)")
         return found
 
+    def named(self, name: str) -> Repository | None:
+        """The repository of an alias, a UID, or another of its names; None if there is none.
+
+        Raises
+        ------
+        ConflictError
+            If several repositories have that UID or other name; it lists them.
+        """
+        rows = self.all()
+        exact = next((row for row in rows if row.alias == name), None)
+        if exact:
+            return exact
+        found = [row for row in rows if name == row.uid] or [row for row in rows if name in row.also]
+        if len(found) > 1:
+            raise ConflictError(
+                f"{name} names {len(found)} repositories", hint=f"use one of {', '.join(row.alias for row in found)}"
+            )
+        return found[0] if found else None
+
     def get(self, name: str) -> Repository:
-        """The repository of that alias or UID."""
-        for row in self.all():
-            if name in (row.alias, row.uid):
-                return row
-        raise NotFoundError(f"there is no repository {name!r}", hint=did_you_mean(name, [row.alias for row in self.all()]))
+        """The repository of an alias, a UID, or another of its names; not found is an error that lists near names."""
+        row = self.named(name)
+        if row is None:
+            raise NotFoundError(f"there is no repository {name!r}", hint=did_you_mean(name, [row.alias for row in self.all()]))
+        return row
+
+    def refuse_reserved(self, new: Repository) -> Repository | None:
+        """Refuse a new repository with the UID of `local` or of our own; a copy of our own is answered with ours.
+
+        Raises
+        ------
+        ConflictError
+            If the UID is reserved.
+        """
+        first = self.all()[:2]
+        if _is_copy(new, first[1]):
+            return first[1]
+        _refuse_reserved(new, first)
+        return None
 
     def writable(self, name: str = LOCAL) -> Repository:
         """The repository to write to; `local` is made when it is not there yet."""
@@ -92,50 +150,70 @@ class Repositories:
         return row
 
     def add(self, alias: str, path: Path | None = None) -> Repository:
-        """Make a new repository, in CK_REPOS or in the folder `path`; or register the one that is already at `path`."""
-        check_name(alias)
+        """Make a new repository, in CK_REPOS or in the folder `path`; or register the one that is already at `path`.
+
+        Parameters
+        ----------
+        alias
+            Its name; if empty, the one of its description, or the name of the folder.
+        """
         folder = path.expanduser().absolute() if path else repos_root() / alias
-        if path and (folder / DESCRIPTION).exists():
+        exists = path is not None and (folder / DESCRIPTION).exists()
+        if exists:
             found = read_repository(folder)
-            self._refuse_taken(found.alias)
-        else:
-            self._refuse_taken(alias)
+            if self.refuse_reserved(found):
+                raise ConflictError(
+                    f"{folder} has the UID {found.uid} of the repository that comes with ck, which is always there",
+                    hint="to use a changed copy beside it, give the copy a UID and a name of its own in .ckr.json",
+                )
+            alias = alias or found.alias
+            same = next((row for row in self.all() if row.path.resolve() == folder.resolve()), None)
+            if same:
+                raise ConflictError(f"{folder} is the repository {same.alias} already", hint=f"use it as {same.alias}")
+        alias = alias or folder.name
+        check_name(alias)
+        if any(row.alias == alias for row in self.all()) or (path and (repos_root() / LOCAL / _REGISTERED / alias).exists()):
+            raise ConflictError(
+                f"a repository {alias!r} exists already",
+                hint=f"choose another name: `ck add repo:NAME{' --path=…' if path else ''}`",
+            )
+        if not exists:
             if not path and folder.exists():
                 raise ConflictError(f"{folder} exists and is no repository", hint="choose another name")
             write_description(folder, alias)
         if path:
-            self._register(folder)
+            self._register(alias, folder)
         self._rows = None
-        return read_repository(folder)
+        return self.get(alias)
 
-    def _refuse_taken(self, alias: str) -> None:
-        if any(row.alias == alias for row in self.all()):
-            raise ConflictError(f"a repository {alias!r} exists already", hint="choose another name")
-
-    def _register(self, folder: Path) -> None:
-        row = read_repository(folder)
-        create_entry(self.writable(), _REGISTERED, row.alias, {"path": str(folder)}, uid=row.uid)
+    def _register(self, alias: str, folder: Path) -> None:
+        uid = read_repository(folder).uid
+        registrations = self.writable()
+        if uid_file(registrations.path / _REGISTERED, uid).exists():  # another repository has the same UID
+            uid = new_uid()
+        create_entry(registrations, _REGISTERED, alias, {"path": str(folder)}, uid=uid)
 
     def remove(self, name: str) -> str:
         """Forget a repository. Its folder goes when it is in CK_REPOS; one from elsewhere stays where it is."""
         home = repos_root() / LOCAL / _REGISTERED
-        row = next((row for row in self.all() if name in (row.alias, row.uid)), None)
-        path = row.path if row else None
-        registered = [alias for alias, there in self._registered().items() if path == there or alias == name]
-        if not registered and Path(name).name == name and (home / name).is_dir():
-            registered = [name]  # its folder is gone, or its registration is spoilt
-        if registered:
-            entry = home / registered[0]
+        row = self.named(name)
+        if row and (row.alias == LOCAL or row.path == default_repository_root()):
+            raise UsageError(f"the repository {row.alias!r} cannot be removed")
+        registered = [alias for alias, there in self._registered().items() if row and there.resolve() == row.path.resolve()]
+        if not row and Path(name).name == name and (home / name).is_dir():
+            registered = [name]  # its folder is gone, or its registration cannot be read
+        if not row and not registered:
+            self.get(name)
+        for alias in registered:
+            entry = home / alias
             uid = read_uid(entry)
             remove_folder(entry)
             unlink_alias(entry, uid)
-            done = f"forgotten; its files stay in {path or 'its folder'}"
-        else:
-            row = self.get(name)
-            if row.alias == LOCAL or row.path == default_repository_root() or row.path.parent != repos_root():
-                raise UsageError(f"the repository {row.alias!r} cannot be removed")
+        if row and row.path.parent == repos_root():
             remove_folder(row.path)
             done = f"removed with {row.path}"
+        else:
+            done = f"forgotten; its files stay in {row.path if row else 'its folder'}"
         self._rows = None
         return done
 
@@ -147,6 +225,21 @@ class Repositories:
 def default_repository_alias() -> str:
     """The alias of the repository of our own components."""
     return read_repository(default_repository_root()).alias
+
+
+def _is_copy(row: Repository, ours: Repository) -> bool:
+    """Whether a repository says that it is a copy of our own. Ours is used, whatever the copy holds."""
+    return row.uid == ours.uid and ours.alias in (row.alias, *row.also)
+
+
+def _refuse_reserved(row: Repository, first: Sequence[Repository]) -> None:
+    """Refuse the UID of `local` or of our own repository in any other."""
+    other = next((known for known in first if known.uid == row.uid), None)
+    if other:
+        raise ConflictError(
+            f"{row.path} has the UID {row.uid} of the repository {other.alias}",
+            hint="ask its author to give it a UID of its own in .ckr.json",
+        )
 
 
 def _warn(text: str) -> None:

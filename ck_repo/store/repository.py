@@ -9,10 +9,10 @@ from typing import Any
 
 from ck_repo.errors import ConfigError, UsageError
 from ck_repo.store.atomic import write_json
-from ck_repo.store.entry import META, read_json_object
+from ck_repo.store.entry import META, alias_file, read_json_object
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import repos_root
-from ck_repo.store.modules import canonical_module, other_names
+from ck_repo.store.modules import canonical_module, module_uid, other_names
 from ck_repo.store.uid import is_uid, new_uid
 
 DESCRIPTION = ".ckr.json"
@@ -33,6 +33,9 @@ class Repository:
         Where it was pulled from; empty if it was not.
     dependencies
         Repositories that it needs: (alias, url) each.
+    also
+        Other names that it answers to where no other repository does: that of its description, and ``venv`` for
+        ``octoml@venv``.
     """
 
     alias: str
@@ -40,14 +43,24 @@ class Repository:
     path: Path
     url: str = ""
     dependencies: tuple[tuple[str, str], ...] = field(default=())
+    also: tuple[str, ...] = field(default=())
 
     def module_folder(self, module: str) -> Path:
         """The folder of a module's entries, under any of its names; it need not exist."""
-        folder = self.path / module
-        if not folder.is_dir():
-            others = [self.path / name for name in other_names(module) if (self.path / name).is_dir()]
-            return others[0] if others else folder
-        return folder
+        folders = self.module_folders(module)
+        return folders[0] if folders else self.path / module
+
+    def module_folders(self, module: str) -> list[Path]:
+        """The folders of a module's entries; several where the repository has it under several of its names."""
+        return [folder for folder in (self.path / name for name in (module, *other_names(module))) if folder.is_dir()]
+
+    def module_uid(self, module: str) -> str:
+        """The UID of a module: the one in this repository's alias file, else the one that its name gives."""
+        try:
+            uid = alias_file(self.path, self.module_folder(module).name).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            uid = ""
+        return uid if is_uid(uid) else module_uid(module)
 
     def modules(self) -> list[str]:
         """The modules that have a folder here."""
@@ -67,17 +80,27 @@ def _holds_entries(folder: str) -> bool:
         return any(is_uid(row.name) and os.path.isfile(os.path.join(row.path, META)) for row in rows)
 
 
-def read_repository(folder: Path) -> Repository:
-    """Read the repository in `folder` from its .ckr.json."""
-    content = read_json_object(folder / DESCRIPTION)
-    inside = folder.parent == repos_root()  # there the folder's name is the alias, as it is for an entry
-    alias = folder.name if inside else str(content.get("data_alias") or folder.name)
-    uid = str(content.get("data_uid", ""))
+def read_repository(folder: Path, alias: str = "") -> Repository:
+    """Read the repository in `folder` from its .ckr.json.
+
+    Parameters
+    ----------
+    alias
+        The name that it was registered under. Without one, a folder in CK_REPOS names its repository, as one does an entry;
+        elsewhere the description does.
+    """
+    content = Fields(read_json_object(folder / DESCRIPTION), folder / DESCRIPTION)
+    described = [name for name in (content.text("data_alias"), content.text("data_uoa")) if name]
+    named_by_folder = [folder.name] if folder.parent == repos_root() else []
+    names = [name for name in [alias, *named_by_folder, *described, folder.name] if name]
+    uid = content.text("data_uid")
     if not is_uid(uid):
         raise ConfigError(f"{folder / DESCRIPTION}: data_uid is {uid!r}, not 16 hexadecimal digits")
-    details = Fields(content, folder / DESCRIPTION).fields("dict")
+    details = content.fields("dict")
     needs = [(row.text("repo_uoa"), row.text("repo_url")) for row in details.rows("repo_deps")]
-    return Repository(alias, uid, folder, details.text("url"), tuple(need for need in needs if any(need)))
+    also = [*names[1:], *(name.rpartition("@")[2] for name in names)]
+    others = tuple(name for name in dict.fromkeys(also) if name and name not in (names[0], uid))
+    return Repository(names[0], uid, folder, details.text("url"), tuple(need for need in needs if any(need)), others)
 
 
 def write_description(folder: Path, alias: str, *, uid: str = "") -> None:

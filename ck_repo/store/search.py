@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,6 +15,7 @@ from ck_repo.store.query import TagQuery, is_pattern
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import Repository
 from ck_repo.store.uid import is_uid
+from ck_repo.store.warnings_once import Problems, warn_once
 
 
 def module_names(repositories: Repositories) -> list[str]:
@@ -55,7 +55,8 @@ def find(
     for row in _chosen(repositories, repository):
         modules = [name for name in row.modules() if fnmatchcase(name, module or "*")] if is_pattern(module) else [module]
         for name in modules:
-            found += _in_module(row, name, pattern, query, text, variations)
+            for folder in row.module_folders(name):
+                found += _in_folder(row, name, folder, pattern, query, text, variations)
     return found
 
 
@@ -65,18 +66,16 @@ def _chosen(repositories: Repositories, pattern: str) -> list[Repository]:
     return [repositories.get(pattern)]
 
 
-def _in_module(row: Repository, module: str, pattern: str, query: TagQuery, text: str, variations: bool) -> list[Entry]:
-    folder = row.module_folder(module)
-    if not folder.is_dir():
-        return []
+def _in_folder(
+    row: Repository, module: str, folder: Path, pattern: str, query: TagQuery, text: str, variations: bool
+) -> list[Entry]:
     if query.required or query.excluded or text:
         index = ModuleIndex(folder)
         try:
             names = index.with_tags(query, variations=variations)
             if text:
                 names = sorted(set(names) & set(index.containing(text)))
-            for problem in index.problems():
-                print(f"warning: {problem}", file=sys.stderr)
+            warn_once(row.alias, module, index.problems())
         finally:
             index.close()
         if pattern:
@@ -90,13 +89,30 @@ def _in_module(row: Repository, module: str, pattern: str, query: TagQuery, text
 
 
 def _entries(row: Repository, module: str, folder: Path, names: list[str], *, strict: bool) -> Iterator[Entry]:
+    module_uid = row.module_uid(module) if names else ""
+    problems = Problems()
     for name in names:
         try:
-            yield Entry(row.alias, module, name, read_uid(folder / name), folder / name)
+            yield Entry(row.alias, module, name, read_uid(folder / name), folder / name, row.uid, module_uid)
         except CKError as error:
             if strict:
                 raise
-            print(f"warning: left out: {error.what}", file=sys.stderr)
+            problems.add(row.alias, module, error.what)
+    problems.warn()
+
+
+def entries_and_problems(repository: Repository, module: str) -> tuple[list[Entry], list[str]]:
+    """Every entry of a module in one repository, and why others cannot be named."""
+    folder = repository.module_folder(module)
+    entries, problems = [], []
+    module_uid = repository.module_uid(module)
+    for name in _names(folder) if folder.is_dir() else []:
+        try:
+            place = folder / name
+            entries.append(Entry(repository.alias, module, name, read_uid(place), place, repository.uid, module_uid))
+        except CKError as error:
+            problems.append(error.what)
+    return entries, problems
 
 
 def _names(folder: Path) -> list[str]:
@@ -147,9 +163,9 @@ def load(repositories: Repositories, module: str, name: str, repository: str = "
     found = find(repositories, module, name, repository=repository)
     if found:
         return found[0]
-    raise NotFoundError(
-        f"there is no {module}:{name}" + (f" in {repository}" if repository else ""), hint=suggest(repositories, module, name)
-    )
+    elsewhere = [entry.repository for entry in find(repositories, module, name)] if repository else []
+    hint = f"it is in {' and in '.join(elsewhere)}" if elsewhere else suggest(repositories, module, name)
+    raise NotFoundError(f"there is no {module}:{name}" + (f" in {repository}" if repository else ""), hint=hint)
 
 
 def suggest(repositories: Repositories, module: str, name: str) -> str:
@@ -164,8 +180,8 @@ def known_tags(repositories: Repositories, module: str) -> set[str]:
     """Every tag in use in a module."""
     tags: set[str] = set()
     for row in repositories.all():
-        if row.module_folder(module).is_dir():
-            index = ModuleIndex(row.module_folder(module))
+        for folder in row.module_folders(module):
+            index = ModuleIndex(folder)
             tags.update(index.tags())
             index.close()
     return tags

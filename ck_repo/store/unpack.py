@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
 import lzma
 import os
 import shutil
@@ -12,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from ck_repo.errors import CKError
 from ck_repo.store.atomic import storage_errors
@@ -64,6 +67,30 @@ def unpack(archive: Path, destination: Path, progress: Progress | None = None) -
             raise _damaged(archive, error) from error  # gzip and bz2 tell of spoilt data in this way
         except (ValueError, RuntimeError, NotImplementedError) as error:  # and zipfile of what it cannot read
             raise _damaged(archive, error) from error
+
+
+def decompress(archive: Path, target: Path) -> None:
+    """Write what is in a single file that gzip, bzip2 or xz compressed.
+
+    Raises
+    ------
+    ArchiveError
+        If it is none of these, or damaged.
+    """
+    openers: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+    with open(archive, "rb") as file:
+        opener = openers.get(file.read(2))
+    if opener is None:
+        raise ArchiveError(f"{archive} is compressed neither by gzip nor by bzip2 nor by xz")
+    try:
+        with opener(archive) as source, open(target, "wb") as sink:
+            shutil.copyfileobj(source, sink, 1 << 20)
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, ValueError) as error:
+        raise _damaged(archive, error) from error
+    except OSError as error:
+        if error.errno:
+            raise
+        raise _damaged(archive, error) from error
 
 
 def _damaged(archive: Path, why: object) -> ArchiveError:

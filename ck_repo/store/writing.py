@@ -83,7 +83,7 @@ def publish(repository: Repository, module: str, staging: Path, folder: Path, ui
             f"{module}:{folder.name} exists already in {repository.alias}", hint="choose another name, or remove it"
         )
     link_alias(folder, uid)
-    return Entry(repository.alias, module, folder.name, uid, folder)
+    return Entry(repository.alias, module, folder.name, uid, folder, repository.uid, repository.module_uid(module))
 
 
 def refuse_taken_uid(folder: Path, uid: str) -> None:

@@ -90,8 +90,8 @@ def create_venv(repositories: Repositories, plan: VenvPlan, *, force: bool = Fal
         return make_lock(repositories, python, template, locked_components(repositories, installed.items()))
 
     def complete(venv: Venv) -> None:
-        if venv.template != plan.template.name:
-            raise ConflictError(f"venv:{plan.name} exists already, made from {venv.template}", hint=_TAKEN)
+        if venv.of_stock_ck or venv.template != plan.template.name:
+            raise ConflictError(f"venv:{plan.name} exists already, made from {venv.origin}", hint=_TAKEN)
         if venv.version != plan.python.version and plan.python.path != venv.python:
             raise ConflictError(f"venv:{plan.name} exists already, with Python {venv.version}", hint=_TAKEN)
         before = venv.packages

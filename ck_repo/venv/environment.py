@@ -9,10 +9,12 @@ from pathlib import Path
 
 from ck_repo.detect.python_packages import python_packages
 from ck_repo.detect.survey import survey
-from ck_repo.errors import InstallError, NotFoundError
+from ck_repo.errors import CKError, InstallError, NotFoundError
 from ck_repo.resolve.resolver import Surroundings
-from ck_repo.store.entry import META, Entry
+from ck_repo.stock.venv import is_stock_venv, python_version
+from ck_repo.store.entry import META, Entry, read_json_object
 from ck_repo.store.fields import Fields
+from ck_repo.store.folders import repos_root
 from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.search import load
 
@@ -36,6 +38,8 @@ class Venv:
         The template that it was made from.
     version
         Its Python's version, ``3.11.7``.
+    of_stock_ck
+        Whether stock CK made it: the entry itself is the environment, and it has neither a template nor a lock of ours.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Venv:
     folder: Path
     template: str
     version: str
+    of_stock_ck: bool = False
 
     @property
     def python(self) -> Path:
@@ -58,10 +63,16 @@ class Venv:
         """Refuse a venv whose interpreter is gone."""
         if not self.python.exists():  # false for a link into nothing, too
             target = os.readlink(self.python) if self.python.is_symlink() else str(self.python)
+            template = f" --template={self.template}" if self.template else ""
             raise InstallError(
                 f"the Python of venv:{self.name} has vanished: {target} is not there",
-                hint=f"make it again: `ck create venv:{self.name} --template={self.template} --force`",
+                hint=f"make it again: `ck create venv:{self.name}{template} --force`",
             )
+
+    @property
+    def origin(self) -> str:
+        """What it was made from: its template, or stock CK."""
+        return "stock CK" if self.of_stock_ck else self.template
 
 
 def interpreter_of(folder: Path) -> Path:
@@ -71,12 +82,28 @@ def interpreter_of(folder: Path) -> Path:
 
 def chosen_name(name: str = "") -> str:
     """The venv to use: the one that is named, else the active one, else the default."""
-    return name or os.environ.get("CK_VENV", "") or DEFAULT_NAME
+    active = os.environ.get("CK_VENV", "")
+    if os.path.isabs(active):  # stock CK activates with a path, and with a CK_REPOS inside the venv
+        active = ""
+    return name or active or default_name()
+
+
+def default_name() -> str:
+    """The name of the default venv; another one where stock CK has a venv under that name."""
+    meta = repos_root() / LOCAL / "venv" / DEFAULT_NAME / META
+    try:
+        taken = meta.is_file() and is_stock_venv(read_json_object(meta))
+    except CKError:
+        taken = False
+    return f"{DEFAULT_NAME}-ck" if taken else DEFAULT_NAME
 
 
 def read_venv(entry: Entry) -> Venv:
     """The venv of an entry."""
-    fields = Fields(entry.meta(), entry.path / META)
+    meta = entry.meta()
+    if is_stock_venv(meta):
+        return Venv(entry.alias, entry, entry.path, "", python_version(entry.path), of_stock_ck=True)
+    fields = Fields(meta, entry.path / META)
     return Venv(entry.alias, entry, entry.path / "venv", fields.text("template"), fields.text("python_version"))
 
 

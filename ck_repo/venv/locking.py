@@ -22,6 +22,8 @@ def read_venv_lock(repositories: Repositories, venv: Venv) -> Lock:
 
 
 def _template(repositories: Repositories, venv: Venv) -> dict[str, str]:
+    if not venv.template:
+        return {"alias": ""}
     try:
         return locked_template(template_entry(repositories, venv.template))
     except NotFoundError:  # its repository was removed

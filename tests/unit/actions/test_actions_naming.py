@@ -87,8 +87,3 @@ def test_experiments_are_packed_together_and_alone(ck: Ck, a: Path, tmp_path: Pa
     done = ck("zip", "experiment:e", "dataset:a", f"--archive_name={tmp_path / 'x.zip'}")
     assert done.code == 2
     assert "dataset:a is no experiment" in done.err
-
-
-def test_points_of_an_experiment(ck: Ck) -> None:
-    ck("add", "experiment:e", '@@@{"dict": {"spec": {"modes": ["accuracy"]}}}')
-    assert ck("list_points", "experiment:e").out == "accuracy\n"

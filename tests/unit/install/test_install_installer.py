@@ -114,7 +114,7 @@ def test_the_variation_s_steps_and_values_are_used(shelf: Shelf) -> None:
     ("steps", "why"),
     [
         ([{"compile": {}}], r"meta.json: install\[0\].compile is not a known key"),
-        ([{"copy": {"file": "x"}, "script": {"file": "x"}}], "a step is one of download, copy, script"),
+        ([{"copy": {"file": "x"}, "script": {"file": "x"}}], "a step is one of download, git, copy, move, patch, script"),
         ([{}], "this one has none"),
         ([{"copy": {"source": "x"}}], r"meta.json: install\[0\].copy.source is not a known key"),
         ([{"copy": {"file": "x"}}, {"script": {"args": []}}], r"install\[1\].script.args is not a known key"),

@@ -22,7 +22,9 @@ class Shelf:
 
     def package(self, alias: str, tags: str = "", **meta: Any) -> Component:
         """A package entry of `local`."""
-        content = {"tags": tags.split(",") if tags else [], **meta}
+        content: dict[str, Any] = {"tags": tags.split(",") if tags else [], **meta}
+        if not {"python_package", "conversion", "install"} & set(meta):
+            content["install"] = [{"copy": {"file": "content"}}]
         entry = create_entry(self.repositories.writable(), "package", alias, content)
         self.packages.append(read_component(entry))
         return self.packages[-1]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         ({"deps": {"numpy": {"tags": 5}}}, "deps.numpy.tags is 5, not a list of tags"),
         ({"deps": {"numpy": {"tool": "perhaps"}}}, "deps.numpy.tool is 'perhaps', not true or false"),
         ({"deps": {"numpy": {"when": {"backend": 5}}}}, "deps.numpy.when"),
-        ({"variations": {"a": {"defualt": True}}}, "variations.a.defualt is not a known key"),
+        ({"variations": {"a": {"default": 5}}}, "variations.a.default is 5, not true or false"),
         ({"priority": "high"}, "priority is 'high', not a whole number"),
         (
             {"variations": {"a": {"group": "g", "default": True}, "b": {"group": "g", "default": True}}},
@@ -52,3 +52,14 @@ def test_the_digest_is_of_what_the_recipe_says_and_holds(shelf: Shelf) -> None:
     assert one.digest == same.digest
     (one.entry.path / "make.py").write_text("1")
     assert read_component(one.entry).digest != same.digest
+
+
+def test_an_unknown_key_of_a_variation_is_a_remark(shelf: Shelf) -> None:
+    package = shelf.package("thing", variations={"a": {"defualt": True, "tags": ["b"]}})
+    assert package.remarks == ("variation a: the key defualt is ignored",)
+    assert package.variations["a"].tags == ("b",)
+
+
+def test_a_recipe_that_brings_nothing_has_an_obstacle(shelf: Shelf) -> None:
+    assert "nothing would be installed" in shelf.package("empty", install=[]).obstacle()
+    assert shelf.package("collection", install=[], deps={"a": {"tags": "a"}}).obstacle() == ""

@@ -28,7 +28,8 @@ def packages(*rows: tuple[str, str, dict[str, Any]]) -> list[Component]:
     for repository, alias, meta in rows:
         if repository not in [row.alias for row in repositories.all()]:
             repositories.add(repository)
-        found.append(read_component(create_entry(repositories.writable(repository), "package", alias, meta)))
+        content = {"install": [{"copy": {"file": "content"}}], **meta}
+        found.append(read_component(create_entry(repositories.writable(repository), "package", alias, content)))
     return found
 
 

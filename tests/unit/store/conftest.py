@@ -77,8 +77,8 @@ def indexed(datasets: Path, tagged: Callable[[str], list[str]]) -> Callable[[], 
 
 @pytest.fixture
 def no_checkout(ck_home: Path) -> None:
-    """Put a copy of our own components into CK_REPOS, so that `ck pull all` does not touch the checkout under test."""
+    """Put a copy of our own components into CK_REPOS, as a pull by stock CK does."""
     folder = repos_root() / "ours"
     folder.mkdir(parents=True)
-    uid = read_repository(default_repository_root()).uid
-    (folder / ".ckr.json").write_text(json.dumps({"data_alias": "ours", "data_uid": uid, "dict": {}}))
+    ours = read_repository(default_repository_root())
+    (folder / ".ckr.json").write_text(json.dumps({"data_alias": ours.alias, "data_uid": ours.uid, "dict": {}}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from ck_repo.cli.main import main
 from ck_repo.errors import CKError, ConflictError, StorageError, UsageError
-from ck_repo.store import git
+from ck_repo.store import git, git_state
 from ck_repo.store.folders import repos_root
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find
@@ -19,7 +20,9 @@ New = Callable[..., Any]  # the fixture `upstream`
 
 
 def _pull(name: str = "", url: str = "", checkout: str = "") -> list[str]:
-    return [f"{row.alias}: {did}" for row, did in git.pull(Repositories(), name, url, checkout)]
+    pulled = git.pull(Repositories(), name, url, checkout)
+    assert not pulled.failed
+    return [f"{row.alias}: {did}" for row, did in pulled.done]
 
 
 def _listed() -> list[str]:
@@ -55,7 +58,7 @@ def test_a_pinned_repository_stays_until_another_pin_is_given(upstream: New) -> 
     assert _pull("mine") == [f"mine: pinned at {old}"]
     assert not (repos_root() / "mine" / "b").exists()
     _pull("mine", checkout="main")
-    assert git.commit_of(repos_root() / "mine") == new
+    assert git_state.commit_of(repos_root() / "mine") == new
 
 
 def test_a_branch_and_a_tag_can_be_checked_out(upstream: New) -> None:
@@ -89,8 +92,8 @@ def test_repositories_that_need_each_other_come_once(upstream: New, tmp_path: Pa
     ("need", "error"),
     [
         (("../../out", "{}"), UsageError),
-        (("ext", "ext::sh -c touch% {}"), StorageError),
-        (("dash", "--upload-pack=touch {}"), CKError),
+        (("ext", "ext::sh -c touch% {}"), UsageError),
+        (("dash", "--upload-pack=touch {}"), UsageError),
     ],
     ids=["a name of dots", "a url that is a program", "a url that is an option"],
 )
@@ -98,8 +101,8 @@ def test_a_hostile_dependency_is_refused(upstream: New, tmp_path: Path, need: tu
     marker = tmp_path / "marker"
     alias, url = need
     there = upstream("mine", (alias, url.format(marker)))
-    with pytest.raises(error):
-        _pull(url=there.url)
+    pulled = git.pull(Repositories(), "", there.url)
+    assert [(name, type(why)) for name, why in pulled.failed] == [(alias, error)]
     assert not marker.exists()
     assert _listed() == ["mine"]
 
@@ -188,17 +191,17 @@ def test_git_s_variables_of_another_repository_do_not_count(upstream: New, monke
     other.commit("b")
     _pull(url=there.url)
     monkeypatch.setenv("GIT_DIR", str(other.path / ".git"))  # as in a hook of `other`
-    assert git.state_of(repos_root() / "mine")["commit"] == there.git(f"--git-dir={there.path}/.git", "rev-parse", "HEAD")
+    assert git_state.state_of(repos_root() / "mine")["commit"] == there.git(f"--git-dir={there.path}/.git", "rev-parse", "HEAD")
 
 
 def test_the_state_tells_commit_and_changes(upstream: New, tmp_path: Path) -> None:
     there = upstream("mine")
     commit = there.git("rev-parse", "HEAD")
-    assert git.state_of(there.path) == {"git": True, "commit": commit, "changed": False}
+    assert git_state.state_of(there.path) == {"git": True, "commit": commit, "changed": False}
     (there.path / "new").write_text("")
-    assert git.state_of(there.path) == {"git": True, "commit": commit, "changed": True}
+    assert git_state.state_of(there.path) == {"git": True, "commit": commit, "changed": True}
     (there.path / "sub").mkdir()
-    assert git.state_of(there.path / "sub") == git.state_of(tmp_path) == {"git": False}
+    assert git_state.state_of(there.path / "sub") == git_state.state_of(tmp_path) == {"git": False}
 
 
 def test_without_git_the_hint_names_another_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -224,6 +227,94 @@ def test_pull_all_goes_on_after_one_that_fails(upstream: New, no_checkout: None,
         _pull(url=row.url)
     good.commit("new")
     bad.path.rename(bad.path.with_name("gone"))
-    assert main(["pull", "all"]) == 8
-    assert "a-bad" in capsys.readouterr().err
+    assert main(["pull", "all"]) == 5
+    told = capsys.readouterr().out.splitlines()
+    assert (told[0].split(" ")[:2], told[-1]) == (["good:", "updated"], "not pulled: a-bad")
     assert (repos_root() / "good" / "new").exists()
+
+
+def test_the_name_of_a_pull_is_kept_and_found_again(upstream: New, ck: Callable[..., Any]) -> None:
+    there = upstream("venv")
+    old = there.commit("a")
+    assert _pull("octoml@venv", there.url) == [f"octoml@venv: cloned at {old}"]
+    assert (repos_root() / "octoml@venv" / "a").exists()  # where stock CK puts it, too
+    new = there.commit("b")
+    assert _pull("octoml@venv") == [f"octoml@venv: updated from {old} to {new}"]
+    assert _pull("venv") == [f"octoml@venv: up to date at {new}"]
+    assert ck("find", "repo:venv").out == f"{repos_root() / 'octoml@venv'}\n"
+
+
+def test_a_second_pull_updates_whatever_the_description_says(upstream: New) -> None:
+    there = upstream("ops")
+    content = {"data_alias": "team@ops", "data_uid": "1" * 16, "dict": {"url": "https://example.invalid/team@/ops"}}
+    there.commit(".ckr.json", json.dumps(content))
+    _pull("team@ops", there.url)
+    old = there.git("rev-parse", "--short=12", "HEAD")
+    new = there.commit("b")
+    assert _pull("team@ops") == [f"team@ops: updated from {old} to {new}"]
+    assert _pull(url=there.url) == [f"team@ops: up to date at {new}"]
+    assert _pull("ops", f"{there.url}/") == [f"team@ops: up to date at {new}"]
+
+
+def test_what_was_pulled_is_there_though_a_dependency_could_not_be(
+    upstream: New, tmp_path: Path, ck: Callable[..., Any]
+) -> None:
+    good = upstream("good")
+    top = upstream("top", ("gone", str(tmp_path / "nowhere")), ("good", good.url), ("fd", "fd::0"))
+    done = ck("pull", "repo:top", f"--url={top.url}", "--out=json")
+    assert done.code == done.json["return"] == 5
+    assert [(row["data_uoa"], row["done"].split(" at ")[0]) for row in done.json["lst"]] == [
+        ("top", "cloned"),
+        ("good", "cloned"),
+    ]
+    assert [row["data_uoa"] for row in done.json["failed"]] == ["gone", "fd"]
+    assert "does not exist" in done.json["failed"][0]["error"]
+    assert done.json["error"] == "top can be used; not pulled: gone, fd"
+    again = ck("pull", "repo:top")
+    assert again.code == 5
+    assert again.out.splitlines()[0].startswith("top: up to date at ")
+    assert again.out.splitlines()[-1] == "top can be used; not pulled: gone, fd"
+
+
+def test_a_dependency_that_is_here_from_elsewhere_stays(upstream: New) -> None:
+    mine, other = upstream("below"), upstream("fork")
+    _pull("below", mine.url)
+    assert [line.split(":")[0] for line in _pull(url=upstream("top", ("below", other.url)).url)] == ["top", "below"]
+    assert git_state.remote_of(repos_root() / "below") == mine.url
+
+
+def test_a_dependency_that_is_here_under_another_name_comes_once(upstream: New) -> None:
+    below = upstream("below")
+    _pull("my-own", below.url)
+    assert [line.split(":")[0] for line in _pull(url=upstream("top", ("", below.url)).url)] == ["top", "my-own"]
+    assert _listed() == ["my-own", "top"]
+
+
+def test_two_clones_of_one_uid_both_work(upstream: New, ck: Callable[..., Any]) -> None:
+    one, two = upstream("one"), upstream("two")
+    for number, there in enumerate((one, two)):
+        content = {"data_alias": there.path.name, "data_uid": "1" * 16}
+        there.commit(".ckr.json", json.dumps(content))
+        there.commit("dataset/a/.cm/meta.json", json.dumps({"number": number}))
+        there.commit("dataset/.cm/alias-a-a", "2" * 16)
+        _pull(url=there.url)
+    assert [ck("load", f"{name}:dataset:a", "--out=json").json["dict"]["number"] for name in ("one", "two")] == [0, 1]
+    done = ck("ls", "repo:" + "1" * 16)
+    assert (done.code, "use one of one, two" in done.err) == (4, True)
+    assert ck("ls", "repo").err == ""
+
+
+@pytest.mark.parametrize("uid", ["9a3280b14a4285c9", "4b0c8a3d5e6f7a91"])
+def test_a_stranger_with_a_reserved_uid_is_not_pulled(uid: str, upstream: New) -> None:
+    there = upstream("mine")
+    there.commit(".ckr.json", json.dumps({"data_alias": "mine", "data_uid": uid}))
+    with pytest.raises(ConflictError, match=uid):
+        _pull(url=there.url)
+    assert _listed() == []
+
+
+def test_our_own_repository_needs_no_pull(upstream: New) -> None:
+    there = upstream("ours")
+    there.commit(".ckr.json", json.dumps({"data_alias": "mlperf-object-detection", "data_uid": "4b0c8a3d5e6f7a91"}))
+    assert _pull(url=there.url) == ["mlperf-object-detection: comes with ck; the copy at this URL is not needed"]
+    assert _listed() == []

@@ -112,7 +112,7 @@ def test_a_repository_without_git_or_remote_says_what_to_do(tmp_path: Path, monk
     git.run_git("init", "--quiet", folder=row(anna).path)
     with pytest.raises(UsageError, match="has no remote"):
         git.push(row(anna))
-    with pytest.raises(UsageError, match="is no URL"):
+    with pytest.raises(UsageError, match="is not a URL"):
         git.push(row(anna), "--upload-pack=evil")
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from ck_repo.errors import ConflictError, NotFoundError, UsageError
+from ck_repo.store import writing
 from ck_repo.store.entry import Entry
 from ck_repo.store.folders import repos_root
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import check_name, read_repository
+from ck_repo.store.search import find, load
 
 UID = "0123456789abcdef"
 
@@ -87,17 +89,124 @@ def test_a_spoilt_registration_is_left_out_with_a_word(tmp_path: Path, capsys: p
     assert str(meta) in capsys.readouterr().err
 
 
-def test_two_repositories_of_one_uid_are_both_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_repositories_of_one_uid_both_work(capsys: pytest.CaptureFixture[str], by_hand: Callable[..., Path]) -> None:
     row = Repositories().add("mine")
+    by_hand(row.path / "dataset" / "a", {}, uid="1" * 16)
     shutil.copytree(row.path, repos_root() / "yours")
-    Repositories().all()
-    told = capsys.readouterr().err
-    assert str(repos_root() / "mine") in told
-    assert str(repos_root() / "yours") in told
+    repositories = Repositories()
+    assert capsys.readouterr().err == ""
+    for alias in ("mine", "yours"):
+        assert load(repositories, "dataset", "1" * 16, alias).path == repos_root() / alias / "dataset" / "a"
+    with pytest.raises(ConflictError, match=f"{row.uid} names 2 repositories\nuse one of mine, yours"):
+        repositories.get(row.uid)
 
 
-def test_a_pulled_copy_of_our_own_components_takes_their_place(no_checkout: None) -> None:
-    assert _aliases() == ["local", "ours"]
+def test_registered_repositories_of_one_uid_both_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("one", "two"):
+        Repositories().add("", _describe(tmp_path / name, data_alias=name))
+    assert _aliases()[2:] == ["one", "two"]
+    assert capsys.readouterr().err == ""
+    Repositories().remove("one")
+    assert _aliases()[2:] == ["two"]
+
+
+OURS, OUR_UID = "mlperf-object-detection", "4b0c8a3d5e6f7a91"
+LOCAL_UID = "9a3280b14a4285c9"
+
+
+def test_a_copy_of_our_own_components_changes_nothing(no_checkout: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _aliases() == ["local", OURS]
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("uid", [OUR_UID, LOCAL_UID])
+def test_a_stranger_with_a_reserved_uid_is_left_out_and_refused(
+    uid: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _describe(repos_root() / "by-hand", data_uid=uid)
+    assert _aliases() == ["local", OURS]
+    assert f"{repos_root() / 'by-hand'} has the UID {uid}" in capsys.readouterr().err
+    with pytest.raises(ConflictError, match=uid):
+        Repositories().add("", _describe(tmp_path / "x", data_uid=uid))
+    assert not (repos_root() / "local" / "repo").exists()
+
+
+def test_a_copy_of_our_own_is_not_added(tmp_path: Path) -> None:
+    with pytest.raises(ConflictError, match="comes with ck"):
+        Repositories().add("mine", _describe(tmp_path / "x", data_uid=OUR_UID, data_alias=OURS))
+
+
+def test_the_name_that_a_person_gives_is_kept(tmp_path: Path) -> None:
+    there = _describe(tmp_path / "x", data_alias="y")
+    assert Repositories().add("foo", there).alias == "foo"
+    assert _aliases()[2:] == ["foo"]
+    assert {Repositories().get(name).path for name in ("foo", "y", "x", UID)} == {there}
+    with pytest.raises(ConflictError, match="is the repository foo already"):
+        Repositories().add("bar", there)
+
+
+def test_a_given_name_goes_before_a_folder_s(tmp_path: Path) -> None:
+    there = _describe(tmp_path / "x", data_alias="y")
+    Repositories().add("foo", there)
+    _describe(repos_root() / "foo", data_alias="by-hand", data_uid="1" * 16)
+    assert _aliases()[2:] == ["by-hand", "foo"]
+    assert Repositories().get("foo").path == there
+
+
+def test_an_owner_may_be_left_out_where_only_one_is_meant() -> None:
+    for number, name in enumerate(("team@tools", "team@data", "other@data")):
+        _describe(repos_root() / name, data_alias=name, data_uid=str(number) * 16)
+    assert Repositories().get("tools").alias == "team@tools"
+    with pytest.raises(ConflictError, match="use one of other@data, team@data"):
+        Repositories().get("data")
+
+
+def test_an_other_name_never_hides_a_repository(tmp_path: Path) -> None:
+    Repositories().add("foo", _describe(tmp_path / "x", data_alias="local", data_uoa=OURS))
+    assert Repositories().get("local").uid == LOCAL_UID
+    assert Repositories().get(OURS).uid == OUR_UID
+
+
+def test_stock_ck_s_registrations_are_taken_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inside = _describe(repos_root() / "folder", data_alias="described")
+    local = Repositories().writable()
+    writing.create_entry(local, "repo", "owner@name", {"path": str(inside), "shared": "git", "url": ""}, uid=UID)
+    writing.create_entry(local, "repo", "server", {"remote": "yes", "url": "http://localhost:3344/ck?"})
+    repositories = Repositories()
+    assert [row.alias for row in repositories.all()][2:] == ["owner@name"]
+    assert {repositories.get(name).path for name in ("owner@name", "name", "folder", "described")} == {inside}
+    assert capsys.readouterr().err == ""
+    assert repositories.remove("name") == f"removed with {inside}"
+    assert _aliases()[2:] == []
+    assert not inside.exists()
+
+
+def test_a_store_that_was_moved_still_has_its_repositories(capsys: pytest.CaptureFixture[str]) -> None:
+    _describe(repos_root() / "x")
+    meta = {"path": "/home/somebody/CK/x"}
+    writing.create_entry(Repositories().writable(), "repo", "mine", meta)
+    assert _aliases()[2:] == ["mine"]
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("content", [{"data_alias": ["a"]}, {"data_uoa": {"a": 1}}, {"data_uid": 5}, {"dict": {"url": []}}])
+def test_a_description_of_wrong_types_is_left_out_with_a_word(
+    content: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _describe(repos_root() / "bad", **content)
+    assert _aliases() == ["local", OURS]
+    assert ".ckr.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", [5, ["x"], None, ""])
+def test_a_registration_of_wrong_types_is_left_out_with_a_word(path: object, capsys: pytest.CaptureFixture[str]) -> None:
+    writing.create_entry(Repositories().writable(), "repo", "mine", {"path": path})
+    assert _aliases() == ["local", OURS]
+    assert "ck rm repo:mine" in capsys.readouterr().err
+    Repositories().remove("mine")
+    capsys.readouterr()
+    assert _aliases() == ["local", OURS]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_module_that_holds_only_entries_without_alias_is_one(by_hand: Callable[..., Path]) -> None:
@@ -116,3 +225,43 @@ def test_a_name_that_is_no_folder_s_is_refused(name: str) -> None:
 def test_other_names_are_taken(name: str, add: Callable[..., Entry]) -> None:
     check_name(name)
     assert add(name).path.is_dir()
+
+
+@pytest.mark.parametrize("name", ["team@tools", "a b"])
+def test_a_name_that_stock_ck_allows_is_one(name: str) -> None:
+    assert Repositories().add(name).alias == name
+    assert load(Repositories(), "dataset", writing.create_entry(Repositories().writable(name), "dataset", "x", {}).uid, name)
+
+
+@pytest.mark.parametrize("folder", ["venv.template", "env_templates"])
+def test_a_module_under_two_of_its_names_has_the_entries_of_both(by_hand: Callable[..., Path], folder: str) -> None:
+    there = _describe(repos_root() / "x")
+    for name, uid in (("venv.template", "1"), ("env_templates", "2")):
+        by_hand(there / name / f"of-{name}", {"tags": ["t"]}, uid=uid * 16)
+    by_hand(there / "module" / "env_templates", {}, uid="3" * 16)
+    found = find(Repositories(), "env_templates", repository="x")
+    assert sorted(entry.alias for entry in found) == ["of-env_templates", "of-venv.template"]
+    assert load(Repositories(), "env_templates", f"of-{folder}", "x").path == there / folder / f"of-{folder}"
+    assert len(find(Repositories(), "env_templates", repository="x", tags="t")) == 2
+
+
+@pytest.mark.parametrize("spoil", ["", "not a UID", "2" * 16, "\0", None])
+def test_broken_alias_files_do_not_hide_entries(
+    spoil: str | None, by_hand: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = _describe(repos_root() / "x")
+    by_hand(there / "dataset" / "a", {"tags": ["t"]}, uid="1" * 16)
+    by_hand(there / "dataset" / "b", {"tags": ["t"]}, uid="2" * 16)
+    (there / "dataset" / "a" / ".cm" / "info.json").write_text(json.dumps({"backup_data_uid": "1" * 16}))
+    uid_file, alias_file = (there / "dataset" / ".cm" / f"alias-{name}" for name in ("u-" + "1" * 16, "a-a"))
+    uid_file.write_text("b\n")  # the UID leads to another entry, and that one's alias may lead back
+    if spoil is None:
+        alias_file.unlink()
+        alias_file.mkdir()
+    else:
+        alias_file.write_text(spoil)
+    assert [entry.alias for entry in find(Repositories(), "dataset", tags="t")] == ["a", "b"]
+    assert load(Repositories(), "dataset", "a").path.name == "a"
+    assert load(Repositories(), "dataset", "b").path.name == "b"
+    if spoil != "2" * 16:
+        assert load(Repositories(), "dataset", "1" * 16).path.name == "a"

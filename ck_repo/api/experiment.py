@@ -1,0 +1,190 @@
+"""An experiment as a value: what was run, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, overload
+
+from ck_repo.api.table import html_table
+from ck_repo.record.figures import figures
+from ck_repo.report.experiment_table import experiment_lines, experiment_rows, summary_line
+from ck_repo.store.entry import Entry, tag_list
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """COCO's figures (https://cocodataset.org/#detection-eval).
+
+    Attributes
+    ----------
+    mAP
+        Mean average precision over IoU 0.50 to 0.95, 0–1.
+    AP50, AP75
+        Average precision at IoU 0.50 and 0.75, 0–1; None for an imported result.
+    detections
+        How many detections were scored; None for an imported result.
+    coco
+        COCO's twelve figures by name (``AP_small``, ``AR100`` …), 0–1; -1 where no object has that size. Empty for an imported
+        result.
+    """
+
+    mAP: float
+    AP50: float | None = None
+    AP75: float | None = None
+    detections: int | None = None
+    coco: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Performance:
+    """The result of a performance run.
+
+    Attributes
+    ----------
+    value
+        The scenario's figure in `unit`.
+    unit
+        ``ms`` (90th percentile of the latency), ``samples/query``, ``queries/s`` or ``samples/s``.
+    valid
+        Whether LoadGen called the run VALID.
+    latency_ms
+        Latency in ms: ``mean`` and percentiles, ``p50`` to ``p99_9``.
+    queries
+        How many were issued; None for an imported result.
+    seconds
+        How long the run took, in s; None for an imported result.
+    reasons
+        Why the run is not valid.
+    """
+
+    value: float
+    unit: str
+    valid: bool
+    latency_ms: Mapping[str, float] = field(default_factory=dict)
+    queries: int | None = None
+    seconds: float | None = None
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether the figure is a latency."""
+        return self.unit == "ms"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A recorded run, or a result that was imported.
+
+    Attributes
+    ----------
+    uid, alias
+        Its names; without a name of its own the alias is the UID.
+    repository
+        Alias of the repository that holds it.
+    path
+        Its folder, with ``spec.json``, ``results.json`` and LoadGen's logs.
+    tags
+        Sorted.
+    recorded
+        When, in UTC, as ISO 8601.
+    model, dataset, scenario, backend, device
+        What was run, and on what; empty if unknown.
+    images
+        How many images were used; None if unknown.
+    official
+        Whether the v1.0 rules' durations and counts were used.
+    accuracy, performance
+        None if not measured.
+    meta
+        The whole meta.json, for what has no attribute.
+    """
+
+    uid: str
+    alias: str
+    repository: str
+    path: Path
+    tags: tuple[str, ...]
+    recorded: str
+    model: str
+    dataset: str
+    scenario: str
+    backend: str
+    device: str
+    images: int | None
+    official: bool
+    accuracy: Accuracy | None
+    performance: Performance | None
+    meta: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, entry: Entry) -> Experiment:
+        """Read an experiment's entry."""
+        meta = entry.meta()
+        found, results = figures(meta), meta.get("results") or {}
+        images = results.get("images")
+        return cls(
+            entry.uid, entry.alias, entry.repository, entry.path, tuple(sorted(tag_list(meta.get("tags") or ()))),
+            str(meta.get("recorded", "")), found.model, str(results.get("dataset", "")), found.scenario,
+            str(results.get("backend", "")), str(results.get("device", "")), None if images is None else int(images),
+            bool(results.get("official")), _accuracy(meta), _performance(meta), meta,
+        )  # fmt: skip
+
+    @property
+    def cid(self) -> str:
+        """How the command line names it: ``experiment:NAME``."""
+        return f"experiment:{self.alias}"
+
+    def __str__(self) -> str:
+        return "\n".join(experiment_lines(self.alias, self.meta))
+
+    def _repr_html_(self) -> str:
+        return html_table((), experiment_rows(self.alias, self.meta))
+
+
+def _accuracy(meta: Mapping[str, Any]) -> Accuracy | None:
+    row = (meta.get("results") or {}).get("accuracy")
+    if row:
+        coco = {key: float(value) for key, value in row.items() if key.startswith(("mAP", "AP", "AR"))}
+        return Accuracy(coco["mAP"], coco["AP50"], coco["AP75"], int(row["detections"]), coco)
+    mAP = figures(meta).mAP
+    return None if mAP is None else Accuracy(mAP)
+
+
+def _performance(meta: Mapping[str, Any]) -> Performance | None:
+    found, row = figures(meta), (meta.get("results") or {}).get("performance") or {}
+    if found.value is None:
+        return None
+    latency = {name: float(value) for name, value in (row.get("latency_ms") or {}).items()}
+    if not latency and found.latency_ms is not None:
+        latency = {"p99": found.latency_ms}
+    seconds, queries = row.get("duration_s"), row.get("queries")
+    return Performance(
+        found.value, found.unit, found.valid, latency, None if queries is None else int(queries),
+        None if seconds is None else float(seconds), tuple(map(str, row.get("reasons") or ())),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Experiments(Sequence[Experiment]):
+    """Experiments, the oldest first; a notebook shows them as a table."""
+
+    found: tuple[Experiment, ...]
+
+    @overload
+    def __getitem__(self, index: int) -> Experiment: ...
+    @overload
+    def __getitem__(self, index: slice) -> Experiments: ...
+    def __getitem__(self, index: int | slice) -> Experiment | Experiments:
+        return Experiments(self.found[index]) if isinstance(index, slice) else self.found[index]
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __iter__(self) -> Iterator[Experiment]:
+        return iter(self.found)
+
+    def _repr_html_(self) -> str:
+        header = ("experiment", "model", "scenario", "mAP", "performance", "recorded")
+        return html_table(header, [(row.alias, *summary_line(row.meta)) for row in self.found])

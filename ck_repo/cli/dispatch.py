@@ -1,0 +1,78 @@
+"""From words to a request, from a request to its action's answer: the command line and `ck_repo.access` both go this way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ck_repo import network
+from ck_repo.actions import catalogue
+from ck_repo.actions.declare import Action, Answer
+from ck_repo.actions.request import Request, Target
+from ck_repo.actions.retired import retired_action
+from ck_repo.cli.checking import checked_options, refuse_more_entries
+from ck_repo.cli.words import Words
+from ck_repo.errors import CKError, StorageError
+from ck_repo.store.modules import canonical_module
+
+
+def perform(words: Words) -> Answer:
+    """Find the action and run it."""
+    if words.action == "help" or not (words.action or words.options.get("version")):
+        from ck_repo.cli import help as pages
+
+        module = catalogue.known_module(words.targets[0].module) if words.targets else ""
+        return Answer(lines=pages.of_module(module) if module else pages.overview())
+    if words.options.get("help") and not words.targets and canonical_module(words.action) in catalogue.module_names():
+        from ck_repo.cli import help as pages
+
+        return Answer(lines=pages.of_module(canonical_module(words.action)))
+    if not words.action:  # --version
+        words.action = "version"
+        words.options.pop("version")
+    if words.options.get("help") and not words.targets and (module := catalogue.only_module_with(words.action)):
+        words.targets.append(Target(module))
+    target = words.targets[0] if words.targets else Target()
+    if retired := retired_action(words.action, target.module):
+        module, action = target.module, retired
+    else:
+        module = catalogue.known_module(target.module, creating=words.action in ("add", "unzip", "unpack"))
+        action = catalogue.find_action(module, words.action)
+    command = " ".join(part for part in (words.action, module) if part)
+    if words.options.get("help"):
+        from ck_repo.cli import help as pages
+
+        return Answer(lines=pages.of_action(module, action))
+    request = _request(words, module, target, action, command)
+    with network.scope(offline=request.flag("offline")):
+        return action.run(request)
+
+
+def request_for(action: str, target: Target, options: Mapping[str, object]) -> Request:
+    """A request of Python code, its options checked as those of the command line are."""
+    found = catalogue.find_action(target.module, action)
+    return _request(Words(action, [target], dict(options)), target.module, target, found, f"{action} {target.module}")
+
+
+def error_of(error: Exception) -> CKError:
+    """Any exception as an error that can be shown to a user."""
+    if isinstance(error, CKError):
+        return error
+    if isinstance(error, OSError):
+        return StorageError(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+    return CKError(f"{type(error).__name__}: {error}", hint="this is a fault of ck itself: --debug shows where")
+
+
+def _known(targets: Sequence[Target]) -> tuple[Target, ...]:
+    """Further targets, their modules by their own names; a word alone may be an entry's."""
+    return tuple(replace(row, module=canonical_module(row.module)) for row in targets)
+
+
+def _request(words: Words, module: str, target: Target, action: Action, command: str) -> Request:
+    refuse_more_entries(action, words.targets[1:], command)
+    options = checked_options(words.options, action, command)
+    if module == "repo" and target.entry and target.repository:
+        target = Target(module, f"{target.repository}:{target.entry}")
+    return Request(
+        words.action, Target(module, target.entry, target.repository), _known(words.targets[1:]), options, words.rest
+    )

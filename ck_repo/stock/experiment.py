@@ -1,0 +1,174 @@
+"""Experiments of stock CK: points of flattened measurements, for reading only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ck_repo.errors import CKError, ConfigError, UsageError
+from ck_repo.store.entry import META, Entry, read_json_object
+from ck_repo.store.fields import Fields
+
+_POINT = "ckp-"
+_FLAT = ".flat.json"
+_LARGEST = 64 << 20  # bytes of a point's file
+_SHOWN = 12  # characteristics of a point that are printed
+
+
+@dataclass(frozen=True)
+class Point:
+    """One set of choices with what was measured.
+
+    Attributes
+    ----------
+    uid
+        16 hexadecimal digits.
+    choices, characteristics
+        By dotted key. A value that varied over repetitions is its minimum.
+    problem
+        Why the point cannot be read; empty if it can.
+    """
+
+    uid: str
+    choices: Mapping[str, Any]
+    characteristics: Mapping[str, Any]
+    problem: str = ""
+
+    def as_data(self) -> dict[str, Any]:
+        """In JSON."""
+        data = {"uid": self.uid, "choices": dict(self.choices), "characteristics": dict(self.characteristics)}
+        return data | ({"problem": self.problem} if self.problem else {})
+
+
+@dataclass(frozen=True)
+class StockExperiment:
+    """An experiment entry of stock CK.
+
+    Attributes
+    ----------
+    about
+        What its meta says of the program, platform and the like, by dotted key.
+    """
+
+    entry: Entry
+    recorded: str
+    tags: tuple[str, ...]
+    about: Mapping[str, Any]
+
+    @property
+    def uids(self) -> list[str]:
+        """Of its points, sorted."""
+        return [path.name.removeprefix(_POINT).removesuffix(_FLAT) for path in _point_files(self.entry)]
+
+    def points(self) -> Iterator[Point]:
+        """Its points, in the order of `uids`."""
+        return (_read_point(path) for path in _point_files(self.entry))
+
+
+def is_stock_experiment(entry: Entry, meta: Mapping[str, Any]) -> bool:
+    """Whether an experiment was recorded by stock CK."""
+    if "results" in meta or "published" in meta:
+        return False
+    return "points" in meta or next(iter(_point_files(entry)), None) is not None
+
+
+def read_stock_experiment(entry: Entry, meta: Mapping[str, Any]) -> StockExperiment:
+    """Read an experiment's meta; the points are read when they are asked for."""
+    fields = Fields(meta, entry.path / META)
+    about = {key: value for key, value in _flattened(fields.table("meta")) if isinstance(value, str | int | float)}
+    added = fields.fields("added").text("iso_datetime")
+    return StockExperiment(entry, added[:19], fields.tags(), about)
+
+
+def refuse_stock_experiment(entry: Entry, meta: Mapping[str, Any], verb: str) -> None:
+    """Refuse what only an experiment of ours has the files for.
+
+    Raises
+    ------
+    UsageError
+        If the experiment is of stock CK.
+    """
+    if is_stock_experiment(entry, meta):
+        raise UsageError(
+            f"{entry.cid} cannot be {verb}: it was recorded by stock CK, without the lock and logs that this needs",
+            hint=f"`ck show {entry.cid}` prints its points",
+        )
+
+
+def summary(experiment: StockExperiment) -> tuple[str, str]:
+    """How many points, and the first characteristic over all of them when they are few."""
+    uids = experiment.uids
+    count = f"{len(uids)} point{'' if len(uids) == 1 else 's'}"
+    if not 0 < len(uids) <= _SHOWN:
+        return count, "-"
+    points = list(experiment.points())
+    for key in points[0].characteristics:
+        values = [row.characteristics.get(key) for row in points]
+        numbers = [each for each in values if isinstance(each, int | float) and not isinstance(each, bool)]
+        if len(numbers) == len(points):
+            low, high = min(numbers), max(numbers)
+            return count, f"{key} {low:.6g}" + (f" to {high:.6g}" if high > low else "")
+    return count, "-"
+
+
+def experiment_lines(experiment: StockExperiment) -> list[str]:
+    """The experiment for a person: tags, what it is about, and each point."""
+    rows = [
+        ("experiment", f"{experiment.entry.alias} (recorded by stock CK)"),
+        ("recorded", experiment.recorded),
+        ("tags", ",".join(experiment.tags)),
+        *experiment.about.items(),
+        ("points", str(len(experiment.uids))),
+    ]
+    width = max(len(key) for key, _ in rows)
+    lines = [f"{key.ljust(width)}  {value}".rstrip() for key, value in rows]
+    for number, point in enumerate(experiment.points()):
+        if number == _SHOWN:
+            lines += ["", f"{len(experiment.uids) - _SHOWN} more points: --out=json lists them all"]
+            break
+        lines += [
+            "",
+            f"point {point.uid}: {', '.join(f'{key}={value}' for key, value in point.choices.items()) or 'no choices'}",
+        ]
+        if point.problem:
+            lines += [f"  unreadable: {point.problem}"]
+        shown = list(point.characteristics.items())
+        lines += [f"  {key}  {value}" for key, value in shown[:_SHOWN]]
+        lines += [f"  {len(shown) - _SHOWN} more characteristics"] if len(shown) > _SHOWN else []
+    return lines
+
+
+def _point_files(entry: Entry) -> list[Path]:
+    return sorted(path for path in entry.path.glob(f"{_POINT}*{_FLAT}") if "." not in path.name.removesuffix(_FLAT))
+
+
+def _read_point(path: Path) -> Point:
+    uid = path.name.removeprefix(_POINT).removesuffix(_FLAT)
+    try:
+        if not path.is_file() or path.stat().st_size > _LARGEST:
+            raise ConfigError(f"{path} is not a file of at most {_LARGEST >> 20} MiB")
+        flat = read_json_object(path)
+    except CKError as error:
+        return Point(uid, {}, {}, error.what)
+    return Point(uid, _section(flat, "choices"), _section(flat, "characteristics"))
+
+
+def _section(flat: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Values of ``##name#key#min``: numbers first, then texts."""
+    start, end = f"##{name}#", "#min"
+    found = {
+        key[len(start) : -len(end)].replace("#", ".").replace("@", "."): value
+        for key, value in flat.items()
+        if key.startswith(start) and key.endswith(end) and isinstance(value, str | int | float)
+    }
+    return dict(sorted(found.items(), key=lambda row: (isinstance(row[1], str), row[0])))
+
+
+def _flattened(table: Mapping[str, Any], above: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    for key, value in sorted(table.items(), key=lambda row: str(row[0])):
+        if isinstance(value, Mapping) and depth < 8:
+            yield from _flattened(value, f"{above}{key}.", depth + 1)
+        else:
+            yield f"{above}{key}", value

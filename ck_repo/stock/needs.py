@@ -1,0 +1,100 @@
+"""Stock's `deps` as dependencies of ours."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ck_repo.store.entry import tag_list
+from ck_repo.store.fields import Fields
+
+# what only the environment of an install script needs: the steps of ours are carried out without it
+_TOOLS = frozenset({"compiler", "tool", "utils", "platform", "plugin"})
+_HOST_TAGS = {"linux": {"linux"}, "darwin": {"macos", "linux"}, "win32": {"windows"}}
+
+
+def host_tags() -> set[str]:
+    """The tags by which stock knows this operating system."""
+    return _HOST_TAGS.get(sys.platform, {sys.platform})
+
+
+def for_this_system(fields: Fields) -> bool:
+    """Whether a package or dependency is for this operating system; no list means every one."""
+    return all(
+        not (wanted := fields.tags(key)) or not host_tags().isdisjoint(wanted)
+        for key in ("only_for_host_os_tags", "only_for_target_os_tags")
+    )
+
+
+def needs(
+    rows: Mapping[str, Fields], env: Mapping[str, str], *, only_python: bool, used: Iterable[str] = ()
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """The dependencies that steps of ours have, and remarks on what stock has beside them.
+
+    Parameters
+    ----------
+    rows
+        Stock's, by key.
+    env
+        Variables of the install script, on which a dependency may depend.
+    only_python
+        Whether only Python packages matter, as for what pip installs: a wheel needs neither compilers nor libraries.
+    used
+        Keys of dependencies whose files the steps use.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    remarks: list[str] = []
+    for key, row in rows.items():
+        if not for_this_system(row) or not _enabled(row, env):
+            continue
+        tags = [*row.tags(), *_added_tags(row, env), *(f"-{tag}" for tag in row.tags("no_tags"))]
+        if key not in used and (_TOOLS.intersection(tags) or (only_python and "python-package" not in tags)):
+            if not {"compiler", "python"} <= set(tags):
+                remarks.append(f"its dependency {key} ({','.join(tags)}) serves the install script only, and is not met")
+            continue
+        choices = [group for group in row.text("or_tags").split(";") if group]
+        if len(choices) == 1:
+            tags += tag_list(choices[0])
+        elif choices:
+            remarks.append(f"or_tags of its dependency {key} is ignored")
+        found[key] = {"tags": tags} | ({"version": wanted} if (wanted := _range(row)) else {})
+    return found, remarks
+
+
+def _enabled(row: Fields, env: Mapping[str, str]) -> bool:
+    conditions = row.as_dict()
+    if conditions.get("enable_if_env"):
+        return _holds(row, "enable_if_env", env)
+    return not (conditions.get("disable_if_env") and _holds(row, "disable_if_env", env))
+
+
+def _added_tags(row: Fields, env: Mapping[str, str]) -> list[str]:
+    conditions = row.fields("update_tags_if_env")
+    return [tag for word in conditions.as_dict() if _holds(conditions, word, env) for tag in tag_list(word)]
+
+
+def _holds(fields: Fields, key: str, env: Mapping[str, str]) -> bool:
+    """Whether one of a list of conditions holds: each names variables with the values that they may have."""
+    value = fields.as_dict()[key]
+    groups = value if isinstance(value, list) else [value]
+    if not all(isinstance(group, Mapping) for group in groups):
+        raise fields.error(key, value, "a list of objects")
+    return any(all(env.get(name, "") in _values(wanted) for name, wanted in group.items()) for group in groups)
+
+
+def _values(wanted: Any) -> list[str]:
+    return [str(each) for each in (wanted if isinstance(wanted, list) else [wanted])]
+
+
+def _range(row: Fields) -> str:
+    """The PEP 440 range of ``version_from: [1, 2]`` and ``version_to``."""
+    parts = []
+    for key, operator in (("version_from", ">="), ("version_to", "<=")):
+        value = row.as_dict().get(key) or []
+        words = value if isinstance(value, list) else [value]
+        if not all(isinstance(word, int | str) and str(word).isdigit() for word in words):
+            raise row.error(key, value, "a list of whole numbers")
+        if words:
+            parts.append(operator + ".".join(str(word) for word in words))
+    return ",".join(parts)

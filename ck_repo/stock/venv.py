@@ -1,0 +1,29 @@
+"""Venvs of stock CK: the entry itself is the environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_MOST = 1 << 16  # bytes of a pyvenv.cfg
+_VERSION = re.compile(r"^version(?:_info)?\s*=\s*(\d+(?:\.\d+){1,2})", re.MULTILINE)
+
+
+def is_stock_venv(meta: Mapping[str, Any]) -> bool:
+    """Whether the meta of a venv is one that stock CK's module `venv` writes."""
+    return "template" not in meta and ("ck_activate" in meta or "ck_activate_all" in meta)
+
+
+def python_version(folder: Path) -> str:
+    """The version of an environment's Python: from pyvenv.cfg, else 3.x from its library folder; empty if neither says."""
+    try:
+        with open(folder / "pyvenv.cfg", "rb") as file:
+            found = _VERSION.search(file.read(_MOST).decode("utf-8", "replace"))
+        if found:
+            return found[1]
+    except OSError:
+        pass
+    libraries = sorted(path.parent.name for path in folder.glob("lib/python3.*/site-packages"))
+    return libraries[0].removeprefix("python") if len(libraries) == 1 else ""

@@ -1,0 +1,72 @@
+"""Run git: no prompts, no hooks, no pager, and only the protocols of `git_settings`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from ck_repo.errors import GitError, StorageError
+
+PROTOCOLS = ("file", "git", "https", "ssh")
+# set while git itself runs a command, as a hook does: they would make us look at that repository
+_OF_ANOTHER_REPOSITORY = frozenset({
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX",
+})  # fmt: skip
+_TIMEOUT = 1800  # s; a clone of a large repository over a slow line
+_SETTINGS = {
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "safe.bareRepository": "explicit",
+    "submodule.recurse": "false",  # a submodule has settings of its own
+    "fetch.recurseSubmodules": "false",
+    "diff.ignoreSubmodules": "all",
+    "gc.auto": "0",
+}
+
+
+def run_git(*words: str, folder: Path | None = None, strip: bool = True, environment: Mapping[str, str] | None = None) -> str:
+    """Run git and return what it printed, as file names are decoded.
+
+    The settings of `folder` itself are read by git and can name programs: check them first (`git_settings.check_settings`),
+    or read the state through `git_state`.
+
+    Parameters
+    ----------
+    environment
+        Further variables, such as GIT_DIR.
+
+    Raises
+    ------
+    GitError
+        If git fails; with the end of what it said.
+    """
+    variables = {key: value for key, value in os.environ.items() if key not in _OF_ANOTHER_REPOSITORY} | {
+        "GIT_ALLOW_PROTOCOL": ":".join(PROTOCOLS),
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_PAGER": "cat",
+        "LC_ALL": "C",
+        **(environment or {}),
+    }
+    verb = next((word for word in words if not word.startswith("-") and "=" not in word), "")
+    command = ["git", *(word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")), *words]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=variables, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT
+        )
+    except FileNotFoundError:
+        raise StorageError(
+            "git is not installed", hint="install git, or get the repository as a zip: `ck unzip repo`"
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise StorageError(f"git {verb} did not end within {_TIMEOUT} s") from None
+    if done.returncode:
+        raise GitError(
+            f"git {verb} failed (exit status {done.returncode})",
+            tail=os.fsdecode(done.stderr)[-1500:],
+            hint="check the URL, the network and the proxy" if verb in ("clone", "fetch") else "",
+        )
+    text = os.fsdecode(done.stdout)
+    return text.strip() if strip else text

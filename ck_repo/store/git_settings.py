@@ -1,0 +1,140 @@
+"""Which URLs git may be given, and which settings a folder's own .git/config may hold.
+
+Many settings of git name a program to run: filters, fsmonitor, sshCommand, credential helpers, merge drivers, uploadpack. A
+folder that came in an archive brings its .git/config with it. Settings are therefore allowed by name; git is not run in a
+folder that has any other. The user's own settings (~/.gitconfig) are not looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ck_repo.errors import GitError, UsageError
+from ck_repo.store.git_command import PROTOCOLS, run_git
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_SCP = re.compile(r"(?:[\w.-]+@)?(?:[A-Za-z0-9][\w.-]*|\[[0-9A-Fa-f:.]+\]):(?!:)\S.*")
+_MOST = 1 << 16  # bytes of the small files of a .git folder
+# settings that hold no program and no file that git would send or include; a * stands for a name of the user's
+_HARMLESS = {
+    "core": (
+        "repositoryformatversion filemode bare logallrefupdates ignorecase precomposeunicode symlinks autocrlf eol "
+        "safecrlf sharedrepository compression longpaths protectntfs protecthfs quotepath sparsecheckout "
+        "sparsecheckoutcone untrackedcache trustctime abbrev preloadindex commitgraph multipackindex bigfilethreshold "
+        "excludesfile"
+    ),
+    "extensions": "objectformat refstorage worktreeconfig relativeworktrees partialclone preciousobjects",
+    "remote.*": "url pushurl fetch tagopt prune prunetags push promisor partialclonefilter gh-resolved",
+    "branch.*": "remote merge rebase pushremote description vscode-merge-base github-pr-owner-number",
+    "submodule": "active",
+    "submodule.*": "active url branch ignore",
+    "user": "name email useconfigonly",
+    "init": "defaultbranch",
+    "pull": "rebase ff",
+    "push": "default autosetupremote followtags",
+    "fetch": "prune prunetags parallel",
+    "merge": "ff conflictstyle renames renamelimit",
+    "diff": "renames renamelimit",
+    "status": "showuntrackedfiles",
+    "commit": "cleanup",
+    "rerere": "enabled",
+    "gc": "auto autodetach",
+    "maintenance": "auto",
+    "index": "version threads",
+    "pack": "threads",
+    "lfs": "repositoryformatversion",
+    "lfs.*": "access locksverify",
+    "http": "postbuffer extraheader",
+    "http.*": "extraheader",
+}
+_PATTERNS = [
+    re.compile(re.escape(f"{section}.{name}").replace(r"\*", ".+"), re.DOTALL)
+    for section, names in _HARMLESS.items()
+    for name in names.split()
+]
+_URLS = re.compile(r"remote\..+\.(url|pushurl)", re.DOTALL)
+
+
+def check_url(url: str) -> None:
+    """Refuse a URL by which git would run a program: https, ssh, git, file, ``host:path`` and folders are allowed.
+
+    Raises
+    ------
+    UsageError
+        If it is none of these; ``ext::``, ``fd::`` and ``http://``, for example.
+    """
+    scheme = _SCHEME.match(url)
+    if scheme:
+        good = scheme[1].lower() in PROTOCOLS and not url[scheme.end() :].startswith("-")
+    else:
+        good = not url.startswith("-") and "::" not in url.split("/")[0]
+        good = good and (":" not in url.split("/")[0] or bool(_SCP.fullmatch(url)))
+    if not url or not good or not url.isprintable():
+        raise UsageError(
+            f"{url!r} is not a URL that ck gives to git",
+            hint=f"use one of {', '.join(f'{name}://' for name in PROTOCOLS)}, user@host:path, or a folder",
+        )
+
+
+def git_folders(folder: Path) -> tuple[Path, Path] | None:
+    """The git folder of a checkout, and the one with its settings and objects (another for a worktree); None if it has none."""
+    own = folder / ".git"
+    if own.is_file():
+        text = _small_text(own)
+        if not text.startswith("gitdir:"):
+            return None
+        own = folder / text.removeprefix("gitdir:").strip()
+    if not (own / "HEAD").is_file():
+        return None
+    common = own / _small_text(own / "commondir") if (own / "commondir").is_file() else own
+    return own, common
+
+
+def _small_text(path: Path) -> str:
+    with open(path, "rb") as file:
+        return file.read(_MOST).decode("utf-8", "surrogateescape").strip()
+
+
+def settings_of(folder: Path) -> list[tuple[str, str]]:
+    """Names, in lower case but for the user's part, and values of the settings of a checkout; includes are not followed."""
+    found = git_folders(folder)
+    rows = []
+    for path in [place / name for place in dict.fromkeys(found or ()) for name in ("config", "config.worktree")]:
+        if path.is_file():
+            # read as a file from elsewhere, so that git looks at no folder
+            words = ("config", "--file", str(path.absolute()), "--no-includes", "--null", "--list")
+            rows += [row.partition("\n")[::2] for row in run_git(*words, folder=Path(path.anchor or "/")).split("\0") if row]
+    return rows
+
+
+def check_settings(folder: Path) -> None:
+    """Refuse to run git in a folder whose own settings could make it run something else.
+
+    Raises
+    ------
+    GitError
+        If .git/config has a setting that is not known to be harmless; it is named.
+    """
+    _refuse_elsewhere(folder)
+    rows = settings_of(folder)
+    odd = sorted({name for name, _ in rows if not any(pattern.fullmatch(name) for pattern in _PATTERNS)})
+    if odd:
+        raise GitError(
+            f"git was not run in {folder}: its own settings have {', '.join(odd[:5])}, which could run a program",
+            hint=f"if you trust them, move them from {folder / '.git/config'} to your own settings (`git config --global`)",
+        )
+    for name, value in rows:
+        if _URLS.fullmatch(name):
+            check_url(value)
+
+
+def _refuse_elsewhere(folder: Path) -> None:
+    """Refuse a .git that leads to another checkout's; the one of a worktree leads back."""
+    own, found = folder / ".git", git_folders(folder)
+    back = found[0] / "gitdir" if found else None
+    leads_back = back is not None and back.is_file() and Path(_small_text(back)).resolve() == own.resolve()
+    if own.is_symlink() or (own.is_file() and not leads_back):
+        raise GitError(
+            f"git was not run in {folder}: its .git leads elsewhere", hint="clone the repository anew: `ck pull repo`"
+        )

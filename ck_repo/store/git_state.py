@@ -1,0 +1,80 @@
+"""What is checked out in a folder, read without the folder's own git settings."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ck_repo.errors import CKError
+from ck_repo.store.git_command import run_git
+from ck_repo.store.git_settings import git_folders, settings_of
+
+# settings of a checkout that say how its files are compared; they name no program
+_COMPARING = ("core.filemode", "core.ignorecase", "core.symlinks", "core.precomposeunicode", "core.autocrlf", "core.eol")
+_FORMAT = ("core.repositoryformatversion", "extensions.objectformat", "extensions.refstorage")
+_PLAIN = re.compile(r"\w*")
+
+
+@contextmanager
+def _view(folder: Path) -> Iterator[dict[str, str] | None]:
+    """Variables that make git read a checkout through a git folder of ours; None where there is no checkout.
+
+    The view has the checkout's HEAD, references, index and objects. Its settings are ours, so that no filter, monitor or hook
+    of the checkout can run.
+    """
+    found = git_folders(folder)
+    if found is None:
+        yield None
+        return
+    own, common = found
+    settings = dict(settings_of(folder))
+    with tempfile.TemporaryDirectory(prefix="ck-git-") as scratch:
+        view = Path(scratch)
+        kept = [name.split(".") for name in (*_FORMAT, *_COMPARING) if _PLAIN.fullmatch(settings.get(name, "-"))]
+        lines = [f"[{section}]\n\t{key} = {settings[f'{section}.{key}']}\n" for section, key in kept]
+        (view / "config").write_text("".join(lines), encoding="utf-8")
+        (view / "info").mkdir()
+        for name, place in (("HEAD", own), ("index", own), ("packed-refs", common), ("info/exclude", common)):
+            if (place / name).is_file():
+                shutil.copy2(place / name, view / name)  # git needs the index's time: younger files are compared by content
+        for name in ("refs", "reftable"):
+            if (common / name).is_dir():
+                os.symlink((common / name).resolve(), view / name)
+        objects = str((common / "objects").resolve())
+        yield {"GIT_DIR": str(view), "GIT_WORK_TREE": str(folder.resolve()), "GIT_OBJECT_DIRECTORY": objects}
+
+
+def commit_of(folder: Path) -> str:
+    """The commit that is checked out, twelve digits; empty outside git."""
+    try:
+        with _view(folder) as variables:
+            return run_git("rev-parse", "--short=12", "HEAD", folder=folder, environment=variables) if variables else ""
+    except (CKError, OSError):
+        return ""
+
+
+def state_of(folder: Path) -> dict[str, object]:
+    """Commit and whether files were changed since: what an experiment keeps of a repository."""
+    try:
+        with _view(folder) as variables:
+            if variables is None:
+                return {"git": False}
+            commit = run_git("rev-parse", "HEAD", folder=folder, environment=variables)
+            words = ("status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=all", "--", ".")
+            changed = run_git(*words, folder=folder, environment=variables)
+            return {"git": True, "commit": commit, "changed": bool(changed)}
+    except (CKError, OSError):
+        return {"git": False}
+
+
+def remote_of(folder: Path) -> str:
+    """The URL of a clone's origin; empty if it has none."""
+    try:
+        return dict(settings_of(folder)).get("remote.origin.url", "")
+    except (CKError, OSError):
+        return ""

@@ -1,0 +1,66 @@
+"""Warnings about a repository's entries: once for each problem, not on each command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+
+from ck_repo.errors import CKError
+from ck_repo.store.atomic import write_json
+from ck_repo.store.folders import repos_root
+
+
+class Problems:
+    """What is wrong with entries, gathered over all repositories, then said in one line a repository and module."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], list[str]] = {}
+
+    def add(self, repository: str, module: str, problem: str) -> None:
+        """Note one."""
+        self._rows.setdefault((repository, module), []).append(problem)
+
+    def warn(self) -> None:
+        """Say them, but for those that were said before."""
+        for (repository, module), problems in self._rows.items():
+            warn_once(repository, module, problems)
+
+
+def warn_once(repository: str, module: str, problems: Sequence[str]) -> None:
+    """Say on stderr that entries of a repository have problems, unless each of these was said before.
+
+    What was said is remembered under CK_REPOS/.index; where that cannot be written, it is said each time.
+    """
+    if not problems:
+        return
+    place = repos_root() / ".index" / "said" / f"{sha256(f'{repository}:{module}'.encode()).hexdigest()[:24]}.json"
+    known = _read(place)
+    new = {_digest(problem) for problem in problems} - known
+    if not new:
+        return
+    if len(problems) == 1:
+        print(f"warning: {module} left out: {problems[0]}", file=sys.stderr)
+    else:
+        print(
+            f"warning: {repository}: {len(problems)} {module} entries cannot be used; `ck check repo:{repository}` lists them",
+            file=sys.stderr,
+        )
+    try:
+        write_json(place, sorted(known | new))
+    except (CKError, OSError):  # a store that cannot be written
+        return
+
+
+def _digest(problem: str) -> str:
+    return sha256(problem.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _read(place: object) -> set[str]:
+    try:
+        with open(str(place), encoding="utf-8") as file:
+            content: Iterable[object] = json.load(file)
+        return {str(each) for each in content} if isinstance(content, list) else set()
+    except (OSError, ValueError):
+        return set()

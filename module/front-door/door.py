@@ -1,0 +1,158 @@
+"""Which actions of stock CK are carried out by this repository's engine, and how the words get there.
+
+Stock CK 2.6.4 loads this file by its path (through the `module.py` beside each module), in its own Python. So it uses the
+standard library only. The engine runs in a Python environment of its own (`engine.py`).
+"""
+
+import json
+import os
+import sys
+
+from . import engine, handover, start
+
+# What stock CK's own modules do when they make or copy an entry is kept.
+_KEPT = {"program": {"add", "cp", "copy"}, "package": {"add"}, "soft": {"add"}, "experiment": {"add"}}
+# Keys by which an entry of stock CK is known; entries of this project have none of them.
+_STOCK_KEYS = {
+    "program": {"run_cmds", "process_in_tmp", "program"},
+    "package": {"customize", "process_script", "soft_uoa"},
+    "soft": {"customize", "auto_detect", "soft_name"},
+    "env": {"setup", "soft_uoa"},
+    "experiment": {"pipeline", "subview_uoa", "choices_order"},
+}
+
+
+def opened(ck, module, folder):
+    """Answer `--help` when stock CK has loaded a module; stock CK would answer it before it asks for the action."""
+    call = _Call()
+    asked = call.typed and call.depth == 1 and call.request.get("help") == "yes"
+    if asked and call.request.get("action") in _actions(folder) and handover.checkout(ck):
+        start.replace_process(ck)
+    return {"return": 0}
+
+
+def carry_out(ck, module, folder, request):
+    """Carry out an action in the engine, or let stock CK's own module do so.
+
+    Parameters
+    ----------
+    ck
+        The kernel of stock CK.
+    module
+        The module's name.
+    folder
+        The folder of the module's entry.
+    request
+        What stock CK made of the words, or the dictionary given to `ck.kernel.access`.
+
+    Returns
+    -------
+    The answer as stock CK's dictionary. For a command line, the engine takes the place of this process.
+    """
+    call = _Call()
+    if call.depth > 1 or not handover.checkout(ck) or not _is_for_engine(ck, module, folder, request, call.typed):
+        return handover.pass_on(ck, module, folder, request)
+    if call.typed:
+        start.replace_process(ck)
+    try:
+        python = start.prepared(ck)
+    except engine.EngineError as error:
+        return {"return": error.code, "error": str(error)}
+    return start.ask(ck, python, start.words(request), str(request.get("out", "")))
+
+
+def stopped(ck):
+    """Carry out what a module of stock CK had begun with an entry of this repository.
+
+    That happens before the modules are in `local`. Programs, packages and soft detectors name `front-door:engine` where
+    stock CK looks something up before it does anything.
+    """
+    call = _Call()
+    module = str(call.request.get("module_uoa", ""))
+    folder = os.path.join(handover.checkout(ck), "module", module)
+    if os.path.isdir(folder) and _is_for_engine(ck, module, folder, call.request, call.typed):
+        if call.typed:
+            start.replace_process(ck)
+        answer = opening(ck)
+        return answer if answer["return"] > 0 else {"return": 1, "error": "the engine has taken over: ask for it again"}
+    return {"return": 1, "error": f"only the engine of {handover.checkout(ck)} can do that: see docs/front-door.md there"}
+
+
+def opening(ck):
+    """Put everything in place for the engine."""
+    if not handover.checkout(ck):
+        return {"return": 16, "error": f"the repository {handover.REPOSITORY} is not registered"}
+    try:
+        start.prepared(ck)
+    except engine.EngineError as error:
+        return {"return": error.code, "error": str(error)}
+    return {"return": 0}
+
+
+def closing(ck, out):
+    """Undo it: stock CK answers for its own modules again."""
+    removed = engine.remove(handover.checkout(ck))
+    modules = handover.give_back(ck)
+    if out == "con":
+        ck.out("stock CK answers again for %s" % (", ".join(modules) or "all of its modules"))
+    return {"return": 0, "modules": modules, "removed": removed}
+
+
+class _Call:
+    """How the present action was asked for.
+
+    Attributes
+    ----------
+    depth
+        How many actions of stock CK are under way; more than one means that a module of stock CK asks.
+    typed
+        Whether it comes from the command line.
+    request
+        The request of the outermost action.
+    """
+
+    def __init__(self):
+        self.depth, self.typed, self.request = 0, False, {}
+        frame = sys._getframe(1)
+        while frame:
+            code = frame.f_code
+            if code.co_filename.replace("\\", "/").endswith("ck/kernel.py"):
+                if code.co_name == "perform_action":
+                    self.depth += 1
+                    self.request = frame.f_locals.get("i", {})
+                elif code.co_name == "cli":
+                    self.typed = True
+            frame = frame.f_back
+
+
+def _actions(folder):
+    with open(os.path.join(folder, ".cm", "meta.json"), encoding="utf-8") as file:
+        return json.load(file)["handed_over"]
+
+
+def _is_for_engine(ck, module, folder, request, typed):
+    """Whether the engine carries an action out, rather than stock CK's own module or kernel."""
+    action = request["action"]
+    if action not in _actions(folder):
+        known = handover.stock_module(ck, module)
+        return not (known or action in ck.cfg["common_actions"])  # the engine names the nearest action
+    if not typed and action in ck.cfg["common_actions"]:
+        return False  # a program that lists or loads entries gets them in stock CK's form
+    if action in _KEPT.get(module, ()):
+        return not handover.stock_module(ck, module)
+    return (action in ck.cfg["common_actions"] and module != "env") or not _only_stock_entries(ck, module, request)
+
+
+def _only_stock_entries(ck, module, request):
+    """Whether what is asked for is known to stock CK's own module only: its entries are none of this project's."""
+    marks = _STOCK_KEYS.get(module)
+    tags, name = str(request.get("tags", "")), request.get("data_uoa", "")
+    if not marks or "*" in name or not (tags or name) or (module in ("env", "experiment") and not name):
+        return False
+    if tags and module == "package":
+        query = {"action": "search_in_variations", "module_uoa": "misc", "query_module_uoa": module, "tags": tags}
+    else:
+        query = {"action": "search", "module_uoa": module, "tags": tags, "add_meta": "yes", "common_func": "yes"}
+    found = ck.access(dict(query, data_uoa=name, repo_uoa=request.get("repo_uoa", "")))
+    metas = [each.get("meta", {}) for each in found.get("lst", [])]
+    return bool(metas) and all(marks & set(meta) for meta in metas)

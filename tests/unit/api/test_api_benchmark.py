@@ -1,0 +1,74 @@
+"""The function `run` mirrors `ck run`, and checks what it is given in the same way."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ck_repo import api, network
+from ck_repo.actions import program
+from ck_repo.actions.request import Request
+from ck_repo.errors import CKError, NotFoundError, RunError, UsageError
+from ck_repo.store.entry import Entry
+
+_OTHERWISE = {"time": "seconds", "record_repo": "repository", "dep_add_tags": "dependency_tags"}
+# CK's older spellings, what prints, what does not run, and what a loop does
+_NOT_TAKEN = {"cmd_key", "env", "print_files", "dry_run", "explain", "repetitions"}
+
+
+def test_every_option_of_the_command_is_a_keyword() -> None:
+    options = {option.name.replace("-", "_") for option in program.ACTIONS["run"].options} - _NOT_TAKEN
+    keywords = {name for name, row in inspect.signature(api.run).parameters.items() if row.kind is row.KEYWORD_ONLY}
+    assert {_OTHERWISE.get(name, name) for name in options} == keywords - {"progress", "offline"}
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "part"),
+    [
+        ({"scenario": "offine"}, UsageError, "did you mean offline"),
+        ({"count": 0}, UsageError, "--count=0"),
+        ({"seconds": -1.0}, UsageError, "--time=-1"),
+        ({"compliance": "TEST99"}, UsageError, "TEST01"),
+        ({"model": "no-such-model"}, NotFoundError, "no-such-model"),
+        ({"program": "objct-detection"}, NotFoundError, "did you mean object-detection"),
+        ({"device": "cuda"}, RunError, "GPU"),
+    ],
+)
+def test_values_are_checked_before_anything_runs(options: dict[str, Any], error: type[CKError], part: str, ck_home: Path,
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.setattr("ck_repo.run.pipeline.has_cuda", lambda: False)
+    with pytest.raises(error, match=part):
+        api.run(**options)
+    assert not (ck_home / "CK-TOOLS").exists()
+
+
+def test_request_is_that_of_the_command_line(monkeypatch: pytest.MonkeyPatch, recorded: Callable[..., Entry]) -> None:
+    seen: list[Request] = []
+    entry = recorded("one")
+
+    def run_records(request: Request) -> list[SimpleNamespace]:
+        assert network.is_offline()
+        seen.append(request)
+        return [SimpleNamespace(experiment=entry)]
+
+    monkeypatch.setattr("ck_repo.api.benchmark.run_records", run_records)
+    done = api.run(
+        "local:program:mine",
+        seconds=2,
+        tags=["a", "b"],
+        record="x",
+        target_qps=5,
+        dependency_tags={"weights": "tiny"},
+        offline=True,
+    )
+    assert done.alias == "one"
+    assert not network.is_offline()
+    assert (seen[0].target.text, seen[0].options["tags"], seen[0].options["record"]) == ("local:program:mine", "a,b", "x")
+    options = program.run_options(seen[0])
+    assert (options.seconds, options.target_qps, options.added_tags) == (2.0, 5.0, {"weights": "tiny"})
+    assert (options.scenario, options.mode, options.device, options.official) == ("offline", "both", "cpu", False)

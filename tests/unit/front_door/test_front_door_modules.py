@@ -1,0 +1,99 @@
+"""The entries through which stock CK reaches the engine say what the engine does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+MODULES = ROOT / "module"
+
+
+def load(name: str, file: Path, **options: Any) -> ModuleType:
+    """Load a file that is in no package of this environment."""
+    spec = util.spec_from_file_location(name, file, **options)
+    assert spec
+    assert spec.loader
+    sys.modules[name] = module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def front_door() -> ModuleType:
+    """The package that stock CK loads."""
+    folder = MODULES / "front-door"
+    return load("front_door", folder / "__init__.py", submodule_search_locations=[str(folder)])
+
+
+def test_the_entries_are_those_of_the_actions() -> None:
+    for path, text in load("make_modules", MODULES / "make_modules.py").files().items():
+        assert (MODULES / path).read_text(encoding="utf-8") == text, f"{path}: run `python module/make_modules.py`"
+
+
+def test_the_repository_is_known_by_its_uid(front_door: ModuleType) -> None:
+    assert json.loads((ROOT / ".ckr.json").read_text())["data_uid"] == front_door.handover.REPOSITORY
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        ({"action": "show", "module_uoa": "env", "out": "con", "cids": []}, ["show", "env"]),
+        (
+            {"action": "run", "module_uoa": "program", "data_uoa": "object-detection", "count": 4, "offline": True},
+            ["run", "program:object-detection", "--count=4", "--offline=yes"],
+        ),
+        (
+            {"action": "run", "module_uoa": "program", "data_uoa": "a", "repo_uoa": "mine", "env": {"N": "1"}},
+            ["run", "mine:program:a", '@@@{"env": {"N": "1"}}'],
+        ),
+        ({"action": "ls", "module_uoa": "package", "repo_uoa": "mine"}, ["ls", "package", "--repo_uoa=mine"]),
+        (
+            {"action": "compare", "module_uoa": "experiment", "data_uoa": "a", "cids": ["experiment:b"], "xcids": [{}]},
+            ["compare", "experiment:a", "experiment:b"],
+        ),
+        (
+            {"action": "activate", "module_uoa": "venv", "unparsed": ["python", "-V"]},
+            ["activate", "venv", "--", "python", "-V"],
+        ),
+    ],
+)
+def test_a_request_as_words(front_door: ModuleType, request_: dict[str, Any], words: list[str]) -> None:
+    assert front_door.start.words(request_) == words
+
+
+def test_the_environment_is_another_when_the_requirements_change(front_door: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "setup.py").write_text('setup(install_requires=["a>=1"])\n')
+    before = front_door.engine._key(str(tmp_path))
+    (tmp_path / "setup.py").write_text('setup(install_requires=["a>=1", "b"])\nraise SystemExit("setup.py is read, not run")\n')
+    assert front_door.engine.requirements(str(tmp_path)) == ["a>=1", "b"]
+    assert front_door.engine._key(str(tmp_path)) != before
+
+
+def test_an_environment_that_pip_cannot_fill_is_an_error_with_the_log(
+    front_door: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "setup.py").write_text('setup(install_requires=["a-distribution-that-is-nowhere"])\n')
+    for name, value in (("PIP_NO_INDEX", "1"), ("PIP_FIND_LINKS", ""), ("PIP_CONFIG_FILE", "/dev/null")):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(front_door.engine.EngineError, match="a-distribution-that-is-nowhere") as caught:
+        front_door.engine.python(str(tmp_path))
+    assert "PIP_FIND_LINKS" in str(caught.value)
+    with pytest.raises(front_door.engine.EngineError):  # what is incomplete is made again, not used
+        front_door.engine.python(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("module", "key"),
+    [("package", "use_scripts_from_another_entry"), ("soft", "use_customize_script_from_another_entry")],
+)
+def test_stock_ck_installs_and_detects_nothing_of_ours_by_itself(module: str, key: str) -> None:
+    for meta in sorted((ROOT / module).glob("*/.cm/meta.json")):
+        content = json.loads(meta.read_text(encoding="utf-8"))
+        assert content.get(key) == {"data_uoa": "engine", "module_uoa": "front-door"}, f"{meta} needs the key {key}"

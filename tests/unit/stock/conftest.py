@@ -1,0 +1,35 @@
+"""What the tests of this room share: a stock repository, the local server, and what a user does with packages."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from servers import server as server
+from stock_repositories import stock as stock
+from upstreams import upstream as upstream
+
+from ck_repo.detect.survey import survey
+from ck_repo.install.installer import Installer
+from ck_repo.resolve.plan import Choice
+from ck_repo.resolve.resolver import Resolver
+from ck_repo.store.repositories import Repositories
+
+
+class User:
+    """Somebody with the stock repository registered."""
+
+    def plan(self, tags: str) -> Choice:
+        """What `ck install package --tags=… --dry-run` decides."""
+        return Resolver(survey(Repositories())).resolve(tags)
+
+    def install(self, tags: str) -> dict[str, Any]:
+        """What `ck install package --tags=…` does; the env meta."""
+        return Installer(Repositories(), Path(sys.executable)).install({"it": self.plan(tags)})["it"]
+
+
+@pytest.fixture
+def user() -> User:
+    return User()

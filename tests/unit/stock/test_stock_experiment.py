@@ -1,0 +1,120 @@
+"""Experiments of stock CK: what a list and a table say of them, whatever their files hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ck_repo.stock.experiment import is_stock_experiment, read_stock_experiment, summary
+from ck_repo.store.entry import Entry
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.writing import create_entry
+
+Ck = Callable[..., Any]
+FLAT = {
+    "##choices#batch#min": 2, "##choices#batch#max": 2, "##characteristics#run#time#min": 0.5,
+    "##characteristics#run#time#all": [0.5, 0.75], "##characteristics#run#state#min": "fine", "##features#cpu#min": "x",
+    "##characteristics#run#kernels@0#min": 7,
+}  # fmt: skip
+
+
+@pytest.fixture
+def experiment() -> Callable[..., Entry]:
+    """An experiment entry with these points, each the text of a flat file."""
+
+    def make(*points: str, alias: str = "theirs", **meta: Any) -> Entry:
+        entry = create_entry(Repositories().writable(), "experiment", alias, {"points": str(len(points)), **meta})
+        for number, text in enumerate(points):
+            (entry.path / f"ckp-{number:016x}.flat.json").write_text(text)
+            (entry.path / f"ckp-{number:016x}.features_flat.json").write_text("{}")
+            (entry.path / f"ckp-{number:016x}.0001.json").write_text("{}")
+        return entry
+
+    return make
+
+
+def test_points_have_choices_and_characteristics(experiment: Callable[..., Entry]) -> None:
+    found = read_stock_experiment(entry := experiment(json.dumps(FLAT)), entry.meta())
+    (point,) = found.points()
+    assert point.choices == {"batch": 2}
+    assert list(point.characteristics.items()) == [("run.kernels.0", 7), ("run.time", 0.5), ("run.state", "fine")]
+    assert summary(found) == ("1 point", "run.kernels.0 7")
+
+
+def test_meta_is_told(experiment: Callable[..., Entry], ck: Ck) -> None:
+    about = {"program": "p", "platform": {"cpu": "Xeon", "list": [1]}}
+    experiment(json.dumps(FLAT), meta=about, tags="a,b", added={"iso_datetime": "2021-05-06T07:08:09.123"})
+    shown = [line.split("  ", 1) for line in ck("show", "experiment:theirs").out.splitlines()[:6]]
+    assert [(key.strip(), value.strip()) for key, value in shown] == [
+        ("experiment", "theirs (recorded by stock CK)"), ("recorded", "2021-05-06T07:08:09"), ("tags", "a,b"),
+        ("platform.cpu", "Xeon"), ("program", "p"), ("points", "1"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"##characteristics#a#min": {}}', '{"##characteristics#a#min": "x"}', ""])
+def test_a_point_that_cannot_be_read_does_not_hide_the_others(text: str, experiment: Callable[..., Entry], ck: Ck) -> None:
+    experiment(text, json.dumps(FLAT))
+    assert "2 points" in ck("ls", "experiment").out
+    assert "run.time  0.5" in ck("show", "experiment:theirs").out
+
+
+def test_many_points_are_counted(experiment: Callable[..., Entry], ck: Ck) -> None:
+    experiment(*[json.dumps(FLAT)] * 30)
+    assert "30 points" in ck("ls", "experiment").out
+    assert "18 more points: --out=json lists them all" in ck("show", "experiment:theirs").out
+    assert len(ck("show", "experiment:theirs", "--out=json").json["points"]) == 30
+
+
+def test_an_experiment_of_ours_is_none_of_stock_ck_s(experiment: Callable[..., Entry]) -> None:
+    entry = create_entry(Repositories().writable(), "experiment", "ours", {"results": {}})
+    assert not is_stock_experiment(entry, entry.meta())
+
+
+WRONG = {
+    "results are a list": {"results": []},
+    "mAP is a text": {"results": {"accuracy": {"mAP": "0.8"}}},
+    "mAP is too large": {"results": {"accuracy": {"mAP": 10**400}}},
+    "a figure is missing": {"results": {"scenario": "offline", "performance": {"valid": True}}},
+    "latencies are a list": {"results": {"performance": {"valid": True, "latency_ms": [1]}}},
+    "valid is a number": {"results": {"performance": {"valid": 1}}},
+    "platform is a text": {"results": {}, "platform": "x"},
+    "packages are a list": {"results": {}, "venv": {"packages": []}},
+    "repositories hold a text": {"results": {}, "repositories": {"a": "x"}},
+    "tags are a number": {"results": {}, "tags": 5},
+    "published is a list": {"published": [1]},
+    "published without a model": {"published": {"scenario": "Offline"}},
+    "a verdict is a text": {"results": {}, "parent": {"alias": "x"}, "verdict": "yes"},
+    "points of stock CK, tags a number": {"points": "1", "tags": 5},
+    "points of stock CK, added a list": {"points": "1", "added": [1]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_an_experiment_of_wrong_types_does_not_break_the_list(kind: str, ck: Ck) -> None:
+    repositories = Repositories()
+    create_entry(repositories.writable(), "experiment", "wrong", WRONG[kind])
+    good = {"recorded": "2026-01-01", "results": {"model": "m", "scenario": "offline", "accuracy": {"mAP": 0.5}}}
+    create_entry(repositories.writable(), "experiment", "good", good)
+    done = ck("ls", "experiment")
+    assert (done.code, done.err) == (0, "")
+    assert [line.split()[0] for line in done.out.splitlines()[2:]] == ["good", "wrong"]
+    assert "wrong  unreadable: " in done.out
+    rows = ck("ls", "experiment", "--out=json").json["lst"]
+    assert [("error" in row) for row in sorted(rows, key=lambda row: row["data_uoa"])] == [False, True]
+    assert ck("show", "experiment").out.startswith("experiment  good")
+    assert "wrong: unreadable: " in ck("show", "experiment:*").out
+    for words in (["show", "experiment:wrong"], ["compare", "experiment:good", "experiment:wrong"]):
+        done = ck(*words)
+        assert done.code in (2, 3)
+        assert "Traceback" not in done.err
+
+
+def test_a_meta_that_is_not_json_does_not_break_the_list(ck: Ck, tmp_path: Path) -> None:
+    entry = create_entry(Repositories().writable(), "experiment", "wrong", {})
+    (entry.path / ".cm" / "meta.json").write_text('{"results": ' + "9" * 5000)
+    done = ck("ls", "experiment")
+    assert (done.code, "wrong  unreadable: " in done.out) == (0, True)

@@ -1,0 +1,49 @@
+"""`warn_once`: a problem of a repository is said once, one line a module, and again only with new problems."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ck_repo.store.warnings_once import Problems, warn_once
+
+
+def test_a_problem_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        warn_once("theirs", "package", ["a is not JSON"])
+    assert capsys.readouterr().err == "warning: package left out: a is not JSON\n"
+
+
+def test_what_is_known_in_part_is_not_said_again(capsys: pytest.CaptureFixture[str]) -> None:
+    warn_once("theirs", "package", ["a", "b"])
+    warn_once("theirs", "package", ["b"])
+    warn_once("theirs", "soft", ["b"])
+    warn_once("theirs", "package", ["a", "b", "c"])
+    assert [line.split(";")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "warning: theirs: 2 package entries cannot be used",
+        "warning: soft left out: b",
+        "warning: theirs: 3 package entries cannot be used",
+    ]
+
+
+def test_a_line_a_repository(capsys: pytest.CaptureFixture[str]) -> None:
+    problems = Problems()
+    for repository in ("one", "two"):
+        for what in ("a", "b"):
+            problems.add(repository, "package", what)
+    problems.warn()
+    assert "`ck check repo:two` lists them" in capsys.readouterr().err.splitlines()[1]
+
+
+@pytest.mark.parametrize("spoil", ["folder", "content"])
+def test_what_cannot_be_remembered_is_said_each_time(ck_home: Path, capsys: pytest.CaptureFixture[str], spoil: str) -> None:
+    said = ck_home / "CK" / ".index" / "said"
+    if spoil == "folder":
+        said.parent.mkdir(parents=True)
+        said.write_text("a file where a folder would be")
+    for _ in range(2):
+        warn_once("theirs", "package", ["a"])
+        for place in said.glob("*.json") if said.is_dir() else []:
+            place.write_text("{")
+    assert capsys.readouterr().err.count("left out: a") == 2
