@@ -52,9 +52,10 @@ def test_what_is_registered_is_not_installed_again(ck: Ck, tmp_path: Path) -> No
 
 
 def test_tags_for_a_dependency(ck: Ck) -> None:
-    ck("add", "package:one", '@@@{"dict": {"tags": ["below", "one"], "install": []}}')
-    ck("add", "package:two", '@@@{"dict": {"tags": ["below", "two"], "install": []}}')
-    ck("add", "package:top", '@@@{"dict": {"tags": ["above"], "install": [], "deps": {"under": {"tags": ["below"]}}}}')
+    step = '"install": [{"copy": {"file": ".cm/meta.json"}}]'
+    for alias in ("one", "two"):
+        ck("add", f"package:{alias}", f'@@@{{"dict": {{"tags": ["below", "{alias}"], {step}}}}}')
+    ck("add", "package:top", f'@@@{{"dict": {{"tags": ["above"], {step}, "deps": {{"under": {{"tags": ["below"]}}}}}}}}')
     rows = plan(ck, "--tags=above", "--dep_add_tags.under=two")
     assert [row["package"] for row in rows] == ["two", "top"]
     done = ck("install", "package", "--tags=above", "--dep_add_tags.undr=two", "--dry-run")
