@@ -10,8 +10,10 @@ from typing import Any
 
 from ck_repo.child import last_lines, run_child
 from ck_repo.errors import RunError
+from ck_repo.run.watchdog import Watchdog, read_asked
 from ck_repo.store.entry import read_json_object
 
+_TOLD = 4  # sessions that a message names
 _SETTINGS = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
 
 
@@ -47,9 +49,11 @@ def run_harness(python: Path, program: Path, name: str, spec: Path, modules: Seq
     Raises
     ------
     RunError
-        If it fails: with its own message, or the last lines of its log.
+        If it fails: with its own message, or the last lines of its log. If its backend hangs or crashes: with the sample that it
+        was running.
     """
     folder = spec.parent
+    backend = str((read_json_object(spec).get("model") or {}).get("backend", ""))
     status = run_child(
         [str(python), "-m", name, str(spec)],
         folder,
@@ -57,6 +61,7 @@ def run_harness(python: Path, program: Path, name: str, spec: Path, modules: Seq
         folder / "stderr.log",
         {"PYTHONPATH": os.pathsep.join([str(program), *modules])} | _SETTINGS,
         watches_stdin=True,
+        watch=Watchdog(folder, backend),
     )
     results = folder / "results.json"
     if status or not results.exists():
@@ -73,4 +78,13 @@ def _failure(folder: Path, status: int) -> RunError:
     known = {row.value: row.name for row in signal.Signals}
     how = f"was ended by signal {known.get(-status, -status)}" if status < 0 else f"ended with exit status {status}"
     hint = "the system may be out of memory" if status == -signal.SIGKILL else ""
-    return RunError(f"the harness {how} and left no results", tail=last_lines(log), log=log, hint=hint)
+    return RunError(f"the harness {how}{_moment(folder)} and left no results", tail=last_lines(log), log=log, hint=hint)
+
+
+def _moment(folder: Path) -> str:
+    """What the harness was at when it ended, as far as its sessions had begun."""
+    rows = [row for row in read_asked(folder) if row.sample >= 0]
+    running = [row for row in rows if row.since]
+    if running:
+        return f" while the backend was running {' and '.join(map(str, running[:_TOLD]))}"
+    return f" after {rows[0]}" if rows else ""
