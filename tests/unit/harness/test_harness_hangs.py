@@ -49,8 +49,9 @@ def prepared(plugin: Callable[[str], Path], spec_for: Callable[..., dict[str, An
     """Write a spec for a backend with that body; the folder to import the backend from."""
 
     def make(body: str) -> Path:
-        options = RunOptions(scenario="singlestream", seconds=600.0)
-        spec = spec_for("singlestream", "performance", options=options, model_changes={"backend": "toy"}, batch_size=1)
+        options = RunOptions(scenario="server", seconds=600.0, target_qps=20.0)
+        one = {"batch_size": 1, "sessions": 1}
+        spec = spec_for("server", "performance", options=options, model_changes={"backend": "toy"}, **one)
         (folder / "spec.json").write_text(json.dumps(spec))
         return plugin(body)
 
