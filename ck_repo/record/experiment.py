@@ -98,7 +98,7 @@ class Recording:
 
 def sweep(repositories: Repositories) -> None:
     """Remove the run folders of processes that were killed, in every repository that can be written; others are left alone."""
-    for repository in repositories:
+    for repository in repositories.all():
         home = repository.path / MODULE
         if os.access(home, os.W_OK):
             _sweep_folder(home)

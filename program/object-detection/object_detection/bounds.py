@@ -1,4 +1,4 @@
-"""Bounds of the numbers in spec.json; those of options are the bounds of the command line (`ck_repo/run/bounds.py`)."""
+"""Bounds of the numbers in spec.json; those of options are the bounds of the command line (`ck_repo/run/options.py`)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 from object_detection.errors import HarnessError
 
 _YEAR_MS = 366 * 24 * 3600 * 1000
-_OPTIONS = {"count": (1, 10_000_000), "batch_size": (1, 65_536), "threads": (0, 1024), "sessions": (1, 1024)}
+_OPTIONS = {"count": (1, 10**9), "batch_size": (1, 10**5), "threads": (1, 4096), "sessions": (1, 4096)}
 _LOADGEN = {
-    "performance_sample_count": (1, 10_000_000),
+    "performance_sample_count": (1, 10**9),
     "min_duration_ms": (0, _YEAR_MS),  # Server's least count at a low rate takes longer than --time may be
-    "min_query_count": (0, 1_000_000_000),
-    "required_query_count": (0, 1_000_000_000),
-    "samples_per_query": (1, 1_000_000),
-    "max_async_queries": (1, 1_000_000),
+    "min_query_count": (0, 10**9),
+    "required_query_count": (0, 10**9),
+    "samples_per_query": (1, 10**6),
+    "max_async_queries": (1, 10**6),
 }
-_RATES = {"target_qps": 1e9, "target_latency_ms": 1e7}
+_RATES = {"target_qps": 1e9, "target_latency_ms": 1e9}
 _SEEDS = ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")
 
 
