@@ -49,8 +49,8 @@ def run_harness(python: Path, program: Path, name: str, spec: Path, modules: Seq
     Raises
     ------
     RunError
-        If it fails: with its own message, or the last lines of its log. If its backend hangs or crashes: with the sample that it
-        was running.
+        If it fails: with its own message, or the last lines of its log. If its backend hangs or crashes: with the sample that
+        it was running.
     """
     folder = spec.parent
     backend = str((read_json_object(spec).get("model") or {}).get("backend", ""))
@@ -83,8 +83,11 @@ def _failure(folder: Path, status: int) -> RunError:
 
 def _moment(folder: Path) -> str:
     """What the harness was at when it ended, as far as its sessions had begun."""
-    rows = [row for row in read_asked(folder) if row.sample >= 0]
+    rows = read_asked(folder)
     running = [row for row in rows if row.since]
+    if any(row.is_loading for row in running):
+        return " while the backend was loading the model"
     if running:
         return f" while the backend was running {' and '.join(map(str, running[:_TOLD]))}"
-    return f" after {rows[0]}" if rows else ""
+    last = [row for row in rows if not row.is_loading]
+    return f" after {last[0]}" if last else ""

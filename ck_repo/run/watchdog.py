@@ -1,7 +1,7 @@
 """Find a run that hangs: a session that has been at a batch for too long.
 
-The harness writes what each of its sessions runs into a file (`object_detection/asked.py`). The engine reads it, as a backend that
-holds the interpreter's lock, or crashes, cannot say anything itself.
+The harness writes what each of its sessions runs into a file (`object_detection/asked.py`). The engine reads it, as a backend
+that holds the interpreter's lock, or crashes, cannot say anything itself.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _FILE = "asked.txt"
 _FIRST = 300.0  # s an image, as long as nothing is answered: the first run may compile the model
 _LEAST = 60.0  # s a batch
 _TIMES = 20  # as slow as the slowest so far
+_LOADING = 1800.0  # s; frameworks for accelerators may compile a model for minutes
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Asked:
     slowest
         The slowest time so far, s an image; 0 while nothing is answered.
     sample, images
-        Index of the batch's first sample, -1 before there is one; number of images.
+        Index of the batch's first sample, -1 while the model is loaded; number of images.
     name
         File name of the first sample's image.
     """
@@ -44,6 +45,11 @@ class Asked:
     sample: int
     images: int
     name: str
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether it loads its model."""
+        return self.sample < 0
 
     def __str__(self) -> str:
         first = f"sample {self.sample} ({self.name})"
@@ -81,13 +87,16 @@ def patience() -> float | None:
 
 
 def allowed(asked: Asked, slowest: float, fixed: float | None = None) -> float:
-    """Seconds that a batch may take.
+    """Seconds that a session may take.
 
-    The maximum of 60 s and 20 times the slowest image so far for each image of the batch; before the first answer 300 s an image.
+    For a batch the maximum of 60 s and 20 times the slowest image so far, for each image of the batch; before the first answer
+    300 s an image. For loading the model 1800 s, which what the user sets leaves as it is unless it is longer.
 
     >>> allowed(Asked(1.0, 0.0, 7, 4, "a.jpg"), slowest=2.0)
     160.0
     """
+    if asked.is_loading:
+        return max(_LOADING, fixed or 0.0)
     if fixed is not None:
         return fixed
     return max(_LEAST, _TIMES * slowest * asked.images) if slowest else _FIRST * asked.images
@@ -128,8 +137,9 @@ class Watchdog:
         if late is None:
             return
         begun = time.strftime("%H:%M:%S", time.localtime(time.time() - (now - late.since)))
+        what = "loaded the model" if late.is_loading else f"answered {late}"
         raise RunError(
-            f"the backend {self._backend} has not answered {late} for {now - late.since:.0f} s, since {begun}: the run was ended",
+            f"the backend {self._backend} has not {what} for {now - late.since:.0f} s, since {begun}: the run was ended",
             hint=f"{VARIABLE}=SECONDS in the environment lets a batch take longer, {VARIABLE}=0 any time",
             log=self._folder / "stderr.log",
         )

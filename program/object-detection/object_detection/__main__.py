@@ -16,8 +16,8 @@ from object_detection.errors import fail
 def end_with_parent() -> None:
     """End when the pipe on stdin closes: the engine is gone, killed perhaps, and nobody waits for the results.
 
-    A process of its own watches the pipe: no thread of ours would run while a backend holds the interpreter's lock, and LoadGen's
-    native code does not see signals while a test runs. It is forked before anything is imported that starts threads.
+    A process of its own watches the pipe: no thread of ours would run while a backend holds the interpreter's lock, and
+    LoadGen's native code does not see signals while a test runs. It is forked before anything is imported that starts threads.
     """
     if stat.S_ISFIFO(os.fstat(0).st_mode):
         harness = os.getpid()

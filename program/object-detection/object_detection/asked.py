@@ -1,8 +1,8 @@
-"""What each session is running: a small file beside the spec that survives a crash and needs no lock of the interpreter to be read.
+"""What each session is running: a small file beside the spec that survives a crash, and that can be read at any time.
 
 The engine reads it to find a run that hangs, and to say which sample a framework crashed on. One line a session, of `_WIDTH`
-bytes: when its batch began (s of the system's monotonic clock; 0 while it is idle), the slowest time so far (s an image), index of
-the batch's first sample, number of images, and the sample's name as JSON.
+bytes: when its batch began (s of the system's monotonic clock; 0 while it is idle), the slowest time so far (s an image), index
+of the batch's first sample, number of images, and the sample's name as JSON. The index is -1 while the model is being loaded.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import mmap
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 NAME = "asked.txt"
@@ -40,6 +42,14 @@ class Slot:
             text = json.dumps(name[:_LONGEST_NAME]).encode()
             line = _TIMES % (self._since, self._slowest) + b"%d %d " % (index, images) + text
             self._memory[self._at : self._at + _WIDTH] = line.ljust(_WIDTH - 1) + b"\n"
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """The session's model is loaded by the body."""
+        self.begin(-1, 1, "")
+        yield
+        if self._memory is not None:
+            self._memory[self._at : self._at + len(_IDLE)] = _IDLE
 
     def end(self) -> None:
         """The batch is answered."""

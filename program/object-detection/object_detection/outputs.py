@@ -1,8 +1,8 @@
 """Check a model's outputs: impossible values fail the run, odd ones become remarks in its results.
 
-A detector's scores lie between 0 and 1, its boxes are finite and not inverted, its classes are integers that the data set or COCO
-can have, and its counts are integers up to the number of rows. Rows beyond the count and rows that the profile's score cut drops
-are padding; of the latter the scores alone are checked.
+A detector's scores lie between 0 and 1, its boxes are finite and not inverted, its classes are integers that the data set or
+COCO can have, and its counts are integers up to the number of rows. Rows beyond the count and rows that the profile's score cut
+drops are padding; of the latter the scores alone are checked.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _ROUNDING = 1e-3  # of 16-bit floats near 1: scores just above 1 and boxes inver
 _FAR = 1.0  # image lengths beyond the image; boxes of honest decoders end somewhat outside, boxes in pixels far outside
 _LARGEST_OF_COCO = 90  # largest category id of COCO, for which the profiles' networks are trained
 _HINT = (
-    "check the model file, its conversion and its profile (`ck detect soft:model.… --profile=NAME`); docs/own-model.md says what "
-    "each output may hold"
+    "check the model file, its conversion and its profile (`ck detect soft:model.… --profile=NAME`); docs/own-model.md says "
+    "what each output may hold"
 )
 _SCORE, _CLASS = 5, 6  # columns of the answers
 _CORNERS = slice(1, 5)
@@ -48,9 +48,7 @@ class OutputCheck:
         How many detections are odd in a way, and the first of them, by the way.
     """
 
-    def __init__(
-        self, model: Model, categories: Sequence[int] = (), label: Callable[[int], str] = "sample {}".format
-    ) -> None:
+    def __init__(self, model: Model, categories: Sequence[int] = (), label: Callable[[int], str] = "sample {}".format) -> None:
         self._model, self._label = model, label
         self._names = (model.boxes, model.scores, model.classes, model.count or "the count")
         contiguous = model.classes_are == "contiguous"
@@ -112,14 +110,16 @@ class OutputCheck:
     def _note_odd(self, rows: npt.NDArray[np.float32], low: list[float], high: list[float]) -> None:
         if self._known is not None:
             kinds = rows[:, _CLASS]
-            unknown = self._known[np.searchsorted(self._known, kinds)] != kinds
+            unknown = np.asarray(self._known[np.searchsorted(self._known, kinds)] != kinds)
             if unknown.any():
                 self._note(_UNKNOWN_CLASS, unknown, rows, lambda row: f"{row[_CLASS]:g}")
         far = min(low[_CORNERS]) < -_FAR or max(high[_CORNERS]) > 1 + _FAR
         if far or min(low[3:5]) < 0 or max(high[1:3]) > 1:
             boxes = rows[:, _CORNERS]
-            beyond = ((boxes < -_FAR) | (boxes > 1 + _FAR)).any(axis=1)
-            beyond |= (boxes[:, 2:] < 0).any(axis=1) | (boxes[:, :2] > 1).any(axis=1)
+            far_off = (boxes < -_FAR) | (boxes > 1 + _FAR)
+            far_off[:, 2:] |= boxes[:, 2:] < 0
+            far_off[:, :2] |= boxes[:, :2] > 1
+            beyond: npt.NDArray[np.bool_] = np.any(far_off, axis=1)
             if beyond.any():
                 self._note(_OUTSIDE, beyond, rows, self._box)
 

@@ -35,21 +35,24 @@ def run(path: Path) -> None:
     images = read_images(spec.dataset, spec.count)
     backend = framework(spec.model.backend, spec.device)
     tell("loading the model", 0, None)
-    first = backend.load(spec.model, spec.device, spec.threads or 0)  # before the images: what is wrong with it is told at once
+    board = Board(spec.folder, max(spec.sessions or 1, tuning.cores()))
+    with board.slot(0).loading():
+        first = backend.load(
+            spec.model, spec.device, spec.threads or 0
+        )  # before the images: what is wrong with it is told at once
     model = replace(spec.model, layout=first.layout, max_batch=first.max_batch)
     del first
     spec = replace(spec, model=model)
     library = SampleLibrary(ImageCache(spec, images))
-    board = Board(spec.folder, max(spec.sessions or 1, tuning.cores()))
+
+    def worker(number: int, threads: int) -> Worker:
+        slot = board.slot(number)
+        with slot.loading():
+            loaded = backend.load(model, spec.device, threads)
+        return Worker(model, loaded, library, outputs.OutputCheck(model, images.categories, library.label), slot)
 
     def workers(sessions: int, threads: int) -> list[Worker]:
-        def check() -> outputs.OutputCheck:
-            return outputs.OutputCheck(model, images.categories, library.label)
-
-        return [
-            Worker(model, backend.load(model, spec.device, threads), library, check(), board.slot(number))
-            for number in range(sessions)
-        ]
+        return [worker(number, threads) for number in range(sessions)]
 
     layout, team, rate, measured = choose_layout(spec, library, workers, len(images))
     results: dict[str, Any] = {

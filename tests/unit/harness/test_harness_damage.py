@@ -77,9 +77,7 @@ def test_results_name_the_damaged_image_also_when_its_input_was_kept(
     )
     for _ in range(2):
         outcome = harness(spec, path=toy)
-        assert outcome.results["remarks"] == [
-            "the image 2.jpg is damaged: Corrupt JPEG data: premature end of data segment"
-        ]
+        assert outcome.results["remarks"] == ["the image 2.jpg is damaged: Corrupt JPEG data: premature end of data segment"]
 
 
 @pytest.mark.parametrize(("side", "library"), [(300, "opencv"), (1200, "opencv"), (300, "pillow")])

@@ -1,4 +1,4 @@
-"""The engine and a harness whose backend hangs, crashes, or leaves a process behind: real processes, a backend by entry point."""
+"""The engine and a harness whose backend hangs, crashes, or leaves a process behind: real processes, a real plug-in."""
 
 from __future__ import annotations
 
@@ -86,9 +86,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
 
 
 @pytest.mark.parametrize("how", ["__import__('threading').Event().wait()", HOLD_THE_LOCK], ids=["waits", "holds the lock"])
-def test_hang_is_ended_and_says_what_was_waited_for(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, how: str
-) -> None:
+def test_hang_is_ended_and_says_what_was_waited_for(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     monkeypatch.setenv(VARIABLE, "1")
     with pytest.raises(RunError) as caught:
         run(IN_A_TEST % how)
@@ -111,6 +109,13 @@ def test_crash_is_told_with_the_sample_and_its_stack_is_in_the_log(run: Run, fol
     assert str(folder / "stderr.log") in told
     assert "toy_backend.py" in (folder / "stderr.log").read_text()
     assert not (folder / "results.json").exists()
+
+
+def test_crash_while_the_model_is_loaded_is_told(prepared: Callable[[str], Path], folder: Path) -> None:
+    module = prepared(ANSWER) / "toy_backend.py"
+    module.write_text(module.read_text().replace("return Toy()", "import os; os.kill(os.getpid(), 9)"))
+    with pytest.raises(RunError, match="was ended by signal SIGKILL while the backend was loading the model"):
+        run_harness(Path(sys.executable), PROGRAM, "object_detection", folder / "spec.json", [str(module.parent)])
 
 
 def test_process_that_a_backend_leaves_behind_ends_with_the_run(run: Run, folder: Path) -> None:

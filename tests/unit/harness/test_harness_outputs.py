@@ -93,14 +93,16 @@ def test_what_is_no_number_is_an_error(name: str, array: Any) -> None:
 
 
 def test_order_of_the_corners_is_the_models_own() -> None:
-    with pytest.raises(HarnessError, match=r"holds \[0.5, 0.2, 0.1, 0.6\]: an inverted box \(corners are xmin, ymin, xmax, ymax\)"):
+    with pytest.raises(
+        HarnessError, match=r"holds \[0.5, 0.2, 0.1, 0.6\]: an inverted box \(corners are xmin, ymin, xmax, ymax\)"
+    ):
         answer(box=(0.5, 0.2, 0.1, 0.6), model=replace(MODEL, box_order="xyxy"))
 
 
 def test_model_that_counts_its_classes_from_0_is_told_in_its_own_numbers() -> None:
     model = replace(MODEL, class_offset=1)
     assert not answer(kind=0, model=model).odd
-    with pytest.raises(HarnessError, match="holds -1: not an integer from -?0 to 89"):
+    with pytest.raises(HarnessError, match=r"holds -1: not an integer from 0 to 89"):
         answer(kind=-1, model=model)
 
 

@@ -159,7 +159,10 @@ def test_sweep_removes_what_killed_runs_left_in_any_repository_and_nothing_else(
     repositories.add("my-results")
     record(repositories, "kept")
     record(repositories, "kept", "my-results")
-    killed = [home(repositories) / ".run-00000000000000aa", repositories.get("my-results").path / "experiment" / ".run-00000000000000bb"]
+    killed = [
+        home(repositories) / ".run-00000000000000aa",
+        repositories.get("my-results").path / "experiment" / ".run-00000000000000bb",
+    ]
     for path in killed:
         path.mkdir()
     old, new = home(repositories) / ".lock-00000000000000cc", home(repositories) / ".lock-00000000000000dd"

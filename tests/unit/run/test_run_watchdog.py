@@ -23,6 +23,13 @@ def test_rule(images: int, slowest: float, seconds: float) -> None:
     assert allowed(asked(images=images), slowest) == seconds
 
 
+def test_loading_has_a_time_of_its_own() -> None:
+    loading = Asked(5.0, 0.0, -1, 1, "")
+    assert [allowed(loading, 0.1, fixed) for fixed in (None, 2.0, math.inf)] == [1800, 1800, math.inf]
+    assert overdue([loading], 1804.0) is None
+    assert overdue([loading], 1806.0) == loading
+
+
 def test_slowest_of_any_session_counts_and_the_longest_wait_is_told() -> None:
     rows = [asked(since=0.0, slowest=10.0), asked(since=50.0), asked(since=20.0)]
     assert overdue(rows, 219.0) is None
@@ -58,9 +65,14 @@ def test_lines_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
     assert read_asked(tmp_path / "nowhere") == []
 
 
-def test_watchdog_says_what_it_waited_for(tmp_path: Path) -> None:
+def test_watchdog_says_what_it_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watch = Watchdog(tmp_path, "toy")
     watch()  # nothing is asked yet
+    (tmp_path / "asked.txt").write_text('000000000000.000001 000000000000.000000 -1 1 ""\n')
+    loading = Watchdog(tmp_path, "toy")
+    monkeypatch.setattr("time.monotonic", lambda: 1e6)
+    with pytest.raises(RunError, match="the backend toy has not loaded the model for 1000000 s, since "):
+        loading()
     (tmp_path / "asked.txt").write_text('000000000000.000001 000000000000.000001 7 4 "a.png"\n')
     with pytest.raises(RunError, match=r"the backend toy has not answered a batch of 4 samples, the first sample 7 \(a.png\)"):
         watch()
