@@ -121,4 +121,3 @@ def test_remarks_of_a_run_stand_in_the_table() -> None:
         "2 boxes lie outside their image",
         "1.jpg is damaged",
     ]
-    assert experiment_lines("mine", meta({**found, "remarks": "not a list"}))
