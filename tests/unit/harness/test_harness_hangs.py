@@ -127,6 +127,17 @@ def test_process_that_a_backend_leaves_behind_ends_with_the_run(run: Run, folder
     wait_until(lambda: not is_alive(helper_pid))
 
 
+def test_process_that_left_the_group_does_not_hold_up_the_end_of_the_run(run: Run, folder: Path) -> None:
+    """It holds the harness's stdout open, and is nobody's to end."""
+    helper = "__import__('subprocess').Popen(['sleep', '600'], start_new_session=True)"
+    try:
+        with pytest.raises(RunError, match="the accelerator is gone"):
+            run(IN_A_TEST % f"Path('../helper').write_text(str({helper}.pid)); raise RuntimeError('the accelerator is gone')")
+        assert is_alive(int((folder / "helper").read_text()))
+    finally:
+        os.kill(int((folder / "helper").read_text()), signal.SIGKILL)
+
+
 CALL = """
 import sys
 from pathlib import Path
