@@ -6,18 +6,24 @@ with a ``note`` that stands behind it.
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import os
+import select
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from ck_repo import progress
 
 _GRACE = 5  # s between asking a child to end and ending it
+_LOOK = 0.5  # s between two looks at a child that says nothing
+_LINGER = 2.0  # s that are waited for the end of its output once it has ended: a process outside its group may hold it open
 _OURS = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")  # of the interpreter that we run in, wrong for another
 
 
@@ -29,10 +35,11 @@ def run_child(
     extra: Mapping[str, str] | None = None,
     *,
     watches_stdin: bool = False,
+    watch: Callable[[], None] | None = None,
 ) -> int:
     """Run a Python program of another interpreter, show its progress, keep what it prints.
 
-    When we are interrupted the child is ended with all its own children.
+    When it ends, or we are interrupted, what it started ends with it: all processes of its group.
 
     Parameters
     ----------
@@ -47,6 +54,8 @@ def run_child(
     watches_stdin
         Whether its stdin is a pipe that stays open as long as we live, by which it notices when we are killed; else it is
         empty.
+    watch
+        Called now and then while it runs; an exception of it ends the child.
 
     Returns
     -------
@@ -60,15 +69,15 @@ def run_child(
         open(errors, "wb") as problems,
         subprocess.Popen(
             command, cwd=folder, env=environment, start_new_session=True, stdin=stdin, stdout=subprocess.PIPE,
-            stderr=problems, text=True, encoding="utf-8", errors="replace",
+            stderr=problems,
         ) as process,
     ):  # fmt: skip
         try:
-            assert process.stdout is not None
-            _follow(process.stdout, kept)
-            return process.wait()
+            _follow(_lines(process, watch), kept)
+            _await_end(process, watch)
         finally:
             _end(process)
+    return process.returncode
 
 
 def last_lines(log: Path, count: int = 12) -> str:
@@ -76,7 +85,61 @@ def last_lines(log: Path, count: int = 12) -> str:
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-count:])
 
 
-def _follow(lines: IO[str], kept: IO[str]) -> None:
+def _lines(process: subprocess.Popen[bytes], watch: Callable[[], None] | None) -> Iterator[str]:
+    """Lines of a process's output, to its end, or until a moment after the process has ended."""
+    assert process.stdout is not None
+    source = process.stdout.fileno()
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
+    rest, looked, ended = "", time.monotonic(), 0.0
+    while True:
+        ready = select.select([source], [], [], _LOOK)[0]
+        now = time.monotonic()
+        if not ready or now - looked >= _LOOK:
+            looked = now
+            if not ended and _has_ended(process):
+                ended = now
+                _kill_group(process)
+            if ended and now - ended > _LINGER:
+                break
+            if watch and not ended:
+                watch()
+        if ready:
+            content = os.read(source, 1 << 16)
+            *whole, rest = (rest + decoder.decode(content, final=not content)).split("\n")
+            yield from (f"{line}\n" for line in whole)
+            if not content:
+                break
+    if rest:
+        yield rest
+
+
+def _await_end(process: subprocess.Popen[bytes], watch: Callable[[], None] | None) -> None:
+    """Wait for a process that has closed its output: most often it has ended, or is about to."""
+    pause = 0.001
+    while not _has_ended(process):
+        if watch:
+            watch()
+        time.sleep(pause)
+        pause = min(2 * pause, _LOOK)
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a process has ended; it is not reaped, so that its group keeps its number."""
+    if not hasattr(os, "waitid"):
+        return process.poll() is not None
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End everything that a process, not yet reaped, has started in its group."""
+    with suppress(ProcessLookupError, PermissionError):  # macOS answers the latter for a group of zombies
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _follow(lines: Iterable[str], kept: IO[str]) -> None:
     """Lines of progress move the bar; everything else is kept."""
     title = ""
     with ExitStack() as bars:
@@ -109,13 +172,15 @@ def _told(line: str) -> dict[str, Any] | None:
     return row if all(isinstance(number, int | float) for number in numbers) else None
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     """Make sure that nothing of the child goes on."""
-    if process.poll() is not None:
+    if process.returncode is not None:  # reaped: its group was ended before
         return
-    os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(_GRACE)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    if not _has_ended(process):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        until = time.monotonic() + _GRACE
+        while not _has_ended(process) and time.monotonic() < until:
+            time.sleep(0.02)
+    _kill_group(process)
+    process.wait()

@@ -25,6 +25,10 @@ ACTIONS: Actions = {}
 )
 def ls(request: Request) -> Answer:
     """List experiments, the oldest first; one that cannot be read says why."""
+    from ck_repo.record.experiment import sweep
+    from ck_repo.store.repositories import Repositories
+
+    sweep(Repositories())
     rows = []
     entries = matching(request, needed=not is_pattern(request.entry))
     for entry, data in zip(entries, rows_of(request, entries), strict=True):
@@ -85,6 +89,10 @@ def show(request: Request) -> Answer:
 
 def shown(request: Request) -> list[Entry]:
     """The experiments that a request names; the latest if it names none."""
+    from ck_repo.record.experiment import sweep
+    from ck_repo.store.repositories import Repositories
+
+    sweep(Repositories())
     entries = matching(request, needed=not is_pattern(request.entry))
     if not entries:
         raise NotFoundError("no experiment yet", hint="`ck run program:object-detection` makes one")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +22,8 @@ from ck_repo.store.writing import module_folder, publish
 
 MODULE = "experiment"
 _KEPT_FAILURES = 5
+_RUN, _LOCK = ".run-", ".lock-"
+_OLD = 3600  # s
 
 
 class Recording:
@@ -58,7 +62,7 @@ class Recording:
 
     @contextmanager
     def _staged(self) -> Iterator[Path]:
-        staging = self._home / f".run-{self.uid}"
+        staging = self._home / f"{_RUN}{self.uid}"
         with storage_errors("recording the run"):
             staging.mkdir(parents=True)
         try:
@@ -76,7 +80,7 @@ class Recording:
             raise
 
     def _lock(self, uid: str) -> Path:
-        return self._home / f".lock-{uid}"
+        return self._home / f"{_LOCK}{uid}"
 
     def publish(self, folder: Path, meta: dict[str, Any]) -> Entry:
         """Give the finished run its entry."""
@@ -87,17 +91,38 @@ class Recording:
 
     def _tidy(self) -> None:
         """Remove all but the latest failures, and the run folders of processes that were killed."""
-
-        def age(path: Path) -> float:
-            try:
-                return path.stat().st_mtime
-            except FileNotFoundError:  # another process was tidying
-                return 0.0
-
-        for path in sorted(self._home.glob(".failed-*"), key=age)[:-_KEPT_FAILURES]:
+        for path in sorted(self._home.glob(".failed-*"), key=_changed)[:-_KEPT_FAILURES]:
             shutil.rmtree(path, ignore_errors=True)
-        for path in self._home.glob(".run-*"):
-            lock = self._lock(path.name.removeprefix(".run-"))
-            with suppress(StorageError), locked(lock, "tidying", wait=False):
-                shutil.rmtree(path, ignore_errors=True)
-                lock.unlink(missing_ok=True)
+        _sweep_folder(self._home)
+
+
+def sweep(repositories: Repositories) -> None:
+    """Remove the run folders of processes that were killed, in every repository that can be written; others are left alone."""
+    for repository in repositories.all():
+        home = repository.path / MODULE
+        if os.access(home, os.W_OK):
+            _sweep_folder(home)
+
+
+def _sweep_folder(home: Path) -> None:
+    """Remove what killed runs left: the folder of a run that goes on is locked."""
+    with os.scandir(home) as rows:
+        names = [row.name for row in rows if row.name.startswith((_RUN, _LOCK))]
+    for uid in (name.removeprefix(_RUN) for name in names if name.startswith(_RUN)):
+        lock = home / f"{_LOCK}{uid}"
+        with suppress(StorageError), locked(lock, "tidying", wait=False):
+            shutil.rmtree(home / f"{_RUN}{uid}", ignore_errors=True)
+            lock.unlink(missing_ok=True)
+    running = {name.removeprefix(_RUN) for name in names}
+    for name in names:
+        # a lock without a folder may be that of a run about to make it: only an old one is left over
+        if name.startswith(_LOCK) and name.removeprefix(_LOCK) not in running and _changed(home / name) < time.time() - _OLD:
+            with suppress(StorageError), locked(home / name, "tidying", wait=False):
+                (home / name).unlink(missing_ok=True)
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # another process was tidying
+        return 0.0

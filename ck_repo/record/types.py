@@ -55,7 +55,7 @@ _WANTED: dict[_Check, str] = {
 # of each key that is there, and is not null, the type; a key is looked for only where the one before it is an object
 _TYPES: dict[str, _Check] = {
     "tags": _tags, "recorded": _text, "remarks": _texts,
-    "results": _object, "results.accuracy": _object, "results.performance": _object,
+    "results": _object, "results.remarks": _texts, "results.accuracy": _object, "results.performance": _object,
     "results.accuracy.AP50": _number, "results.accuracy.AP75": _number, "results.accuracy.detections": _number,
     "results.performance.latency_ms": _numbers, "results.performance.duration_s": _number,
     "results.performance.reasons": _texts, "results.performance.samples_per_second": _number,

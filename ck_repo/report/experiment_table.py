@@ -144,7 +144,7 @@ def _compliance_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _figure_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What came out."""
-    rows = []
+    rows = [("remark", str(text)) for text in results.get("remarks", [])]
     if row := results.get("accuracy"):
         figures = [f"{key} {row[key]:.4f}" for key in ("mAP", "AP50", "AP75") if row.get(key) is not None]
         figures += [f"{row['detections']} detections"] if row.get("detections") is not None else []

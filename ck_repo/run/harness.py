@@ -10,8 +10,10 @@ from typing import Any
 
 from ck_repo.child import last_lines, run_child
 from ck_repo.errors import RunError
+from ck_repo.run.watchdog import Watchdog, read_asked
 from ck_repo.store.entry import read_json_object
 
+_TOLD = 4  # sessions that a message names
 _SETTINGS = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
 
 
@@ -51,9 +53,11 @@ def run_harness(
     Raises
     ------
     RunError
-        If it fails: with its own message, or the last lines of its log.
+        If it fails: with its own message, or the last lines of its log. If its backend hangs or crashes: with the sample that
+        it was running.
     """
     folder = spec.parent
+    backend = str((read_json_object(spec).get("model") or {}).get("backend", ""))
     status = run_child(
         [str(python), "-m", name, str(spec)],
         folder,
@@ -61,6 +65,7 @@ def run_harness(
         folder / "stderr.log",
         {"PYTHONPATH": os.pathsep.join([str(program), *modules])} | _SETTINGS | dict(variables or {}),
         watches_stdin=True,
+        watch=Watchdog(folder, backend),
     )
     results = folder / "results.json"
     if status or not results.exists():
@@ -77,4 +82,16 @@ def _failure(folder: Path, status: int) -> RunError:
     known = {row.value: row.name for row in signal.Signals}
     how = f"was ended by signal {known.get(-status, -status)}" if status < 0 else f"ended with exit status {status}"
     hint = "the system may be out of memory" if status == -signal.SIGKILL else ""
-    return RunError(f"the harness {how} and left no results", tail=last_lines(log), log=log, hint=hint)
+    return RunError(f"the harness {how}{_moment(folder)} and left no results", tail=last_lines(log), log=log, hint=hint)
+
+
+def _moment(folder: Path) -> str:
+    """What the harness was at when it ended, as far as its sessions had begun."""
+    rows = read_asked(folder)
+    running = [row for row in rows if row.since]
+    if any(row.is_loading for row in running):
+        return " while the backend was loading the model"
+    if running:
+        return f" while the backend was running {' and '.join(map(str, running[:_TOLD]))}"
+    last = [row for row in rows if not row.is_loading]
+    return f" after {last[0]}" if last else ""

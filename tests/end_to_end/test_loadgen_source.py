@@ -1,7 +1,8 @@
 """LoadGen from its source: fetched by git at a commit, compiled, and run before the one of the venv.
 
 The source of round v1.0 is on the network alone. What is built here by the recipe's own steps is the source of today's LoadGen,
-in a repository of this machine, with the one thing of v1.0's setup.py that the recipe serves: headers in third_party/.
+in a repository of this machine, with the two things of v1.0's source that the recipe serves: headers in third_party/, and a
+version generator that imports absl.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "package" / "lib-loadgen-source"
 LAYOUT = ("--sessions=1", "--threads=1", "--batch-size=1", "--samples-per-query=2")  # nothing is measured
 RUN = ("run", "program:object-detection", "--scenario=multistream", "--mode=performance", "--time=1", "--count=32", *LAYOUT)
-# as v1.0's setup.py is, of which the published logs have the SHA-1 (bd41a2b3…): plain setuptools, headers of a submodule
+# as v1.0's setup.py is, of which the published logs have the SHA-1 (bd41a2b3…): plain setuptools, headers of a submodule,
+# and a version generator that takes its flags from absl
 SETUP = """
 from setuptools import Extension, setup
 from version_generator import generate_loadgen_version_definitions
@@ -36,6 +38,11 @@ setup(
     ext_modules=[Extension("mlperf_loadgen", define_macros=[("MAJOR_VERSION", "0"), ("MINOR_VERSION", "5")],
                            include_dirs=[".", "../third_party/pybind/include"], sources=sources)],
 )
+"""
+
+GENERATOR_HEAD = """
+from absl import flags
+flags.DEFINE_string("loadgen_root", ".", "folder of the source")
 """
 
 
@@ -53,6 +60,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     for name in ("pyproject.toml", "setup.cfg"):
         (source / name).unlink(missing_ok=True)
     (source / "setup.py").write_text(SETUP)
+    generator = source / "version_generator.py"
+    generator.write_text(GENERATOR_HEAD + generator.read_text())
 
     def git(*words: str) -> str:
         command = ["git", "-c", "user.name=Somebody", "-c", "user.email=some@body.example", *words]

@@ -13,13 +13,22 @@ import numpy.typing as npt
 
 from object_detection.backends import Array
 from object_detection.errors import HarnessError
+from object_detection.outputs import OutputCheck
 from object_detection.spec import Model
 
 WIDTH = 7
 Rows = npt.NDArray[np.float32]
 
 
-def pack(model: Model, indices: Sequence[int], boxes: Array, scores: Array, classes: Array, counts: Array | None) -> list[Rows]:
+def pack(
+    model: Model,
+    indices: Sequence[int],
+    boxes: Array,
+    scores: Array,
+    classes: Array,
+    counts: Array | None,
+    check: OutputCheck | None = None,
+) -> list[Rows]:
     """Answers of a batch, one array (detections, 7) an image; an image without detections has an empty one.
 
     Parameters
@@ -30,13 +39,24 @@ def pack(model: Model, indices: Sequence[int], boxes: Array, scores: Array, clas
         Sample index of each image.
     boxes, scores, classes, counts
         What a backend returns.
+    check
+        Holds the outputs against what a detector can answer, and notes what is odd.
+
+    Raises
+    ------
+    HarnessError
+        If the outputs do not fit together, or hold an impossible value.
     """
+    check = check or OutputCheck(model)
+    boxes, scores, classes, *more = check.numbers(boxes, scores, classes, *(() if counts is None else (counts,)))
+    counts = more[0] if more else None
     rows_of = (len(indices), *scores.shape[1:2])
     fits = scores.shape == classes.shape == rows_of and boxes.shape == (*rows_of, 4)
     if not fits or (counts is not None and counts.shape != rows_of[:1]):
         raise HarnessError(
             f"the model answered {len(indices)} images with boxes {boxes.shape}, scores {scores.shape}, classes {classes.shape}"
         )
+    ends = check.counts(indices, counts, rows_of[1]) if counts is not None else None
     rows = np.empty((*scores.shape, WIDTH), dtype="<f4")
     rows[..., 0] = np.asarray(indices, dtype=np.float32)[:, None]
     rows[..., 1:5] = boxes if model.box_order == "yxyx" else boxes[..., [1, 0, 3, 2]]
@@ -44,8 +64,10 @@ def pack(model: Model, indices: Sequence[int], boxes: Array, scores: Array, clas
     rows[..., 6] = classes + model.class_offset if model.class_offset else classes
     answers = []
     for position in range(len(indices)):
-        found = rows[position] if counts is None else rows[position, : int(counts[position])]
+        found = rows[position] if ends is None else rows[position, : ends[position]]
         if model.score_above is not None:
+            check.scores(found)
             found = found[found[:, 5] > model.score_above]
         answers.append(np.ascontiguousarray(found))
+    check.answers(answers[0] if len(answers) == 1 else np.concatenate(answers))
     return answers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from object_detection.annotations import ImageList
+from object_detection.damage import damaged, stderr_watched
 from object_detection.prepared import PreparedImages
-from object_detection.preprocess import model_input
+from object_detection.preprocess import decode, model_input
 from object_detection.progress import Throttle
 from object_detection.spec import Spec
 
 _RECIPE = 1  # raise it when pre-processing changes
+_AT_ONCE = 64  # images between two looks at what the decoders complain of
 
 
 class ImageCache:
@@ -27,14 +30,22 @@ class ImageCache:
 
     uint8 inputs (270 kB an image at 300 × 300) are kept on disk. float32 inputs (17.28 MB at 1200 × 1200) are made when LoadGen
     loads them, outside the timed part: to keep 5000 of them would take 86 GB.
+
+    Attributes
+    ----------
+    damaged
+        What the decoder says of images that it could decode in part alone, by their names.
     """
 
     def __init__(self, spec: Spec, images: ImageList) -> None:
         self._spec, self._images = spec, images
         self._kept: npt.NDArray[np.uint8] | None = None
+        self.damaged: dict[str, str] = {}
         cv2.setNumThreads(1)  # one image a thread
         prepared = spec.dataset.preprocessed
         self._prepared = PreparedImages(prepared, spec.model) if prepared else None
+        if self._prepared:
+            self.damaged = self._prepared.damaged
         if spec.model.dtype == "uint8" and not prepared:
             self._kept = self._open_or_make()
 
@@ -43,7 +54,19 @@ class ImageCache:
         if self._kept is not None:
             return [np.array(self._kept[index]) for index in indices]
         with ThreadPoolExecutor(_workers()) as pool:
-            return list(pool.map(self._make, indices))
+            return list(pool.map(self._make, indices)) if self._prepared else self._decoded(pool, indices)
+
+    def name(self, index: int) -> str:
+        """The file name of an image."""
+        return self._images.paths[index].name
+
+    def _decoded(self, pool: ThreadPoolExecutor, indices: Sequence[int]) -> list[npt.NDArray[np.generic]]:
+        """Inputs made from the image files; those that are damaged are noted."""
+        with stderr_watched() as complaints:
+            found = list(pool.map(self._make, indices))
+        if complaints.of_a_decoder:
+            self.damaged |= damaged([self._images.paths[index] for index in indices], decode)
+        return found
 
     def _make(self, index: int) -> npt.NDArray[np.generic]:
         if self._prepared:
@@ -61,6 +84,7 @@ class ImageCache:
         with _locked(path.with_suffix(".lock")):
             if not path.exists():
                 self._fill(path, shape)
+        self.damaged = _read_damaged(path)
         return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
 
     def _fill(self, path: Path, shape: tuple[int, ...]) -> None:
@@ -73,15 +97,31 @@ class ImageCache:
                 if hasattr(os, "posix_fallocate"):
                     os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
             with ThreadPoolExecutor(_workers()) as pool:
-                for index, image in enumerate(pool.map(self._make, range(len(self._images)))):
-                    array[index] = image
-                    report(index + 1)
+                for first in range(0, len(self._images), _AT_ONCE):
+                    indices = range(first, min(first + _AT_ONCE, len(self._images)))
+                    for index, image in zip(indices, self._decoded(pool, indices), strict=True):
+                        array[index] = image
+                    report(indices.stop)
             array.flush()
             del array
+            if self.damaged:
+                _beside(path).write_text(json.dumps(self.damaged), encoding="utf-8")
             os.replace(beside, path)
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
+
+
+def _beside(path: Path) -> Path:
+    """The file that names the damaged images of a cache file."""
+    return path.with_suffix(".damaged.json")
+
+
+def _read_damaged(path: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads(_beside(path).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
 
 
 def _workers() -> int:

@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from object_detection import accuracy, loadgen, loadgen_module, summary, tuning
+from object_detection import accuracy, damage, loadgen, loadgen_module, outputs, summary, tuning
 from object_detection.annotations import ImageList, read_images
+from object_detection.asked import Board
 from object_detection.backends import framework
 from object_detection.errors import HarnessError
 from object_detection.image_cache import ImageCache
@@ -34,14 +35,24 @@ def run(path: Path) -> None:
     images = read_images(spec.dataset, spec.count)
     backend = framework(spec.model.backend, spec.device)
     tell("loading the model", 0, None)
-    first = backend.load(spec.model, spec.device, spec.threads or 0)  # before the images: what is wrong with it is told at once
+    board = Board(spec.folder, max(spec.sessions or 1, tuning.cores()))
+    with board.slot(0).loading():
+        first = backend.load(
+            spec.model, spec.device, spec.threads or 0
+        )  # before the images: what is wrong with it is told at once
     model = replace(spec.model, layout=first.layout, max_batch=first.max_batch)
     del first
     spec = replace(spec, model=model)
     library = SampleLibrary(ImageCache(spec, images))
 
+    def worker(number: int, threads: int) -> Worker:
+        slot = board.slot(number)
+        with slot.loading():
+            loaded = backend.load(model, spec.device, threads)
+        return Worker(model, loaded, library, outputs.OutputCheck(model, images.categories, library.label), slot)
+
     def workers(sessions: int, threads: int) -> list[Worker]:
-        return [Worker(model, backend.load(model, spec.device, threads), library) for _ in range(sessions)]
+        return [worker(number, threads) for number in range(sessions)]
 
     layout, team, rate, measured = choose_layout(spec, library, workers, len(images))
     results: dict[str, Any] = {
@@ -61,8 +72,14 @@ def run(path: Path) -> None:
         **({"reference_faults": True} if spec.reference_faults else {}),
         **({"remark": remark} if remark else {}),
     }
+    outputs.remarks(worker.check for worker in team)  # of the measurement: what counts are the tests
+    odd: dict[str, str] = {}
     for mode in spec.modes:
         results[mode] = run_mode(spec, mode, team, layout, library, images, rate)
+        odd = {**outputs.remarks(worker.check for worker in team), **odd}
+    if told := [text for text in (damage.remark(library.damaged), *odd.values()) if text]:
+        results["remarks"] = told
+    board.remove()
     (spec.folder / "results.json").write_text(json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 

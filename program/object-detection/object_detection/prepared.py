@@ -12,7 +12,7 @@ import argparse
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,23 +21,33 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from object_detection.damage import damaged, remark, stderr_watched
 from object_detection.errors import HarnessError, told_as_a_command
-from object_detection.preprocess import finished, pixels, square
+from object_detection.preprocess import decode, finished, pixels, square
 from object_detection.progress import Throttle, say
 from object_detection.spec import Model, Preprocessed
 
 RESIZED, DECODED = "resized", "decoded"
-ARRAY, PIXELS, PLACES = "images.npy", "pixels.bin", "places.json"
+ARRAY, PIXELS, PLACES, DAMAGED = "images.npy", "pixels.bin", "places.json", "damaged.json"
 _SIDE_OF_BYTES = 300  # models of this side take bytes; those of 1200 float32
 _AT_ONCE = 64  # images that are in memory while they are decoded
 _SPARE = 1 << 26  # bytes of the disk that are left alone
+Image = npt.NDArray[np.generic]
 
 
 class PreparedImages:
-    """The images of a prepared data set, by sample index."""
+    """The images of a prepared data set, by sample index.
+
+    Attributes
+    ----------
+    damaged
+        What the decoder said of images that it could decode in part alone, by their names.
+    """
 
     def __init__(self, prepared: Preprocessed, model: Model) -> None:
         self._prepared, self._model = prepared, model
+        noted = prepared.file.parent / DAMAGED
+        self.damaged: dict[str, str] = json.loads(noted.read_text(encoding="utf-8")) if noted.is_file() else {}
         if prepared.kind == RESIZED:
             if model.scaling != "none" or model.side != prepared.side:
                 raise HarnessError(
@@ -90,7 +100,13 @@ def prepare(images: Path, annotations: Path, part: str, side: int, library: str,
         )
     paths = [images / row["file_name"] for row in rows]
     cv2.setNumThreads(1)  # one image a thread
-    file = _write_resized(paths, side, library, output) if kind == RESIZED else _write_decoded(paths, library, output)
+    hurt: dict[str, str] = {}
+    file = (
+        _write_resized(paths, side, library, output, hurt) if kind == RESIZED else _write_decoded(paths, library, output, hurt)
+    )
+    if hurt:
+        say(remark(hurt))
+        (output / DAMAGED).write_text(json.dumps(hurt), encoding="utf-8")
     (output / "annotations.json").write_text(json.dumps(kept), encoding="utf-8")
     told = {
         "images": str(images),
@@ -105,7 +121,20 @@ def _bytes_needed(rows: Sequence[dict[str, Any]], kind: str, side: int) -> int:
     return sum(3 * (side * side if kind == RESIZED else row["width"] * row["height"]) for row in rows)
 
 
-def _write_resized(paths: Sequence[Path], side: int, library: str, output: Path) -> str:
+def _made(
+    pool: ThreadPoolExecutor, make: Callable[[Path], Image], paths: Sequence[Path], library: str, hurt: dict[str, str]
+) -> list[Image]:
+    """Images of some files; those that are damaged are added to `hurt`. OpenCV looks at Pillow's, too, which is silent."""
+    with stderr_watched() as complaints:
+        found = list(pool.map(make, paths))
+        if library != "opencv":
+            list(pool.map(decode, paths))
+    if complaints.of_a_decoder:
+        hurt |= damaged(paths, decode)
+    return found
+
+
+def _write_resized(paths: Sequence[Path], side: int, library: str, output: Path, hurt: dict[str, str]) -> str:
     def make(path: Path) -> npt.NDArray[np.generic]:
         return finished(square(pixels(path, library), side, library), "none", "NHWC")
 
@@ -113,19 +142,22 @@ def _write_resized(paths: Sequence[Path], side: int, library: str, output: Path)
     array = np.lib.format.open_memmap(output / ARRAY, mode="w+", dtype=np.uint8, shape=(len(paths), side, side, 3))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for first in range(0, len(paths), _AT_ONCE):
-            for index, image in enumerate(pool.map(make, paths[first : first + _AT_ONCE]), first):
+            for index, image in enumerate(_made(pool, make, paths[first : first + _AT_ONCE], library, hurt), first):
                 array[index] = image
                 report(index + 1)
     array.flush()
     return ARRAY
 
 
-def _write_decoded(paths: Sequence[Path], library: str, output: Path) -> str:
+def _write_decoded(paths: Sequence[Path], library: str, output: Path, hurt: dict[str, str]) -> str:
+    def make(path: Path) -> npt.NDArray[np.generic]:
+        return pixels(path, library)
+
     report = Throttle("decoding", len(paths), "images")
     places, at = [], 0
     with open(output / PIXELS, "wb") as file, ThreadPoolExecutor(os.cpu_count()) as pool:
         for first in range(0, len(paths), _AT_ONCE):
-            for image in pool.map(lambda path: pixels(path, library), paths[first : first + _AT_ONCE]):
+            for image in _made(pool, make, paths[first : first + _AT_ONCE], library, hurt):
                 places.append((at, *image.shape[:2]))
                 at += file.write(image.tobytes())
                 report(len(places))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from object_detection.bounds import check_bounds
 from object_detection.errors import HarnessError
 
 VERSION = 1
@@ -169,6 +170,7 @@ def read_spec(path: Path) -> Spec:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if content.get("version") != VERSION:
             raise HarnessError(f"{path} is of version {content.get('version')}, this harness reads {VERSION}")
+        check_bounds(content)
         model, dataset = content["model"], content["dataset"]
         return Spec(
             model=Model(**{**model, "path": Path(model["path"])}),

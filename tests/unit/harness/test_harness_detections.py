@@ -103,6 +103,8 @@ def test_a_count_for_each_image(counts: list[int]) -> None:
 def test_any_detections_come_back_from_their_bytes(
     index: int, detections: list[tuple[float, ...]], above: float | None
 ) -> None:
+    upright = [(*sorted(each[:2]), *sorted(each[2:4]), *each[4:]) for each in detections]
+    detections = [(each[0], each[2], each[1], each[3], *each[4:]) for each in upright]
     table = np.array(detections, np.float32).reshape(1, len(detections), 6)
     model = replace(MODEL, score_above=above)
     row = pack(model, [index], table[..., :4], table[..., 4], table[..., 5], None)[0]

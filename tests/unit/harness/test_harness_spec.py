@@ -51,3 +51,31 @@ def test_a_key_that_is_missing_is_named(tmp_path: Path, spec_for: Callable[..., 
 def test_what_is_no_spec_is_named(tmp_path: Path, content: str) -> None:
     with pytest.raises(HarnessError, match=r"spec\.json is not a run's spec"):
         read_spec(written(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"sessions": 100000}, "sessions is 100000, not an integer from 1 to 4096"),
+        ({"sessions": 0}, "sessions is 0"),
+        ({"threads": "4"}, "threads is '4'"),
+        ({"batch_size": 2.5}, "batch_size is 2.5"),
+        ({"count": -1}, "count is -1"),
+        ({"count": True}, "count is True"),
+        ({"loadgen_changes": {"min_duration_ms": 10**15}}, "loadgen.min_duration_ms is 1000000000000000"),
+        ({"loadgen_changes": {"qsl_rng_seed": -1}}, "loadgen.qsl_rng_seed is -1"),
+        ({"loadgen_changes": {"target_qps": float("nan")}}, "loadgen.target_qps is nan, not above 0"),
+        ({"loadgen_changes": {"target_latency_ms": 1e308}}, "loadgen.target_latency_ms is 1e.308"),
+        ({"loadgen_changes": {"percentile": 1}}, "loadgen.percentile is 1, not between 0 and 1"),
+        ({"loadgen_changes": {"min_query_count": [1]}}, r"loadgen.min_query_count is \[1\]"),
+    ],
+    ids=str,
+)
+def test_numbers_out_of_their_bounds_are_refused(
+    spec_for: Callable[..., dict[str, Any]], tmp_path: Path, changes: dict[str, Any], told: str
+) -> None:
+    """A recorded experiment's, too: a replay hands them over."""
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(spec_for(**changes)))
+    with pytest.raises(HarnessError, match=told):
+        read_spec(path)

@@ -102,6 +102,9 @@ class Images:
     def __init__(self) -> None:
         self.asked: list[int] = []
 
+    def name(self, index: int) -> str:
+        return f"{index}.png"
+
     def load(self, indices: Sequence[int]):
         self.asked += indices
         return [np.full((2, 2, 3), index, np.uint8) for index in indices]
@@ -134,7 +137,7 @@ class Counter:
     def run(self, images):
         self.sizes.append(len(images))
         boxes, _, classes = outputs(len(images), 1)
-        return boxes, images[:, 0, 0, :1].astype(np.float32), classes, None
+        return boxes, images[:, 0, 0, :1].astype(np.float32) / 100, classes, None
 
 
 @pytest.mark.parametrize(("limit", "sizes"), [(None, [5]), (2, [2, 2, 1]), (1, [1] * 5), (8, [5])])
@@ -145,4 +148,4 @@ def test_worker_keeps_to_the_models_largest_batch(limit: int | None, sizes: list
     rows = Worker(MODEL, backend, library).detect([9, 2, 4, 0, 7])
     assert backend.sizes == sizes
     assert [row[0, 0] for row in rows] == [9, 2, 4, 0, 7]
-    assert [row[0, 5] for row in rows] == [9, 2, 4, 0, 7]  # the image itself went with its index
+    assert [round(100 * row[0, 5]) for row in rows] == [9, 2, 4, 0, 7]  # the image itself went with its index

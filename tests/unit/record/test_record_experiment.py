@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ck_repo.errors import ConflictError, NotFoundError, RunError, UsageError
-from ck_repo.record.experiment import Recording
+from ck_repo.record.experiment import Recording, sweep
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find, load
 
@@ -153,3 +153,37 @@ def test_a_fault_of_ours_keeps_what_was_measured(repositories: Repositories) -> 
         run()
     (kept,) = home(repositories).glob(".failed-*")
     assert (kept / "results.json").exists()
+
+
+def test_sweep_removes_what_killed_runs_left_in_any_repository_and_nothing_else(repositories: Repositories) -> None:
+    repositories.add("my-results")
+    record(repositories, "kept")
+    record(repositories, "kept", "my-results")
+    killed = [
+        home(repositories) / ".run-00000000000000aa",
+        repositories.get("my-results").path / "experiment" / ".run-00000000000000bb",
+    ]
+    for path in killed:
+        path.mkdir()
+    old, new = home(repositories) / ".lock-00000000000000cc", home(repositories) / ".lock-00000000000000dd"
+    old.touch()
+    new.touch()  # perhaps of a run that is about to make its folder
+    os.utime(old, (0, 0))
+    with Recording(repositories, "my-results").folder() as running:
+        sweep(repositories)
+        assert running.exists()
+    assert not any(path.exists() for path in killed)
+    assert not old.exists()
+    assert new.exists()
+    assert sorted(names(repositories)) == ["kept", "kept"]
+
+
+def test_sweep_of_a_repository_that_cannot_be_written_leaves_it_alone(
+    repositories: Repositories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(repositories, "mine")
+    left = home(repositories) / ".run-00000000000000aa"
+    left.mkdir()
+    monkeypatch.setattr(os, "access", lambda *_: False)  # the tests may run as root, whom no mode keeps out
+    sweep(repositories)
+    assert left.exists()

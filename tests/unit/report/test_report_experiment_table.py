@@ -112,3 +112,12 @@ def test_columns_stand_below_each_other() -> None:
     width = len("latency, ms") + 2
     assert all(len(line) == len(line.rstrip()) and line[width - 2 : width] == "  " for line in lines)
     assert all(line[width] != " " for line in lines)
+
+
+def test_remarks_of_a_run_stand_in_the_table() -> None:
+    found = results(samples_per_second=486.862)
+    lines = experiment_lines("mine", meta({**found, "remarks": ["2 boxes lie outside their image", "1.jpg is damaged"]}))
+    assert [line.split(None, 1)[1] for line in lines if line.startswith("remark")] == [
+        "2 boxes lie outside their image",
+        "1.jpg is damaged",
+    ]

@@ -33,6 +33,19 @@ class SampleLibrary:
             return self._loaded[indices[0]][None]
         return np.stack([self._loaded[index] for index in indices])
 
+    def name(self, index: int) -> str:
+        """The file name of a sample's image."""
+        return self._cache.name(index)
+
+    def label(self, index: int) -> str:
+        """What a sample is called in messages."""
+        return f"sample {index} ({self.name(index)})"
+
+    @property
+    def damaged(self) -> dict[str, str]:
+        """What the decoder says of images that are damaged, by their names."""
+        return self._cache.damaged
+
     @property
     def loaded(self) -> list[int]:
         """Indices of the samples that are loaded, in the order of loading."""

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import mlperf_loadgen as lg
 
+from object_detection.asked import Slot
 from object_detection.backends import Backend
 from object_detection.detections import Rows, pack
+from object_detection.outputs import OutputCheck
 from object_detection.spec import Model
 from object_detection.sut.library import SampleLibrary
 
@@ -15,14 +17,30 @@ from object_detection.sut.library import SampleLibrary
 class Worker:
     """One backend, and the samples that it draws from.
 
+    Parameters
+    ----------
+    check
+        Holds the outputs against what a detector can answer.
+    slot
+        Where the engine sees what the backend is running.
+
     Attributes
     ----------
     done
         Samples answered.
     """
 
-    def __init__(self, model: Model, backend: Backend, library: SampleLibrary) -> None:
+    def __init__(
+        self,
+        model: Model,
+        backend: Backend,
+        library: SampleLibrary,
+        check: OutputCheck | None = None,
+        slot: Slot | None = None,
+    ) -> None:
         self._model, self._backend, self._library = model, backend, library
+        self.check = check or OutputCheck(model, label=library.label)
+        self._slot = slot or Slot()
         self.done = 0
 
     def detect(self, indices: Sequence[int]) -> list[Rows]:
@@ -31,7 +49,10 @@ class Worker:
         answers: list[Rows] = []
         for first in range(0, len(indices), step):
             part = indices[first : first + step]
-            answers += pack(self._model, part, *self._backend.run(self._library.batch(part)))
+            self._slot.begin(part[0], len(part), self._library.name(part[0]))
+            outputs = self._backend.run(self._library.batch(part))
+            self._slot.end()
+            answers += pack(self._model, part, *outputs, self.check)
         return answers
 
     @property

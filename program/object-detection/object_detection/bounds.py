@@ -1,0 +1,55 @@
+"""Bounds of the numbers in spec.json; those of options are the bounds of the command line (`ck_repo/run/options.py`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from object_detection.errors import HarnessError
+
+_YEAR_MS = 366 * 24 * 3600 * 1000
+_OPTIONS = {"count": (1, 10**9), "batch_size": (1, 10**5), "threads": (1, 4096), "sessions": (1, 4096)}
+_LOADGEN = {
+    "performance_sample_count": (1, 10**9),
+    "min_duration_ms": (0, _YEAR_MS),  # Server's least count at a low rate takes longer than --time may be
+    "min_query_count": (0, 10**9),
+    "required_query_count": (0, 10**9),
+    "samples_per_query": (1, 10**6),
+    "max_async_queries": (1, 10**6),
+}
+_RATES = {"target_qps": 1e9, "target_latency_ms": 1e9}
+_SEEDS = ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")
+
+
+def check_bounds(content: Mapping[str, Any]) -> None:
+    """Check the numbers of a spec.
+
+    Raises
+    ------
+    HarnessError
+        If a number is out of its bounds, or no number: with its key.
+    """
+    for key, (least, most) in _OPTIONS.items():
+        if content[key] is not None:
+            _integer(key, content[key], least, most)
+    loadgen = content["loadgen"]
+    for key, (least, most) in _LOADGEN.items():
+        if key in loadgen:
+            _integer(f"loadgen.{key}", loadgen[key], least, most)
+    for key in _SEEDS:
+        _integer(f"loadgen.{key}", loadgen[key], 0, 2**64 - 1)
+    for key, largest in _RATES.items():
+        if loadgen[key] is not None and not (_is_number(loadgen[key]) and 0 < loadgen[key] <= largest):
+            raise HarnessError(f"spec.json: loadgen.{key} is {loadgen[key]!r}, not above 0 and at most {largest:g}")
+    if not (_is_number(loadgen["percentile"]) and 0 < loadgen["percentile"] < 1):
+        raise HarnessError(f"spec.json: loadgen.percentile is {loadgen['percentile']!r}, not between 0 and 1")
+
+
+def _integer(key: str, value: object, least: int, most: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise HarnessError(f"spec.json: {key} is {value!r}, not an integer from {least} to {most}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

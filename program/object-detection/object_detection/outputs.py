@@ -1,0 +1,183 @@
+"""Check a model's outputs: impossible values fail the run, odd ones become remarks in its results.
+
+A detector's scores lie between 0 and 1, its boxes are finite and not inverted, its classes are integers that the data set or
+COCO can have, and its counts are integers up to the number of rows. Rows beyond the count and rows that the profile's score cut
+drops are padding; of the latter the scores alone are checked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from object_detection.backends import Array
+from object_detection.errors import HarnessError
+from object_detection.spec import Model
+
+_ROUNDING = 1e-3  # of 16-bit floats near 1: scores just above 1 and boxes inverted by as little are not errors
+_FAR = 1.0  # image lengths beyond the image; boxes of honest decoders end somewhat outside, boxes in pixels far outside
+_LARGEST_OF_COCO = 90  # largest category id of COCO, for which the profiles' networks are trained
+_HINT = (
+    "check the model file, its conversion and its profile (`ck detect soft:model.… --profile=NAME`); docs/own-model.md says "
+    "what each output may hold"
+)
+_SCORE, _CLASS = 5, 6  # columns of the answers
+_CORNERS = slice(1, 5)
+_UNKNOWN_CLASS, _OUTSIDE = "class", "outside"
+
+
+class OutputCheck:
+    """Checks the outputs of one session.
+
+    Parameters
+    ----------
+    model
+        The names of the outputs, the order of corners and what classes are.
+    categories
+        Category ids of the data set; none if they are not known.
+    label
+        What a sample is called in messages.
+
+    Attributes
+    ----------
+    odd
+        How many detections are odd in a way, and the first of them, by the way.
+    """
+
+    def __init__(self, model: Model, categories: Sequence[int] = (), label: Callable[[int], str] = "sample {}".format) -> None:
+        self._model, self._label = model, label
+        self._names = (model.boxes, model.scores, model.classes, model.count or "the count")
+        contiguous = model.classes_are == "contiguous"
+        known = range(1, len(categories) + 1) if contiguous else categories
+        largest = max(known, default=_LARGEST_OF_COCO)
+        self._largest = largest if contiguous else max(largest, _LARGEST_OF_COCO)
+        self._least = 1 if contiguous else model.class_offset  # the model's own 0
+        # ids in order; the infinite one is behind every class, so that a search never ends beyond the array
+        self._known = np.array([*sorted(known), math.inf]) if categories else None
+        self.odd: dict[str, tuple[int, str]] = {}
+
+    def numbers(self, *outputs: Any) -> list[Array]:
+        """Outputs as arrays of real numbers; any other type is an error."""
+        found = []
+        for name, output in zip(self._names, outputs, strict=False):
+            array = np.asarray(output)
+            if array.dtype.kind not in "fiu":
+                raise HarnessError(f"the model's output {name} has the type {array.dtype}, not real numbers", _HINT)
+            found.append(array)
+        return found
+
+    def counts(self, indices: Sequence[int], counts: Array, most: int) -> list[int]:
+        """The number of detections of each image: integers, though perhaps of a float type."""
+        values = counts.tolist()
+        for index, value in zip(indices, values, strict=True):
+            if not (0 <= value <= most and value == int(value)):  # NaN and infinity fail the first comparison
+                self._refuse(index, self._names[3], value, f"not an integer from 0 to {most}")
+        return [int(value) for value in values]
+
+    def scores(self, rows: npt.NDArray[np.float32]) -> None:
+        """Check scores before those below the cut are dropped: NaN would be dropped, too."""
+        if len(rows):
+            values = rows[:, _SCORE]
+            if not (values.min() >= -_ROUNDING and values.max() <= 1 + _ROUNDING):  # both are NaN if one score is
+                self._refuse_score(rows)
+
+    def answers(self, rows: npt.NDArray[np.float32]) -> None:
+        """Check detections as they are handed to LoadGen, of any number of samples."""
+        if not len(rows):
+            return
+        low, high = rows.min(axis=0).tolist(), rows.max(axis=0).tolist()
+        if not math.isfinite(sum(low) + sum(high)):
+            self._refuse_not_finite(rows)
+        if low[_SCORE] < -_ROUNDING or high[_SCORE] > 1 + _ROUNDING:
+            self._refuse_score(rows)
+        extents = rows[:, 3:5] - rows[:, 1:3]
+        if extents.min() < -_ROUNDING:
+            at = int(np.argmax((extents < -_ROUNDING).any(axis=1)))
+            self._refuse_row(rows, at, 0, self._box(rows[at]), f"an inverted box (corners are {self._order})")
+        kinds = rows[:, _CLASS]
+        if low[_CLASS] < self._least or high[_CLASS] > self._largest or (kinds != np.rint(kinds)).any():
+            wrong = (kinds < self._least) | (kinds > self._largest) | (kinds != np.rint(kinds))
+            at = int(np.argmax(wrong))
+            value = float(kinds[at]) - self._model.class_offset
+            why = f"not an integer from {self._least - self._model.class_offset} to {self._largest - self._model.class_offset}"
+            self._refuse_row(rows, at, 2, f"{value:g}", why)
+        self._note_odd(rows, low, high)
+
+    def _note_odd(self, rows: npt.NDArray[np.float32], low: list[float], high: list[float]) -> None:
+        if self._known is not None:
+            kinds = rows[:, _CLASS]
+            unknown = np.asarray(self._known[np.searchsorted(self._known, kinds)] != kinds)
+            if unknown.any():
+                self._note(_UNKNOWN_CLASS, unknown, rows, lambda row: f"{row[_CLASS]:g}")
+        far = min(low[_CORNERS]) < -_FAR or max(high[_CORNERS]) > 1 + _FAR
+        if far or min(low[3:5]) < 0 or max(high[1:3]) > 1:
+            boxes = rows[:, _CORNERS]
+            far_off = (boxes < -_FAR) | (boxes > 1 + _FAR)
+            far_off[:, 2:] |= boxes[:, 2:] < 0
+            far_off[:, :2] |= boxes[:, :2] > 1
+            beyond: npt.NDArray[np.bool_] = np.any(far_off, axis=1)
+            if beyond.any():
+                self._note(_OUTSIDE, beyond, rows, self._box)
+
+    def _note(
+        self,
+        kind: str,
+        odd: npt.NDArray[np.bool_],
+        rows: npt.NDArray[np.float32],
+        value: Callable[[npt.NDArray[np.float32]], str],
+    ) -> None:
+        count, first = self.odd.get(kind, (0, ""))
+        if not first:
+            row = rows[int(np.argmax(odd))]
+            first = f"{value(row)} for {self._label(int(row[0]))}"
+        self.odd[kind] = (count + int(odd.sum()), first)
+
+    @property
+    def _order(self) -> str:
+        return "ymin, xmin, ymax, xmax" if self._model.box_order == "yxyx" else "xmin, ymin, xmax, ymax"
+
+    def _box(self, row: npt.NDArray[np.float32]) -> str:
+        """A box in the model's own order of corners."""
+        ymin, xmin, ymax, xmax = row[_CORNERS].tolist()
+        corners = (ymin, xmin, ymax, xmax) if self._model.box_order == "yxyx" else (xmin, ymin, xmax, ymax)
+        return f"[{', '.join(f'{corner:g}' for corner in corners)}]"
+
+    def _refuse_not_finite(self, rows: npt.NDArray[np.float32]) -> NoReturn:
+        wrong = ~np.isfinite(rows)
+        at = int(np.argmax(wrong.any(axis=1)))
+        if wrong[at, _CORNERS].any():
+            self._refuse_row(rows, at, 0, self._box(rows[at]), "not finite")
+        column, name = (_SCORE, 1) if wrong[at, _SCORE] else (_CLASS, 2)
+        self._refuse_row(rows, at, name, f"{rows[at, column]:g}", "not finite")
+
+    def _refuse_score(self, rows: npt.NDArray[np.float32]) -> NoReturn:
+        values = rows[:, _SCORE]
+        at = int(np.argmax(~((values >= -_ROUNDING) & (values <= 1 + _ROUNDING))))
+        self._refuse_row(rows, at, 1, f"{values[at]:g}", "not a score from 0 to 1")
+
+    def _refuse_row(self, rows: npt.NDArray[np.float32], at: int, name: int, value: str, why: str) -> NoReturn:
+        self._refuse(int(rows[at, 0]), self._names[name], value, why)
+
+    def _refuse(self, index: int, name: str, value: object, why: str) -> NoReturn:
+        raise HarnessError(f"the model's output {name} for {self._label(index)} holds {value}: {why}", _HINT)
+
+
+_REMARKS = {
+    _UNKNOWN_CLASS: "{count} detections have a class that the data set does not have, the first {first}",
+    _OUTSIDE: "{count} boxes lie outside their image, the first {first}; corners are on a scale of 0 to 1, not in pixels",
+}
+
+
+def remarks(checks: Iterable[OutputCheck]) -> dict[str, str]:
+    """What is odd in the answers that some sessions gave, one sentence for each way; the checks start again from nothing."""
+    found: dict[str, tuple[int, str]] = {}
+    for check in checks:
+        for kind, (count, first) in check.odd.items():
+            before, earlier = found.get(kind, (0, first))
+            found[kind] = (before + count, earlier)
+        check.odd = {}
+    return {kind: _REMARKS[kind].format(count=count, first=first) for kind, (count, first) in sorted(found.items())}

@@ -1,0 +1,193 @@
+"""Impossible outputs fail the run with sample, output and value; odd ones are remarks; honest ones are neither."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+np = pytest.importorskip("numpy")
+
+from object_detection.detections import pack  # noqa: E402
+from object_detection.errors import HarnessError  # noqa: E402
+from object_detection.outputs import OutputCheck, remarks  # noqa: E402
+from test_harness_detections import MODEL  # noqa: E402
+
+BOX = (0.1, 0.2, 0.5, 0.6)
+
+
+def label(index: int) -> str:
+    return f"sample {index} ({index}.png)"
+
+
+def answer(
+    *,
+    box: Any = BOX,
+    score: Any = 0.5,
+    kind: Any = 3,
+    count: Any = 2,
+    model: Any = MODEL,
+    categories: tuple[int, ...] = (1, 2, 3),
+    dtype: Any = np.float32,
+) -> OutputCheck:
+    """Pack the answer for two images of three rows; the second row of the second image is the one given."""
+    boxes, scores = np.tile(np.array(BOX, dtype), (2, 3, 1)), np.full((2, 3), 0.25, dtype)
+    kinds, counts = np.ones((2, 3), dtype), np.full(2, 2.0)
+    boxes[1, 1], scores[1, 1], kinds[1, 1], counts[1] = box, score, kind, count
+    check = OutputCheck(model, categories, label)
+    pack(model, [4, 9], boxes, scores, kinds, counts, check)
+    return check
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ({"box": (0.1, np.nan, 0.5, 0.6)}, r"boxes for sample 9 \(9.png\) holds \[0.1, nan, 0.5, 0.6\]: not finite"),
+        ({"box": (0.1, 0.2, np.inf, 0.6)}, r"boxes for sample 9 \(9.png\) holds \[0.1, 0.2, inf, 0.6\]: not finite"),
+        ({"box": (0.5, 0.2, 0.1, 0.6)}, r"boxes for .* holds \[0.5, 0.2, 0.1, 0.6\]: an inverted box"),
+        ({"box": (0.1, 0.6, 0.5, 0.2)}, r"boxes for .* holds \[0.1, 0.6, 0.5, 0.2\]: an inverted box"),
+        ({"score": np.nan}, r"scores for sample 9 \(9.png\) holds nan: not finite"),
+        ({"score": -np.inf}, "scores for .* holds -inf: not finite"),
+        ({"score": 1.5}, "scores for .* holds 1.5: not a score from 0 to 1"),
+        ({"score": -0.25}, "scores for .* holds -0.25: not a score from 0 to 1"),
+        ({"kind": np.nan}, "classes for .* holds nan: not finite"),
+        ({"kind": 2.5}, "classes for .* holds 2.5: not an integer from 0 to 90"),
+        ({"kind": -1}, "classes for .* holds -1: not an integer from 0 to 90"),
+        ({"kind": 1000}, "classes for .* holds 1000: not an integer from 0 to 90"),
+        ({"count": -1}, r"count for sample 9 \(9.png\) holds -1.0: not an integer from 0 to 3"),
+        ({"count": 4}, "count for .* holds 4.0: not an integer from 0 to 3"),
+        ({"count": 1e30}, r"count for .* holds 1e\+30"),
+        ({"count": 1.5}, "count for .* holds 1.5"),
+        ({"count": np.nan}, "count for .* holds nan"),
+        ({"count": np.inf}, "count for .* holds inf"),
+    ],
+    ids=str,
+)
+def test_impossible_value_is_told_with_its_sample_and_output(what: dict[str, Any], told: str) -> None:
+    with pytest.raises(HarnessError, match=f"^the model's output {told}"):
+        answer(**what)
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+def test_number_beyond_32_bits_is_impossible() -> None:
+    with pytest.raises(HarnessError, match="not finite"):
+        answer(box=(0.1, 0.2, 1e300, 0.6), dtype=np.float64)
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("boxes", np.full((1, 1, 4), 0.5j)),
+        ("scores", np.array([["0.5"]])),
+        ("classes", np.array([[object()]], dtype=object)),
+        ("count", np.array([1 + 0j])),
+    ],
+)
+def test_what_is_no_number_is_an_error(name: str, array: Any) -> None:
+    outputs = {"boxes": np.zeros((1, 1, 4)), "scores": np.zeros((1, 1)), "classes": np.ones((1, 1)), "count": np.ones(1)}
+    with pytest.raises(HarnessError, match=f"output {name} has the type .*, not real numbers"):
+        pack(MODEL, [0], *{**outputs, name: array}.values())
+
+
+def test_order_of_the_corners_is_the_models_own() -> None:
+    with pytest.raises(
+        HarnessError, match=r"holds \[0.5, 0.2, 0.1, 0.6\]: an inverted box \(corners are xmin, ymin, xmax, ymax\)"
+    ):
+        answer(box=(0.5, 0.2, 0.1, 0.6), model=replace(MODEL, box_order="xyxy"))
+
+
+def test_model_that_counts_its_classes_from_0_is_told_in_its_own_numbers() -> None:
+    model = replace(MODEL, class_offset=1)
+    assert not answer(kind=0, model=model).odd
+    with pytest.raises(HarnessError, match=r"holds -1: not an integer from 0 to 89"):
+        answer(kind=-1, model=model)
+
+
+@pytest.mark.parametrize("kind", [0, 4])
+def test_contiguous_class_has_to_be_one_of_the_data_set(kind: int) -> None:
+    model = replace(MODEL, classes_are="contiguous")
+    with pytest.raises(HarnessError, match=f"holds {kind}: not an integer from 1 to 3"):
+        answer(kind=kind, model=model)
+    assert not answer(kind=3, model=model).odd
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        {"count": 1, "box": (np.nan,) * 4, "score": np.nan, "kind": -7},  # behind the count
+        {"score": 0.0, "box": (0.0, 0.0, 0.0, 0.0)},  # padding of a fixed number of rows
+        {"score": 1.0 + 1e-6},
+        {"score": 1.0009765625, "dtype": np.float16, "box": (0.0, 0.0, 1.0, 1.0)},  # the next 16-bit float above 1
+        {"box": (-0.02, -0.3, 1.01, 1.2)},  # decoders that do not clip
+        {"box": (0.25, 0.25, 0.25 - 1e-7, 0.5)},
+        {"count": 0},
+    ],
+    ids=str,
+)
+def test_honest_answers_are_neither_errors_nor_odd(what: dict[str, Any]) -> None:
+    assert not answer(**what).odd
+
+
+def test_rows_below_the_cut_are_padding_but_for_their_scores() -> None:
+    model = replace(MODEL, score_above=0.3)
+    assert not answer(score=0.1, box=(9.0, 9.0, 1.0, 1.0), kind=0, model=model).odd
+    with pytest.raises(HarnessError, match="holds nan"):  # no comparison would keep it
+        answer(score=np.nan, model=model)
+
+
+def test_what_is_odd_is_counted_and_the_first_is_named() -> None:
+    checks = [answer(kind=0), answer(kind=77), answer(box=(10.0, 20.0, 200.0, 100.0)), answer(box=(0.1, 1.2, 0.2, 1.3))]
+    found = remarks(checks)
+    assert found["class"] == "2 detections have a class that the data set does not have, the first 0 for sample 9 (9.png)"
+    assert found["outside"].startswith("2 boxes lie outside their image, the first [10, 20, 200, 100] for sample 9 (9.png)")
+    assert remarks(checks) == {}
+
+
+def test_without_detections_there_is_nothing_to_check() -> None:
+    empty = np.zeros((2, 0))
+    rows = pack(MODEL, [0, 1], np.zeros((2, 0, 4)), empty, empty, np.zeros(2))
+    assert [len(row) for row in rows] == [0, 0]
+
+
+RUN = """
+boxes, scores = np.tile([0.1, 0.2, 0.5, 0.6], (n, 2, 1)), np.full((n, 2), 0.5)
+classes, counts = np.ones((n, 2)), np.full(n, 2.0)
+Toy.calls += 1
+if Path.cwd().name in ("accuracy", "performance"):
+    {change}
+return boxes, scores, classes, counts
+"""
+
+
+@pytest.mark.parametrize("scenario", ["singlestream", "offline"])
+def test_run_with_an_impossible_answer_leaves_no_results(
+    harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], plugin: Callable[[str], Path], scenario: str
+) -> None:
+    for name in ("cv2", "mlperf_loadgen"):
+        pytest.importorskip(name)
+    spec = spec_for(scenario, "performance", model_changes={"backend": "toy", "scores": "detection_scores:0"})
+    outcome = harness(spec, path=plugin(RUN.format(change="scores[-1, 1] = np.nan")))
+    assert "the model's output detection_scores:0 for sample " in outcome.error
+    assert ".png) holds nan: not finite" in outcome.error
+    assert not (outcome.folder / "results.json").exists()
+
+
+def test_run_with_odd_answers_says_so_in_its_results(
+    harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], plugin: Callable[[str], Path]
+) -> None:
+    for name in ("cv2", "mlperf_loadgen", "pycocotools"):
+        pytest.importorskip(name)
+    outcome = harness(spec_for(model_changes={"backend": "toy"}), path=plugin(RUN.format(change="classes[0, 0] = 0")))
+    (told,) = outcome.results["remarks"]
+    assert " detections have a class that the data set does not have, the first 0 for sample " in told
+
+
+def test_demo_model_has_nothing_odd(harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]]) -> None:
+    for name in ("cv2", "mlperf_loadgen", "onnxruntime", "pycocotools"):
+        pytest.importorskip(name)
+    outcome = harness(spec_for())
+    assert "remarks" not in outcome.results
+    assert not (outcome.folder / "asked.txt").exists()

@@ -1,0 +1,78 @@
+"""How long a batch may take, and what is read of the sessions."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from ck_repo.errors import RunError, UsageError
+from ck_repo.run.watchdog import VARIABLE, Asked, Watchdog, allowed, overdue, patience, read_asked
+
+
+def asked(since: float = 100.0, slowest: float = 0.0, images: int = 1) -> Asked:
+    return Asked(since, slowest, 7, images, "7.png")
+
+
+@pytest.mark.parametrize(
+    ("images", "slowest", "seconds"),
+    [(1, 0.0, 300), (4, 0.0, 1200), (1, 0.01, 60), (8, 0.25, 60), (1, 10.0, 200), (4, 10.0, 800)],
+)
+def test_rule(images: int, slowest: float, seconds: float) -> None:
+    assert allowed(asked(images=images), slowest) == seconds
+
+
+def test_loading_has_a_time_of_its_own() -> None:
+    loading = Asked(5.0, 0.0, -1, 1, "")
+    assert [allowed(loading, 0.1, fixed) for fixed in (None, 2.0, math.inf)] == [1800, 1800, math.inf]
+    assert overdue([loading], 1804.0) is None
+    assert overdue([loading], 1806.0) == loading
+
+
+def test_slowest_of_any_session_counts_and_the_longest_wait_is_told() -> None:
+    rows = [asked(since=0.0, slowest=10.0), asked(since=50.0), asked(since=20.0)]
+    assert overdue(rows, 219.0) is None
+    late = overdue(rows, 260.0)
+    assert late is not None
+    assert late.since == 20.0
+
+
+def test_idle_session_is_never_late() -> None:
+    assert overdue([asked(since=0.0, slowest=0.1)], 1e9) is None
+
+
+def test_user_sets_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "5")
+    assert patience() == 5
+    monkeypatch.setenv(VARIABLE, "0")
+    assert patience() == math.inf
+    monkeypatch.delenv(VARIABLE)
+    assert patience() is None
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf"])
+def test_time_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv(VARIABLE, text)
+    with pytest.raises(UsageError, match=f"{VARIABLE}={text} is not a number of seconds"):
+        patience()
+
+
+def test_lines_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
+    line = '000000000012.500000 000000000000.250000 7 2 "a b.png"'
+    (tmp_path / "asked.txt").write_text(f"{line.ljust(511)}\nhalf of a li\n\n0 0 -1 0 no json\n")
+    assert read_asked(tmp_path) == [Asked(12.5, 0.25, 7, 2, "a b.png")]
+    assert read_asked(tmp_path / "nowhere") == []
+
+
+def test_watchdog_says_what_it_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = Watchdog(tmp_path, "toy")
+    watch()  # nothing is asked yet
+    (tmp_path / "asked.txt").write_text('000000000000.000001 000000000000.000000 -1 1 ""\n')
+    loading = Watchdog(tmp_path, "toy")
+    monkeypatch.setattr("time.monotonic", lambda: 1e6)
+    with pytest.raises(RunError, match="the backend toy has not loaded the model for 1000000 s, since "):
+        loading()
+    (tmp_path / "asked.txt").write_text('000000000000.000001 000000000000.000001 7 4 "a.png"\n')
+    with pytest.raises(RunError, match=r"the backend toy has not answered a batch of 4 samples, the first sample 7 \(a.png\)"):
+        watch()
