@@ -81,7 +81,7 @@ def _recreate(request: Request) -> Answer:
             repositories, name, Path(request.text("bundle")), request.text("python"), force=force, trust=trust
         )
     else:
-        path = Path(request.text("lock")).expanduser()
+        path = Path(request.text("lock")).expanduser().resolve()
         lock = read_lock(path)
         python = interpreter_for(lock, request.text("python"))
         done = recreate(repositories, name, lock, python, force=force, trust=trust, own=is_own_lock(path))
@@ -141,7 +141,8 @@ def check(request: Request) -> Answer:
             f"venv:{venv.name} was made by stock CK and has no lock to be checked against",
             hint=f"`ck lock venv:{venv.name}` writes down what it holds now",
         )
-    held = read_lock(Path(request.text("lock"))) if request.text("lock") else read_venv_lock(repositories, venv)
+    named = request.text("lock")
+    held = read_lock(Path(named).expanduser().resolve()) if named else read_venv_lock(repositories, venv)
     found = drift(repositories, venv, held)
     data = {**row_of(venv.entry), "drift": [row.as_data() for row in found]}
     if not found:

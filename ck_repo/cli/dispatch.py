@@ -12,8 +12,9 @@ from ck_repo.actions.request import Request, Target
 from ck_repo.actions.retired import retired_action
 from ck_repo.cli.checking import checked_options, refuse_more_entries
 from ck_repo.cli.words import Words
-from ck_repo.errors import CKError, StorageError
+from ck_repo.errors import CKError, StorageError, UsageError
 from ck_repo.store.modules import canonical_module
+from ck_repo.store.plain_file import shown
 
 
 def perform(words: Words) -> Answer:
@@ -60,6 +61,8 @@ def error_of(error: Exception) -> CKError:
         return error
     if isinstance(error, OSError):
         return StorageError(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+    if isinstance(error, UnicodeEncodeError):
+        return UsageError(f"{shown(error.object)} is not UTF-8 text", hint="names, tags and options have to be")
     return CKError(f"{type(error).__name__}: {error}", hint="this is a fault of ck itself: --debug shows where")
 
 

@@ -11,6 +11,7 @@ from ck_repo.mlperf.published import Published, all_published, matching
 from ck_repo.record.detections import agreement
 from ck_repo.record.figures import Figures, figures
 from ck_repo.store.entry import Entry
+from ck_repo.store.plain_file import flaw
 from ck_repo.store.repositories import Repositories
 
 _LOG = "accuracy/mlperf_log_accuracy.json"
@@ -102,9 +103,9 @@ def equal_detections(entries: Sequence[Entry]) -> list[float | None]:
     published = ["published" in entry.meta() for entry in entries]
     shares: list[float | None] = []
     for entry, imported in zip(entries, published, strict=True):
-        logs = entries[0].path / _LOG, entry.path / _LOG
-        comparable = all(path.is_file() for path in logs) and not (imported or published[0])
-        shares.append(agreement(*logs).share if comparable else None)
+        one, other = entries[0].path, entry.path
+        comparable = not (imported or published[0] or flaw(one, _LOG) or flaw(other, _LOG))
+        shares.append(agreement(one / _LOG, other / _LOG, (one, other)).share if comparable else None)
     return shares
 
 

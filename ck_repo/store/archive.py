@@ -11,9 +11,10 @@ from pathlib import Path
 
 from ck_repo.errors import ConflictError, NotFoundError
 from ck_repo.store.atomic import publish_folder, storage_errors, write_json
-from ck_repo.store.entry import META, Entry, alias_file, read_json_object, read_uid, uid_file
+from ck_repo.store.entry import META, Entry, alias_file, read_alias_file, read_json_object, read_uid, uid_file
 from ck_repo.store.folders import repos_root
 from ck_repo.store.modules import canonical_module
+from ck_repo.store.plain_file import UnreadableError
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository
 from ck_repo.store.uid import new_uid
@@ -50,9 +51,16 @@ def pack_entries(
             if path.exists():
                 rows[f"{entry.module}/.cm/{path.name}"] = path
         for path in (entry.path.parents[1] / ".cm").glob("alias-*"):
-            if entry.module in (path.name.removeprefix("alias-a-"), path.read_text(encoding="utf-8").strip()):
+            if entry.module in (path.name.removeprefix("alias-a-"), _alias_of(path)):
                 rows[f".cm/{path.name}"] = path
     return _pack({**rows, **(more or {})}, output, overwrite)
+
+
+def _alias_of(path: Path) -> str:
+    try:
+        return read_alias_file(path)
+    except UnreadableError:
+        return ""
 
 
 def pack_repository(row: Repository, output: Path, *, overwrite: bool = False) -> int:

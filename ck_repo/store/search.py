@@ -8,9 +8,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ck_repo.errors import CKError, ConflictError, NotFoundError, did_you_mean
-from ck_repo.store.entry import META, Entry, read_uid, uid_file
+from ck_repo.store.entry import META, Entry, read_alias_file, read_uid, uid_file
 from ck_repo.store.index import ModuleIndex
 from ck_repo.store.modules import STOCK_MODULES
+from ck_repo.store.plain_file import UnreadableError
 from ck_repo.store.query import TagQuery, is_pattern
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import Repository
@@ -69,7 +70,7 @@ def _chosen(repositories: Repositories, pattern: str) -> list[Repository]:
 def _in_folder(
     row: Repository, module: str, folder: Path, pattern: str, query: TagQuery, text: str, variations: bool
 ) -> list[Entry]:
-    if query.required or query.excluded or text:
+    if query.required or query.excluded or text or is_pattern(pattern):
         index = ModuleIndex(folder)
         try:
             names = index.with_tags(query, variations=variations)
@@ -81,11 +82,10 @@ def _in_folder(
         if pattern:
             alias = _alias_of(folder, pattern)
             names = [name for name in names if fnmatchcase(name, pattern) or name == alias]
-    elif is_pattern(pattern):
-        names = [name for name in _names(folder) if fnmatchcase(name, pattern or "*")]
     else:
         names = [name for name in [_alias_of(folder, pattern)] if name]
-    return list(_entries(row, module, folder, names, strict=bool(pattern) and not is_pattern(pattern)))
+    strict = bool(pattern) and not is_pattern(pattern)
+    return list(_entries(row, module, folder, names, strict=strict))
 
 
 def _entries(row: Repository, module: str, folder: Path, names: list[str], *, strict: bool) -> Iterator[Entry]:
@@ -129,11 +129,11 @@ def _alias_of(folder: Path, name: str) -> str:
     if not is_uid(name):
         return ""
     try:
-        alias = uid_file(folder, name).read_text(encoding="utf-8").strip()
+        alias = read_alias_file(uid_file(folder, name))
         if alias and (folder / alias / META).exists() and read_uid(folder / alias) == name:
             _refuse_double(folder, name)
             return alias
-    except (OSError, UnicodeDecodeError):
+    except UnreadableError:
         pass
     index = ModuleIndex(folder)  # the alias file is lost: the index knows the UIDs all the same
     try:

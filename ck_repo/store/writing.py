@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ck_repo.store.entry import (
     Entry,
     alias_file,
     link_alias,
+    read_alias_file,
     read_json_object,
     read_uid,
     uid_file,
@@ -24,6 +25,7 @@ from ck_repo.store.entry import (
     write_entry,
 )
 from ck_repo.store.modules import module_uid
+from ck_repo.store.plain_file import UnreadableError
 from ck_repo.store.repository import Repository, check_name
 from ck_repo.store.uid import is_uid, new_uid
 
@@ -89,8 +91,8 @@ def publish(repository: Repository, module: str, staging: Path, folder: Path, ui
 def refuse_taken_uid(folder: Path, uid: str) -> None:
     """No two entries of a module have one UID."""
     try:
-        other = uid_file(folder.parent, uid).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
+        other = read_alias_file(uid_file(folder.parent, uid))
+    except UnreadableError:
         other = uid
     if other != folder.name and (folder.parent / other / META).exists():
         raise ConflictError(f"{folder.parent.name}:{other} has the UID {uid} already", hint="leave out --data_uid")
@@ -158,8 +160,9 @@ def move_entry(entry: Entry, repository: Repository, module: str, alias: str, *,
         remove_folder(entry.path)
         alias_file(entry.path.parent, entry.alias).unlink(missing_ok=True)
         old = uid_file(entry.path.parent, entry.uid)
-        if old.exists() and old.read_text(encoding="utf-8").strip() == entry.alias:
-            old.unlink()
+        with suppress(UnreadableError):
+            if read_alias_file(old) == entry.alias:
+                old.unlink()
     return moved
 
 
