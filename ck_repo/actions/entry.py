@@ -426,6 +426,7 @@ def pack(request: Request) -> Answer:
     options=[
         Option("zip", "the zip file", value="FILE", aliases=("archive_name",)),
         Option("repo_uoa", "the repository to write to (default local)", value="NAME", aliases=("repo",)),
+        Option("all", "entries of other modules, too: recipes, programs, templates", kind="flag"),
         OVERWRITE,
     ],
 )
@@ -435,8 +436,14 @@ def unpack(request: Request) -> Answer:
 
     repositories = Repositories()
     path = archive_path(request)
-    done = unpack_entries(path, repositories, repositories.writable(request.repository), overwrite=request.flag("overwrite"))
-    return Answer({"lst": [row_of(entry) for entry in done]}, [f"unpacked {entry.cid} to {entry.path}" for entry in done])
+    target = repositories.writable(request.repository)
+    done, left = unpack_entries(
+        path, repositories, target, request.module, everything=request.flag("all"), overwrite=request.flag("overwrite")
+    )
+    lines = [f"unpacked {entry.cid} to {entry.path}" for entry in done]
+    lines += [f"left out: {name}" for name in left[:20]]
+    lines += [f"{len(left)} entries of other modules were left out; --all brings them in, too"] if left else []
+    return Answer({"lst": [row_of(entry) for entry in done], "left_out": left}, lines)
 
 
 def archive_path(request: Request) -> Path:
