@@ -47,14 +47,15 @@ def create(request: Request) -> Answer:
     from ck_repo.venv.environment import default_name
 
     repositories = Repositories()
-    plan = plan_venv(repositories, request.entry or default_name(), request.text("template"), request.text("python"))
+    name, force = request.entry or default_name(), request.flag("force")
+    plan = plan_venv(repositories, name, request.text("template"), request.text("python"), anew=force)
     if request.flag("dry_run"):
         planned = {"python": str(plan.python.path), "python_version": plan.python.version}
         lines = [f"venv:{plan.name} with Python {plan.python.version} ({plan.python.path})"]
         return Answer(
             {**planned, "plan": explain.as_data(plan.choices)}, [*lines, *explain.as_lines(plan.choices, reasons=False)]
         )
-    venv = create_venv(repositories, plan, force=request.flag("force"), trust=request.flag("trust"))
+    venv = create_venv(repositories, plan, force=force, trust=request.flag("trust"))
     made = {"python": str(venv.python), "python_version": venv.version, "packages": venv.packages}
     return Answer(
         {**row_of(venv.entry), **made}, [f"venv:{venv.name} is ready, Python {venv.version}: `ck activate venv:{venv.name}`"]

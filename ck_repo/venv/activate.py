@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ck_repo.child_environment import child_environment
 from ck_repo.errors import NotFoundError, UsageError
 from ck_repo.venv.environment import Venv
 
@@ -48,7 +49,7 @@ def open_shell(evaluated: Sequence[str], shell: str, variables: Mapping[str, str
     """
     lines = "\n".join(evaluated) + "\n"
     with tempfile.TemporaryDirectory(prefix="ck-shell-") as scratch:
-        environment = dict(os.environ if variables is None else variables)
+        environment = child_environment() if variables is None else dict(variables)
         command = [shell]
         if shell == "bash":
             start = Path(scratch, "rc")
@@ -69,12 +70,8 @@ def open_shell(evaluated: Sequence[str], shell: str, variables: Mapping[str, str
 
 def run_inside(venv: Venv, command: Sequence[str]) -> int:
     """Run one command with the venv's programs first on PATH; return its exit status."""
-    environment = dict(os.environ) | {
-        "VIRTUAL_ENV": str(venv.folder),
-        "CK_VENV": venv.name,
-        "PATH": f"{venv.folder / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
-    }
-    environment.pop("PYTHONHOME", None)
+    path = f"{venv.folder / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    environment = child_environment({"VIRTUAL_ENV": str(venv.folder), "CK_VENV": venv.name, "PATH": path})
     return _run(command, environment, "it is looked for in the venv first, then on PATH")
 
 

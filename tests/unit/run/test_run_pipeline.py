@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
+import platform
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bare_venv import bare_venv
 
 from ck_repo.detect import gpu
 from ck_repo.errors import CKError, ConflictError, InstallError, RunError, UsageError
@@ -52,9 +53,8 @@ class Bench:
         for alias in ("toy-set", "z-other-set"):
             self.copied(alias, "a.json", tags=["dataset"], dataset=dataset)
         self.copied("toy-framework", "f.txt", tags=["framework"])
-        self.venv = self.entry("venv", "mlperf-inference", template="toy", python_version="3.11.7")
-        (self.venv.path / "venv" / "bin").mkdir(parents=True)
-        (self.venv.path / "venv" / "bin" / "python").symlink_to(sys.executable)
+        self.venv = self.entry("venv", "mlperf-inference", template="toy", python_version=platform.python_version())
+        bare_venv(self.venv.path / "venv")
 
     def entry(self, module: str, alias: str, **meta: Any) -> Entry:
         return create_entry(self.local, module, alias, meta)
