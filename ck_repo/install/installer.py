@@ -20,7 +20,7 @@ from ck_repo.errors import ConflictError, InstallError
 from ck_repo.install.fetch import forget_fetched
 from ck_repo.install.first_fetch import FirstFetch
 from ck_repo.install.python_packages import install_python_packages
-from ck_repo.install.steps import Recipe, inside, run_step
+from ck_repo.install.steps import Given, Recipe, inside, run_step
 from ck_repo.resolve.component import Component
 from ck_repo.resolve.plan import PACKAGE, PYTHON, SOURCE, Choice, in_order
 from ck_repo.store.atomic import publish_folder, remove_folder, storage_errors, write_json
@@ -176,16 +176,18 @@ class Installer:
             staging.mkdir(parents=True)
         try:
             fields = component.fields(choice.variant.chosen)
-            values: dict[str, str] = {}
-            for key, below in choice.deps.items():
+            values = {key: str(value) for key, value in fields.table("values").items()}
+            given: dict[str, Given] = {}
+            for key, below in choice.deps.items():  # after the recipe's own values, which cannot stand for a dependency
                 row = done[below.key]
+                if row.get("path"):
+                    given[key] = _given(row)
                 values |= {key: str(row.get("path", "")), f"{key}_file": str(row.get("file", ""))}
                 values |= {f"{key}_{part}": json.dumps(row.get(part, {})) for part in ("model", "dataset")}
-            values |= {key: str(value) for key, value in fields.table("values").items()}
             trusted = may_run(component.entry.path, self._trust)
             recipe = Recipe(
-                component.entry.path, staging, self._python, trusted, values, self._vouched.digests if self._vouched else {},
-                _first_fetch(component) if component.stock else None,
+                component.entry.path, staging, self._python, trusted, values, given,
+                self._vouched.digests if self._vouched else {}, _first_fetch(component) if component.stock else None,
             )  # fmt: skip
             for step in fields.rows("install"):
                 run_step(step, recipe)
@@ -300,6 +302,15 @@ def _fetched_for(folder: Path) -> list[str]:
 def _first_fetch(component: Component) -> FirstFetch:
     """What a recipe without digests is held to: it belongs to the entry, wherever its repository lies."""
     return FirstFetch(component.entry.repository_uid or component.entry.repository, component.entry.uid)
+
+
+def _given(meta: Mapping[str, Any]) -> Given:
+    """What a recipe may copy from a dependency; of something registered no more than was registered."""
+    folder = Path(str(meta["path"]))
+    if meta.get("source") != "detected":
+        return Given(folder)
+    parts = (meta.get("file"), (meta.get("dataset") or {}).get("images"))
+    return Given(folder, tuple(Path(str(part)) for part in parts if part))
 
 
 def _python_path(fields: Fields, recipe: Recipe, folder: Path) -> dict[str, str]:

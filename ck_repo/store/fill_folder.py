@@ -43,6 +43,14 @@ def checked_name(name: str) -> str:
     return str(path)
 
 
+def check_links(root: Path) -> None:
+    """Follow every link below a folder on the disk, and refuse one that leads out of it."""
+    for row in walk(root):
+        why = flaw(root, row.name) if row.flaw == A_LINK else ""
+        if "leads out" in why or "loop" in why:
+            raise RefusedError(f"its link {row.name!r} is {why}")
+
+
 class Filler:
     """Writes into one folder, which exists. Names have to be those that `checked_name` gives."""
 
@@ -91,10 +99,8 @@ class Filler:
             with self._opened(path.parent.parts) as folder:
                 _make_way(path.name, folder)
                 os.symlink(target, path.name, dir_fd=folder)
-        for row in walk(self._root) if links else ():
-            why = flaw(self._root, row.name) if row.flaw == A_LINK else ""
-            if "leads out" in why or "loop" in why:
-                raise RefusedError(f"its link {row.name!r} is {why}")
+        if links:
+            check_links(self._root)
 
     @contextmanager
     def _opened(self, parts: tuple[str, ...], *, make: bool = True) -> Iterator[int]:

@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from ck_repo.errors import CKError, StorageError
 from ck_repo.store.atomic import storage_errors
-from ck_repo.store.fill_folder import Filler, RefusedError, checked_name
+from ck_repo.store.fill_folder import Filler, RefusedError, check_links, checked_name
 
 Progress = Callable[[int, int], None]
 LARGEST_RATIO = 100  # what comes out may have so many times the bytes of the archive …
@@ -88,6 +88,12 @@ def decompress(archive: Path, target: Path) -> None:
         if stream is None:
             raise ArchiveError(f"{archive} is compressed neither by gzip nor by bzip2 nor by xz")
         _filler(archive, target.parent, 0, 1).file(target.name, stream)
+
+
+def refuse_links_out(archive: Path, folder: Path) -> None:
+    """Refuse an archive if, after its files were moved, a link of `folder` leads out of it."""
+    with _archive_errors(archive):
+        check_links(folder)
 
 
 @contextmanager
