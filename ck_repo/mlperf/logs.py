@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import codecs
 import io
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ck_repo.store.entry import parse_json
 from ck_repo.store.plain_file import MOST, opened, read_plain
 
 _MARK = ":::MLLOG"
@@ -95,7 +95,7 @@ def read_detail(path: Path, inside: Path | None = None) -> Detail:
         if not line.startswith(_MARK):
             continue
         try:
-            row = json.loads(line[len(_MARK) :])
+            row = parse_json(line[len(_MARK) :])
             key, value, about = str(row["key"]), row["value"], row.get("metadata") or {}
             failed = bool(about.get("is_error"))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

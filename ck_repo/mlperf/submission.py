@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +13,7 @@ from ck_repo.errors import NotFoundError
 from ck_repo.mlperf.logs import Detail, read_accuracy, read_detail, read_summary, read_text
 from ck_repo.mlperf.rules import benchmark_called, scenario_rules
 from ck_repo.mlperf.submission_rules import submission_rules
+from ck_repo.store.entry import parse_json
 from ck_repo.store.plain_file import UnreadableError, is_folder, names
 
 DIVISIONS = ("closed", "open")
@@ -231,7 +231,7 @@ def _detail(path: Path, found: Result) -> Detail:
 
 def _object(path: Path, found: Result) -> dict[str, Any]:
     try:
-        content = json.loads(read_text(path, found.place.root, SMALL))
+        content = parse_json(read_text(path, found.place.root, SMALL))
     except UnreadableError as error:
         found.remarks.append(error.what)
         return {}

@@ -71,9 +71,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
     """
     folder = path.parents[1] if path.parent.name == ".cm" else path.parent
     try:
-        text = read_plain(folder, path).decode()
-        content = json.loads(text)
-        _check_content(text, content)
+        content = parse_json(read_plain(folder, path).decode())
     except UnreadableError as error:
         hint = "remove the entry's folder, or restore the file" if error.why == MISSING else "put the file itself there"
         raise ConfigError(error.what, hint=hint) from None
@@ -91,8 +89,18 @@ def read_json_object(path: Path) -> dict[str, Any]:
     return content
 
 
-def _check_content(text: str, content: Any) -> None:
-    """Refuse what no program of ours can work with or write again: containers too deep, and halves of characters."""
+def parse_json(text: str) -> Any:
+    """The value of a JSON text.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or holds what no program of ours can work with and write again: containers too deep, halves of
+        characters.
+    RecursionError
+        If it is nested thousands deep.
+    """
+    content = json.loads(text)
     if text.count("[") + text.count("{") > _DEEPEST:
         level = [content]
         for _ in range(_DEEPEST):
@@ -107,6 +115,7 @@ def _check_content(text: str, content: Any) -> None:
             json.dumps(content, ensure_ascii=False).encode()
         except UnicodeEncodeError:
             raise ValueError("a \\u escape in it is half of a character") from None
+    return content
 
 
 def tag_list(value: Any) -> list[str]:

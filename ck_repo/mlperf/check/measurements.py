@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from ck_repo.mlperf.check.finding import Checked
@@ -12,6 +11,7 @@ from ck_repo.mlperf.rules import Rules
 from ck_repo.mlperf.submission import SMALL
 from ck_repo.mlperf.submission_rules import submission_rules
 from ck_repo.mlperf.user_conf import parse_conf
+from ck_repo.store.entry import parse_json
 from ck_repo.store.plain_file import UnreadableError, flaw, is_folder, names
 
 
@@ -38,7 +38,7 @@ def _description(path: Path, row: Checked) -> None:
         row.add("measurements", path, "a JSON object", error.why)
         return
     try:
-        content = json.loads(text)
+        content = parse_json(text)
         if not isinstance(content, dict):
             raise ValueError("not an object")
     except (ValueError, RecursionError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from ck_repo.mlperf.logs import read_text
 from ck_repo.mlperf.submission import SMALL
 from ck_repo.mlperf.submission_rules import submission_rules
+from ck_repo.store.entry import parse_json
 from ck_repo.store.plain_file import UnreadableError
 
 Add = Callable[[str, Path, object, object, int], None]  # rule, file, expected, seen, line
@@ -25,7 +25,7 @@ def check_system(path: Path, root: Path, division: str, submitter: str, add: Add
         add("system", path, "the description of the system", error.why, 0)
         return {}
     try:
-        content = json.loads(text)
+        content = parse_json(text)
     except (ValueError, RecursionError) as error:
         add("system", path, "JSON", error, getattr(error, "lineno", 0))
         return {}
