@@ -91,6 +91,29 @@ def test_a_folder_of_a_result_that_leads_out_is_not_read(tree: Path, tmp_path: P
     assert not (entry.path / name.partition("/")[0]).exists() or not any((entry.path / name.partition("/")[0]).rglob("*.txt"))
 
 
+def test_what_is_not_read_is_remarked_by_reproduce(ck: Callable[..., Any], tree: Path) -> None:
+    path = Place(tree, *PLACE).measurements / "user.conf"
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    answer = ck("reproduce", "submission", f"--path={tree}", "--out=json")
+    assert answer.code == 0, answer.err
+    assert any("user.conf is not read: it is a link that leads out" in text for text in answer.json["remarks"])
+
+
+def test_a_log_that_is_a_link_is_not_compared(ck: Callable[..., Any], tree: Path, tmp_path: Path) -> None:
+    names = []
+    for number in range(2):
+        ck("add", f"experiment:run{number}", '--dict={"results": {}}')
+        entry = Path(ck("find", f"experiment:run{number}", "--out=json").json["path"])
+        (entry / "accuracy").mkdir()
+        (entry / "accuracy" / "mlperf_log_accuracy.json").symlink_to("/dev/zero")
+        names.append(f"experiment:run{number}")
+    answer = ck("compare", *names)
+    assert answer.code == 0, answer.err
+    assert "not compared" in answer.err
+    assert "equal detections" not in answer.out
+
+
 def test_a_link_that_stays_in_the_tree_is_read(tree: Path) -> None:
     place = Place(tree, *PLACE)
     os.rename(place.measurements / "user.conf", place.submission / "systems" / "our.conf")
