@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -201,3 +202,14 @@ def test_weights_are_taken_from_nowhere_else(shelf: Shelf, tmp_path: Path) -> No
         shelf.package(f"p{number}", step, values={"where": str(tmp_path / "private.pth")})
         with pytest.raises(ConfigError, match="no part of it or of a dependency"):
             shelf.install(f"p{number}", trust=False)
+
+
+def test_a_link_that_stripping_would_turn_outwards_is_refused(shelf: Shelf, tmp_path: Path) -> None:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as file:
+        link = tarfile.TarInfo("top/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "../top"
+        file.addfile(link)
+    shelf.package("p", download(tmp_path / "a.tar", content.getvalue(), unpack=True, strip=1))
+    with pytest.raises(CKError, match="leads out"):
+        shelf.install("p")
