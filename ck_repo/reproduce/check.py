@@ -80,6 +80,8 @@ def _template(repositories: Repositories, lock: Lock) -> list[Difference]:
 
 def _lacking(repositories: Repositories, venv: Venv) -> list[Difference]:
     """What the template lists and the venv does not hold, whatever the lock says."""
+    if not venv.template:  # of stock CK
+        return []
     try:
         plan = plan_venv(repositories, venv.name, venv.template)
     except CKError:  # the template is not here, or is for another Python: the venv was made from a lock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,7 +12,7 @@ from ck_repo.errors import CKError, ConflictError, NotFoundError, did_you_mean
 from ck_repo.store.entry import META, Entry, read_alias_file, read_uid, uid_file
 from ck_repo.store.index import ModuleIndex
 from ck_repo.store.modules import STOCK_MODULES
-from ck_repo.store.plain_file import UnreadableError
+from ck_repo.store.plain_file import MOST, UnreadableError, flaw, shown
 from ck_repo.store.query import TagQuery, is_pattern
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import Repository
@@ -70,7 +71,7 @@ def _chosen(repositories: Repositories, pattern: str) -> list[Repository]:
 def _in_folder(
     row: Repository, module: str, folder: Path, pattern: str, query: TagQuery, text: str, variations: bool
 ) -> list[Entry]:
-    if query.required or query.excluded or text or is_pattern(pattern):
+    if query.required or query.excluded or text:
         index = ModuleIndex(folder)
         try:
             names = index.with_tags(query, variations=variations)
@@ -82,6 +83,10 @@ def _in_folder(
         if pattern:
             alias = _alias_of(folder, pattern)
             names = [name for name in names if fnmatchcase(name, pattern) or name == alias]
+    elif is_pattern(pattern):
+        names, problems = _readable(folder)
+        warn_once(row.alias, module, problems)
+        names = [name for name in names if fnmatchcase(name, pattern or "*")]
     else:
         names = [name for name in [_alias_of(folder, pattern)] if name]
     strict = bool(pattern) and not is_pattern(pattern)
@@ -118,6 +123,28 @@ def entries_and_problems(repository: Repository, module: str) -> tuple[list[Entr
 def _names(folder: Path) -> list[str]:
     with os.scandir(folder) as rows:
         return sorted(row.name for row in rows if not row.name.startswith(".") and os.path.exists(os.path.join(row.path, META)))
+
+
+def _readable(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the entries of a folder whose meta.json is a file that can be read, and what is wrong with the others."""
+    found, problems = [], []
+    with os.scandir(folder) as rows:
+        names = sorted(row.name for row in rows if not row.name.startswith("."))
+    for name in names:
+        path = folder / name / META
+        try:
+            mode = os.lstat(path)
+        except OSError:
+            continue
+        plain = stat.S_ISREG(mode.st_mode) and mode.st_size <= MOST
+        why = "" if plain else flaw(folder / name, path, most=MOST)
+        if not name.isprintable():
+            problems.append(f"{folder}: {shown(name)} cannot be the name of an entry")
+        elif why:
+            problems.append(f"{shown(path)} is not read: it is {why}")
+        else:
+            found.append(name)
+    return found, problems
 
 
 def _alias_of(folder: Path, name: str) -> str:

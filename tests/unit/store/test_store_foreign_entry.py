@@ -74,7 +74,9 @@ def test_a_module_that_is_a_loop_of_links_is_no_module(add: Add) -> None:
 
 def test_a_name_that_is_not_utf_8_is_left_out_by_name(add: Add, capsys: pytest.CaptureFixture[str]) -> None:
     entry = add("good", "x")
-    os.makedirs(os.fsencode(entry.path.parent) + b"/\xff/.cm")
+    odd = Path(os.fsdecode(os.fsencode(entry.path.parent) + b"/\xff/.cm"))
+    odd.mkdir(parents=True)
+    (odd / "meta.json").write_text("{}")
     assert [row.alias for row in find(Repositories(), "dataset")] == ["good"]
     assert "\\xff cannot be the name of an entry" in capsys.readouterr().err
 
