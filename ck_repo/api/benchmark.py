@@ -26,6 +26,7 @@ def run(
     dataset: str = "",
     backend: str = "",
     device: Device = "cpu",
+    visible_devices: str = "",
     scenario: Scenario = "offline",
     mode: Mode = "both",
     seconds: float | None = None,
@@ -63,6 +64,8 @@ def run(
         The framework; the model's own if empty.
     device, scenario, mode
         Where it runs, LoadGen's scenario, and which tests.
+    visible_devices
+        GPUs that the run may use, as CUDA_VISIBLE_DEVICES has them; all if empty.
     seconds
         Minimum duration of the performance test in s; 10 if None (``--time`` of the command line).
     count
@@ -111,7 +114,8 @@ def run(
         message says what failed, why, and what to do.
     """
     options = {
-        "model": model, "dataset": dataset, "backend": backend, "device": device, "scenario": scenario, "mode": mode,
+        "model": model, "dataset": dataset, "backend": backend, "device": device,
+        "visible_devices": visible_devices, "scenario": scenario, "mode": mode,
         "time": seconds, "count": count, "target_qps": target_qps, "target_latency": target_latency,
         "samples_per_query": samples_per_query, "batch_size": batch_size, "threads": threads, "sessions": sessions,
         "official": official, "counts": counts, "compliance": compliance, "user_conf": str(user_conf), "meter": meter,
