@@ -186,7 +186,8 @@ class Resolver:
             missing = len(query.required - _names_and_tags(meta))
             if missing == 0 or (missing == 1 and len(query.required) > 2):  # a near miss is worth telling
                 passed.append((str(meta.get("name")), reason))
-        variants, refused = self._variants(query, version, home)
+        variants, refused, blocked = self._variants(query, version, home)
+        passed += blocked
         if not variants:
             raise self._nothing(query, version, asker, [*passed, *refused])
         return self._first_that_can_be_had(variants, version, need, asker, trail, home, passed)
@@ -228,12 +229,14 @@ class Resolver:
     def _other_registered(self, taken: Mapping[str, Any], query: TagQuery, version: str, home: str) -> list[tuple[str, str]]:
         rows = [meta for meta in self._have.registered if meta is not taken and not _refusal(meta, query, version)]
         others = [(str(meta.get("name")), f"{taken.get('name')} was registered later") for meta in rows]
-        variants, _ = self._variants(query, version, home)
+        variants, _, _ = self._variants(query, version, home)
         return others + [(variant.label, "what is registered comes before packages") for variant in variants]
 
-    def _variants(self, query: TagQuery, version: str, home: str) -> tuple[list[Variant], list[tuple[str, str]]]:
-        """The packages that match, the best first; and those that miss by little, with the reason."""
-        found, refused = [], []
+    def _variants(
+        self, query: TagQuery, version: str, home: str
+    ) -> tuple[list[Variant], list[tuple[str, str]], list[tuple[str, str]]]:
+        """The packages that match, the best first; near misses, and packages that cannot be installed here, with reasons."""
+        found, refused, blocked = [], [], []
         for package in self._have.packages:
             variant = choose(package, query.required, query.excluded)
             if package.conversion:
@@ -246,12 +249,12 @@ class Resolver:
                 if query.required & package.names or (shared and shared >= len(query.required) - 2):
                     refused.append((package.entry.alias, variant))
             elif variant.obstacle:
-                refused.append((variant.label, variant.obstacle))
+                blocked.append((variant.label, variant.obstacle))
             elif not variant.python_package and not satisfies(variant.version or "0", version):
                 refused.append((variant.label, f"its version {variant.version or '(none)'} is not in {version}"))
             else:
                 found.append(variant)
-        return sorted(found, key=lambda variant: self._rank(variant, home)), refused
+        return sorted(found, key=lambda variant: self._rank(variant, home)), refused, blocked
 
     def _rank(self, variant: Variant, home: str) -> tuple[bool, int, bool, int, int, str]:
         component = variant.component
