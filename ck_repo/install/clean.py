@@ -10,9 +10,9 @@ from typing import Any
 
 from ck_repo.errors import StorageError
 from ck_repo.install.fetch import cache_root
-from ck_repo.store.atomic import remove_folder
 from ck_repo.store.folders import tools_root
 from ck_repo.store.lock import locked
+from ck_repo.store.work import remove_folder
 
 
 def clean_leftovers() -> int:

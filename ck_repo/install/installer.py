@@ -21,7 +21,7 @@ from ck_repo.install.python_packages import install_python_packages
 from ck_repo.install.steps import Recipe, inside, run_step
 from ck_repo.resolve.component import Component
 from ck_repo.resolve.plan import PACKAGE, PYTHON, SOURCE, Choice, in_order
-from ck_repo.store.atomic import publish_folder, remove_folder, storage_errors, write_json
+from ck_repo.store.atomic import publish_folder, storage_errors, write_json
 from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.entry import META, read_json_object
 from ck_repo.store.fields import Fields
@@ -29,6 +29,7 @@ from ck_repo.store.folders import tools_root
 from ck_repo.store.lock import locked
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.uid import uid_from_digest
+from ck_repo.store.work import remove_folder
 from ck_repo.store.writing import create_entry
 from ck_repo.trust import may_run, require_code
 

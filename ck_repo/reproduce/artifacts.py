@@ -16,7 +16,7 @@ from ck_repo.install.fetch import adopt, fetch
 from ck_repo.install.source import source_of
 from ck_repo.lock.lockfile import Lock, LockedComponent, lock_of_experiment
 from ck_repo.store.archive import pack_entries
-from ck_repo.store.atomic import publish_folder, remove_folder, storage_errors
+from ck_repo.store.atomic import publish_folder, storage_errors
 from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.entry import Entry
 from ck_repo.store.folders import tools_root
@@ -24,6 +24,7 @@ from ck_repo.store.lock import locked
 from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.repository import check_name
 from ck_repo.store.search import find, load
+from ck_repo.store.work import remove_folder
 from ck_repo.trust import require_data
 
 ARTIFACTS = "artifacts"  # folder of an experiment that was packed with them

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ck_repo.errors import CKError, ConflictError, NotFoundError, UsageError, did_you_mean
-from ck_repo.store.atomic import remove_folder
 from ck_repo.store.entry import read_json_object, read_uid, uid_file, unlink_alias
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import default_repository_root, repos_root
 from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository, write_description
 from ck_repo.store.uid import new_uid
+from ck_repo.store.work import remove_folder, sweep
 from ck_repo.store.writing import create_entry
 
 LOCAL = "local"
@@ -37,6 +37,7 @@ class Repositories:
         return self._rows
 
     def _read(self) -> list[Repository]:
+        sweep()
         root = repos_root()
         first = [Repository(LOCAL, _LOCAL_UID, root / LOCAL), read_repository(default_repository_root())]
         registered = self._registered()

@@ -18,13 +18,14 @@ from ck_repo.lock.lockfile import NAME, Lock, write_lock
 from ck_repo.resolve.plan import Choice
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.resolve.versions import satisfies
-from ck_repo.store.atomic import remove_folder, storage_errors
+from ck_repo.store.atomic import storage_errors
 from ck_repo.store.entry import INFO, META, Entry, link_alias, read_json_object, unlink_alias, write_entry
 from ck_repo.store.lock import locked
 from ck_repo.store.modules import module_uid
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import check_name
 from ck_repo.store.uid import new_uid
+from ck_repo.store.work import remove_folder
 from ck_repo.store.writing import module_folder
 from ck_repo.venv.environment import DEFAULT_TEMPLATE, Venv, find_venv, interpreter_of, read_venv, surroundings
 from ck_repo.venv.locking import extend_lock
