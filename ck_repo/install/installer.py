@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from ck_repo.store.folders import tools_root
 from ck_repo.store.lock import locked
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.uid import uid_from_digest
-from ck_repo.store.work import remove_folder
+from ck_repo.store.work import remove_folder, working
 from ck_repo.store.writing import create_entry
 from ck_repo.trust import may_run, require_code
 
@@ -129,13 +128,12 @@ class Installer:
         """
         assert choice.variant is not None
         component = choice.variant.component
-        staging = folder.with_name(f".{folder.name}.new")
-        with storage_errors(f"installing {component.entry.alias}"):
-            shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
-            if folder.exists():  # without a manifest: not made by us, or spoilt
-                remove_folder(folder)
-            staging.mkdir(parents=True)
-        try:
+        with working() as work:
+            with storage_errors(f"installing {component.entry.alias}"):
+                staging = work.beside(folder)
+                if folder.exists():  # without a manifest: not made by us, or spoilt
+                    remove_folder(folder)
+                staging.mkdir(parents=True)
             fields = component.fields(choice.variant.chosen)
             values: dict[str, str] = {}
             for key, below in choice.deps.items():
@@ -161,9 +159,6 @@ class Installer:
             write_json(staging / _MANIFEST, meta)
             publish_folder(staging, folder)
             return folder
-        except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
-            raise
 
     def _meta(
         self, choice: Choice, staging: Path, folder: Path, recipe: Recipe, done: Mapping[str, dict[str, Any]]

@@ -86,7 +86,7 @@ def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
     FileExistsError
         If `path` exists by then, and is not to be overwritten.
     """
-    with _beside(path) as (name, file):
+    with _beside(path) as (name, _):
         yield name
         if overwrite:
             os.replace(name, path)

@@ -113,6 +113,11 @@ def write_description(folder: Path, alias: str, *, uid: str = "") -> None:
 def check_name(name: str) -> None:
     """Refuse a name that could not be a folder's on every system."""
     bad = set(name) & set('/\\:*?"<>|\0\n')
+    if not name.isprintable():  # control characters, and bytes that are not UTF-8
+        raise UsageError(
+            f"{ascii(name)} cannot be a name: it holds a character that cannot be printed",
+            hint="use letters, digits, dots, dashes and underscores",
+        )
     if not name or bad or name.startswith((".", "-")):
         raise UsageError(
             f"{name!r} cannot be a name: "

@@ -185,6 +185,8 @@ def put_back(aside: Path, folder: Path) -> None:
     if (folder / META).exists():
         shutil.rmtree(aside, ignore_errors=True)
         return
+    _unlink_if(uid_file(folder.parent, _content(alias_file(folder.parent, folder.name))), folder.name)
+    alias_file(folder.parent, folder.name).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     if not (aside / META).exists():
         shutil.rmtree(aside, ignore_errors=True)

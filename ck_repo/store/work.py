@@ -4,8 +4,8 @@ Each change has a record in ``CK_REPOS/.pending``, on which its process holds a 
 however the process ends, so a record that can be locked belongs to a process that is gone. `sweep` carries out the steps that
 such a record commits to, and removes the temporary folders that it names.
 
-A change of entries is committed under one lock for all processes. The steps are recorded first: before that point a crash leaves
-the old state, and after it the next process completes the new one.
+A change of entries is committed under one lock for all processes. The steps are recorded first: before that point a crash
+leaves the old state, and after it the next process completes the new one.
 """
 
 from __future__ import annotations

@@ -203,6 +203,4 @@ def remove_entry(entry: Entry) -> None:
     with storage_errors(f"removing {entry.path}"), working() as work, committing():
         _refuse_gone(entry)
         doomed = work.beside(entry.path, "removed")
-        work.commit(
-            [Rename.of(entry.path, doomed, entry.uid), Unlink(str(entry.path.parent), entry.alias, entry.uid)]
-        )
+        work.commit([Rename.of(entry.path, doomed, entry.uid), Unlink(str(entry.path.parent), entry.alias, entry.uid)])

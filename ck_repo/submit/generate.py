@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -27,6 +26,7 @@ from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import check_name
 from ck_repo.store.search import find
+from ck_repo.store.work import scratch_folder
 
 _LOG, _TEXT = "mlperf_log_accuracy.json", "accuracy.txt"
 
@@ -193,10 +193,8 @@ def generate(
         raise ConflictError(f"{output} exists already", hint="give another folder with --output=")
     description = {**read_system(system), "division": division, "submitter": submitter}
     chosen = choose(repositories, tags)
-    with storage_errors(f"writing {output}"):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent)).resolve()
-    try:
+    with scratch_folder(output.parent, output.name) as scratch:
+        staging = scratch.resolve()
         with storage_errors(f"writing {output}"):
             root = staging / division / submitter
             write_text(root / "systems" / f"{system.stem}.json", json.dumps(description, indent=2, ensure_ascii=False) + "\n")
@@ -215,9 +213,8 @@ def generate(
                 hint="mend them, or keep the tree as a draft with --draft",
             )
         staging.chmod(0o755)
-        publish_folder(staging, output)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        if not publish_folder(staging, output):
+            raise ConflictError(f"{output} exists already", hint="give another folder with --output=")
     return Generated(output, chosen, check_tree(output))
 
 
