@@ -10,6 +10,7 @@ from ck_repo.errors import NotFoundError
 from ck_repo.mlperf.published import Published, all_published, matching
 from ck_repo.record.detections import agreement
 from ck_repo.record.figures import Figures, figures
+from ck_repo.record.meta import read_experiment
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 
@@ -44,7 +45,7 @@ def side_by_side(entries: Sequence[Entry]) -> list[Row]:
 
 
 def _column(entry: Entry) -> dict[str, str]:
-    meta = entry.meta()
+    meta = read_experiment(entry)
     found = figures(meta)
     column = {"model": found.model, "scenario": found.scenario, **_figures(found)}
     results = meta.get("results") or {}

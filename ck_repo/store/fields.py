@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from ck_repo.errors import ConfigError
 from ck_repo.store.entry import tag_list
+
+
+def short(value: Any) -> str:
+    """A value for a message, in 80 characters at most."""
+    try:
+        text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or lists in lists
+        return f"a {type(value).__name__} that is too long to print"
+    return text if len(text) <= 80 else f"{text[:80]}…"
 
 
 class Fields:
@@ -31,7 +41,7 @@ class Fields:
     def error(self, key: str, value: Any, wanted: str) -> ConfigError:
         """What to raise for a value that is not what it has to be."""
         where = ".".join(part for part in (self._path, key) if part) or "the whole"
-        return ConfigError(f"{self._source}: {where} is {value!r}, not {wanted}", hint="mend the file")
+        return ConfigError(f"{self._source}: {where} is {short(value)}, not {wanted}", hint="mend the file")
 
     def __contains__(self, key: str) -> bool:
         return key in self._content
@@ -55,6 +65,18 @@ class Fields:
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
             raise self.error(key, value, "a whole number")
         return value
+
+    def number(self, key: str) -> float | None:
+        """A finite number; None if it is not there."""
+        value = self._content.get(key)
+        if value is None:
+            return None
+        try:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(float(value)):
+                raise self.error(key, value, "a finite number")
+        except OverflowError:
+            raise self.error(key, value, "a finite number") from None
+        return float(value)
 
     def flag(self, key: str, default: bool = False) -> bool:
         """True or false; CK's "yes" and "no" too."""

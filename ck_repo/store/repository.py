@@ -115,7 +115,7 @@ def check_name(name: str) -> None:
     bad = set(name) & set('/\\:*?"<>|\0\n')
     if not name.isprintable():  # control characters, and bytes that are not UTF-8
         raise UsageError(
-            f"{ascii(name)} cannot be a name: it holds a character that cannot be printed",
+            f"{name!a} cannot be a name: it holds a character that cannot be printed",
             hint="use letters, digits, dots, dashes and underscores",
         )
     if not name or bad or name.startswith((".", "-")):

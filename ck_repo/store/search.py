@@ -122,14 +122,14 @@ def _names(folder: Path) -> list[str]:
         )
     for name in names:
         if not name.isprintable():
-            print(f"warning: left out: {ascii(name)} in {folder} cannot be the name of an entry", file=sys.stderr)
+            print(f"warning: left out: {name!a} in {folder} cannot be the name of an entry", file=sys.stderr)
     return [name for name in names if name.isprintable()]
 
 
 def _alias_of(folder: Path, name: str) -> str:
     """The folder's name for an alias or a UID; empty if there is none."""
-    if name != os.path.basename(name) or name in (".", "..") or len(name) > 255 or not name.isprintable():  # no name of an entry
-        return ""
+    if name != os.path.basename(name) or name in (".", "..") or len(name) > 255 or not name.isprintable():
+        return ""  # it cannot be the name of an entry
     if (folder / name / META).exists():
         return name
     if not is_uid(name):
