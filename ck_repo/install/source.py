@@ -71,12 +71,21 @@ def read_source(fields: Fields) -> Source:
             raise ConfigError(f"{name} {digests[name]!r} is not {length} hexadecimal digits", hint="mend the recipe")
     urls = (fields.needed("url"), *fields.texts("mirrors"))
     for url in urls:
-        if urlsplit(url).scheme not in ("http", "https", "file") and not read_commit(url):
+        if not _is_url(url) and not read_commit(url):
             raise ConfigError(
                 f"{url!r} is neither http, https nor file, nor a commit",
                 hint="mend the recipe; a commit is git+https://…@ and its 40 digits",
             )
     return Source(urls, fields.whole("size"), digests["sha256"], digests["md5"], digests["sha1"])
+
+
+def _is_url(url: str) -> bool:
+    """Whether it is a URL from which a file can be fetched."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "file" or (parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0)
+    except ValueError:  # half of an IPv6 address, a port that is no number
+        return False
 
 
 def source_of(row: Mapping[str, Any], where: object) -> Source:
