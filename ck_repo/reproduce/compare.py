@@ -94,13 +94,13 @@ def _with_ratios(rows: list[Row], entries: Sequence[Entry]) -> list[Row]:
 
 def speeds(entries: Sequence[Entry]) -> list[float | None]:
     """Speed of each experiment relative to the first, above 1 if it is faster; None where the figures cannot be compared."""
-    found = [figures(entry.meta()) for entry in entries]
+    found = [figures(read_experiment(entry)) for entry in entries]
     return [_ratio(row.value, found[0]) if row.unit == found[0].unit else None for row in found]
 
 
 def equal_detections(entries: Sequence[Entry]) -> list[float | None]:
     """The share of detections that are equal to those of the first experiment, 0–1; None where a log is missing."""
-    published = ["published" in entry.meta() for entry in entries]
+    published = [bool(read_experiment(entry).get("published")) for entry in entries]
     shares: list[float | None] = []
     for entry, imported in zip(entries, published, strict=True):
         logs = entries[0].path / _LOG, entry.path / _LOG

@@ -120,9 +120,8 @@ def _names(folder: Path) -> list[str]:
         names = sorted(
             row.name for row in rows if not row.name.startswith(".") and os.path.exists(os.path.join(row.path, META))
         )
-    for name in names:
-        if not name.isprintable():
-            print(f"warning: left out: {name!a} in {folder} cannot be the name of an entry", file=sys.stderr)
+    odd = [f"{name!a} in {folder} cannot be the name of an entry" for name in names if not name.isprintable()]
+    warn_once(str(folder.parent), folder.name, odd)
     return [name for name in names if name.isprintable()]
 
 

@@ -15,7 +15,7 @@ from ck_repo.cli import words
 from ck_repo.cli.checking import checked_options
 from ck_repo.detect.coco_folder import inspect_coco
 from ck_repo.detect.model_file import inspect_model
-from ck_repo.detect.register import check_env, problem
+from ck_repo.detect.register import problem
 from ck_repo.install.git_source import read_commit
 from ck_repo.install.source import read_source, source_of, with_local_mirrors
 from ck_repo.lock.lockfile import lock_of_experiment, parse_lock, read_lock
@@ -38,6 +38,7 @@ from ck_repo.resolve.component import read_component
 from ck_repo.resolve.variations import choose, offered
 from ck_repo.resolve.versions import satisfies
 from ck_repo.run.options import from_cmd_key, from_environment, from_extra_ops
+from ck_repo.stock.environment import check_env
 from ck_repo.store.archive import unpack_entries
 from ck_repo.store.entry import Entry, read_json_object, read_uid
 from ck_repo.store.fields import Fields
