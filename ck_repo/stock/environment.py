@@ -70,7 +70,7 @@ def check_env(meta: Mapping[str, Any], source: object) -> None:
     for key in ("name", "label", "source", "key", "path", "file", "version", "digest", "only_for", "soft", "registered"):
         fields.text(key)
     fields.texts("variations")
-    for key in ("size", "changed_ns"):
+    for key in ("size", "changed_ns", "number"):
         fields.whole(key)
     component = fields.fields("component")
     for key in ("repository", "module", "alias", "uid", "digest"):

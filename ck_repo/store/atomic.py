@@ -14,6 +14,10 @@ from typing import Any, BinaryIO
 
 from ck_repo.errors import StorageError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FREE = "free some space (`ck clean env` removes what no environment uses) or point CK_TOOLS elsewhere"
+_NOTHING = 64 << 10  # bytes; with less than that, a disk is taken to be full
+
 
 @contextmanager
 def storage_errors(doing: str) -> Iterator[None]:
@@ -21,22 +25,45 @@ def storage_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno == errno.ENOSPC or error.errno == errno.EDQUOT:
-            raise StorageError(
-                f"{doing}: the disk is full",
-                hint="free some space (`ck clean env` removes what no environment uses) or point CK_TOOLS elsewhere",
-            ) from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise StorageError(
-                f"{doing}: no permission to write {error.filename or ''}".rstrip(),
-                hint="point CK_REPOS and CK_TOOLS at folders that you can write",
-            ) from error
-        if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
-            raise StorageError(
-                f"{doing}: {error.strerror}: {error.filename or ''}".rstrip(": "),
-                hint="CK_REPOS and CK_TOOLS have to be folders, or names where folders can be made",
-            ) from error
-        raise
+        told = storage_error(error, doing)
+        if told is None:
+            raise
+        raise told from error
+
+
+def storage_error(error: OSError, doing: str = "") -> StorageError | None:
+    """The error to show for one of the operating system; None if it says nothing of a disk.
+
+    Parameters
+    ----------
+    doing
+        What was under way; the file's name if empty.
+    """
+    where = doing or str(error.filename or "writing")
+    if error.errno in _FULL:
+        return StorageError(f"{where}: the disk is full", hint=_FREE)
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return StorageError(
+            f"{where}: no permission to write {error.filename or ''}".rstrip(),
+            hint="point CK_REPOS and CK_TOOLS at folders that you can write",
+        )
+    if doing and error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
+        return StorageError(
+            f"{where}: {error.strerror}: {error.filename or ''}".rstrip(": "),
+            hint="CK_REPOS and CK_TOOLS have to be folders, or names where folders can be made",
+        )
+    return None
+
+
+def refuse_full(folder: Path, doing: str) -> None:
+    """Raise if the disk of `folder` is full: why a program that writes there has failed, though it may not say so."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    with suppress(OSError):
+        found = os.statvfs(folder)
+        if found.f_bavail * found.f_frsize >= _NOTHING and (found.f_favail or not found.f_files):
+            return
+        raise StorageError(f"{doing}: the disk is full: {folder}", hint=_FREE)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

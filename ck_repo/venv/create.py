@@ -19,7 +19,7 @@ from ck_repo.lock.lockfile import NAME, Lock, write_lock
 from ck_repo.resolve.plan import Choice
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.resolve.versions import satisfies
-from ck_repo.store.atomic import storage_errors
+from ck_repo.store.atomic import refuse_full, storage_errors
 from ck_repo.store.entry import INFO, META, Entry, link_alias, read_json_object, unlink_alias, write_entry
 from ck_repo.store.lock import locked
 from ck_repo.store.modules import module_uid
@@ -167,6 +167,7 @@ def _virtualenv(python: Interpreter, folder: Path, name: str) -> None:
         except subprocess.TimeoutExpired:
             raise InstallError(f"virtualenv did not end within {_TIMEOUT} s") from None
     if done.returncode:
+        refuse_full(folder, f"making venv:{name}")
         raise InstallError(
             f"virtualenv failed (exit status {done.returncode})", tail=(done.stderr or done.stdout)[-2000:],
             hint="choose another interpreter with --python=",

@@ -30,10 +30,14 @@ def at_once(commands: Sequence[Sequence[str]]) -> list[Outcome]:
     """Start every command, let all of them go at one moment, and return exit status and stderr of each."""
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", _RUNNER, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", _RUNNER, *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for words in commands
-    ]  # fmt: skip
+    ]
     for process in processes:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
