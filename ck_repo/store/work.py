@@ -102,16 +102,18 @@ class Work:
         return found
 
     def end(self) -> None:
-        """Remove what is temporary, and the record."""
+        """Remove what is temporary, and the record; what cannot be removed yet is left on record for the next process."""
         if self._halfway:
             self.release()
             return
-        for row in reversed(self.rows()):
+        rows = self.rows()
+        for row in reversed(rows):
             if "remove" in row:
                 _remove(Path(row["remove"]))
             if "aside" in row:
                 put_back(Path(row["aside"]), Path(row["folder"]))
-        self._path.unlink(missing_ok=True)
+        if not any(os.path.lexists(row[key]) for row in rows for key in ("remove", "aside") if key in row):
+            self._path.unlink(missing_ok=True)
         self.release()
 
     def release(self) -> None:
