@@ -15,7 +15,7 @@ import os, signal, sys
 point, number, counted = int(sys.argv[1]), getattr(signal, sys.argv[2]), sys.argv[3]
 sys.argv[1:] = sys.argv[4:]
 from ck_repo.start import main
-events = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "open", "shutil.rmtree", "subprocess.Popen", "ctypes.dlopen"}
+events = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "open", "shutil.rmtree", "subprocess.Popen"}
 seen = 0
 
 def hook(event, arguments):

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import virtualenv.seed.wheels.embed
+
 ROOT = Path(__file__).resolve().parents[2]
 _UID = "ab" * 8
 
@@ -36,8 +38,9 @@ class Operation:
 
 def environment(home: Path) -> dict[str, str]:
     """The environment of a command."""
-    own = {"CK_REPOS": str(home / "CK"), "CK_TOOLS": str(home / "CK-TOOLS"), "PYTHONPATH": str(ROOT), "CK_OFFLINE": "1"}
-    return {**os.environ, **own}
+    own = {"CK_REPOS": str(home / "CK"), "CK_TOOLS": str(home / "CK-TOOLS"), "PYTHONPATH": str(ROOT)}
+    wheels = Path(virtualenv.seed.wheels.embed.__file__).parent  # those of pip and setuptools: no index is asked
+    return {**os.environ, **own, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
 
 
 def ck(home: Path, *words: str) -> subprocess.CompletedProcess[str]:

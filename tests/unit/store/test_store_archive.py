@@ -188,3 +188,16 @@ def test_a_zip_that_was_cut_brings_nothing(add: Add, tmp_path: Path, keep: float
         with pytest.raises(CKError, match=r"a\.zip"):
             unpacking()
     assert _files(repos_root()) == before
+
+
+def test_a_repository_is_packed_with_entries_that_end_in_new(add: Add, tmp_path: Path) -> None:
+    entry = add("keep.new", "x")
+    (entry.path / "sub.removed").mkdir()
+    (entry.path / "sub.removed" / "file").write_text("content")
+    (entry.path.parent / ".half.12345678.new").mkdir()
+    (entry.path.parent / ".half.12345678.new" / "part").write_text("part")
+    pack_repository(Repositories().get("local"), tmp_path / "out.zip")
+    names = zipfile.ZipFile(tmp_path / "out.zip").namelist()
+    assert "dataset/keep.new/.cm/meta.json" in names
+    assert "dataset/keep.new/sub.removed/file" in names
+    assert not [name for name in names if "half" in name]

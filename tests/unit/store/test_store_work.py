@@ -87,7 +87,11 @@ def _states(home: Path) -> dict[str, tuple[str, str]]:
 @pytest.mark.parametrize(
     ("kind", "how"),
     [
-        *((kind, how) for kind in ("replace", "rename", "remove") for how in ("killed", "killed, by three renames", "interrupted")),
+        *(
+            (kind, how)
+            for kind in ("replace", "rename", "remove")
+            for how in ("killed", "killed, by three renames", "interrupted")
+        ),
         ("update", "killed"),
         ("unzip", "killed"),
     ],
