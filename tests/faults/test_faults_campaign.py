@@ -18,6 +18,7 @@ from injection import KINDS, count, disturb, problems
 from operations import OPERATIONS, SLOW
 
 _TIMES = int(os.environ.get("CK_FAULTS", "0"))
+_TABLE = os.environ.get("CK_FAULTS_TABLE")
 _SEED = os.environ.get("CK_FAULTS_SEED", "1")
 _QUICK = (("unzip", "SIGKILL", 0.9), ("unzip", "SIGINT", 0.7), ("ren", "SIGKILL", 0.95), ("install", "SIGKILL", 0.9))
 
@@ -87,6 +88,6 @@ def test_many_faults_leave_old_or_new(tmp_path: Path, name: str, kind: str) -> N
             outcomes[_strike(name, kind, share, points, seed, home)] += 1
         except AssertionError as error:
             raise AssertionError(f"{name}, {kind} at {share} of {points} (CK_FAULTS_SEED={_SEED}): {error}") from error
-    if told := os.environ.get("CK_FAULTS_TABLE"):
-        with open(told, "a", encoding="utf-8") as file:
+    if _TABLE:
+        with open(_TABLE, "a", encoding="utf-8") as file:
             file.write(json.dumps({"command": name, "fault": kind, "times": times, "outcomes": outcomes}) + "\n")
