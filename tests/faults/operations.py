@@ -29,11 +29,14 @@ class Operation:
         The command.
     state
         What a user sees of the result; it has to be what it was before the command, or what it is after one that succeeds.
+    space
+        Bytes that the command needs, and some more.
     """
 
     prepare: Callable[[Path], None]
     words: Callable[[Path], list[str]]
     state: Callable[[Path], object]
+    space: int = 60_000
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -140,14 +143,14 @@ OPERATIONS: dict[str, Operation] = {
     "update": Operation(_entry, _fixed("update", "dataset:a", "--tags=new"), _tags),
     "ren": Operation(_entry, _fixed("ren", "dataset:a", "dataset:b"), _tags),
     "rm": Operation(_entry, _fixed("rm", "dataset:a", "--force"), _tags),
-    "zip": Operation(_entry, _fixed("zip", "dataset:*", "--archive_name=HOME/out.zip"), _zip("out.zip")),
-    "unzip": Operation(_archive, _fixed("unzip", "dataset", "--zip=HOME/in.zip", "--overwrite"), _tags),
+    "zip": Operation(_entry, _fixed("zip", "dataset:*", "--archive_name=HOME/out.zip"), _zip("out.zip"), 130_000),
+    "unzip": Operation(_archive, _fixed("unzip", "dataset", "--zip=HOME/in.zip", "--overwrite"), _tags, 500_000),
     "import": Operation(_tree, _fixed("import", "submission", "--path=HOME/tree"), _experiments),
-    "install": Operation(_package, _fixed("install", "package:made"), _installed),
+    "install": Operation(_package, _fixed("install", "package:made"), _installed, 500_000),
     "create venv": Operation(_template, _fixed("create", "venv:v", "--template=bare", f"--python={sys.executable}"), _works),
     "create venv --force": Operation(
-        _venv, _fixed("create", "venv:v", "--template=bare", "--force", f"--python={sys.executable}"), _works
+        _venv, _fixed("create", "venv:v", "--template=bare", "--force", f"--python={sys.executable}"), _works, 30_000_000
     ),
-    "bundle": Operation(_venv, _fixed("bundle", "venv:v", "--output=HOME/v.zip"), _zip("v.zip")),
+    "bundle": Operation(_venv, _fixed("bundle", "venv:v", "--output=HOME/v.zip"), _zip("v.zip"), 12_000_000),
 }
 SLOW = ("create venv", "create venv --force", "bundle")
