@@ -56,7 +56,7 @@ def count(operation: Operation, home: Path) -> int:
 
 
 def disturb(operation: Operation, home: Path, kind: str, share: float, points: int) -> subprocess.CompletedProcess[str]:
-    """Run a command, and let a fault strike after a share (0–1) of its calls, or when a share of the space that it needs is written."""
+    """Run a command; a fault strikes after a share (0–1) of its calls, or when a share of its space is written."""
     if kind != "ENOSPC":
         point = 1 + int(share * points)
         command = [sys.executable, "-c", _RUNNER, str(point), kind, str(home / "count"), *operation.words(home)]

@@ -147,7 +147,9 @@ OPERATIONS: dict[str, Operation] = {
     "unzip": Operation(_archive, _fixed("unzip", "dataset", "--zip=HOME/in.zip", "--overwrite"), _tags, 500_000),
     "import": Operation(_tree, _fixed("import", "submission", "--path=HOME/tree"), _experiments),
     "install": Operation(_package, _fixed("install", "package:made"), _installed, 500_000),
-    "create venv": Operation(_template, _fixed("create", "venv:v", "--template=bare", f"--python={sys.executable}"), _works),
+    "create venv": Operation(
+        _template, _fixed("create", "venv:v", "--template=bare", f"--python={sys.executable}"), _works, 30_000_000
+    ),
     "create venv --force": Operation(
         _venv, _fixed("create", "venv:v", "--template=bare", "--force", f"--python={sys.executable}"), _works, 30_000_000
     ),
