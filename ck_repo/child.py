@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from ck_repo import progress
+from ck_repo.child_environment import child_environment
 
 _GRACE = 5  # s between asking a child to end and ending it
 _LOOK = 0.5  # s between two looks at a child that says nothing
 _LINGER = 2.0  # s that are waited for the end of its output once it has ended: a process outside its group may hold it open
-_OURS = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")  # of the interpreter that we run in, wrong for another
 
 
 def run_child(
@@ -62,7 +62,7 @@ def run_child(
     int
         Its exit status, negative for a signal.
     """
-    environment = {key: value for key, value in os.environ.items() if key not in _OURS} | dict(extra or {})
+    environment = child_environment(extra)
     stdin = subprocess.PIPE if watches_stdin else subprocess.DEVNULL
     with (
         open(output, "w", encoding="utf-8") as kept,

@@ -17,8 +17,9 @@ _INTRODUCTION = """# Commands
 - `--out=json` prints exactly one JSON object, `{"return": 0, …}` or `{"return": N, "error": …}`, and the exit status is N. Everything
   else goes to stderr.
 - Nothing asks unless stdin is a terminal and `--quiet` is absent.
-- The actions on entries (`ls`, `search`, `find`, `load`, `info`, `add`, `update`, `rm`, `cp`, `mv`, `ren`, `zip`, `unzip`) work on every
-  module, your own too.
+- The actions on entries (`ls`, `search`, `find`, `load`, `info`, `uid`, `cid`, `cd`, `list_files`, `list_tags`, `add`, `update`, `rm`,
+  `cp`, `mv`, `ren`, `zip`, `unzip`) work on every module, your own too.
+- What CK's commands do here is in [from-ck.md](from-ck.md).
 
 Exit statuses: 0 done, 1 a fault of ck itself, 2 the command cannot be understood, 3 a file that a person wrote is wrong, 4 two things
 exclude each other or a name is taken, 5 a download or an archive is not what it should be, 6 an installation failed, 7 the benchmark

@@ -67,7 +67,7 @@ def _meta(module: str) -> dict[str, object]:
     actions = {
         word: {"desc": row.summary}
         for name, row in catalogue.actions_of(module).items()
-        for word in (name, *catalogue.spellings(name))
+        for word in (name, *catalogue.spellings(name, module))
     }
     return {
         "actions": actions,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -152,6 +153,50 @@ def document(value: Any) -> Answer:
 def hanging() -> Answer:
     """A server that takes the request and says nothing."""
     return lambda call: call.room.stopping.wait() and None
+
+
+def redirect(place: str) -> Answer:
+    """A server that sends on to another place."""
+    return lambda call: call.send(302, b"", Location=place)
+
+
+def swelling(content: bytes) -> Answer:
+    """A server that compresses without being asked, ranges too."""
+
+    def answer(call: Call) -> None:
+        packed = gzip.compress(content[call.begin or 0 :])
+        where = {"Content_Range": f"bytes {call.begin}-{len(content) - 1}/{len(content)}"} if call.begin else {}
+        call.send(206 if call.begin else 200, packed, Content_Encoding="gzip", **where)
+
+    return answer
+
+
+def version(content: bytes, tag: str, after: int | None = None) -> Answer:
+    """As `whole`, of a file that has an ETag."""
+
+    def answer(call: Call) -> None:
+        begin = call.begin or 0
+        rest = content[begin:]
+        place = {"Content_Range": f"bytes {begin}-{len(content) - 1}/{len(content)}"} if begin else {}
+        call.send(206 if begin else 200, rest[:after], Content_Length=len(rest), ETag=tag, **place)
+
+    return answer
+
+
+def stalling(content: bytes, after: int) -> Answer:
+    """A server that sends some bytes and then nothing, and keeps the connection."""
+
+    def answer(call: Call) -> None:
+        call.send(200, content[:after], Content_Length=len(content))
+        call.wfile.flush()
+        call.room.stopping.wait()
+
+    return answer
+
+
+def raw(answer_bytes: bytes) -> Answer:
+    """A server that does not speak HTTP properly."""
+    return lambda call: call.wfile.write(answer_bytes) and None
 
 
 @dataclass

@@ -22,18 +22,29 @@ _MODULES = {
     "performance": ("performance", "the highest target that a system holds"),
     "system": ("system", "the description of a system for a submission"),
     "result": ("result", "published figures: import, list"),
+    "platform": ("platform", "the machine: operating system, CPU and GPUs"),
     "platform.os": ("platform_os", "the machine's operating system"),
+    "platform.cpu": ("platform_cpu", "the machine's CPU"),
+    "platform.gpu": ("platform_gpu", "the machine's GPUs"),
+    "platform.gpgpu": ("platform_gpu", "the same as platform.gpu"),
+}
+# further files with actions of a module
+_MORE = {
+    "repo": ("repo_about",),
+    "package": ("package_about",),
+    "env": ("env_shell",),
 }
 # other words for an action, the same in every module
 _SPELLINGS = {
     "list": "ls", "where": "find", "locate": "find", "cat": "load", "remove": "rm", "delete": "rm", "del": "rm", "copy": "cp",
     "move": "mv", "rename": "ren", "pack": "zip", "unpack": "unzip", "benchmark": "run",
+    "reproduce": "replay", "rerun": "replay",
 }  # fmt: skip
 _WITHOUT_ENTRIES = frozenset(
     {"repo", "submission", "system", "performance", "platform.os"}
 )  # modules that are no folders of entries
 _KERNEL = "kernel"
-_ENTRY = "entry"
+_ENTRY = ("entry", "naming")
 
 
 def module_names() -> list[str]:
@@ -63,31 +74,39 @@ def known_module(name: str, *, creating: bool = False) -> str:
 
 def actions_of(module: str) -> Actions:
     """The actions of a module, the general ones for entries included."""
-    general = _load(_KERNEL if not module else _ENTRY) if module not in _WITHOUT_ENTRIES else {}
-    own = _load(_MODULES[module][0]) if module in _MODULES else {}
-    return {**general, **own}
+    general = _load(*((_KERNEL,) if not module else _ENTRY)) if module not in _WITHOUT_ENTRIES else {}
+    return {**general, **_own(module)}
 
 
-def _load(file: str) -> Actions:
-    table: Actions = import_module(f"ck_repo.actions.{file}").ACTIONS
-    return table
+def _own(module: str) -> Actions:
+    return _load(_MODULES[module][0], *_MORE.get(module, ())) if module in _MODULES else {}
 
 
-def spellings(action: str) -> list[str]:
-    """The other words for an action."""
-    return [word for word, name in _SPELLINGS.items() if name == action]
+def _load(*files: str) -> Actions:
+    tables: list[Actions] = [import_module(f"ck_repo.actions.{file}").ACTIONS for file in files]
+    return {name: row for table in tables for name, row in table.items()}
+
+
+def spellings(action: str, module: str = "") -> list[str]:
+    """The other words for an action, but for those that are an action of their own in the module."""
+    own = actions_of(module)
+    return [word for word, name in _SPELLINGS.items() if name == action and word not in own]
 
 
 def only_module_with(action: str) -> str:
     """The module that alone has an action, by any of its words; empty if there are several, or none."""
-    name = _SPELLINGS.get(action, action)
-    found = [module for module in _MODULES if name in _load(_MODULES[module][0])]
-    return found[0] if len(found) == 1 and name not in _load(_KERNEL) else ""
+    for name in (action, _SPELLINGS.get(action, action)):
+        found = [module for module in _MODULES if name in _own(module)]
+        if found:
+            return found[0] if len(found) == 1 and name not in _load(_KERNEL) else ""
+    return ""
 
 
 def find_action(module: str, name: str) -> Action:
     """The action of that name; an unknown one is an error that names the nearest."""
     actions = actions_of(module)
+    if name in actions:
+        return actions[name]
     name = _SPELLINGS.get(name, name)
     if name in actions:
         return actions[name]

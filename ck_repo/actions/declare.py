@@ -28,6 +28,8 @@ class Option:
         The smallest value of a number; `above` excludes it.
     aliases
         Older spellings.
+    unused
+        Why the option has no effect; it is accepted with a note. Empty for an option that has one.
     """
 
     name: str
@@ -38,6 +40,12 @@ class Option:
     least: float | None = None
     above: bool = False
     aliases: tuple[str, ...] = ()
+    unused: str = ""
+
+
+def without_effect(name: str, why: str, *, kind: str = "flag") -> Option:
+    """An option of CK's that is accepted, and has no effect."""
+    return Option(name, f"accepted, no effect: {why}", kind=kind, unused=why)
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,7 @@ class Action:
     options: tuple[Option, ...] = ()
     usage: str = ""
     more_entries: bool = False  # takes further entries after the first
+    any_options: bool = False  # takes options that it does not declare
 
 
 Actions = dict[str, Action]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,16 @@ def matching(request: Request, *, needed: bool = True, variations: bool = False)
     )
 
 
+def all_matching(request: Request, *, needed: bool = True) -> list[Entry]:
+    """The entries that a request names first and after, each once; a word alone is an entry of the first one's module."""
+    targets = [request.target]
+    for to in request.more:
+        bare = bool(to.module) and not (to.entry or to.repository)
+        targets.append(Target(request.module, to.module) if bare else replace(to, module=to.module or request.module))
+    found = [entry for target in targets for entry in matching(replace(request, target=target), needed=needed)]
+    return list(dict.fromkeys(found))
+
+
 def one(request: Request) -> Entry:
     """The one entry that a request names."""
     if is_pattern(request.entry):
@@ -117,17 +128,20 @@ def one(request: Request) -> Entry:
 
 
 def listed(request: Request, entries: list[Entry], *, with_module: bool = False) -> Answer:
-    """A list of entries as an answer: names, or `with_module` their CIDs."""
+    """A list of entries as an answer: names, or `with_module` the shortest that lead to them."""
+    from ck_repo.store.naming import unambiguous_names
+
     chosen = entries[: request.whole("limit_size")]
     rows = rows_of(request, chosen)
-    names = [_name(request, entry, row, with_module=with_module) for entry, row in zip(chosen, rows, strict=True)]
+    called = unambiguous_names(Repositories(), chosen) if with_module else [entry.alias for entry in chosen]
+    names = [_name(request, *each) for each in zip(chosen, rows, called, strict=True)]
     more = {"timed_out": "yes"} if len(chosen) < len(entries) else {}  # CK's word for a list that was cut
     return Answer({"lst": rows, **more}, names)
 
 
-def _name(request: Request, entry: Entry, row: dict[str, Any], *, with_module: bool) -> str:
+def _name(request: Request, entry: Entry, row: dict[str, Any], called: str) -> str:
     """An entry in a list for a person."""
-    name = f"{entry.repository}:{entry.cid}" if request.flag("print_full") else entry.cid if with_module else entry.alias
+    name = f"{entry.repository}:{entry.cid}" if request.flag("print_full") else called
     if request.flag("print_uid"):
         name += f" ({entry.uid})"
     if request.flag("print_name") and row.get("data_name"):
@@ -313,7 +327,10 @@ def _destination(request: Request) -> tuple[Repositories, Target]:
         raise UsageError(
             f"`ck {request.action}` needs two entries", hint=f"`ck {request.action} {request.module}:OLD {request.module}:NEW`"
         )
-    return Repositories(), request.more[0]
+    to = request.more[0]
+    if to.module and not (to.entry or to.repository):  # a word alone is the new name
+        return Repositories(), Target(request.module, to.module)
+    return Repositories(), Target(to.module or request.module, to.entry, to.repository)
 
 
 @action(
@@ -322,14 +339,14 @@ def _destination(request: Request) -> tuple[Repositories, Target]:
     "copy an entry",
     example="ck cp program:object-detection local:program:mine",
     options=[REPOSITORY],
-    usage="ck cp module:OLD [repository:]module:NEW",
+    usage="ck cp module:OLD NEW | :NEW | [repository:]module:NEW",
     more_entries=True,
 )
 def copy(request: Request) -> Answer:
     """Copy; the copy has a new UID."""
     repositories, to = _destination(request)
     entry = one(request)
-    done = writing.copy_entry(entry, repositories.writable(to.repository), to.module or entry.module, to.entry)
+    done = writing.copy_entry(entry, repositories.writable(to.repository), to.module, to.entry or entry.alias)
     return Answer(content_of(done), [f"copied {entry.cid} to {done.path}"])
 
 
@@ -339,7 +356,7 @@ def copy(request: Request) -> Answer:
     "move an entry to another name, module or repository",
     example="ck mv experiment:a my-experiments:experiment:b",
     options=[REPOSITORY],
-    usage="ck mv module:OLD [repository:]module:NEW",
+    usage="ck mv module:OLD NEW | :NEW | [repository:]module:NEW",
     more_entries=True,
 )
 def move(request: Request) -> Answer:
@@ -347,7 +364,7 @@ def move(request: Request) -> Answer:
     repositories, to = _destination(request)
     entry = one(request)
     where_to = repositories.writable(to.repository or entry.repository)
-    done = writing.move_entry(entry, where_to, to.module or entry.module, to.entry or entry.alias)
+    done = writing.move_entry(entry, where_to, to.module, to.entry or entry.alias)
     return Answer(content_of(done), [f"moved {entry.cid} to {done.path}"])
 
 
@@ -357,7 +374,7 @@ def move(request: Request) -> Answer:
     "rename an entry",
     example="ck ren experiment:1f00a2d4e5b6c7d8 experiment:first-run",
     options=[REPOSITORY, Option("new_uid", "give it a new UID too", kind="flag")],
-    usage="ck ren module:OLD module:NEW",
+    usage="ck ren module:OLD NEW | :NEW | module:NEW",
     more_entries=True,
 )
 def rename(request: Request) -> Answer:
@@ -368,8 +385,6 @@ def rename(request: Request) -> Answer:
         to = Target(entry.module, "" if entry.alias == entry.uid else entry.alias)
     else:
         repositories, to = _destination(request)
-        if not to.entry:  # `ck ren module:old new` is what CK takes too
-            to = Target(entry.module, to.module)
         if to.module != entry.module or to.repository not in ("", entry.repository):
             raise UsageError("`ck ren` keeps module and repository", hint=f"`ck mv {entry.cid} {to.text}` moves")
     alias = to.entry
@@ -384,13 +399,15 @@ def rename(request: Request) -> Answer:
     "zip",
     "pack entries into a zip file",
     example="ck zip experiment:* --archive_name=results.zip",
+    usage="ck zip module:ENTRY [ENTRY | module:ENTRY …] [options]",
     options=[TAGS, REPOSITORY, ARCHIVE, OVERWRITE],
+    more_entries=True,
 )
 def pack(request: Request) -> Answer:
     """Pack entries."""
     from ck_repo.store.archive import pack_entries
 
-    found = matching(request)
+    found = all_matching(request)
     output = Path(
         request.text("archive_name") or f"ck-{request.module}{'-' + found[0].alias if len(found) == 1 else ''}.zip"
     ).absolute()
@@ -409,6 +426,7 @@ def pack(request: Request) -> Answer:
     options=[
         Option("zip", "the zip file", value="FILE", aliases=("archive_name",)),
         Option("repo_uoa", "the repository to write to (default local)", value="NAME", aliases=("repo",)),
+        Option("all", "entries of other modules, too: recipes, programs, templates", kind="flag"),
         OVERWRITE,
     ],
 )
@@ -418,8 +436,14 @@ def unpack(request: Request) -> Answer:
 
     repositories = Repositories()
     path = archive_path(request)
-    done = unpack_entries(path, repositories, repositories.writable(request.repository), overwrite=request.flag("overwrite"))
-    return Answer({"lst": [row_of(entry) for entry in done]}, [f"unpacked {entry.cid} to {entry.path}" for entry in done])
+    target = repositories.writable(request.repository)
+    done, left = unpack_entries(
+        path, repositories, target, request.module, everything=request.flag("all"), overwrite=request.flag("overwrite")
+    )
+    lines = [f"unpacked {entry.cid} to {entry.path}" for entry in done]
+    lines += [f"left out: {name}" for name in left[:20]]
+    lines += [f"{len(left)} entries of other modules were left out; --all brings them in, too"] if left else []
+    return Answer({"lst": [row_of(entry) for entry in done], "left_out": left}, lines)
 
 
 def archive_path(request: Request) -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
@@ -92,15 +94,15 @@ def locate(request: Request) -> Answer:
 @action(
     ACTIONS,
     "load",
-    "all that is known of something installed",
-    example="ck cat env --tags=model,demo",
+    "all that is known of something installed (`ck cat env` prints its environment variables)",
+    example="ck load env --tags=model,demo",
     options=[TAGS],
 )
-def cat(request: Request) -> Answer:
+def load(request: Request) -> Answer:
     """Print the meta."""
     rows = _rows(request)
     if not rows:
-        raise UsageError("which one?", hint="`ck cat env --tags=…`; `ck show env` lists all")
+        raise UsageError("which one?", hint="`ck load env --tags=…`; `ck show env` lists all")
     data = [{**row_of(entry), "dict": meta} for entry, meta in rows]
     return Answer(
         {**content_of(rows[0][0]), "lst": data},
@@ -127,7 +129,14 @@ def remove(request: Request) -> Answer:
     for entry, meta in rows:
         remove_entry(entry)
         remove_installed(meta)
-    return Answer({"lst": [row_of(entry) for entry, _ in rows]}, [f"removed {meta.get('name')}" for _, meta in rows])
+    lines = [f"removed {meta.get('name')}" + _left(meta) for _, meta in rows]
+    return Answer({"lst": [row_of(entry) for entry, _ in rows]}, lines)
+
+
+def _left(meta: Mapping[str, Any]) -> str:
+    """What to say of files that stay: those of a folder that the user named with --install_path=."""
+    path = str(meta.get("path", ""))
+    return f"; its files stay in {path}" if meta.get("source") == "package" and path and Path(path).exists() else ""
 
 
 @action(

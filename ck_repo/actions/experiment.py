@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action, table_lines
-from ck_repo.actions.entry import ARCHIVE, OVERWRITE, content_of, matching, one, row_of, rows_of
+from ck_repo.actions.entry import ARCHIVE, OVERWRITE, all_matching, content_of, matching, one, row_of, rows_of
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError, NotFoundError, NotTheSameError, UsageError, did_you_mean
@@ -280,13 +280,17 @@ def compare(request: Request) -> Answer:
             value="yes",
         ),
     ],
+    usage="ck zip experiment:NAME [NAME …] [options]",
+    more_entries=True,
 )
 def pack(request: Request) -> Answer:
     """Pack experiments; what was left out is told."""
     from ck_repo.reproduce.artifacts import pack_experiments
     from ck_repo.store.repositories import Repositories
 
-    found = matching(request)
+    found = all_matching(request)
+    if others := [entry for entry in found if entry.module != "experiment"]:
+        raise UsageError(f"{others[0].cid} is no experiment", hint="`ck zip MODULE:ENTRY` packs entries of other modules")
     name = f"ck-experiment{'-' + found[0].alias if len(found) == 1 else ''}.zip"
     output = Path(request.text("archive_name") or name).absolute()
     wanted = request.text("artifacts") or "no"

@@ -38,3 +38,27 @@ def search(request: Request) -> Answer:
     from ck_repo.actions import entry
 
     return entry.search(request.with_module("*"))
+
+
+@action(ACTIONS, "uid", "a new UID, 16 hexadecimal digits", example="ck uid")
+def uid(request: Request) -> Answer:
+    """Make a UID up."""
+    from ck_repo.store.uid import new_uid
+
+    made = new_uid()
+    return Answer({"data_uid": made}, [made])
+
+
+@action(ACTIONS, "cid", "the UIDs of module and entry of the folder that you are in", example="ck cid")
+def cid(request: Request) -> Answer:
+    """Say which entry the working directory belongs to."""
+    from pathlib import Path
+
+    from ck_repo.actions.entry import row_of
+    from ck_repo.store.naming import entry_at, uid_names
+    from ck_repo.store.repositories import Repositories
+
+    repositories = Repositories()
+    entry = entry_at(repositories, Path.cwd())
+    names = uid_names(repositories, entry)
+    return Answer({**row_of(entry), **names}, [names["cid"]])

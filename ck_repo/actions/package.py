@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action
+from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action, without_effect
 from ck_repo.actions.entry import matching, rows_of
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError, UsageError
 from ck_repo.mlperf.backends import USUAL
+from ck_repo.store.entry import tag_list
 
 if TYPE_CHECKING:
     from ck_repo.resolve.plan import Choice
     from ck_repo.resolve.resolver import Resolver
+    from ck_repo.store.repositories import Repositories
+    from ck_repo.venv.environment import Venv
 
 ACTIONS: Actions = {}
 VENV = Option("venv", "the venv to use (default: the active one, else mlperf-inference)", value="NAME")
@@ -21,19 +25,44 @@ TRUST = Option("trust", "let programs of other repositories' recipes run", kind=
 _VERSION = Option("version", "a version or a range as PEP 440 has it", value='">=1.17,<2"')
 
 
+_OF_CK = {
+    "extra_version": "a package's version is its recipe's; --force_version= asks for one",
+    "extra_path": "--install_path= says where a package goes",
+    "extra_tags": "`ck detect soft --extra_tags=` gives tags to what is on disk",
+}
 _FORMAT = Option("format", "of a model: convert it to this format", value="onnx", choices=tuple(sorted(USUAL)))
+
+_CHOICE = (
+    TAGS,
+    Option("no_tags", "tags not to have", value="a,b"),
+    _VERSION,
+    Option("force_version", "exactly this version", value="1.17"),
+    _FORMAT,
+    Option("dep_add_tags", "further tags for a dependency of the package", kind="nested"),
+)
+
+
+def _resolver(request: Request, repositories: Repositories, venv: Venv | None) -> Resolver:
+    from ck_repo.resolve.resolver import Resolver
+    from ck_repo.venv.environment import surroundings
+
+    again = request.flag("rebuild") or request.flag("reinstall")
+    added = {key: tag_list(str(tags)) for key, tags in request.nested("dep_add_tags").items()}
+    return Resolver(surroundings(repositories, venv), again=again, added=added)
 
 
 def _resolve(request: Request, resolver: Resolver) -> Choice:
     """What the request asks for."""
-    choice = resolver.resolve(_wanted(request), request.text("version"))
+    forced = request.text("force_version")
+    choice = resolver.resolve(_wanted(request), f"=={forced.lstrip('v')}" if forced else request.text("version"))
     return resolver.in_format(choice, request.text("format")) if request.text("format") else choice
 
 
 def _wanted(request: Request) -> str:
     name = f"{request.repository}:package:{request.entry}" if request.repository and request.entry else request.entry
-    tags = ",".join(part for part in (request.text("tags"), name) if part)
-    if not tags:
+    without = [f"-{tag}" for tag in tag_list(request.text("no_tags"))]
+    tags = ",".join(part for part in (request.text("tags"), name, *without) if part)
+    if not (request.text("tags") or name):
         raise UsageError(f"`ck {request.action} package` needs tags or a name", hint="`ck search package` lists what there is")
     return tags
 
@@ -49,11 +78,13 @@ def search(request: Request) -> Answer:
     """Search by tags, those of variations too; nothing found is an empty list."""
     from ck_repo.resolve.component import read_component
     from ck_repo.resolve.variations import Variant, choose, offered
+    from ck_repo.store.naming import unambiguous_names
     from ck_repo.store.query import TagQuery
+    from ck_repo.store.repositories import Repositories
     from ck_repo.store.warnings_once import Problems
 
     query = TagQuery.parse(request.text("tags"))
-    problems = Problems()
+    problems, repositories = Problems(), Repositories()
     rows, lines, by_variation = [], [], []
     for entry in matching(request, needed=False, variations=True):
         try:
@@ -71,7 +102,8 @@ def search(request: Request) -> Answer:
         row = {**rows_of(request, [entry])[0], "variations": names or [], "versions": list(package.versions)}
         row |= {"obstacle": obstacle}
         shown = ", ".join([*(names or []), *package.versions])
-        line = entry.cid + (f" ({shown})" if shown else "") + (f" cannot be installed here: {obstacle}" if obstacle else "")
+        line = unambiguous_names(repositories, [entry])[0] + (f" ({shown})" if shown else "")
+        line += f" cannot be installed here: {obstacle}" if obstacle else ""
         if package.stock and not own:  # stock finds a package by its own tags only
             by_variation.append((row, line))
         else:
@@ -88,17 +120,28 @@ def search(request: Request) -> Answer:
     "install",
     "install what has these tags, with all that it needs",
     example="ck install package --tags=lib,python-package,onnxruntime-cpu",
-    options=[TAGS, _VERSION, _FORMAT, VENV, DRY_RUN, TRUST, Option("ask", "show the plan and ask first", kind="flag")],
+    options=[
+        *_CHOICE,
+        VENV,
+        DRY_RUN,
+        TRUST,
+        Option("ask", "show the plan and ask first", kind="flag"),
+        Option("rebuild", "install it anew if it is there; files that were fetched are used again", kind="flag"),
+        Option("reinstall", "install it anew if it is there; everything is fetched again", kind="flag"),
+        Option("install_path", "the folder to install into (default: one below CK_TOOLS)", value="FOLDER"),
+        Option("reuse_deps", "accepted for CK's sake: what is there is always used", kind="flag"),
+        without_effect("env", "recipes take no variables", kind="nested"),
+        *(without_effect(name, why, kind="text") for name, why in _OF_CK.items()),
+    ],
 )
 def install(request: Request) -> Answer:
     """Resolve, then install."""
     from ck_repo.actions.entry import confirm
     from ck_repo.resolve import explain
     from ck_repo.resolve.plan import in_order
-    from ck_repo.resolve.resolver import Resolver
     from ck_repo.store.repositories import Repositories
     from ck_repo.venv.create import create_venv, plan_venv
-    from ck_repo.venv.environment import chosen_name, find_venv, surroundings
+    from ck_repo.venv.environment import chosen_name, find_venv
     from ck_repo.venv.installing import install_into
 
     repositories = Repositories()
@@ -106,7 +149,7 @@ def install(request: Request) -> Answer:
     venv = find_venv(repositories, name)
     if venv:
         venv.check()
-    choice = _resolve(request, Resolver(surroundings(repositories, venv)))
+    choice = _resolve(request, _resolver(request, repositories, venv))
     choices = {choice.name: choice}
     plan = {"plan": explain.as_data(choices), "venv": name}
     if request.flag("dry_run"):
@@ -116,15 +159,19 @@ def install(request: Request) -> Answer:
     needs_venv = any(row.for_a_venv for _, row in in_order(choices))
     if needs_venv and venv is None:
         venv = create_venv(repositories, plan_venv(repositories, name), trust=request.flag("trust"))
-        choice = _resolve(request, Resolver(surroundings(repositories, venv)))
+        choice = _resolve(request, _resolver(request, repositories, venv))
         choices = {choice.name: choice}
-    done = install_into(repositories, venv, choices, trust=request.flag("trust"))
+    place = Path(request.text("install_path")).expanduser().absolute() if request.text("install_path") else None
+    done = install_into(
+        repositories, venv, choices, trust=request.flag("trust"), place=place, refetch=request.flag("reinstall"),
+        again=request.flag("rebuild") or request.flag("reinstall"),
+    )  # fmt: skip
     meta = done[choice.name]
-    place = meta.get("path") or (f"venv:{name}" if venv else "")
+    where = meta.get("path") or (f"venv:{name}" if venv else "")
     unverified = " (unverified: its recipe gives no digest)" if meta.get("unverified") else ""
     return Answer(
         {**plan, "env": meta, "path": str(meta.get("path", ""))},
-        [f"{choice.name}: {'was there already' if choice.ready else 'installed'}{unverified}, in {place}"],
+        [f"{choice.name}: {'was there already' if choice.ready else 'installed'}{unverified}, in {where}"],
     )
 
 
@@ -133,16 +180,15 @@ def install(request: Request) -> Answer:
     "explain",
     "what would be taken for these tags, why, and what was passed over",
     example="ck explain package --tags=model,object-detection,onnx",
-    options=[TAGS, _VERSION, _FORMAT, VENV],
+    options=[*_CHOICE, VENV],
 )
 def explain_choice(request: Request) -> Answer:
     """Resolve and tell why."""
     from ck_repo.resolve import explain
-    from ck_repo.resolve.resolver import Resolver
     from ck_repo.store.repositories import Repositories
-    from ck_repo.venv.environment import chosen_name, find_venv, surroundings
+    from ck_repo.venv.environment import chosen_name, find_venv
 
     repositories = Repositories()
     venv = find_venv(repositories, chosen_name(request.text("venv")))
-    choice = _resolve(request, Resolver(surroundings(repositories, venv)))
+    choice = _resolve(request, _resolver(request, repositories, venv))
     return Answer({"plan": explain.as_data({choice.name: choice})}, explain.as_lines({choice.name: choice}, reasons=True))

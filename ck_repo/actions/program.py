@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ck_repo.actions.declare import Actions, Answer, Option, action
+from ck_repo.actions.declare import Actions, Answer, Option, action, without_effect
 from ck_repo.actions.entry import one, row_of
 from ck_repo.actions.package import DRY_RUN, TRUST, VENV
 from ck_repo.actions.request import Request
-from ck_repo.errors import NotTheSameError
+from ck_repo.errors import NotTheSameError, UsageError
 from ck_repo.run.options import COMPLIANCE, DEVICES, MODES, SCENARIOS, RunOptions, from_cmd_key, from_environment
 from ck_repo.store.entry import tag_list
 from ck_repo.store.repository import check_name
@@ -19,11 +19,21 @@ if TYPE_CHECKING:
 
 ACTIONS: Actions = {}
 _ABOUT = ("version", "version_of_round")  # what is told by the choice of LoadGen
+_OF_CK = {
+    "speed": "nothing is compiled",
+    "skip_print_timers": "figures are printed as a table",
+    "skip_clean_after": "every run has a folder of its own",
+    "return_error_if_external_fail": "a run that fails is always an error",
+    "skip_stat_analysis": "`ck replay experiment` judges repetitions",
+    "process_multi_keys": "`ck replay experiment` judges repetitions",
+}
+_NOT_OF_AUDITS = ("compliance", "mode", "cmd_key", "record", "no_record", "repetitions", "print_files")
 _OPTIONS = [
     Option("model", "alias or tags of the model (default: the embedded demo model)", value="TAGS"),
     Option("dataset", "alias or tags of the data set (default: the one made for the model)", value="TAGS"),
     Option("backend", "the framework (default: the model's own)", value="NAME"),
     Option("device", "where it runs (default cpu)", choices=DEVICES, value="cpu"),
+    Option("visible-devices", "GPUs that the run may use, as CUDA_VISIBLE_DEVICES has them (default all)", value="0,1"),
     Option("scenario", "LoadGen's scenario (default offline)", choices=SCENARIOS, value="offline"),
     Option("mode", "which tests (default both)", choices=MODES, value="both"),
     Option("time", "least duration of the performance test, in s (default 10)", kind="number", least=0, above=True),
@@ -52,16 +62,18 @@ _OPTIONS = [
         value="NAME",
         aliases=("record_uoa",),
     ),
+    Option("no_record", "print the figures, and keep no experiment", kind="flag"),
     Option("record_repo", "the repository to record in (default local)", value="NAME"),
     Option("tags", "further tags of the experiment", value="a,b"),
     Option("repetitions", "run so many times, each recorded", kind="whole", least=1),
     Option("cmd_key", "CK's way to say mode and scenario", value="accuracy-offline"),
-    Option("env", "CK's way to give options: CK_LOADGEN_SCENARIO, EXTRA_OPS …", kind="nested"),
+    Option("env", "CK's way to give options: CK_LOADGEN_SCENARIO, CK_BATCH_SIZE, EXTRA_OPS …", kind="nested"),
     Option("dep_add_tags", "further tags for a dependency of the program: weights, dataset, loadgen …", kind="nested"),
     Option("print_files", "files of the run folder to print at the end", value="a,b"),
     DRY_RUN,
     Option("explain", "say what would be done and why, and do nothing", kind="flag"),
     TRUST,
+    *(without_effect(name, why) for name, why in _OF_CK.items()),
 ]
 
 
@@ -71,7 +83,8 @@ def run_options(request: Request) -> RunOptions:
     if request.text("cmd_key"):
         values |= from_cmd_key(request.text("cmd_key"))
     names = {"time": "seconds"}
-    kept = ("model", "dataset", "backend", "device", "scenario", "mode", "time", "count", "target_qps", "target_latency",
+    kept = ("model", "dataset", "backend", "device", "visible_devices", "scenario", "mode", "time", "count", "target_qps",
+            "target_latency",
             "samples_per_query", "batch_size", "threads", "sessions", "official", "compliance", "counts", "user_conf", "meter",
             "reference_faults",
            "venv")  # fmt: skip
@@ -91,9 +104,12 @@ def run_options(request: Request) -> RunOptions:
 def run(request: Request) -> Answer:
     """Run a benchmark."""
     from ck_repo.report.experiment_table import experiment_lines
+    from ck_repo.run.pipeline import forget
 
     if request.flag("dry_run") or request.flag("explain"):
         return explain_run(request)
+    if request.flag("no_record") and request.text("record") not in ("", "no"):
+        raise UsageError("--record and --no_record exclude each other", hint="leave one out")
     files = tag_list(request.text("print_files"))
     for file in files:
         check_name(file)
@@ -101,9 +117,14 @@ def run(request: Request) -> Answer:
     lines: list[str] = []
     for record in records:
         entry = record.experiment
-        lines += ["", *experiment_lines(entry.alias, entry.meta())]
+        lines += ["", *experiment_lines("not kept" if request.flag("no_record") else entry.alias, entry.meta())]
         for path in (path for file in files for path in sorted(entry.path.rglob(file)) if path.is_file()):
-            lines += ["", f"{path}:", path.read_text(encoding="utf-8", errors="replace").rstrip()]
+            shown = path.relative_to(entry.path) if request.flag("no_record") else path
+            lines += ["", f"{shown}:", path.read_text(encoding="utf-8", errors="replace").rstrip()]
+    if request.flag("no_record"):
+        forget(records)
+        results = [{"results": record.results} for record in records]
+        return Answer(dict(results[-1]) | ({"runs": results} if len(results) > 1 else {}), lines[1:])
     runs = [
         {"path": str(record.experiment.path), "experiment": experiment_of(record.experiment), "results": record.results}
         for record in records
@@ -176,7 +197,7 @@ def explain_run(request: Request) -> Answer:
     example="ck audit program:object-detection --scenario=offline --official",
     usage="ck audit program:object-detection [options of ck run] [--reference=EXPERIMENT]",
     options=[
-        *(row for row in _OPTIONS if row.name not in ("compliance", "mode", "cmd_key", "record", "repetitions", "print_files")),
+        *(row for row in _OPTIONS if row.name not in _NOT_OF_AUDITS),
         Option("reference", "the experiment to hold the tests against, with its options (default: a new run)", value="NAME"),
     ],
 )

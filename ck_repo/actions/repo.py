@@ -26,7 +26,8 @@ def row_of(row: Repository) -> dict[str, Any]:
     return {**names, "path": str(row.path), "url": row.url}
 
 
-def _matching(request: Request) -> list[Repository]:
+def named(request: Request) -> list[Repository]:
+    """The repositories that a request names; every one if it names none."""
     repositories = Repositories()
     if is_pattern(request.entry):
         return [row for row in repositories.all() if fnmatchcase(row.alias, request.entry or "*")]
@@ -101,7 +102,7 @@ def add(request: Request) -> Answer:
 @action(ACTIONS, "ls", "every repository", example="ck ls repo")
 def ls(request: Request) -> Answer:
     """List repositories."""
-    rows = _matching(request)
+    rows = named(request)
     return Answer(
         {"lst": [row_of(row) for row in rows]}, table_lines(("repository", "folder"), [(row.alias, row.path) for row in rows])
     )
@@ -110,7 +111,7 @@ def ls(request: Request) -> Answer:
 @action(ACTIONS, "find", "the folder of a repository", example="ck where repo:local")
 def where(request: Request) -> Answer:
     """Print the folder."""
-    rows = _matching(request)
+    rows = named(request)
     if not rows:
         raise NotFoundError(f"no repository matches {request.entry}")
     return Answer({**row_of(rows[0]), "lst": [row_of(row) for row in rows]}, [str(row.path) for row in rows])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
+from ck_repo.actions.declare import REPOSITORY, Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry import row_of
 from ck_repo.actions.request import Request
 
@@ -42,16 +42,23 @@ def take(request: Request) -> Answer:
     "ls",
     "published figures, of tables and of imported submissions",
     example="ck ls result --scenario=offline",
-    options=_FILTERS,
+    options=[*_FILTERS, REPOSITORY],
 )
 def ls(request: Request) -> Answer:
     """List figures; mAP is in percent, as published."""
-    from ck_repo.mlperf.published import all_published, matching
+    from ck_repo.mlperf.published import all_published, matching, unread_results
     from ck_repo.store.repositories import Repositories
 
     names = ("model", "scenario", "system", "submitter", "division")
-    rows = matching(all_published(Repositories()), **{name: request.text(name) for name in names})
+    repositories = Repositories()
+    rows = matching(all_published(repositories, request.repository), **{name: request.text(name) for name in names})
     table = [(*row.key, row.value_text, "VALID" if row.valid else "INVALID", row.map_text) for row in rows]
     header = ("division", "submitter", "system", "model", "scenario", "result", "valid", "mAP")
     empty = ["no published result here: `ck import results --path=FILE`, or `ck import submission --path=TREE`"]
-    return Answer({"lst": [row.as_data() for row in rows]}, table_lines(header, table) if rows else empty)
+    lines = table_lines(header, table) if rows else empty
+    others = [] if any(request.text(name) for name in names) else unread_results(repositories, request.repository)
+    if others:
+        lines = [*lines, "", "results of other CK modules, which are not published figures of this benchmark:"]
+        lines += [f"  {entry.repository}:{entry.cid}: {what}" for entry, what in others]
+    other = [{**row_of(entry), "what": what} for entry, what in others]
+    return Answer({"lst": [row.as_data() for row in rows], "others": other}, lines)

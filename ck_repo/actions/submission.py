@@ -104,10 +104,12 @@ def _matched(result: Result, found: Matched) -> tuple[dict[str, Any], list[str]]
     data = {
         **result.place.identity(), "value": result.value, "unit": result.unit, "mAP": result.mAP, "command": command,
         "options": found.options.as_data(), "loadgen": settings, "unmatched": found.unmatched,
+        "remarks": result.remarks,
     }  # fmt: skip
     figure = f"{result.place}: {result.value} {result.unit}, mAP {result.mAP} %"
     table = table_lines(("what", "theirs", "ours", "why"), [tuple(row.values()) for row in found.unmatched])
-    return data, [figure, "", command, "", "what cannot be the same:", *table]
+    remarks = [f"note: {text}" for text in result.remarks]
+    return data, [figure, *remarks, "", command, "", "what cannot be the same:", *table]
 
 
 @action(

@@ -47,14 +47,15 @@ def create(request: Request) -> Answer:
     from ck_repo.venv.environment import default_name
 
     repositories = Repositories()
-    plan = plan_venv(repositories, request.entry or default_name(), request.text("template"), request.text("python"))
+    name, force = request.entry or default_name(), request.flag("force")
+    plan = plan_venv(repositories, name, request.text("template"), request.text("python"), anew=force)
     if request.flag("dry_run"):
         planned = {"python": str(plan.python.path), "python_version": plan.python.version}
         lines = [f"venv:{plan.name} with Python {plan.python.version} ({plan.python.path})"]
         return Answer(
             {**planned, "plan": explain.as_data(plan.choices)}, [*lines, *explain.as_lines(plan.choices, reasons=False)]
         )
-    venv = create_venv(repositories, plan, force=request.flag("force"), trust=request.flag("trust"))
+    venv = create_venv(repositories, plan, force=force, trust=request.flag("trust"))
     made = {"python": str(venv.python), "python_version": venv.version, "packages": venv.packages}
     return Answer(
         {**row_of(venv.entry), **made}, [f"venv:{venv.name} is ready, Python {venv.version}: `ck activate venv:{venv.name}`"]
@@ -81,7 +82,7 @@ def _recreate(request: Request) -> Answer:
             repositories, name, Path(request.text("bundle")), request.text("python"), force=force, trust=trust
         )
     else:
-        path = Path(request.text("lock")).expanduser()
+        path = Path(request.text("lock")).expanduser().resolve()
         lock = read_lock(path)
         python = interpreter_for(lock, request.text("python"))
         done = recreate(repositories, name, lock, python, force=force, trust=trust, own=is_own_lock(path))
@@ -141,7 +142,8 @@ def check(request: Request) -> Answer:
             f"venv:{venv.name} was made by stock CK and has no lock to be checked against",
             hint=f"`ck lock venv:{venv.name}` writes down what it holds now",
         )
-    held = read_lock(Path(request.text("lock"))) if request.text("lock") else read_venv_lock(repositories, venv)
+    named = request.text("lock")
+    held = read_lock(Path(named).expanduser().resolve()) if named else read_venv_lock(repositories, venv)
     found = drift(repositories, venv, held)
     data = {**row_of(venv.entry), "drift": [row.as_data() for row in found]}
     if not found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,10 +30,14 @@ def checked_options(typed: dict[str, Any], action: Action, command: str) -> dict
     values: dict[str, Any] = {}
     for name, value in typed.items():
         row = known.get(name)
+        if row is None and action.any_options:
+            continue
         if row is None:
             hint = did_you_mean(name, ["--" + option.name for option in (*action.options, *COMMON)])
             raise NotFoundError(f"`ck {command}` has no option --{name}", hint=f"{hint}\nsee `ck {command} --help`")
-        values[row.name.replace("-", "_")] = _value(row, value)
+        values[row.name.replace("-", "_")] = checked = _value(row, value)
+        if row.unused and checked is not False:
+            print(f"note: --{row.name} has no effect: {row.unused}", file=sys.stderr)
     return values
 
 

@@ -9,11 +9,13 @@ from ck_repo import network
 from ck_repo.actions import catalogue
 from ck_repo.actions.declare import Action, Answer
 from ck_repo.actions.request import Request, Target
+from ck_repo.actions.retired import retired_action
 from ck_repo.cli.checking import checked_options, refuse_more_entries
 from ck_repo.cli.words import Words
 from ck_repo.errors import CKError, ConfigError, StorageError, UsageError
 from ck_repo.store.atomic import storage_error
 from ck_repo.store.modules import canonical_module
+from ck_repo.store.plain_file import shown
 
 
 def perform(words: Words) -> Answer:
@@ -33,8 +35,11 @@ def perform(words: Words) -> Answer:
     if words.options.get("help") and not words.targets and (module := catalogue.only_module_with(words.action)):
         words.targets.append(Target(module))
     target = words.targets[0] if words.targets else Target()
-    module = catalogue.known_module(target.module, creating=words.action in ("add", "unzip", "unpack"))
-    action = catalogue.find_action(module, words.action)
+    if retired := retired_action(words.action, target.module):
+        module, action = target.module, retired
+    else:
+        module = catalogue.known_module(target.module, creating=words.action in ("add", "unzip", "unpack"))
+        action = catalogue.find_action(module, words.action)
     command = " ".join(part for part in (words.action, module) if part)
     if words.options.get("help"):
         from ck_repo.cli import help as pages
@@ -66,6 +71,8 @@ def error_of(error: Exception) -> CKError:
         return StorageError("there is not enough memory for this", hint="end other programs, or use a machine with more")
     if isinstance(error, RuntimeError) and "home directory" in str(error):  # of Path.expanduser
         return UsageError("a path begins with ~ and names no home", hint="write the whole path")
+    if isinstance(error, UnicodeEncodeError):
+        return UsageError(f"{shown(error.object)} is not UTF-8 text", hint="names, tags and options have to be")
     return CKError(f"{type(error).__name__}: {error}", hint="this is a fault of ck itself: --debug shows where")
 
 

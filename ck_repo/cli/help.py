@@ -58,7 +58,7 @@ def of_action(module: str, action: Action) -> list[str]:
             rows = [(_typed(option), _described(option)) for option in options]
             width = min(max(len(left) for left, _ in rows), 34)
             lines += [f"  {left.ljust(width)}  {right}" for left, right in rows]
-    if words := catalogue.spellings(action.name):
+    if words := catalogue.spellings(action.name, module):
         lines += ["", f"also: {', '.join(words)}"]
     return lines
 

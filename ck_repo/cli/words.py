@@ -111,11 +111,11 @@ def _from_file(name: str) -> dict[str, Any]:
         raise UsageError(f"@{name} cannot be read: {error}") from None
     if not name.endswith((".yaml", ".yml")):
         return _object(text, name)
-    import yaml
+    from ck_repo.store.yaml_text import parse_yaml
 
     try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        value = parse_yaml(text)
+    except ValueError as error:
         raise ConfigError(f"{name} is not YAML: {error}") from None
     if not isinstance(value, dict):
         raise ConfigError(f"{name} is not a mapping")

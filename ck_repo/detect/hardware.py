@@ -103,14 +103,15 @@ def _network() -> dict[str, str]:
     return {"networking": ", ".join(speeds)}
 
 
+def nvidia_gpus(*fields: str) -> list[list[str]]:
+    """Fields of each GPU as nvidia-smi gives them, without units; no GPU if it is not here."""
+    listed = _ask("nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits").splitlines()
+    rows = [[cell.strip() for cell in line.split(",")] for line in listed]
+    return [row for row in rows if len(row) == len(fields)]
+
+
 def _accelerators() -> dict[str, str]:
-    rows = [
-        [cell.strip() for cell in line.split(",")]
-        for line in _ask(
-            "nvidia-smi", "--query-gpu=name,memory.total,clocks.max.sm", "--format=csv,noheader,nounits"
-        ).splitlines()
-    ]
-    rows = [row for row in rows if len(row) == 3]
+    rows = nvidia_gpus("name", "memory.total", "clocks.max.sm")
     if not rows:
         return {"accelerators": "0"}
     name, memory, clock = rows[0]

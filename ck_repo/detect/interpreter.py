@@ -9,10 +9,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
+from ck_repo.child_environment import child_environment
 from ck_repo.errors import DetectError
 from ck_repo.resolve.versions import range_of
 
@@ -20,7 +21,8 @@ _TIMEOUT = 15  # s; a shim that hangs does not hold up the search
 _NAME = re.compile(r"python(3(\.\d+)?)?(\.exe)?")
 _ASK = (
     "import json, platform, sys; print(json.dumps({'version': platform.python_version(), "
-    "'implementation': platform.python_implementation(), 'machine': platform.machine(), 'path': sys.executable}))"
+    "'implementation': platform.python_implementation(), 'machine': platform.machine(), 'path': sys.executable, "
+    "'prefix': sys.prefix}))"
 )
 
 
@@ -32,22 +34,34 @@ class Interpreter:
     ----------
     version
         ``3.11.7``.
+    prefix
+        The folder of its environment: that of a venv, if it was started with its packages.
     """
 
     path: Path
     version: str
     implementation: str
     machine: str
+    prefix: str = field(default="", compare=False)
 
 
-def ask(path: Path) -> Interpreter | None:
-    """Run an interpreter and ask what it is; None if it does not answer."""
+def ask(path: Path, *, site: bool = False) -> Interpreter | None:
+    """Run an interpreter and ask what it is; None if it does not answer.
+
+    Parameters
+    ----------
+    site
+        Start it as programs do, so that the prefix is that of its venv.
+    """
+    command = [str(path), "-I", *([] if site else ["-S"]), "-c", _ASK]
     try:
         done = subprocess.run(
-            [path, "-I", "-S", "-c", _ASK], capture_output=True, text=True, timeout=_TIMEOUT, stdin=subprocess.DEVNULL
+            command, env=child_environment(), capture_output=True, text=True, timeout=_TIMEOUT, stdin=subprocess.DEVNULL
         )
         row = json.loads(done.stdout)
-        return Interpreter(Path(row["path"] or path), row["version"], row["implementation"], row["machine"])
+        return Interpreter(
+            Path(row["path"] or path), row["version"], row["implementation"], row["machine"], str(row.get("prefix", ""))
+        )
     except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
         return None
 

@@ -20,6 +20,11 @@ from ck_repo.errors import CKError
 _HARMLESS = ("torch", "numpy", "collections", "copyreg", "copy_reg", "_codecs")
 _BUILTINS = ("builtins", "__builtin__")
 _MOST_COPIED = 10_000  # values; a network has some hundred weights
+_MOST_STEPS = 3_000_000  # instructions; each weight takes some thirty
+_MOST_BYTES = 256 << 20  # of names and numbers in all
+_LONGEST_LINE = 4096  # bytes of a name
+_MOST_ARGUMENTS = 100  # of a call that is carried out here
+_LARGEST_KEY = 1 << 60  # greater numbers have the hashes of small ones
 _CONTAINERS = {
     ("collections", "OrderedDict"): dict,
     **{(module, name): list for module in _BUILTINS for name in ("set", "frozenset", "list")},
@@ -97,6 +102,7 @@ class Reader:
         self._load, self._rebuild = load, rebuild or {}
         self._stack = _Stack()
         self._memo: dict[int, Any] = {}
+        self._left = _MOST_BYTES
 
     @property
     def end(self) -> int:
@@ -112,7 +118,7 @@ class Reader:
             If it is cut short, damaged, or asks for something that is not done here.
         """
         try:
-            while True:
+            for _ in range(_MOST_STEPS):
                 code = self._take(1)
                 if code == b".":
                     return self._stack.rows.pop()
@@ -120,6 +126,7 @@ class Reader:
                 if instruction is None:
                     raise PickleError(f"the instruction {code!r} at byte {self._at - 1} is none that a file of weights has")
                 instruction(self)
+            raise PickleError(f"it has more than {_MOST_STEPS} instructions")
         except (ArithmeticError, IndexError, KeyError, TypeError, ValueError, struct.error, RecursionError) as error:
             raise PickleError(f"it is damaged at byte {self._at} ({type(error).__name__})") from None
 
@@ -127,6 +134,9 @@ class Reader:
         if count < 0 or self._at + count > len(self._data):
             left = len(self._data) - self._at
             raise PickleError(f"it is cut short: {count} bytes are promised at byte {self._at}, and {left} are there")
+        self._left -= count
+        if self._left < 0:
+            raise PickleError(f"it has more than {_MOST_BYTES} bytes of names and numbers")
         found = bytes(self._data[self._at : self._at + count])
         self._at += count
         return found
@@ -138,7 +148,7 @@ class Reader:
         self._pop()
 
     def _line(self) -> str:
-        end = self._data.find(b"\n", self._at)
+        end = self._data.find(b"\n", self._at, self._at + _LONGEST_LINE)
         if end < 0:
             raise PickleError("it is cut short in a name")
         return self._take(end - self._at + 1)[:-1].decode("utf-8", "replace")
@@ -167,6 +177,8 @@ class Reader:
             raise PickleError(f"it calls something that is not a name ({type(target).__name__})")
         key = (target.module, target.name)
         if key in self._rebuild:
+            if len(arguments) > _MOST_ARGUMENTS:
+                raise PickleError(f"it calls {target} with {len(arguments)} arguments")
             return self._rebuild[key](*arguments)
         if key in _CONTAINERS:
             return _contained(_CONTAINERS[key], arguments)
@@ -192,7 +204,7 @@ class Reader:
         if isinstance(target, Inert):  # a dictionary of a class of its own
             return
         for key, value in zip(rows[::2], rows[1::2], strict=True):
-            if isinstance(key, str | int | float | bool | None):  # others name no weights, and their hashes may take for ever
+            if _is_key(key):
                 target[key] = value
 
     def _append(self, rows: list[Any]) -> None:
@@ -223,12 +235,15 @@ class Reader:
 
     def _stack_global(self) -> None:
         name, module = self._pop(), self._pop()
-        self._push(self._name(str(module), str(name)))
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise PickleError("it names something by what is no text")
+        self._push(self._name(module, name))
 
     def _reduce(self) -> None:
         arguments, target = self._pop(), self._pop()
         if not isinstance(arguments, tuple):
-            raise PickleError(f"it calls {target} with {type(arguments).__name__}")
+            called = str(target) if isinstance(target, Name) else type(target).__name__
+            raise PickleError(f"it calls {called} with {type(arguments).__name__}")
         self._push(self._call(target, arguments))
 
 
@@ -248,7 +263,12 @@ def _contained(kind: type, arguments: Any) -> Any:
     if kind is list:
         return list(rows)
     pairs = rows.items() if isinstance(rows, dict) else rows
-    return {key: value for key, value in pairs if isinstance(key, str | int)}
+    return {key: value for key, value in pairs if _is_key(key)}
+
+
+def _is_key(key: Any) -> bool:
+    """Whether something may be a key: others name no weights, and are made so that hashing or finding them takes for ever."""
+    return isinstance(key, str | None) or (isinstance(key, int) and abs(key) < _LARGEST_KEY)
 
 
 def _text(reader: Reader, size: int) -> None:

@@ -42,6 +42,10 @@ _STORAGES = {
 # what the library may raise on a damaged file
 _FAULTS = (OSError, ValueError, KeyError, TypeError, RecursionError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _DEEPEST, _MOST_MODULES = 64, 10_000  # modules in modules, and in all
+_MOST_WEIGHTS = 100_000
+_MOST_DIMENSIONS = 32
+_LONGEST_NAME = 4096  # characters
+_MOST_READ = 16  # times the file, when every weight reads its storage
 _SPARE = 1 << 20  # bytes, for files that are smaller than their names
 _WRAPPERS = ("state_dict", "model", "model_state_dict")  # keys under which checkpoints have the weights
 
@@ -131,7 +135,7 @@ class TorchFile:
                     raise PickleError("it does not begin as a file of PyTorch does")
                 at = reader.end
             if head[1] != _LEGACY_VERSION:
-                raise PickleError(f"its format is of version {head[1]}")
+                raise PickleError(f"its format is not of version {_LEGACY_VERSION}")
             if not (isinstance(head[2], dict) and head[2].get("little_endian", True)):
                 raise PickleError("its numbers are big-endian")
             reader = _weights_of(data, at)
@@ -153,7 +157,8 @@ class TorchFile:
 
     def _check_views(self) -> None:
         """Refuse tensors that reach beyond their storage: a few bytes could claim any amount of memory."""
-        total = 0
+        total = read = 0
+        size = self.path.stat().st_size
         for name, weight in self.weights.items():
             begin, end = self._places.get(weight.storage.key, (0, -1))
             have = (end - begin) // ITEM_BYTES[weight.dtype]
@@ -163,7 +168,9 @@ class TorchFile:
             if not sizes_fit or weight.offset < 0 or (not empty and last >= have) or prod(weight.shape) > max(have, 1):
                 raise PickleError(f"{name} claims {list(weight.shape)} numbers, and its storage has {max(have, 0)}")
             total += prod(weight.shape) * ITEM_BYTES[weight.dtype]
-            if total > 4 * self.path.stat().st_size + _SPARE:  # tensors may share numbers, but not as many as that
+            read += end - begin
+            # tensors may share numbers, but not as many as that
+            if total > 4 * size + _SPARE or read > _MOST_READ * (size + _SPARE):
                 raise PickleError("its tensors claim many times the bytes that it has")
 
     def contents(self) -> Iterator[tuple[str, Weight, bytes]]:
@@ -205,7 +212,9 @@ def _persistent(key: Any) -> Any:
             raise PickleError(f"it has numbers of the kind {key[1]}")
         if len(key) > 5 and key[5] is not None:
             raise PickleError("a storage is a part of another one")
-        return Storage(str(key[2]), _STORAGES[key[1].name], int(key[4]))
+        if not isinstance(key[2], str | int) or not isinstance(key[4], int):
+            raise PickleError("a storage has no key or no length")
+        return Storage(str(key[2]), _STORAGES[key[1].name], key[4])
     if isinstance(key, tuple) and len(key) >= 2 and key[0] == "module" and isinstance(key[1], Name):
         return key[1]
     raise PickleError("it refers to something outside itself that is not a tensor's storage")
@@ -214,6 +223,9 @@ def _persistent(key: Any) -> Any:
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *more: Any) -> Weight:
     if not isinstance(storage, Storage):
         raise PickleError("a tensor has no storage")
+    for row in (shape, strides):
+        if not isinstance(row, list | tuple) or len(row) > _MOST_DIMENSIONS or not all(isinstance(size, int) for size in row):
+            raise PickleError(f"the shape or the strides of a tensor are no row of at most {_MOST_DIMENSIONS} numbers")
     return Weight(storage, int(offset), tuple(int(size) for size in shape), tuple(int(step) for step in strides))
 
 
@@ -227,13 +239,21 @@ def _collected(found: Any, depth: int = 0) -> dict[str, Weight]:
             if depth < len(_WRAPPERS) and key in found and (inner := _collected(found[key], depth + 1)):
                 return inner
         return {}
-    return dict(_of_module(found, "", [])) if isinstance(found, Inert) else {}
+    return dict(_bounded(_of_module(found, "", []))) if isinstance(found, Inert) else {}
+
+
+def _bounded(weights: Iterator[tuple[str, Weight]]) -> Iterator[tuple[str, Weight]]:
+    """Weights, if they are not too many: a module may be in others many times."""
+    for number, (name, weight) in enumerate(weights):
+        if number == _MOST_WEIGHTS:
+            raise PickleError(f"it has more than {_MOST_WEIGHTS} weights")
+        yield name, weight
 
 
 def _of_module(module: Inert, prefix: str, seen: list[Inert]) -> Iterator[tuple[str, Weight]]:
     """Weights of a module and of those in it, of which `seen` have been gone through."""
     seen.append(module)
-    if prefix.count(".") > _DEEPEST or len(seen) > _MOST_MODULES:
+    if prefix.count(".") > _DEEPEST or len(seen) > _MOST_MODULES or len(prefix) > _LONGEST_NAME:
         raise PickleError(f"its modules are nested more than {_DEEPEST} deep, or are more than {_MOST_MODULES}")
     state = module.state if isinstance(module.state, dict) else {}
     for part in ("_parameters", "_buffers"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -140,6 +141,13 @@ def pinned_digest(source: Source) -> str:
     """The SHA-256 that was verified here before for a source whose recipe has none; empty if there was none."""
     path = _pin_of(source)
     return path.read_text().strip() if path.exists() else ""
+
+
+def forget_fetched(digests: Iterable[str]) -> None:
+    """Remove files from the cache, by their SHA-256, so that they are fetched again."""
+    for digest in digests:
+        if digest:
+            _place(digest).unlink(missing_ok=True)
 
 
 def mismatch(path: Path, source: Source) -> str:

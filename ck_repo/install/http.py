@@ -6,7 +6,10 @@ import json
 import os
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +25,8 @@ from ck_repo.network import is_offline, refuse_offline
 T = TypeVar("T")
 _BLOCK = 1 << 15  # bytes; what has come of a block is lost when the line is cut
 _TRIES = 5  # for each URL
+_LONGEST_WAIT = 120  # s that a server may ask us to wait
+_LARGEST_JSON = 16 << 20  # bytes
 # what git says when another try may help
 _NETWORK_OF_GIT = (
     "onnection", "onnect to", "timed out", "early EOF", "RPC failed", "returned error: 5", "too slow",
@@ -31,7 +36,17 @@ _FINAL = frozenset({400, 401, 403, 404, 405, 410, 451})  # statuses that no seco
 
 
 class _Retry(Exception):
-    """This try failed, another may not."""
+    """This try failed, another may not.
+
+    Parameters
+    ----------
+    after
+        Seconds that the server asks us to wait before it.
+    """
+
+    def __init__(self, why: str, after: float = 0) -> None:
+        super().__init__(why)
+        self.after = after
 
 
 class _GiveUp(Exception):
@@ -87,15 +102,16 @@ def get_json(urls: Sequence[str]) -> Any:
 
 
 def _json_once(url: str) -> Any:
-    import requests
-
+    with _answer(url, {}) as response:
+        _check_status(response)
+        content = b""
+        for block in response.iter_content(_BLOCK):
+            content += block
+            if len(content) > _LARGEST_JSON:
+                raise _GiveUp(f"the answer is larger than {_LARGEST_JSON} bytes")
     try:
-        with _session() as session, session.get(url, timeout=_timeout()) as response:
-            _check_status(response.status_code)
-            return json.loads(response.content)
-    except requests.RequestException as error:
-        raise _Retry(_reason(error)) from error
-    except ValueError as error:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise _GiveUp(f"the answer is not JSON: {error}") from error
 
 
@@ -115,6 +131,27 @@ def commit_named(url: str, name: str) -> str:
         return resolve_commit(url, name, certificate=_certificate())
     except GitError as error:
         raise DownloadError(f"{url}: {error.what}", hint=error.hint, tail=error.tail) from error
+
+
+@contextmanager
+def _answer(url: str, headers: Mapping[str, str]) -> Iterator[Any]:
+    """Ask for a URL; whatever the libraries say of the answer, and of its content while it is read, is a try that failed."""
+    import requests
+    import urllib3
+
+    final = (
+        requests.TooManyRedirects, requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema,
+        requests.exceptions.MissingSchema, requests.exceptions.InvalidHeader, urllib3.exceptions.LocationValueError,
+    )  # fmt: skip
+    try:
+        with _session() as session, session.get(url, headers=headers, stream=True, timeout=_timeout()) as response:
+            yield response
+    except final as error:
+        raise _GiveUp(f"it leads nowhere: {error}") from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        raise _Retry(_reason(error)) from error
+    except ValueError as error:  # a redirect to what is no URL
+        raise _GiveUp(f"the answer makes no sense: {error}") from error
 
 
 def download(urls: Sequence[str], part: Path, size: int | None, title: str, verify: Callable[[Path], str]) -> None:
@@ -139,28 +176,141 @@ def download(urls: Sequence[str], part: Path, size: int | None, title: str, veri
         If no URL gives the right file; the message tells of each why not.
     """
     failures = []
+    resumable = False
     reachable = [url for url in urls if not is_offline() or is_local(url)]
     with progress.task(title, size, "B") as task:
         for url in reachable:
+            transfer = _Transfer(url, part, size, task)
             try:
-                _verified(url, part, size, task, verify)
+                transfer.verified(verify)
                 return
             except _GiveUp as error:
                 failures.append(f"{url}: {error}")
-    kept = f" ({part.stat().st_size} bytes are kept for the next try)" if part.exists() and part.stat().st_size else ""
-    raise DownloadError(f"{title} failed{kept}\n  " + "\n  ".join(failures), hint=_network_hint())
+                resumable = resumable or transfer.resumable
+    have = part.stat().st_size if part.exists() else 0
+    kept = f" ({have} bytes are kept for the next try)" if have and resumable else ""
+    raise DownloadError(f"{title} failed{kept}\n  " + "\n  ".join(failures), hint=_network_hint(have if resumable else 0))
 
 
-def _verified(url: str, part: Path, size: int | None, task: progress.Task, verify: Callable[[Path], str]) -> None:
-    """Fetch from one URL. A file that is wrong goes; one begun by an earlier try is fetched once more, from the start."""
-    for begun in (True, False) if part.exists() else (False,):
-        _tries(lambda: _file_once(url, part, size, task), lambda: part.stat().st_size if part.exists() else 0)
-        wrong = verify(part)
-        if not wrong:
+class _Transfer:
+    """A file on its way from one URL.
+
+    Attributes
+    ----------
+    resumable
+        Whether a later try can go on from what is there: the server has not shown that it cannot.
+    """
+
+    def __init__(self, url: str, part: Path, size: int | None, task: progress.Task) -> None:
+        self._url, self._part, self._size, self._task = url, part, size, task
+        self.resumable = not is_local(url)
+        self._pieces = 1 if self._have() else 0  # answers that the file is put together from
+        self._version: tuple[str, ...] | None = None
+
+    def verified(self, verify: Callable[[Path], str]) -> None:
+        """Fetch it. A file that is wrong goes; one that was put together from pieces is fetched once more, in one."""
+        for last in (False, True):
+            _tries(self._once, self._have)
+            wrong = verify(self._part)
+            if not wrong:
+                return
+            pieces = self._pieces
+            self._anew()
+            if last or pieces < 2:
+                raise _GiveUp(f"it is not the file that it should be: {wrong}")
+
+    def _have(self) -> int:
+        return self._part.stat().st_size if self._part.exists() else 0
+
+    def _anew(self) -> None:
+        """Forget what has come."""
+        self._part.unlink(missing_ok=True)
+        self._pieces, self._version = 0, None
+
+    def _once(self) -> None:
+        if commit := read_commit(self._url):
+            self.resumable = False
+            _commit(commit, self._part)
             return
-        part.unlink()
-        if not begun:
-            raise _GiveUp(f"it is not the file that it should be: {wrong}")
+        if urlsplit(self._url).scheme == "file":
+            _copy(Path(unquote(urlsplit(self._url).path)), self._part, self._task)
+            return
+        have = self._have()
+        if self._size is not None and have >= self._size:
+            if have == self._size:
+                self._part.touch()
+                return
+            self._anew()
+            have = 0
+        with _answer(self._url, {"Range": f"bytes={have}-"} if have else {}) as response:
+            begin = self._begin(response, have)
+            if begin is None:
+                return
+            self._write(response, begin)
+        got = self._have()
+        if self._size is not None and got < self._size:
+            raise _Retry(f"it ended after {got} of {self._size} bytes")
+
+    def _begin(self, response: Any, have: int) -> int | None:
+        """Where in the file the answer begins; None if there is nothing more to come."""
+        status, place = response.status_code, response.headers.get("Content-Range", "")
+        total = place.rpartition("/")[2]
+        if status == 416:  # there is nothing beyond what we have: it is whole, or another file
+            if not have:
+                raise _GiveUp("the server answers 416, although the whole file was asked for")
+            if total == str(have):
+                return None
+            self._anew()
+            raise _Retry("the server cannot go on from where the last try stopped")
+        _check_status(response)
+        if status == 200:
+            self.resumable = self.resumable and not have
+            self._pieces, self._version = 1, self._version_of(response, response.headers.get("Content-Length", ""))
+            return 0
+        version = self._version_of(response, total)
+        changed = self._version is not None and any(a != b for a, b in zip(self._version, version, strict=True) if a and b)
+        if (
+            changed
+            or not place.startswith(f"bytes {have}-")
+            or response.headers.get("Content-Encoding", "identity") != "identity"
+        ):
+            self._anew()
+            if changed:
+                raise _Retry("the file changed on the server while it came")
+            if not place.startswith(f"bytes {have}-"):
+                raise _Retry(f"the server sent another part than was asked for: {place or 'it does not say which'}")
+            raise _Retry("the server compresses a part of the file, which nobody asked for")
+        self._pieces += 1
+        self._version = version
+        return have
+
+    def _version_of(self, response: Any, total: str) -> tuple[str, ...]:
+        """What tells one version of the file from another, as far as the server says."""
+        encoded = response.headers.get("Content-Encoding", "identity") != "identity"
+        names = ("ETag", "Last-Modified")
+        return (*(response.headers.get(name, "") for name in names), "" if encoded or not _count(total) else total)
+
+    def _write(self, response: Any, start: int) -> None:
+        encoded = response.headers.get("Content-Encoding", "identity") != "identity"
+        announced = None if encoded else _count(response.headers.get("Content-Length", ""))
+        total = self._size or (start + announced if announced is not None else None)
+        done = start
+        with open(self._part, "ab" if start else "wb") as file:
+            for block in response.iter_content(_BLOCK):
+                done += len(block)
+                if self._size is not None and done > self._size:
+                    file.close()
+                    self._anew()
+                    raise _GiveUp(f"it is longer than the {self._size} bytes that it should have")
+                file.write(block)
+                self._task.advance_to(done, total)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _count(text: str) -> int | None:
+    """A number of bytes, as a header has it; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def _tries(once: Callable[[], T], reached: Callable[[], int] = lambda: 0) -> T:
@@ -175,61 +325,11 @@ def _tries(once: Callable[[], T], reached: Callable[[], int] = lambda: 0) -> T:
             number += 1
             if number >= _TRIES:
                 raise _GiveUp(f"{error} ({_TRIES} tries)") from error
-            time.sleep(_wait_base() * 2 ** (number - 1) * random.uniform(0.8, 1.2))
-
-
-def _file_once(url: str, part: Path, size: int | None, task: progress.Task) -> None:
-    if commit := read_commit(url):
-        _commit(commit, part)
-        return
-    if urlsplit(url).scheme == "file":
-        _copy(Path(unquote(urlsplit(url).path)), part, task)
-        return
-    import requests
-
-    have = part.stat().st_size if part.exists() else 0
-    if size is not None and have >= size:
-        if have == size:
-            part.touch()
-            return
-        part.unlink()
-        have = 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
-    try:
-        with _session() as session, session.get(url, headers=headers, stream=True, timeout=_timeout()) as response:
-            ours = response.headers.get("Content-Range", "")
-            if response.status_code == 416:  # there is nothing beyond what we have: it is whole, or another file
-                if ours.rpartition("/")[2] == str(have):
-                    return
-                part.unlink()
-                raise _Retry("the server cannot go on from where the last try stopped")
-            _check_status(response.status_code)
-            if response.status_code == 206 and not ours.startswith(f"bytes {have}-"):
-                part.unlink()
-                raise _Retry(f"the server sent another part than was asked for: {ours or 'it does not say which'}")
-            _write(response, part, have if response.status_code == 206 else 0, size, task)
-    except requests.RequestException as error:
-        raise _Retry(_reason(error)) from error
-    got = part.stat().st_size
-    if size is not None and got < size:
-        raise _Retry(f"it ended after {got} of {size} bytes")
-
-
-def _write(response: Any, part: Path, start: int, size: int | None, task: progress.Task) -> None:
-    announced = response.headers.get("Content-Length", "")
-    total = size or (start + int(announced) if announced.isdigit() else None)
-    done = start
-    with open(part, "ab" if start else "wb") as file:
-        for block in response.iter_content(_BLOCK):
-            done += len(block)
-            if size is not None and done > size:
-                file.close()
-                part.unlink()
-                raise _GiveUp(f"it is longer than the {size} bytes that it should have")
-            file.write(block)
-            task.advance_to(done, total)
-        file.flush()
-        os.fsync(file.fileno())
+            if error.after > _LONGEST_WAIT:
+                raise _GiveUp(f"{error}, and asks to come back in {error.after:.0f} s") from error
+            if error.after:
+                progress.say(f"waiting {error.after:.0f} s, as the server asks")
+            time.sleep(max(error.after, _wait_base() * 2 ** (number - 1) * random.uniform(0.8, 1.2)))
 
 
 def _copy(source: Path, part: Path, task: progress.Task) -> None:
@@ -257,12 +357,25 @@ def _commit(commit: Commit, part: Path) -> None:
         raise _GiveUp(reason) from error
 
 
-def _check_status(status: int) -> None:
+def _check_status(response: Any) -> None:
+    status = int(response.status_code)
     if status in (200, 206):
         return
     if status in _FINAL:
         raise _GiveUp(f"the server answers {status}")
-    raise _Retry(f"the server answers {status}")
+    raise _Retry(f"the server answers {status}", _retry_after(response.headers.get("Retry-After", "")))
+
+
+def _retry_after(text: str) -> float:
+    """Seconds that a server asks us to wait, as a number or as a date; 0 if it says neither."""
+    seconds = _count(text.strip())
+    if seconds is not None:
+        return seconds
+    try:
+        moment = parsedate_to_datetime(text)
+        return max(0.0, (moment - datetime.now(moment.tzinfo)).total_seconds())
+    except (TypeError, ValueError, OverflowError):
+        return 0
 
 
 def _reason(error: Exception) -> str:
@@ -287,8 +400,9 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {text[:200]}"
 
 
-def _network_hint() -> str:
+def _network_hint(have: int = 0) -> str:
+    goes_on = f": it goes on behind the {have} bytes that are kept" if have else ""
     return (
-        "check the network and run the same command again: it goes on where it stopped. A proxy is taken from "
+        f"check the network and the address, and run the same command again{goes_on}. A proxy is taken from "
         "HTTPS_PROXY, a mirror from CK_MIRRORS, and a file that you have from `ck detect soft:… --full_path=…`"
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,17 @@ from packaging.utils import canonicalize_name
 
 from ck_repo import progress
 from ck_repo.detect.python_packages import python_packages
-from ck_repo.errors import InstallError
+from ck_repo.errors import ConflictError, InstallError
+from ck_repo.install.fetch import forget_fetched
 from ck_repo.install.first_fetch import FirstFetch
 from ck_repo.install.python_packages import install_python_packages
-from ck_repo.install.steps import Recipe, inside, run_step
+from ck_repo.install.steps import Given, Recipe, inside, run_step
 from ck_repo.resolve.component import Component
 from ck_repo.resolve.plan import PACKAGE, PYTHON, SOURCE, Choice, in_order
 from ck_repo.store.atomic import publish_folder, storage_errors, write_json
 from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.entry import META, read_json_object
+from ck_repo.store.exchange import exchange
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import tools_root
 from ck_repo.store.lock import locked
@@ -51,6 +53,25 @@ class Vouched:
     digests: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Wishes:
+    """How the user wants choices installed.
+
+    Attributes
+    ----------
+    places
+        The folder to install a choice into, by its key; one below CK_TOOLS if it is not here.
+    again
+        Keys of the choices that are installed anew if they are there.
+    refetch
+        Whether these are fetched again, too.
+    """
+
+    places: Mapping[str, Path] = field(default_factory=dict)
+    again: Collection[str] = ()
+    refetch: bool = False
+
+
 class Installer:
     """Installs choices.
 
@@ -64,15 +85,24 @@ class Installer:
         Whether scripts of repositories other than our own may run.
     vouched
         What a lock says of files that its recipes do not verify.
+    wishes
+        How the user wants choices installed.
     """
 
     def __init__(
-        self, repositories: Repositories, python: Path | None, *, trust: bool = False, vouched: Vouched | None = None
+        self,
+        repositories: Repositories,
+        python: Path | None,
+        *,
+        trust: bool = False,
+        vouched: Vouched | None = None,
+        wishes: Wishes | None = None,
     ) -> None:
         self._repositories = repositories
         self._python = python
         self._trust = trust
         self._vouched = vouched
+        self._wishes = wishes or Wishes()
 
     def install(self, choices: Mapping[str, Choice]) -> dict[str, dict[str, Any]]:
         """Install what is not ready, Python packages first and together; return the env meta of every choice by name."""
@@ -95,17 +125,27 @@ class Installer:
             if choice.variant:
                 require_code(choice.variant.component.entry.path, f"Python package {choice.requirement}", self._trust)
         requirements = sorted({choice.requirement for choice in missing})
-        install_python_packages(self._python, requirements, self._python.parent.parent / "ck-install.log")
+        log = self._python.parent.parent / "ck-install.log"
+        again = sorted(
+            choice.variant.component.python_package for choice in missing if choice.variant and choice.key in self._wishes.again
+        )
+        install_python_packages(self._python, requirements, log, again=again, refetch=self._wishes.refetch)
 
     def _install_package(self, choice: Choice, done: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         assert choice.variant is not None
         name = choice.variant.component.entry.alias
-        folder = tools_root() / f"{name}-{choice.key[:12]}"
+        folder = self._wishes.places.get(choice.key) or tools_root() / f"{name}-{choice.key[:12]}"
         inherited = next((str(row["only_for"]) for row in map(done.get, _keys_below(choice)) if row and "only_for" in row), "")
         scope = inherited or (self._vouched.scope if self._vouched else "")
         alone = folder.with_name(f"{folder.name}-{of_value(scope)[:8]}") if scope else folder
         with locked(tools_root() / ".locks" / f"{choice.key[:24]}.lock", f"installing {name}"):
+            if choice.key in self._wishes.places:
+                _refuse_filled(folder, choice.key)
             there = next((place for place in ([alone] if inherited else [folder, alone]) if _whole(place)), None)
+            if there is not None and choice.key in self._wishes.again:
+                if self._wishes.refetch:
+                    forget_fetched(_fetched_for(there))
+                there = None
             if there is None:
                 conversion = choice.variant.component.conversion
                 what = f"converting {choice.label} from {conversion.source} to {conversion.target}" if conversion else ""
@@ -131,33 +171,33 @@ class Installer:
         with working() as work:
             with storage_errors(f"installing {component.entry.alias}"):
                 staging = work.beside(folder)
-                if folder.exists():  # without a manifest: not made by us, or spoilt
+                if folder.exists() and not _whole(folder):  # without a manifest: not made by us, or spoilt
                     remove_folder(folder)
                 staging.mkdir(parents=True)
             fields = component.fields(choice.variant.chosen)
-            values: dict[str, str] = {}
-            for key, below in choice.deps.items():
+            values = {key: str(value) for key, value in fields.table("values").items()}
+            given: dict[str, Given] = {}
+            for key, below in choice.deps.items():  # after the recipe's own values, which cannot stand for a dependency
                 row = done[below.key]
+                if row.get("path"):
+                    given[key] = _given(row)
                 values |= {key: str(row.get("path", "")), f"{key}_file": str(row.get("file", ""))}
                 values |= {f"{key}_{part}": json.dumps(row.get(part, {})) for part in ("model", "dataset")}
-            values |= {key: str(value) for key, value in fields.table("values").items()}
             trusted = may_run(component.entry.path, self._trust)
             recipe = Recipe(
-                component.entry.path, staging, self._python, trusted, values, self._vouched.digests if self._vouched else {},
-                _first_fetch(component) if component.stock else None,
+                component.entry.path, staging, self._python, trusted, values, given,
+                self._vouched.digests if self._vouched else {}, _first_fetch(component) if component.stock else None,
             )  # fmt: skip
             for step in fields.rows("install"):
                 run_step(step, recipe)
             if self._vouched and recipe.rests_on_vouched:
                 scope = scope or {"only_for": self._vouched.scope}
             folder = alone if scope else folder
-            if folder.exists():
-                remove_folder(folder)
             meta = self._meta(choice, staging, folder, recipe, done) | _python_path(fields, recipe, folder) | scope
             meta |= {"unverified": True} if any(row.get("unverified") for row in recipe.downloads) else {}
             meta |= {"licence": fields.text("licence")} if "licence" in fields else {}
             write_json(staging / _MANIFEST, meta)
-            publish_folder(staging, folder)
+            _replace(staging, folder)
             return folder
 
     def _meta(
@@ -224,9 +264,43 @@ def _keys_below(choice: Choice) -> list[str]:
     return [row.key for row in choice.deps.values()]
 
 
+def _replace(staging: Path, folder: Path) -> None:
+    """Give a filled folder its name; what had it before is there until then, and is then in `staging`."""
+    with storage_errors(f"writing {folder}"):
+        if folder.exists():
+            exchange(staging, folder)
+        else:
+            publish_folder(staging, folder)
+
+
+def _refuse_filled(folder: Path, key: str) -> None:
+    """Refuse to install into a folder of other files; what the same recipe installed there before is used."""
+    manifest = folder / _MANIFEST
+    if manifest.exists() and read_json_object(manifest).get("key") == key:
+        return
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise ConflictError(f"{folder} is not empty", hint="name a folder that is empty or does not exist with --install_path=")
+
+
+def _fetched_for(folder: Path) -> list[str]:
+    """SHA-256 of the files that were fetched for an installed folder."""
+    if not (folder / _MANIFEST).exists():
+        return []
+    return [str(row.get("sha256", "")) for row in read_json_object(folder / _MANIFEST).get("downloads", [])]
+
+
 def _first_fetch(component: Component) -> FirstFetch:
     """What a recipe without digests is held to: it belongs to the entry, wherever its repository lies."""
     return FirstFetch(component.entry.repository_uid or component.entry.repository, component.entry.uid)
+
+
+def _given(meta: Mapping[str, Any]) -> Given:
+    """What a recipe may copy from a dependency; of something registered no more than was registered."""
+    folder = Path(str(meta["path"]))
+    if meta.get("source") != "detected":
+        return Given(folder)
+    parts = (meta.get("file"), (meta.get("dataset") or {}).get("images"))
+    return Given(folder, tuple(Path(str(part)) for part in parts if part))
 
 
 def _python_path(fields: Fields, recipe: Recipe, folder: Path) -> dict[str, str]:

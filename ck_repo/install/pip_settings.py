@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from ck_repo.child_environment import PIP_SETTINGS
+
 
 def pip_settings() -> dict[str, str]:
     """What pip would use: the settings of its files, the more personal over the more general, then PIP_… variables."""
@@ -38,6 +40,12 @@ def _files() -> list[Path]:
     if sys.platform == "darwin":
         folders.append(home / "Library/Application Support/pip")
     return [folder / "pip.conf" for folder in folders]
+
+
+def pip_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """The same settings as variables of pip, and no file that it would read: a file may say where to install to."""
+    kept = {f"PIP_{key.replace('-', '_').upper()}": value for key, value in settings.items() if key in PIP_SETTINGS and value}
+    return {**{key: " ".join(value.split()) for key, value in kept.items()}, "PIP_CONFIG_FILE": os.devnull}
 
 
 def uv_environment(settings: Mapping[str, str]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,10 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
 from ck_repo import progress
 from ck_repo.child import last_lines
+from ck_repo.child_environment import child_environment
+from ck_repo.detect.python_packages import python_packages
 from ck_repo.errors import InstallError
-from ck_repo.install.pip_settings import pip_settings, uv_environment
+from ck_repo.install.pip_settings import pip_environment, pip_settings, uv_environment
 from ck_repo.network import is_offline, refuse_offline
 from ck_repo.store.lock import locked
 
@@ -27,6 +31,8 @@ def install_python_packages(
     deps: bool = True,
     build: bool = True,
     constraints: Sequence[str] = (),
+    again: Sequence[str] = (),
+    refetch: bool = False,
 ) -> str:
     """Install requirements into the venv of the interpreter `python`, all in one go.
 
@@ -42,6 +48,10 @@ def install_python_packages(
         Whether what comes as source may be built, which runs its code.
     constraints
         Requirements that hold for what they need in turn, without being asked for themselves.
+    again
+        Names of packages that are installed anew if they are there.
+    refetch
+        Whether these are fetched again, too.
 
     Returns
     -------
@@ -49,6 +59,7 @@ def install_python_packages(
         ``uv`` or ``pip``: what did it.
     """
     title = f"installing {_some(requirements)}"
+    absent: list[str] = []
     common = [*(["--no-index", "--find-links", str(links)] if links else []), *([] if deps else ["--no-deps"])]
     with locked(log.with_name("install.lock"), title), progress.task(title) as task:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -60,15 +71,26 @@ def install_python_packages(
             uv = _uv()
             if uv:
                 wheels = [] if build else ["--no-build"]
-                command = [uv, "pip", "install", "--python", str(python), *_offline(links), *wheels, *common, *requirements]
-                if not _run(command, _for_uv(), sink, task):
+                anew = [word for name in again for word in ("--reinstall-package", name)]
+                anew += [word for name in again if refetch for word in ("--refresh-package", name)]
+                words = [*_offline(links), *wheels, *common, *anew, *requirements]
+                command = [uv, "pip", "install", "--python", str(python), *words]
+                if not _run(command, _for_uv(), sink, task) and not (absent := missing(python, requirements)):
                     return "uv"
             if not is_offline():
                 sink.write("uv could not; trying pip\n")
                 pip = [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
                 wheels = [] if build else ["--only-binary=:all:"]
-                if not _run([*pip, *wheels, *common, *requirements], dict(os.environ), sink, task):
+                anew = [*(["--force-reinstall"] if again else []), *(["--no-cache-dir"] if again and refetch else [])]
+                ended = _run([*pip, *wheels, *common, *anew, *requirements], _for_pip(), sink, task)
+                if not ended and not (absent := missing(python, requirements)):
                     return "pip"
+    if absent:
+        raise InstallError(
+            f"what was installed is not in the venv of {python}: {_some(absent)} is missing",
+            tail=last_lines(log), log=log,
+            hint="the installer ended without an error; its own settings (uv.toml) may lead it elsewhere",
+        )  # fmt: skip
     if links is None:
         refuse_offline(f"what is needed to install {_some(requirements)}")
     raise InstallError(
@@ -78,6 +100,21 @@ def install_python_packages(
         hint="if a version does not exist for this Python, make the venv with another: `ck create venv:NAME --python=3.11`; "
         "without internet, point pip at your wheels (PIP_FIND_LINKS, PIP_INDEX_URL)",
     )
+
+
+def missing(python: Path, requirements: Sequence[str]) -> list[str]:
+    """Those of some requirements that the venv of an interpreter does not hold, by what is on the disk."""
+    have = python_packages(python)
+    absent = []
+    for text in requirements:
+        try:
+            wanted = Requirement(text)
+        except InvalidRequirement:  # a path or a URL, which has no name to look for
+            continue
+        version = have.get(canonicalize_name(wanted.name))
+        if version is None or not wanted.specifier.contains(version, prereleases=True):
+            absent.append(text)
+    return absent
 
 
 def obtainable(python: Path, requirement: str) -> bool:
@@ -115,7 +152,7 @@ def collect_wheel_for(python: Path, requirement: str, platforms: Sequence[str], 
 def _pip(python: Path, verb: str, words: Sequence[str], log: Path, title: str) -> bool:
     with progress.task(title) as task, open(log, "a", encoding="utf-8") as sink:
         command = [str(python), "-m", "pip", verb, "--quiet", "--no-input", "--disable-pip-version-check", *words]
-        return not _run(command, dict(os.environ), sink, task)
+        return not _run(command, _for_pip(), sink, task)
 
 
 def _some(requirements: Sequence[str]) -> str:
@@ -127,8 +164,12 @@ def _offline(links: Path | None) -> list[str]:
     return ["--offline"] if is_offline() or links else []
 
 
+def _for_pip() -> dict[str, str]:
+    return child_environment(pip_environment(pip_settings()))
+
+
 def _for_uv() -> dict[str, str]:
-    return dict(os.environ) | uv_environment(pip_settings())
+    return child_environment(uv_environment(pip_settings()))
 
 
 def _uv() -> str:
@@ -137,8 +178,6 @@ def _uv() -> str:
 
 
 def _run(command: Sequence[str], environment: dict[str, str], sink: IO[str], task: progress.Task) -> int:
-    environment.pop("VIRTUAL_ENV", None)  # the venv that we are called from is not the one that we install into
-    environment.pop("PYTHONPATH", None)
     print("$", *command, file=sink, flush=True)
     process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT)
     try:

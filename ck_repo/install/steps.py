@@ -19,8 +19,29 @@ from ck_repo.store.atomic import storage_errors
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import tools_root
 from ck_repo.store.git_command import run_git
-from ck_repo.store.unpack import decompress, unpack
+from ck_repo.store.unpack import decompress, refuse_links_out, unpack
 from ck_repo.trust import require_code
+
+
+@dataclass(frozen=True)
+class Given:
+    """A dependency, as far as a step may copy from it.
+
+    Attributes
+    ----------
+    folder
+        Its folder.
+    alone
+        Of something that the user registered: its file, and its folder of images. The folder around them is the user's own.
+        Empty if all of the folder was installed for it.
+    """
+
+    folder: Path
+    alone: tuple[Path, ...] = ()
+
+    def holds(self, path: Path) -> bool:
+        """Whether a path, which is resolved, is a part of it."""
+        return any(path.is_relative_to(each.resolve()) for each in self.alone or (self.folder,))
 
 
 @dataclass
@@ -40,6 +61,8 @@ class Recipe:
     values
         What ``{name}`` stands for in a step's texts: the folders of dependencies, with ``_file`` behind the name their main
         files, with ``_model`` and ``_dataset`` those sections as JSON.
+    given
+        The dependencies by name: what `copy` may take from, and nothing else but the entry itself.
     vouched
         SHA-256 by URL, from a lock: what a file has to be whose recipe has no digest. It counts for this installation alone.
     first_fetch
@@ -55,6 +78,7 @@ class Recipe:
     python: Path | None
     trusted: bool
     values: Mapping[str, str]
+    given: Mapping[str, Given] = field(default_factory=dict)
     vouched: Mapping[str, str] = field(default_factory=dict)
     first_fetch: FirstFetch | None = None
     downloads: list[dict[str, object]] = field(default_factory=list)
@@ -118,9 +142,11 @@ def _unpack(path: Path, folder: Path, name: str, strip: int = 0) -> None:
             unpack(path, Path(beside), task.advance_to)
             tops = [Path(beside)]
             for _ in range(strip):
-                tops = [inner for top in tops for inner in sorted(top.iterdir()) if inner.is_dir()]
+                below = [inner for top in tops for inner in sorted(top.iterdir())]
+                tops = [inner for inner in below if inner.is_dir() and not inner.is_symlink()]
             for inner in [inner for top in tops for inner in sorted(top.iterdir())]:
                 shutil.move(inner, folder / inner.name)
+        refuse_links_out(path, folder)  # a link that was inside may lead out from where it is now
 
 
 def _git(step: Fields, recipe: Recipe) -> None:
@@ -149,8 +175,16 @@ def _copy(step: Fields, recipe: Recipe) -> None:
         with storage_errors(f"writing {source.name}"):
             shutil.copytree(source, inside(recipe.folder, step.text("to")), dirs_exist_ok=True, ignore=_links)
         return
-    if "from" in step:
-        source = inside(Path(_filled(recipe, f"{{{step.needed('from')}}}")), step.needed("file"))
+    if named := step.text("from"):
+        if named not in recipe.given:
+            raise ConfigError(
+                f"{recipe.entry}: copy is from {named!r}, which is no dependency of it", hint=_known_dependencies(recipe)
+            )
+        source = inside(recipe.given[named].folder, step.needed("file"))
+        if not recipe.given[named].holds(source):
+            raise ConfigError(
+                f"{recipe.entry}: {step.needed('file')!r} is no part of {named}, but beside it", hint="mend the recipe"
+            )
     elif "root" in step:  # from the root of the repository
         source = inside(recipe.root, step.needed("root"))
     else:
@@ -159,6 +193,10 @@ def _copy(step: Fields, recipe: Recipe) -> None:
         raise InstallError(f"{source} is not there", hint="the repository is incomplete: pull it again")
     with storage_errors(f"writing {source.name}"):
         shutil.copyfile(source, _target(recipe, step.text("to") or source.name))
+
+
+def _known_dependencies(recipe: Recipe) -> str:
+    return f"its dependencies are {', '.join(recipe.given)}" if recipe.given else "it has no dependency"
 
 
 def _links(folder: str, names: list[str]) -> list[str]:
@@ -222,7 +260,13 @@ def _weights(step: Fields, recipe: Recipe) -> None:
     from ck_repo.formats.torch_file import TorchFile
 
     step.only("file", "to")
-    source = Path(_filled(recipe, step.needed("file")))
+    source = Path(_filled(recipe, step.needed("file"))).resolve()
+    ours = (Given(recipe.folder), Given(recipe.entry), *recipe.given.values())
+    if not any(each.holds(source) for each in ours):
+        raise ConfigError(
+            f"{recipe.entry}: the weights are to be taken from {source}, which is no part of it or of a dependency",
+            hint=_known_dependencies(recipe),
+        )
     with progress.task(f"reading {source.name}"), storage_errors(f"writing {step.needed('to')}"):
         write_safetensors(TorchFile(source), _target(recipe, step.needed("to")))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ck_repo.mlperf.submission import Place, Result, find_results, read_result, 
 from ck_repo.store.digest import of_value
 from ck_repo.store.entry import Entry, read_uid, write_entry
 from ck_repo.store.modules import module_uid
+from ck_repo.store.plain_file import UnreadableError, flaw, is_folder, opened, shown, walk
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import Repository
 from ck_repo.store.uid import uid_from_digest
@@ -52,22 +54,15 @@ def _import(target: Repository, found: Result) -> tuple[Entry, Published, list[s
     remarks = list(found.remarks)
     with staged(folder) as staging:
         for kind, source in _folders(found.place):
-            if _inside(source, found.place.root):
-                remarks += _copy(source, staging / kind)
-            else:
-                remarks.append(f"{source} leads out of the tree, and was left out")
-        if _inside(found.place.system_file, found.place.root) and found.place.system_file.is_file():
-            shutil.copyfile(found.place.system_file, staging / "system.json")
+            remarks += _copy(source, staging / kind, found.place.root)
+        with suppress(UnreadableError), opened(found.place.root, found.place.system_file, most=_MOST) as file:
+            (staging / "system.json").write_bytes(file.read(_MOST))
         published = of_result(found, str(folder))
         write_entry(
             staging, uid, _meta(found, published, remarks), module=MODULE, module_uid=module_uid(MODULE), name=folder.name
         )
         entry = publish(target, MODULE, staging, folder, uid, replace=True)
     return entry, published, remarks
-
-
-def _inside(path: Path, root: Path) -> bool:
-    return path.resolve().is_relative_to(root.resolve())
 
 
 def _folders(place: Place) -> Iterator[tuple[str, Path]]:
@@ -77,19 +72,24 @@ def _folders(place: Place) -> Iterator[tuple[str, Path]]:
     yield "compliance", place.compliance
 
 
-def _copy(source: Path, target: Path) -> list[str]:
-    """Copy the plain files of a folder; links and giants are left out, and told."""
+def _copy(source: Path, target: Path, root: Path) -> list[str]:
+    """Copy the plain files of a folder of a tree; return what was left out."""
+    if flaw(root, source, links=False) == "a link, or behind one":
+        where = "is a link" if is_folder(root, source) else "leads out of the tree"
+        return [f"{shown(source)} {where}, and was left out"]
     left = []
-    for path in sorted(source.rglob("*")) if source.is_dir() else ():
-        if path.is_symlink():
-            left.append(f"{path} is a link, and was left out")
-        elif path.is_file():
-            if path.stat().st_size > _MOST:
-                left.append(f"{path} has more than {_MOST >> 20} MiB, and was left out")
-                continue
-            to = target / path.relative_to(source)
-            to.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, to)
+    for row in walk(source):
+        if row.flaw:
+            left.append(f"{shown(source / row.name)} is {row.flaw}, and was left out")
+            continue
+        to = target / row.name
+        try:
+            with opened(root, source / row.name, most=_MOST, links=False) as file:
+                to.parent.mkdir(parents=True, exist_ok=True)
+                with open(to, "wb") as copy:
+                    shutil.copyfileobj(file, copy, 1 << 20)
+        except UnreadableError as error:
+            left.append(f"{shown(source / row.name)} is {error.why}, and was left out")
     return left
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import codecs
-import json
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from ck_repo.store.entry import parse_json
+from ck_repo.store.plain_file import MOST, opened, read_plain
 
 _MARK = ":::MLLOG"
 _P99 = ("result_99.00_percentile_per_query_latency_ns", "result_99.00_percentile_latency_ns")
@@ -18,9 +21,26 @@ _HASH = re.compile(r"hash=([0-9a-f]{64})")
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
-def read_text(path: Path) -> str:
-    """A text file in whatever encoding: UTF-8, UTF-16 with its mark, else Latin-1, in which every byte is a sign."""
-    content = path.read_bytes()
+_LARGEST_LOG = 16 << 30  # bytes of an accuracy log, which is read record by record
+
+
+def read_text(path: Path, inside: Path | None = None, most: int = MOST) -> str:
+    """A text file in whatever encoding: UTF-8, UTF-16 with its mark, else Latin-1, in which every byte is a sign.
+
+    Parameters
+    ----------
+    inside
+        The folder of somebody else that it has to be a plain file of. Without one the path is the user's own, and links are
+        followed.
+    most
+        The largest size of a file inside a folder, in bytes.
+
+    Raises
+    ------
+    UnreadableError
+        If there is no plain file of at most that size inside the folder.
+    """
+    content = path.read_bytes() if inside is None else read_plain(inside, path, most=most)
     for mark, encoding in _BOMS:
         if content.startswith(mark):
             return content.decode(encoding, errors="replace")
@@ -68,14 +88,14 @@ class Detail:
         return {key.removeprefix("effective_"): row for key, row in self.values.items() if key.startswith("effective_")}
 
 
-def read_detail(path: Path) -> Detail:
+def read_detail(path: Path, inside: Path | None = None) -> Detail:
     """Read mlperf_log_detail.txt; lines that are no event are passed over, as some systems print between them."""
     found = Detail()
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    for number, line in enumerate(read_text(path, inside).splitlines(), 1):
         if not line.startswith(_MARK):
             continue
         try:
-            row = json.loads(line[len(_MARK) :])
+            row = parse_json(line[len(_MARK) :])
             key, value, about = str(row["key"]), row["value"], row.get("metadata") or {}
             failed = bool(about.get("is_error"))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -87,10 +107,10 @@ def read_detail(path: Path) -> Detail:
     return found
 
 
-def read_summary(path: Path) -> dict[str, str]:
+def read_summary(path: Path, inside: Path | None = None) -> dict[str, str]:
     """The lines ``key : value`` of mlperf_log_summary.txt; the first of equal keys counts."""
     rows: dict[str, str] = {}
-    for line in read_text(path).splitlines():
+    for line in read_text(path, inside).splitlines():
         if match := _SUMMARY_LINE.match(line.strip()):
             rows.setdefault(match[1], match[2].strip())
     return rows
@@ -104,9 +124,9 @@ class Accuracy:
     sha256: str
 
 
-def read_accuracy(path: Path) -> Accuracy:
+def read_accuracy(path: Path, inside: Path | None = None) -> Accuracy:
     """Read accuracy.txt; the last figure counts, as a script may have run twice into the same file."""
-    text = read_text(path)
+    text = read_text(path, inside)
     figures, digests = _MAP.findall(text), _HASH.findall(text)
     try:
         figure = float(figures[-1]) if figures else None
@@ -130,9 +150,10 @@ _RECORD = re.compile(
 )
 
 
-def read_samples(path: Path) -> Iterator[LoggedSample]:
+def read_samples(path: Path, inside: Path | None = None) -> Iterator[LoggedSample]:
     """The whole records of mlperf_log_accuracy.json, also of one that was truncated in its middle for submission."""
-    with open(path, encoding="latin-1") as file:
+    with opened(inside or path.parent.resolve(), path if inside else path.name, most=_LARGEST_LOG) as content:
+        file = io.TextIOWrapper(content, encoding="latin-1")
         rest = ""
         while block := file.read(1 << 20):
             rest += block

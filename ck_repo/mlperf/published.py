@@ -16,7 +16,7 @@ from ck_repo.mlperf.logs import read_text
 from ck_repo.mlperf.rules import scenario_rules
 from ck_repo.mlperf.submission import Result, find_results, read_result, same_model
 from ck_repo.store.digest import of_value
-from ck_repo.store.entry import META, Entry
+from ck_repo.store.entry import META, Entry, tags_of
 from ck_repo.store.fields import Fields
 from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.search import find
@@ -151,16 +151,37 @@ def import_results(repositories: Repositories, path: Path) -> tuple[Entry, list[
     return create_entry(repositories.writable(), MODULE, uid, meta, uid=uid, name=path.name, replace=True), rows
 
 
-def all_published(repositories: Repositories) -> list[Published]:
-    """Every published figure that is known here, each once: from an imported submission rather than from a table."""
-    rows = {row.key: row for entry in find(repositories, MODULE, repository=LOCAL) for row in _rows_of(entry)}
-    for entry in find(repositories, IMPORTED, tags="submission"):
+def all_published(repositories: Repositories, repository: str = "") -> list[Published]:
+    """Every published figure that is known here, each once: from an imported submission rather than from a table.
+
+    Parameters
+    ----------
+    repository
+        Where to look; everywhere if empty.
+    """
+    tables = find(repositories, MODULE, repository=repository or LOCAL)
+    rows = {row.key: row for entry in tables for row in _rows_of(entry)}
+    for entry in find(repositories, IMPORTED, repository=repository, tags="submission"):
         with _warned(entry):
             content = entry.meta().get("published")
             if isinstance(content, dict):
                 found = _row(content, entry)
                 rows[found.key] = found
     return [rows[key] for key in sorted(rows)]
+
+
+def unread_results(repositories: Repositories, repository: str = "") -> list[tuple[Entry, str]]:
+    """Entries of the module `result` that hold no published figures, each with what it says that it is."""
+    found = []
+    for entry in find(repositories, MODULE, repository=repository):
+        meta = entry.meta()
+        if "rows" not in meta:
+            files = [path.name for path in sorted(entry.path.iterdir()) if path.is_file() and path.name[0] != "."]
+            name = str(entry.info().get("data_name") or "")
+            tags = ",".join(tags_of(meta, entry.path / META))
+            said = [part for part in (name if name != entry.alias else "", tags and f"tags {tags}") if part]
+            found.append((entry, "; ".join([*said, f"{len(files)} files" + (f" ({', '.join(files[:3])})" if files else "")])))
+    return found
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,9 +13,12 @@ from ck_repo.errors import NotFoundError
 from ck_repo.mlperf.logs import Detail, read_accuracy, read_detail, read_summary, read_text
 from ck_repo.mlperf.rules import benchmark_called, scenario_rules
 from ck_repo.mlperf.submission_rules import submission_rules
+from ck_repo.store.entry import parse_json
+from ck_repo.store.plain_file import UnreadableError, is_folder, names
 
 DIVISIONS = ("closed", "open")
 DETAIL, SUMMARY = "mlperf_log_detail.txt", "mlperf_log_summary.txt"
+SMALL = 4 << 20  # bytes of a text that a person or a script wrote
 BASELINE, FALLBACK = "baseline_accuracy.txt", "compliance_accuracy.txt"  # of TEST01, where its answers are not the same bits
 
 
@@ -132,8 +135,8 @@ def find_results(path: Path) -> list[Place]:
     NotFoundError
         If there is none; the message tells the layout that is looked for.
     """
-    path = path.expanduser().resolve()
-    if not path.is_dir():
+    path = Path(os.path.realpath(path.expanduser()))
+    if not os.path.isdir(path):
         raise NotFoundError(f"{path} is not a folder that is there")
     root, division, submitter = path, "*", "*"
     if path.name in DIVISIONS and not any((path / name).is_dir() for name in DIVISIONS):
@@ -142,7 +145,7 @@ def find_results(path: Path) -> list[Place]:
         root, division, submitter = path.parents[1], path.parent.name, path.name
     places = []
     for part in DIVISIONS if division == "*" else (division,):
-        for who in _folders(root / part) if submitter == "*" else (submitter,):
+        for who in _folders(root, root / part) if submitter == "*" else (submitter,):
             places += list(_of_submitter(root, part, who))
     if not places:
         raise NotFoundError(f"{path} holds no result", hint="looked for (closed|open)/SUBMITTER/results/SYSTEM/MODEL/SCENARIO/")
@@ -151,18 +154,16 @@ def find_results(path: Path) -> list[Place]:
 
 def _of_submitter(root: Path, division: str, submitter: str) -> Iterator[Place]:
     base = root / division / submitter / "results"
-    for system in _folders(base):
-        for model in _folders(base / system):
-            for scenario in _folders(base / system / model):
+    for system in _folders(root, base):
+        for model in _folders(root, base / system):
+            for scenario in _folders(root, base / system / model):
                 yield Place(root, division, submitter, system, model, scenario)
 
 
-def _folders(path: Path) -> list[str]:
-    """Names of the folders in a folder; links are not followed, as they could lead out of the tree."""
-    try:
-        return sorted(row.name for row in path.iterdir() if row.is_dir() and not row.is_symlink() and row.name[0] != ".")
-    except OSError:
-        return []
+def _folders(root: Path, path: Path) -> list[str]:
+    """Names of the folders in a folder of a tree; links are not followed, and names that are not text name no result."""
+    found = (name for name in names(root, path) if name[0] != "." and name.isprintable())
+    return [name for name in found if not (path / name).is_symlink() and is_folder(root, path / name)]
 
 
 def read_result(place: Place) -> Result:
@@ -175,8 +176,8 @@ def read_result(place: Place) -> Result:
     log = _detail(place.performance / DETAIL, found)
     found.settings = {**log.asked(), **{name: str(log.values.get(name, "")) for name in ("loadgen_version", "test_datetime")}}
     found.figures = {key: value for key, value in log.values.items() if key.startswith("result_")}
-    with suppress(OSError):
-        found.summary = read_summary(place.performance / SUMMARY)
+    with suppress(UnreadableError):
+        found.summary = read_summary(place.performance / SUMMARY, place.root)
     found.valid = log.values.get("result_validity") == "VALID"
     if rules is not None and not log.broken:
         found.value, found.unit = rules.figure(log.number(rules.result_key)), rules.unit
@@ -189,7 +190,7 @@ def read_result(place: Place) -> Result:
     _accuracy(place, found)
     _measurements(place, found)
     for test in submission_rules().tests:
-        if (place.compliance / test).is_dir():
+        if is_folder(place.root, place.compliance / test):
             found.compliance[test] = _verdict(place.compliance / test, found)
     return found
 
@@ -197,29 +198,29 @@ def read_result(place: Place) -> Result:
 def _accuracy(place: Place, found: Result) -> None:
     path = place.accuracy / "accuracy.txt"
     try:
-        found.mAP = read_accuracy(path).mAP
-    except OSError:
-        found.remarks.append(f"{path} is missing")
+        found.mAP = read_accuracy(path, place.root).mAP
+    except UnreadableError as error:
+        found.remarks.append(error.what)
         return
     if found.mAP is None:
         found.remarks.append(f"{path}: no line mAP=…%")
 
 
 def _measurements(place: Place, found: Result) -> None:
-    for path in sorted(place.measurements.glob("*.json")):
-        if path.stem.startswith(place.system):
-            found.measurement = _object(path, found)
+    for name in names(place.root, place.measurements):
+        if name.endswith(".json") and name.startswith(place.system):
+            found.measurement = _object(place.measurements / name, found)
     try:
-        found.user_conf = read_text(place.measurements / "user.conf")
-    except OSError:
-        found.remarks.append(f"{place.measurements / 'user.conf'} is missing")
+        found.user_conf = read_text(place.measurements / "user.conf", place.root, SMALL)
+    except UnreadableError as error:
+        found.remarks.append(error.what)
 
 
 def _detail(path: Path, found: Result) -> Detail:
     try:
-        log = read_detail(path)
-    except OSError:
-        found.remarks.append(f"{path} is missing")
+        log = read_detail(path, found.place.root)
+    except UnreadableError as error:
+        found.remarks.append(error.what)
         return Detail()
     if log.broken:
         found.remarks.append(f"{path}: line {log.broken[0]} cannot be read: the log was cut short or edited")
@@ -230,9 +231,9 @@ def _detail(path: Path, found: Result) -> Detail:
 
 def _object(path: Path, found: Result) -> dict[str, Any]:
     try:
-        content = json.loads(read_text(path))
-    except OSError:
-        found.remarks.append(f"{path} is missing")
+        content = parse_json(read_text(path, found.place.root, SMALL))
+    except UnreadableError as error:
+        found.remarks.append(error.what)
         return {}
     except (ValueError, RecursionError) as error:
         found.remarks.append(f"{path} is not JSON: {error}")
@@ -247,23 +248,23 @@ def _verdict(folder: Path, found: Result) -> str:
     """What the files of a compliance test print; TEST04-B is judged in the file of TEST04-A."""
     texts = []
     for name in ("verify_performance.txt", "verify_accuracy.txt"):
-        with suppress(OSError):
-            texts.append(read_text(folder / name))
+        with suppress(UnreadableError):
+            texts.append(read_text(folder / name, found.place.root, SMALL))
     if not texts:
         if folder.name != "TEST04-B":
             found.remarks.append(f"{folder}: no verification")
         return "logs"
-    if all("TEST PASS" in text for text in texts) or ("TEST PASS" in texts[0] and falls_back(folder / "accuracy")):
+    if all("TEST PASS" in text for text in texts):
         return "pass"
-    return "fail"
+    return "pass" if "TEST PASS" in texts[0] and falls_back(folder / "accuracy", found.place.root) else "fail"
 
 
-def falls_back(folder: Path) -> bool:
+def falls_back(folder: Path, inside: Path | None = None) -> bool:
     """Whether TEST01 passes by mAP: of the same samples, from the accuracy run and from the test."""
     try:
-        before = read_accuracy(folder / BASELINE).mAP
-        after = read_accuracy(folder / FALLBACK).mAP
-    except OSError:
+        before = read_accuracy(folder / BASELINE, inside or folder).mAP
+        after = read_accuracy(folder / FALLBACK, inside or folder).mAP
+    except UnreadableError:
         return False
     return bool(before and after and abs(before - after) <= submission_rules().fallback_map * before)
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ck_repo import progress
 from ck_repo.errors import ConflictError
 from ck_repo.mlperf.logs import read_text
 from ck_repo.mlperf.submission import find_results
 from ck_repo.mlperf.submission_rules import submission_rules
 from ck_repo.store.atomic import storage_errors, write_bytes, write_text
 from ck_repo.store.digest import of_file
+from ck_repo.store.plain_file import A_FOLDER, A_LINK, MISSING, flaw, names, opened, shown, walk
 
 LOG, TEXT = "mlperf_log_accuracy.json", "accuracy.txt"
 
@@ -35,7 +38,8 @@ def truncate_log(folder: Path) -> Truncated | None:
     """
     rules, path = submission_rules(), folder / LOG
     size, digest = path.stat().st_size, of_file(path)
-    whole = rules.gap not in path.read_bytes()[: 2 * rules.keep_bytes]
+    with open(path, "rb") as file:
+        whole = rules.gap not in file.read(2 * rules.keep_bytes)
     text = read_text(folder / TEXT).rstrip("\n") if (folder / TEXT).exists() else ""
     if whole and f"hash={digest}" not in text:
         lines = [line for line in text.splitlines() if not line.startswith("hash=")]
@@ -65,13 +69,13 @@ def truncate_tree(path: Path, *, output: Path | None = None, backup: Path | None
     ConflictError
         If `output` exists, or a log is in `backup` already.
     """
-    root = path.expanduser().resolve()
+    root = Path(os.path.realpath(path.expanduser()))
     if output is not None:
         if output.exists():
             raise ConflictError(f"{output} exists already", hint="give another folder with --output=")
         with storage_errors(f"copying to {output}"):
-            shutil.copytree(root, output, symlinks=True)
-        root = output.resolve()
+            _copy_tree(root, output)
+        root = Path(os.path.realpath(output))
     logs = _logs(root)
     if backup is not None:
         _keep(root, [log for log in logs if log.stat().st_size > submission_rules().accuracy_log_bytes], backup)
@@ -79,10 +83,38 @@ def truncate_tree(path: Path, *, output: Path | None = None, backup: Path | None
 
 
 def _logs(root: Path) -> Sequence[Path]:
+    """The accuracy logs that are the tree's own: nothing is written where a link leads."""
     found = []
     for place in find_results(root):
-        found += [place.accuracy / LOG, *place.compliance.glob(f"*/accuracy/{LOG}")]
-    return [log for log in found if log.is_file()]
+        tests = names(place.root, place.compliance)
+        for log in (place.accuracy / LOG, *(place.compliance / test / "accuracy" / LOG for test in tests)):
+            why = flaw(place.root, log, links=False)
+            if not why and (log.parent / TEXT).is_symlink():
+                why = f"beside a link, {TEXT}"
+            if not why:
+                found.append(log)
+            elif why not in (MISSING, A_FOLDER):
+                progress.say(f"left as it is: {shown(log)} is {why}")
+    return found
+
+
+def _copy_tree(root: Path, output: Path) -> None:
+    """Copy a tree: its plain files, and those links that stay in it. Whatever else there is stays behind, with a message."""
+    output.mkdir(parents=True)
+    for row in walk(root):
+        to = output / row.name
+        if not row.flaw:
+            with opened(root, row.name, most=1 << 62, links=False) as file:
+                to.parent.mkdir(parents=True, exist_ok=True)
+                with open(to, "wb") as copy:
+                    shutil.copyfileobj(file, copy, 1 << 20)
+                to.chmod(stat.S_IMODE(os.fstat(file.fileno()).st_mode) | stat.S_IWUSR)
+        elif row.flaw == A_LINK and (why := flaw(root, row.name)) in ("", A_FOLDER):
+            to.parent.mkdir(parents=True, exist_ok=True)
+            to.symlink_to(os.readlink(root / row.name))
+        else:
+            reason = why if row.flaw == A_LINK else row.flaw
+            progress.say(f"left out of the copy: {shown(root / row.name)} is {reason}")
 
 
 def _keep(root: Path, logs: Sequence[Path], backup: Path) -> None:

@@ -38,10 +38,10 @@ class Agreement:
     same_samples: bool
 
 
-def read_detections(path: Path) -> dict[int, dict[int, list[Box]]]:
+def read_detections(path: Path, inside: Path | None = None) -> dict[int, dict[int, list[Box]]]:
     """Detections above a score of 0.1, by sample index and class; of a sample that was logged twice the first counts."""
     found: dict[int, dict[int, list[Box]]] = {}
-    for sample in read_samples(path):
+    for sample in read_samples(path, inside):
         if sample.qsl_idx in found:
             continue
         rows: dict[int, list[Box]] = defaultdict(list)
@@ -54,9 +54,16 @@ def read_detections(path: Path) -> dict[int, dict[int, list[Box]]]:
     return found
 
 
-def agreement(one: Path, other: Path) -> Agreement:
-    """Compare two accuracy logs."""
-    mine, its = read_detections(one), read_detections(other)
+def agreement(one: Path, other: Path, inside: tuple[Path, Path] | None = None) -> Agreement:
+    """Compare two accuracy logs.
+
+    Parameters
+    ----------
+    inside
+        The folders, of whomever, that each log has to be a plain file of.
+    """
+    first, second = inside or (None, None)
+    mine, its = read_detections(one, first), read_detections(other, second)
     partners = count_one = count_other = 0
     for sample in {*mine, *its}:
         left, right = mine.get(sample, {}), its.get(sample, {})

@@ -20,6 +20,7 @@ from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.entry import Entry
 from ck_repo.store.folders import tools_root
 from ck_repo.store.lock import locked
+from ck_repo.store.plain_file import flaw, is_folder, shown, walk
 from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.repository import check_name
 from ck_repo.store.search import find, load
@@ -89,9 +90,8 @@ def _registered(repositories: Repositories, row: LockedComponent) -> Iterator[tu
         yield f"annotations/{main.name}", main
         wanted = {str(image["file_name"]) for image in json.loads(main.read_text(encoding="utf-8"))["images"]}
         for name in sorted(wanted):
-            path = Path(dataset["images"]) / name
-            if path.is_file():
-                yield f"{Path(dataset['images']).name}/{name}", path
+            if not flaw(Path(dataset["images"]), name):  # a name that leads out is no image of the data set
+                yield f"{Path(dataset['images']).name}/{name}", Path(dataset["images"]) / name
     else:
         if of_file(main) != row.content:
             raise NotTheSameError(
@@ -139,10 +139,10 @@ def bring_in(repositories: Repositories, lock: Lock, folder: Path, scope: str) -
     """
     for row in lock.components:
         for each in row.downloads:
-            path = folder / FILES / str(each.get("sha256"))
-            if path.is_file():
-                adopt(path, source_of(each, row.label))
-        if row.source == "registered" and (folder / REGISTERED / row.content).is_dir():
+            source = source_of(each, row.label)
+            if not flaw(folder, f"{FILES}/{source.sha256}", links=False):
+                adopt(folder / FILES / source.sha256, source)
+        if row.source == "registered" and is_folder(folder, f"{REGISTERED}/{row.content}"):
             _register(repositories, row, folder / REGISTERED / row.content, scope)
 
 
@@ -156,6 +156,8 @@ def _register(repositories: Repositories, row: LockedComponent, source: Path, sc
     require_data(str(soft.meta().get("detect", "")), row.label)
     final = tools_root() / f"{soft.alias}-{row.content[:12]}-{of_value(scope)[:8]}"
     check_name(row.file)
+    if odd := next((each for each in walk(source) if each.flaw), None):
+        raise NotTheSameError(f"{row.label}: {shown(source / odd.name)} is {odd.flaw}", hint="gather it again; it was altered")
     with locked(tools_root() / ".locks" / f"{final.name}.lock", f"bringing in {row.label}"):
         if not final.exists():
             with storage_errors(f"writing {final}"), progress.task(f"copying {row.label}"), working() as work:

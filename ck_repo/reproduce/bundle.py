@@ -18,7 +18,7 @@ from ck_repo.lock.lockfile import NAME, Lock, read_lock, write_lock
 from ck_repo.reproduce.artifacts import bring_in, gather
 from ck_repo.reproduce.check import drift
 from ck_repo.reproduce.recreate import Recreated, interpreter_for, recreate
-from ck_repo.store.archive import unpack_without_git
+from ck_repo.store.archive import refuse_double_uids, refuse_other_machine, unpack_foreign
 from ck_repo.store.atomic import new_file, publish_folder, storage_errors, write_json
 from ck_repo.store.digest import of_file
 from ck_repo.store.entry import read_json_object
@@ -167,7 +167,7 @@ def _unpack(path: Path, folder: Path) -> None:
     again = "copy it again, or gather it again with `ck bundle venv`"
     try:
         with progress.task(f"unpacking {path.name}", unit="files") as task:
-            unpack_without_git(path, folder, task.advance_to)
+            unpack_foreign(path, folder, task.advance_to)
     except ArchiveError as error:
         raise NotTheSameError(f"{path} is damaged or cut short: {error.what}", hint=again) from error
     if not (folder / _CONTENTS).is_file():
@@ -196,8 +196,10 @@ def _bring_recipes(repositories: Repositories, folder: Path) -> None:
     have = {row.uid for row in repositories.all()}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         check_name(path.name)
+        refuse_other_machine(path, path)
+        refuse_double_uids(path, path)
         if read_repository(path).uid not in have:
-            if (repos_root() / path.name).exists():
+            if (repos_root() / path.name).exists() or any(row.alias == path.name for row in repositories.all()):
                 raise ConflictError(f"another repository is called {path.name} here", hint=f"rename {repos_root() / path.name}")
             publish_folder(path, repos_root() / path.name)
     repositories.forget_cache()

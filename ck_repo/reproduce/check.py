@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from ck_repo import progress
 from ck_repo.detect.python_packages import altered_files
 from ck_repo.detect.register import problem
@@ -15,9 +17,11 @@ from ck_repo.lock.collect import entry_of, locked_interpreter, locked_packages
 from ck_repo.lock.lockfile import Lock, LockedComponent
 from ck_repo.reproduce.difference import Difference, of_packages
 from ck_repo.resolve.component import read_component
+from ck_repo.resolve.plan import PYTHON, in_order
 from ck_repo.store.digest import of_entry
 from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.search import find
+from ck_repo.venv.create import plan_venv
 from ck_repo.venv.environment import Venv
 
 
@@ -29,7 +33,8 @@ def drift(repositories: Repositories, venv: Venv, lock: Lock) -> list[Difference
     found = _interpreter(venv, lock) + _packages(venv, lock)
     found += _files(venv, sorted(set(lock.packages) - {row.name for row in found}))
     metas = {str(entry.meta().get("key")): entry.meta() for entry in find(repositories, "env", repository=LOCAL)}
-    found += _template(repositories, lock)
+    edited = _template(repositories, lock)
+    found += edited or [row for row in _lacking(repositories, venv) if row.name not in {each.name for each in found}]
     with progress.task("checking what is installed", len(lock.components), "components") as task:
         for number, row in enumerate(lock.components, 1):
             found += _recipe(repositories, row) + _content(row, metas.get(row.key))
@@ -71,6 +76,20 @@ def _template(repositories: Repositories, lock: Lock) -> list[Difference]:
         return []
     entry = entry_of(repositories, "env_templates", lock.template.get("uid", ""))
     return _edited("template", lock.template.get("alias", ""), lock.template["digest"], of_entry(entry) if entry else "")
+
+
+def _lacking(repositories: Repositories, venv: Venv) -> list[Difference]:
+    """What the template lists and the venv does not hold, whatever the lock says."""
+    if not venv.template:  # of stock CK
+        return []
+    try:
+        plan = plan_venv(repositories, venv.name, venv.template)
+    except CKError:  # the template is not here, or is for another Python: the venv was made from a lock
+        return []
+    lacking = [choice for _, choice in in_order(plan.choices) if choice.source == PYTHON and not choice.ready]
+    names = {choice.variant.component.python_package: choice.requirement for choice in lacking if choice.variant}
+    remark = f"the template {venv.template} lists it"
+    return [Difference("package", canonicalize_name(name), wanted, "", remark) for name, wanted in names.items()]
 
 
 def _recipe(repositories: Repositories, row: LockedComponent) -> list[Difference]:

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ck_repo import progress
 from ck_repo.errors import NotFoundError
 from ck_repo.mlperf.published import Published, all_published, matching
 from ck_repo.record.detections import agreement
 from ck_repo.record.figures import Figures, figures
 from ck_repo.record.meta import read_experiment
 from ck_repo.store.entry import Entry
+from ck_repo.store.plain_file import MISSING, flaw, shown
 from ck_repo.store.repositories import Repositories
 
 _LOG = "accuracy/mlperf_log_accuracy.json"
@@ -103,9 +105,13 @@ def equal_detections(entries: Sequence[Entry]) -> list[float | None]:
     published = [bool(read_experiment(entry).get("published")) for entry in entries]
     shares: list[float | None] = []
     for entry, imported in zip(entries, published, strict=True):
-        logs = entries[0].path / _LOG, entry.path / _LOG
-        comparable = all(path.is_file() for path in logs) and not (imported or published[0])
-        shares.append(agreement(*logs).share if comparable else None)
+        one, other = entries[0].path, entry.path
+        flaws = {folder / _LOG: flaw(folder, _LOG) for folder in (one, other)}
+        for path, why in flaws.items():
+            if why not in ("", MISSING):
+                progress.say(f"not compared: {shown(path)} is {why}")
+        comparable = not (imported or published[0] or any(flaws.values()))
+        shares.append(agreement(one / _LOG, other / _LOG, (one, other)).share if comparable else None)
     return shares
 
 

@@ -30,7 +30,7 @@ from ck_repo.trust import is_own_lock, require_code
 from ck_repo.venv.environment import Venv, find_venv, read_venv
 from ck_repo.venv.locking import extend_lock, read_venv_lock
 
-_OF_THE_OTHER_MACHINE = ("venv", "meter", "user_conf")  # names and commands that mean nothing, or harm, here
+_OF_THE_OTHER_MACHINE = ("venv", "meter", "user_conf", "visible_devices")  # they mean nothing, or harm, here
 
 
 @dataclass(frozen=True)

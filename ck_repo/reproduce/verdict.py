@@ -13,6 +13,7 @@ from ck_repo.record.detections import Agreement, agreement
 from ck_repo.record.figures import figures
 from ck_repo.record.interval import geometric_interval
 from ck_repo.reproduce.difference import Difference
+from ck_repo.store.plain_file import UnreadableError, flaw, read_plain
 
 _LOG = "accuracy/mlperf_log_accuracy.json"
 _ORDER = ("accuracy", "performance")
@@ -107,8 +108,9 @@ def judge(
         The same of each repetition; accuracy is that of the first.
     """
     first, here = figures(recorded[1]), figures(replays[0][1])
-    logs = recorded[0] / _LOG, replays[0][0] / _LOG
-    found = agreement(*logs) if all(path.is_file() for path in logs) else None
+    one, other = recorded[0], replays[0][0]
+    whole = not flaw(one, _LOG) and not flaw(other, _LOG)
+    found = agreement(one / _LOG, other / _LOG, (one, other)) if whole else None
     both = (first.mAP, here.mAP) if first.mAP is not None and here.mAP is not None else None
     reproduced, why = _accuracy(both, found, tolerances)
     order = {mode: _same_order(recorded[0], replays[0][0], mode) for mode in _ORDER}
@@ -137,11 +139,11 @@ def _accuracy(both: tuple[float, float] | None, found: Agreement | None, limit: 
 def _same_order(one: Path, other: Path, mode: str) -> bool | None:
     """Whether the samples are the same as far as both lists go; a faster run issues more of them."""
     try:
-        rows = [json.loads((folder / mode / "samples.json").read_text(encoding="utf-8")) for folder in (one, other)]
+        rows = [json.loads(read_plain(folder, f"{mode}/samples.json")) for folder in (one, other)]
         common = min(len(row["issued"]) for row in rows)
         issued = rows[0]["issued"][:common] == rows[1]["issued"][:common]
         return issued and (mode == "accuracy" or rows[0]["loaded"] == rows[1]["loaded"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (UnreadableError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

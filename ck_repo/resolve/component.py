@@ -42,6 +42,8 @@ class Dependency:
         Added when the user adds none.
     format
         The format that a model has to be in; what comes in another one is converted. Empty for any.
+    also
+        Other names of it, by which ``--dep_add_tags.NAME=`` may refer to it.
     """
 
     key: str
@@ -51,6 +53,7 @@ class Dependency:
     tool: bool = False
     default_tags: tuple[str, ...] = ()
     format: str = ""
+    also: tuple[str, ...] = ()
 
     def needed(self, options: Mapping[str, str]) -> bool:
         """Whether the options call for it."""
@@ -275,7 +278,14 @@ def dependencies_of(fields: Fields) -> tuple[Dependency, ...]:
         when = {name: conditions.tags(name) for name in conditions.as_dict()}
         rows.append(
             Dependency(
-                key, row.tags(), row.text("version"), when, row.flag("tool"), row.tags("default_tags"), row.text("format")
+                key,
+                row.tags(),
+                row.text("version"),
+                when,
+                row.flag("tool"),
+                row.tags("default_tags"),
+                row.text("format"),
+                row.texts("also"),
             )
         )
     return tuple(rows)

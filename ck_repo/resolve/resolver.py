@@ -67,12 +67,26 @@ class Resolver:
         Values for the conditions of dependencies.
     home
         Alias of the repository whose packages come first: that of the program or package which is resolved. Empty for ours.
+    again
+        Whether what is asked for is installed even if it is there; what it needs is not.
+    added
+        Further tags for the dependencies of what is asked for, by their key.
     """
 
-    def __init__(self, surroundings: Surroundings, options: Mapping[str, str] | None = None, home: str = "") -> None:
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        options: Mapping[str, str] | None = None,
+        home: str = "",
+        *,
+        again: bool = False,
+        added: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self._have = surroundings
         self._options = dict(options or {})
         self._home = home
+        self._again = again
+        self._added = dict(added or {})
         self._python_ranges: dict[str, list[tuple[str, str]]] = {}
         self._failed: dict[tuple[str, tuple[str, ...]], str] = {}  # of the need at hand: packages that lack something, and why
         self._tags_in_use: frozenset[str] | None = None
@@ -198,7 +212,7 @@ class Resolver:
             why = (*passed, *((name, error.what) for name, error in failures), *later)
             try:
                 if variant.python_package:
-                    return self._python(variant, version, need, asker, why)
+                    return self._python(variant, version, need, asker, why, again=self._again and not trail)
                 return self._package(variant, need, trail, why)
             except (NotFoundError, CircularDependencyError) as error:
                 self._python_ranges = ranges
@@ -279,7 +293,16 @@ class Resolver:
         pairs = zip(self._rank(first, home), self._rank(other, home), reasons, strict=True)
         return next((reason for mine, its, reason in pairs if mine != its), reasons[-1])
 
-    def _python(self, variant: Variant, version: str, need: str, asker: str, passed: tuple[tuple[str, str], ...]) -> Choice:
+    def _python(
+        self,
+        variant: Variant,
+        version: str,
+        need: str,
+        asker: str,
+        passed: tuple[tuple[str, str], ...],
+        *,
+        again: bool = False,
+    ) -> Choice:
         name = variant.python_package
         clashing = [row for row in variant.component.python_excludes if self._in_venv(row)]
         if clashing:
@@ -300,6 +323,8 @@ class Resolver:
             if present
             else f"the venv has no {name}"
         )
+        if fits and again:
+            fits, reason = False, f"{name} {present} is in the venv, and is installed again"
         return Choice(
             need=need,
             source=sources.PYTHON,
@@ -331,7 +356,8 @@ class Resolver:
         rows = [row for row in variant.deps if row.key not in (given or {})]
         asker, home = component.entry.alias, component.entry.repository
         try:
-            deps = {**(given or {}), **self.dependencies(rows, asker, (*trail, component.full_name), home=home)}
+            added = self._added_to(component, rows) if not trail and not given else {}
+            deps = {**(given or {}), **self.dependencies(rows, asker, (*trail, component.full_name), added, home=home)}
         except (NotFoundError, CircularDependencyError) as error:
             if not given:
                 self._failed[known] = error.what
@@ -347,6 +373,8 @@ class Resolver:
             tags = (deps[sources.SOURCE].tags | variant.tags) - {component.conversion.source}
         if env:
             reason = f"installed in {env.get('path')}"
+        if env and self._again and not trail:
+            reason, env = f"{reason}, and installed again", None
         return Choice(
             need, sources.INSTALLED if env else sources.PACKAGE, component.name, key, tags, variant.version,
             variant, env=env or {}, deps={} if env else deps, reason=reason, passed_over=passed,
@@ -362,6 +390,15 @@ class Resolver:
             raise CircularDependencyError(
                 f"the dependencies of {trail[0].rpartition(':')[2]} are more than {_DEEPEST} deep", hint="fix the deps"
             )
+
+    def _added_to(self, component: Component, rows: Sequence[Dependency]) -> Mapping[str, Sequence[str]]:
+        """The tags that the user adds to the dependencies of what is asked for; one that it does not have is an error."""
+        keys = [row.key for row in rows]
+        if unknown := sorted(set(self._added) - set(keys)):
+            raise NotFoundError(
+                f"{component.entry.alias} has no dependency {unknown[0]!r}", hint=did_you_mean(unknown[0], keys)
+            )
+        return self._added
 
     def _nothing(self, query: TagQuery, version: str, asker: str, passed: Sequence[tuple[str, str]]) -> CKError:
         need = str(query) + (f" {version}" if version else "")
@@ -418,7 +455,7 @@ class Resolver:
 
     def with_options(self, **more: str) -> Resolver:
         """The same, with further values for conditions."""
-        other = Resolver(self._have, {**self._options, **more}, self._home)
+        other = Resolver(self._have, {**self._options, **more}, self._home, again=self._again, added=self._added)
         other._python_ranges = self._python_ranges
         return other
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,9 @@ def rescore(python: Path, program: Path, name: str, spec: Path, logs: Sequence[P
         raise RunError("the answers of the compliance test cannot be scored", tail=last_lines(log))
 
 
-def run_harness(python: Path, program: Path, name: str, spec: Path, modules: Sequence[str] = ()) -> dict[str, Any]:
+def run_harness(
+    python: Path, program: Path, name: str, spec: Path, modules: Sequence[str] = (), variables: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Run the harness on a spec and return its results.json.
 
     Parameters
@@ -46,6 +48,8 @@ def run_harness(python: Path, program: Path, name: str, spec: Path, modules: Seq
         The spec file, in the run folder; stdout.log and stderr.log are written beside it.
     modules
         Folders of Python modules that come before those of the venv.
+    variables
+        Further variables of its environment.
 
     Raises
     ------
@@ -60,7 +64,7 @@ def run_harness(python: Path, program: Path, name: str, spec: Path, modules: Seq
         folder,
         folder / "stdout.log",
         folder / "stderr.log",
-        {"PYTHONPATH": os.pathsep.join([str(program), *modules])} | _SETTINGS,
+        {"PYTHONPATH": os.pathsep.join([str(program), *modules])} | _SETTINGS | dict(variables or {}),
         watches_stdin=True,
         watch=Watchdog(folder, backend),
     )

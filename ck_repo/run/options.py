@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ck_repo import progress
 from ck_repo.errors import NotFoundError, UsageError, did_you_mean
 from ck_repo.mlperf.submission_rules import submission_rules
+from ck_repo.run.foreign_variables import VARIABLES_WITHOUT_EFFECT
 
 SCENARIOS = ("singlestream", "multistream", "server", "offline")
 MODES = ("accuracy", "performance", "both")
@@ -37,6 +39,8 @@ class RunOptions:
     ----------
     model, dataset
         Alias or tags.
+    visible_devices
+        GPUs that the run may use, as CUDA_VISIBLE_DEVICES has them; all if empty.
     seconds
         Least duration of a performance run, s.
     count
@@ -64,6 +68,7 @@ class RunOptions:
     dataset: str = ""
     backend: str = ""
     device: str = "cpu"
+    visible_devices: str = ""
     scenario: str = "offline"
     mode: str = "both"
     seconds: float | None = None
@@ -136,14 +141,33 @@ def from_cmd_key(cmd_key: str) -> dict[str, Any]:
     return {"mode": mode, "scenario": scenario}
 
 
-_WORDS_OF_CK = ("CK_LOADGEN_SCENARIO", "CK_LOADGEN_MODE", "CK_MLPERF_COMPLIANCE_TEST", "EXTRA_OPS")
-_MODES_OF_CK = {"AccuracyOnly": "accuracy", "PerformanceOnly": "performance", "SubmissionRun": "both"}
+_WORDS_OF_CK = (
+    "CK_LOADGEN_SCENARIO", "CK_SCENARIO", "CK_LOADGEN_MODE", "CK_MLPERF_COMPLIANCE_TEST", "EXTRA_OPS",
+    "CK_LOADGEN_EXTRA_PARAMS", "CK_LOADGEN_OPTS", "CK_LOADGEN_BACKEND", "MLPERF_BACKEND", "CK_METRIC_TYPE",
+    "CK_BATCH_COUNT", "CUDA_VISIBLE_DEVICES", "CK_LOADGEN_CONF_FILE", "CK_LOADGEN_USER_CONF", "MLPERF_DEVICE",
+    "CK_OPENVINO_DEVICE",
+)  # fmt: skip
+_MODES_OF_CK = {
+    "AccuracyOnly": "accuracy", "PerformanceOnly": "performance", "SubmissionRun": "both",
+    "Accuracy": "accuracy", "Performance": "performance", "--accuracy": "accuracy",
+}  # fmt: skip
+_BACKENDS_OF_CK = {"pytorch": "torch", "onnx": "onnxruntime"}
+_DEVICES_OF_CK = {"cpu": "cpu", "gpu": "cuda", "cuda": "cuda"}
 _NUMBERS_OF_CK = {
     "CK_LOADGEN_DATASET_SIZE": ("count", int),
     "CK_LOADGEN_TARGET_QPS": ("target_qps", float),
     "CK_LOADGEN_TARGET_LATENCY": ("target_latency", float),
     "CK_LOADGEN_SAMPLES_PER_QUERY": ("samples_per_query", int),
+    "CK_LOADGEN_MULTISTREAMNESS": ("samples_per_query", int),
+    "CK_LOADGEN_SINGLE_STREAM_TARGET_LATENCY_MS": ("target_latency", float),
+    "CK_LOADGEN_MAX_EXAMPLES": ("count", int),
     "CK_BATCH_SIZE": ("batch_size", int),
+    "BATCH_SIZE": ("batch_size", int),
+    "CK_HOST_CPU_NUMBER_OF_PROCESSORS": ("threads", int),
+    "CK_TF_CPU_NUM_OF_PROCESSORS": ("threads", int),
+    "OMP_NUM_THREADS": ("threads", int),
+    "CK_OPENVINO_NTHREADS": ("threads", int),
+    "CK_OPENVINO_NSTREAMS": ("sessions", int),
 }
 # the reference harness's own options, as EXTRA_OPS carries them: name -> (option, type, factor)
 _EXTRA_OPS = {
@@ -158,36 +182,66 @@ _EXTRA_OPS = {
 
 
 def from_environment(env: Mapping[str, Any]) -> dict[str, Any]:
-    """CK's ``--env.NAME=value``: what the public pages use is understood, anything else is an error."""
+    """CK's ``--env.NAME=value``.
+
+    What other CK programs take and has no meaning here is reported and left out; a name that none of them has is an error.
+
+    >>> from_environment({"CK_BATCH_COUNT": "5", "CK_BATCH_SIZE": "2"})
+    {'batch_size': 2, 'count': 10}
+    """
     values: dict[str, Any] = {}
     for name, value in env.items():
-        if name == "CK_LOADGEN_SCENARIO":
-            if str(value).lower() not in SCENARIOS:
-                raise UsageError(f"--env.{name}={value} is not a scenario", hint=did_you_mean(str(value).lower(), SCENARIOS))
-            values["scenario"] = str(value).lower()
-        elif name == "CK_LOADGEN_MODE":
-            if value not in _MODES_OF_CK:
-                raise UsageError(f"--env.{name}={value} is not a mode", hint=did_you_mean(str(value), _MODES_OF_CK))
-            values["mode"] = _MODES_OF_CK[str(value)]
-        elif name == "CK_MLPERF_COMPLIANCE_TEST":
-            if value not in COMPLIANCE:
-                raise UsageError(f"--env.{name}={value} is no test", hint=did_you_mean(str(value), COMPLIANCE))
-            values["compliance"] = str(value)
-        elif name in _NUMBERS_OF_CK:
+        if name in _NUMBERS_OF_CK:
             option, kind = _NUMBERS_OF_CK[name]
             values[option] = _number(f"--env.{name}", value, kind)
-        elif name == "EXTRA_OPS":
-            values |= from_extra_ops(str(value))
+        elif name in _WORDS_OF_CK:
+            values |= _word(name, str(value))
+        elif name in VARIABLES_WITHOUT_EFFECT:
+            progress.say(f"note: --env.{name} has no effect: {VARIABLES_WITHOUT_EFFECT[name]}")
         else:
             raise NotFoundError(
                 f"--env.{name} is not understood",
-                hint=did_you_mean(name, [*_WORDS_OF_CK, *_NUMBERS_OF_CK]),
+                hint=did_you_mean(name, [*_WORDS_OF_CK, *_NUMBERS_OF_CK, *VARIABLES_WITHOUT_EFFECT]),
             )
+    batches = values.pop("batches", None)
+    if batches and "count" not in values:  # images as batches, each of one image unless it is said
+        values["count"] = batches * values.get("batch_size", 1)
     return values
 
 
-def from_extra_ops(text: str) -> dict[str, Any]:
-    """The reference harness's options in ``EXTRA_OPS``.
+def _word(name: str, value: str) -> dict[str, Any]:
+    """What a variable of CK says that is not a plain number."""
+    if name in ("CK_LOADGEN_SCENARIO", "CK_SCENARIO"):
+        return {"scenario": _chosen(name, value.lower(), {key: key for key in SCENARIOS}, "a scenario")}
+    if name == "CK_LOADGEN_MODE":
+        return {"mode": _chosen(name, value, _MODES_OF_CK, "a mode")}
+    if name == "CK_MLPERF_COMPLIANCE_TEST":
+        return {"compliance": _chosen(name, value, {key: key for key in COMPLIANCE}, "a compliance test")}
+    if name in ("EXTRA_OPS", "CK_LOADGEN_EXTRA_PARAMS", "CK_LOADGEN_OPTS"):
+        return from_extra_ops(value, name)
+    if name in ("CK_LOADGEN_BACKEND", "MLPERF_BACKEND"):
+        return {"backend": _BACKENDS_OF_CK.get(value.lower(), value)} if value else {}
+    if name in ("MLPERF_DEVICE", "CK_OPENVINO_DEVICE"):
+        return {"device": _chosen(name, value.lower(), _DEVICES_OF_CK, "a device")}
+    if name == "CK_BATCH_COUNT":
+        return {"batches": _number(f"--env.{name}", value, int)}
+    if name == "CUDA_VISIBLE_DEVICES":
+        return {"device": "cpu"} if value in ("", "-1") else {"visible_devices": value}
+    if name in ("CK_LOADGEN_CONF_FILE", "CK_LOADGEN_USER_CONF"):
+        return {"user_conf": value} if value else {}
+    if value.upper() != "COCO":  # CK_METRIC_TYPE
+        progress.say(f"note: --env.{name}={value} has no effect: accuracy is COCO's mAP")
+    return {}
+
+
+def _chosen(name: str, value: str, known: Mapping[str, str], what: str) -> str:
+    if value not in known:
+        raise UsageError(f"--env.{name}={value} is not {what}", hint=did_you_mean(value, known))
+    return known[value]
+
+
+def from_extra_ops(text: str, name: str = "EXTRA_OPS") -> dict[str, Any]:
+    """The reference harness's options in ``EXTRA_OPS``, or in another variable.
 
     >>> from_extra_ops("--time 60 --qps 200 --max-latency 0.1")
     {'seconds': 60.0, 'target_qps': 200.0, 'target_latency': 100.0}
@@ -196,13 +250,13 @@ def from_extra_ops(text: str) -> dict[str, Any]:
     try:
         parts = shlex.split(text)
     except ValueError as error:
-        raise UsageError(f"EXTRA_OPS: {error}") from None
+        raise UsageError(f"{name}: {error}") from None
     words = iter(word for part in parts for word in part.split("=", 1))
     for word in words:
         if word not in _EXTRA_OPS:
-            raise NotFoundError(f"EXTRA_OPS: {word} is not understood", hint=did_you_mean(word, _EXTRA_OPS))
+            raise NotFoundError(f"{name}: {word} is not understood", hint=did_you_mean(word, _EXTRA_OPS))
         option, kind, factor = _EXTRA_OPS[word]
-        values[option] = _number(f"EXTRA_OPS {word}", next(words, ""), kind) * factor
+        values[option] = _number(f"{name} {word}", next(words, ""), kind) * factor
     return values
 
 

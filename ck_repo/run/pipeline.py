@@ -27,6 +27,7 @@ from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import repos_root
 from ck_repo.store.repositories import Repositories, default_repository_alias
+from ck_repo.store.writing import remove_entry
 from ck_repo.trust import require_code
 from ck_repo.venv.create import create_venv
 from ck_repo.venv.environment import Venv
@@ -66,6 +67,12 @@ def run_repeatedly(
     if name and repetitions > 1:
         raise UsageError("--record=NAME names one experiment", hint="leave out the name when there are repetitions")
     return [execute(repositories, prepare(repositories, program, options), name=name, **more) for _ in range(repetitions)]
+
+
+def forget(records: Sequence[RunRecord]) -> None:
+    """Remove the experiments of runs that are not to be kept."""
+    for record in records:
+        remove_entry(record.experiment)
 
 
 def execute(
@@ -110,8 +117,9 @@ def execute(
         _write_inputs(folder, plan, spec, lock)
         notes = check_official(plan.options, rules_of(plan), spec, installed, folder) if plan.options.official else []
         started = time.time()
+        visible = {"CUDA_VISIBLE_DEVICES": plan.options.visible_devices} if plan.options.visible_devices else {}
         with metered(plan.options.meter, folder / "performance"):
-            results = run_harness(venv.python, program.path, harness_of(program), folder / "spec.json", modules)
+            results = run_harness(venv.python, program.path, harness_of(program), folder / "spec.json", modules, visible)
         ended = time.time()
         meta = {
             "tags": _experiment_tags(plan, spec, tags),

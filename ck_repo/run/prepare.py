@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ck_repo import progress
 from ck_repo.detect.python_packages import entry_points
 from ck_repo.errors import ConfigError, NotFoundError, UsageError, did_you_mean
 from ck_repo.mlperf.backends import RUNS, USUAL
@@ -17,6 +18,7 @@ from ck_repo.mlperf.user_conf import parse_conf, targets_of
 from ck_repo.resolve.component import Component, read_component
 from ck_repo.resolve.plan import Choice
 from ck_repo.resolve.resolver import Resolver
+from ck_repo.run.foreign import own_dependencies
 from ck_repo.run.official import check_options
 from ck_repo.run.options import RunOptions
 from ck_repo.stock.program import refuse_program
@@ -77,13 +79,13 @@ def prepare(
     venv_plan = None if venv else plan_venv(repositories, name)
     there = surroundings(repositories, venv, venv_plan.python.version if venv_plan else "", scope)
     resolver = Resolver(there, home=program_entry.repository)
+    options, notes = own_dependencies(options, program.deps, program_entry.cid)
+    for note in notes:
+        progress.say(f"note: {note}")
     added: dict[str, list[str]] = {key: tags.split(",") for key, tags in options.added_tags.items()}
     if options.model:
         added[WEIGHTS] = [*added.get(WEIGHTS, []), *options.model.split(",")]
     by_key = {row.key: row for row in program.deps}
-    unknown = sorted(set(added) - set(by_key))
-    if unknown:
-        raise UsageError(f"{program_entry.cid} has no dependency {unknown[0]!r}", hint=f"it has {', '.join(by_key)}")
     weights = resolver.dependencies([by_key[WEIGHTS]], program_entry.cid, added=added)[WEIGHTS]
     model = weights.section("model")
     if not model.get("profile"):

@@ -6,13 +6,15 @@ import os
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from ck_repo.errors import ConflictError, NotFoundError
+from ck_repo.errors import ConfigError, ConflictError, NotFoundError
 from ck_repo.store.atomic import copy_folder, new_file, publish_folder, storage_errors, write_json
-from ck_repo.store.entry import META, Entry, alias_file, read_json_object, read_uid, uid_file
+from ck_repo.store.entry import META, Entry, alias_file, read_alias_file, read_json_object, read_uid, uid_file
 from ck_repo.store.folders import repos_root
 from ck_repo.store.modules import canonical_module
+from ck_repo.store.plain_file import UnreadableError
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository
 from ck_repo.store.uid import new_uid
@@ -51,9 +53,16 @@ def pack_entries(
             if path.exists():
                 rows[f"{entry.module}/.cm/{path.name}"] = path
         for path in (entry.path.parents[1] / ".cm").glob("alias-*"):
-            if entry.module in (path.name.removeprefix("alias-a-"), path.read_text(encoding="utf-8").strip()):
+            if entry.module in (path.name.removeprefix("alias-a-"), _alias_of(path)):
                 rows[f".cm/{path.name}"] = path
     return _pack({**rows, **(more or {})}, output, overwrite)
+
+
+def _alias_of(path: Path) -> str:
+    try:
+        return read_alias_file(path)
+    except UnreadableError:
+        return ""
 
 
 def pack_repository(row: Repository, output: Path, *, overwrite: bool = False) -> int:
@@ -97,32 +106,90 @@ def _pack(rows: dict[str, Path], output: Path, overwrite: bool) -> int:
     return len(rows)
 
 
-def unpack_without_git(archive: Path, folder: Path, told: Progress | None = None) -> None:
-    """Unpack what was packed here; settings of git can name programs to run, and no archive of ours has any."""
-    unpack(archive, folder, told)
-    for path in folder.rglob(".git"):
-        raise ArchiveError(f"{archive} is refused: it holds {path.relative_to(folder)}", hint="do not use this archive")
+def unpack_foreign(archive: Path, folder: Path, told: Progress | None = None) -> None:
+    """Unpack what was packed here, or elsewhere: without links, and without git's settings, which can name programs to run."""
+    unpack(archive, folder, told, links=False)
+    for path in folder.rglob("*"):
+        if path.name.lower() == ".git":
+            raise ArchiveError(f"{archive} is refused: it holds {path.relative_to(folder)}", hint="do not use this archive")
 
 
-def unpack_entries(archive: Path, repositories: Repositories, target: Repository, *, overwrite: bool = False) -> list[Entry]:
-    """Bring the entries of an archive into the repository `target`; one that exists is left alone unless told otherwise."""
+def refuse_other_machine(archive: Path, folder: Path) -> None:
+    """Refuse a repository that holds venvs, installed things or registrations: they point into another machine's folders.
+
+    Their programs would be run here as our own.
+    """
+    for path in sorted(folder.iterdir()):
+        if canonical_module(path.name.lower()) in _OF_THIS_MACHINE:
+            raise ArchiveError(
+                f"{archive} is refused: it holds the module {path.name}, which is of the other machine",
+                hint="a venv comes with a lock (`ck create venv --lock=`) or a bundle",
+            )
+
+
+def refuse_double_uids(archive: Path, folder: Path) -> None:
+    """Refuse a repository in which two entries of a module have one UID: either could pass for the other."""
+    seen: dict[tuple[str, str], str] = {}
+    for path in sorted(folder.glob("*/*/" + META)):
+        entry = path.parents[1]
+        with suppress(ConfigError):
+            key = (canonical_module(entry.parent.name), read_uid(entry))
+            if key in seen:
+                raise ArchiveError(
+                    f"{archive} is refused: {key[0]}:{seen[key]} and {key[0]}:{entry.name} have the same UID {key[1]}",
+                    hint="give one of them a new UID (`ck ren … --new_uid`) and pack them again",
+                )
+            seen[key] = entry.name
+
+
+def unpack_entries(
+    archive: Path,
+    repositories: Repositories,
+    target: Repository,
+    module: str = "",
+    *,
+    everything: bool = False,
+    overwrite: bool = False,
+) -> tuple[list[Entry], list[str]]:
+    """Bring the entries of an archive into the repository `target`; one that exists is left alone unless told otherwise.
+
+    Parameters
+    ----------
+    module
+        The module whose entries come; any if empty.
+    everything
+        Bring entries of other modules, too. One that another repository here has, by name or UID, is refused: in `local` it
+        would come first.
+
+    Returns
+    -------
+    entries, left
+        What came, and the names of what was left out.
+    """
     with scratch_folder(repos_root(), "unzip") as scratch:
-        unpack_without_git(archive, scratch)
-        found = [path.parents[1] for path in sorted(scratch.glob("*/*/" + META))]
-        if not found:
+        unpack_foreign(archive, scratch)
+        refuse_other_machine(archive, scratch)
+        refuse_double_uids(archive, scratch)
+        there = [path.parents[1] for path in sorted(scratch.glob("*/*/" + META))]
+        if not there:
             raise NotFoundError(f"{archive} holds no entry", hint="a CK archive holds <module>/<entry>/.cm/meta.json")
+        asked = [folder for folder in there if not module or canonical_module(folder.parent.name) == module]
+        left = [] if everything else [f"{folder.parent.name}:{folder.name}" for folder in there if folder not in asked]
+        found = there if everything else asked
+        if not found:
+            raise NotFoundError(
+                f"{archive} holds no {module}; it holds {', '.join(left[:5])}", hint="--all brings in what is there"
+            )
         wanted: list[tuple[Path, Path, str]] = []
         for folder in found:  # everything is looked at before anything is written
-            if canonical_module(folder.parent.name) in _OF_THIS_MACHINE:
-                raise ArchiveError(
-                    f"{archive} is refused: it holds {folder.parent.name}:{folder.name}, which is of the other machine",
-                    hint="a venv comes with a lock (`ck create venv --lock=`) or a bundle",
-                )
             check_name(folder.parent.name)
             check_name(folder.name)
+            uid = read_uid(folder)
+            if folder not in asked:
+                _refuse_outranking(archive, repositories, target, folder, uid)
             final = target.module_folder(folder.parent.name) / folder.name
-            refuse_taken_uid(final, read_uid(folder))
-            wanted.append((folder, final, read_uid(folder)))
+            refuse_taken_uid(final, uid)
+            wanted.append((folder, final, uid))
         taken = [final for _, final, _ in wanted if final.exists()]
         if taken and not overwrite:
             raise ConflictError(
@@ -135,7 +202,21 @@ def unpack_entries(archive: Path, repositories: Repositories, target: Repository
             with staged(final) as staging:
                 copy_folder(folder, staging)
                 done.append(publish(target, folder.parent.name, staging, final, uid, replace=overwrite))
-        return done
+        return done, left
+
+
+def _refuse_outranking(archive: Path, repositories: Repositories, target: Repository, folder: Path, uid: str) -> None:
+    """Refuse an entry that would be found instead of one that another repository has."""
+    module = canonical_module(folder.parent.name)
+    for row in repositories.all():
+        if row.path == target.path:
+            continue
+        other = row.module_folder(module)
+        if (other / folder.name).exists() or (other / uid).exists() or uid_file(other, uid).exists():
+            raise ConflictError(
+                f"{archive}: {module}:{folder.name} ({uid}) would take the place of the one in {row.alias}",
+                hint="without --all it is left out",
+            )
 
 
 def _taken(alias: str) -> ConflictError:
@@ -146,14 +227,16 @@ def unpack_repository(archive: Path, repositories: Repositories, name: str = "")
     """Bring a packed repository into CK_REPOS, under its own name or `name`."""
     root = repos_root()
     with scratch_folder(root, "unzip") as staging:
-        unpack_without_git(archive, staging)
+        unpack_foreign(archive, staging)
+        refuse_other_machine(archive, staging)
+        refuse_double_uids(archive, staging)
         if not (staging / DESCRIPTION).is_file():
             raise NotFoundError(f"{archive} is no packed repository: it has no {DESCRIPTION}")
         staging.chmod(0o755)
         described = read_repository(staging)
         alias = name or str(read_json_object(staging / DESCRIPTION).get("data_alias", "")) or archive.stem
         check_name(alias)
-        if (root / alias).exists():
+        if (root / alias).exists() or any(row.alias == alias for row in repositories.all()):
             raise _taken(alias)
         if any(row.uid == described.uid for row in repositories.all()):  # a second copy is another repository
             content = read_json_object(staging / DESCRIPTION)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from ck_repo.errors import ConfigError
 from ck_repo.store.entry import Entry
+from ck_repo.store.plain_file import A_LINK, shown, walk
 
 _IGNORED = {"__pycache__", ".cm", ".git"}
 
@@ -24,10 +26,15 @@ def of_value(value: Any) -> str:
 
 def of_file(path: Path, algorithm: str = "sha256") -> str:
     """Digest of a file's content."""
-    digest = hashlib.new(algorithm)
     with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+        return of_stream(file, algorithm)
+
+
+def of_stream(file: BinaryIO, algorithm: str = "sha256") -> str:
+    """Digest of what is left of an open file."""
+    digest = hashlib.new(algorithm)
+    while block := file.read(1 << 20):
+        digest.update(block)
     return digest.hexdigest()
 
 
@@ -42,8 +49,12 @@ def of_files(path: Path) -> str:
 
 
 def _add_files(digest: hashlib._Hash, folder: Path) -> hashlib._Hash:
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if path.is_file() and not _IGNORED.intersection(relative.parts):
-            digest.update(f"\0{relative.as_posix()}\0{of_file(path)}".encode())
+    for row in walk(folder):
+        if _IGNORED.intersection(row.name.split("/")):
+            continue
+        path = folder / row.name
+        if not row.flaw or (row.flaw == A_LINK and path.is_file()):
+            digest.update(f"\0{row.name}\0{of_file(path)}".encode())
+        elif row.unnamed:  # what cannot be named cannot be part of a digest
+            raise ConfigError(f"{shown(path)} is {row.flaw}", hint="rename it, or take it out of the folder")
     return digest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +11,14 @@ from typing import Any
 
 from ck_repo.errors import ConfigError
 from ck_repo.store.atomic import write_json, write_text
+from ck_repo.store.plain_file import MISSING, UnreadableError, read_plain
 from ck_repo.store.uid import is_uid
 
 META = ".cm/meta.json"
 INFO = ".cm/info.json"
+_ALIAS_BYTES = 4096
+_DEEPEST = 100  # containers in containers
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,16 @@ class Entry:
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
-    """Read a JSON object; whatever is wrong with it is told with the file, the line and the column."""
+    """Read a JSON object; whatever is wrong with it is told with the file, the line and the column.
+
+    The file has to be a plain file of its folder, of at most 64 MiB: entries may be anybody's.
+    """
+    folder = path.parents[1] if path.parent.name == ".cm" else path.parent
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path} is missing", hint="remove the entry's folder, or restore the file") from None
+        content = parse_json(read_plain(folder, path).decode())
+    except UnreadableError as error:
+        hint = "remove the entry's folder, or restore the file" if error.why == MISSING else "put the file itself there"
+        raise ConfigError(error.what, hint=hint) from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -76,6 +86,35 @@ def read_json_object(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not JSON that can be read: {error}", hint="mend the file") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds a {type(content).__name__}, not an object")
+    return content
+
+
+def parse_json(text: str) -> Any:
+    """The value of a JSON text.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or holds what no program of ours can work with and write again: containers too deep, halves of
+        characters.
+    RecursionError
+        If it is nested thousands deep.
+    """
+    content = json.loads(text)
+    if text.count("[") + text.count("{") > _DEEPEST:
+        level = [content]
+        for _ in range(_DEEPEST):
+            below = (value.values() if isinstance(value, dict) else value for value in level)
+            level = [each for values in below for each in values if isinstance(each, dict | list)]
+            if not level:
+                break
+        else:
+            raise ValueError(f"its containers are nested more than {_DEEPEST} deep")
+    if _SURROGATE.search(text):
+        try:
+            json.dumps(content, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("a \\u escape in it is half of a character") from None
     return content
 
 
@@ -116,16 +155,28 @@ def uid_file(module_folder: Path, uid: str) -> Path:
     return module_folder / ".cm" / f"alias-u-{uid}"
 
 
+def read_alias_file(path: Path) -> str:
+    """The first word of an alias file of a module, or of a repository.
+
+    Raises
+    ------
+    UnreadableError
+        If it is not there, or is no small plain file.
+    """
+    content = read_plain(path.parents[1], path, most=_ALIAS_BYTES).decode(errors="replace")
+    return (content.split() or [""])[0]
+
+
 def read_uid(folder: Path) -> str:
     """The UID of the entry in `folder`: from its alias file, else from info.json, else its own name if that is one."""
     name = folder.name
     if is_uid(name):
         return name
     try:
-        uid = alias_file(folder.parent, name).read_text(encoding="utf-8").split()[0]
+        uid = read_alias_file(alias_file(folder.parent, name))
         if is_uid(uid):
             return uid
-    except (OSError, IndexError, UnicodeDecodeError):
+    except UnreadableError:
         pass
     info = folder / INFO
     uid = str(read_json_object(info).get("backup_data_uid", "")) if info.exists() else ""

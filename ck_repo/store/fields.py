@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
 from ck_repo.errors import ConfigError
 from ck_repo.store.entry import tag_list
 
-
-def short(value: Any) -> str:
-    """A value for a message, in 80 characters at most."""
-    try:
-        text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
-    except (ValueError, RecursionError):  # an integer of thousands of digits, or lists in lists
-        return f"a {type(value).__name__} that is too long to print"
-    return text if len(text) <= 80 else f"{text[:80]}…"
+_SHORT = reprlib.Repr()  # of a value that may be of any size
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 200
 
 
 class Fields:
@@ -41,7 +36,7 @@ class Fields:
     def error(self, key: str, value: Any, wanted: str) -> ConfigError:
         """What to raise for a value that is not what it has to be."""
         where = ".".join(part for part in (self._path, key) if part) or "the whole"
-        return ConfigError(f"{self._source}: {where} is {short(value)}, not {wanted}", hint="mend the file")
+        return ConfigError(f"{self._source}: {where} is {_SHORT.repr(value)}, not {wanted}", hint="mend the file")
 
     def __contains__(self, key: str) -> bool:
         return key in self._content

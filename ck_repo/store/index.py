@@ -21,6 +21,7 @@ from typing import NamedTuple
 from ck_repo.errors import CKError
 from ck_repo.store.entry import META, read_json_object, read_uid, tags_of, variation_tags
 from ck_repo.store.folders import repos_root
+from ck_repo.store.plain_file import shown
 from ck_repo.store.query import TagQuery
 
 _ABSENT = -1  # the folder has no meta.json
@@ -114,6 +115,9 @@ class ModuleIndex:
             names = self.with_uid(uid)
             if len(names) > 1:
                 found.append(f"{self._folder}: {' and '.join(names)} have the same UID {uid}")
+        with suppress(OSError):
+            odd = [name for name in os.listdir(self._folder) if not name.isprintable() and not name.startswith(".")]
+            found += [f"{self._folder}: {shown(name)} cannot be the name of an entry" for name in sorted(odd)]
         return found
 
     def _column(self, select: str, *values: str) -> list[str]:
@@ -218,8 +222,9 @@ def _list_time(folder: str) -> int:
 def _entry_folders(folder: str) -> list[str]:
     try:
         with os.scandir(folder) as rows:
-            return sorted(row.name for row in rows if not row.name.startswith(".") and row.name.isprintable() and row.is_dir())
-    except (FileNotFoundError, NotADirectoryError):
+            found = [row for row in rows if not row.name.startswith(".") and row.name.isprintable()]
+            return sorted(row.name for row in found if os.path.isdir(row.path))
+    except OSError:
         return []
 
 

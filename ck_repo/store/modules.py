@@ -18,6 +18,10 @@ _STOCK_UIDS = {
     "experiment": "bc0409fb61f0aa82",
     "repo": "befd7892b0d469e9",
     "platform.os": "41e31cc4496b8a8e",
+    "platform": "707ccdfe444cafac",
+    "platform.cpu": "aa6b542a420b8db9",
+    "platform.gpu": "55ec7775f4afaabd",
+    "platform.gpgpu": "192ed4e0bbdbe743",
     "result": "4cd2850867df4241",
 }
 STOCK_MODULES = frozenset(_STOCK_UIDS)

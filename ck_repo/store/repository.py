@@ -9,10 +9,11 @@ from typing import Any
 
 from ck_repo.errors import ConfigError, UsageError
 from ck_repo.store.atomic import write_json
-from ck_repo.store.entry import META, alias_file, read_json_object
+from ck_repo.store.entry import META, alias_file, read_alias_file, read_json_object
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import repos_root
 from ck_repo.store.modules import canonical_module, module_uid, other_names
+from ck_repo.store.plain_file import UnreadableError
 from ck_repo.store.uid import is_uid, new_uid
 
 DESCRIPTION = ".ckr.json"
@@ -57,8 +58,8 @@ class Repository:
     def module_uid(self, module: str) -> str:
         """The UID of a module: the one in this repository's alias file, else the one that its name gives."""
         try:
-            uid = alias_file(self.path, self.module_folder(module).name).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
+            uid = read_alias_file(alias_file(self.path, self.module_folder(module).name))
+        except UnreadableError:
             uid = ""
         return uid if is_uid(uid) else module_uid(module)
 
@@ -66,8 +67,8 @@ class Repository:
         """The modules that have a folder here."""
         try:
             with os.scandir(self.path) as rows:
-                folders = [row for row in rows if not row.name.startswith(".") and row.is_dir()]
-        except (FileNotFoundError, NotADirectoryError):
+                folders = [row for row in rows if row.name.isprintable() and row.name[0] != "." and os.path.isdir(row.path)]
+        except OSError:
             return []
         return sorted({canonical_module(row.name) for row in folders if _holds_entries(row.path)})
 
@@ -76,8 +77,11 @@ def _holds_entries(folder: str) -> bool:
     """Whether a folder is a module's: it has alias files, or an entry without an alias."""
     if os.path.isdir(os.path.join(folder, ".cm")):
         return True
-    with os.scandir(folder) as rows:
-        return any(is_uid(row.name) and os.path.isfile(os.path.join(row.path, META)) for row in rows)
+    try:
+        with os.scandir(folder) as rows:
+            return any(is_uid(row.name) and os.path.isfile(os.path.join(row.path, META)) for row in rows)
+    except OSError:
+        return False
 
 
 def read_repository(folder: Path, alias: str = "") -> Repository:
@@ -112,12 +116,7 @@ def write_description(folder: Path, alias: str, *, uid: str = "") -> None:
 
 def check_name(name: str) -> None:
     """Refuse a name that could not be a folder's on every system."""
-    bad = set(name) & set('/\\:*?"<>|\0\n')
-    if not name.isprintable():  # control characters, and bytes that are not UTF-8
-        raise UsageError(
-            f"{name!a} cannot be a name: it holds a character that cannot be printed",
-            hint="use letters, digits, dots, dashes and underscores",
-        )
+    bad = {sign for sign in name if sign in '/\\:*?"<>|' or not sign.isprintable()}
     if not name or bad or name.startswith((".", "-")):
         raise UsageError(
             f"{name!r} cannot be a name: "

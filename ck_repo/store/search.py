@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ck_repo.errors import CKError, ConflictError, NotFoundError, did_you_mean
-from ck_repo.store.entry import META, Entry, read_uid, uid_file
+from ck_repo.store.entry import META, Entry, read_alias_file, read_uid, uid_file
 from ck_repo.store.index import ModuleIndex
 from ck_repo.store.modules import STOCK_MODULES
+from ck_repo.store.plain_file import MOST, UnreadableError, flaw, shown
 from ck_repo.store.query import TagQuery, is_pattern
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import Repository
@@ -82,10 +84,13 @@ def _in_folder(
             alias = _alias_of(folder, pattern)
             names = [name for name in names if fnmatchcase(name, pattern) or name == alias]
     elif is_pattern(pattern):
-        names = [name for name in _names(folder) if fnmatchcase(name, pattern or "*")]
+        names, problems = _readable(folder)
+        warn_once(row.alias, module, problems)
+        names = [name for name in names if fnmatchcase(name, pattern or "*")]
     else:
         names = [name for name in [_alias_of(folder, pattern)] if name]
-    return list(_entries(row, module, folder, names, strict=bool(pattern) and not is_pattern(pattern)))
+    strict = bool(pattern) and not is_pattern(pattern)
+    return list(_entries(row, module, folder, names, strict=strict))
 
 
 def _entries(row: Repository, module: str, folder: Path, names: list[str], *, strict: bool) -> Iterator[Entry]:
@@ -125,6 +130,28 @@ def _names(folder: Path) -> list[str]:
     return [name for name in names if name.isprintable()]
 
 
+def _readable(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the entries of a folder whose meta.json is a file that can be read, and what is wrong with the others."""
+    found, problems = [], []
+    with os.scandir(folder) as rows:
+        names = sorted(row.name for row in rows if not row.name.startswith("."))
+    for name in names:
+        path = folder / name / META
+        try:
+            mode = os.lstat(path)
+        except OSError:
+            continue
+        plain = stat.S_ISREG(mode.st_mode) and mode.st_size <= MOST
+        why = "" if plain else flaw(folder / name, path, most=MOST)
+        if not name.isprintable():
+            problems.append(f"{folder}: {shown(name)} cannot be the name of an entry")
+        elif why:
+            problems.append(f"{shown(path)} is not read: it is {why}")
+        else:
+            found.append(name)
+    return found, problems
+
+
 def _alias_of(folder: Path, name: str) -> str:
     """The folder's name for an alias or a UID; empty if there is none."""
     if name != os.path.basename(name) or name in (".", "..") or len(name) > 255 or not name.isprintable():
@@ -134,11 +161,11 @@ def _alias_of(folder: Path, name: str) -> str:
     if not is_uid(name):
         return ""
     try:
-        alias = uid_file(folder, name).read_text(encoding="utf-8").strip()
+        alias = read_alias_file(uid_file(folder, name))
         if alias and (folder / alias / META).exists() and read_uid(folder / alias) == name:
             _refuse_double(folder, name)
             return alias
-    except (OSError, UnicodeDecodeError):
+    except UnreadableError:
         pass
     index = ModuleIndex(folder)  # the alias file is lost: the index knows the UIDs all the same
     try:

@@ -5,22 +5,35 @@ from __future__ import annotations
 import bz2
 import errno
 import gzip
+import io
 import lzma
-import os
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
-from ck_repo.errors import CKError
+from ck_repo.errors import CKError, StorageError
 from ck_repo.store.atomic import storage_errors
+from ck_repo.store.fill_folder import Filler, RefusedError, check_links, checked_name
 
-_FILTERS = hasattr(tarfile, "data_filter")  # 3.10.12, 3.11.4 and later
 Progress = Callable[[int, int], None]
+LARGEST_RATIO = 100  # what comes out may have so many times the bytes of the archive …
+LARGEST_SMALL = 256 << 20  # … and as many bytes more, for small archives that compress well
+MOST_MEMBERS = 1_000_000
+_LARGEST_HEADER = 16 << 20  # bytes that tarfile may read at once, for names and attributes
+_SPARE = 64 << 20  # bytes that stay free on the disk
+# what the libraries raise on a damaged file
+_DAMAGE = (
+    zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, struct.error, ValueError, RuntimeError,
+    LookupError, TypeError, AttributeError, MemoryError, OverflowError,
+)  # fmt: skip
+_ODD_NAMES = (errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG)
 
 
 class ArchiveError(CKError):
@@ -29,11 +42,13 @@ class ArchiveError(CKError):
     code = 5
 
 
-def unpack(archive: Path, destination: Path, progress: Progress | None = None) -> None:
+def unpack(archive: Path, destination: Path, progress: Progress | None = None, *, links: bool = True) -> None:
     """Unpack `archive` into the existing folder `destination`.
 
-    Plain files and folders are taken, symbolic links only if they lead to a place inside; every file is checked against
-    the archive's own checksum. The caller unpacks into a staging folder, which it removes on an error.
+    Plain files and folders are taken, links only if they lead to a place inside, on the disk as it is then; every file
+    is checked against the archive's own checksum. What comes out is at most 100 times as large as the archive and 256 MiB
+    more, and leaves 64 MiB of the disk free: both hold for the sizes that the archive declares and for those that come. The
+    caller unpacks into a staging folder, which it removes on an error.
 
     Parameters
     ----------
@@ -43,124 +58,208 @@ def unpack(archive: Path, destination: Path, progress: Progress | None = None) -
         The folder to unpack into.
     progress
         Called with the members done and the members in all.
+    links
+        Whether it may hold links at all.
 
     Raises
     ------
     ArchiveError
         If the archive is damaged or hostile.
+    StorageError
+        If what it holds does not fit on the disk.
     """
-    with storage_errors(f"unpacking {archive.name}"):
-        try:
-            if zipfile.is_zipfile(archive):
-                _unpack_zip(archive, destination, progress)
-            elif tarfile.is_tarfile(archive):
-                _unpack_tar(archive, destination, progress)
-            else:
-                raise ArchiveError(f"{archive} is neither a zip nor a tar archive")
-        except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
-            raise _damaged(archive, error) from error
-        except OSError as error:
-            if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
-                raise _damaged(archive, f"{error.filename} is both a file and a folder") from error
-            if error.errno:
-                raise
-            raise _damaged(archive, error) from error  # gzip and bz2 tell of spoilt data in this way
-        except (ValueError, RuntimeError, NotImplementedError) as error:  # and zipfile of what it cannot read
-            raise _damaged(archive, error) from error
+    with _archive_errors(archive):
+        if zipfile.is_zipfile(archive):
+            _unpack_zip(archive, destination, progress)
+        else:
+            _unpack_tar(archive, destination, progress, links)
 
 
 def decompress(archive: Path, target: Path) -> None:
-    """Write what is in a single file that gzip, bzip2 or xz compressed.
+    """Write what is in a single file that gzip, bzip2 or xz compressed; the bounds of `unpack` hold.
 
     Raises
     ------
     ArchiveError
         If it is none of these, or damaged.
     """
-    openers: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
-    with open(archive, "rb") as file:
-        opener = openers.get(file.read(2))
-    if opener is None:
-        raise ArchiveError(f"{archive} is compressed neither by gzip nor by bzip2 nor by xz")
-    try:
-        with opener(archive) as source, open(target, "wb") as sink:
-            shutil.copyfileobj(source, sink, 1 << 20)
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, ValueError) as error:
-        raise _damaged(archive, error) from error
-    except OSError as error:
-        if error.errno:
-            raise
-        raise _damaged(archive, error) from error
+    with _archive_errors(archive), open(archive, "rb") as raw:
+        stream = _decompressed(raw)
+        if stream is None:
+            raise ArchiveError(f"{archive} is compressed neither by gzip nor by bzip2 nor by xz")
+        _filler(archive, target.parent, 0, 1).file(target.name, stream)
+
+
+def refuse_links_out(archive: Path, folder: Path) -> None:
+    """Refuse an archive if, after its files were moved, a link of `folder` leads out of it."""
+    with _archive_errors(archive):
+        check_links(folder)
+
+
+@contextmanager
+def _archive_errors(archive: Path) -> Iterator[None]:
+    """Whatever the libraries say of an archive, as an error of ours."""
+    with storage_errors(f"unpacking {archive.name}"):
+        try:
+            yield
+        except RefusedError as error:
+            raise ArchiveError(f"{archive} is refused: {error}", hint="do not use this archive") from error
+        except _DAMAGE as error:
+            raise _damaged(archive, error) from error
+        except OSError as error:
+            if error.errno and error.errno not in _ODD_NAMES:
+                raise
+            raise _damaged(archive, error) from error  # gzip and bz2 tell of spoilt data in this way
+
+
+def _decompressed(raw: IO[bytes]) -> IO[bytes] | None:
+    """What gzip, bzip2 or xz compressed; None if none of them did."""
+    head = raw.read(6)
+    raw.seek(0)
+    openers: list[tuple[bytes, Any]] = [(b"\x1f\x8b", gzip.open), (b"BZ", bz2.open), (b"\xfd7zXZ\0", lzma.open)]
+    opener = next((each for magic, each in openers if head.startswith(magic)), None)
+    return opener(raw, "rb") if opener else None
 
 
 def _damaged(archive: Path, why: object) -> ArchiveError:
-    return ArchiveError(f"{archive} is damaged: {why}", hint="fetch it again")
+    return ArchiveError(f"{archive} is damaged: {why or type(why).__name__}", hint="fetch it again")
 
 
-def _checked(name: str, archive: Path) -> str:
-    """The member's path with forward slashes, if it stays inside."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]):
-        raise ArchiveError(
-            f"{archive} is refused: its member {name!r} would be written outside the folder", hint="do not use this archive"
+def _filler(archive: Path, destination: Path, declared: int, members: int) -> Filler:
+    """A filler for what an archive declares, if that is not too much."""
+    most = largest(archive)
+    if members > MOST_MEMBERS:
+        raise RefusedError(f"it has {members} members; {MOST_MEMBERS} are allowed")
+    if declared > most:
+        raise RefusedError(f"it unpacks to {declared} bytes, from {archive.stat().st_size}; {most} are allowed")
+    free = shutil.disk_usage(destination).free - _SPARE
+    if declared > free:
+        raise StorageError(
+            f"unpacking {archive.name} into {destination} takes {declared} bytes, and {max(free, 0)} can be used",
+            hint="free some space (`ck clean env` removes what no environment uses) or point CK_TOOLS elsewhere",
         )
-    return str(path)
+    return Filler(destination, min(most, free))
+
+
+def largest(archive: Path) -> int:
+    """How many bytes may come out of an archive."""
+    return LARGEST_RATIO * archive.stat().st_size + LARGEST_SMALL
 
 
 def _unpack_zip(archive: Path, destination: Path, progress: Progress | None) -> None:
     with zipfile.ZipFile(archive) as file:
         members = file.infolist()
         for member in members:
-            _checked(member.filename, archive)
-            if stat.S_ISLNK(member.external_attr >> 16):
-                raise ArchiveError(
-                    f"{archive} is refused: its member {member.filename!r} is a link", hint="do not use this archive"
-                )
-        for done, member in enumerate(members, 1):
-            target = destination / _checked(member.filename, archive)
+            kind = stat.S_IFMT(member.external_attr >> 16)
+            if kind == stat.S_IFLNK:
+                raise RefusedError(f"its member {member.filename!r} is a link")
+            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise RefusedError(f"its member {member.filename!r} is a device or a pipe")
+        names = [_named(member.filename, member.is_dir()) for member in members]
+        filler = _filler(archive, destination, sum(member.file_size for member in members), len(members))
+        for done, (name, member) in enumerate(zip(names, members, strict=True), 1):
             if member.is_dir():
-                target.mkdir(parents=True, exist_ok=True)
+                filler.folder(name)
             else:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with file.open(member) as source, open(target, "wb") as sink:
-                    shutil.copyfileobj(source, sink, 1 << 20)
-                if (member.external_attr >> 16) & 0o100:
-                    target.chmod(0o755)
+                with file.open(member) as source:
+                    filler.file(name, source, executable=bool((member.external_attr >> 16) & 0o100))
             if progress:
                 progress(done, len(members))
 
 
-def _unpack_tar(archive: Path, destination: Path, progress: Progress | None) -> None:
-    with tarfile.open(archive) as file:
-        members = file.getmembers()
-        for member in members:
-            _checked(member.name, archive)
-            if member.issym() or member.islnk():
-                if not _FILTERS:  # a link behind a link is more than our own check can follow
-                    raise ArchiveError(
-                        f"{archive} holds links, which this Python cannot unpack safely", hint="use 3.12 or later"
-                    )
-                base = os.path.dirname(member.name) if member.issym() else ""
-                landing = os.path.normpath(os.path.join(base, member.linkname))
-                if os.path.isabs(member.linkname) or landing.split(os.sep)[0] == "..":
-                    raise ArchiveError(
-                        f"{archive} is refused: its link {member.name!r} leads out of the folder, to {member.linkname!r}",
-                        hint="do not use this archive",
-                    )
-            elif not (member.isfile() or member.isdir()):
-                raise ArchiveError(f"{archive} is refused: its member {member.name!r} is a device or a pipe")
-        for done, member in enumerate(members, 1):
-            if _FILTERS:
-                try:
-                    file.extract(member, destination, set_attrs=False, filter="data")
-                except tarfile.FilterError as error:
-                    raise ArchiveError(f"{archive} is refused: {error}", hint="do not use this archive") from error
-            else:
-                file.extract(member, destination, set_attrs=False)
-            if member.isfile() and member.mode & 0o100:
-                (destination / member.name).chmod(0o755)
+def _named(name: str, folder: bool) -> str:
+    """The checked name of a member; that of a file has to name something."""
+    checked = checked_name(name)
+    if checked == "." and not folder:
+        raise RefusedError("it has a member without a name")
+    return checked
+
+
+def _unpack_tar(archive: Path, destination: Path, progress: Progress | None, links: bool) -> None:
+    with _tar(archive) as file:
+        members: list[tuple[str, tarfile.TarInfo]] = []
+        declared = 0
+        for member in file:
+            if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
+                raise RefusedError(f"its member {member.name!r} is a device or a pipe")
+            if not links and (member.issym() or member.islnk()):
+                raise RefusedError(f"its member {member.name!r} is a link")
+            members.append((_named(member.name, member.isdir()), member))
+            declared += max(member.size, 0) if member.isfile() else 0
+            if declared > largest(archive) or len(members) > MOST_MEMBERS:  # before what follows is decompressed
+                break
+        filler = _filler(archive, destination, declared, len(members))
+        symbolic = {name: member.linkname for name, member in members if member.issym()}
+        hard = [(name, member.linkname) for name, member in members if member.islnk()]
+        for name, _ in members if symbolic else ():
+            if behind := next((str(each) for each in PurePosixPath(name).parents if str(each) in symbolic), None):
+                raise RefusedError(f"its member {name!r} would be written through the link {behind!r}")
+        for done, (name, member) in enumerate(members, 1):
+            if member.isdir():
+                filler.folder(name)
+            elif member.isfile():
+                source = file.extractfile(member)
+                assert source is not None
+                filler.file(name, source, executable=bool(member.mode & 0o100))
             if progress:
                 progress(done, len(members))
+        for name, target in hard:
+            filler.hard_link(name, _target(name, target))
+        filler.symbolic_links(symbolic)
         stream = file.fileobj
         while stream is not None and stream.read(1 << 20):  # to the end, where the compression has its checksum
             pass
+
+
+def _target(name: str, target: str) -> str:
+    try:
+        return _named(target, False)
+    except RefusedError:
+        raise RefusedError(f"its hard link {name!r} leads out of the folder, to {target!r}") from None
+
+
+@contextmanager
+def _tar(archive: Path) -> Iterator[tarfile.TarFile]:
+    """A tar file, whatever compresses it, of which no more is decompressed than may come out of it."""
+    with open(archive, "rb") as raw:
+        compressed = _decompressed(raw)
+        stream = compressed or raw
+        # the headers of as many members as are allowed, and what rounds each up to a block, come on top of the content
+        most = largest(archive) + 3 * tarfile.BLOCKSIZE * MOST_MEMBERS
+        try:
+            file = tarfile.TarFile(fileobj=_Bounded(stream, most), mode="r")
+        except tarfile.TarError as error:
+            if compressed:
+                raise
+            raise ArchiveError(f"{archive} is neither a zip nor a tar archive") from error
+        with file:
+            yield file
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that refuses to go on beyond a place, and to give much at once."""
+
+    def __init__(self, stream: IO[bytes], most: int) -> None:
+        self._stream, self._most = stream, most
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0 or size > _LARGEST_HEADER:
+            raise RefusedError(f"it has a header of more than {_LARGEST_HEADER} bytes")
+        content = self._stream.read(size)
+        if self._stream.tell() > self._most:
+            raise RefusedError(f"it unpacks to more than {self._most} bytes")
+        return content
+
+    def seek(self, place: int, whence: int = 0, /) -> int:
+        if whence == 0 and place > self._most:
+            raise RefusedError(f"it unpacks to more than {self._most} bytes")
+        return self._stream.seek(place, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True

@@ -9,8 +9,9 @@ from typing import Any
 
 from ck_repo.errors import ConflictError
 from ck_repo.store.atomic import copy_folder, storage_errors, write_json, write_text
-from ck_repo.store.entry import INFO, META, Entry, read_json_object, read_uid, uid_file, write_entry
+from ck_repo.store.entry import INFO, META, Entry, read_alias_file, read_json_object, read_uid, uid_file, write_entry
 from ck_repo.store.modules import module_uid
+from ck_repo.store.plain_file import UnreadableError
 from ck_repo.store.repository import Repository, check_name
 from ck_repo.store.steps import Describe, Link, Rename, Step, Unlink
 from ck_repo.store.uid import is_uid, new_uid
@@ -71,8 +72,8 @@ def publish(repository: Repository, module: str, staging: Path, folder: Path, ui
 def refuse_taken_uid(folder: Path, uid: str, besides: Path | None = None) -> None:
     """No two entries of a module have one UID; the entry `besides` is about to give it up."""
     try:
-        other = uid_file(folder.parent, uid).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
+        other = read_alias_file(uid_file(folder.parent, uid))
+    except UnreadableError:
         other = uid
     if folder.parent / other != besides and other != folder.name and (folder.parent / other / META).exists():
         raise ConflictError(f"{folder.parent.name}:{other} has the UID {uid} already", hint="leave out --data_uid")

@@ -109,5 +109,6 @@ def check_description(path: Path) -> list[Finding]:
         found.append(finding(rule, file, expected, seen, line))
 
     content = json.loads(read_text(path))
-    check_system(path, str(content.get("division", "")), str(content.get("submitter", "")), add)
+    path = path.resolve()
+    check_system(path, path.parent, str(content.get("division", "")), str(content.get("submitter", "")), add)
     return found

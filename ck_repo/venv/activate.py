@@ -6,9 +6,10 @@ import os
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ck_repo.child_environment import child_environment
 from ck_repo.errors import NotFoundError, UsageError
 from ck_repo.venv.environment import Venv
 
@@ -33,9 +34,22 @@ def user_shell(wanted: str = "") -> str:
 
 def enter(venv: Venv, shell: str) -> int:
     """Open a subshell in the venv; return its exit status."""
-    lines = "\n".join(shell_lines(venv, shell)) + "\n"
+    return open_shell(shell_lines(venv, shell), shell)
+
+
+def open_shell(evaluated: Sequence[str], shell: str, variables: Mapping[str, str] | None = None) -> int:
+    """Open a subshell that evaluates lines after the user's own settings; return its exit status.
+
+    Parameters
+    ----------
+    evaluated
+        The lines. A shell whose input is no terminal does not read them.
+    variables
+        Its environment; ours if None.
+    """
+    lines = "\n".join(evaluated) + "\n"
     with tempfile.TemporaryDirectory(prefix="ck-shell-") as scratch:
-        environment = dict(os.environ)
+        environment = child_environment() if variables is None else dict(variables)
         command = [shell]
         if shell == "bash":
             start = Path(scratch, "rc")
@@ -56,12 +70,8 @@ def enter(venv: Venv, shell: str) -> int:
 
 def run_inside(venv: Venv, command: Sequence[str]) -> int:
     """Run one command with the venv's programs first on PATH; return its exit status."""
-    environment = dict(os.environ) | {
-        "VIRTUAL_ENV": str(venv.folder),
-        "CK_VENV": venv.name,
-        "PATH": f"{venv.folder / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
-    }
-    environment.pop("PYTHONHOME", None)
+    path = f"{venv.folder / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    environment = child_environment({"VIRTUAL_ENV": str(venv.folder), "CK_VENV": venv.name, "PATH": path})
     return _run(command, environment, "it is looked for in the venv first, then on PATH")
 
 

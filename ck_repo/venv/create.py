@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,12 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ck_repo import progress
+from ck_repo.child_environment import child_environment
 from ck_repo.detect.interpreter import Interpreter, find_interpreter
 from ck_repo.errors import ConflictError, InstallError
 from ck_repo.install.installer import Installer
+from ck_repo.install.python_packages import missing
 from ck_repo.lock.collect import locked_components, locked_template, make_lock
 from ck_repo.lock.lockfile import NAME, Lock, write_lock
-from ck_repo.resolve.plan import Choice
+from ck_repo.resolve.plan import PYTHON, Choice, in_order
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.resolve.versions import satisfies
 from ck_repo.store.atomic import refuse_full, storage_errors
@@ -46,14 +49,22 @@ class VenvPlan:
     choices: dict[str, Choice]
 
 
-def plan_venv(repositories: Repositories, name: str, template_name: str = "", python: str = "") -> VenvPlan:
-    """Decide on interpreter and components; nothing is made yet."""
+def plan_venv(
+    repositories: Repositories, name: str, template_name: str = "", python: str = "", *, anew: bool = False
+) -> VenvPlan:
+    """Decide on interpreter and components; nothing is made yet.
+
+    Parameters
+    ----------
+    anew
+        Plan for an empty venv, even if there is one of that name: what that one holds will be gone.
+    """
     check_name(name)
     template = read_template(template_entry(repositories, template_name or DEFAULT_TEMPLATE))
     existing = find_venv(repositories, name)
     base = str(existing.entry.meta().get("python_path", "")) if existing else ""
     here = base if base and Path(base).exists() else ""
-    here_now = surroundings(repositories, existing)
+    here_now = surroundings(repositories, None if anew else existing)
     registered = [Path(str(row["file"])) for row in here_now.registered if "compiler" in row.get("tags", [])]
     interpreter = find_interpreter(python or here or _ours_if_in(template.python), registered)
     if not satisfies(interpreter.version, template.python):
@@ -88,6 +99,12 @@ def create_venv(repositories: Repositories, plan: VenvPlan, *, force: bool = Fal
 
     def fill(python: Path) -> Lock:
         installed = Installer(repositories, python, trust=trust).install(plan.choices)
+        wanted = sorted({choice.requirement for _, choice in in_order(plan.choices) if choice.source == PYTHON})
+        if absent := missing(python, wanted):
+            raise InstallError(
+                f"venv:{plan.name} lacks {', '.join(absent)} of the template {plan.template.name}",
+                hint="the venv was changed while it was made anew: run the same command again",
+            )
         template = locked_template(plan.template.entry)
         return make_lock(repositories, python, template, locked_components(repositories, installed.items()))
 
@@ -161,9 +178,12 @@ def _virtualenv(python: Interpreter, folder: Path, name: str) -> None:
         sys.executable, "-m", "virtualenv", "--quiet", "--python", str(python.path), "--no-periodic-update",
         "--no-download", "--prompt", f"CK {name}", str(folder),
     ]  # fmt: skip
+    environment = child_environment({"VIRTUALENV_CONFIG_FILE": os.devnull})
     with progress.task(f"making venv:{name}"):
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, stdin=subprocess.DEVNULL)
+            done = subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=_TIMEOUT, stdin=subprocess.DEVNULL
+            )
         except subprocess.TimeoutExpired:
             raise InstallError(f"virtualenv did not end within {_TIMEOUT} s") from None
     if done.returncode:
@@ -181,6 +201,7 @@ def _publish(name: str, template: str, python: Interpreter, folder: Path) -> Ven
         "template": template,
         "python_version": python.version,
         "python_path": str(python.path),
+        "path": str(folder / "venv"),
     }
     link_alias(folder, uid)
     write_entry(folder, uid, meta, module="venv", module_uid=module_uid("venv"))

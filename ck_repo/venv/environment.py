@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ck_repo.detect.python_packages import python_packages
+from ck_repo.detect.interpreter import ask
+from ck_repo.detect.python_packages import python_packages, site_packages
 from ck_repo.detect.survey import survey
 from ck_repo.errors import CKError, InstallError, NotFoundError
 from ck_repo.resolve.resolver import Surroundings
@@ -60,14 +61,44 @@ class Venv:
         return python_packages(self.python)
 
     def check(self) -> None:
-        """Refuse a venv whose interpreter is gone."""
+        """Refuse a venv that would not run its own Python: one whose interpreter is gone, or that was moved or taken apart.
+
+        Its interpreter is asked what it is, since a venv without its own files quietly runs the Python that it was made from.
+
+        Raises
+        ------
+        InstallError
+            If it is broken; the message says how.
+        """
+        if why := self._broken():
+            lock = self.entry.path / "lock.json"
+            made_from = f" --template={self.template}" if self.template not in ("", "lock") else ""
+            made_from = made_from or (f" --lock={lock}" if lock.exists() else "")
+            raise InstallError(why, hint=f"make it again: `ck create venv:{self.name}{made_from} --force`")
+
+    def _broken(self) -> str:
+        """What is wrong with it; empty if nothing is."""
         if not self.python.exists():  # false for a link into nothing, too
             target = os.readlink(self.python) if self.python.is_symlink() else str(self.python)
-            template = f" --template={self.template}" if self.template else ""
-            raise InstallError(
-                f"the Python of venv:{self.name} has vanished: {target} is not there",
-                hint=f"make it again: `ck create venv:{self.name}{template} --force`",
-            )
+            return f"the Python of venv:{self.name} has vanished: {target} is not there"
+        if self.folder.is_symlink():
+            return f"venv:{self.name} was replaced by a link to {os.readlink(self.folder)}; a venv cannot be moved"
+        made_in = str("" if self.of_stock_ck else self.entry.meta().get("path") or "") or str(self.folder)
+        if os.path.realpath(made_in) != os.path.realpath(self.folder):
+            return f"venv:{self.name} was made in {made_in} and is in {self.folder} now; a venv cannot be moved"
+        for path in (self.folder / "pyvenv.cfg", self.python.with_name("activate")):
+            if not path.is_file():
+                return f"venv:{self.name} is damaged: {path} is not there"
+        if site_packages(self.python) is None:
+            return f"venv:{self.name} is damaged: it has no folder site-packages"
+        found = ask(self.python, site=True)
+        if found is None:
+            return f"the Python of venv:{self.name} does not start: {self.python}"
+        if os.path.realpath(found.prefix) != os.path.realpath(self.folder):
+            return f"venv:{self.name} is damaged: {self.python} runs the packages of {found.prefix}"
+        if self.version and found.version.split(".")[:2] != self.version.split(".")[:2]:
+            return f"venv:{self.name} was made with Python {self.version}, and its Python is {found.version} now"
+        return ""
 
     @property
     def origin(self) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from ck_repo.errors import ConfigError
 from ck_repo.resolve.component import Dependency
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
+from ck_repo.store.plain_file import UnreadableError, read_plain
 from ck_repo.store.repositories import LOCAL, Repositories, default_repository_alias
 from ck_repo.store.search import load
+from ck_repo.store.yaml_text import parse_yaml
 
 _STOCK_SCRIPTS = ("script.sh", "script.bat")
 
@@ -60,7 +60,7 @@ def read_template(entry: Entry) -> Template:
             f"{entry.repository}:{entry.cid} is a template for stock CK, a shell script, which is not run here",
             hint="`ck ls venv.template` lists the templates; one without a repository in front of its name is ours",
         )
-    fields = Fields(_yaml(path), path)
+    fields = Fields(_yaml(entry.path, path), path)
     fields.only("description", "python", "components")
     rows = []
     for key, row in fields.each("components").items():
@@ -71,10 +71,10 @@ def read_template(entry: Entry) -> Template:
     return Template(entry, fields.text("description"), fields.text("python"), tuple(rows))
 
 
-def _yaml(path: Path) -> object:
+def _yaml(folder: Path, path: Path) -> object:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path} is missing", hint="restore the template, or pull its repository again") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return parse_yaml(read_plain(folder, path).decode())
+    except UnreadableError as error:
+        raise ConfigError(error.what, hint="restore the template, or pull its repository again") from None
+    except ValueError as error:
         raise ConfigError(f"{path} is not YAML: {error}", hint="mend the file") from None

@@ -90,7 +90,7 @@ def test_names_tags_and_repositories_of_experiments(shared_ck: Ck) -> None:
         "benchmark", "program:object-detection", "--mode=accuracy", "--count=8", "--record", "--record_repo=my-experiments",
         "--record_uoa=mlperf-result1", "--tags=mlperf-v1.0,mine", "--repetitions=1", "--print_files=accuracy.txt",
     )  # fmt: skip
-    assert shared_ck.text("search", "experiment", "--tags=mine").strip() == "experiment:mlperf-result1"
+    assert shared_ck.text("search", "experiment", "--tags=mine").strip() == "my-experiments:experiment:mlperf-result1"
     taken = shared_ck.json(
         "run", "program:object-detection", "--mode=accuracy", "--count=8", "--record=mlperf-result1",
         "--record_repo=my-experiments",
@@ -107,7 +107,7 @@ def test_packages_and_env_commands(shared_ck: Ck) -> None:
     assert "onnxruntime" in shared_ck.text("show", "env")
     folder = Path(shared_ck.text("locate", "env", "--tags=dataset,demo").strip())
     assert len(list((folder / "val2017").iterdir())) == 200
-    meta = json.loads(shared_ck.text("cat", "env", "--tags=model,demo"))
+    meta = json.loads(shared_ck.text("load", "env", "--tags=model,demo"))
     assert meta["component"]["alias"] == "model-demo-ssd"
     again = shared_ck.text("install", "package", "--tags=dataset,demo")
     assert "was there already" in again

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bare_venv import bare_venv
 from servers import WAIT
 from servers import server as server
 
@@ -103,6 +104,5 @@ def venv() -> Entry:
     repositories = Repositories()
     meta = {"template": "none", "python_version": platform.python_version()}
     entry = create_entry(repositories.writable(), "venv", DEFAULT_NAME, meta)
-    (entry.path / "venv/bin").mkdir(parents=True)
-    (entry.path / "venv/bin/python").symlink_to(sys.executable)
+    bare_venv(entry.path / "venv")
     return entry

@@ -7,22 +7,20 @@ import hashlib
 import sys
 from pathlib import Path
 
+from bare_venv import MINOR, bare_venv
+
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 from ck_repo.venv.environment import Venv, read_venv
 
-MINOR = f"python{sys.version_info.major}.{sys.version_info.minor}"
-
 
 def make_venv(name: str = "mine") -> Venv:
     """A venv of `local` with this interpreter and no packages."""
     version = ".".join(map(str, sys.version_info[:3]))
-    meta = {"template": "mlperf-inference-1.0", "python_version": version}
+    meta = {"template": "of-these-tests", "python_version": version}
     entry = create_entry(Repositories().writable(), "venv", name, meta)
-    (entry.path / "venv/bin").mkdir(parents=True)
-    (entry.path / "venv/bin/python").symlink_to(sys.executable)
-    (entry.path / f"venv/lib/{MINOR}/site-packages").mkdir(parents=True)
+    bare_venv(entry.path / "venv")
     return read_venv(Entry("local", "venv", name, entry.uid, entry.path))
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ck_repo.mlperf.check.finding import Checked
 from ck_repo.mlperf.check.performance import read_log
 from ck_repo.mlperf.logs import read_accuracy
 from ck_repo.mlperf.rules import Rules
 from ck_repo.mlperf.submission import DETAIL
 from ck_repo.mlperf.submission_rules import submission_rules
-from ck_repo.store.digest import of_file
+from ck_repo.store.digest import of_stream
+from ck_repo.store.plain_file import UnreadableError, flaw, opened
+
+_LARGEST = 16 << 30  # bytes of an accuracy log that was not truncated
 
 
 def check_accuracy(row: Checked, rules: Rules) -> None:
     """Check the accuracy run; mAP is entered in `row`."""
     limits, folder = submission_rules(), row.place.accuracy
     for name in limits.accuracy_files:
-        if name not in (DETAIL, "accuracy.txt", "mlperf_log_accuracy.json") and not (folder / name).is_file():
-            row.add("files", folder / name, "the file", "no such file")
+        if name not in (DETAIL, "accuracy.txt", "mlperf_log_accuracy.json"):
+            row.needs("files", folder / name)
     log = read_log(folder / DETAIL, row, "accuracy-log")
     if log:
         if log.values.get("effective_test_mode") != "AccuracyOnly":
@@ -30,11 +35,10 @@ def check_accuracy(row: Checked, rules: Rules) -> None:
             row.add("accuracy-errors", folder / DETAIL, "no event with is_error", f"{len(log.errors)}, the first: {text}", line)
     _figure(row, rules)
     path = folder / "mlperf_log_accuracy.json"
-    try:
-        size = path.stat().st_size
-    except OSError:
-        row.add("accuracy-log", path, "the accuracy log", "no such file")
+    if why := flaw(row.place.root, path):
+        row.add("accuracy-log", path, "the accuracy log", why)
         return
+    size = path.stat().st_size
     if size > limits.accuracy_log_bytes:
         row.add("accuracy-log-size", path, f"at most {limits.accuracy_log_bytes} bytes", f"{size} bytes")
 
@@ -42,9 +46,9 @@ def check_accuracy(row: Checked, rules: Rules) -> None:
 def _figure(row: Checked, rules: Rules) -> None:
     path = row.place.accuracy / "accuracy.txt"
     try:
-        found = read_accuracy(path)
-    except OSError:
-        row.add("accuracy-figure", path, "the file", "no such file")
+        found = read_accuracy(path, row.place.root)
+    except UnreadableError as error:
+        row.add("accuracy-figure", path, "the file", error.why)
         return
     row.mAP = found.mAP
     if found.mAP is None:
@@ -55,5 +59,8 @@ def _figure(row: Checked, rules: Rules) -> None:
         row.add("accuracy-hash", path, "a line hash= with the SHA-256 of the whole log", "none")
         return
     log = row.place.accuracy / "mlperf_log_accuracy.json"
-    if log.is_file() and submission_rules().gap not in log.read_bytes()[:8192] and of_file(log) != found.sha256:
-        row.add("accuracy-hash-wrong", path, f"hash={of_file(log)}", f"hash={found.sha256}")
+    with suppress(UnreadableError), opened(row.place.root, log, most=_LARGEST) as file:
+        whole = submission_rules().gap not in file.read(8192)
+        file.seek(0)
+        if whole and (digest := of_stream(file)) != found.sha256:
+            row.add("accuracy-hash-wrong", path, f"hash={digest}", f"hash={found.sha256}")

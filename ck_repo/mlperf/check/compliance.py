@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from ck_repo.mlperf.check.finding import Checked
 from ck_repo.mlperf.compliance import judge_performance
 from ck_repo.mlperf.logs import Detail, read_detail, read_text
 from ck_repo.mlperf.rules import ScenarioRules
-from ck_repo.mlperf.submission import DETAIL, SUMMARY, falls_back
+from ck_repo.mlperf.submission import DETAIL, SMALL, SUMMARY, falls_back
 from ck_repo.mlperf.submission_rules import ComplianceTest, submission_rules
+from ck_repo.store.plain_file import UnreadableError, is_folder
 
 _PASS = "TEST PASS"
 
@@ -30,7 +32,7 @@ def check_compliance(row: Checked, scenario: ScenarioRules, reference: Detail | 
 
 def _test(row: Checked, test: ComplianceTest) -> Detail | None:
     folder = row.place.compliance / test.name
-    if not folder.is_dir():
+    if not is_folder(row.place.root, folder):
         row.add("compliance-missing", folder, f"the files of {test.name}", "no such folder")
         return None
     run = folder / "performance" / "run_1"
@@ -40,36 +42,38 @@ def _test(row: Checked, test: ComplianceTest) -> Detail | None:
     if test.verifies_accuracy:
         wanted += [folder / "verify_accuracy.txt", folder / "accuracy" / "accuracy.txt"]
     for path in wanted:
-        if not path.is_file():
-            row.add("compliance-missing", path, "the file", "no such file")
+        row.needs("compliance-missing", path)
     _verdicts(row, folder, test)
     return _log(row, run / DETAIL, test)
 
 
 def _verdicts(row: Checked, folder: Path, test: ComplianceTest) -> None:
     """What the files of the verification print."""
-    performance, accuracy = folder / "verify_performance.txt", folder / "verify_accuracy.txt"
-    if performance.is_file() and _PASS not in read_text(performance):
-        row.add("compliance-performance", performance, _PASS, _last(performance))
-    if (
-        test.verifies_accuracy
-        and accuracy.is_file()
-        and _PASS not in read_text(accuracy)
-        and not falls_back(folder / "accuracy")
-    ):
-        row.add("compliance-accuracy", accuracy, f"{_PASS}, or both mAPs within 1 %", _last(accuracy))
+    root = row.place.root
+    with suppress(UnreadableError):  # what is missing is noted already
+        path = folder / "verify_performance.txt"
+        if _PASS not in (text := read_text(path, root, SMALL)):
+            row.add("compliance-performance", path, _PASS, _last(text))
+    with suppress(UnreadableError):
+        path = folder / "verify_accuracy.txt"
+        if (
+            test.verifies_accuracy
+            and _PASS not in (text := read_text(path, root, SMALL))
+            and not falls_back(folder / "accuracy", root)
+        ):
+            row.add("compliance-accuracy", path, f"{_PASS}, or both mAPs within 1 %", _last(text))
 
 
-def _last(path: Path) -> str:
-    lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+def _last(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1][:120] if lines else "an empty file"
 
 
 def _log(row: Checked, path: Path, test: ComplianceTest) -> Detail | None:
     try:
-        log = read_detail(path)
-    except OSError:
-        row.add("compliance-missing", path, "the log", "no such file")
+        log = read_detail(path, row.place.root)
+    except UnreadableError as error:
+        row.add("compliance-missing", path, "the log", error.why)
         return None
     if log.broken or not log.values:
         row.add("compliance-performance", path, "events of LoadGen", "lines that cannot be read", (log.broken or [0])[0])

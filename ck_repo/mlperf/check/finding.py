@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ck_repo.mlperf.submission import Place
+from ck_repo.mlperf.submission import SMALL, Place
 from ck_repo.mlperf.submission_rules import submission_rules
+from ck_repo.store.plain_file import flaw, shown
 
 REJECTED, REPORTED = "rejected", "reported"
 
@@ -76,6 +77,13 @@ class Checked:
         """Note a rule that is not kept."""
         self.findings.append(finding(rule, file, expected, seen, line))
 
+    def needs(self, rule: str, file: Path) -> bool:
+        """Note a text that is missing, or is not a plain file of the tree; return whether it is there."""
+        why = flaw(self.place.root, file, most=SMALL)
+        if why:
+            self.add(rule, file, "the file", why)
+        return not why
+
     def as_data(self) -> dict[str, Any]:
         """For JSON."""
         power = {"power": self.power, "power_unit": self.power_unit} if self.power is not None else {}
@@ -88,4 +96,4 @@ class Checked:
 def finding(rule: str, file: Path, expected: object, seen: object, line: int = 0) -> Finding:
     """A finding with the severity and the advice of its rule."""
     severity, mend = submission_rules().severities[rule]
-    return Finding(rule, severity, str(file), line, str(expected), str(seen), mend)
+    return Finding(rule, severity, shown(file), line, str(expected), shown(seen), mend)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from ck_repo.mlperf.check.finding import Checked
 from ck_repo.mlperf.check.system import line_of
 from ck_repo.mlperf.logs import read_text
 from ck_repo.mlperf.rules import Rules
+from ck_repo.mlperf.submission import SMALL
 from ck_repo.mlperf.submission_rules import submission_rules
 from ck_repo.mlperf.user_conf import parse_conf
+from ck_repo.store.entry import parse_json
+from ck_repo.store.plain_file import UnreadableError, flaw, is_folder, names
 
 
 def check_measurements(row: Checked, rules: Rules) -> None:
     """Check measurements/ and code/ of a result."""
     wanted, folder = submission_rules(), row.place.measurements
     for name in wanted.measurements_files:
-        if not (folder / name).is_file():
-            row.add("files", folder / name, "the file", "no such file")
-    found = sorted(path for path in folder.glob("*.json") if path.name.startswith(row.place.system))
+        row.needs("files", folder / name)
+    listed = names(row.place.root, folder)
+    found = [folder / name for name in listed if name.endswith(".json") and name.startswith(row.place.system)]
     if not found:
         name = f"{row.place.system}_IMPLEMENTATION_{row.place.scenario}.json"
         row.add("files", folder / name, "a JSON of the measurement, called after the system", "none")
@@ -30,9 +32,13 @@ def check_measurements(row: Checked, rules: Rules) -> None:
 
 
 def _description(path: Path, row: Checked) -> None:
-    text = read_text(path)
     try:
-        content = json.loads(text)
+        text = read_text(path, row.place.root, SMALL)
+    except UnreadableError as error:
+        row.add("measurements", path, "a JSON object", error.why)
+        return
+    try:
+        content = parse_json(text)
         if not isinstance(content, dict):
             raise ValueError("not an object")
     except (ValueError, RecursionError) as error:
@@ -46,8 +52,8 @@ def _description(path: Path, row: Checked) -> None:
 def _user_conf(path: Path, row: Checked, rules: Rules) -> None:
     """A user changes targets; seeds and the round's counts only to ask more of the system."""
     try:
-        settings = parse_conf(read_text(path))
-    except OSError:
+        settings = parse_conf(read_text(path, row.place.root, SMALL))
+    except UnreadableError:  # noted already
         return
     for setting in settings:
         why = setting.refusal(rules)
@@ -57,15 +63,15 @@ def _user_conf(path: Path, row: Checked, rules: Rules) -> None:
 
 def _code(row: Checked, description: str) -> None:
     """code/MODEL/IMPLEMENTATION, with a README; the implementation's name is in that of the JSON, if it is anywhere."""
-    base = row.place.submission / "code"
-    folders = [base / name for name in {row.place.model, row.benchmark} if (base / name).is_dir()]
+    root, base = row.place.root, row.place.submission / "code"
+    folders = [base / name for name in {row.place.model, row.benchmark} if is_folder(root, base / name)]
     if not folders:
         row.add("code", base / row.place.model, "a folder with the code of the benchmark", "no such folder")
         return
     name = description.removeprefix(row.place.system).strip("_-")
     name = name.removesuffix(row.place.scenario).strip("_-")
     inside = folders[0] / name if name else folders[0]
-    if not inside.is_dir():
+    if not is_folder(root, inside):
         row.add("code", inside, "a folder of the implementation", "no such folder")
-    elif not any((folder / "README.md").is_file() for folder in (inside, *inside.iterdir()) if folder.is_dir()):
+    elif all(flaw(root, inside / name / "README.md") for name in ("", *names(root, inside))):
         row.add("code", inside / "README.md", "a README.md", "no such file")

@@ -9,14 +9,15 @@ from ck_repo.mlperf.logs import Detail, read_detail
 from ck_repo.mlperf.rules import Rules, ScenarioRules
 from ck_repo.mlperf.submission import DETAIL
 from ck_repo.mlperf.submission_rules import submission_rules
+from ck_repo.store.plain_file import UnreadableError
 
 
 def read_log(path: Path, row: Checked, rule: str) -> Detail | None:
     """A detail log; None if it is not there, or is none."""
     try:
-        log = read_detail(path)
-    except OSError:
-        row.add(rule, path, "LoadGen's detail log", "no such file")
+        log = read_detail(path, row.place.root)
+    except UnreadableError as error:
+        row.add(rule, path, "LoadGen's detail log", error.why)
         return None
     if log.broken:
         row.add(rule, path, "events of LoadGen", "a line that cannot be read: cut short, or edited", log.broken[0])
@@ -30,8 +31,8 @@ def check_performance(row: Checked, rules: Rules, scenario: ScenarioRules) -> De
     """Check the performance run; the result's figure is entered in `row`."""
     folder = row.place.performance
     for name in submission_rules().performance_files:
-        if name != DETAIL and not (folder / name).is_file():
-            row.add("files", folder / name, "the file", "no such file")
+        if name != DETAIL:
+            row.needs("files", folder / name)
     path = folder / DETAIL
     log = read_log(path, row, "performance-log")
     if log is None:

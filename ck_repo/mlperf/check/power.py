@@ -10,15 +10,16 @@ from pathlib import Path
 from ck_repo.mlperf.check.finding import Checked
 from ck_repo.mlperf.logs import Detail, read_text
 from ck_repo.mlperf.rules import ScenarioRules
-from ck_repo.mlperf.submission import DETAIL
+from ck_repo.mlperf.submission import DETAIL, SMALL
 from ck_repo.mlperf.submission_rules import submission_rules
+from ck_repo.store.plain_file import UnreadableError, flaw, is_folder
 
 _TIME = "%m-%d-%Y %H:%M:%S.%f"
 
 
 def has_power(row: Checked) -> bool:
     """Whether power was measured."""
-    return (row.place.results / "performance" / "power").is_dir()
+    return is_folder(row.place.root, row.place.results / "performance" / "power")
 
 
 def check_power(row: Checked, scenario: ScenarioRules, log: Detail | None) -> None:
@@ -28,17 +29,18 @@ def check_power(row: Checked, scenario: ScenarioRules, log: Detail | None) -> No
     folder = row.place.results / "performance"
     for name in submission_rules().power_files:
         path = folder / "power" / name
-        if not path.is_file():
-            row.add("power", path, "the file", "no such file")
+        if not row.needs("power", path):
             continue
         try:
-            json.loads(read_text(path))
+            json.loads(read_text(path, row.place.root, SMALL))
+        except UnreadableError as error:
+            row.add("power", path, "JSON", error.why)
         except (ValueError, RecursionError) as error:
             row.add("power", path, "JSON", error, getattr(error, "lineno", 0))
     for path in (folder / "ranging", folder / "run_1" / "spl.txt"):
         if not path.exists():
             row.add("power", path, "what the power director left", "no such file or folder")
-    if log and (folder / "run_1" / "spl.txt").is_file():
+    if log and not flaw(row.place.root, folder / "run_1" / "spl.txt"):
         _metric(row, scenario, log, folder / "run_1" / "spl.txt")
 
 
@@ -49,7 +51,11 @@ def _metric(row: Checked, scenario: ScenarioRules, log: Detail, path: Path) -> N
     except (KeyError, ValueError):
         row.add("power", row.place.performance / DETAIL, "power_begin and power_end", "not there, or no times")
         return
-    watts = [power for moment, power in read_samples(path) if begin <= moment <= end]
+    try:
+        watts = [power for moment, power in read_samples(path, row.place.root) if begin <= moment <= end]
+    except UnreadableError as error:
+        row.add("power", path, "samples of the power", error.why)
+        return
     if not watts:
         row.add("power", path, f"samples between {begin} and {end}", "none: are the clocks of both machines the same?")
         return
@@ -61,9 +67,9 @@ def _metric(row: Checked, scenario: ScenarioRules, log: Detail, path: Path) -> N
         row.power, row.power_unit = round(mean * (end - begin).total_seconds() / queries, 9), "J/query"
 
 
-def read_samples(path: Path) -> Iterator[tuple[datetime, float]]:
+def read_samples(path: Path, inside: Path | None = None) -> Iterator[tuple[datetime, float]]:
     """Time and watts of each line ``Time,…,Watts,…`` of spl.txt; lines that are none are passed over."""
-    for line in read_text(path).splitlines():
+    for line in read_text(path, inside).splitlines():
         words = line.split(",")
         values = dict(zip(words[::2], words[1::2], strict=False))
         try:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ck_repo.mlperf.logs import read_text
+from ck_repo.mlperf.submission import SMALL
 from ck_repo.mlperf.submission_rules import submission_rules
+from ck_repo.store.entry import parse_json
+from ck_repo.store.plain_file import UnreadableError
 
 Add = Callable[[str, Path, object, object, int], None]  # rule, file, expected, seen, line
 _COUNTS = ("number_of_nodes", "host_processors_per_node", "host_processor_core_count", "accelerators_per_node")
 
 
-def check_system(path: Path, division: str, submitter: str, add: Add) -> dict[str, Any]:
-    """Check a system's JSON; return its content, empty if it cannot be read."""
+def check_system(path: Path, root: Path, division: str, submitter: str, add: Add) -> dict[str, Any]:
+    """Check a system's JSON in the tree `root`; return its content, empty if it cannot be read."""
     rules = submission_rules()
     try:
-        text = read_text(path)
-    except OSError:
-        add("system", path, "the description of the system", "no such file", 0)
+        text = read_text(path, root, SMALL)
+    except UnreadableError as error:
+        add("system", path, "the description of the system", error.why, 0)
         return {}
     try:
-        content = json.loads(text)
+        content = parse_json(text)
     except (ValueError, RecursionError) as error:
         add("system", path, "JSON", error, getattr(error, "lineno", 0))
         return {}

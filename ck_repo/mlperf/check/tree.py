@@ -18,6 +18,7 @@ from ck_repo.mlperf.check.system import check_system, system_type
 from ck_repo.mlperf.rules import benchmark_called, rules_for, scenario_rules
 from ck_repo.mlperf.submission import Place, find_results
 from ck_repo.mlperf.submission_rules import submission_rules
+from ck_repo.store.plain_file import A_FOLDER, A_LINK, flaw, names, walk
 
 _FOLDERS = (
     "systems",
@@ -79,7 +80,7 @@ def _system(place: Place) -> tuple[dict[str, Any], list[Finding]]:
     def add(rule: str, file: Path, expected: object, seen: object, line: int) -> None:
         found.append(finding(rule, file, expected, seen, line))
 
-    return check_system(place.system_file, place.division, place.submitter, add), found
+    return check_system(place.system_file, place.root, place.division, place.submitter, add), found
 
 
 def _result(place: Place, system: dict[str, Any], findings: Sequence[Finding]) -> Checked:
@@ -128,10 +129,17 @@ def _scenarios(rows: Sequence[Checked]) -> None:
 def _stray(places: Sequence[Place], systems: Iterable[Path]) -> Iterable[Finding]:
     """Folders of a submitter that the rules do not name, and systems without a result."""
     known = set(systems)
-    for submission in sorted({place.submission for place in places}):
-        for path in sorted(submission.iterdir()):
-            if path.name not in _FOLDERS and not path.name.startswith("."):
-                yield finding("stray", path, "a folder that the rules name", path.name)
-        for path in sorted((submission / "systems").glob("*.json")):
-            if path not in known and not any((submission / "results" / path.stem).glob("*/*")):
+    roots = {place.submission: place.root for place in places}
+    for submission in sorted(roots):
+        root = roots[submission]
+        for name in names(root, submission):
+            if name not in _FOLDERS and not name.startswith("."):
+                yield finding("stray", submission / name, "a folder that the rules name", name)
+        for path in (submission / "systems" / name for name in names(root, submission / "systems") if name.endswith(".json")):
+            results = submission / "results" / path.stem
+            if path not in known and not any(names(root, results / model) for model in names(root, results)):
                 yield finding("stray", path, "a result of the system", "none")
+        for row in walk(submission):
+            why = flaw(root, submission / row.name) if row.flaw == A_LINK else row.flaw
+            if why and why != A_FOLDER:  # a link to a folder of the tree
+                yield finding("plain-files", submission / row.name, "plain files of the tree", why)

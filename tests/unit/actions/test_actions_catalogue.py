@@ -25,7 +25,16 @@ def test_the_spellings_of_a_verb_do_the_same_in_every_module(spellings: str) -> 
         first, *others = spellings.split()
         if first in catalogue.actions_of(module):
             run = catalogue.find_action(module, first).run
+            others = [word for word in others if word not in catalogue.actions_of(module)]
             assert all(catalogue.find_action(module, word).run is run for word in others), module
+
+
+def test_a_module_s_own_action_comes_before_a_spelling_of_another() -> None:
+    assert catalogue.find_action("env", "cat").name == "cat"
+    assert catalogue.find_action("package", "cat").name == "load"
+    assert catalogue.find_action("submission", "reproduce").name == "reproduce"
+    assert {catalogue.find_action("experiment", word).name for word in ("replay", "reproduce", "rerun")} == {"replay"}
+    assert (catalogue.only_module_with("reproduce"), catalogue.only_module_with("rerun")) == ("submission", "experiment")
 
 
 @pytest.mark.parametrize(

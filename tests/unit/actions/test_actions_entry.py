@@ -100,16 +100,16 @@ def test_ls(ck: Ck, three: None, words: list[str], names: list[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "names"),
     [
-        (["--tags=val"], ["dataset:coco-val", "dataset:shapes"]),
-        (["--tags=val,-coco"], ["dataset:shapes"]),
+        (["--tags=val"], ["dataset:coco-val", "other:dataset:shapes"]),
+        (["--tags=val,-coco"], ["other:dataset:shapes"]),
         (["dataset", "--tags=coco"], ["dataset:coco-train", "dataset:coco-val"]),
         (["dataset", "--search_string=trai"], ["dataset:coco-train"]),
         (["dataset", "--tags=nonesuch"], []),
-        (["--tags=val", "--repo_uoa=other"], ["dataset:shapes"]),
+        (["--tags=val", "--repo_uoa=other"], ["other:dataset:shapes"]),
     ],
 )
 def test_search(ck: Ck, three: None, words: list[str], names: list[str]) -> None:
-    assert [name for name in ck("search", *words).out.split() if name.startswith("dataset:")] == names
+    assert [name for name in ck("search", *words).out.split() if "dataset:" in name] == names
 
 
 @pytest.mark.parametrize("verb", ["find", "where", "locate"])
@@ -163,7 +163,7 @@ def test_update_merges_or_replaces(ck: Ck, three: None) -> None:
         "tags": ["shapes", "val", "new"],
         "a": {"b": "1", "c": "2"},
     }
-    assert ck("search", "dataset", "--tags=new").out == "dataset:shapes\n"
+    assert ck("search", "dataset", "--tags=new").out == "other:dataset:shapes\n"
     ck("update", "dataset:shapes", '@@@{"dict": {"only": 1}}', "--substitute")
     assert ck("load", "dataset:shapes", "--out=json").json["dict"] == {"only": 1}
     assert "nothing to change\ngive --tags= or --dict.KEY=value" in ck("update", "dataset:shapes").err

@@ -63,7 +63,7 @@ def test_add_with_a_path_makes_or_registers(ck: Ck, tmp_path: Path) -> None:
     assert ck("search", "dataset", "--tags=x").code == 16  # no repository has the module any more
     again = ck("add", "repo", f"--path={tmp_path / 'far'}", "--out=json").json
     assert (again["data_uoa"], again["data_uid"]) == ("mine", made["data_uid"])
-    assert ck("search", "dataset", "--tags=x").out == "dataset:a\n"
+    assert ck("search", "dataset", "--tags=x").out == "mine:dataset:a\n"
 
 
 def test_rm_takes_a_folder_in_ck_repos_only(ck: Ck, root: Path, tmp_path: Path) -> None:

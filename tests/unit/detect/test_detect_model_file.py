@@ -44,8 +44,8 @@ def onnx(path: Path, *graph: bytes, opset: int = 8) -> Path:
     return path
 
 
-def tflite(path: Path, weights: int = 8, inputs: Sequence[int] = (0,)) -> Path:
-    """A Model of schema.fbs with one tensor; its weights are the last thing in the file."""
+def tflite(path: Path, weights: int = 8, inputs: Sequence[int] = (0,), sides: Sequence[int] = (1, 8), copies: int = 1) -> Path:
+    """A Model of schema.fbs with one tensor, or many that share a shape; its weights are the last thing in the file."""
     builder = pytest.importorskip("flatbuffers").Builder(0)
 
     def table(*fields: int) -> int:
@@ -62,8 +62,8 @@ def tflite(path: Path, weights: int = 8, inputs: Sequence[int] = (0,)) -> Path:
         return int(builder.EndVector())
 
     buffers = vector([table(builder.CreateByteVector(bytes(weights)))], builder.PrependUOffsetTRelative)
-    tensor = table(vector([1, 8], builder.PrependInt32), 0, 0, builder.CreateString("x"))
-    tensors = vector([tensor], builder.PrependUOffsetTRelative)
+    tensor = table(vector(sides, builder.PrependInt32), 0, 0, builder.CreateString("x"))
+    tensors = vector([tensor] * copies, builder.PrependUOffsetTRelative)
     graph = table(tensors, vector(inputs, builder.PrependInt32), vector([0], builder.PrependInt32))
     graphs = vector([graph], builder.PrependUOffsetTRelative)
     builder.Finish(table(0, 0, graphs, 0, buffers), file_identifier=b"TFL3")
@@ -239,3 +239,24 @@ def test_the_interface_tells_the_profile(tmp_path: Path, name: str, image: tuple
     path = onnx(tmp_path / "m.onnx", field(11, value_info("image", dtype, *shape)), *rows)
     found = inspect_model(path, "onnx")["profile"]
     assert found == name
+
+
+def test_a_long_shape_that_many_tensors_share_is_not_read_for_each(tmp_path: Path) -> None:
+    model = tflite(tmp_path / "m.tflite", sides=[1] * 80_000, copies=20_000)
+    with pytest.raises(DetectError, match="a list has 80000 numbers; 32 are allowed"):
+        read_tflite(model)
+
+
+@pytest.mark.parametrize("inputs", [[-1], [1], [0] * 2000], ids=["negative", "none", "many"])
+def test_inputs_that_are_no_tensors_of_a_tflite_file(tmp_path: Path, inputs: list[int]) -> None:
+    with pytest.raises(DetectError, match="is not a TFLite model"):
+        read_tflite(tflite(tmp_path / "m.tflite", inputs=inputs))
+
+
+@pytest.mark.parametrize(
+    "content", [b"\0" * 4 + b"TFL3", b"\xff" * 4 + b"TFL3" + b"\xff" * 1000, b"\0\0\0\0TFL3" + bytes(1000)]
+)
+def test_a_tflite_file_that_points_anywhere(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "m.tflite").write_bytes(content)
+    with pytest.raises(DetectError):
+        read_tflite(tmp_path / "m.tflite")

@@ -116,7 +116,7 @@ def test_a_broken_env_entry_is_left_out_with_a_warning(
     known(repositories, model)
     (find(repositories, "env")[0].path / ".cm/meta.json").write_text("{")
     assert survey(repositories).registered == []
-    assert "warning: env left out" in capsys.readouterr().err
+    assert "meta.json is not JSON" in capsys.readouterr().err
 
 
 def test_the_last_registration_wins_though_the_clock_was_set_back(

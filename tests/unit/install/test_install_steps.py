@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ck_repo import progress
+from ck_repo.detect.register import register
 from ck_repo.errors import CKError, ConfigError, InstallError
 
 if TYPE_CHECKING:
@@ -147,3 +149,67 @@ def test_a_script_s_progress_is_shown(shelf: Shelf, monkeypatch: pytest.MonkeyPa
     shelf.package("p", script(), files={"make.py": body})
     shelf.install("p")
     assert seen == [("drawing", 3, 10), ("drawing", -1, None), ("running make.py", -1, None)]
+
+
+# what a recipe may copy from
+
+
+@pytest.mark.parametrize("name", ["h", "source", "h}{folder", "folder", "source_file", "/etc", "."])
+def test_a_recipe_s_own_value_names_no_folder_to_copy_from(shelf: Shelf, name: str) -> None:
+    step = {"copy": {"from": name, "file": "passwd"}}
+    shelf.package("p", step, values={"h": "/etc", "source": "/etc", "source_file": "/etc/passwd"}, file="passwd")
+    with pytest.raises(CKError, match=r"which is no dependency of it"):
+        shelf.install("p", trust=False)
+
+
+@pytest.mark.parametrize("trust", [False, True])
+def test_a_value_does_not_take_the_place_of_a_dependency(shelf: Shelf, trust: bool) -> None:
+    shelf.package("ssd", {"copy": {"file": "m.txt"}}, files={"m.txt": "weights"}, file="m.txt")
+    step = {"copy": {"from": "source", "file": "m.txt"}}
+    shelf.package("p", step, deps={"source": {"tags": ["ssd"]}}, values={"source": "/etc"}, file="m.txt")
+    assert Path(shelf.install("p", trust=trust)["file"]).read_text() == "weights"
+
+
+@pytest.mark.parametrize("name", ["key", "../key", "other/key"])
+def test_nothing_but_the_file_is_taken_from_the_folder_of_something_registered(shelf: Shelf, tmp_path: Path, name: str) -> None:
+    home = tmp_path / "home"
+    (home / "other").mkdir(parents=True)
+    for path in (home / "key", home / "other" / "key", tmp_path / "key"):
+        path.write_text("secret")
+    (home / "mine.bin").write_text("weights")
+    meta = {"name": "mine", "soft": "model", "tags": ["mine"], "path": str(home), "file": str(home / "mine.bin")}
+    register(shelf.repositories, {**meta, "digest": "0" * 64}, [])
+    needs = {"source": {"tags": ["mine"]}}
+    shelf.package("p", {"copy": {"from": "source", "file": name}}, deps=needs)
+    with pytest.raises(ConfigError, match=r"is no part of source|leads out"):
+        shelf.install("p", trust=False)
+    shelf.package("good", {"copy": {"from": "source", "file": "mine.bin"}}, deps=needs, file="mine.bin")
+    assert Path(shelf.install("good", trust=False)["file"]).read_text() == "weights"
+
+
+def test_a_link_of_an_entry_does_not_lead_the_copy_out(shelf: Shelf, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    entry = shelf.package("p", {"copy": {"file": "link"}})
+    (entry.path / "link").symlink_to(tmp_path / "secret")
+    with pytest.raises(ConfigError, match="leads out"):
+        shelf.install("p", trust=False)
+
+
+def test_weights_are_taken_from_nowhere_else(shelf: Shelf, tmp_path: Path) -> None:
+    (tmp_path / "private.pth").write_bytes(b"x")
+    for number, file in enumerate((str(tmp_path / "private.pth"), "{where}")):
+        step = {"weights": {"file": file, "to": "w.safetensors"}}
+        shelf.package(f"p{number}", step, values={"where": str(tmp_path / "private.pth")})
+        with pytest.raises(ConfigError, match="no part of it or of a dependency"):
+            shelf.install(f"p{number}", trust=False)
+
+
+def test_a_link_that_stripping_would_turn_outwards_is_refused(shelf: Shelf, tmp_path: Path) -> None:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as file:
+        link = tarfile.TarInfo("top/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "../top"
+        file.addfile(link)
+    shelf.package("p", download(tmp_path / "a.tar", content.getvalue(), unpack=True, strip=1))
+    with pytest.raises(CKError, match="leads out"):
+        shelf.install("p")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import os
+import random
+import shutil
 import tarfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from ck_repo.errors import CKError, StorageError
 from ck_repo.store.unpack import ArchiveError, unpack
 
 FILES = {"model/a.bin": bytes(range(256)) * 40, "model/deep/b.txt": b"two", "c": b""}
@@ -109,7 +115,7 @@ def test_a_link_in_a_zip_is_refused(tmp_path: Path, inside: Path) -> None:
 
 @pytest.mark.parametrize("pack", [zipped, tarred])
 def test_a_file_in_the_way_of_a_folder_is_told(tmp_path: Path, inside: Path, pack: object) -> None:
-    with pytest.raises(ArchiveError, match="f"):
+    with pytest.raises(ArchiveError, match="both a file and a folder"):
         unpack(pack(tmp_path / "f", {"a": b"1", "a/b": b"2"}), inside)
 
 
@@ -149,3 +155,154 @@ def test_what_is_no_archive_is_told(tmp_path: Path, inside: Path, content: bytes
     (tmp_path / "f").write_bytes(content)
     with pytest.raises(ArchiveError, match="neither a zip nor a tar archive"):
         unpack(tmp_path / "f", inside)
+
+
+# links are held against the disk
+
+
+def test_a_long_chain_of_links_does_not_lead_out(tmp_path: Path, inside: Path) -> None:
+    """As in CVE-2025-4517: a path so long that what resolves names gives up, and the kernel does not."""
+    members: list[tuple[str, bytes, str]] = []
+    name, here = "d" * 50, ""
+    for step in "abcdefghijklmnop":
+        members += [(here + name, tarfile.DIRTYPE, ""), (here + step, tarfile.SYMTYPE, name)]
+        here += f"{name}/"
+    chain = "/".join("abcdefghijklmnop")
+    members += [
+        (f"{chain}/" + "l" * 254, tarfile.SYMTYPE, "../" * 16),
+        ("escape", tarfile.SYMTYPE, f"{chain}/" + "l" * 254 + "/../../beside"),
+        ("escape/evil", tarfile.REGTYPE, ""),
+    ]
+    with pytest.raises(ArchiveError, match="is refused"):
+        unpack(hostile(tmp_path / "f.tar", *members), inside)
+    assert [path.name for path in (tmp_path / "around").iterdir()] == ["inside"]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [("a", tarfile.SYMTYPE, "b/../.."), ("b", tarfile.SYMTYPE, "c/d"), ("c/d", tarfile.DIRTYPE, "")],
+        [("here", tarfile.SYMTYPE, "."), ("up", tarfile.SYMTYPE, "here/../beside")],
+        [("self", tarfile.SYMTYPE, "self")],
+        [("one", tarfile.SYMTYPE, "two"), ("two", tarfile.SYMTYPE, "one")],
+        [("folder", tarfile.SYMTYPE, "."), ("folder/file", tarfile.REGTYPE, "")],
+        [("link", tarfile.SYMTYPE, "file"), ("hard", tarfile.LNKTYPE, "link"), ("file", tarfile.REGTYPE, "")],
+        [("hard", tarfile.LNKTYPE, "none")],
+        [("d", tarfile.DIRTYPE, ""), ("hard", tarfile.LNKTYPE, "d")],
+        [("hard", tarfile.LNKTYPE, "d/../../beside")],
+        [("empty", tarfile.SYMTYPE, "")],
+    ],
+    ids=[
+        "chain", "over here", "self", "loop", "into a link", "hard to soft", "hard to nothing", "hard to folder", "hard out",
+        "empty",
+    ],
+)  # fmt: skip
+def test_links_that_only_the_disk_tells_of(tmp_path: Path, inside: Path, members: list[tuple[str, bytes, str]]) -> None:
+    with pytest.raises(ArchiveError, match="is refused"):
+        unpack(hostile(tmp_path / "f.tar", *members), inside)
+    assert [path.name for path in (tmp_path / "around").iterdir()] == ["inside"]
+
+
+def test_a_second_archive_cannot_write_through_the_links_of_the_first(tmp_path: Path, inside: Path) -> None:
+    unpack(hostile(tmp_path / "1.tar", ("real", tarfile.DIRTYPE, ""), ("link", tarfile.SYMTYPE, "real")), inside)
+    with pytest.raises(ArchiveError, match="'link' is a link"):
+        unpack(tarred(tmp_path / "2.tar", {"link/file": b"x"}), inside)
+    unpack(hostile(tmp_path / "3.tar", ("dangling", tarfile.SYMTYPE, "later/../b")), inside)
+    with pytest.raises(ArchiveError, match="leads out"):
+        unpack(hostile(tmp_path / "4.tar", ("later", tarfile.SYMTYPE, ".")), inside)
+
+
+def test_a_hard_link_inside_is_the_same_content(tmp_path: Path, inside: Path) -> None:
+    with tarfile.open(tmp_path / "f.tar", "w") as file:
+        member = tarfile.TarInfo("a/file")
+        member.size = 3
+        file.addfile(member, io.BytesIO(b"abc"))
+        link = tarfile.TarInfo("b/link")
+        link.type, link.linkname = tarfile.LNKTYPE, "a/file"
+        file.addfile(link)
+    unpack(tmp_path / "f.tar", inside)
+    assert held(inside) == {"a/file": b"abc", "b/link": b"abc"}
+
+
+# bombs
+
+
+def test_a_zip_that_declares_too_much_is_refused_before_it_is_unpacked(tmp_path: Path, inside: Path) -> None:
+    archive = zipped(tmp_path / "f.zip", {"zeros": bytes(300 << 20)})
+    with pytest.raises(ArchiveError, match="are allowed"):
+        unpack(archive, inside)
+    assert list(inside.iterdir()) == []
+
+
+def test_a_zip_that_declares_less_than_it_holds_is_refused(tmp_path: Path, inside: Path) -> None:
+    archive = zipped(tmp_path / "f.zip", {"zeros": bytes(1 << 20)})
+    content = archive.read_bytes()
+    size = (1 << 20).to_bytes(4, "little")
+    assert content.count(size) == 2
+    archive.write_bytes(content.replace(size, (10).to_bytes(4, "little")))
+    with pytest.raises(ArchiveError):
+        unpack(archive, inside)
+    assert sum(path.stat().st_size for path in inside.iterdir()) <= 10
+
+
+@pytest.mark.parametrize("where", ["content", "header", "end"])
+def test_a_tar_that_swells_is_refused(tmp_path: Path, inside: Path, where: str) -> None:
+    with gzip.open(tmp_path / "f.tar.gz", "wb", compresslevel=9) as sink:
+        member = tarfile.TarInfo("zeros")
+        member.size = 300 << 20 if where != "end" else 0
+        if where == "header":
+            member.type = tarfile.XHDTYPE
+        sink.write(member.tobuf())
+        for _ in range(300 if where != "end" else 1):
+            sink.write(bytes(1 << 20))
+    if where == "end":
+        unpack(tmp_path / "f.tar.gz", inside)
+        return
+    with pytest.raises(ArchiveError, match=r"are allowed|header of more"):
+        unpack(tmp_path / "f.tar.gz", inside)
+    assert list(inside.iterdir()) == []
+
+
+def test_what_does_not_fit_on_the_disk_is_told_before(tmp_path: Path, inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = zipped(tmp_path / "f.zip", {"a": bytes(1000)})
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1 << 40, 1 << 40, 64 << 20))  # type: ignore[attr-defined]
+    with pytest.raises(StorageError, match="takes 1000 bytes, and 0 can be used"):
+        unpack(archive, inside)
+    assert list(inside.iterdir()) == []
+
+
+# noise
+
+
+@pytest.mark.parametrize("kind", ["zip", "w", "w:gz", "w:bz2", "w:xz"])
+def test_noise_is_an_error_of_ours(tmp_path: Path, kind: str) -> None:
+    archive = zipped(tmp_path / "f", FILES) if kind == "zip" else tarred(tmp_path / "f", FILES, kind)
+    content, chance = archive.read_bytes(), random.Random(kind)
+    for number in range(150):
+        spoilt = bytearray(content)
+        for _ in range(chance.randrange(1, 12)):
+            spoilt[chance.randrange(len(spoilt))] = chance.randrange(256)
+        archive.write_bytes(spoilt)
+        folder = tmp_path / "noise" / str(number)
+        folder.mkdir(parents=True)
+        with suppress(CKError):  # what is spoilt may be a date
+            unpack(archive, folder)
+
+
+@pytest.mark.parametrize("name", ["", "/", ".", "a" * 300, "a/" * 500 + "b", "a\0b", "n\udcff"])
+def test_names_that_name_nothing_or_that_no_disk_takes(tmp_path: Path, inside: Path, name: str) -> None:
+    with tarfile.open(tmp_path / "f.tar", "w", format=tarfile.GNU_FORMAT, errors="surrogateescape") as file:
+        file.addfile(tarfile.TarInfo(name))
+    with suppress(ArchiveError):  # some of them are cut short by the format itself
+        unpack(tmp_path / "f.tar", inside)
+    assert all(len(os.fsencode(path.name)) < 256 for path in inside.iterdir())
+
+
+def test_a_target_that_is_not_utf_8_is_kept_or_refused(tmp_path: Path, inside: Path) -> None:
+    with tarfile.open(tmp_path / "f.tar", "w", format=tarfile.GNU_FORMAT, errors="surrogateescape") as file:
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+            link = tarfile.TarInfo(f"link{kind!r}")
+            link.type, link.linkname = kind, "a\udcff"
+            file.addfile(link)
+    with pytest.raises(ArchiveError, match="is refused"):
+        unpack(tmp_path / "f.tar", inside)

@@ -271,6 +271,7 @@ SPOILT: list[tuple[str, Spoil, str, str, str]] = [
     ("power without its server", power("power/server.json"), "power", "reported", "no such file"),
     ("power without ranging", power("ranging"), "power", "reported", "no such file or folder"),
     ("a folder that no rule names", lambda tree: (tree / LENOVO / "notes").mkdir(), "stray", "reported", "notes"),
+    ("a link out of the tree", lambda tree: (tree / LENOVO / "README.md").symlink_to("/etc/passwd"), "plain-files", "reported", "leads out"),
     ("a system without results", moved(SYSTEM, SYSTEM.replace("T4x1", "T5x1")), "stray", "reported", "none"),
 ]  # fmt: skip
 

@@ -4,8 +4,29 @@ from __future__ import annotations
 
 import pytest
 
+from ck_repo import progress
 from ck_repo.errors import CKError, NotFoundError, UsageError
 from ck_repo.run.options import MODES, SCENARIOS, RunOptions, from_cmd_key, from_environment, from_extra_ops
+
+
+class _Said:
+    """Keeps what is said; shows no progress."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def begin(self, title: str, total: float | None, unit: str) -> progress.Task:
+        raise AssertionError(title)
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    sink = _Said()
+    monkeypatch.setattr(progress, "_sink", sink)
+    return sink.lines
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -34,8 +55,9 @@ def test_environment_of_the_public_pages() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "expected"), [("AccuracyOnly", "accuracy"), ("PerformanceOnly", "performance"), ("SubmissionRun", "both")]
-)
+    ("mode", "expected"), [("AccuracyOnly", "accuracy"), ("PerformanceOnly", "performance"), ("SubmissionRun", "both"),
+                         ("Accuracy", "accuracy"), ("--accuracy", "accuracy"), ("Performance", "performance")]
+)  # fmt: skip
 def test_modes_of_loadgen(mode: str, expected: str) -> None:
     assert from_environment({"CK_LOADGEN_MODE": mode}) == {"mode": expected}
 
@@ -62,12 +84,50 @@ def test_extra_ops_of_the_public_pages(text: str, expected: dict[str, float]) ->
 
 
 @pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ({"CK_BATCH_COUNT": "50"}, {"count": 50}),
+        ({"CK_BATCH_COUNT": "50", "CK_BATCH_SIZE": "2"}, {"count": 100, "batch_size": 2}),
+        ({"CK_BATCH_COUNT": "50", "CK_LOADGEN_DATASET_SIZE": "7"}, {"count": 7}),
+        ({"CK_LOADGEN_BACKEND": "tensorflow"}, {"backend": "tensorflow"}),
+        ({"MLPERF_BACKEND": "pytorch"}, {"backend": "torch"}),
+        ({"CK_LOADGEN_EXTRA_PARAMS": "--count 5 --time 60"}, {"count": 5, "seconds": 60.0}),
+        ({"CK_LOADGEN_MULTISTREAMNESS": "8"}, {"samples_per_query": 8}),
+        ({"CK_HOST_CPU_NUMBER_OF_PROCESSORS": "4"}, {"threads": 4}),
+        ({"CUDA_VISIBLE_DEVICES": "-1"}, {"device": "cpu"}),
+        ({"CUDA_VISIBLE_DEVICES": "0,2"}, {"visible_devices": "0,2"}),
+        ({"CK_LOADGEN_CONF_FILE": "user.conf"}, {"user_conf": "user.conf"}),
+        ({"MLPERF_DEVICE": "gpu"}, {"device": "cuda"}),
+        ({"CK_METRIC_TYPE": "COCO"}, {}),
+    ],
+)
+def test_variables_of_other_programs_that_have_a_meaning(env: dict[str, str], expected: dict[str, object]) -> None:
+    assert from_environment(env) == expected
+
+
+@pytest.mark.parametrize(
+    ("env", "why"),
+    [
+        ({"CK_VERBOSE": "1"}, "--env.CK_VERBOSE has no effect: ck prints progress by itself"),
+        ({"CK_LOADGEN_BUFFER_SIZE": "64"}, "--env.CK_LOADGEN_BUFFER_SIZE has no effect: the round's rules set it"),
+        ({"CK_METRIC_TYPE": "PASCAL"}, "--env.CK_METRIC_TYPE=PASCAL has no effect: accuracy is COCO's mAP"),
+    ],
+)
+def test_variables_without_a_meaning_are_reported(env: dict[str, str], why: str, said: list[str]) -> None:
+    assert from_environment(env) == {}
+    assert len(said) == 1
+    assert why in said[0]
+
+
+@pytest.mark.parametrize(
     ("env", "near"),
     [
         ({"CK_LOADGEN_SCENARO": "Offline"}, "CK_LOADGEN_SCENARIO"),
         ({"CK_BATCHSIZE": "1"}, "CK_BATCH_SIZE"),
         ({"CK_LOADGEN_SCENARIO": "SingelStream"}, "singlestream"),
-        ({"CK_LOADGEN_MODE": "Accuracy"}, "AccuracyOnly"),
+        ({"CK_LOADGEN_MODE": "AccuracyOny"}, "AccuracyOnly"),
+        ({"CK_VERBOS": "1"}, "CK_VERBOSE"),
+        ({"MLPERF_DEVICE": "gpuu"}, "gpu"),
         ({"EXTRA_OPS": "--tme 60"}, "--time"),
         ({"EXTRA_OPS": "60"}, "--time"),
     ],

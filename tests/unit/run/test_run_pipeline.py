@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-import sys
+import platform
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bare_venv import bare_venv
 
 from ck_repo.detect import gpu
 from ck_repo.errors import CKError, ConflictError, InstallError, RunError, UsageError
 from ck_repo.run.options import RunOptions
-from ck_repo.run.pipeline import RunRecord, check_device, execute, foresee
+from ck_repo.run.pipeline import RunRecord, check_device, execute, foresee, forget
 from ck_repo.run.prepare import RunPlan, prepare
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find
-from ck_repo.store.writing import create_entry
+from ck_repo.store.writing import create_entry, update_entry
 
 HARNESS = """
 import json, os, signal, sys
@@ -52,9 +53,8 @@ class Bench:
         for alias in ("toy-set", "z-other-set"):
             self.copied(alias, "a.json", tags=["dataset"], dataset=dataset)
         self.copied("toy-framework", "f.txt", tags=["framework"])
-        self.venv = self.entry("venv", "mlperf-inference", template="toy", python_version="3.11.7")
-        (self.venv.path / "venv" / "bin").mkdir(parents=True)
-        (self.venv.path / "venv" / "bin" / "python").symlink_to(sys.executable)
+        self.venv = self.entry("venv", "mlperf-inference", template="toy", python_version=platform.python_version())
+        bare_venv(self.venv.path / "venv")
 
     def entry(self, module: str, alias: str, **meta: Any) -> Entry:
         return create_entry(self.local, module, alias, meta)
@@ -271,3 +271,27 @@ def test_what_an_official_run_is_told_first_is_told_by_a_plan_too(bench: Bench, 
     with pytest.raises(RunError, match=r"1 of 1 images are missing, 1\.jpg first"):
         foresee(plan)
     assert foresee(bench.plan()) == []
+
+
+def test_run_that_is_not_kept_leaves_no_experiment(bench: Bench) -> None:
+    record = bench.run()
+    forget([record])
+    assert bench.experiments() == []
+    assert bench.left() == []
+    assert record.results["found"]
+
+
+def test_gpus_that_a_run_may_use_are_told_to_the_harness(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    tell = 'results["gpus"] = os.environ["CUDA_VISIBLE_DEVICES"]\n' + WELL
+    assert bench.run(tell, visible_devices="0,1").results["gpus"] == "0,1"
+    assert bench.run(tell).results["gpus"] == "7"
+
+
+def test_dependency_by_another_name_of_it(bench: Bench) -> None:
+    deps = bench.program.meta()["deps"]
+    deps["weights"]["also"] = ["model"]
+    update_entry(bench.program, {"deps": deps})
+    plan = bench.plan(added_tags={"model": "fancy", "compiler": "gcc"})
+    assert plan.choices["weights"].label == "other-model"
+    assert plan.options.added_tags == {"weights": "fancy"}

@@ -121,7 +121,7 @@ def test_stock_env_entries_are_shown_located_and_printed(left_by_stock: Path, ck
     assert shown.err == ""
     assert any("1.5" in line and "stock CK" in line and str(left_by_stock) in line for line in shown.out.splitlines())
     assert ck("locate", "env", "--tags=labelmap,their").out == f"{left_by_stock}\n"
-    loaded = ck("cat", "env", "--tags=labelmap,their", "--out=json").json
+    loaded = ck("load", "env", "--tags=labelmap,their", "--out=json").json
     assert loaded["dict"]["env_script"] == "env.sh"  # as a script written for stock CK reads it
     printed = loaded["lst"][0]["dict"]
     assert (printed["file"], printed["version"]) == (str(left_by_stock / "map.txt"), "1.5")

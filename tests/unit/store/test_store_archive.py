@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import stat
+import tarfile
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -44,7 +46,7 @@ def _entry(name: str, uid: str = UID, module: str = "dataset") -> dict[str, str]
 
 def _unpack(archive: Path, *, overwrite: bool = False) -> list[Entry]:
     repositories = Repositories()
-    return unpack_entries(archive, repositories, repositories.writable(), overwrite=overwrite)
+    return unpack_entries(archive, repositories, repositories.writable(), overwrite=overwrite)[0]
 
 
 def _files(folder: Path) -> list[str]:
@@ -201,3 +203,83 @@ def test_a_repository_is_packed_with_entries_that_end_in_new(add: Add, tmp_path:
     assert "dataset/keep.new/.cm/meta.json" in names
     assert "dataset/keep.new/sub.removed/file" in names
     assert not [name for name in names if "half" in name]
+
+
+# what another machine or a stranger has packed
+
+
+@pytest.mark.parametrize("module", ["venv", "env", "repo", "VENV", "7ed17cb445bb5f69"])
+@pytest.mark.parametrize("alias", ["local", "theirs"])
+def test_a_repository_with_things_of_another_machine_is_refused_whole(
+    crafted: Callable[..., Path], module: str, alias: str
+) -> None:
+    description = {".ckr.json": json.dumps({"data_alias": alias, "data_uid": UID})}
+    archive = crafted(
+        description | _entry("mlperf-inference", module=module) | {f"{module}/mlperf-inference/venv/bin/python": "x"}
+    )
+    for unpacking in (lambda: unpack_repository(archive, Repositories()), lambda: _unpack(archive)):
+        with pytest.raises(CKError, match="machine"):
+            unpacking()
+    assert _files(repos_root()) in ([], ["local", "local/.ckr.json"])
+
+
+def test_no_archive_becomes_the_local_repository(crafted: Callable[..., Path]) -> None:
+    archive = crafted({".ckr.json": json.dumps({"data_alias": "local", "data_uid": UID})} | _entry("a"))
+    with pytest.raises(ConflictError, match="'local' exists already"):
+        unpack_repository(archive, Repositories())
+    assert not (repos_root() / "local").exists()
+
+
+def test_two_entries_of_one_uid_are_refused(crafted: Callable[..., Path]) -> None:
+    archive = crafted(_entry("a") | _entry("b") | {".ckr.json": json.dumps({"data_alias": "c", "data_uid": "1" * 16})})
+    for unpacking in (lambda: unpack_repository(archive, Repositories()), lambda: _unpack(archive)):
+        with pytest.raises(CKError, match="dataset:a and dataset:b have the same UID"):
+            unpacking()
+
+
+def test_the_same_uid_in_two_modules_is_no_clash(crafted: Callable[..., Path]) -> None:
+    assert len(_unpack(crafted(_entry("a") | _entry("b", module="experiment")))) == 2
+
+
+def test_only_the_module_that_is_asked_for_comes(crafted: Callable[..., Path]) -> None:
+    archive = crafted(_entry("run", module="experiment") | _entry("model", "1" * 16, "package"))
+    repositories = Repositories()
+    done, left = unpack_entries(archive, repositories, repositories.writable(), "experiment")
+    assert ([row.cid for row in done], left) == (["experiment:run"], ["package:model"])
+    assert find(Repositories(), "package", "model") == []
+    with pytest.raises(NotFoundError, match="holds no dataset; it holds experiment:run"):
+        unpack_entries(archive, repositories, repositories.writable(), "dataset")
+
+
+def test_all_brings_the_others_but_never_one_that_would_take_the_place_of_ours(crafted: Callable[..., Path]) -> None:
+    repositories = Repositories()
+    ours = find(repositories, "package")[0]
+    new = _entry("run", module="experiment") | _entry("model", "1" * 16, "package")
+    done, left = unpack_entries(crafted(new), repositories, repositories.writable(), "experiment", everything=True)
+    assert ({row.cid for row in done}, left) == ({"experiment:run", "package:model"}, [])
+    for entry in (_entry(ours.alias, "2" * 16, "package"), _entry("other", ours.uid, "package")):
+        with pytest.raises(ConflictError, match="would take the place"):
+            unpack_entries(
+                crafted(entry | _entry("new", "3" * 16, "experiment")), repositories, repositories.writable(), "experiment",
+                everything=True, overwrite=True,
+            )  # fmt: skip
+    assert find(Repositories(), "experiment", "new") == []
+    assert load(Repositories(), "package", ours.alias).path == ours.path
+
+
+def test_an_archive_of_entries_holds_no_links(tmp_path: Path, crafted: Callable[..., Path]) -> None:
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w") as file:
+        for name, text in _entry("a").items():
+            (tmp_path / "text").write_text(text)
+            file.add(tmp_path / "text", name)
+        link = tarfile.TarInfo("dataset/a/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "../../.."
+        file.addfile(link)
+    with pytest.raises(CKError, match="is a link"):
+        _unpack(path)
+
+
+def test_what_comes_in_is_private_to_no_one_but_the_user_s_umask(crafted: Callable[..., Path]) -> None:
+    (entry,) = _unpack(crafted(_entry("a")))
+    assert stat.S_IMODE((entry.path / ".cm" / "meta.json").stat().st_mode) & 0o7000 == 0

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
+
+from ck_repo.errors import ConfigError
 from ck_repo.store import digest, writing
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
@@ -30,3 +35,9 @@ def test_a_file_s_content_and_its_name_count(add: Callable[..., Entry]) -> None:
         (entry.path / name).write_text(content)
         seen.add(digest.of_entry(entry))
     assert len(seen) == 4
+
+
+def test_what_cannot_be_named_is_refused_and_not_left_out_of_a_digest(tmp_path: Path) -> None:
+    os.mkdir(os.fsencode(tmp_path) + b"/\xff")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        digest.of_files(tmp_path)

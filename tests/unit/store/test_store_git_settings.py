@@ -86,7 +86,7 @@ def test_no_setting_of_the_folder_s_own_runs_a_program(
 
     assert ck("add", "repo:mine", f"--path={folder}").code == 0
     assert ck("ls", "dataset").out == "a\n"
-    assert ck("search", "dataset", "--tags=y").out == "dataset:a\n"
+    assert ck("search", "dataset", "--tags=y").out == "mine:dataset:a\n"
     assert repository_states(Repositories(), ["mine"])["mine"]["commit"] == commit  # what `ck run` records
     assert git_state.state_of(folder) == {"git": True, "commit": commit, "changed": True}
     for words in (["pull", "repo:mine"], ["pull", "all"], ["push", "repo:mine"]):

@@ -158,7 +158,7 @@ def test_of_two_processes_that_add_one_name_one_succeeds(datasets: Path) -> None
 
 @pytest.mark.parametrize("name", ["a\tb", "a\x1b[31mb", "a\u200bb", "a\udcffb"])
 def test_a_name_that_cannot_be_printed_is_refused(add: Add, name: str) -> None:
-    with pytest.raises(UsageError, match="a character that cannot be printed") as caught:
+    with pytest.raises(UsageError, match="cannot be a name") as caught:
         add(name)
     assert str(caught.value).isascii()
 

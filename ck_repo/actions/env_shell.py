@@ -1,0 +1,190 @@
+"""The environment variables of what is installed or registered: print, write, use; and check it all again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines, without_effect
+from ck_repo.actions.entry import all_matching, row_of
+from ck_repo.actions.package import VENV
+from ck_repo.actions.request import Request
+from ck_repo.errors import DetectError, UsageError
+
+if TYPE_CHECKING:
+    from ck_repo.venv.virtual import Named
+
+ACTIONS: Actions = {}
+_SHELL_FILE = "tmp-ck-env.bat"  # CK's own name, on every system
+_SHELL = Option("shell", "the shell to write for, or to open", value="zsh", choices=("bash", "zsh", "fish", "sh"))
+_GROUPS = Option("tag_groups", "several sets of tags, with blanks between them", value='"a,b c,d"')
+
+
+def _named(request: Request) -> list[Named]:
+    """What a request names, by entries, tags or groups of tags."""
+    from ck_repo.store.repositories import Repositories
+    from ck_repo.venv.environment import chosen_name, find_venv
+    from ck_repo.venv.virtual import named
+
+    repositories = Repositories()
+    venv = find_venv(repositories, chosen_name(request.text("venv")))
+    tags = request.text("tags")
+    patterns = [name for name in request.entry.split(",") if name]
+    patterns += [target.entry or target.module for target in request.more]
+    wanted = [(pattern, tags) for pattern in patterns] or ([("", tags)] if tags else [])
+    wanted += [("", group) for group in request.text("tag_groups").split()]
+    if not wanted:
+        command = f"ck {request.action} env"
+        raise UsageError("which one?", hint=f"`{command} --tags=…` or `{command}:UID`; `ck show env` lists all")
+    return [row for pattern, group in wanted for row in named(repositories, pattern, group, venv)]
+
+
+def _data(rows: Sequence[Named]) -> dict[str, object]:
+    from ck_repo.venv.virtual import together
+
+    listed = []
+    for row in rows:
+        about = {"name": row.name, "dict": dict(row.meta or {}), "env": row.variables.as_data()}
+        listed.append({**(row_of(row.entry) if row.entry else {}), **about})
+    return {"lst": listed, "dict": listed[0]["dict"], "env": together(rows).as_data()}
+
+
+@action(
+    ACTIONS,
+    "cat",
+    "the environment variables of something installed, as lines for a shell (`ck load env` prints its meta.json)",
+    example="ck cat env --tags=model,demo",
+    options=[TAGS, _GROUPS, VENV, _SHELL],
+    more_entries=True,
+)
+def cat(request: Request) -> Answer:
+    """Print exports."""
+    rows = _named(request)
+    lines = []
+    for row in rows:
+        tags = ",".join(map(str, (row.meta or {}).get("tags", [])))
+        lines += [f"# {row.name}", *([f"# tags: {tags}"] if tags else [])]
+        lines += [*row.variables.lines(request.text("shell") or "sh"), ""]
+    return Answer(_data(rows), lines[:-1])
+
+
+@action(
+    ACTIONS,
+    "virtual",
+    "run a command with the environment variables of something installed, or open a shell with them",
+    example="ck virtual env --tags=model,demo --shell_cmd='ls $CK_ENV_ONNX_MODEL'",
+    usage="ck virtual env[:UID …] [--tags=…] [--shell_cmd='command line']",
+    options=[
+        TAGS,
+        _GROUPS,
+        Option("shell_cmd", "the command line to run; without it a shell opens", value="LINE"),
+        Option("verbose", "print the variables first", kind="flag"),
+        VENV,
+        _SHELL,
+    ],
+    more_entries=True,
+)
+def virtual(request: Request) -> Answer:
+    """Run or open a shell; the exit status is its own."""
+    from ck_repo.venv.activate import open_shell, user_shell
+    from ck_repo.venv.virtual import run_with, together
+
+    variables = together(_named(request))
+    json = request.text("out") == "json"
+    if request.flag("verbose"):
+        print("\n".join(variables.lines()), file=sys.stderr)
+    command = request.text("shell_cmd")
+    if not command and json:
+        raise UsageError("--out=json needs --shell_cmd=", hint="`ck cat env --out=json` gives the variables alone")
+    if command:
+        status = run_with(variables, command, output=2 if json else None)
+    else:
+        shell = user_shell(request.text("shell"))
+        print("a shell with the variables set; `exit` leaves it", file=sys.stderr)
+        status = open_shell(variables.lines(shell), shell, variables.environment(os.environ))
+    code = status if status >= 0 else 128 - status
+    failed = {"error": f"the command ended with exit status {code}"} if code else {}
+    return Answer({**failed, "status": status, "env": variables.as_data()}, status=code)
+
+
+_SET = [
+    TAGS,
+    _GROUPS,
+    Option("bat_file", "the file to write the lines to; without it they are printed", value="FILE"),
+    Option("bat_new", "start the file anew instead of appending to it", kind="flag"),
+    Option("print", "say what was found", kind="flag"),
+    without_effect("local", "only what is on this machine is ever used"),
+    VENV,
+    _SHELL,
+]
+
+
+@action(
+    ACTIONS,
+    "set",
+    "write the lines that set the environment variables to a file, for scripts to source",
+    example="ck set env --tags=model,demo --bat_file=tmp-ck-env.sh --bat_new",
+    options=_SET,
+    more_entries=True,
+)
+def set_env(request: Request) -> Answer:
+    """Write exports to a file, or print them."""
+    from ck_repo.store.atomic import write_text
+    from ck_repo.venv.virtual import together
+
+    rows = _named(request)
+    lines = together(rows).lines(request.text("shell") or "sh")
+    text = "\n".join(lines) + "\n"
+    data = {**_data(rows), "bat": text}
+    if not request.text("bat_file"):
+        return Answer(data, lines)
+    path = Path(request.text("bat_file")).expanduser().absolute()
+    old = path.read_text(encoding="utf-8") if path.exists() and not request.flag("bat_new") else ""
+    write_text(path, old + text)
+    told = [row.name for row in rows] if request.flag("print") else []
+    return Answer({**data, "bat_file": str(path)}, [*told, f"wrote {path}: `. {path}` sets the variables"])
+
+
+@action(
+    ACTIONS,
+    "xset",
+    f"the same as `ck set env --bat_file={_SHELL_FILE} --bat_new --print`",
+    example="ck xset env --tags=model,demo",
+    options=_SET,
+    more_entries=True,
+)
+def xset(request: Request) -> Answer:
+    """Write exports to CK's usual file."""
+    return set_env(replace(request, options={"bat_file": _SHELL_FILE, "bat_new": True, "print": True, **request.options}))
+
+
+@action(
+    ACTIONS,
+    "refresh",
+    "check what is installed or registered again, and read what changed; exit status 9 if something cannot be used",
+    example="ck refresh env",
+    options=[TAGS, without_effect("reset_env", "nothing of the old state is kept")],
+    more_entries=True,
+)
+def refresh(request: Request) -> Answer:
+    """Look at every entry again."""
+    from ck_repo.install.refresh import refresh as look_again
+    from ck_repo.store.repositories import LOCAL, Repositories
+
+    named = bool(request.entry or request.text("tags"))
+    repositories = Repositories()
+    found = [entry for entry in all_matching(request, needed=named) if entry.repository == LOCAL]
+    rows = [(entry, look_again(repositories, entry, entry.meta())) for entry in found]
+    data = [{**row_of(entry), "name": row.name, "state": row.state, "advice": row.advice} for entry, row in rows]
+    table = [(entry.uid, row.name, row.state) for entry, row in rows]
+    lines = table_lines(("env", "name", "state"), table) if rows else ["nothing is installed or registered"]
+    bad = [row for _, row in rows if not row.fine]
+    if bad:
+        text = f"{len(bad)} of {len(rows)} cannot be used: {', '.join(row.name for row in bad)}"
+        advice = [row.advice for row in bad]
+        return Answer({"error": text, "lst": data}, [*lines, "", *advice], status=DetectError.code)
+    return Answer({"lst": data}, lines)

@@ -1,0 +1,35 @@
+"""The whole machine, as CK's `ck detect platform` describes it."""
+
+from __future__ import annotations
+
+from ck_repo.actions.declare import Actions, Answer, Option, action
+from ck_repo.actions.platform_cpu import cpu_lines
+from ck_repo.actions.platform_gpu import gpu_lines
+from ck_repo.actions.request import Request
+
+ACTIONS: Actions = {}
+
+
+@action(
+    ACTIONS,
+    "detect",
+    "operating system, CPU, GPUs and the machine's maker",
+    example="ck detect platform",
+    options=[Option("platform_init_uoa", "accepted for CK's sake: no platform has to be prepared here", value="NAME")],
+)
+def detect(request: Request) -> Answer:
+    """Describe the machine."""
+    from ck_repo.detect import features
+
+    system, cpu, gpus, machine = (
+        features.os_features(),
+        features.cpu_features(),
+        features.gpu_features(),
+        features.machine_features(),
+    )
+    described = {"os": system, "cpu": cpu, "gpu": gpus[0] if gpus else {}, "gpus": gpus, "platform": machine}
+    lines = [f"OS name: {system['name']}", f"OS long name: {system['name_long']}", f"OS bits: {system['bits']}", ""]
+    lines += [*cpu_lines(cpu), "", *gpu_lines(gpus), ""]
+    lines += [f"platform name: {machine['name']}", f"platform vendor: {machine['vendor'] or 'unknown'}"]
+    lines += [f"platform model: {machine['model'] or 'unknown'}"]
+    return Answer({"features": described}, lines)

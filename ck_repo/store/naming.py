@@ -1,0 +1,85 @@
+"""The names of an entry: those that people type, those made of UIDs, and the entry that a folder belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ck_repo.errors import NotFoundError
+from ck_repo.store.entry import META, Entry, read_uid
+from ck_repo.store.modules import canonical_module, module_uid
+from ck_repo.store.repositories import LOCAL, Repositories, default_repository_alias
+from ck_repo.store.repository import Repository
+
+
+def uid_names(repositories: Repositories, entry: Entry) -> dict[str, str]:
+    """The four names that CK gives an entry.
+
+    Returns
+    -------
+    dict
+        ``cuoa`` (module:entry) and ``xcuoa`` (repository:module:entry) by aliases, ``cid`` and ``xcid`` by UIDs.
+    """
+    repository = repositories.get(entry.repository)
+    cid = f"{module_uid(entry.module)}:{entry.uid}"
+    return {
+        "cuoa": entry.cid,
+        "cid": cid,
+        "xcuoa": f"{entry.repository}:{entry.cid}",
+        "xcid": f"{repository.uid}:{cid}",
+    }
+
+
+def unambiguous_names(repositories: Repositories, entries: Sequence[Entry]) -> list[str]:
+    """``module:entry`` for entries of `local` and of our own components that this name leads to; else with the repository."""
+    own = {LOCAL, default_repository_alias()}
+    return [
+        entry.cid
+        if entry.repository in own and _first_with(repositories, entry) == entry.repository
+        else f"{entry.repository}:{entry.cid}"
+        for entry in entries
+    ]
+
+
+def _first_with(repositories: Repositories, entry: Entry) -> str:
+    """The first repository in which there is an entry of that module and alias."""
+    for row in repositories.all():
+        if row.alias == entry.repository or (row.module_folder(entry.module) / entry.alias / META).exists():
+            return row.alias
+    return entry.repository
+
+
+def entry_at(repositories: Repositories, folder: Path) -> Entry:
+    """The entry that a folder is, or is inside of.
+
+    Raises
+    ------
+    NotFoundError
+        If it is in no entry of a registered repository.
+    """
+    folder = folder.resolve()
+    for row in sorted(repositories.all(), key=lambda row: len(row.path.parts), reverse=True):  # the innermost repository
+        root = row.path.resolve()
+        if not folder.is_relative_to(root):
+            continue
+        parts = folder.relative_to(root).parts
+        if len(parts) < 2 or not (root / parts[0] / parts[1] / META).exists():
+            break
+        path = row.path / parts[0] / parts[1]
+        return Entry(row.alias, canonical_module(parts[0]), parts[1], read_uid(path), path)
+    raise NotFoundError(f"{folder} is not in an entry", hint="name one: `ck cid MODULE:ENTRY`, or change to an entry's folder")
+
+
+def files_of(entry: Entry) -> list[str]:
+    """The entry's own files, relative to its folder; CK's (.cm) and git's are not among them."""
+    found = (path.relative_to(entry.path) for path in entry.path.rglob("*") if path.is_file())
+    return sorted(path.as_posix() for path in found if not {".cm", ".git", "__pycache__"} & set(path.parts))
+
+
+def count_entries(repository: Repository) -> dict[str, int]:
+    """How many entries each module of a repository has."""
+    counts = {}
+    for module in repository.modules():
+        found = [path for path in repository.module_folder(module).glob(f"*/{META}") if path.parts[-3][0] != "."]
+        counts[module] = len(found)
+    return {module: count for module, count in counts.items() if count}

@@ -1,0 +1,249 @@
+"""Read what somebody else wrote: plain files below a folder, of bounded size, and nothing that a link leads out to.
+
+Every part of a path is opened relative to the folder above it, and the kernel follows no symbolic link. A link is read and
+followed here, as long as it stays below the folder. Pipes, devices and sockets are refused before they are opened, and a file
+that is exchanged between the check and the opening is checked again after it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ck_repo.errors import CKError
+
+MOST = 64 << 20  # bytes of a file that is read into memory
+MISSING, A_LINK, A_FOLDER = "no such file", "a link", "a folder"
+_HOPS = 40  # links on the way to a file, as many as Linux follows
+_DEEPEST = 64  # folders in folders
+_LONGEST = 1024  # bytes of a path below the folder
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFDIR: A_FOLDER,
+}
+
+
+class UnreadableError(CKError):
+    """A file is not there, or is not a plain file of the folder.
+
+    Parameters
+    ----------
+    path
+        The file.
+    why
+        ``no such file``, ``a named pipe``, ``a link that leads out of …``, ….
+    """
+
+    code = 9
+
+    def __init__(self, path: object, why: str) -> None:
+        text = f"{shown(path)} is missing" if why == MISSING else f"{shown(path)} is not read: it is {why}"
+        super().__init__(text)
+        self.why = why
+
+
+def shown(path: object) -> str:
+    """A path as text that can be printed and stored: bytes that are not UTF-8, and control characters, are escaped."""
+    text = os.fsencode(str(path)).decode("utf-8", "backslashreplace")
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+@contextmanager
+def opened(folder: Path, path: Path | str, *, most: int = MOST, links: bool = True) -> Iterator[BinaryIO]:
+    """Open a plain file below `folder` for reading.
+
+    Parameters
+    ----------
+    folder
+        A folder that is trusted to be where it is; links in its own path are followed.
+    path
+        The file: relative to the folder, or with the folder in front.
+    most
+        The largest size in bytes.
+    links
+        Whether a link that stays below the folder is followed.
+
+    Raises
+    ------
+    UnreadableError
+        If there is no such plain file.
+    """
+    descriptor = _descend(folder, path, links)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > most:
+        os.close(descriptor)
+        plain = stat.S_ISREG(found.st_mode)
+        raise UnreadableError(path, f"larger than {most} bytes" if plain else _kind(found.st_mode))
+    with os.fdopen(descriptor, "rb") as file:
+        yield file
+
+
+def read_plain(folder: Path, path: Path | str, *, most: int = MOST) -> bytes:
+    """The content of a plain file below `folder`; see `opened`."""
+    with opened(folder, path, most=most) as file:
+        try:
+            content = file.read(most + 1)
+        except OSError as error:
+            raise UnreadableError(path, f"unreadable ({error.strerror})") from None
+    if len(content) > most:  # it grew, or its size says nothing, as in /proc
+        raise UnreadableError(path, f"larger than {most} bytes")
+    return content
+
+
+def flaw(folder: Path, path: Path | str, *, most: int = 1 << 62, links: bool = True) -> str:
+    """Why there is no plain file below `folder` at `path`; empty if there is one."""
+    try:
+        with opened(folder, path, most=most, links=links):
+            return ""
+    except UnreadableError as error:
+        return error.why
+
+
+def names(folder: Path, path: Path | str = "") -> list[str]:
+    """What a folder below `folder` holds, sorted; nothing if it is not there, or a link leads out to it."""
+    try:
+        descriptor = _descend(folder, path, True)
+    except UnreadableError:
+        return []
+    try:
+        return sorted(os.listdir(descriptor))
+    except OSError:
+        return []
+    finally:
+        os.close(descriptor)
+
+
+def is_folder(folder: Path, path: Path | str) -> bool:
+    """Whether there is a folder below `folder` at `path`."""
+    return flaw(folder, path) == A_FOLDER
+
+
+def _kind(mode: int) -> str:
+    """What something that is no plain file is."""
+    return _KINDS.get(stat.S_IFMT(mode), "no plain file")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Something that is no folder.
+
+    Attributes
+    ----------
+    name
+        Its path below the folder.
+    flaw
+        Why it is no plain file; empty if it is one.
+    unnamed
+        Whether its name or its depth is the reason; a folder is named so, too, and what is below it is not.
+    """
+
+    name: str
+    flaw: str
+    unnamed: bool = False
+
+
+def walk(folder: Path) -> Iterator[Found]:
+    """Everything below a folder, in order; links are named and not followed, and too deep a folder is named as a whole."""
+    try:
+        descriptor = _descend(folder, "", True)
+    except UnreadableError:
+        return
+    try:
+        yield from _walk(descriptor, "", 1)
+    finally:
+        os.close(descriptor)
+
+
+def _walk(descriptor: int, prefix: str, depth: int) -> Iterator[Found]:
+    with os.scandir(descriptor) as rows:
+        found = sorted(rows, key=lambda row: row.name)
+    for row in found:
+        name = f"{prefix}{row.name}"
+        if not _is_text(row.name):
+            yield Found(name, "called by a name that is not UTF-8", True)
+        elif len(os.fsencode(name)) > _LONGEST:
+            yield Found(name, f"called by a path of more than {_LONGEST} bytes", True)
+        elif row.is_symlink():
+            yield Found(name, A_LINK)
+        elif not row.is_dir(follow_symlinks=False):
+            mode = row.stat(follow_symlinks=False).st_mode
+            yield Found(name, "" if stat.S_ISREG(mode) else _kind(mode))
+        elif depth == _DEEPEST:
+            yield Found(name, f"a folder more than {_DEEPEST} levels deep", True)
+        else:
+            try:
+                below = os.open(row.name, _FLAGS | os.O_DIRECTORY, dir_fd=descriptor)
+            except OSError as error:
+                yield Found(name, f"unreadable ({error.strerror})")
+                continue
+            try:
+                yield from _walk(below, f"{name}/", depth + 1)
+            finally:
+                os.close(below)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _descend(folder: Path, path: Path | str, links: bool) -> int:
+    """A descriptor of what is at `path`, reached part by part from `folder`."""
+    below = Path(path)
+    if below.is_absolute():
+        try:
+            below = below.relative_to(folder)
+        except ValueError:
+            raise UnreadableError(path, f"outside {folder}") from None
+    todo = [part for part in reversed(str(below).split("/")) if part not in ("", ".")]
+    stack: list[int] = []
+    hops = 0
+    try:
+        stack.append(os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY))
+        while todo:
+            name = todo.pop()
+            if name in ("", "."):
+                continue
+            if name == "..":
+                if len(stack) == 1:
+                    raise UnreadableError(path, f"a link that leads out of {folder}")
+                os.close(stack.pop())
+                continue
+            mode = os.stat(name, dir_fd=stack[-1], follow_symlinks=False).st_mode
+            if stat.S_ISLNK(mode):
+                target = os.readlink(name, dir_fd=stack[-1])
+                hops += 1
+                if not links:
+                    raise UnreadableError(path, "a link, or behind one")
+                if hops > _HOPS:
+                    raise UnreadableError(path, "a loop of links")
+                if target.startswith("/"):
+                    raise UnreadableError(path, f"a link that leads out of {folder}")
+                todo += reversed(target.split("/"))
+            elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise UnreadableError(path, _kind(mode))
+            else:
+                stack.append(os.open(name, _FLAGS | (os.O_DIRECTORY if todo else 0), dir_fd=stack[-1]))
+        return stack.pop()
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            raise UnreadableError(path, MISSING) from None
+        raise UnreadableError(path, f"unreadable ({error.strerror})") from None
+    except ValueError:  # a NUL in the name
+        raise UnreadableError(path, MISSING) from None
+    finally:
+        for descriptor in stack:
+            os.close(descriptor)

@@ -1,0 +1,217 @@
+"""Servers that lie, loop, stall, cut and compress: the right file, or an error of ours with a hint that is true."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+from servers import (
+    Answer,
+    Server,
+    announced,
+    document,
+    raw,
+    redirect,
+    stalling,
+    status,
+    swelling,
+    version,
+    whole,
+    without_ranges,
+)
+
+from ck_repo.errors import ConfigError, DownloadError
+from ck_repo.install import http
+from ck_repo.install.fetch import fetch
+from ck_repo.install.source import Source, read_source
+from ck_repo.store.fields import Fields
+
+CONTENT = random.Random(0).randbytes(700_000)
+OTHER = random.Random(1).randbytes(700_000)
+HALF = 2 << 18  # bytes of whole blocks
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+def source(url: str, content: bytes = CONTENT, *, size: int | None = None) -> Source:
+    return Source((url,), size, sha256=hashlib.sha256(content).hexdigest())
+
+
+def kept(ck_home: Path) -> list[int]:
+    """Sizes of what is kept for the next try."""
+    folder = ck_home / "CK-TOOLS/.cache/partial"
+    return [path.stat().st_size for path in folder.iterdir()] if folder.exists() else []
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits that were asked for; none is waited."""
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    return waits
+
+
+@pytest.mark.parametrize("length", ["²", "-5", "+7", "1e3", "9" * 400, "1, 2", "", "x"])
+def test_a_length_that_is_none(server: Server, length: str) -> None:
+    def answer(call: object) -> None:
+        body = CONTENT
+        head = f"HTTP/1.0 200 OK\r\nContent-Length: {length}\r\n\r\n".encode("latin-1")
+        raw(head + body)(call)  # type: ignore[arg-type]
+
+    url = server.give("/f", answer)
+    with suppress(DownloadError):  # what cannot be read is told as such
+        assert fetch(source(url))[0].read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["http://[", "ftp://x/y", "file:///etc/passwd", "http://a" + "b" * 70 + ".example", "http://x:99999999/", "//["],
+)
+def test_a_redirect_to_nowhere(server: Server, place: str) -> None:
+    url = server.give("/f", redirect(place))
+    with pytest.raises(DownloadError, match=r"leads nowhere|makes no sense"):
+        fetch(source(url))
+    assert len(server.requests) == 1
+
+
+def test_a_loop_of_redirects_is_gone_through_once(server: Server) -> None:
+    url = server.give("/f", redirect("/f"))
+    with pytest.raises(DownloadError, match="redirects"):
+        fetch(source(url))
+    assert len(server.requests) <= 31
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content_Range": "bytes */0"}, {"Content_Range": "bytes */700000"}])
+def test_416_for_ever(server: Server, headers: dict[str, str]) -> None:
+    url = server.give("/f", status(416, **headers))
+    with pytest.raises(DownloadError, match="416, although the whole file was asked for") as caught:
+        fetch(source(url))
+    assert "goes on" not in caught.value.hint
+
+
+def test_416_behind_a_cut(server: Server, ck_home: Path) -> None:
+    url = server.give("/f", whole(CONTENT, after=HALF), status(416), whole(CONTENT))
+    assert fetch(source(url))[0].read_bytes() == CONTENT
+    assert server.ranges("/f") == ["", f"bytes={HALF}-", ""]
+
+
+def test_a_length_longer_than_the_file_is_never_said_to_go_on(server: Server, ck_home: Path) -> None:
+    url = server.give("/f", announced(CONTENT, len(CONTENT) + 10))
+    with pytest.raises(DownloadError, match="the connection was cut") as caught:
+        fetch(source(url))
+    assert "goes on" not in caught.value.hint
+    assert "are kept" not in str(caught.value)
+
+
+def test_a_cut_that_can_be_gone_on_from_is_said_to(server: Server, ck_home: Path) -> None:
+    url = server.give("/f", whole(CONTENT, after=HALF), status(404))
+    with pytest.raises(DownloadError) as caught:
+        fetch(source(url))
+    assert f"it goes on behind the {kept(ck_home)[0]} bytes that are kept" in caught.value.hint
+
+
+@pytest.mark.parametrize("known", [None, len(CONTENT)])
+def test_content_that_changes_between_ranges_is_fetched_anew(server: Server, known: int | None) -> None:
+    url = server.give("/f", whole(OTHER, after=HALF), whole(CONTENT))
+    assert fetch(source(url, size=known))[0].read_bytes() == CONTENT
+    assert server.ranges("/f") == ["", f"bytes={HALF}-", ""]
+
+
+def test_a_change_that_the_server_tells_of_is_not_gone_on_with(server: Server) -> None:
+    url = server.give("/f", version(OTHER, "one", after=HALF), version(CONTENT, "two", after=1 << 16), version(CONTENT, "two"))
+    assert fetch(source(url))[0].read_bytes() == CONTENT
+    assert server.ranges("/f") == ["", f"bytes={HALF}-", ""]
+
+
+def test_a_file_that_changes_its_length_is_fetched_anew(server: Server) -> None:
+    url = server.give("/f", whole(OTHER + b"more", after=HALF), whole(CONTENT))
+    assert fetch(source(url))[0].read_bytes() == CONTENT
+
+
+def test_a_file_that_is_wrong_in_one_piece_is_asked_for_once(server: Server) -> None:
+    with pytest.raises(DownloadError, match="is not the file"):
+        fetch(source(server.give("/f", whole(OTHER))))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("code", [429, 503])
+@pytest.mark.parametrize("date", [False, True])
+def test_a_server_that_asks_to_wait_is_waited_for(server: Server, slept: list[float], code: int, date: bool) -> None:
+    asked = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=60), usegmt=True) if date else "60"
+    url = server.give("/f", status(code, Retry_After=asked), whole(CONTENT))
+    assert fetch(source(url))[0].read_bytes() == CONTENT
+    assert len(slept) == 1
+    assert 50 < slept[0] <= 60
+
+
+def test_a_server_that_asks_to_wait_too_long_is_left(server: Server, slept: list[float]) -> None:
+    url = server.give("/f", status(429, Retry_After=86400))
+    with pytest.raises(DownloadError, match="answers 429, and asks to come back in 86400 s"):
+        fetch(source(url))
+    assert slept == []
+
+
+@pytest.mark.parametrize("text", ["soon", "-5", "²", "Thu, 99 Foo 2026", "9" * 50])
+def test_a_wait_that_makes_no_sense_is_not_waited(server: Server, slept: list[float], text: str) -> None:
+    url = server.give("/f", status(429, Retry_After=text), whole(CONTENT))
+    assert fetch(source(url))[0].read_bytes() == CONTENT
+    assert slept[0] < 1
+
+
+def test_what_is_compressed_unasked_is_taken_as_what_it_is(server: Server) -> None:
+    url = server.give("/f", swelling(CONTENT))
+    assert fetch(source(url, size=len(CONTENT)))[0].read_bytes() == CONTENT
+
+
+def test_a_part_that_is_compressed_unasked_is_not_added(server: Server) -> None:
+    url = server.give("/f", whole(CONTENT, after=HALF), swelling(CONTENT))
+    assert fetch(source(url))[0].read_bytes() == CONTENT
+    assert server.ranges("/f") == ["", f"bytes={HALF}-", ""]
+
+
+def test_what_says_that_it_is_compressed_and_is_not(server: Server) -> None:
+    url = server.give("/f", lambda call: call.send(200, CONTENT, Content_Encoding="gzip"))
+    with pytest.raises(DownloadError, match="decode"):
+        fetch(source(url))
+
+
+def test_a_stall_is_gone_on_from(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CK_DOWNLOAD_TIMEOUT", "0.3")
+    url = server.give("/f", stalling(CONTENT, HALF), whole(CONTENT))
+    assert fetch(source(url))[0].read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        raw(b"\0" * 1000), raw(b"HTTP/1.1 999999 x\r\n\r\n"), raw(OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
+        raw(OK + b"X: " + b"y" * 100_000 + b"\r\n\r\n"), raw(b""), raw(OK + b"a: b\r\n" * 500),
+    ],
+    ids=["zeros", "status", "chunk", "long header", "nothing", "many headers"],
+)  # fmt: skip
+def test_what_is_no_http_is_an_error_of_ours(server: Server, answer: Answer) -> None:
+    with pytest.raises(DownloadError):
+        fetch(source(server.give("/f", answer)))
+
+
+def test_a_document_without_end_is_cut(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_LARGEST_JSON", 1000)
+    with pytest.raises(DownloadError, match="larger than 1000 bytes"):
+        http.get_json([server.give("/j", document(["x"] * 1000))])
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b"<html>", b"\xff"])
+def test_a_document_that_is_none(server: Server, body: bytes) -> None:
+    with pytest.raises(DownloadError, match="is not JSON"):
+        http.get_json([server.give("/j", without_ranges(body))])
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://", "https:///x", "http://x:99999999/", "ext::sh -c x", "", "ftp://x/y"])
+def test_a_recipe_with_a_url_that_is_none(url: str) -> None:
+    with pytest.raises(ConfigError):
+        read_source(Fields({"url": url}, "recipe"))

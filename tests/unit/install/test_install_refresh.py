@@ -1,0 +1,92 @@
+"""What is registered or installed is looked at again."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ck_repo.detect.register import detect, problem, register
+from ck_repo.install.refresh import Refreshed, refresh
+from ck_repo.store.entry import Entry
+from ck_repo.store.folders import default_repository_root
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find, load
+from ck_repo.store.writing import create_entry
+
+if TYPE_CHECKING:
+    from conftest import Shelf
+
+DEMO = default_repository_root() / "package" / "model-demo-ssd" / "demo_ssd.onnx"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A model file of the user's."""
+    return Path(shutil.copy(DEMO, tmp_path / "mine.onnx"))
+
+
+def registered(path: Path) -> Entry:
+    soft = load(Repositories(), "soft", "model.onnx")
+    return register(Repositories(), detect(soft, path, {}), ["mine"])
+
+
+def state(entry: Entry) -> str:
+    return refresh(Repositories(), entry, entry.meta()).state
+
+
+def test_a_registered_file_that_is_the_same(model: Path) -> None:
+    assert state(registered(model)) == "unchanged"
+
+
+def test_a_registered_file_that_changed_is_read_again(model: Path) -> None:
+    entry = registered(model)
+    with open(model, "ab") as file:  # a field that readers of the format pass over
+        file.write(b"\x9a\x06\x01x")
+    assert problem(entry.meta())
+    assert state(entry) == "read again"
+    again = load(Repositories(), "env", entry.uid)
+    assert (again.tags(), problem(again.meta())) == (entry.tags(), "")
+    assert state(again) == "unchanged"
+
+
+def test_a_registered_file_that_is_no_model_any_more(model: Path) -> None:
+    entry = registered(model)
+    model.write_text("no model")
+    found = refresh(Repositories(), entry, entry.meta())
+    assert (found.state, found.fine) == ("changed", False)
+    assert "it cannot be read again" in found.advice
+
+
+def test_a_registered_file_that_is_gone(model: Path) -> None:
+    entry = registered(model)
+    model.unlink()
+    found = refresh(Repositories(), entry, entry.meta())
+    assert (found.state, found.fine) == ("gone", False)
+    assert f"ck rm env:{entry.uid}" in found.advice
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [("", "unchanged"), ("change", "changed"), ("remove", "gone")],
+)
+def test_something_installed(shelf: Shelf, spoil: str, expected: str) -> None:
+    shelf.package("hello", {"copy": {"file": "hello.txt"}}, files={"hello.txt": "hi"}, file="hello.txt")
+    meta = shelf.install("hello")
+    if spoil == "change":
+        Path(meta["file"]).write_text("changed")
+    if spoil == "remove":
+        shutil.rmtree(meta["path"])
+    assert state(find(shelf.repositories, "env")[0]) == expected
+
+
+def test_an_entry_of_another_ck(tmp_path: Path) -> None:
+    place = tmp_path / "lib"
+    place.mkdir()
+    meta = {"tags": ["lib"], "env": {"CK_ENV_LIB": str(place)}, "customize": {"full_path": str(place)}}
+    entry = create_entry(Repositories().writable(), "env", "stock", meta, name="a library")
+    assert refresh(Repositories(), entry, meta) == Refreshed("a library", "unchanged")
+    place.rmdir()
+    assert state(entry) == "gone"
