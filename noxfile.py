@@ -1,5 +1,7 @@
 """What a contributor runs: `nox -l` lists it."""
 
+import os
+
 import nox
 
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -49,3 +51,20 @@ def benchmarks(session: nox.Session) -> None:
     """Every measurement beside its limit."""
     session.install(".[test]")
     session.run("python", "benchmarks/run.py", *session.posargs)
+
+
+@nox.session(python="3.11")
+def fuzz(session: nox.Session) -> None:
+    """A million damaged inputs for all parsers; `CK_FUZZ=N` takes another number."""
+    session.install("-e", ".[test]")
+    session.run("pytest", "tests/fuzz", *session.posargs, env={"CK_FUZZ": os.environ.get("CK_FUZZ", "1000000")})
+
+
+@nox.session(python="3.11")
+def faults(session: nox.Session) -> None:
+    """Kill, interrupt and starve commands of disk space, 100 times each (`CK_FAULTS=N`); write docs/faults.md."""
+    session.install("-e", ".[test]")
+    table = session.create_tmp() + "/faults.jsonl"
+    times = os.environ.get("CK_FAULTS", "100")
+    session.run("pytest", "tests/faults", *session.posargs, env={"CK_FAULTS": times, "CK_FAULTS_TABLE": table})
+    session.run("python", "docs/make_faults.py", table)

@@ -39,7 +39,7 @@ setup(
     package_data={"ck_repo": ["py.typed"], "ck_repo.mlperf": ["*.json", "rounds/*.json"]},
     cmdclass={"build_py": BuildWithComponents},
     # the second name is there when stock CK, whose command is `ck` too, is in the same environment
-    entry_points={"console_scripts": ["ck = ck_repo.cli.main:main", "ck-repo = ck_repo.cli.main:main"]},
+    entry_points={"console_scripts": ["ck = ck_repo.start:main", "ck-repo = ck_repo.start:main"]},
     install_requires=[
         "filelock>=3.12",
         "imagesize>=1.4",

@@ -2,7 +2,7 @@
 
 import sys
 
-from ck_repo.cli.main import main
+from ck_repo.start import main
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

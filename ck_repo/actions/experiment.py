@@ -222,6 +222,7 @@ def replay(request: Request) -> Answer:
 def compare(request: Request) -> Answer:
     """Compare."""
     from ck_repo.record.figures import figures
+    from ck_repo.record.meta import read_experiment
     from ck_repo.reproduce.compare import beside_published, side_by_side
     from ck_repo.store.repositories import Repositories
     from ck_repo.store.search import load
@@ -236,7 +237,7 @@ def compare(request: Request) -> Answer:
     if request.flag("published"):
         if len(entries) > 1:
             raise UsageError("--published sets one experiment beside published results", hint="name one")
-        found = figures(entries[0].meta())
+        found = figures(read_experiment(entries[0]))
         rows = beside_published(repositories, found)
         table = [
             (row.submitter, row.system, row.value_text, "-" if ratio is None else f"{ratio:.3g}", row.map_text, row.framework)

@@ -12,7 +12,8 @@ from ck_repo.actions.request import Request, Target
 from ck_repo.actions.retired import retired_action
 from ck_repo.cli.checking import checked_options, refuse_more_entries
 from ck_repo.cli.words import Words
-from ck_repo.errors import CKError, StorageError, UsageError
+from ck_repo.errors import CKError, ConfigError, StorageError, UsageError
+from ck_repo.store.atomic import storage_error
 from ck_repo.store.modules import canonical_module
 from ck_repo.store.plain_file import shown
 
@@ -60,7 +61,16 @@ def error_of(error: Exception) -> CKError:
     if isinstance(error, CKError):
         return error
     if isinstance(error, OSError):
-        return StorageError(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+        return storage_error(error) or StorageError(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+    if isinstance(error, RecursionError):
+        return ConfigError(
+            "something is nested too deeply: a path of many hundred folders, or a file with values in values",
+            hint="--debug shows where",
+        )
+    if isinstance(error, MemoryError):
+        return StorageError("there is not enough memory for this", hint="end other programs, or use a machine with more")
+    if isinstance(error, RuntimeError) and "home directory" in str(error):  # of Path.expanduser
+        return UsageError("a path begins with ~ and names no home", hint="write the whole path")
     if isinstance(error, UnicodeEncodeError):
         return UsageError(f"{shown(error.object)} is not UTF-8 text", hint="names, tags and options have to be")
     return CKError(f"{type(error).__name__}: {error}", hint="this is a fault of ck itself: --debug shows where")

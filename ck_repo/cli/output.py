@@ -79,6 +79,8 @@ class Output:
             print(f"ck: error: {error}", file=sys.stderr)
         except BrokenPipeError:
             self.reader_left()
+        except OSError:  # stdout is full: JSON has nowhere to go
+            print(f"ck: error: {error}", file=sys.stderr)
         return error.code
 
     def reader_left(self) -> int:

@@ -96,7 +96,7 @@ def _places() -> Iterator[Path]:
     yield base
     folders = [Path(row) for row in os.environ.get("PATH", "").split(os.pathsep) if row]
     folders += [Path("/usr/bin"), Path("/usr/local/bin"), Path("/opt/homebrew/bin")]
-    home = Path.home()
+    home = Path(os.path.expanduser("~"))
     pyenv = Path(os.environ.get("PYENV_ROOT") or home / ".pyenv")
     for versions in (pyenv / "versions", home / ".local/share/uv/python"):
         if versions.is_dir():

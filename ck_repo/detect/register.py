@@ -10,11 +10,12 @@ from typing import Any
 from ck_repo.detect.coco_folder import images_stamp, inspect_coco
 from ck_repo.detect.interpreter import inspect_interpreter
 from ck_repo.detect.model_file import inspect_model
-from ck_repo.errors import ConfigError, DetectError, did_you_mean
+from ck_repo.errors import CKError, ConfigError, DetectError, did_you_mean
 from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
-from ck_repo.store.repositories import Repositories
+from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.search import find
 from ck_repo.store.uid import uid_from_digest
 from ck_repo.store.writing import create_entry
 
@@ -104,15 +105,25 @@ def _python(path: Path, kind: str, options: Mapping[str, str]) -> dict[str, Any]
 
 def register(repositories: Repositories, meta: Mapping[str, Any], extra_tags: Sequence[str]) -> Entry:
     """Write the env entry. The same file registered again takes its old entry's place."""
+    envs = find(repositories, "env", repository=LOCAL)
     full = dict(meta) | {
         "tags": sorted({*meta.get("tags", []), *extra_tags}),
         "source": "detected",
         "key": meta["digest"],
+        "number": 1 + max((_number(entry) for entry in envs), default=0),
         "registered": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{time.time_ns() % 10**9:09d}Z",
     }
     uid = uid_from_digest(of_value([str(meta["file"]), meta["soft"]]))
     local = repositories.writable()
     return create_entry(local, "env", uid, full, uid=uid, name=str(meta["name"]), replace=True)
+
+
+def _number(entry: Entry) -> int:
+    """The number of a registration, by which they are in order even if the clock was wrong at one of them."""
+    try:
+        return Fields(entry.meta(), entry.path / META).whole("number", 0) or 0
+    except CKError:
+        return 0
 
 
 def problem(meta: Mapping[str, Any]) -> str:

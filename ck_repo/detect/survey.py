@@ -58,9 +58,14 @@ def survey(
             key = str(meta["key"])
             installed[key] = installed.get(key, meta) if scope else meta  # what a lock vouches for comes last
     problems.warn()
-    registered.sort(key=lambda meta: (str(meta.get("registered", "")), str(meta.get("key"))), reverse=True)
+    registered.sort(key=_order, reverse=True)
     own = frozenset({LOCAL, default_repository_alias()})
     return Surroundings(packages, registered, installed, python_packages or {}, python, own)
+
+
+def _order(meta: Mapping[str, Any]) -> tuple[int, str, str]:
+    """The order of registrations: by number, and by time those of earlier versions, which had no number."""
+    return int(meta.get("number") or 0), str(meta.get("registered", "")), str(meta.get("key"))
 
 
 def _env_meta(entry: Entry, problems: Problems) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import Any
 
 from ck_repo.errors import StorageError
 from ck_repo.install.fetch import cache_root
-from ck_repo.store.atomic import remove_folder
 from ck_repo.store.folders import tools_root
 from ck_repo.store.lock import locked
+from ck_repo.store.work import remove_folder, sweep
 
 
 def clean_leftovers() -> int:
@@ -34,11 +34,7 @@ def clean_leftovers() -> int:
             shutil.rmtree(clone, ignore_errors=True)
     for path in (cache_root() / "preprocessed").glob("*.npy"):
         path.unlink(missing_ok=True)  # a run that reads one keeps it until it ends
-    for staging in tools_root().glob(".*.new"):
-        key = staging.name.removesuffix(".new").rpartition("-")[2]
-        for lock in (tools_root() / ".locks").glob(f"{key}*.lock"):
-            with suppress(StorageError), locked(lock, "cleaning", wait=False):
-                shutil.rmtree(staging, ignore_errors=True)
+    sweep()
     return before - _size(tools_root())
 
 

@@ -15,7 +15,7 @@ from ck_repo.install.git_source import read_commit, unproven
 from ck_repo.install.http import download
 from ck_repo.install.source import Source, is_local, pin, with_local_mirrors
 from ck_repo.network import refuse_offline
-from ck_repo.store.atomic import storage_errors, write_text
+from ck_repo.store.atomic import new_file, storage_errors, write_text
 from ck_repo.store.digest import of_file
 from ck_repo.store.folders import tools_root
 from ck_repo.store.lock import locked
@@ -126,11 +126,10 @@ def adopt(path: Path, source: Source) -> Path:
         raise NotTheSameError(f"{path.name} is not {source.name}: {wrong}", hint="gather it again; it was altered or cut short")
     final = _place(source.sha256)
     if not final.exists():
-        beside = final.with_name(f".{final.name}.{os.getpid()}.new")
         with storage_errors(f"writing {source.name}"):
             final.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, beside)
-            os.replace(beside, final)
+            with new_file(final, overwrite=True) as beside:
+                shutil.copyfile(path, beside)
     for algorithm, weak in source.weaker:
         write_text(cache_root() / algorithm / weak, source.sha256 + "\n")
     if read_commit(source.urls[0]):  # the file has proved to be the commit's

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,14 +21,16 @@ from ck_repo.install.python_packages import install_python_packages
 from ck_repo.install.steps import Given, Recipe, inside, run_step
 from ck_repo.resolve.component import Component
 from ck_repo.resolve.plan import PACKAGE, PYTHON, SOURCE, Choice, in_order
-from ck_repo.store.atomic import publish_folder, remove_folder, storage_errors, write_json
+from ck_repo.store.atomic import publish_folder, storage_errors, write_json
 from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.entry import META, read_json_object
+from ck_repo.store.exchange import exchange
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import tools_root
 from ck_repo.store.lock import locked
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.uid import uid_from_digest
+from ck_repo.store.work import remove_folder, working
 from ck_repo.store.writing import create_entry
 from ck_repo.trust import may_run, require_code
 
@@ -168,13 +168,12 @@ class Installer:
         """
         assert choice.variant is not None
         component = choice.variant.component
-        staging = folder.with_name(f".{folder.name}.new")
-        with storage_errors(f"installing {component.entry.alias}"):
-            shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
-            if folder.exists() and not _whole(folder):  # without a manifest: not made by us, or spoilt
-                remove_folder(folder)
-            staging.mkdir(parents=True)
-        try:
+        with working() as work:
+            with storage_errors(f"installing {component.entry.alias}"):
+                staging = work.beside(folder)
+                if folder.exists() and not _whole(folder):  # without a manifest: not made by us, or spoilt
+                    remove_folder(folder)
+                staging.mkdir(parents=True)
             fields = component.fields(choice.variant.chosen)
             values = {key: str(value) for key, value in fields.table("values").items()}
             given: dict[str, Given] = {}
@@ -200,9 +199,6 @@ class Installer:
             write_json(staging / _MANIFEST, meta)
             _replace(staging, folder)
             return folder
-        except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
-            raise
 
     def _meta(
         self, choice: Choice, staging: Path, folder: Path, recipe: Recipe, done: Mapping[str, dict[str, Any]]
@@ -269,18 +265,12 @@ def _keys_below(choice: Choice) -> list[str]:
 
 
 def _replace(staging: Path, folder: Path) -> None:
-    """Give a filled folder its name; what had it before is there until then."""
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.removed")
+    """Give a filled folder its name; what had it before is there until then, and is then in `staging`."""
     with storage_errors(f"writing {folder}"):
         if folder.exists():
-            os.rename(folder, aside)
-        try:
+            exchange(staging, folder)
+        else:
             publish_folder(staging, folder)
-        except BaseException:
-            if aside.exists():
-                os.rename(aside, folder)
-            raise
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _refuse_filled(folder: Path, key: str) -> None:

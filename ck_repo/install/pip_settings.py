@@ -34,7 +34,7 @@ def _files() -> list[Path]:
         return [] if os.environ["PIP_CONFIG_FILE"] == os.devnull else [Path(os.environ["PIP_CONFIG_FILE"])]
     folders = [Path(row) / "pip" for row in os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":") if row]
     folders.append(Path("/etc"))
-    home = Path.home()
+    home = Path(os.path.expanduser("~"))
     config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
     folders += [home / ".pip", config / "pip"]
     if sys.platform == "darwin":

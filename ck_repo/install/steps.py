@@ -240,7 +240,7 @@ def _script(step: Fields, recipe: Recipe) -> None:
     if recipe.python is None:
         raise InstallError(f"{name} needs a venv to run in", hint="`ck create venv`, or --venv=NAME")
     words = [_filled(recipe, word) for word in step.texts("arguments")]
-    logs = tools_root() / ".logs" / recipe.folder.name.strip(".").removesuffix(".new")
+    logs = tools_root() / ".logs" / re.sub(r"\.[0-9a-f]{8}\.new$", "", recipe.folder.name).strip(".")
     logs.mkdir(parents=True, exist_ok=True)
     with progress.task(f"running {name}"):
         command = [str(recipe.python), "-B", *program, *words]

@@ -243,13 +243,13 @@ def _from_run(content: Mapping[str, Any]) -> dict[str, Any]:
     """Format 0: the meta of an experiment that was recorded before there were lock files; without digests of packages."""
     meta = Fields(content.get("meta"), "an experiment without a lock")
     venv = meta.fields("venv")
-    parts = ((role, meta.table(name)) for role, name in (("weights", "model"), ("dataset", "dataset")))
+    parts = ((role, meta.fields(name)) for role, name in (("weights", "model"), ("dataset", "dataset")))
     return {
         "format": FORMAT,
         "interpreter": {"version": venv.text("python")},
         "template": {"alias": venv.text("template")},
         "packages": {name: {"version": str(version)} for name, version in venv.table("packages").items()},
-        "components": [_old_component(role, row) for role, row in parts if row],
+        "components": [_old_component(role, row) for role, row in parts if row.as_dict()],
         "repositories": meta.table("repositories"),
         "platform": meta.table("platform"),
         "options": meta.table("options"),
@@ -258,18 +258,18 @@ def _from_run(content: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _old_component(role: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    recipe = row.get("component") or {}
+def _old_component(role: str, row: Fields) -> dict[str, Any]:
+    recipe = row.fields("component")
     return {
         "role": role,
-        "source": "package" if recipe else "registered",
-        "label": str(row.get("label") or row.get("name")),
-        "alias": str(recipe.get("alias") or row.get("soft") or ""),
-        **{name: str(recipe.get(name, "")) for name in ("repository", "module", "uid", "digest")},
-        "variations": list(row.get("variations") or []),
-        "key": str(row.get("key", "")),
-        "content": str(row.get("digest", "")),
-        "downloads": list(row.get("downloads") or []),
+        "source": "package" if recipe.as_dict() else "registered",
+        "label": row.text("label") or row.text("name"),
+        "alias": recipe.text("alias") or row.text("soft"),
+        **{name: recipe.text(name) for name in ("repository", "module", "uid", "digest")},
+        "variations": list(row.texts("variations")),
+        "key": row.text("key"),
+        "content": row.text("digest"),
+        "downloads": [each.as_dict() for each in row.rows("downloads")],
     }
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ck_repo.errors import ConfigError, NotFoundError
+from ck_repo.errors import CKError, ConfigError, NotFoundError
 from ck_repo.mlperf.logs import read_text
 from ck_repo.mlperf.rules import scenario_rules
 from ck_repo.mlperf.submission import Result, find_results, read_result, same_model
 from ck_repo.store.digest import of_value
 from ck_repo.store.entry import META, Entry, tags_of
+from ck_repo.store.fields import Fields
 from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.search import find
 from ck_repo.store.uid import uid_from_digest
@@ -160,10 +162,11 @@ def all_published(repositories: Repositories, repository: str = "") -> list[Publ
     tables = find(repositories, MODULE, repository=repository or LOCAL)
     rows = {row.key: row for entry in tables for row in _rows_of(entry)}
     for entry in find(repositories, IMPORTED, repository=repository, tags="submission"):
-        content = entry.meta().get("published")
-        if isinstance(content, dict):
-            found = _row(content, entry)
-            rows[found.key] = found
+        with _warned(entry):
+            content = entry.meta().get("published")
+            if isinstance(content, dict):
+                found = _row(content, entry)
+                rows[found.key] = found
     return [rows[key] for key in sorted(rows)]
 
 
@@ -181,17 +184,33 @@ def unread_results(repositories: Repositories, repository: str = "") -> list[tup
     return found
 
 
-def _rows_of(entry: Entry) -> Iterable[Published]:
-    for content in entry.meta().get("rows", []):
-        yield _row({"path": str(entry.path), **content}, entry)
+@contextmanager
+def _warned(entry: Entry) -> Iterator[None]:
+    """An entry that cannot be read is left out with a warning."""
+    try:
+        yield
+    except CKError as error:
+        print(f"warning: {entry.cid} is left out, as it cannot be read: {error.what}", file=sys.stderr)
+
+
+def _rows_of(entry: Entry) -> list[Published]:
+    found = []
+    with _warned(entry):
+        for row in Fields(entry.meta(), entry.path / META).rows("rows"):
+            found.append(_row(row.as_dict(), entry))
+    return found
 
 
 def _row(content: dict[str, Any], entry: Entry) -> Published:
-    known = {field.name for field in fields(Published)}
-    try:
-        return Published(**{"path": str(entry.path), **{key: value for key, value in content.items() if key in known}})
-    except TypeError:
-        raise ConfigError(f"{entry.path} is no published result: {json.dumps(content)[:120]}", hint="import it again") from None
+    """A row of an entry; a value of another type than it should have is an error with its key."""
+    row = Fields({"path": str(entry.path)} | content, entry.path / META)
+    return Published(
+        division=row.needed("division"), submitter=row.needed("submitter"), system=row.needed("system"),
+        model=row.needed("model"), scenario=row.needed("scenario"), value=row.number("value"), unit=row.text("unit"),
+        valid=row.flag("valid"), mAP=row.number("mAP"), p99_ms=row.number("p99_ms"), processor=row.text("processor"),
+        accelerator=row.text("accelerator"), framework=row.text("framework"), system_type=row.text("system_type"),
+        path=row.text("path"),
+    )  # fmt: skip
 
 
 def matching(

@@ -50,7 +50,7 @@ _BY_SIDE = {300: "ssd-mobilenet", 1200: "ssd-resnet34"}
 
 def figures(meta: Mapping[str, Any]) -> Figures:
     """The figures of an experiment's meta."""
-    published = meta.get("published")
+    published = meta.get("published")  # its types are those of `check_experiment`
     if published:
         percent = published.get("mAP")
         return Figures(
@@ -59,7 +59,7 @@ def figures(meta: Mapping[str, Any]) -> Figures:
             bool(published.get("valid")), published.get("p99_ms"),
         )  # fmt: skip
     results = meta.get("results") or {}
-    scenario = str(results.get("scenario", ""))
+    scenario = str(results.get("scenario") or "")
     row = results.get("performance") or {}
     latency = row.get("latency_ms") or {}
     keys = {"offline": "samples_per_second", "server": "scheduled_queries_per_second", "multistream": "samples_per_query"}

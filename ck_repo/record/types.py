@@ -23,7 +23,7 @@ def _number(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:
-        return not math.isnan(float(value))
+        return math.isfinite(float(value))
     except OverflowError:
         return False
 
@@ -49,7 +49,7 @@ def _flag(value: Any) -> bool:
 
 
 _WANTED: dict[_Check, str] = {
-    _object: "an object", _objects: "an object of objects", _number: "a number", _numbers: "an object of numbers",
+    _object: "an object", _objects: "an object of objects", _number: "a finite number", _numbers: "an object of finite numbers",
     _text: "a text", _texts: "a list of texts", _tags: "a list of tags", _flag: "true or false",
 }  # fmt: skip
 # of each key that is there, and is not null, the type; a key is looked for only where the one before it is an object
@@ -76,7 +76,6 @@ _NEEDED: dict[str, dict[str, _Check]] = {
     "verdict": {"reproduced": _flag, "why": _text},
     "verified": {"passed": _flag},
 }
-_FIGURE = {"offline": "samples_per_second", "server": "queries_per_second", "multistream": "samples_per_query"}
 
 
 def check_experiment(meta: Mapping[str, Any], source: object) -> None:
@@ -99,9 +98,6 @@ def check_experiment(meta: Mapping[str, Any], source: object) -> None:
         _hold(check, value, path, source)
         for key, needed in _NEEDED.get(path, {}).items() if value else ():
             _hold(needed, value.get(key), f"{path}.{key}", source)
-    figure = _FIGURE.get(str(_value(meta, "results.scenario")))
-    if figure and _value(meta, "results.performance"):
-        _hold(_number, _value(meta, f"results.performance.{figure}"), f"results.performance.{figure}", source)
 
 
 def _value(meta: Mapping[str, Any], path: str) -> Any:

@@ -13,7 +13,7 @@ _TARGETS = ("target_qps", "target_latency_ns", "samples_per_query", "min_duratio
 def summary_line(meta: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
     """Model, scenario, mAP, performance and time of an experiment, for a list."""
     results, recorded = meta.get("results") or {}, str(meta.get("recorded", ""))
-    if "published" in meta:
+    if meta.get("published"):
         return _published_line(meta, recorded)
     return (
         str(results.get("model", "?")),
@@ -27,7 +27,7 @@ def summary_line(meta: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
 def _purpose(meta: Mapping[str, Any]) -> str:
     """What a run was for, if not for its result: a compliance test, or a try of a search for a target."""
     test = (meta.get("options") or {}).get("compliance")
-    return f", {test}" if test else ", trial" if TRIAL in meta.get("tags", ()) else ""
+    return f", {test}" if test else ", trial" if TRIAL in (meta.get("tags") or ()) else ""
 
 
 def _published_line(meta: Mapping[str, Any], recorded: str) -> tuple[str, str, str, str, str]:
@@ -39,7 +39,13 @@ def _published_line(meta: Mapping[str, Any], recorded: str) -> tuple[str, str, s
 def accuracy_text(results: Mapping[str, Any]) -> str:
     """mAP of a run, on a scale of 0 to 1."""
     accuracy = results.get("accuracy")
-    return f"{accuracy['mAP']:.4f}" if accuracy else "-"
+    return _figure(accuracy, "mAP", ".4f") if accuracy else "-"
+
+
+def _figure(row: Mapping[str, Any], key: str, form: str) -> str:
+    """A number of the record in a form; ``?`` where it is missing."""
+    value = row.get(key)
+    return "?" if value is None else format(float(value), form)
 
 
 def performance_text(results: Mapping[str, Any]) -> str:
@@ -47,17 +53,17 @@ def performance_text(results: Mapping[str, Any]) -> str:
     row = results.get("performance")
     if not row:
         return "-"
-    latency = row.get("latency_ms", {})
+    latency = row.get("latency_ms") or {}
     scenario = results.get("scenario")
     if scenario == "offline":
-        text = f"{row['samples_per_second']:.1f} samples/s"
+        text = f"{_figure(row, 'samples_per_second', '.1f')} samples/s"
     elif scenario == "server":
-        text = f"{row['queries_per_second']:.1f} queries/s, p99 {latency.get('p99', 0):.2f} ms"
+        text = f"{_figure(row, 'queries_per_second', '.1f')} queries/s, p99 {_figure(latency, 'p99', '.2f')} ms"
     elif scenario == "multistream":
-        text = f"{row['samples_per_query']} samples/query, p99 {latency.get('p99', 0):.2f} ms"
+        text = f"{row.get('samples_per_query', '?')} samples/query, p99 {_figure(latency, 'p99', '.2f')} ms"
         text += f" ({row['issuing']})" if row.get("issuing") else ""
     else:
-        text = f"p90 {latency.get('p90', 0):.3f} ms"
+        text = f"p90 {_figure(latency, 'p90', '.3f')} ms"
     return text if row.get("valid") else f"{text} (INVALID)"
 
 
@@ -72,7 +78,7 @@ def experiment_rows(name: str, meta: Mapping[str, Any]) -> list[tuple[str, str]]
     """The same in two columns: what, and its value."""
     results = meta.get("results") or {}
     rows = [("experiment", name), ("recorded", str(meta.get("recorded", "")))]
-    if "published" in meta:
+    if meta.get("published"):
         rows += _published_rows(meta)
     else:
         rows += [*_subject_rows(meta, results), *_figure_rows(results), *_surroundings_rows(meta), *_replay_rows(meta)]
@@ -81,16 +87,14 @@ def experiment_rows(name: str, meta: Mapping[str, Any]) -> list[tuple[str, str]]
 
 def _published_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Of a submitted result: whose it is, what came out, on what, and what is missing."""
-    told, system = meta["published"], meta.get("system") or {}
+    told, system = meta.get("published") or {}, meta.get("system") or {}
     model, scenario, accuracy, performance, _ = _published_line(meta, "")
     settings = meta.get("settings") or {}
+    whose = f"{told.get('submitter', '?')}, {told.get('division', '?')}"
     processor = f"{system.get('host_processors_per_node', '?')} × {system.get('host_processor_model_name', '?')}"
     accelerator = f"{system.get('accelerators_per_node', '?')} × {system.get('accelerator_model_name', '?')}"
     rows = [
-        (
-            "submitted",
-            f"{told['submitter']}, {told['division']}: {told['system']} ({told.get('system_type') or 'type not said'})",
-        ),
+        ("submitted", f"{whose}: {told.get('system', '?')} ({told.get('system_type') or 'type not said'})"),
         ("model", model),
         ("scenario", f"{scenario}, LoadGen {settings.get('loadgen_version', '?')}"),
         ("accuracy", f"mAP {accuracy}"),
@@ -100,7 +104,7 @@ def _published_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("framework", str(system.get("framework", "?"))),
         ("compliance", ", ".join(f"{test} {verdict}" for test, verdict in (meta.get("compliance") or {}).items()) or "none"),
     ]
-    return rows + [("note", str(text)) for text in meta.get("remarks", [])]
+    return rows + [("note", str(text)) for text in meta.get("remarks") or []]
 
 
 def _replay_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -108,8 +112,9 @@ def _replay_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
     if not meta.get("parent"):
         return []
     verdict = meta.get("verdict") or {}
-    outcome = [("verdict", ("" if verdict["reproduced"] else "NOT ") + f"REPRODUCED: {verdict['why']}")] if verdict else []
-    kind = "replay of" if "replay" in meta.get("tags", ()) else "parent"
+    word = "REPRODUCED" if verdict.get("reproduced") else "NOT REPRODUCED"
+    outcome = [("verdict", f"{word}: {verdict.get('why', '?')}")] if verdict else []
+    kind = "replay of" if "replay" in (meta.get("tags") or ()) else "parent"
     return [(kind, str(meta["parent"].get("alias"))), *outcome]
 
 
@@ -137,7 +142,7 @@ def _compliance_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
     verified = meta.get("verified")
     parent = (meta.get("parent") or {}).get("alias")
     if verified:
-        return [("compliance", f"{test} {'PASS' if verified['passed'] else 'FAIL'}, held against {parent}")]
+        return [("compliance", f"{test} {'PASS' if verified.get('passed') else 'FAIL'}, held against {parent}")]
     against = parent or "nothing: `ck audit` verifies"
     return [("compliance", f"{test}, held against {against}")]
 
@@ -154,8 +159,8 @@ def _figure_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
         more += [f"{row['duration_s']:.1f} s"] if row.get("duration_s") is not None else []
         rows.append(("performance", ", ".join([performance_text(results), *more])))
         if latency := row.get("latency_ms"):
-            rows.append(("latency, ms", ", ".join(f"{key} {value:.3f}" for key, value in latency.items())))
-        rows += [("", reason) for reason in row.get("reasons", [])]
+            rows.append(("latency, ms", ", ".join(f"{key} {_figure(latency, key, '.3f')}" for key in latency)))
+        rows += [("", reason) for reason in row.get("reasons") or []]
     return rows
 
 
@@ -170,6 +175,7 @@ def _surroundings_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("venv", f"{venv.get('name')} ({venv.get('template')}), Python {venv.get('python')}, {packages} packages"),
     ]
     for alias, row in (meta.get("repositories") or {}).items():
+        row = row or {}
         changed = " with changes" if row.get("changed") else ""
         state = f" {str(row.get('commit', '?'))[:12]}{changed}" if row.get("git") else ", not under git"
         rows.append(("repository", alias + state))

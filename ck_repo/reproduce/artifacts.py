@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -16,7 +15,7 @@ from ck_repo.install.fetch import adopt, fetch
 from ck_repo.install.source import source_of
 from ck_repo.lock.lockfile import Lock, LockedComponent, lock_of_experiment
 from ck_repo.store.archive import pack_entries
-from ck_repo.store.atomic import publish_folder, remove_folder, storage_errors
+from ck_repo.store.atomic import copy_folder, publish_folder, storage_errors
 from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.entry import Entry
 from ck_repo.store.folders import tools_root
@@ -25,6 +24,7 @@ from ck_repo.store.plain_file import flaw, is_folder, shown, walk
 from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.repository import check_name
 from ck_repo.store.search import find, load
+from ck_repo.store.work import remove_folder, working
 from ck_repo.trust import require_data
 
 ARTIFACTS = "artifacts"  # folder of an experiment that was packed with them
@@ -160,10 +160,9 @@ def _register(repositories: Repositories, row: LockedComponent, source: Path, sc
         raise NotTheSameError(f"{row.label}: {shown(source / odd.name)} is {odd.flaw}", hint="gather it again; it was altered")
     with locked(tools_root() / ".locks" / f"{final.name}.lock", f"bringing in {row.label}"):
         if not final.exists():
-            staging = final.with_name(f".{final.name}.new")
-            with storage_errors(f"writing {final}"), progress.task(f"copying {row.label}"):
-                shutil.rmtree(staging, ignore_errors=True)
-                shutil.copytree(source, staging, symlinks=True)
+            with storage_errors(f"writing {final}"), progress.task(f"copying {row.label}"), working() as work:
+                staging = work.beside(final)
+                copy_folder(source, staging)
                 publish_folder(staging, final)
         try:
             _register_verified(repositories, row, soft, final, scope)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,7 @@ from ck_repo.reproduce.artifacts import bring_in, gather
 from ck_repo.reproduce.check import drift
 from ck_repo.reproduce.recreate import Recreated, interpreter_for, recreate
 from ck_repo.store.archive import refuse_double_uids, refuse_other_machine, unpack_foreign
-from ck_repo.store.atomic import publish_folder, storage_errors, write_json
+from ck_repo.store.atomic import new_file, publish_folder, storage_errors, write_json
 from ck_repo.store.digest import of_file
 from ck_repo.store.entry import read_json_object
 from ck_repo.store.fields import Fields
@@ -29,6 +27,7 @@ from ck_repo.store.folders import default_repository_root, repos_root, tools_roo
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import DESCRIPTION, check_name, read_repository
 from ck_repo.store.unpack import ArchiveError
+from ck_repo.store.work import scratch_folder
 from ck_repo.venv.environment import Venv
 from ck_repo.venv.locking import read_venv_lock
 
@@ -55,7 +54,7 @@ def make_bundle(repositories: Repositories, venv: Venv, output: Path, *, overwri
         If the venv is no longer what its lock says: what would be gathered is not what is there.
     """
     if output.exists() and not overwrite:
-        raise ConflictError(f"{output} exists already", hint="give another name with --output=, or --overwrite")
+        raise _taken(output)
     lock = read_venv_lock(repositories, venv)
     changed = drift(repositories, venv, lock)
     if changed:
@@ -63,17 +62,21 @@ def make_bundle(repositories: Repositories, venv: Venv, output: Path, *, overwri
             f"venv:{venv.name} is no longer what its lock says: {changed[0]}",
             hint=f"`ck check venv:{venv.name}` tells all; `ck lock venv:{venv.name}` accepts it as it is",
         )
-    with storage_errors(f"writing {output}"), tempfile.TemporaryDirectory(prefix="ck-bundle-") as scratch:
-        wheels = Path(scratch, _WHEELS)
+    with storage_errors(f"writing {output}"), scratch_folder(tools_root(), "bundle") as scratch:
+        wheels = scratch / _WHEELS
         wheels.mkdir()
-        _gather_wheels(venv.python, lock, wheels, Path(scratch, "log"))
+        _gather_wheels(venv.python, lock, wheels, scratch / "log")
         rows = {f"{_WHEELS}/{path.name}": path for path in sorted(wheels.iterdir())}
         rows |= gather(repositories, lock, only_free=False).rows
         rows |= _recipes(repositories, lock)
-        write_lock(Path(scratch, NAME), lock)
-        rows[NAME] = Path(scratch, NAME)
-        _write(output, rows, Path(scratch, _CONTENTS))
+        write_lock(scratch / NAME, lock)
+        rows[NAME] = scratch / NAME
+        _write(output, rows, scratch / _CONTENTS, overwrite)
     return Bundle(lock, len(rows), len(lock.packages))
+
+
+def _taken(output: Path) -> ConflictError:
+    return ConflictError(f"{output} exists already", hint="give another name with --output=, or --overwrite")
 
 
 def _gather_wheels(python: Path, lock: Lock, folder: Path, log: Path) -> None:
@@ -111,14 +114,14 @@ def _recipes(repositories: Repositories, lock: Lock) -> dict[str, Path]:
     return rows
 
 
-def _write(output: Path, rows: dict[str, Path], contents: Path) -> None:
+def _write(output: Path, rows: dict[str, Path], contents: Path, overwrite: bool) -> None:
     total = sum(path.stat().st_size for path in rows.values())
-    beside = output.with_name(f".{output.name}.{os.getpid()}.new")
     listed, done = {}, 0
+    output.parent.mkdir(parents=True, exist_ok=True)
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
         with (
             progress.task(f"writing {output.name}", total, "B") as task,
+            new_file(output, overwrite=overwrite) as beside,
             zipfile.ZipFile(beside, "w", strict_timestamps=False) as file,
         ):
             for name, path in sorted(rows.items()):
@@ -128,9 +131,8 @@ def _write(output: Path, rows: dict[str, Path], contents: Path) -> None:
                 task.advance_to(done)
             write_json(contents, {"format": FORMAT, "version": VERSION, "files": listed})
             file.write(contents, _CONTENTS)
-        os.replace(beside, output)
-    finally:
-        beside.unlink(missing_ok=True)
+    except FileExistsError:  # another process was first
+        raise _taken(output) from None
 
 
 def create_from_bundle(
@@ -149,10 +151,7 @@ def create_from_bundle(
     if not path.is_file():
         raise NotFoundError(f"{path} is not there", hint="`ck bundle venv:NAME --output=FILE` makes a bundle")
     network.go_offline()
-    with storage_errors(f"unpacking {path}"):
-        tools_root().mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".bundle-", dir=tools_root()))
-    try:
+    with scratch_folder(tools_root(), "bundle") as scratch:
         _unpack(path, scratch)
         lock = read_lock(scratch / NAME)
         interpreter = interpreter_for(lock, python)
@@ -161,8 +160,6 @@ def create_from_bundle(
         # who makes a venv from a bundle takes its wheels: there is nowhere else to have them from
         wheels = scratch / _WHEELS
         return recreate(repositories, name, lock, interpreter, wheels=wheels, force=force, trust=trust, own=True)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _unpack(path: Path, folder: Path) -> None:

@@ -11,6 +11,7 @@ from ck_repo.errors import NotFoundError
 from ck_repo.mlperf.published import Published, all_published, matching
 from ck_repo.record.detections import agreement
 from ck_repo.record.figures import Figures, figures
+from ck_repo.record.meta import read_experiment
 from ck_repo.store.entry import Entry
 from ck_repo.store.plain_file import MISSING, flaw, shown
 from ck_repo.store.repositories import Repositories
@@ -46,7 +47,7 @@ def side_by_side(entries: Sequence[Entry]) -> list[Row]:
 
 
 def _column(entry: Entry) -> dict[str, str]:
-    meta = entry.meta()
+    meta = read_experiment(entry)
     found = figures(meta)
     column = {"model": found.model, "scenario": found.scenario, **_figures(found)}
     results = meta.get("results") or {}
@@ -95,13 +96,13 @@ def _with_ratios(rows: list[Row], entries: Sequence[Entry]) -> list[Row]:
 
 def speeds(entries: Sequence[Entry]) -> list[float | None]:
     """Speed of each experiment relative to the first, above 1 if it is faster; None where the figures cannot be compared."""
-    found = [figures(entry.meta()) for entry in entries]
+    found = [figures(read_experiment(entry)) for entry in entries]
     return [_ratio(row.value, found[0]) if row.unit == found[0].unit else None for row in found]
 
 
 def equal_detections(entries: Sequence[Entry]) -> list[float | None]:
     """The share of detections that are equal to those of the first experiment, 0–1; None where a log is missing."""
-    published = ["published" in entry.meta() for entry in entries]
+    published = [bool(read_experiment(entry).get("published")) for entry in entries]
     shares: list[float | None] = []
     for entry, imported in zip(entries, published, strict=True):
         one, other = entries[0].path, entry.path

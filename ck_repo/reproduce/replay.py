@@ -13,6 +13,7 @@ from ck_repo.errors import ConfigError, NotFoundError, UsageError
 from ck_repo.lock.collect import entry_of, locked_packages
 from ck_repo.lock.lockfile import NAME, Lock, lock_of_experiment
 from ck_repo.record.experiment import MODULE
+from ck_repo.record.meta import read_experiment
 from ck_repo.reproduce.artifacts import ARTIFACTS, bring_in
 from ck_repo.reproduce.difference import Difference, between
 from ck_repo.reproduce.recreate import install_components, interpreter_for, known_packages, recreate
@@ -131,7 +132,7 @@ def replay(
     name, repository
         Of the first of the new experiments.
     """
-    meta = experiment.meta()
+    meta = read_experiment(experiment)
     lock = lock_of_experiment(experiment.path, meta)
     options = options_of(lock, experiment)
     scope = f"{MODULE}:{experiment.uid}"

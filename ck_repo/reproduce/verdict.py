@@ -149,8 +149,8 @@ def _same_order(one: Path, other: Path, mode: str) -> bool | None:
 
 def _speed(recorded: Mapping[str, Any], replays: Sequence[Mapping[str, Any]]) -> Speed | None:
     before = figures(recorded)
-    values = [found.value for found in map(figures, replays) if found.value]
-    if not before.value or not values:
+    values = [found.value for found in map(figures, replays) if found.value and found.value > 0]
+    if not before.value or before.value < 0 or not values:
         return None
     ratios = [before.value / value if before.lower_is_better else value / before.value for value in values]
     return Speed(

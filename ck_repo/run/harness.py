@@ -11,6 +11,7 @@ from typing import Any
 from ck_repo.child import last_lines, run_child
 from ck_repo.errors import RunError
 from ck_repo.run.watchdog import Watchdog, read_asked
+from ck_repo.store.atomic import refuse_full
 from ck_repo.store.entry import read_json_object
 
 _TOLD = 4  # sessions that a message names
@@ -75,6 +76,7 @@ def run_harness(
 
 def _failure(folder: Path, status: int) -> RunError:
     log = folder / "stderr.log"
+    refuse_full(folder, "the run")
     told = folder / "error.json"
     if told.exists():
         row = read_json_object(told)

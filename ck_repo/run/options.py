@@ -263,7 +263,7 @@ def from_extra_ops(text: str, name: str = "EXTRA_OPS") -> dict[str, Any]:
 def _number(name: str, value: Any, kind: type) -> Any:
     try:
         number = kind(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UsageError(f"{name}={value} is not {'a whole number' if kind is int else 'a number'}") from None
     if not 0 < number < float("inf"):
         raise UsageError(f"{name}={value} has to be more than 0")

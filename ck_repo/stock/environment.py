@@ -9,7 +9,7 @@ from typing import Any
 
 from ck_repo.errors import CKError
 from ck_repo.store.digest import of_value
-from ck_repo.store.entry import META, Entry
+from ck_repo.store.entry import META, Entry, tags_of
 from ck_repo.store.fields import Fields
 
 STOCK = "stock CK"  # the source of such an entry
@@ -35,7 +35,8 @@ def read_env(entry: Entry) -> dict[str, Any]:
     """
     meta = entry.meta()
     if not is_stock_env(meta):
-        return meta
+        check_env(meta, entry.path / META)
+        return meta | {"tags": tags_of(meta, entry.path / META)} if "tags" in meta else meta
     fields = Fields(meta, entry.path / META)
     customize = fields.fields("customize")
     full, folder = customize.text("full_path"), fields.text("install_location") or customize.text("path_install")
@@ -54,6 +55,33 @@ def read_env(entry: Entry) -> dict[str, Any]:
         "file": file,
         "environment": {name: str(value) for name, value in fields.table("env").items()},
     }
+
+
+def check_env(meta: Mapping[str, Any], source: object) -> None:
+    """Refuse the meta of an env entry in which a value is of the wrong type.
+
+    Raises
+    ------
+    ConfigError
+        With the file and the key.
+    """
+    fields = Fields(meta, source)
+    fields.tags()
+    for key in ("name", "label", "source", "key", "path", "file", "version", "digest", "only_for", "soft", "registered"):
+        fields.text(key)
+    fields.texts("variations")
+    for key in ("size", "changed_ns", "number"):
+        fields.whole(key)
+    component = fields.fields("component")
+    for key in ("repository", "module", "alias", "uid", "digest"):
+        component.text(key)
+    for key in ("model", "inputs", "tools"):
+        fields.table(key)
+    dataset = fields.fields("dataset")
+    for key in ("images", "annotations", "stamp", "digest"):
+        dataset.text(key)
+    for row in fields.rows("downloads"):
+        row.texts("urls")
 
 
 def stock_problem(meta: Mapping[str, Any]) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
+import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from ck_repo.errors import ConfigError, ConflictError, NotFoundError
-from ck_repo.store.atomic import publish_folder, storage_errors, write_json
+from ck_repo.store.atomic import copy_folder, new_file, publish_folder, storage_errors, write_json
 from ck_repo.store.entry import META, Entry, alias_file, read_alias_file, read_json_object, read_uid, uid_file
 from ck_repo.store.folders import repos_root
 from ck_repo.store.modules import canonical_module
@@ -20,8 +19,10 @@ from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository
 from ck_repo.store.uid import new_uid
 from ck_repo.store.unpack import ArchiveError, Progress, unpack
+from ck_repo.store.work import scratch_folder
 from ck_repo.store.writing import module_folder, publish, refuse_taken_uid, staged
 
+_IN_MAKING = re.compile(r"\.(run|failed|lock)-|\..*\.(new|removed|old|lock)$")  # names of what is unfinished or of a process
 _OF_THIS_MACHINE = frozenset({"venv", "env", "repo"})  # modules whose entries point into this machine's folders
 
 
@@ -66,35 +67,42 @@ def _alias_of(path: Path) -> str:
 
 def pack_repository(row: Repository, output: Path, *, overwrite: bool = False) -> int:
     """Pack a whole repository, .ckr.json included, into the zip file `output`; what is of this machine alone stays here."""
-    rows = {path.relative_to(row.path).as_posix(): path for path in _files(row.path)}
+    rows = {path.relative_to(row.path).as_posix(): path for path in _files(row.path, levels=2)}
     return _pack({name: path for name, path in rows.items() if name.split("/")[0] not in _OF_THIS_MACHINE}, output, overwrite)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Every plain file below `folder` but for git's own and what is in the making."""
+def _files(folder: Path, levels: int = 0) -> Iterator[Path]:
+    """Every plain file below `folder` but for git's own and what is in the making.
+
+    Parameters
+    ----------
+    levels
+        How many levels of folders are a repository's own: 2 in a repository (its folder and the modules'), 0 in an entry.
+    """
     for base, folders, names in os.walk(folder):
-        folders[:] = [
-            name for name in folders if name not in (".git", "__pycache__") and not name.endswith((".new", ".removed"))
-        ]
+        own = len(Path(base).relative_to(folder).parts) < levels
+        folders[:] = [name for name in folders if name not in (".git", "__pycache__") and not (own and _IN_MAKING.match(name))]
         for name in names:
             path = Path(base, name)
-            if path.is_file() and not path.is_symlink():
+            if path.is_file() and not path.is_symlink() and not (_IN_MAKING.match(name) and (own or path.parent.name == ".cm")):
                 yield path
 
 
 def _pack(rows: dict[str, Path], output: Path, overwrite: bool) -> int:
+    taken = ConflictError(f"{output} exists already", hint="give another name with --archive_name=, or --overwrite")
     if output.exists() and not overwrite:
-        raise ConflictError(f"{output} exists already", hint="give another name with --archive_name=, or --overwrite")
-    beside = output.with_name(f".{output.name}.{os.getpid()}.new")
+        raise taken
     with storage_errors(f"writing {output}"):
+        output.parent.mkdir(parents=True, exist_ok=True)
         try:
-            output.parent.mkdir(parents=True, exist_ok=True)
-            with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as file:
+            with (
+                new_file(output, overwrite=overwrite) as beside,
+                zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as file,
+            ):
                 for name in sorted(rows):
                     file.write(rows[name], name)
-            os.replace(beside, output)
-        finally:
-            beside.unlink(missing_ok=True)
+        except FileExistsError:  # another process was first
+            raise taken from None
     return len(rows)
 
 
@@ -158,8 +166,7 @@ def unpack_entries(
     entries, left
         What came, and the names of what was left out.
     """
-    with tempfile.TemporaryDirectory(prefix="ck-unzip-") as name:
-        scratch = Path(name)
+    with scratch_folder(repos_root(), "unzip") as scratch:
         unpack_foreign(archive, scratch)
         refuse_other_machine(archive, scratch)
         refuse_double_uids(archive, scratch)
@@ -193,7 +200,7 @@ def unpack_entries(
         for folder, final, uid in wanted:
             module_folder(target, folder.parent.name)
             with staged(final) as staging:
-                shutil.copytree(folder, staging, dirs_exist_ok=True)
+                copy_folder(folder, staging)
                 done.append(publish(target, folder.parent.name, staging, final, uid, replace=overwrite))
         return done, left
 
@@ -212,13 +219,14 @@ def _refuse_outranking(archive: Path, repositories: Repositories, target: Reposi
             )
 
 
+def _taken(alias: str) -> ConflictError:
+    return ConflictError(f"a repository {alias!r} exists already", hint="give another name: `ck unzip repo:NAME --zip=…`")
+
+
 def unpack_repository(archive: Path, repositories: Repositories, name: str = "") -> Repository:
     """Bring a packed repository into CK_REPOS, under its own name or `name`."""
     root = repos_root()
-    with storage_errors(f"unpacking {archive}"):
-        root.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".unzip-", dir=root))
-    try:
+    with scratch_folder(root, "unzip") as staging:
         unpack_foreign(archive, staging)
         refuse_other_machine(archive, staging)
         refuse_double_uids(archive, staging)
@@ -229,14 +237,11 @@ def unpack_repository(archive: Path, repositories: Repositories, name: str = "")
         alias = name or str(read_json_object(staging / DESCRIPTION).get("data_alias", "")) or archive.stem
         check_name(alias)
         if (root / alias).exists() or any(row.alias == alias for row in repositories.all()):
-            raise ConflictError(
-                f"a repository {alias!r} exists already", hint="give another name: `ck unzip repo:NAME --zip=…`"
-            )
+            raise _taken(alias)
         if any(row.uid == described.uid for row in repositories.all()):  # a second copy is another repository
             content = read_json_object(staging / DESCRIPTION)
             write_json(staging / DESCRIPTION, content | {"data_uid": new_uid(), "data_alias": alias, "data_uoa": alias})
-        publish_folder(staging, root / alias)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        if not publish_folder(staging, root / alias):
+            raise _taken(alias)
     repositories.forget_cache()
     return read_repository(root / alias)

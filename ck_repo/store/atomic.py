@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ck_repo.errors import StorageError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FREE = "free some space (`ck clean env` removes what no environment uses) or point CK_TOOLS elsewhere"
+_NOTHING = 64 << 10  # bytes; with less than that, a disk is taken to be full
 
 
 @contextmanager
@@ -20,38 +25,126 @@ def storage_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno == errno.ENOSPC or error.errno == errno.EDQUOT:
-            raise StorageError(
-                f"{doing}: the disk is full",
-                hint="free some space (`ck clean env` removes what no environment uses) or point CK_TOOLS elsewhere",
-            ) from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise StorageError(
-                f"{doing}: no permission to write {error.filename or ''}".rstrip(),
-                hint="point CK_REPOS and CK_TOOLS at folders that you can write",
-            ) from error
-        if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
-            raise StorageError(
-                f"{doing}: {error.strerror}: {error.filename or ''}".rstrip(": "),
-                hint="CK_REPOS and CK_TOOLS have to be folders, or names where folders can be made",
-            ) from error
-        raise
+        told = storage_error(error, doing)
+        if told is None:
+            raise
+        raise told from error
+
+
+def storage_error(error: OSError, doing: str = "") -> StorageError | None:
+    """The error to show for one of the operating system; None if it says nothing of a disk.
+
+    Parameters
+    ----------
+    doing
+        What was under way; the file's name if empty.
+    """
+    where = doing or str(error.filename or "writing")
+    if error.errno in _FULL:
+        return StorageError(f"{where}: the disk is full", hint=_FREE)
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return StorageError(
+            f"{where}: no permission to write {error.filename or ''}".rstrip(),
+            hint="point CK_REPOS and CK_TOOLS at folders that you can write",
+        )
+    if doing and error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
+        return StorageError(
+            f"{where}: {error.strerror}: {error.filename or ''}".rstrip(": "),
+            hint="CK_REPOS and CK_TOOLS have to be folders, or names where folders can be made",
+        )
+    return None
+
+
+def refuse_full(folder: Path, doing: str) -> None:
+    """Raise if the disk of `folder` is full: why a program that writes there has failed, though it may not say so."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    with suppress(OSError):
+        found = os.statvfs(folder)
+        if found.f_bavail * found.f_frsize >= _NOTHING and (found.f_favail or not found.f_files):
+            return
+        raise StorageError(f"{doing}: the disk is full: {folder}", hint=_FREE)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old content or the new, never a part."""
     with storage_errors(f"writing {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+        with _beside(path) as (name, file):
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(name, path)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """An empty file beside `path`, locked by its writer, so that the next writer takes over what a killed one left."""
+    name = path.with_name(f".{path.name}.new")
+    while True:
+        file = os.fdopen(os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+b")
+        with file:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is(file.fileno(), name):  # the writer that had the lock gave it its final name
+                continue
+            try:
+                file.truncate(0)
+                yield name, file
+            except BaseException:
+                name.unlink(missing_ok=True)
+                raise
+            return
+
+
+def _is(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), os.stat(path, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A name beside `path` for a file to be written, which is given the name `path` at the end.
+
+    Raises
+    ------
+    FileExistsError
+        If `path` exists by then, and is not to be overwritten.
+    """
+    with _beside(path) as (name, _):
+        yield name
+        if overwrite:
+            os.replace(name, path)
+            return
         try:
-            with open(beside, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+            os.link(name, path)
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+                raise
+            if path.exists():  # a file system without hard links
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+            os.replace(name, path)
+            return
+        name.unlink()
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy the files, folders and links of `source` into `target`; devices and pipes are left out."""
+    waiting = [(source, target)]
+    while waiting:
+        here, there = waiting.pop()
+        there.mkdir(exist_ok=True)
+        with os.scandir(here) as rows:
+            for row in rows:
+                to = there / row.name
+                if row.is_symlink():
+                    to.symlink_to(os.readlink(row.path))
+                elif row.is_dir():
+                    waiting.append((Path(row.path), to))
+                elif row.is_file():
+                    shutil.copy2(row.path, to)
 
 
 def write_text(path: Path, content: str) -> None:
@@ -75,11 +168,3 @@ def publish_folder(staging: Path, final: Path) -> bool:
             shutil.rmtree(staging, ignore_errors=True)
             return False
     return True
-
-
-def remove_folder(path: Path) -> None:
-    """Remove a folder: it vanishes at once under its name, then its content goes."""
-    with storage_errors(f"removing {path}"):
-        doomed = path.with_name(f".{path.name}.{os.getpid()}.removed")
-        os.rename(path, doomed)
-        shutil.rmtree(doomed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import reprlib
 from collections.abc import Mapping
 from typing import Any
@@ -59,6 +60,18 @@ class Fields:
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
             raise self.error(key, value, "a whole number")
         return value
+
+    def number(self, key: str) -> float | None:
+        """A finite number; None if it is not there."""
+        value = self._content.get(key)
+        if value is None:
+            return None
+        try:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(float(value)):
+                raise self.error(key, value, "a finite number")
+        except OverflowError:
+            raise self.error(key, value, "a finite number") from None
+        return float(value)
 
     def flag(self, key: str, default: bool = False) -> bool:
         """True or false; CK's "yes" and "no" too."""

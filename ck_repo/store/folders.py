@@ -5,15 +5,31 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ck_repo.errors import ConfigError
+
 
 def repos_root() -> Path:
     """The folder of repositories: CK_REPOS, or ~/CK."""
-    return Path(os.environ.get("CK_REPOS") or "~/CK").expanduser().absolute()
+    return _place("CK_REPOS", "~/CK")
 
 
 def tools_root() -> Path:
     """The folder of installed things: CK_TOOLS, or ~/CK-TOOLS."""
-    return Path(os.environ.get("CK_TOOLS") or "~/CK-TOOLS").expanduser().absolute()
+    return _place("CK_TOOLS", "~/CK-TOOLS")
+
+
+def _place(variable: str, usual: str) -> Path:
+    given = os.environ.get(variable) or ""
+    try:
+        return Path(given or usual).expanduser().absolute()
+    except RuntimeError:  # no such user, or neither HOME nor an account
+        why = f"{variable}={given} names no home" if given else f"this user has no home, and {variable} is not set"
+        raise ConfigError(f"there is no folder to work in: {why}", hint="set CK_REPOS and CK_TOOLS to folders") from None
+    except OSError as error:
+        raise ConfigError(
+            f"the current folder cannot be read: {error.strerror}",
+            hint="change to another folder, or set CK_REPOS and CK_TOOLS",
+        ) from None
 
 
 def default_repository_root() -> Path:

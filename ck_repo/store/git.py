@@ -254,13 +254,21 @@ def _merge(path: Path, branch: str) -> None:
         raise
 
 
+def _user() -> str:
+    """Name of the account; of a user ID without one, as containers have it, that number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user{os.getuid()}"
+
+
 def _identity(path: Path) -> list[str]:
     """A name for commits where git knows none."""
     try:
         run_git("config", "user.email", folder=path)
         return []
     except GitError:
-        return ["-c", f"user.name={getpass.getuser()}", "-c", f"user.email={getpass.getuser()}@localhost"]
+        return ["-c", f"user.name={_user()}", "-c", f"user.email={_user()}@localhost"]
 
 
 def _ignore_temporary(path: Path) -> None:

@@ -203,7 +203,7 @@ def change_times(folder: str, names: Sequence[str]) -> array[int]:
                 times.append(_ABSENT)
             else:
                 # with the inode: a folder that is renamed over another brings a meta.json with a time of its own
-                times.append(found.st_ctime_ns ^ found.st_ino << 24 & _MASK if found.st_ctime_ns < sure else _UNSURE)
+                times.append((found.st_ctime_ns ^ found.st_ino << 24) & _MASK if found.st_ctime_ns < sure else _UNSURE)
     finally:
         if base is not None:
             os.close(base)

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from ck_repo.errors import CKError, ConflictError, NotFoundError, UsageError, did_you_mean
-from ck_repo.store.atomic import remove_folder
+from ck_repo.store.atomic import publish_folder, storage_errors
 from ck_repo.store.entry import read_json_object, read_uid, uid_file, unlink_alias
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import default_repository_root, repos_root
 from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository, write_description
 from ck_repo.store.uid import new_uid
+from ck_repo.store.work import remove_folder, sweep, working
 from ck_repo.store.writing import create_entry
 
 LOCAL = "local"
@@ -37,6 +38,7 @@ class Repositories:
         return self._rows
 
     def _read(self) -> list[Repository]:
+        sweep()
         root = repos_root()
         first = [Repository(LOCAL, _LOCAL_UID, root / LOCAL), read_repository(default_repository_root())]
         registered = self._registered()
@@ -180,11 +182,22 @@ class Repositories:
         if not exists:
             if not path and folder.exists():
                 raise ConflictError(f"{folder} exists and is no repository", hint="choose another name")
-            write_description(folder, alias)
+            self._make(folder, alias)
         if path:
             self._register(alias, folder)
         self._rows = None
         return self.get(alias)
+
+    @staticmethod
+    def _make(folder: Path, alias: str) -> None:
+        """Write the description of a new repository; a folder that did not exist appears with it."""
+        if folder.exists():
+            write_description(folder, alias)
+            return
+        with storage_errors(f"writing {folder}"), working() as work:
+            staging = work.beside(folder)
+            write_description(staging, alias)
+            publish_folder(staging, folder)
 
     def _register(self, alias: str, folder: Path) -> None:
         uid = read_repository(folder).uid

@@ -122,7 +122,12 @@ def entries_and_problems(repository: Repository, module: str) -> tuple[list[Entr
 
 def _names(folder: Path) -> list[str]:
     with os.scandir(folder) as rows:
-        return sorted(row.name for row in rows if not row.name.startswith(".") and os.path.exists(os.path.join(row.path, META)))
+        names = sorted(
+            row.name for row in rows if not row.name.startswith(".") and os.path.exists(os.path.join(row.path, META))
+        )
+    odd = [f"{name!a} in {folder} cannot be the name of an entry" for name in names if not name.isprintable()]
+    warn_once(str(folder.parent), folder.name, odd)
+    return [name for name in names if name.isprintable()]
 
 
 def _readable(folder: Path) -> tuple[list[str], list[str]]:
@@ -149,8 +154,8 @@ def _readable(folder: Path) -> tuple[list[str], list[str]]:
 
 def _alias_of(folder: Path, name: str) -> str:
     """The folder's name for an alias or a UID; empty if there is none."""
-    if name != os.path.basename(name) or name in (".", "..") or len(name) > 255:  # no name of an entry
-        return ""
+    if name != os.path.basename(name) or name in (".", "..") or len(name) > 255 or not name.isprintable():
+        return ""  # it cannot be the name of an entry
     if (folder / name / META).exists():
         return name
     if not is_uid(name):

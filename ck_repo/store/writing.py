@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ck_repo.errors import ConflictError
-from ck_repo.store.atomic import publish_folder, remove_folder, storage_errors, write_json, write_text
-from ck_repo.store.entry import (
-    INFO,
-    META,
-    Entry,
-    alias_file,
-    link_alias,
-    read_alias_file,
-    read_json_object,
-    read_uid,
-    uid_file,
-    unlink_alias,
-    write_entry,
-)
+from ck_repo.store.atomic import copy_folder, storage_errors, write_json, write_text
+from ck_repo.store.entry import INFO, META, Entry, read_alias_file, read_json_object, read_uid, uid_file, write_entry
 from ck_repo.store.modules import module_uid
 from ck_repo.store.plain_file import UnreadableError
 from ck_repo.store.repository import Repository, check_name
+from ck_repo.store.steps import Describe, Link, Rename, Step, Unlink
 from ck_repo.store.uid import is_uid, new_uid
+from ck_repo.store.work import Work, committing, working
 
 
 def create_entry(
@@ -56,45 +44,38 @@ def create_entry(
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:
     """An empty folder beside `folder`, to be filled and then published under that name; if that fails nothing is left."""
-    staging = folder.with_name(f".{folder.name}.{os.getpid()}.new")
-    with storage_errors(f"writing {folder}"):
-        shutil.rmtree(staging, ignore_errors=True)
+    with storage_errors(f"writing {folder}"), working() as work:
+        staging = work.beside(folder)
         staging.mkdir(parents=True)
-    try:
-        with storage_errors(f"writing {folder}"):
-            yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        yield staging
 
 
 def publish(repository: Repository, module: str, staging: Path, folder: Path, uid: str, *, replace: bool = False) -> Entry:
-    """Give a staged entry its name; one that is to be replaced is there until the new one is."""
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.removed")
-    if replace and (folder / META).exists():
-        old = read_uid(folder)
-        os.rename(folder, aside)
-        try:
-            os.rename(staging, folder)
-        except BaseException:
-            os.rename(aside, folder)
-            raise
-        unlink_alias(folder, old)
-        shutil.rmtree(aside, ignore_errors=True)
-    elif folder.exists() or not publish_folder(staging, folder):
-        raise ConflictError(
-            f"{module}:{folder.name} exists already in {repository.alias}", hint="choose another name, or remove it"
+    """Give a staged entry its name; one that is to be replaced is there until the new one is, and is then in `staging`."""
+    with storage_errors(f"writing {folder}"), working() as work, committing():
+        refuse_taken_uid(folder, uid)
+        old = read_uid(folder) if replace and (folder / META).exists() else ""
+        if folder.exists() and not old:
+            raise ConflictError(
+                f"{module}:{folder.name} exists already in {repository.alias}", hint="choose another name, or remove it"
+            )
+        work.commit(
+            [
+                Rename.of(staging, folder),
+                Link(str(folder.parent), folder.name, uid, before=old),
+                *([Unlink(str(folder.parent), folder.name, old)] if old not in ("", uid) else []),
+            ]
         )
-    link_alias(folder, uid)
     return Entry(repository.alias, module, folder.name, uid, folder, repository.uid, repository.module_uid(module))
 
 
-def refuse_taken_uid(folder: Path, uid: str) -> None:
-    """No two entries of a module have one UID."""
+def refuse_taken_uid(folder: Path, uid: str, besides: Path | None = None) -> None:
+    """No two entries of a module have one UID; the entry `besides` is about to give it up."""
     try:
         other = read_alias_file(uid_file(folder.parent, uid))
     except UnreadableError:
         other = uid
-    if other != folder.name and (folder.parent / other / META).exists():
+    if folder.parent / other != besides and other != folder.name and (folder.parent / other / META).exists():
         raise ConflictError(f"{folder.parent.name}:{other} has the UID {uid} already", hint="leave out --data_uid")
 
 
@@ -111,10 +92,23 @@ def module_folder(repository: Repository, module: str) -> Path:
 
 
 def update_entry(entry: Entry, changes: dict[str, Any], *, replace: bool = False) -> dict[str, Any]:
-    """Merge `changes` into the entry's meta (nested objects too), or put them in its place."""
-    meta = changes if replace else merged(entry.meta(), changes)
-    write_json(entry.path / META, meta)
+    """Merge `changes` into the entry's meta (nested objects too), or put them in its place.
+
+    The meta is read again under the lock of all changes, so that no other process's update is lost.
+    """
+    with committing():
+        _refuse_gone(entry)
+        meta = changes if replace else merged(entry.meta(), changes)
+        write_json(entry.path / META, meta)
     return meta
+
+
+def _refuse_gone(entry: Entry) -> None:
+    """An entry that was found before the lock was held may have been renamed or removed since."""
+    if not (entry.path / META).exists() or read_uid(entry.path) != entry.uid:
+        raise ConflictError(
+            f"another process has renamed, replaced or removed {entry.cid}", hint=f"`ck ls {entry.module}` lists what there is"
+        )
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -136,13 +130,25 @@ def copy_entry(entry: Entry, repository: Repository, module: str, alias: str) ->
     check_name(alias or uid)
     folder = module_folder(repository, module) / (alias or uid)
     with staged(folder) as staging:
-        shutil.copytree(entry.path, staging, dirs_exist_ok=True, symlinks=True)
-        _rewrite_info(staging, uid, folder.name, module)
+        _copy(entry, staging, uid, folder.name, module)
         return publish(repository, module, staging, folder, uid)
 
 
+def _copy(entry: Entry, staging: Path, uid: str, name: str, module: str) -> None:
+    try:
+        copy_folder(entry.path, staging)
+    except FileNotFoundError:
+        _refuse_gone(entry)
+        raise
+    info = read_json_object(staging / INFO) if (staging / INFO).exists() else {}
+    write_json(staging / INFO, info | _names(uid, name, module))
+
+
 def move_entry(entry: Entry, repository: Repository, module: str, alias: str, *, new_identity: bool = False) -> Entry:
-    """Move or rename an entry; it keeps its UID unless a new one is asked for."""
+    """Move or rename an entry; it keeps its UID unless a new one is asked for.
+
+    Within a file system the folder is renamed, so that the move needs no space; to another file system it is copied first.
+    """
     uid = new_uid() if new_identity else entry.uid
     if new_identity and alias == entry.uid:  # it goes by its UID
         alias = ""
@@ -150,29 +156,52 @@ def move_entry(entry: Entry, repository: Repository, module: str, alias: str, *,
     folder = module_folder(repository, module) / (alias or uid)
     if folder == entry.path and not new_identity:
         return entry
-    if folder != entry.path and folder.exists():
-        raise ConflictError(f"{module}:{folder.name} exists already in {repository.alias}", hint="choose another name")
-    with staged(folder) as staging:
-        shutil.copytree(entry.path, staging, dirs_exist_ok=True, symlinks=True)
-        _rewrite_info(staging, uid, folder.name, module)
-        moved = publish(repository, module, staging, folder, uid, replace=folder == entry.path)
-    if folder != entry.path:  # the copy is in place: only now the old one goes
-        remove_folder(entry.path)
-        alias_file(entry.path.parent, entry.alias).unlink(missing_ok=True)
-        old = uid_file(entry.path.parent, entry.uid)
-        with suppress(UnreadableError):
-            if read_alias_file(old) == entry.alias:
-                old.unlink()
-    return moved
+    with storage_errors(f"writing {folder}"), working() as work:
+        copied = _copied(entry, folder, work, uid, module)
+        with committing():
+            _refuse_gone(entry)
+            if folder != entry.path:
+                refuse_taken_uid(folder, uid, besides=entry.path)
+                if folder.exists():
+                    raise ConflictError(
+                        f"{module}:{folder.name} exists already in {repository.alias}", hint="choose another name"
+                    )
+            work.commit(_moving(entry, folder, work, uid, module, copied))
+    return Entry(repository.alias, module, folder.name, uid, folder, repository.uid, repository.module_uid(module))
 
 
-def _rewrite_info(folder: Path, uid: str, name: str, module: str) -> None:
-    info = read_json_object(folder / INFO) if (folder / INFO).exists() else {}
-    names = {"backup_data_uid": uid, "backup_module_uoa": module, "backup_module_uid": module_uid(module), "data_name": name}
-    write_json(folder / INFO, info | names)
+def _copied(entry: Entry, folder: Path, work: Work, uid: str, module: str) -> Path | None:
+    """A copy beside `folder` if that is on another file system than the entry."""
+    if folder.parent.stat().st_dev == entry.path.stat().st_dev:
+        return None
+    staging = work.beside(folder)
+    _copy(entry, staging, uid, folder.name, module)
+    return staging
+
+
+def _moving(entry: Entry, folder: Path, work: Work, uid: str, module: str, copied: Path | None) -> list[Step]:
+    link = Link(str(folder.parent), folder.name, uid, before=entry.uid if folder == entry.path else "")
+    unlink = Unlink(str(entry.path.parent), entry.alias, entry.uid)
+    if copied:
+        doomed = work.beside(entry.path, "removed")
+        return [Rename.of(copied, folder), link, Rename.of(entry.path, doomed, entry.uid), unlink]
+    info = entry.info()
+    names = _names(uid, folder.name, module)
+    before = {key: info.get(key, "") for key in names}
+    rename = [Rename.of(entry.path, folder, entry.uid)] if folder != entry.path else []
+    return [*rename, link, Describe(str(folder), names, before), unlink]
+
+
+def _names(uid: str, name: str, module: str) -> dict[str, str]:
+    """What info.json says of an entry's names."""
+    return {
+        "backup_data_uid": uid, "backup_module_uoa": module, "backup_module_uid": module_uid(module), "data_name": name,
+    }  # fmt: skip
 
 
 def remove_entry(entry: Entry) -> None:
     """Remove an entry and its alias files."""
-    remove_folder(entry.path)
-    unlink_alias(entry.path, entry.uid)
+    with storage_errors(f"removing {entry.path}"), working() as work, committing():
+        _refuse_gone(entry)
+        doomed = work.beside(entry.path, "removed")
+        work.commit([Rename.of(entry.path, doomed, entry.uid), Unlink(str(entry.path.parent), entry.alias, entry.uid)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +22,9 @@ from ck_repo.run.pipeline import RunRecord, execute, harness_of
 from ck_repo.run.prepare import prepare
 from ck_repo.store.atomic import write_text
 from ck_repo.store.entry import Entry
+from ck_repo.store.folders import tools_root
 from ck_repo.store.repositories import Repositories
+from ck_repo.store.work import scratch_folder
 from ck_repo.store.writing import update_entry
 from ck_repo.venv.environment import chosen_name, find_venv
 
@@ -166,10 +167,10 @@ def _verified(name: str, scenario: str, base: Entry, runs: Mapping[str, Entry], 
 def _fallback(base: Entry, test: Entry, score: Rescore) -> str:
     """Score both logs, as the answers are not the same bit by bit; what came out, for a person."""
     try:
-        with tempfile.TemporaryDirectory() as name:
-            score(base, test, Path(name))
+        with scratch_folder(tools_root(), "audit") as scratch:
+            score(base, test, scratch)
             for file in (BASELINE, FALLBACK):
-                write_text(test.path / file, read_text(Path(name) / file))
+                write_text(test.path / file, read_text(scratch / file))
     except RunError as error:
         return f"not the same bit by bit, and not scored: {error.what}"
     before, after = (read_accuracy(test.path / file).mAP for file in (BASELINE, FALLBACK))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,6 +19,7 @@ from ck_repo.mlperf.submission import BASELINE, DETAIL, FALLBACK, SUMMARY, Place
 from ck_repo.mlperf.submission_rules import submission_rules
 from ck_repo.mlperf.truncate import truncate_tree
 from ck_repo.record.figures import TRIAL, figures
+from ck_repo.record.meta import readable
 from ck_repo.run.options import RunOptions, command_of
 from ck_repo.store.atomic import publish_folder, storage_errors, write_json, write_text
 from ck_repo.store.digest import of_file
@@ -27,6 +27,7 @@ from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import check_name
 from ck_repo.store.search import find
+from ck_repo.store.work import scratch_folder
 
 _LOG, _TEXT = "mlperf_log_accuracy.json", "accuracy.txt"
 
@@ -69,7 +70,7 @@ def choose(repositories: Repositories, tags: str = "") -> list[Chosen]:
     NotFoundError
         If nothing is left.
     """
-    rows = [(entry, entry.meta()) for entry in find(repositories, "experiment", tags=tags)]
+    rows = list(readable(find(repositories, "experiment", tags=tags)))
     runs = [(entry, meta) for entry, meta in rows if meta.get("results") and not _test_of(meta) and TRIAL not in meta["tags"]]
     tests = _tests_by_parent(repositories)  # whatever their tags: they belong to what they were held against
     groups: dict[tuple[str, str], list[tuple[Entry, dict[str, Any]]]] = {}
@@ -108,7 +109,7 @@ def _test_of(meta: Mapping[str, Any]) -> str:
 def _tests_by_parent(repositories: Repositories) -> dict[str, dict[str, Entry]]:
     """The compliance runs, the latest of each test, by the UID of the experiment that they are held against."""
     found: dict[str, dict[str, Entry]] = {}
-    rows = [(entry, entry.meta()) for entry in find(repositories, "experiment", tags="compliance")]
+    rows = list(readable(find(repositories, "experiment", tags="compliance")))
     for entry, meta in sorted(rows, key=lambda row: str(row[1].get("recorded"))):
         if meta.get("results") and _test_of(meta):
             found.setdefault(str((meta.get("parent") or {}).get("uid")), {})[_test_of(meta)] = entry
@@ -193,10 +194,8 @@ def generate(
         raise ConflictError(f"{output} exists already", hint="give another folder with --output=")
     description = {**read_system(system), "division": division, "submitter": submitter}
     chosen = choose(repositories, tags)
-    with storage_errors(f"writing {output}"):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent)).resolve()
-    try:
+    with scratch_folder(output.parent, output.name) as scratch:
+        staging = scratch.resolve()
         with storage_errors(f"writing {output}"):
             root = staging / division / submitter
             write_text(root / "systems" / f"{system.stem}.json", json.dumps(description, indent=2, ensure_ascii=False) + "\n")
@@ -215,9 +214,8 @@ def generate(
                 hint="mend them, or keep the tree as a draft with --draft",
             )
         staging.chmod(0o755)
-        publish_folder(staging, output)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        if not publish_folder(staging, output):
+            raise ConflictError(f"{output} exists already", hint="give another folder with --output=")
     return Generated(output, chosen, check_tree(output))
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,13 +22,14 @@ from ck_repo.lock.lockfile import NAME, Lock, write_lock
 from ck_repo.resolve.plan import PYTHON, Choice, in_order
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.resolve.versions import satisfies
-from ck_repo.store.atomic import remove_folder, storage_errors
+from ck_repo.store.atomic import refuse_full, storage_errors
 from ck_repo.store.entry import INFO, META, Entry, link_alias, read_json_object, unlink_alias, write_entry
 from ck_repo.store.lock import locked
 from ck_repo.store.modules import module_uid
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import check_name
 from ck_repo.store.uid import new_uid
+from ck_repo.store.work import remove_folder, sweep, working
 from ck_repo.store.writing import module_folder
 from ck_repo.venv.environment import DEFAULT_TEMPLATE, Venv, find_venv, interpreter_of, read_venv, surroundings
 from ck_repo.venv.locking import extend_lock
@@ -150,32 +152,25 @@ def make_venv(
             venv.check()
             complete(venv)
             return venv
-        aside = folder.with_name(f".{name}.old")
-        if not (aside / META).exists():
-            shutil.rmtree(aside, ignore_errors=True)
-        if (folder / META).exists():  # to be replaced: it comes back if the new one fails
-            folder.rename(aside)
-        elif folder.exists():  # of a process that was killed
+        sweep(folder)
+        if folder.exists() and not (folder / META).exists():
             remove_folder(folder)
         progress.say(f"making venv:{name} with Python {python.version} in {folder}")
-        try:
-            with storage_errors(f"making venv:{name}"):
+        with storage_errors(f"making venv:{name}"), working() as work:
+            aside = work.in_place(folder)  # it comes back if the new one fails, or this process is killed
+            try:
                 folder.mkdir(parents=True)
                 _virtualenv(python, folder / "venv", name)
                 write_lock(folder / NAME, fill(interpreter_of(folder / "venv")))
                 if aside.exists():
                     unlink_alias(folder, str(read_json_object(aside / INFO).get("backup_data_uid", "")))
-                made = _publish(name, template, python, folder)
-                shutil.rmtree(aside, ignore_errors=True)
-                return made
-        except BaseException:
-            log = folder / "venv" / "ck-install.log"
-            if log.exists():
-                shutil.copy(log, folder.with_name(f".{name}.log"))
-            shutil.rmtree(folder, ignore_errors=True)
-            if aside.exists():
-                aside.rename(folder)
-            raise
+                return _publish(name, template, python, folder)
+            except BaseException:
+                log = folder / "venv" / "ck-install.log"
+                if log.exists():
+                    with suppress(OSError):
+                        shutil.copy(log, folder.with_name(f".{name}.log"))
+                raise
 
 
 def _virtualenv(python: Interpreter, folder: Path, name: str) -> None:
@@ -192,6 +187,7 @@ def _virtualenv(python: Interpreter, folder: Path, name: str) -> None:
         except subprocess.TimeoutExpired:
             raise InstallError(f"virtualenv did not end within {_TIMEOUT} s") from None
     if done.returncode:
+        refuse_full(folder, f"making venv:{name}")
         raise InstallError(
             f"virtualenv failed (exit status {done.returncode})", tail=(done.stderr or done.stdout)[-2000:],
             hint="choose another interpreter with --python=",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,3 +117,19 @@ def test_a_broken_env_entry_is_left_out_with_a_warning(
     (find(repositories, "env")[0].path / ".cm/meta.json").write_text("{")
     assert survey(repositories).registered == []
     assert "meta.json is not JSON" in capsys.readouterr().err
+
+
+def test_the_last_registration_wins_though_the_clock_was_set_back(
+    repositories: Repositories, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metas = [
+        {"name": name, "file": str(tmp_path / name), "path": str(tmp_path), "soft": "s", "digest": name, "tags": ["t"]}
+        for name in ("first", "second")
+    ]
+    real = time.gmtime
+    for meta, seconds in zip(metas, (4_000_000_000, 1_000), strict=True):
+        Path(meta["file"]).touch()
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "gmtime", functools.partial(real, seconds))
+            register(repositories, meta, [])
+    assert [row["name"] for row in survey(repositories).registered] == ["second", "first"]

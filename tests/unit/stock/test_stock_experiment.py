@@ -78,7 +78,9 @@ WRONG = {
     "results are a list": {"results": []},
     "mAP is a text": {"results": {"accuracy": {"mAP": "0.8"}}},
     "mAP is too large": {"results": {"accuracy": {"mAP": 10**400}}},
-    "a figure is missing": {"results": {"scenario": "offline", "performance": {"valid": True}}},
+    "a figure is infinite": {
+        "results": {"scenario": "offline", "performance": {"valid": True, "samples_per_second": float("inf")}}
+    },
     "latencies are a list": {"results": {"performance": {"valid": True, "latency_ms": [1]}}},
     "valid is a number": {"results": {"performance": {"valid": 1}}},
     "platform is a text": {"results": {}, "platform": "x"},

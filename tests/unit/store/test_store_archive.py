@@ -50,7 +50,8 @@ def _unpack(archive: Path, *, overwrite: bool = False) -> list[Entry]:
 
 
 def _files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if ".index" not in path.parts)
+    ours = {".index", ".pending"}
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if ours.isdisjoint(path.parts))
 
 
 def test_packed_entries_come_back_as_they_were(add: Add, tmp_path: Path) -> None:
@@ -189,6 +190,19 @@ def test_a_zip_that_was_cut_brings_nothing(add: Add, tmp_path: Path, keep: float
         with pytest.raises(CKError, match=r"a\.zip"):
             unpacking()
     assert _files(repos_root()) == before
+
+
+def test_a_repository_is_packed_with_entries_that_end_in_new(add: Add, tmp_path: Path) -> None:
+    entry = add("keep.new", "x")
+    (entry.path / "sub.removed").mkdir()
+    (entry.path / "sub.removed" / "file").write_text("content")
+    (entry.path.parent / ".half.12345678.new").mkdir()
+    (entry.path.parent / ".half.12345678.new" / "part").write_text("part")
+    pack_repository(Repositories().get("local"), tmp_path / "out.zip")
+    names = zipfile.ZipFile(tmp_path / "out.zip").namelist()
+    assert "dataset/keep.new/.cm/meta.json" in names
+    assert "dataset/keep.new/sub.removed/file" in names
+    assert not [name for name in names if "half" in name]
 
 
 # what another machine or a stranger has packed

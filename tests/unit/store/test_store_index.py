@@ -252,3 +252,20 @@ def test_processes_that_refresh_while_entries_change_all_get_it_right(datasets: 
     told = [process.communicate()[1] for process in searchers]
     assert [process.returncode for process in searchers] == [0, 0, 0], told
     assert tagged("kept") == sorted(f"n{number}" for number in range(0, 40, 2))
+
+
+def test_times_in_the_year_2400_are_indexed(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = 13_569_465_600 * 10**9  # more than 63 bits
+    real = os.stat
+
+    class Later:
+        def __init__(self, found: os.stat_result) -> None:
+            self.st_ctime_ns, self.st_ino = later, found.st_ino
+
+    monkeypatch.setattr(index.os, "stat", lambda *words, **more: Later(real(*words, **more)))
+    monkeypatch.setattr(index.time, "time_ns", lambda: later + 10**10)
+    try:
+        times = index.change_times(str(repos_root() / "local" / "dataset"), ["a"])
+    finally:
+        monkeypatch.undo()
+    assert times[0] > 0

@@ -154,3 +154,37 @@ def test_of_two_processes_that_add_one_name_one_succeeds(datasets: Path) -> None
     assert len(written) == 150
     assert sorted(told) == sorted(written)
     assert {entry.uid for entry in find(Repositories(), "dataset")} == written
+
+
+@pytest.mark.parametrize("name", ["a\tb", "a\x1b[31mb", "a\u200bb", "a\udcffb"])
+def test_a_name_that_cannot_be_printed_is_refused(add: Add, name: str) -> None:
+    with pytest.raises(UsageError, match="cannot be a name") as caught:
+        add(name)
+    assert str(caught.value).isascii()
+
+
+def test_a_folder_whose_name_cannot_be_printed_is_left_out_everywhere(
+    add: Add, by_hand: Callable[..., Path], datasets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add("good", "x")
+    for name in ("a\tb", "c\udcff"):
+        by_hand(datasets / name, {"tags": ["x"]})
+    assert [entry.alias for entry in find(Repositories(), "dataset")] == ["good"]
+    assert [entry.alias for entry in find(Repositories(), "dataset", tags="x")] == ["good"]
+    assert "warning: " in capsys.readouterr().err
+
+
+def test_names_that_differ_in_case_only_are_two_entries(add: Add) -> None:
+    one, other = add("a", "x"), add("A", "y")
+    assert load(Repositories(), "dataset", "a").uid == one.uid
+    assert load(Repositories(), "dataset", "A").tags() == {"y"}
+    assert load(Repositories(), "dataset", other.uid).alias == "A"
+
+
+def test_an_entry_with_the_longest_name_is_renamed_copied_and_removed(add: Add) -> None:
+    local = Repositories().writable()
+    entry = add("x" * 200, "x")
+    moved = writing.move_entry(entry, local, "dataset", "y" * 200)
+    copy = writing.copy_entry(moved, local, "dataset", "z" * 200)
+    writing.remove_entry(moved)
+    assert [row.uid for row in find(Repositories(), "dataset", tags="x")] == [copy.uid]

@@ -1,0 +1,78 @@
+"""The entry point of the command: ready for Ctrl-C and for closed streams before anything else is loaded."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+
+_INTERRUPTED = b"ck: error: interrupted\n"
+
+
+def main() -> int:
+    """Run the command that was typed; return its exit status."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` and shells without job control ignore it on purpose
+            signal.signal(number, _leave)
+    open_streams()
+    from ck_repo.cli.main import main as run
+
+    try:
+        if signal.getsignal(signal.SIGINT) is _leave:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        status = run(sys.argv[1:])
+    except KeyboardInterrupt:  # a second one, while the first was dealt with
+        return 128 + signal.SIGINT
+    for number in (signal.SIGINT, signal.SIGTERM):  # nothing is left to be tidied
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _leave)
+    return close_stdout(status)
+
+
+def _leave(number: int, frame: object) -> None:
+    """End at once: nothing has begun yet, or everything is over."""
+    try:
+        os.write(2, _INTERRUPTED)
+    finally:
+        os._exit(128 + signal.SIGINT)
+
+
+class _Lenient(io.FileIO):
+    """A stream whose reader may have gone, or whose disk may be full: what cannot be written is dropped."""
+
+    def write(self, data: object) -> int:
+        try:
+            return super().write(data)  # type: ignore[arg-type]
+        except OSError:
+            return len(data)  # type: ignore[arg-type]
+
+
+def open_streams() -> None:
+    """Point closed streams at /dev/null, so that no file that is opened later gets their numbers; let stderr never fail."""
+    while (file := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(file, True)
+    os.close(file)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    raw = _Lenient(2, "wb", closefd=False)
+    sys.stderr = io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=getattr(sys.stderr, "encoding", "utf-8"),
+        errors="backslashreplace",
+        line_buffering=True,
+    )
+
+
+def close_stdout(status: int) -> int:
+    """Write what is left in stdout's buffer; where that is not possible, say so in the exit status, not in a traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return status or 8
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,266 @@
+"""Changes that survive a crash: what a process has in the making is on record, and the next process finishes or removes it.
+
+Each change has a record in ``CK_REPOS/.pending``, on which its process holds a lock. The operating system frees the lock
+however the process ends, so a record that can be locked belongs to a process that is gone. `sweep` carries out the steps that
+such a record commits to, and removes the temporary folders that it names.
+
+A change of entries is committed under one lock for all processes. The steps are recorded first: before that point a crash
+leaves the old state, and after it the next process completes the new one.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ck_repo.store.atomic import storage_errors
+from ck_repo.store.folders import repos_root
+from ck_repo.store.steps import Step, UndoError, as_data, carry_out, from_data, put_back
+
+_RECORD = ".work"
+_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)  # of a file system without locks: nothing is swept there
+
+
+class Work:
+    """A change in the making.
+
+    Attributes
+    ----------
+    key
+        Eight hexadecimal digits that no other work has.
+    """
+
+    def __init__(self, path: Path, file: int) -> None:
+        self._path, self._file = path, file
+        self._halfway = False
+        self.key = path.name.removesuffix(_RECORD)
+
+    def beside(self, final: Path, kind: str = "new") -> Path:
+        """A name beside `final` for a file or folder that is removed at the end of the work if it is still there."""
+        return self.temporary(final.parent, f".{final.name}", f".{kind}")
+
+    def temporary(self, parent: Path, before: str, behind: str = "") -> Path:
+        """A name in `parent` for a file or folder that is removed at the end of the work if it is still there."""
+        path = parent / f"{before}.{self.key}{behind}"
+        self._note({"remove": str(path)})
+        return path
+
+    def in_place(self, folder: Path) -> Path:
+        """Set the entry in `folder` aside, to make another in its place; return where it is.
+
+        Unless the new entry has its meta.json when the work ends, the old one comes back.
+        """
+        aside = folder.with_name(f".{folder.name}.{self.key}.old")
+        self._note({"aside": str(aside), "folder": str(folder)})
+        if folder.exists():
+            os.rename(folder, aside)
+        return aside
+
+    def commit(self, steps: Sequence[Step]) -> None:
+        """Carry out steps: all of them, or none if one fails. The caller holds `committing`."""
+        self._note({"steps": as_data(steps)})
+        os.fsync(self._file)
+        self._halfway = True
+        try:
+            carry_out(steps)
+        except UndoError as error:  # the next process completes it
+            raise error.reason from None
+        except BaseException:
+            self._done()
+            raise
+        self._done()
+
+    def finish_steps(self) -> None:
+        """Complete what a process that is gone has committed to."""
+        rows = self.rows()
+        if any("done" in row for row in rows):
+            return
+        for row in rows:
+            for step in from_data(row.get("steps", [])):
+                step.do()
+        self._done()
+
+    def _done(self) -> None:
+        self._halfway = False
+        with suppress(OSError):  # on a full disk the steps are done again, which changes nothing
+            self._note({"done": True})
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The record; a line that was cut short counts for nothing."""
+        lines = os.pread(self._file, os.fstat(self._file).st_size, 0).split(b"\n")[:-1]
+        found = []
+        for line in lines:
+            with suppress(ValueError):
+                found.append(json.loads(line))
+        return found
+
+    def end(self) -> None:
+        """Remove what is temporary, and the record; what cannot be removed yet is left on record for the next process."""
+        if self._halfway:
+            self.release()
+            return
+        rows = self.rows()
+        for row in reversed(rows):
+            if "remove" in row:
+                _remove(Path(row["remove"]))
+            if "aside" in row:
+                put_back(Path(row["aside"]), Path(row["folder"]))
+        if not any(os.path.lexists(row[key]) for row in rows for key in ("remove", "aside") if key in row):
+            self._path.unlink(missing_ok=True)
+        self.release()
+
+    def release(self) -> None:
+        """Give up the lock, and leave the record to another process."""
+        os.close(self._file)
+
+    def _note(self, row: dict[str, Any]) -> None:
+        line = json.dumps(row).encode() + b"\n"
+        if os.write(self._file, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def working() -> Iterator[Work]:
+    """Begin a change; at the end what it left unfinished is removed."""
+    folder = _pending()
+    with storage_errors(f"writing to {folder}"):
+        work = _begin(folder)
+    try:
+        yield work
+    finally:
+        work.end()
+
+
+def _begin(folder: Path) -> Work:
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{os.urandom(4).hex()}{_RECORD}"
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        _lock(file)
+        if os.fstat(file).st_nlink:  # else another process took it for abandoned
+            return Work(path, file)
+        os.close(file)
+
+
+@contextmanager
+def committing() -> Iterator[None]:
+    """Hold the lock of all changes, for as long as some renames take; what a process left in the middle is completed first."""
+    folder = _pending()
+    with storage_errors(f"writing to {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = os.open(folder / "commit.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _lock(file)
+        for work in _abandoned(folder):
+            try:
+                work.finish_steps()
+            finally:
+                work.release()
+        yield
+    finally:
+        os.close(file)
+
+
+def sweep(about: Path | None = None) -> None:
+    """Finish what killed processes began, and remove what they left.
+
+    Parameters
+    ----------
+    about
+        A folder that the caller is about to make in place: wait for a process that is sweeping there.
+    """
+    folder = _pending()
+    with suppress(OSError):  # where nothing can be written there is nothing to sweep
+        if any(name.endswith(_RECORD) for name in os.listdir(folder)):
+            _sweep(folder)
+            if about is not None:
+                _wait(folder, about)
+
+
+def _sweep(folder: Path) -> None:
+    file = os.open(folder / "commit.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _lock(file)
+        left = _abandoned(folder)
+        for work in left:
+            work.finish_steps()
+    finally:
+        os.close(file)
+    for work in left:
+        work.end()
+
+
+def _abandoned(folder: Path) -> list[Work]:
+    """The records of processes that are gone, locked for us."""
+    found = []
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(_RECORD):
+            with suppress(OSError):
+                file = os.open(folder / name, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW)
+                if _try_lock(file) and os.fstat(file).st_nlink:
+                    found.append(Work(folder / name, file))
+                else:
+                    os.close(file)
+    return found
+
+
+def _wait(folder: Path, about: Path) -> None:
+    for path in folder.glob(f"*{_RECORD}"):
+        with suppress(OSError):
+            file = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                if any(row.get("folder") == str(about) for row in Work(path, file).rows()):
+                    fcntl.flock(file, fcntl.LOCK_EX)
+            finally:
+                os.close(file)
+
+
+def _lock(file: int) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+
+
+def _try_lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _pending() -> Path:
+    return repos_root() / ".pending"
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder: it vanishes at once under its name, then its content goes."""
+    with storage_errors(f"removing {path}"), working() as work:
+        os.rename(path, work.beside(path, "removed"))
+
+
+@contextmanager
+def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
+    """A new temporary folder ``.NAME.…`` in `parent`, which is made if it is not there."""
+    with working() as work:
+        with storage_errors(f"writing to {parent}"):
+            path = work.temporary(parent, f".{name}")
+            path.mkdir(parents=True, mode=0o700)
+        yield path

@@ -1,0 +1,99 @@
+"""Faults: a signal at the n-th call of the file system that a command makes, or a disk of so many bytes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from operations import ROOT, Operation, ck, environment
+
+KINDS = ("SIGKILL", "SIGINT", "ENOSPC")
+_RUNNER = """
+import os, signal, sys
+point, number, counted = int(sys.argv[1]), getattr(signal, sys.argv[2]), sys.argv[3]
+sys.argv[1:] = sys.argv[4:]
+from ck_repo.start import main
+events = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "open", "shutil.rmtree", "subprocess.Popen"}
+home = os.path.dirname(os.environ["CK_REPOS"])  # opening modules of Python is no point to strike at
+seen = 0
+
+def ours(event, arguments):
+    return event in events and (event != "open" or home in str(arguments[0]))
+
+def hook(event, arguments):
+    global seen
+    if ours(event, arguments):
+        seen += 1
+        if seen == point:
+            os.kill(os.getpid(), number)
+
+sys.addaudithook(hook)
+status = main()
+total = seen
+seen = -10**9
+with open(counted, "w") as file:
+    file.write(str(total))
+os._exit(status)
+"""
+# commands that work whatever happened before
+_CHECKS = (
+    "ls dataset", "ls experiment", "ls venv", "ls repo", "search dataset --tags=old", "show env", "find dataset:*", "clean env",
+)  # fmt: skip
+_HIDDEN = ("*.new", "*.removed", "*.old", "*.work", ".unzip*", ".bundle*", "*.part")
+
+
+def count(operation: Operation, home: Path) -> int:
+    """How many points a command has at which it can be disturbed; it is run to its end."""
+    told = home / "count"
+    done = subprocess.run(
+        [sys.executable, "-c", _RUNNER, "0", "SIGKILL", str(told), *operation.words(home)],
+        env=environment(home), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return int(told.read_text())
+
+
+def disturb(operation: Operation, home: Path, kind: str, share: float, points: int) -> subprocess.CompletedProcess[str]:
+    """Run a command; a fault strikes after a share (0–1) of its calls, or when a share of its space is written."""
+    if kind != "ENOSPC":
+        point = 1 + int(share * points)
+        command = [sys.executable, "-c", _RUNNER, str(point), kind, str(home / "count"), *operation.words(home)]
+        return subprocess.run(command, env=environment(home), capture_output=True, text=True)
+    return _on_small_disk(operation, home, int(share * operation.space))
+
+
+def _on_small_disk(operation: Operation, home: Path, free: int) -> subprocess.CompletedProcess[str]:
+    """Move the store to a file system with so much free space, run, and move it back."""
+    files = [path for path in home.rglob("*") if path.is_file() and not path.is_symlink()]
+    used = sum(-(-path.stat().st_size // 4096) * 4096 for path in files)  # tmpfs counts pages
+    script = (
+        'mount -t tmpfs -o size="$1" tmpfs "$2" || exit 99; cp -a "$3/." "$2" || exit 98; shift 1; '
+        'place="$1"; shift 2; "$@"; code=$?; rm -rf "$place.after"; cp -a "$place" "$place.after"; exit $code'
+    )
+    seed = home.with_name(f"{home.name}.seed")
+    shutil.copytree(home, seed, symlinks=True)
+    words = [sys.executable, "-m", "ck_repo", *operation.words(home)]
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script, "sh", str(used + free), str(home), str(seed), *words],
+        env=environment(home), capture_output=True, text=True, cwd=ROOT,
+    )  # fmt: skip
+    after = home.with_name(f"{home.name}.after")
+    if after.exists():
+        shutil.rmtree(home)
+        after.rename(home)
+    shutil.rmtree(seed)
+    return done
+
+
+def problems(home: Path) -> list[str]:
+    """What is wrong with a store after a fault, when the next commands have run."""
+    found = []
+    for words in _CHECKS:
+        done = ck(home, *words.split())
+        if done.returncode not in (0, 16) or "Traceback" in done.stderr or "fault of ck" in done.stderr:
+            found.append(f"`ck {words}` ended with {done.returncode}: {done.stderr.strip()[:300]}")
+    for pattern in _HIDDEN:
+        found += [f"left over: {path.relative_to(home)}" for path in home.rglob(pattern)]
+    return found

@@ -1,0 +1,93 @@
+"""Commands that are killed, interrupted or out of disk space at random moments leave old or new, and nothing half-made.
+
+``CK_FAULTS=N`` strikes each command N times with each fault (`nox -s faults` takes 100, and writes docs/faults.md); without it
+a few strikes are made. ``CK_FAULTS_SEED`` repeats a campaign.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from injection import KINDS, count, disturb, problems
+from operations import OPERATIONS, SLOW
+
+_TIMES = int(os.environ.get("CK_FAULTS", "0"))
+_TABLE = os.environ.get("CK_FAULTS_TABLE")
+_SEED = os.environ.get("CK_FAULTS_SEED", "1")
+_QUICK = (("unzip", "SIGKILL", 0.9), ("unzip", "SIGINT", 0.7), ("ren", "SIGKILL", 0.95), ("install", "SIGKILL", 0.9))
+
+
+def _strike(name: str, kind: str, share: float, points: int, seed: Path, home: Path) -> str:
+    """One fault; what came of it."""
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.copytree(seed, home, symlinks=True)
+    operation = OPERATIONS[name]
+    before = operation.state(home)
+    done = disturb(operation, home, kind, share, points)
+    if done.returncode in (98, 99) or "unshare" in done.stderr:
+        pytest.skip("no file system can be mounted here")
+    assert "Traceback" not in done.stderr
+    assert "fault of ck" not in done.stderr, done.stderr
+    assert problems(home) == []
+    after = operation.state(home)
+    if after == before and done.returncode:
+        return "old"
+    again = home.with_name("undisturbed")
+    shutil.rmtree(again, ignore_errors=True)
+    home.rename(home.with_name("struck"))
+    shutil.copytree(seed, home, symlinks=True)
+    assert disturb(operation, home, "SIGKILL", 2.0, points).returncode == 0  # beyond the last point: nothing strikes
+    new = operation.state(home)
+    shutil.rmtree(home.with_name("struck"))
+    if name in ("unzip", "import") and after != new:  # several entries, each of which is old or new
+        assert all(row in [*_list(before), *_list(new)] for row in _list(after))
+        return "some new"
+    assert after == new
+    return "new"
+
+
+def _list(state: object) -> list[object]:
+    return state if isinstance(state, list) else [state]
+
+
+def _prepared(name: str, tmp_path: Path) -> tuple[Path, Path, int]:
+    """A store to copy, the folder where commands run, and the number of points; paths in the store are those of the folder."""
+    home, seed = tmp_path / "home", tmp_path / "seed"
+    home.mkdir()
+    OPERATIONS[name].prepare(home)
+    shutil.copytree(home, seed, symlinks=True)
+    return seed, home, count(OPERATIONS[name], home)
+
+
+@pytest.mark.skipif(bool(_TIMES), reason="the long campaign runs")
+@pytest.mark.parametrize(("name", "kind", "share"), _QUICK)
+def test_a_fault_leaves_old_or_new(tmp_path: Path, name: str, kind: str, share: float) -> None:
+    seed, home, points = _prepared(name, tmp_path)
+    _strike(name, kind, share, points, seed, home)
+
+
+@pytest.mark.skipif(not _TIMES, reason="CK_FAULTS=N runs the campaign")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_many_faults_leave_old_or_new(tmp_path: Path, name: str, kind: str) -> None:
+    if kind == "ENOSPC" and not shutil.which("unshare"):
+        pytest.skip("needs unshare, to mount a small disk")
+    seed, home, points = _prepared(name, tmp_path)
+    choose = random.Random(f"{_SEED} {name} {kind}")
+    times = max(_TIMES // 10, 1) if name in SLOW else _TIMES
+    outcomes: Counter[str] = Counter()
+    for _ in range(times):
+        share = choose.random()
+        try:
+            outcomes[_strike(name, kind, share, points, seed, home)] += 1
+        except AssertionError as error:
+            raise AssertionError(f"{name}, {kind} at {share} of {points} (CK_FAULTS_SEED={_SEED}): {error}") from error
+    if _TABLE:
+        with open(_TABLE, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"command": name, "fault": kind, "times": times, "outcomes": outcomes}) + "\n")

@@ -1,0 +1,130 @@
+"""Several processes that write at once: no change is lost, one of several claims to a name wins, and the others are told."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ck_repo.store.folders import repos_root
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find, load
+from ck_repo.store.writing import create_entry
+
+_RUNNER = """
+import sys
+from ck_repo.cli.main import main
+print("ready", flush=True)
+sys.stdin.readline()
+sys.exit(main(sys.argv[1:]))
+"""
+Outcome = tuple[int, str]
+
+
+def at_once(commands: Sequence[Sequence[str]]) -> list[Outcome]:
+    """Start every command, let all of them go at one moment, and return exit status and stderr of each."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", _RUNNER, *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for words in commands
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    told = [process.communicate()[1] for process in processes]
+    assert not any("Traceback" in text or "fault of ck" in text for text in told)
+    return [(process.returncode, text) for process, text in zip(processes, told, strict=True)]
+
+
+def _statuses(outcomes: list[Outcome]) -> list[int]:
+    return sorted(code for code, _ in outcomes)
+
+
+@pytest.fixture
+def entry(ck_home: Path) -> None:
+    """An entry that everybody writes to."""
+    create_entry(Repositories().writable(), "dataset", "a", {"tags": ["x"]})
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(ck_home: Path) -> object:
+    """After each test only whole entries are there."""
+    yield
+    assert [path.name for path in repos_root().glob(".pending/*")] == ["commit.lock"]
+    hidden = [path for path in repos_root().glob("local/*/.*") if path.name != ".cm"]
+    assert hidden == []
+
+
+@pytest.mark.usefixtures("entry")
+def test_eight_updates_of_one_entry_lose_none() -> None:
+    done = at_once([["update", "dataset:a", f"--dict.key{number}=1"] for number in range(8)])
+    assert _statuses(done) == [0] * 8
+    assert set(load(Repositories(), "dataset", "a").meta()) == {"tags", *(f"key{number}" for number in range(8))}
+
+
+@pytest.mark.usefixtures("entry")
+def test_one_of_three_renames_wins_and_the_others_are_told() -> None:
+    done = at_once([["ren", "dataset:a", f"dataset:b{number}"] for number in range(3)])
+    assert _statuses(done)[0] == 0
+    assert set(_statuses(done)[1:]) <= {4, 16}
+    assert all("dataset:a" in text for code, text in done if code)
+    assert len(find(Repositories(), "dataset")) == 1
+
+
+@pytest.mark.usefixtures("entry")
+def test_an_entry_that_one_removes_and_another_renames_is_in_one_state() -> None:
+    done = at_once([["rm", "dataset:a", "--force"], ["ren", "dataset:a", "dataset:b"]])
+    assert 0 in _statuses(done)
+    assert len(find(Repositories(), "dataset")) == (1 if done[1][0] == 0 and done[0][0] else 0)
+
+
+def test_one_of_eight_that_add_an_alias_wins() -> None:
+    done = at_once([["add", "dataset:a", f"--tags=t{number}"] for number in range(8)])
+    assert _statuses(done) == [0] + [4] * 7
+    winner = next(number for number, (code, _) in enumerate(done) if code == 0)
+    assert load(Repositories(), "dataset", "a").tags() == {f"t{winner}"}
+
+
+def test_one_of_eight_that_add_a_uid_wins() -> None:
+    done = at_once([["add", f"dataset:a{number}", f"--data_uid={'c' * 16}"] for number in range(8)])
+    assert _statuses(done) == [0] + [4] * 7
+    assert len(find(Repositories(), "dataset")) == 1
+
+
+@pytest.mark.usefixtures("entry")
+def test_one_of_two_that_zip_to_a_name_wins(tmp_path: Path) -> None:
+    output = tmp_path / "out.zip"
+    done = at_once([["zip", "dataset:a", f"--archive_name={output}"]] * 4)
+    assert _statuses(done) == [0, 4, 4, 4]
+    assert zipfile.ZipFile(output).testzip() is None
+    assert [path.name for path in tmp_path.iterdir() if "zip" in path.name] == ["out.zip"]
+
+
+def test_the_same_file_detected_by_eight_is_one_entry(tmp_path: Path) -> None:
+    done = at_once([["detect", "soft:compiler.python", f"--full_path={sys.executable}"]] * 8)
+    assert _statuses(done) == [0] * 8
+    assert len(find(Repositories(), "env")) == 1
+
+
+def test_one_package_installed_by_four_is_installed_once(tmp_path: Path) -> None:
+    recipe = {"tags": ["made"], "version": "1", "install": [{"copy": {"file": "data.txt"}}], "file": "data.txt"}
+    made = create_entry(Repositories().writable(), "package", "made", recipe)
+    (made.path / "data.txt").write_text("content")
+    done = at_once([["install", "package:made"]] * 4)
+    assert _statuses(done) == [0] * 4, done
+    assert len(find(Repositories(), "env")) == 1
+    assert len(list(Path(os.environ["CK_TOOLS"]).glob("made-*"))) == 1
