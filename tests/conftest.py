@@ -13,6 +13,28 @@ HARNESS = ROOT / "program" / "object-detection"
 sys.path.insert(0, str(HARNESS))  # the harness is no installed package: it runs from its entry
 
 
+_SKIPPED: set[Path] = set()
+_COLLECTED = pytest.StashKey[set[Path]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Remember the files that gave tests, before options deselect any."""
+    config.stash.setdefault(_COLLECTED, set()).update(item.path for item in items)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Remember the files that skip themselves: pytest reports the reason."""
+    if report.skipped:
+        _SKIPPED.add(ROOT / report.nodeid)
+
+
+@pytest.fixture(scope="session")
+def collected_files(pytestconfig: pytest.Config) -> frozenset[Path]:
+    """The test files from which something was collected, or which are skipped with a reason."""
+    return frozenset(pytestconfig.stash[_COLLECTED] | _SKIPPED)
+
+
 @pytest.fixture(autouse=True)
 def ck_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Empty CK_REPOS and CK_TOOLS, and quick retries; no test touches the user's own."""
