@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 HARNESS = ROOT / "program" / "object-detection"
 sys.path.insert(0, str(HARNESS))  # the harness is no installed package: it runs from its entry
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; the children of tests would ignore it as well
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 _SKIPPED: set[Path] = set()

@@ -30,7 +30,9 @@ def built(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def component_files(source: Path) -> set[str]:
     """The files of the components, relative to the project."""
-    files = {path.relative_to(source).as_posix() for name in COMPONENTS for path in (source / name).rglob("*") if path.is_file()}
+    files = {
+        path.relative_to(source).as_posix() for name in COMPONENTS for path in (source / name).rglob("*") if path.is_file()
+    }
     return files | {".ckr.json"}
 
 
@@ -68,6 +70,11 @@ def test_an_installation_runs(how: str, source: Path, built: Path, tmp_path: Pat
     for name in ("ck", "ck-repo"):
         for words, expected in ((["version"], __version__), (["search", "package", "--tags=dataset,demo"], "dataset-demo")):
             done = subprocess.run(
-                [tmp_path / "v/bin" / name, *words], env=kept | folders, cwd=tmp_path, capture_output=True, text=True, check=True
+                [tmp_path / "v/bin" / name, *words],
+                env=kept | folders,
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=True,
             )
             assert expected in done.stdout
