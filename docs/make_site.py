@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path, PurePosixPath
+from posixpath import normpath
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -34,7 +35,7 @@ def adapted(text: str, page: str) -> str:
 
     def target(link: re.Match[str]) -> str:
         start, path, end = link.groups()
-        place = (folder / path).as_posix()
+        place = normpath(folder / path)
         return start + PAGES.get(place, place.removeprefix("docs/")) + end
 
     return _LINK.sub(target, text)
