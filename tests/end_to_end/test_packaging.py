@@ -64,9 +64,10 @@ def test_an_installation_runs(how: str, source: Path, built: Path, tmp_path: Pat
     if how == "editable":
         shutil.copytree(source, project)
         what = ["--editable", project]
-    subprocess.run([tmp_path / "v/bin/pip", "install", "--quiet", *what], check=True)
-    folders = {"CK_REPOS": str(tmp_path / "CK"), "CK_TOOLS": str(tmp_path / "CK-TOOLS")}
+    # without PYTHONPATH: pip would take the checkout for an installation
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("CK_", "PYTHON", "VIRTUAL_ENV"))}
+    subprocess.run([tmp_path / "v/bin/pip", "install", "--quiet", *what], env=kept, check=True)
+    folders = {"CK_REPOS": str(tmp_path / "CK"), "CK_TOOLS": str(tmp_path / "CK-TOOLS")}
     for name in ("ck", "ck-repo"):
         for words, expected in ((["version"], __version__), (["search", "package", "--tags=dataset,demo"], "dataset-demo")):
             done = subprocess.run(
