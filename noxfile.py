@@ -1,54 +1,90 @@
-"""What a contributor runs: `nox -l` lists it."""
+"""What a contributor runs: `nox -l` lists it. `.ci/run` starts the sessions with the tag `ci`."""
+
+from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 
 import nox
 
+nox.needs_version = ">=2024.4.15"
 nox.options.default_venv_backend = "uv|virtualenv"
-nox.options.sessions = ["lint", "types", "tests-3.11"]
+nox.options.sessions = ["lint", "types"]
+
+README = Path(__file__).with_name("README.md")
+DOCS_SCRIPTS = sorted(path.as_posix() for path in Path("docs").glob("*.py"))
+
+
+@nox.session(tags=["ci"])
+def lint(session: nox.Session) -> None:
+    """Style, wording, and links between pages."""
+    session.install("ruff")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("python", "docs/check_words.py")
+    session.run("python", "docs/check_links.py")
+
+
+@nox.session(tags=["ci"])
+def types(session: nox.Session) -> None:
+    """mypy, strict: the engine, the harness with its frameworks, and the scripts of docs/."""
+    session.install("-e", ".[test,frameworks,lint,docs]")
+    session.run("mypy", "-p", "ck_repo")
+    session.run("mypy", "-p", "object_detection", env={"MYPYPATH": "program/object-detection"})
+    session.run("mypy", "noxfile.py", *DOCS_SCRIPTS)
+
+
+@nox.session(tags=["ci"])
+def docs(session: nox.Session) -> None:
+    """Generated pages are up to date; the docs site builds without a warning, in site/."""
+    session.install("-e", ".[docs]")
+    session.run("python", "docs/make_commands.py", "--check")
+    session.run("python", "docs/make_models.py", "--check")
+    session.run("mkdocs", "build", "--strict", env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session(python=False, tags=["ci"])
+def readme(session: nox.Session) -> None:
+    """The whole suite by the README's test command, which is read from the README."""
+    command = re.search(r"<!-- tests -->\n```bash\n(.+?)\n```\n<!-- end -->", README.read_text(encoding="utf-8"), re.DOTALL)
+    if not command:
+        session.error("README.md has no block of code between <!-- tests --> and <!-- end -->")
+    session.run("bash", "-euo", "pipefail", "-c", command[1], external=True)
 
 
 @nox.session(python=["3.10", "3.11", "3.12", "3.13"])
 def tests(session: nox.Session) -> None:
-    """The whole suite; arguments go to pytest. The other frameworks are tested where the README's command installs them."""
+    """The suite on each Python, with ONNX Runtime alone; arguments go to pytest."""
     session.install("-e", ".[test]")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *(session.posargs or ["-n", "auto"]))
 
 
-@nox.session(python="3.11")
-def lint(session: nox.Session) -> None:
-    """Style."""
-    session.install("ruff")
-    session.run("ruff", "check", ".")
-    session.run("ruff", "format", "--check", ".")
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Unit and integration tests; the minimum coverage is in pyproject.toml."""
+    session.install("-e", ".[test,frameworks,coverage]")
+    session.run("pytest", "-n", "auto", "--cov", "--cov-report=term:skip-covered", "tests/unit", "tests/integration")
 
 
-@nox.session(python="3.11")
-def types(session: nox.Session) -> None:
-    """Types, strict: the engine, and the harness with what it runs with."""
-    session.install("-e", ".[test,frameworks,lint]")
-    session.run("mypy", "-p", "ck_repo")
-    session.run("mypy", "-p", "object_detection", env={"MYPYPATH": "program/object-detection"})
-
-
-@nox.session(python="3.11")
-def docs(session: nox.Session) -> None:
+@nox.session
+def pages(session: nox.Session) -> None:
     """Write docs/commands.md from the actions, and docs/models.md from the packages."""
     session.install("-e", ".")
     session.run("python", "docs/make_commands.py")
     session.run("python", "docs/make_models.py")
 
 
-@nox.session(python="3.11")
+@nox.session
 def example(session: nox.Session) -> None:
     """Execute docs/example.ipynb and write it with its outputs."""
     session.install("-e", ".[test]")
     session.run("python", "docs/make_example.py", *session.posargs)
 
 
-@nox.session(python="3.11")
+@nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Every measurement beside its limit."""
+    """Every measurement with its limit."""
     session.install(".[test]")
     session.run("python", "benchmarks/run.py", *session.posargs)
 

@@ -6,6 +6,7 @@ The measured figures are in measured.json, as experiments gave them.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ formats; opsets 8 and 11 are variations of one package.
 _CONVERSIONS = """## In another framework
 
 `--backend=` brings a model into the framework's format, once, by the fewest conversions that lead there; `ck explain
-program:object-detection --model=… --backend=…` tells which, or why there is none: the weights of SSD-ResNet34 are taken from its
+program:object-detection --model=… --backend=…` shows which, or why there is none: the weights of SSD-ResNet34 are taken from its
 `.pytorch` file alone, so PyTorch and TensorFlow start from `model-ssd-resnet34-pytorch`, or TensorFlow from its own graph; the demo model
 runs in ONNX Runtime and OpenVINO. `ck install package --tags=… --format=onnx` makes the converted file alone. A
 conversion is a package too: its result is keyed by the digests of the source, of the recipe and of the code that it runs, and the
@@ -57,7 +58,7 @@ for the two ONNX files.
 _FAULTS = """## Faults of the reference
 
 The v1.0 reference harness cuts the scores of the ONNX SSD-ResNet34 at 0.5 (its own mAP of 0.20 needs 0.05), scores its contiguous classes
-without mapping them back unless it is told to, and leaves out the 48 images without annotations for PyTorch. All three are mended here;
+without mapping them back unless an option asks for it, and leaves out the 48 images without annotations for PyTorch. All three are fixed here;
 `ck run … --reference-faults` keeps them, to compare with old logs, and the results say so.
 """
 
@@ -130,4 +131,7 @@ def text_of(component: Component) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(page(), encoding="utf-8")
+    elif PAGE.read_text(encoding="utf-8") != page():
+        sys.exit("docs/models.md is out of date: run `nox -s pages`")

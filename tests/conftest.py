@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,30 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 HARNESS = ROOT / "program" / "object-detection"
 sys.path.insert(0, str(HARNESS))  # the harness is no installed package: it runs from its entry
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; the children of tests would ignore it as well
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_SKIPPED: set[Path] = set()
+_COLLECTED = pytest.StashKey[set[Path]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Remember the files that gave tests, before options deselect any."""
+    config.stash.setdefault(_COLLECTED, set()).update(item.path for item in items)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Remember the files that skip themselves: pytest reports the reason."""
+    if report.skipped:
+        _SKIPPED.add(ROOT / report.nodeid)
+
+
+@pytest.fixture(scope="session")
+def collected_files(pytestconfig: pytest.Config) -> frozenset[Path]:
+    """The test files from which something was collected, or which are skipped with a reason."""
+    return frozenset(pytestconfig.stash[_COLLECTED] | _SKIPPED)
 
 
 @pytest.fixture(autouse=True)

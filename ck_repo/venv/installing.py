@@ -47,7 +47,7 @@ def install_into(
     keys = [choice.key for choice in choices.values()]
     for choice in choices.values():
         _check(choice, again, place)
-    wishes = Wishes({key: place for key in keys} if place else {}, keys if again else [], refetch)
+    wishes = Wishes(dict.fromkeys(keys, place) if place else {}, keys if again else [], refetch)
     installer = Installer(repositories, venv.python if venv else None, trust=trust, wishes=wishes)
     if venv is None:
         return installer.install(choices)

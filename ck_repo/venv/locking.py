@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ck_repo.detect.python_packages import python_packages
 from ck_repo.errors import NotFoundError
 from ck_repo.lock.collect import locked_packages, locked_template, make_lock, repository_states, still_made
 from ck_repo.lock.lockfile import NAME, Lock, LockedComponent, read_lock, write_lock
-from ck_repo.detect.python_packages import python_packages
 from ck_repo.store.lock import locked
 from ck_repo.store.repositories import Repositories
 from ck_repo.venv.environment import Venv

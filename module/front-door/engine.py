@@ -1,12 +1,13 @@
 """The engine's Python environment: made on first use, and again when what the engine depends on changes.
 
 The engine itself runs from the checkout that stock CK pulled, so `ck pull` updates it; the environment holds the packages
-that `setup.py` names, and the path of the checkout.
+that `pyproject.toml` names, and the path of the checkout.
 """
 
 import ast
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -43,13 +44,18 @@ def remove(checkout):
 
 
 def requirements(checkout):
-    """What the engine needs: `install_requires` of setup.py, which is read but not run."""
-    with open(os.path.join(checkout, "setup.py"), encoding="utf-8") as file:
-        tree = ast.parse(file.read())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.keyword) and node.arg == "install_requires":
-            return ast.literal_eval(node.value)
-    raise EngineError("{} names no install_requires".format(os.path.join(checkout, "setup.py")))
+    """What the engine needs: `dependencies` in pyproject.toml.
+
+    Python 3.10 has no TOML parser. The array has one string a line, which is a Python literal too.
+    """
+    path = os.path.join(checkout, "pyproject.toml")
+    with open(path, encoding="utf-8") as file:
+        found = re.search(r"^dependencies = (\[$.*?^\])$", file.read(), re.MULTILINE | re.DOTALL)
+    if not found:
+        raise EngineError(
+            f"{path} has no list `dependencies` that starts and ends on lines of its own; pull the repository again"
+        )
+    return ast.literal_eval(found.group(1))
 
 
 def _home():

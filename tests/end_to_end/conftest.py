@@ -13,10 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The command `ck`, installed from a wheel into an environment of its own."""
-    folder = tmp_path_factory.mktemp("installed")
-    source = folder / "source"  # a copy, so that nothing is built into the checkout
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project's files, so that nothing is built into the checkout."""
+    source = tmp_path_factory.mktemp("project") / "source"
     files = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -25,6 +24,13 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
+    return source
+
+
+@pytest.fixture(scope="session")
+def program(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command `ck`, installed from a wheel into an environment of its own."""
+    folder = tmp_path_factory.mktemp("installed")
     subprocess.run([sys.executable, "-m", "venv", folder / "v"], check=True)
     subprocess.run([folder / "v/bin/pip", "install", "--quiet", source], check=True)
     return folder / "v/bin/ck"

@@ -68,18 +68,35 @@ def test_a_request_as_words(front_door: ModuleType, request_: dict[str, Any], wo
     assert front_door.start.words(request_) == words
 
 
+def write_project(folder: Path, *requirements: str) -> None:
+    lines = "".join(f'  "{requirement}",\n' for requirement in requirements)
+    (folder / "pyproject.toml").write_text(f'[project]\nname = "a"\ndependencies = [\n{lines}]\n\n[tool.b]\nc = ["]"]\n')
+
+
 def test_the_environment_is_another_when_the_requirements_change(front_door: ModuleType, tmp_path: Path) -> None:
-    (tmp_path / "setup.py").write_text('setup(install_requires=["a>=1"])\n')
+    write_project(tmp_path, "a>=1")
     before = front_door.engine._key(str(tmp_path))
-    (tmp_path / "setup.py").write_text('setup(install_requires=["a>=1", "b"])\nraise SystemExit("setup.py is read, not run")\n')
-    assert front_door.engine.requirements(str(tmp_path)) == ["a>=1", "b"]
+    write_project(tmp_path, "a>=1", "b[c]>=2")
+    assert front_door.engine.requirements(str(tmp_path)) == ["a>=1", "b[c]>=2"]
     assert front_door.engine._key(str(tmp_path)) != before
+
+
+def test_the_requirements_are_those_of_the_project(front_door: ModuleType) -> None:
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no TOML parser")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert front_door.engine.requirements(str(ROOT)) == project["dependencies"]
+
+
+def test_a_project_without_requirements_is_an_error(front_door: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "a"\n')
+    with pytest.raises(front_door.engine.EngineError, match="has no list `dependencies`"):
+        front_door.engine.requirements(str(tmp_path))
 
 
 def test_an_environment_that_pip_cannot_fill_is_an_error_with_the_log(
     front_door: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "setup.py").write_text('setup(install_requires=["a-distribution-that-is-nowhere"])\n')
+    write_project(tmp_path, "a-distribution-that-is-nowhere")
     for name, value in (("PIP_NO_INDEX", "1"), ("PIP_FIND_LINKS", ""), ("PIP_CONFIG_FILE", "/dev/null")):
         monkeypatch.setenv(name, value)
     with pytest.raises(front_door.engine.EngineError, match="a-distribution-that-is-nowhere") as caught:

@@ -1,0 +1,72 @@
+"""The checks of wording and links find what they are for, and CI starts sessions that exist."""
+
+from __future__ import annotations
+
+import ast
+import re
+from importlib import util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def script(name: str) -> ModuleType:
+    """A script of docs/, loaded."""
+    spec = util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Mismatches are told.\n", ["page.md:1: 'are told': write report, log"]),
+        ("A whole\nnumber. Mended, by other hands.\n", ["page.md:2: 'Mended': write fix", "page.md:2: 'other hands': write"]),
+        ("Amendments are fine; `mend` is code.\n```\nmend\n```\n", []),
+        ("mend <!-- words: ok -->\n", []),
+    ],
+)
+def test_words(text: str, found: list[str], tmp_path: Path) -> None:
+    words = script("check_words")
+    words.ROOT = tmp_path
+    (tmp_path / "page.md").write_text(text)
+    messages = list(words.findings(tmp_path / "page.md"))
+    assert len(messages) == len(found)
+    assert all(message.startswith(start) for message, start in zip(messages, found, strict=True))
+
+
+def test_links(tmp_path: Path) -> None:
+    links = script("check_links")
+    links.ROOT = tmp_path
+    (tmp_path / "a.md").write_text(
+        "# A\n[b](b.md) [c](c.md) [d](b.md#the-ck_x-part) [e](b.md#none) [f](#a)\n```\n[g](g.md)\n```\n"
+    )
+    (tmp_path / "b.md").write_text("## The `ck_x` part\n")
+    assert list(links.broken(tmp_path / "a.md")) == ["a.md: c.md: no such file", "a.md: b.md#none: no such heading"]
+
+
+def test_pages_of_the_site_have_the_links_of_the_site() -> None:
+    pytest.importorskip("mkdocs", reason="the extra `docs` is not installed")
+    site = script("make_site")
+    assert site.adapted("[a](docs/models.md) [b](CHANGELOG.md#x)", "README.md") == "[a](models.md) [b](changelog.md#x)"
+    assert site.adapted("[a](../docs/models.md)", "benchmarks/README.md") == "[a](models.md)"
+
+
+def test_ci_starts_sessions_that_exist() -> None:
+    sessions: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef) and any("session" in ast.unparse(line) for line in node.decorator_list):
+            sessions.add(node.name)
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]
+    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    started = {word for command in commands for word in re.findall(r"^bash \.ci/run ?\"?([a-z]*)", command)}
+    assert len(commands) == len(jobs)
+    assert started - {""} <= sessions
+    assert "" in started
