@@ -254,6 +254,12 @@ def summary(run: Run) -> str:
         lines += ["", f'Per-query latency:  "target_ns" : {run.bound_ns}, "target_ms" : {run.bound_ns // 1_000_000}']
         lines += [f"{name} percentile latency (ns)   : {value}" for name, value in run.latencies.items()]
         lines += ["", "Per-sample latency:"]
+    told = dict(events(run))
+    if run.scenario == "SingleStream":
+        lines.append(f"QPS w/ loadgen overhead         : {told['result_qps_with_loadgen_overhead']}")
+        lines += [f"QPS w/o loadgen overhead        : {told['result_qps_without_loadgen_overhead']}", ""]
+    elif run.scenario == "Server":
+        lines += [f"Completed samples per second    : {told['result_completed_samples_per_sec']:.2f}", ""]
     found = run.sample_latencies
     lines += [f"Min latency (ns)                : {found['50.00'] // 2}", f"Max latency (ns)                : {2 * found['99.90']}"]
     lines.append(f"Mean latency (ns)               : {found['50.00']}")
@@ -263,11 +269,11 @@ def summary(run: Run) -> str:
         "target_latency_ns": "target_latency (ns):", "min_duration_ms": "min_duration (ms):",
         "max_duration_ms": "max_duration (ms):",
     }  # fmt: skip
-    told = {key.removeprefix("effective_"): value for key, value in events(run) if key.startswith("effective_")}
+    effective = {key.removeprefix("effective_"): value for key, value in told.items() if key.startswith("effective_")}
     left_out = ("scenario", "test_mode", "target_latency_percentile", "target_duration_ms", "min_sample_count")
     lines += [
         f"{names.get(key, f'{key} :')} {int(value) if isinstance(value, bool) else value}"
-        for key, value in told.items()
+        for key, value in effective.items()
         if key not in left_out
     ]
     return "\n".join(lines) + "\n" + ending
