@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import model_files
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -83,6 +84,24 @@ def test_the_demo_model_says_what_it_is(demo_model: Path) -> None:
     assert interface.opset == 13
 
 
+@pytest.fixture(scope="session")
+def made_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models in 32 and 8 bits, and one of TFLite, under the names of the published files."""
+    folder = tmp_path_factory.mktemp("models")
+    model_files.write_onnx(folder / "ssd_mobilenet_v1_075_fp32.onnx")
+    model_files.write_onnx(folder / "ssd_mobilenet_v1_075_int8_qdq.onnx", eight_bits=True)
+    model_files.write_tflite(folder / "ssd_mobilenet_v1_075_uint8.tflite")
+    return folder
+
+
+@pytest.fixture(scope="session", params=["made", "published"])
+def models(request: pytest.FixtureRequest) -> Path:
+    """Model files that the tests make, and published ones."""
+    if request.param == "made":
+        return Path(request.getfixturevalue("made_models"))
+    return Path(request.getfixturevalue("data")) / "models"
+
+
 @pytest.mark.parametrize(
     ("name", "image", "opset"),
     [
@@ -91,8 +110,8 @@ def test_the_demo_model_says_what_it_is(demo_model: Path) -> None:
         ("ssd_mobilenet_v1_075_uint8.tflite", "normalized_input_image_tensor", 0),
     ],
 )
-def test_the_real_models_are_read_and_fit_coco_300(data: Path, name: str, image: str, opset: int) -> None:
-    path = data / "models" / name
+def test_models_are_read_and_fit_coco_300(models: Path, name: str, image: str, opset: int) -> None:
+    path = models / name
     assert READERS[path.suffix](path).inputs == (Tensor(image, "uint8", (1, 300, 300, 3)),)
     model = inspect_model(path, path.suffix[1:])
     profile = "coco-300-tflite" if path.suffix == ".tflite" else "coco-300"
@@ -100,12 +119,22 @@ def test_the_real_models_are_read_and_fit_coco_300(data: Path, name: str, image:
     assert len(model["signature"]["outputs"]) == 4
 
 
-def test_our_reader_and_onnx_s_own_agree(data: Path) -> None:
+def test_our_reader_and_onnx_s_own_agree(models: Path) -> None:
     library = pytest.importorskip("onnx")
-    path = data / "models/ssd_mobilenet_v1_075_int8_qdq.onnx"
+    path = models / "ssd_mobilenet_v1_075_int8_qdq.onnx"
     graph = library.load(path, load_external_data=False).graph
     ours = read_onnx(path)
     assert [row.name for row in (*ours.inputs, *ours.outputs)] == [row.name for row in (*graph.input, *graph.output)]
+
+
+def test_our_reader_and_tflite_s_own_agree(models: Path) -> None:
+    library = pytest.importorskip("ai_edge_litert.interpreter")
+    path = models / "ssd_mobilenet_v1_075_uint8.tflite"
+    interpreter = library.Interpreter(str(path))
+    details = (*interpreter.get_input_details(), *interpreter.get_output_details())
+    ours = read_tflite(path)
+    assert [row.name for row in (*ours.inputs, *ours.outputs)] == [row["name"] for row in details]
+    assert ours.inputs[0].shape == tuple(details[0]["shape"])
 
 
 def test_weights_that_are_listed_among_the_inputs_are_none(tmp_path: Path) -> None:
@@ -139,12 +168,19 @@ def test_an_onnx_file_that_is_cut_short_is_told(demo_model: Path, tmp_path: Path
             read_onnx(path)
 
 
-def test_a_tflite_file_that_is_cut_short_is_told(data: Path, tmp_path: Path) -> None:
-    real = data / "models/ssd_mobilenet_v1_075_uint8.tflite"
-    size = real.read_bytes().rindex(b"PK\3\4") - 200  # behind it are operator names, and the label map as a zip
-    for path in cut_at(real, tmp_path / "m.tflite", [*range(60), *range(60, size, size // 200), size]):
+@pytest.mark.parametrize("source", ["made_models", "data"])
+def test_a_tflite_file_that_is_cut_short_is_told(request: pytest.FixtureRequest, tmp_path: Path, source: str) -> None:
+    """Cut anywhere before the names of the operators, which our reader does not need."""
+    folder = request.getfixturevalue(source)
+    path = (folder / "models" if source == "data" else folder) / "ssd_mobilenet_v1_075_uint8.tflite"
+    content = path.read_bytes()
+    if source == "data":
+        size = content.rindex(b"PK\3\4") - 200  # behind it are operator names, and the label map as a zip
+    else:
+        size = content.rindex(b"TFLite_Detection_PostProcess") - 33  # before it: its length, and 28 bytes of the operator
+    for cut in cut_at(path, tmp_path / "m.tflite", [*range(60), *range(60, size, max(size // 200, 1)), size]):
         with pytest.raises(DetectError):
-            read_tflite(path)
+            read_tflite(cut)
 
 
 def test_a_tflite_file_whose_weights_come_last_and_are_cut_is_told(tmp_path: Path) -> None:
@@ -190,7 +226,14 @@ def test_an_onnx_file_with_spoilt_bytes_is_a_model_or_an_error(tmp_path: Path, d
 
 @ANY_TMP_PATH
 @given(draw=st.data())
-def test_a_tflite_file_with_spoilt_bytes_is_a_model_or_an_error(data: Path, tmp_path: Path, draw: st.DataObject) -> None:
+def test_a_tflite_file_with_spoilt_bytes_is_a_model_or_an_error(made_models: Path, tmp_path: Path, draw: st.DataObject) -> None:
+    content = (made_models / "ssd_mobilenet_v1_075_uint8.tflite").read_bytes()
+    looked_at(tmp_path / "m.tflite", spoilt(draw, content, 0))
+
+
+@ANY_TMP_PATH
+@given(draw=st.data())
+def test_a_published_tflite_file_with_spoilt_bytes(data: Path, tmp_path: Path, draw: st.DataObject) -> None:
     content = (data / "models/ssd_mobilenet_v1_075_uint8.tflite").read_bytes()
     looked_at(tmp_path / "m.tflite", spoilt(draw, content, len(content) - 35_000))  # weights come before
 
