@@ -43,9 +43,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Submissions:
     folder = tmp_path_factory.mktemp("submissions")
     trees.write_tree(folder / "tree")
     trees.write_table(folder / "table.csv")
-    return Submissions(
-        folder / "tree", folder / "table.csv", len(trees.RESULTS), len(trees.RESULTS) + len(trees.TABLE_ALONE)
-    )
+    return Submissions(folder / "tree", folder / "table.csv", len(trees.RESULTS), len(trees.RESULTS) + len(trees.TABLE_ALONE))
 
 
 @pytest.fixture(scope="session")

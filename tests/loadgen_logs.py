@@ -246,7 +246,8 @@ def summary(run: Run) -> str:
     lines += [f"Mode     : {run.mode}", figures[run.scenario], f"Result is : {'VALID' if run.valid else 'INVALID'}"]
     if run.scenario in ("MultiStream", "Server"):
         lines.append("  Performance constraints satisfied : Yes")
-    lines += [f"  Min duration satisfied : {met}", f"  Min queries satisfied : {met}", "", "=" * 48, "Additional Stats", "=" * 48]
+    lines += [f"  Min duration satisfied : {met}", f"  Min queries satisfied : {met}", ""]
+    lines += ["=" * 48, "Additional Stats", "=" * 48]
     if run.scenario == "MultiStream":
         milliseconds = 1000 / run.rate
         lines.append(f'Intervals between each IssueQuery:  "qps" : {run.rate:g}, "ms" : {milliseconds:g}')
@@ -261,7 +262,8 @@ def summary(run: Run) -> str:
     elif run.scenario == "Server":
         lines += [f"Completed samples per second    : {told['result_completed_samples_per_sec']:.2f}", ""]
     found = run.sample_latencies
-    lines += [f"Min latency (ns)                : {found['50.00'] // 2}", f"Max latency (ns)                : {2 * found['99.90']}"]
+    lines.append(f"Min latency (ns)                : {found['50.00'] // 2}")
+    lines.append(f"Max latency (ns)                : {2 * found['99.90']}")
     lines.append(f"Mean latency (ns)               : {found['50.00']}")
     lines += [f"{name} percentile latency (ns)   : {value}" for name, value in found.items()]
     lines += ["", "=" * 48, "Test Parameters Used", "=" * 48]

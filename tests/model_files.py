@@ -53,7 +53,7 @@ def write_onnx(path: Path, *, eight_bits: bool = False) -> Path:
         constants["weights"] = weights
     value = onnx.helper.make_tensor_value_info
     outputs = {"num_detections": [1], "detection_boxes": [1, DETECTIONS, 4]}
-    outputs |= dict.fromkeys(("detection_scores", "detection_classes"), [1, DETECTIONS])
+    outputs |= {key: [1, DETECTIONS] for key in ("detection_scores", "detection_classes")}
     graph = onnx.helper.make_graph(
         nodes, "made", [value("image_tensor:0", onnx.TensorProto.UINT8, [1, 300, 300, 3])],
         [value(f"{name}:0", onnx.TensorProto.FLOAT, shape) for name, shape in outputs.items()],
@@ -108,7 +108,8 @@ def write_tflite(path: Path) -> Path:
         offsets = builder.CreateNumpyVector(numpy.array(shape, numpy.int32)), builder.CreateString(title)
         rows.append(_table(builder, {0: ("", offsets[0]), 1: ("Int8", kind), 2: ("Uint32", buffer), 3: ("", offsets[1])}))
     finished = numpy.frombuffer(bytes(options.Finish()), numpy.uint8)
-    numbers = [builder.CreateNumpyVector(numpy.array(row, numpy.int32)) for row in ((1, 2, 3), (4, 5, 6, 7), (0,), (4, 5, 6, 7))]
+    used = (1, 2, 3), (4, 5, 6, 7), (0,), (4, 5, 6, 7)  # inputs and outputs of the operator, then of the graph
+    numbers = [builder.CreateNumpyVector(numpy.array(row, numpy.int32)) for row in used]
     made = {0: ("Uint32", 0), 1: ("", numbers[0]), 2: ("", numbers[1]), 5: ("", builder.CreateNumpyVector(finished))}
     operators = _vector(builder, [_table(builder, made)])
     listed = _vector(builder, rows)

@@ -105,7 +105,8 @@ TESTS: dict[str, dict[str, Any]] = {
     "TEST04-A": {"performance_issue_unique": True},
     "TEST04-B": {"performance_issue_same": True, "performance_issue_same_index": 3},
     "TEST05": {
-        "qsl_rng_seed": 313588358309856706, "sample_index_rng_seed": 471397156132239067, "schedule_rng_seed": 413914573387865862,
+        "qsl_rng_seed": 313588358309856706, "sample_index_rng_seed": 471397156132239067,
+        "schedule_rng_seed": 413914573387865862,
     },
 }  # fmt: skip
 # a test's rate, relative to the performance run: inside the bounds of the rules, and never the same

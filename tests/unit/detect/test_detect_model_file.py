@@ -174,10 +174,10 @@ def test_a_tflite_file_that_is_cut_short_is_told(request: pytest.FixtureRequest,
     folder = request.getfixturevalue(source)
     path = (folder / "models" if source == "data" else folder) / "ssd_mobilenet_v1_075_uint8.tflite"
     content = path.read_bytes()
-    if source == "data":
-        size = content.rindex(b"PK\3\4") - 200  # behind it are operator names, and the label map as a zip
-    else:
-        size = content.rindex(b"TFLite_Detection_PostProcess") - 33  # before it: its length, and 28 bytes of the operator
+    # of the published file: behind it are operator names, and the label map as a zip
+    # of ours: the operator's name is behind its length and 28 bytes of its table
+    end, before = (b"PK\3\4", 200) if source == "data" else (b"TFLite_Detection_PostProcess", 33)
+    size = content.rindex(end) - before
     for cut in cut_at(path, tmp_path / "m.tflite", [*range(60), *range(60, size, max(size // 200, 1)), size]):
         with pytest.raises(DetectError):
             read_tflite(cut)

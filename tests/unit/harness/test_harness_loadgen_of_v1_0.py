@@ -125,10 +125,13 @@ def test_another_loadgen_of_the_old_interface_is_refused_for_an_official_run(wit
 
 # what each scenario publishes, by its name in our results and in the detail log
 FIGURES = {
-    "MultiStream": (("samples_per_query", "effective_samples_per_query", 1), ("p99", "result_99.00_percentile_per_query_latency_ns", 1e-6)),
+    "MultiStream": (
+        ("samples_per_query", "effective_samples_per_query", 1),
+        ("p99", "result_99.00_percentile_per_query_latency_ns", 1e-6),
+    ),
     "Offline": (("samples_per_second", "result_samples_per_second", 1),),
     "SingleStream": (("p90", "result_90.00_percentile_latency_ns", 1e-6),),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("scenario", FIGURES)

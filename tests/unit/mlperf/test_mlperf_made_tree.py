@@ -32,9 +32,7 @@ def run_of(folder: Path, scenario: str) -> Path:
 
 
 @pytest.mark.parametrize("scenario", PUBLISHED)
-def test_detail_and_summary_logs_have_the_published_keys_in_their_order(
-    made: Submissions, data: Path, scenario: str
-) -> None:
+def test_detail_and_summary_logs_have_the_published_keys_in_their_order(made: Submissions, data: Path, scenario: str) -> None:
     theirs = run_of(data / "results_v1.0/closed" / PUBLISHED[scenario], scenario)
     ours = run_of(made.root / "closed" / ("Quarry" if scenario == "Server" else trees.SUBMITTER), scenario)
     assert list(logged(ours / "mlperf_log_detail.txt")) == list(logged(theirs / "mlperf_log_detail.txt"))

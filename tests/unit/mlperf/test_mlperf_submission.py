@@ -121,9 +121,7 @@ def test_a_tree_can_be_indexed_without_its_logs(ck: Ck, made: Submissions) -> No
     assert len(ck("ls", "result", "--out=json").json["lst"]) == made.count
 
 
-@pytest.mark.parametrize(
-    ("part", "count"), [("", 6), ("closed", 6), (OURS, 6)], ids=["the root", "a division", "a submitter"]
-)
+@pytest.mark.parametrize(("part", "count"), [("", 6), ("closed", 6), (OURS, 6)], ids=["the root", "a division", "a submitter"])
 def test_any_level_of_a_tree_may_be_named(tree: Path, part: str, count: int) -> None:
     assert len(find_results(tree / part)) == count
 
