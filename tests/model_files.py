@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +126,43 @@ def write_tflite(path: Path) -> Path:
     return path
 
 
+def write_tflite_tensors(
+    path: Path, weights: int = 8, inputs: Sequence[int] = (0,), sides: Sequence[int] = (1, 8), copies: int = 1
+) -> Path:
+    """A Model of schema.fbs with one tensor, or many that share a shape; its weights are the last thing in the file."""
+    builder = pytest.importorskip("flatbuffers").Builder(0)
+
+    def table(*fields: int) -> int:
+        builder.StartObject(len(fields))
+        for slot, offset in enumerate(fields):
+            if offset:
+                builder.PrependUOffsetTRelativeSlot(slot, offset, 0)
+        return int(builder.EndObject())
+
+    def vector(rows: Sequence[int], prepend: Callable[[int], None]) -> int:
+        builder.StartVector(4, len(rows), 4)
+        for row in reversed(rows):
+            prepend(row)
+        return int(builder.EndVector())
+
+    buffers = vector([table(builder.CreateByteVector(bytes(weights)))], builder.PrependUOffsetTRelative)
+    tensor = table(vector(sides, builder.PrependInt32), 0, 0, builder.CreateString("x"))
+    tensors = vector([tensor] * copies, builder.PrependUOffsetTRelative)
+    graph = table(tensors, vector(inputs, builder.PrependInt32), vector([0], builder.PrependInt32))
+    graphs = vector([graph], builder.PrependUOffsetTRelative)
+    builder.Finish(table(0, 0, graphs, 0, buffers), file_identifier=b"TFL3")
+    path.write_bytes(builder.Output())
+    return path
+
+
+def cut_at(path: Path, copy: Path, lengths: list[int]) -> Iterator[Path]:
+    """A copy of the file at each of these lengths."""
+    shutil.copyfile(path, copy)
+    for length in sorted(lengths, reverse=True):  # a copy that is only ever made shorter
+        os.truncate(copy, length)
+        yield copy
+
+
 def write_mobilenet(path: Path, *, eight_bits: bool = False) -> Path:
     """SSD-MobileNet v1 of depth 0.25 with seeded weights, as safetensors; on noise it gives some tens of detections above 0.1.
 
@@ -138,7 +177,10 @@ def write_mobilenet(path: Path, *, eight_bits: bool = False) -> Path:
 
     own = {}
     if eight_bits:
-        layers = ["backbone.0.", *(f"backbone.{block}.{kind}/" for block in range(1, 14) for kind in ("depthwise", "pointwise"))]
+        layers = [
+            "backbone.0.",
+            *(f"backbone.{block}.{kind}/" for block in range(1, 14) for kind in ("depthwise", "pointwise")),
+        ]
         own = {f"{layer}rounding.range": torch.tensor([6 / 255, 0.0]) for layer in layers}
         own |= {"scores.range": torch.tensor([1 / 256, 0.0]), "anchors": torch.tensor(mobilenet_anchors(), dtype=torch.float32)}
     torch.manual_seed(0)
