@@ -164,5 +164,5 @@ def test_accuracy_comes_before_performance() -> None:
 
 def test_the_older_spelling_of_a_test() -> None:
     assert from_environment({"CK_MLPERF_COMPLIANCE_TEST": "TEST04-A"}) == {"compliance": "TEST04-A"}
-    with pytest.raises(UsageError, match="is no test"):
+    with pytest.raises(UsageError, match="is not a compliance test"):
         from_environment({"CK_MLPERF_COMPLIANCE_TEST": "TEST09"})
