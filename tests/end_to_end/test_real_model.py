@@ -11,6 +11,7 @@ import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import coco_sets
 import pytest
 from installed import Ck
 
@@ -105,18 +106,9 @@ def test_registered_model_that_changes_or_goes_is_told(own: Ck, subject: Subject
     own.good("rm", "env", "--tags=only-mine")
 
 
-def test_image_that_was_cut_short_fails_the_run_by_name(own: Ck, subject: Subject, tmp_path: Path) -> None:
+def test_image_that_was_cut_short_fails_the_run_by_name(own: Ck, tmp_path: Path) -> None:
+    content = coco_sets.write_coco(tmp_path / "broken", images=4, drawn=True)
     images = tmp_path / "broken/val2017"
-    images.mkdir(parents=True)
-    data_set = subject.image.parents[1]
-    content = json.loads((data_set / "annotations/instances_val2017.json").read_bytes())
-    content["images"] = content["images"][:4]
-    known = {row["id"] for row in content["images"]}
-    content["annotations"] = [row for row in content["annotations"] if row["image_id"] in known]
-    for row in content["images"]:
-        (images / row["file_name"]).write_bytes((data_set / "val2017" / row["file_name"]).read_bytes())
-    (tmp_path / "broken/annotations").mkdir()
-    (tmp_path / "broken/annotations/instances_val2017.json").write_text(json.dumps(content))
     spoilt = images / content["images"][2]["file_name"]
     spoilt.write_bytes(spoilt.read_bytes()[: spoilt.stat().st_size // 2])  # the header is whole: only decoding can tell
     own.good("detect", "soft:dataset.coco.2017.val", f"--full_path={images}", "--extra_tags=broken")
