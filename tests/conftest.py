@@ -30,10 +30,10 @@ def ck_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """The folder of real data: ../shared/data beside the checkout, or CK_TEST_DATA; without it the test is skipped."""
+    """The folder of published data: ../shared/data beside the checkout, or CK_TEST_DATA; without it the test is skipped."""
     folder = Path(os.environ.get("CK_TEST_DATA") or ROOT.parent / "shared" / "data")
     if not (folder / "coco79").is_dir():
-        pytest.skip(f"no real data in {folder} (CK_TEST_DATA names another folder)")
+        pytest.skip(f"no published data in {folder} (CK_TEST_DATA names another folder)")
     return folder
 
 

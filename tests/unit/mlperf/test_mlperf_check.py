@@ -114,6 +114,10 @@ def moved(old: str, new: str) -> Spoil:
     return lambda tree: shutil.move(str(tree / old), str(tree / new)) and None
 
 
+def copied(old: str, new: str) -> Spoil:
+    return lambda tree: shutil.copy(tree / old, tree / new) and None
+
+
 def cut(file: str) -> Spoil:
     return lambda tree: (tree / file).write_bytes((tree / file).read_bytes()[:-200]) and None
 
@@ -275,7 +279,7 @@ SPOILT: list[tuple[str, Spoil, str, str, str]] = [
     ("power without ranging", power("ranging"), "power", "reported", "no such file or folder"),
     ("a folder that no rule names", lambda tree: (tree / OURS / "notes").mkdir(), "stray", "reported", "notes"),
     ("a link out of the tree", lambda tree: (tree / OURS / "README.md").symlink_to("/etc/passwd"), "plain-files", "reported", "leads out"),
-    ("a system without results", moved(SYSTEM, SYSTEM.replace(NAME, "F2x1_RT")), "stray", "reported", "none"),
+    ("a system without results", copied(SYSTEM, SYSTEM.replace(NAME, "F2x1_RT")), "stray", "reported", "none"),
 ]  # fmt: skip
 
 
