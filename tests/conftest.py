@@ -1,13 +1,16 @@
-"""What every test stands on: empty CK folders, and the project's real data where it lies beside the checkout."""
+"""What every test stands on: empty CK folders, a made submission tree, and the published data where that is available."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
 
 import pytest
+import trees
+from trees import Submissions
 
 ROOT = Path(__file__).resolve().parents[1]
 HARNESS = ROOT / "program" / "object-detection"
@@ -52,8 +55,37 @@ def ck_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """The folder of real data: ../shared/data beside the checkout, or CK_TEST_DATA; without it the test is skipped."""
+    """The folder of published data: ../shared/data beside the checkout, or CK_TEST_DATA; without it the test is skipped."""
     folder = Path(os.environ.get("CK_TEST_DATA") or ROOT.parent / "shared" / "data")
     if not (folder / "coco79").is_dir():
-        pytest.skip(f"no real data in {folder} (CK_TEST_DATA names another folder)")
+        pytest.skip(f"no published data in {folder} (CK_TEST_DATA names another folder)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Submissions:
+    """The tree and the table of `trees`; not to be altered."""
+    folder = tmp_path_factory.mktemp("submissions")
+    trees.write_tree(folder / "tree")
+    trees.write_table(folder / "table.csv")
+    return Submissions(folder / "tree", folder / "table.csv", len(trees.RESULTS), len(trees.RESULTS) + len(trees.TABLE_ALONE))
+
+
+@pytest.fixture(scope="session")
+def published(data: Path) -> Submissions:
+    """Published results of v1.0, where they are available."""
+    return Submissions(data / "results_v1.0", data / "published_v1.0_object_detection.csv", 16, 202)
+
+
+@pytest.fixture(scope="session", params=["made", "published"])
+def submissions(request: pytest.FixtureRequest) -> Submissions:
+    """The made tree, and the published one."""
+    found: Submissions = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def tree(made: Submissions, tmp_path: Path) -> Path:
+    """A copy of one submitter's part of the made tree, which a test may alter: six results, closed division."""
+    shutil.copytree(made.root / "closed" / trees.SUBMITTER, tmp_path / "tree/closed" / trees.SUBMITTER)
+    return tmp_path / "tree"

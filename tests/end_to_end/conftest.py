@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from installed import Ck
+from reference_scoring import mean_average_precision
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,3 +53,34 @@ def fresh_ck(program: Path, tmp_path: Path) -> Ck:
     """Empty CK folders."""
     (tmp_path / "home").mkdir()
     return Ck(program, tmp_path / "home")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured: a model file of a user's, and one of the images.
+
+    Attributes
+    ----------
+    mAP
+        0 to 1, by code that is not ours.
+    """
+
+    model: Path
+    image: Path
+    mAP: float
+
+
+@pytest.fixture(scope="session")
+def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    """A published model on 79 images of COCO where those are available; else the demo's, on images that the demo draws."""
+    data = Path(os.environ.get("CK_TEST_DATA") or ROOT.parent / "shared" / "data")
+    if (data / "coco79").is_dir():  # the figure of the v1.0.1 reference harness
+        image = next((data / "coco79/val2017").iterdir())
+        return Subject(data / "models/ssd_mobilenet_v1_075_fp32.onnx", image, 0.23982)
+    folder = tmp_path_factory.mktemp("subject")
+    model = Path(shutil.copy(ROOT / "package/model-demo-ssd/demo_ssd.onnx", folder / "ssd_mobilenet_v1_075_fp32.onnx"))
+    shapes = ROOT / "package/dataset-demo-shapes/shapes.py"
+    words = [sys.executable, str(shapes), "--output", str(folder / "shapes"), "--count", "40"]
+    subprocess.run(words, check=True, capture_output=True)
+    image = next((folder / "shapes/val2017").iterdir())
+    return Subject(model, image, mean_average_precision(model, folder / "shapes"))

@@ -100,17 +100,17 @@ def test_eight_bits_in_pytorch(real: Ck) -> None:
     assert answer["results"]["accuracy"]["mAP"] == pytest.approx(0.23871, rel=0.01)
 
 
-def test_frameworks_of_the_venv_are_detected(real: Ck) -> None:
-    assert real.good("detect", "soft", "--tags=lib,python-package,onnxruntime")["name"] == "onnxruntime"
-    answer = real.json("detect", "soft:lib.torch", "--venv=no-such-venv")
+def test_frameworks_of_the_venv_are_detected(shared_ck: Ck) -> None:
+    assert shared_ck.good("detect", "soft", "--tags=lib,python-package,onnxruntime")["name"] == "onnxruntime"
+    answer = shared_ck.json("detect", "soft:lib.torch", "--venv=no-such-venv")
     assert answer["return"] == 9
     assert "there is no venv:no-such-venv" in answer["error"]
 
 
-def test_cuda_where_there_is_none(real: Ck) -> None:
+def test_cuda_where_there_is_none(shared_ck: Ck) -> None:
     if Path("/proc/driver/nvidia/version").exists():
         pytest.skip("this machine has a GPU")
-    answer = real.json("run", "program:object-detection", "--device=cuda")
+    answer = shared_ck.json("run", "program:object-detection", "--device=cuda")
     assert answer["return"] == 7
     assert "--device=cuda has nothing to run on" in answer["error"]
 

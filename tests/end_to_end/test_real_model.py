@@ -9,9 +9,14 @@ from __future__ import annotations
 import json
 import struct
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import coco_sets
 import pytest
 from installed import Ck
+
+if TYPE_CHECKING:
+    from conftest import Subject
 
 pytestmark = pytest.mark.end_to_end
 
@@ -82,37 +87,34 @@ def test_other_frameworks_give_the_same_answer(
         assert share_of_equal(ours, theirs) > 0.995
 
 
-def test_registered_model_that_changes_or_goes_is_told(registered: Ck, data: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def own(shared_ck: Ck, subject: Subject) -> Ck:
+    """A user's model and images, registered."""
+    shared_ck.good("detect", "soft:model.onnx", f"--full_path={subject.model}", "--extra_tags=depth.075,fp32")
+    shared_ck.good("detect", "soft:dataset.coco.2017.val", f"--full_path={subject.image}", "--extra_tags=coco79")
+    return shared_ck
+
+
+def test_registered_model_that_changes_or_goes_is_told(own: Ck, subject: Subject, tmp_path: Path) -> None:
     copy = tmp_path / "mine.onnx"
-    copy.write_bytes((data / "models/ssd_mobilenet_v1_075_fp32.onnx").read_bytes())
-    registered.good("detect", "soft:model.onnx", f"--full_path={copy}", "--extra_tags=only-mine")
+    copy.write_bytes(subject.model.read_bytes())
+    own.good("detect", "soft:model.onnx", f"--full_path={copy}", "--extra_tags=only-mine")
     copy.write_bytes(copy.read_bytes()[:-1] + b"\0\0")
-    assert (
-        "was changed after it was registered"
-        in registered.json("run", "program:object-detection", "--model=only-mine")["error"]
-    )
+    assert "was changed after it was registered" in own.json("run", "program:object-detection", "--model=only-mine")["error"]
     copy.unlink()
-    assert "is gone" in registered.json("run", "program:object-detection", "--model=only-mine")["error"]
-    registered.good("rm", "env", "--tags=only-mine")
+    assert "is gone" in own.json("run", "program:object-detection", "--model=only-mine")["error"]
+    own.good("rm", "env", "--tags=only-mine")
 
 
-def test_image_that_was_cut_short_fails_the_run_by_name(registered: Ck, data: Path, tmp_path: Path) -> None:
+def test_image_that_was_cut_short_fails_the_run_by_name(own: Ck, tmp_path: Path) -> None:
+    content = coco_sets.write_coco(tmp_path / "broken", images=4, drawn=True)
     images = tmp_path / "broken/val2017"
-    images.mkdir(parents=True)
-    content = json.loads((data / "coco79/annotations/instances_val2017.json").read_bytes())
-    content["images"] = content["images"][:4]
-    known = {row["id"] for row in content["images"]}
-    content["annotations"] = [row for row in content["annotations"] if row["image_id"] in known]
-    for row in content["images"]:
-        (images / row["file_name"]).write_bytes((data / "coco79/val2017" / row["file_name"]).read_bytes())
-    (tmp_path / "broken/annotations").mkdir()
-    (tmp_path / "broken/annotations/instances_val2017.json").write_text(json.dumps(content))
     spoilt = images / content["images"][2]["file_name"]
     spoilt.write_bytes(spoilt.read_bytes()[: spoilt.stat().st_size // 2])  # the header is whole: only decoding can tell
-    registered.good("detect", "soft:dataset.coco.2017.val", f"--full_path={images}", "--extra_tags=broken")
-    answer = registered.json("run", "program:object-detection", "--model=depth.075,fp32", "--dataset=broken", "--mode=accuracy")
+    own.good("detect", "soft:dataset.coco.2017.val", f"--full_path={images}", "--extra_tags=broken")
+    answer = own.json("run", "program:object-detection", "--model=depth.075,fp32", "--dataset=broken", "--mode=accuracy")
     assert answer["return"] == 7
     assert spoilt.name in answer["error"]
     assert "cut short" in answer["error"]
     assert Path(answer["log"]).exists()
-    registered.good("rm", "env", "--tags=broken")
+    own.good("rm", "env", "--tags=broken")

@@ -8,10 +8,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from installed import Ck
+
+if TYPE_CHECKING:
+    from conftest import Subject
 
 pytestmark = pytest.mark.end_to_end
 
@@ -52,13 +55,11 @@ def other_python() -> str:
 
 
 @pytest.fixture(scope="module")
-def recorded(shared_ck: Ck, data: Path) -> Ck:
-    """The real model on the real images, in a venv that was used for nothing else, recorded as `mine`."""
+def recorded(shared_ck: Ck, subject: Subject) -> Ck:
+    """A user's model on a user's images, in a venv that was used for nothing else, recorded as `mine`."""
     shared_ck.good("create", "venv:reproduce")
-    model = data / "models/ssd_mobilenet_v1_075_fp32.onnx"
-    shared_ck.good("detect", "soft:model.onnx", f"--full_path={model}", "--extra_tags=depth.075,fp32")
-    image = next((data / "coco79/val2017").iterdir())
-    shared_ck.good("detect", "soft:dataset.coco.2017.val", f"--full_path={image}", "--extra_tags=coco79")
+    shared_ck.good("detect", "soft:model.onnx", f"--full_path={subject.model}", "--extra_tags=depth.075,fp32")
+    shared_ck.good("detect", "soft:dataset.coco.2017.val", f"--full_path={subject.image}", "--extra_tags=coco79")
     options = (
         "--model=depth.075,fp32",
         "--dataset=coco79",
@@ -71,7 +72,9 @@ def recorded(shared_ck: Ck, data: Path) -> Ck:
     return shared_ck
 
 
-def test_recorded_here_replayed_elsewhere_with_another_python(recorded: Ck, program: Path, tmp_path: Path) -> None:
+def test_recorded_here_replayed_elsewhere_with_another_python(
+    recorded: Ck, subject: Subject, program: Path, tmp_path: Path
+) -> None:
     python = other_python()
     packed = recorded.good("zip", "experiment:mine", "--artifacts=all", f"--archive_name={tmp_path / 'mine.zip'}")
     assert packed["left_out"] == []
@@ -81,7 +84,7 @@ def test_recorded_here_replayed_elsewhere_with_another_python(recorded: Ck, prog
     done = there.good("replay", "experiment:mine", f"--python={python}", "--repetitions=3")
     verdict = done["verdict"]
     assert done["reproduced"] is True
-    assert verdict["mAP"][0] == pytest.approx(0.23982, abs=5e-6)  # the reference harness's figure on these images
+    assert verdict["mAP"][0] == pytest.approx(subject.mAP, abs=5e-6)
     assert verdict["mAP"][1] == pytest.approx(verdict["mAP"][0], abs=1e-3)
     assert verdict["agreement"]["share"] > 0.99
     assert verdict["same_order"] == {"accuracy": True, "performance": True}
@@ -116,7 +119,7 @@ def test_an_experiment_whose_artifacts_are_gone_says_which(recorded: Ck, program
 
 
 def test_a_bundle_is_all_that_a_machine_without_network_needs(
-    recorded: Ck, program: Path, unplugged: type[Ck], tmp_path: Path
+    recorded: Ck, subject: Subject, program: Path, unplugged: type[Ck], tmp_path: Path
 ) -> None:
     bundle = tmp_path / "bundle.zip"
     recorded.good("bundle", "venv:reproduce", f"--output={bundle}")
@@ -127,7 +130,7 @@ def test_a_bundle_is_all_that_a_machine_without_network_needs(
     assert there.good("check", "venv:air")["drift"] == []
     options = ("--venv=air", "--model=depth.075,fp32", "--dataset=coco79", "--mode=accuracy")
     answer = there.good("run", "program:object-detection", *options)
-    assert answer["results"]["accuracy"]["mAP"] == pytest.approx(0.23982, abs=5e-6)
+    assert answer["results"]["accuracy"]["mAP"] == pytest.approx(subject.mAP, abs=5e-6)
     # what the bundle does not have is named, not waited for
     missing = there.json("run", "program:object-detection", "--venv=air", "--backend=openvino", "--mode=accuracy", "--offline")
     assert missing["return"] == 5

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import coco_sets
 import pytest
 
 from ck_repo.store.folders import default_repository_root
@@ -58,10 +59,11 @@ def test_a_damaged_model_is_not_registered(ck: Run, model: Path, content: bytes 
     assert ck("show", "env")["lst"] == []
 
 
-def test_the_real_images_are_registered_by_one_of_them(ck: Run, data: Path) -> None:
-    image = data / "coco79/val2017/000000000139.jpg"
+def test_images_are_registered_by_one_of_them(ck: Run, tmp_path: Path) -> None:
+    content = coco_sets.write_coco(tmp_path / "coco", images=12)
+    image = tmp_path / "coco/val2017" / content["images"][4]["file_name"]
     answer = ck("detect", "soft:dataset.coco.2017.val", f"--full_path={image}", "--extra_tags=small")
-    assert answer["env"]["dataset"]["count"] == 79
+    assert answer["env"]["dataset"]["count"] == 12
     (row,) = ck("explain", "package", "--tags=dataset,coco,val,small")["plan"]
     assert row["source"] == "registered"
 

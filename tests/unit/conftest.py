@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import model_files
 import pytest
 
 from ck_repo.cli.main import main
@@ -38,3 +40,21 @@ def ck(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
         return Done(code, printed.out, printed.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def made_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models in 32 and 8 bits, and one of TFLite, under the names of the published files."""
+    folder = tmp_path_factory.mktemp("models")
+    model_files.write_onnx(folder / "ssd_mobilenet_v1_075_fp32.onnx")
+    model_files.write_onnx(folder / "ssd_mobilenet_v1_075_int8_qdq.onnx", eight_bits=True)
+    model_files.write_tflite(folder / "ssd_mobilenet_v1_075_uint8.tflite")
+    return folder
+
+
+@pytest.fixture(scope="session", params=["made", "published"])
+def models(request: pytest.FixtureRequest) -> Path:
+    """Model files that the tests make, and published ones."""
+    if request.param == "made":
+        return Path(request.getfixturevalue("made_models"))
+    return Path(request.getfixturevalue("data")) / "models"

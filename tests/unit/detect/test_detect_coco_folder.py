@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import coco_sets
 import pytest
 
 from ck_repo.detect.coco_folder import inspect_coco
@@ -16,7 +17,16 @@ if TYPE_CHECKING:
     from conftest import DataSet
 
 
-def test_the_real_images_are_found_from_any_of_their_places(data: Path) -> None:
+def test_images_are_found_from_any_of_their_places(tmp_path: Path) -> None:
+    root = tmp_path / "coco"
+    content = coco_sets.write_coco(root, images=12)
+    found = [inspect_coco(path) for path in (root, root / "val2017", root / "val2017" / content["images"][0]["file_name"])]
+    assert found[0] == found[1] == found[2]
+    assert (found[0]["count"], found[0]["categories"]) == (12, 80)
+    assert found[0]["annotations"] == str(root / "annotations/instances_val2017.json")
+
+
+def test_images_of_coco_are_found_from_any_of_their_places(data: Path) -> None:
     root = data / "coco79"
     found = [inspect_coco(path) for path in (root, root / "val2017", root / "val2017/000000000139.jpg")]
     assert found[0] == found[1] == found[2]
@@ -53,10 +63,12 @@ def test_missing_images_are_counted_and_the_first_is_named(data_set: DataSet) ->
 
 @pytest.mark.parametrize("length", [0, 1, 8, 12, 18, 22])
 @pytest.mark.parametrize("kind", ["png", "jpeg"])
-def test_an_image_that_is_empty_or_cut_short_is_told(data_set: DataSet, data: Path, kind: str, length: int) -> None:
+def test_an_image_that_is_empty_or_cut_short_is_told(data_set: DataSet, kind: str, length: int) -> None:
     path = data_set.images / "2.png"
-    real = path if kind == "png" else data / "coco79/val2017/000000000139.jpg"
-    path.write_bytes(real.read_bytes()[:length])
+    whole = path.read_bytes() if kind == "png" else coco_sets.flat_jpeg(4, 3)
+    path.write_bytes(whole)
+    assert inspect_coco(data_set.images)["count"] == 3
+    path.write_bytes(whole[:length])
     with pytest.raises(DetectError, match=r"1 of the 3 images .* are no images .*, 2\.png first"):
         inspect_coco(data_set.images)
 

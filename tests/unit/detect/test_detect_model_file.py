@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from model_files import write_tflite_tensors
+from protobuf_bytes import field, node, placeholder, value_info, write_onnx_graph
 
 from ck_repo.detect.model_file import inspect_model
 from ck_repo.errors import DetectError, NotFoundError
@@ -21,68 +21,6 @@ from ck_repo.formats.tflite_file import read_tflite
 READERS = {".onnx": read_onnx, ".tflite": read_tflite}
 
 
-def field(number: int, content: bytes | int) -> bytes:
-    """A field of a protobuf message: bytes or a number."""
-    if isinstance(content, int):
-        return bytes([number << 3]) + varint(content)
-    return bytes([number << 3 | 2]) + varint(len(content)) + content
-
-
-def varint(value: int) -> bytes:
-    return bytes([value]) if value < 0x80 else bytes([value & 0x7F | 0x80]) + varint(value >> 7)
-
-
-def value_info(name: str, dtype: int, *sizes: int | str) -> bytes:
-    """ValueInfoProto of onnx.proto; a text for a size is its dim_param."""
-    shape = b"".join(field(1, field(2, s.encode()) if isinstance(s, str) else field(1, s)) for s in sizes)
-    return field(1, name.encode()) + field(2, field(1, field(1, dtype) + field(2, shape)))
-
-
-def onnx(path: Path, *graph: bytes, opset: int = 8) -> Path:
-    """ModelProto with a graph of these fields."""
-    path.write_bytes(field(1, 4) + field(7, b"".join(graph)) + field(8, field(1, b"") + field(2, opset)))
-    return path
-
-
-def tflite(path: Path, weights: int = 8, inputs: Sequence[int] = (0,), sides: Sequence[int] = (1, 8), copies: int = 1) -> Path:
-    """A Model of schema.fbs with one tensor, or many that share a shape; its weights are the last thing in the file."""
-    builder = pytest.importorskip("flatbuffers").Builder(0)
-
-    def table(*fields: int) -> int:
-        builder.StartObject(len(fields))
-        for slot, offset in enumerate(fields):
-            if offset:
-                builder.PrependUOffsetTRelativeSlot(slot, offset, 0)
-        return int(builder.EndObject())
-
-    def vector(rows: Sequence[int], prepend: Callable[[int], None]) -> int:
-        builder.StartVector(4, len(rows), 4)
-        for row in reversed(rows):
-            prepend(row)
-        return int(builder.EndVector())
-
-    buffers = vector([table(builder.CreateByteVector(bytes(weights)))], builder.PrependUOffsetTRelative)
-    tensor = table(vector(sides, builder.PrependInt32), 0, 0, builder.CreateString("x"))
-    tensors = vector([tensor] * copies, builder.PrependUOffsetTRelative)
-    graph = table(tensors, vector(inputs, builder.PrependInt32), vector([0], builder.PrependInt32))
-    graphs = vector([graph], builder.PrependUOffsetTRelative)
-    builder.Finish(table(0, 0, graphs, 0, buffers), file_identifier=b"TFL3")
-    path.write_bytes(builder.Output())
-    return path
-
-
-def test_the_demo_model_says_what_it_is(demo_model: Path) -> None:
-    interface = read_onnx(demo_model)
-    assert interface.inputs == (Tensor("image_tensor:0", "uint8", (None, 300, 300, 3)),)
-    assert [str(row) for row in interface.outputs] == [
-        "num_detections:0 float32[?]",
-        "detection_boxes:0 float32[?, 100, 4]",
-        "detection_scores:0 float32[?, 100]",
-        "detection_classes:0 float32[?, 100]",
-    ]
-    assert interface.opset == 13
-
-
 @pytest.mark.parametrize(
     ("name", "image", "opset"),
     [
@@ -91,8 +29,8 @@ def test_the_demo_model_says_what_it_is(demo_model: Path) -> None:
         ("ssd_mobilenet_v1_075_uint8.tflite", "normalized_input_image_tensor", 0),
     ],
 )
-def test_the_real_models_are_read_and_fit_coco_300(data: Path, name: str, image: str, opset: int) -> None:
-    path = data / "models" / name
+def test_models_are_read_and_fit_coco_300(models: Path, name: str, image: str, opset: int) -> None:
+    path = models / name
     assert READERS[path.suffix](path).inputs == (Tensor(image, "uint8", (1, 300, 300, 3)),)
     model = inspect_model(path, path.suffix[1:])
     profile = "coco-300-tflite" if path.suffix == ".tflite" else "coco-300"
@@ -100,63 +38,8 @@ def test_the_real_models_are_read_and_fit_coco_300(data: Path, name: str, image:
     assert len(model["signature"]["outputs"]) == 4
 
 
-def test_our_reader_and_onnx_s_own_agree(data: Path) -> None:
-    library = pytest.importorskip("onnx")
-    path = data / "models/ssd_mobilenet_v1_075_int8_qdq.onnx"
-    graph = library.load(path, load_external_data=False).graph
-    ours = read_onnx(path)
-    assert [row.name for row in (*ours.inputs, *ours.outputs)] == [row.name for row in (*graph.input, *graph.output)]
-
-
-def test_weights_that_are_listed_among_the_inputs_are_none(tmp_path: Path) -> None:
-    weights = field(11, value_info("w", 1, 3)) + field(5, field(8, b"w"))
-    path = onnx(tmp_path / "old.onnx", weights, field(11, value_info("x", 1, "N", 3)), field(12, value_info("y", 1)))
-    assert read_onnx(path).inputs == (Tensor("x", "float32", (None, 3)),)
-
-
-@pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
-@pytest.mark.parametrize("content", [b"", b"\0" * 4096, b"<html>not found</html>", b"PK\3\4" + b"\0" * 99])
-def test_what_is_no_model_is_told(tmp_path: Path, suffix: str, content: bytes) -> None:
-    path = tmp_path / f"m{suffix}"
-    path.write_bytes(content)
-    with pytest.raises(DetectError, match="it is empty" if not content else "cut short or of another format"):
-        READERS[suffix](path)
-
-
-def cut_at(path: Path, copy: Path, lengths: list[int]) -> Iterator[Path]:
-    """A copy of the file at each of these lengths."""
-    shutil.copyfile(path, copy)
-    for length in sorted(lengths, reverse=True):  # a copy that is only ever made shorter
-        os.truncate(copy, length)
-        yield copy
-
-
-def test_an_onnx_file_that_is_cut_short_is_told(demo_model: Path, tmp_path: Path) -> None:
-    size = demo_model.stat().st_size
-    lengths = [*range(60), *range(60, size, size // 200), *range(size - 60, size)]
-    for path in cut_at(demo_model, tmp_path / "m.onnx", lengths):
-        with pytest.raises(DetectError):
-            read_onnx(path)
-
-
-def test_a_tflite_file_that_is_cut_short_is_told(data: Path, tmp_path: Path) -> None:
-    real = data / "models/ssd_mobilenet_v1_075_uint8.tflite"
-    size = real.read_bytes().rindex(b"PK\3\4") - 200  # behind it are operator names, and the label map as a zip
-    for path in cut_at(real, tmp_path / "m.tflite", [*range(60), *range(60, size, size // 200), size]):
-        with pytest.raises(DetectError):
-            read_tflite(path)
-
-
-def test_a_tflite_file_whose_weights_come_last_and_are_cut_is_told(tmp_path: Path) -> None:
-    path = tflite(tmp_path / "m.tflite", weights=4096)
-    assert read_tflite(path).inputs == (Tensor("x", "float32", (1, 8)),)
-    os.truncate(path, path.stat().st_size - 2000)
-    with pytest.raises(DetectError):
-        read_tflite(path)
-
-
 def test_a_tflite_file_without_inputs_is_told(tmp_path: Path) -> None:
-    path = tflite(tmp_path / "m.tflite", inputs=[])
+    path = write_tflite_tensors(tmp_path / "m.tflite", inputs=[])
     for profile in ("", "coco-300"):
         with pytest.raises(DetectError, match=r"m\.tflite"):
             inspect_model(path, "tflite", profile)
@@ -185,12 +68,19 @@ ANY_TMP_PATH = settings(max_examples=60, deadline=None, suppress_health_check=[H
 @given(draw=st.data())
 def test_an_onnx_file_with_spoilt_bytes_is_a_model_or_an_error(tmp_path: Path, draw: st.DataObject) -> None:
     rows = (field(11, value_info("image", 2, 1, 300, 300, 3)), field(12, value_info("boxes", 1, "N", 4)))
-    looked_at(tmp_path / "m.onnx", spoilt(draw, onnx(tmp_path / "good.onnx", *rows).read_bytes(), 0))
+    looked_at(tmp_path / "m.onnx", spoilt(draw, write_onnx_graph(tmp_path / "good.onnx", *rows).read_bytes(), 0))
 
 
 @ANY_TMP_PATH
 @given(draw=st.data())
-def test_a_tflite_file_with_spoilt_bytes_is_a_model_or_an_error(data: Path, tmp_path: Path, draw: st.DataObject) -> None:
+def test_a_tflite_file_with_spoilt_bytes_is_a_model_or_an_error(made_models: Path, tmp_path: Path, draw: st.DataObject) -> None:
+    content = (made_models / "ssd_mobilenet_v1_075_uint8.tflite").read_bytes()
+    looked_at(tmp_path / "m.tflite", spoilt(draw, content, 0))
+
+
+@ANY_TMP_PATH
+@given(draw=st.data())
+def test_a_published_tflite_file_with_spoilt_bytes(data: Path, tmp_path: Path, draw: st.DataObject) -> None:
     content = (data / "models/ssd_mobilenet_v1_075_uint8.tflite").read_bytes()
     looked_at(tmp_path / "m.tflite", spoilt(draw, content, len(content) - 35_000))  # weights come before
 
@@ -204,14 +94,14 @@ def test_random_bytes_are_no_model(tmp_path: Path, content: bytes, suffix: str) 
 def test_an_interface_that_no_profile_fits_is_told_with_its_names(tmp_path: Path) -> None:
     inputs, outputs = field(11, value_info("pixels", 1, 1, 3, 64, 64)), field(12, value_info("boxes", 1, "N", 4))
     with pytest.raises(DetectError, match="no known profile fits") as caught:
-        inspect_model(onnx(tmp_path / "own.onnx", inputs, outputs), "onnx")
+        inspect_model(write_onnx_graph(tmp_path / "own.onnx", inputs, outputs), "onnx")
     assert "pixels float32[1, 3, 64, 64]" in str(caught.value)
     assert "boxes float32[?, 4]" in str(caught.value)
     assert "--profile=" in caught.value.hint
 
 
 def test_a_named_profile_is_used_whatever_the_interface(tmp_path: Path) -> None:
-    path = onnx(tmp_path / "own.onnx", field(11, value_info("pixels", 1)), field(12, value_info("boxes", 1)))
+    path = write_onnx_graph(tmp_path / "own.onnx", field(11, value_info("pixels", 1)), field(12, value_info("boxes", 1)))
     model = inspect_model(path, "onnx", "coco-1200-pt")
     assert (model["profile"], model["input"], model["max_batch"], model["opset"]) == ("coco-1200-pt", "pixels", None, 8)
     with pytest.raises(NotFoundError, match="coco-12OO") as caught:
@@ -236,27 +126,23 @@ def test_a_named_profile_is_used_whatever_the_interface(tmp_path: Path) -> None:
 def test_the_interface_tells_the_profile(tmp_path: Path, name: str, image: tuple[int, ...], outputs: tuple[str, ...]) -> None:
     dtype, *shape = image
     rows = [field(12, value_info(output, 1)) for output in outputs]
-    path = onnx(tmp_path / "m.onnx", field(11, value_info("image", dtype, *shape)), *rows)
+    path = write_onnx_graph(tmp_path / "m.onnx", field(11, value_info("image", dtype, *shape)), *rows)
     found = inspect_model(path, "onnx")["profile"]
     assert found == name
 
 
-def test_a_long_shape_that_many_tensors_share_is_not_read_for_each(tmp_path: Path) -> None:
-    model = tflite(tmp_path / "m.tflite", sides=[1] * 80_000, copies=20_000)
-    with pytest.raises(DetectError, match="a list has 80000 numbers; 32 are allowed"):
-        read_tflite(model)
-
-
-@pytest.mark.parametrize("inputs", [[-1], [1], [0] * 2000], ids=["negative", "none", "many"])
-def test_inputs_that_are_no_tensors_of_a_tflite_file(tmp_path: Path, inputs: list[int]) -> None:
-    with pytest.raises(DetectError, match="is not a TFLite model"):
-        read_tflite(tflite(tmp_path / "m.tflite", inputs=inputs))
-
-
 @pytest.mark.parametrize(
-    "content", [b"\0" * 4 + b"TFL3", b"\xff" * 4 + b"TFL3" + b"\xff" * 1000, b"\0\0\0\0TFL3" + bytes(1000)]
+    ("image", "outputs", "profile"),
+    [
+        (("image_tensor", 4, -1, 300, 300, 3), ("boxes", "scores", "classes"), "coco-300"),
+        (("image", 1, -1, 3, 1200, 1200), ("bboxes", "scores", "classes"), "coco-1200-tf"),
+    ],
 )
-def test_a_tflite_file_that_points_anywhere(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "m.tflite").write_bytes(content)
-    with pytest.raises(DetectError):
-        read_tflite(tmp_path / "m.tflite")
+def test_the_interface_of_a_frozen_graph_tells_the_profile(
+    tmp_path: Path, image: tuple[Any, ...], outputs: tuple[str, ...], profile: str
+) -> None:
+    names = [f"detection_{output}" for output in outputs] + (["num_detections"] if profile == "coco-300" else [])
+    path = tmp_path / "g.pb"
+    path.write_bytes(placeholder(*image) + b"".join(node(name, "Identity", image[0]) for name in names))
+    model = inspect_model(path, "tensorflow")
+    assert (model["profile"], model["input"], model["format"]) == (profile, f"{image[0]}:0", "tensorflow")

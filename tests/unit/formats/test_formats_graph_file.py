@@ -6,37 +6,11 @@ import struct
 from pathlib import Path
 
 import pytest
+from protobuf_bytes import node, placeholder
 
-from ck_repo.detect.model_file import inspect_model
 from ck_repo.errors import DetectError
 from ck_repo.formats.graph_file import read_graph
 from ck_repo.formats.tensors import Tensor
-
-
-def field(number: int, content: bytes | int) -> bytes:
-    """A field of a protobuf message."""
-    if isinstance(content, int):
-        return bytes([number << 3]) + varint(content)
-    return bytes([number << 3 | 2]) + varint(len(content)) + content
-
-
-def varint(value: int) -> bytes:
-    value &= (1 << 64) - 1
-    return bytes([value]) if value < 0x80 else bytes([value & 0x7F | 0x80]) + varint(value >> 7)
-
-
-def node(name: str, operation: str, *inputs: str, attributes: bytes = b"") -> bytes:
-    """NodeDef of node_def.proto, as a field of GraphDef."""
-    parts = field(1, name.encode()) + field(2, operation.encode()) + b"".join(field(3, row.encode()) for row in inputs)
-    return field(1, parts + attributes)
-
-
-def placeholder(name: str, dtype: int, *sizes: int) -> bytes:
-    shape = b"".join(field(2, field(1, size)) for size in sizes)
-    attributes = field(5, field(1, b"dtype") + field(2, field(6, dtype)))
-    attributes += field(5, field(1, b"shape") + field(2, field(7, shape)))
-    return node(name, "Placeholder", attributes=attributes)
-
 
 DETECTION = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
 
@@ -49,15 +23,6 @@ def test_placeholders_and_leaves_are_inputs_and_outputs(tmp_path: Path) -> None:
     found = read_graph(path)
     assert found.inputs == (Tensor("image_tensor:0", "uint8", (None, 300, 300, 3)),)
     assert [row.name for row in found.outputs] == [f"{name}:0" for name in DETECTION]
-    model = inspect_model(path, "tensorflow")
-    assert (model["profile"], model["input"], model["format"]) == ("coco-300", "image_tensor:0", "tensorflow")
-
-
-def test_the_large_model_s_interface_has_its_profile(tmp_path: Path) -> None:
-    path = tmp_path / "g.pb"
-    names = ("detection_bboxes", "detection_scores", "detection_classes")
-    path.write_bytes(placeholder("image", 1, -1, 3, 1200, 1200) + b"".join(node(name, "Identity", "image") for name in names))
-    assert inspect_model(path, "tensorflow")["profile"] == "coco-1200-tf"
 
 
 @pytest.mark.parametrize(

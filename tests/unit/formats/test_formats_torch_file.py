@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import json
-import os
 import struct
 import zipfile
 from pathlib import Path
 
 import pytest
+from official_weights import OFFICIAL, digest
 from torch_pickles import call, legacy, module, name, number, row, table, tensor, text, zipped
 
 from ck_repo.errors import DetectError
@@ -17,7 +16,6 @@ from ck_repo.formats.pickled import Reader
 from ck_repo.formats.safetensors_file import write_safetensors
 from ck_repo.formats.torch_file import TorchFile
 
-FACTS = Path(__file__).resolve().parents[4] / "shared/facts/state_dicts.json"
 ONE = struct.pack("<6f", *range(6))
 TWO = struct.pack("<2q", 7, 8)
 BODY = table({"w": tensor("0", [2, 3]), "n": tensor("1", [2], kind="LongStorage")})
@@ -118,7 +116,7 @@ def test_a_checkpoint_s_state_is_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("old", [False, True])
 def test_what_pytorch_itself_writes_is_read(tmp_path: Path, network: str, whole: bool, old: bool) -> None:
-    """Names and shapes: facts/state_dicts.json, read off MLPerf's own files."""
+    """Names and shapes are those of MLPerf's own files."""
     torch = pytest.importorskip("torch")
     from object_detection.models.ssd_mobilenet import SSDMobileNet
     from object_detection.models.ssd_resnet34 import SSDResNet34
@@ -133,9 +131,7 @@ def test_what_pytorch_itself_writes_is_read(tmp_path: Path, network: str, whole:
     assert {key: row.shape for key, row in file.weights.items()} == {key: tuple(row.shape) for key, row in state.items()}
     for key, _, raw in file.contents():
         assert raw == state[key].numpy().tobytes(), key
-    facts = Path(os.environ.get("CK_TEST_DATA") or FACTS.parents[1] / "data").parent / "facts/state_dicts.json"
-    if facts.exists():
-        assert {key: list(row.shape) for key, row in file.weights.items()} == json.loads(facts.read_text())[network]
+    assert digest({key: row.shape for key, row in file.weights.items()}) == OFFICIAL[network]
 
 
 def test_weights_go_into_a_file_that_safetensors_reads(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import re
 import struct
 import sys
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import coco_sets
 import pytest
 
 pytest.importorskip("numpy")
@@ -21,6 +23,8 @@ from object_detection.accuracy import as_coco, read_log, score
 from object_detection.annotations import ImageList, read_images
 from object_detection.errors import HarnessError
 from object_detection.spec import Spec, read_spec
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from ck_repo.errors import RunError
 from ck_repo.run.harness import rescore
@@ -55,7 +59,15 @@ def scorer(folder: Path, content: dict[str, Any]) -> Scorer:
 
 @pytest.fixture
 def coco(tmp_path: Path, data: Path, spec_for: Callable[..., dict[str, Any]]) -> Scorer:
+    """79 images of COCO."""
     return scorer(tmp_path, spec_for(data_set=data / "coco79", count=None))
+
+
+@pytest.fixture
+def made_coco(tmp_path: Path, spec_for: Callable[..., dict[str, Any]]) -> Scorer:
+    """Forty made images with four boxes each, of COCO's 80 categories: their ids have gaps."""
+    coco_sets.write_coco(tmp_path / "coco", images=40)
+    return scorer(tmp_path, spec_for(data_set=tmp_path / "coco", count=None))
 
 
 @pytest.fixture
@@ -98,6 +110,78 @@ def test_accuracy_txt_has_mAP_and_the_hash_of_the_log(coco: Scorer, data: Path) 
     assert "Average Precision  (AP) @[ IoU=0.50:0.95" in text
 
 
+def imperfect(made_coco: Scorer, seed: int = 3) -> list[dict[str, Any]]:
+    """A log as a model's: boxes that are shifted by up to a fifth, some with another class, some missing, some of nothing."""
+    chance = random.Random(seed)
+    rows = []
+    for found in truth(made_coco):
+        boxes = []
+        for box in struct.iter_unpack("<7f", bytes.fromhex(found["data"])):
+            _, top, left, bottom, right, _, kind = box
+            if chance.random() < 0.1:
+                continue
+            height, width = bottom - top, right - left
+            down, across = (chance.uniform(-0.2, 0.2) for _ in range(2))
+            kind = chance.choice(coco_sets.CATEGORIES) if chance.random() < 0.1 else kind
+            boxes.append((top + down * height, left + across * width, bottom + down * height, right + across * width,
+                          chance.uniform(0.05, 1), kind))  # fmt: skip
+            if chance.random() < 0.3:
+                boxes.append((0.1, 0.1, 0.5, 0.4, chance.uniform(0.05, 1), chance.choice(coco_sets.CATEGORIES)))
+        rows.append(row(found["qsl_idx"], *boxes))
+    return rows
+
+
+def by_pycocotools(made_coco: Scorer, rows: list[dict[str, Any]]) -> float:
+    """mAP of a log: its boxes in pixels, in COCO's own result format, scored by COCO's own code."""
+    truths = COCO(str(made_coco.spec.dataset.annotations))
+    results = []
+    for each in rows:
+        image = truths.dataset["images"][each["qsl_idx"]]
+        for _, top, left, bottom, right, points, kind in struct.iter_unpack("<7f", bytes.fromhex(each["data"])):
+            x, y = left * image["width"], top * image["height"]
+            box = [x, y, right * image["width"] - x, bottom * image["height"] - y]
+            results.append({"image_id": image["id"], "category_id": int(kind), "bbox": box, "score": points})
+    evaluation = COCOeval(truths, truths.loadRes(results), "bbox")
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    return float(evaluation.stats[0])
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_a_log_gets_the_figure_that_coco_s_own_code_gives(made_coco: Scorer, seed: int) -> None:
+    rows = imperfect(made_coco, seed)
+    found = made_coco.score(made_coco.write(rows))
+    expected = by_pycocotools(made_coco, rows)
+    assert 0.1 < expected < 0.9
+    assert found["mAP"] == pytest.approx(expected, abs=5e-6)
+    assert found["images"] == 40
+    assert found["AP75"] < found["mAP"] < found["AP50"]
+
+
+def test_boxes_that_overlap_by_72_percent_score_a_half(tmp_path: Path, spec_for: Callable[..., dict[str, Any]]) -> None:
+    """One box an image, answered with 0.72 of its width: IoU = 0.72 w h / w h. COCO's thresholds are 0.50, 0.55 … 0.95;
+    five of ten are below 0.72, where every precision is 1, and above every precision is 0."""
+    coco_sets.write_coco(tmp_path / "coco", images=0)
+    content = coco_sets.annotations(40, boxes=1)
+    (tmp_path / "coco/annotations/instances_val2017.json").write_text(json.dumps(content))
+    for image in content["images"]:
+        path = tmp_path / "coco/val2017" / image["file_name"]
+        path.write_bytes(coco_sets.flat_jpeg(image["width"], image["height"]))
+    one_box = scorer(tmp_path, spec_for(data_set=tmp_path / "coco", count=None))
+    rows = []
+    for found in truth(one_box):
+        ((_, top, left, bottom, right, points, kind),) = struct.iter_unpack("<7f", bytes.fromhex(found["data"]))
+        rows.append(row(found["qsl_idx"], (top, left, bottom, left + 0.72 * (right - left), points, kind)))
+    log = one_box.write(rows)
+    found = one_box.score(log)
+    assert (found["mAP"], found["AP50"], found["AP75"]) == pytest.approx((0.5, 1.0, 0.0))
+    text = (tmp_path / "accuracy.txt").read_text()
+    assert "mAP=50.000%" in text.splitlines()
+    assert f"hash={hashlib.sha256(log.read_bytes()).hexdigest()}" in text.splitlines()
+    assert "Average Precision  (AP) @[ IoU=0.50:0.95" in text
+
+
 def test_the_annotations_themselves_score_one(demo: Scorer) -> None:
     found = demo.score(demo.write(truth(demo)))
     assert found["mAP"] == pytest.approx(1.0)
@@ -117,21 +201,39 @@ def test_nothing_detected_at_all_is_zero(demo: Scorer) -> None:
     assert "mAP=0.000%" in (demo.folder / "accuracy.txt").read_text()
 
 
-def test_contiguous_classes_become_category_ids(coco: Scorer) -> None:
+def test_contiguous_classes_become_category_ids(made_coco: Scorer) -> None:
     """Class 12 is the 12th category of COCO's list, whose id is 13 (stop sign): there is no 12."""
-    found = as_coco({0: [(0.1, 0.1, 0.2, 0.2, 0.9, 12.0)]}, coco.images, "contiguous")
+    found = as_coco({0: [(0.1, 0.1, 0.2, 0.2, 0.9, 12.0)]}, made_coco.images, "contiguous")
     assert found[0]["category_id"] == 13
-    assert as_coco({0: [(0.1, 0.1, 0.2, 0.2, 0.9, 13.0)]}, coco.images, "category")[0]["category_id"] == 13
+    assert as_coco({0: [(0.1, 0.1, 0.2, 0.2, 0.9, 13.0)]}, made_coco.images, "category")[0]["category_id"] == 13
 
 
-def test_a_log_with_contiguous_classes_scores_the_same(coco: Scorer, data: Path) -> None:
+def test_a_log_with_contiguous_classes_scores_the_same(made_coco: Scorer) -> None:
+    rows = imperfect(made_coco)
+    before = made_coco.score(made_coco.write(rows))["mAP"]
+    assert contiguous(made_coco).score(made_coco.write(renumbered(made_coco, rows)))["mAP"] == pytest.approx(before, abs=5e-6)
+
+
+def test_a_reference_log_with_contiguous_classes_scores_the_same(coco: Scorer, data: Path) -> None:
     rows = json.loads((data / "logs" / "coco79_fp32_reference_mlperf_log_accuracy.json").read_text())
-    place = {category: number for number, category in enumerate(coco.images.categories, 1)}
-    for each in rows:
-        boxes = struct.iter_unpack("<7f", bytes.fromhex(each["data"]))
-        each["data"] = b"".join(struct.pack("<7f", *box[:6], place[int(box[6])]) for box in boxes).hex()
-    contiguous = replace(coco, spec=replace(coco.spec, model=replace(coco.spec.model, classes_are="contiguous")))
-    assert contiguous.score(coco.write(rows))["mAP"] == pytest.approx(REFERENCE["fp32"], abs=5e-6)
+    found = contiguous(coco).score(coco.write(renumbered(coco, rows)))
+    assert found["mAP"] == pytest.approx(REFERENCE["fp32"], abs=5e-6)
+
+
+def contiguous(scorer: Scorer) -> Scorer:
+    """The same for a model whose classes are numbers from 1 on."""
+    return replace(scorer, spec=replace(scorer.spec, model=replace(scorer.spec.model, classes_are="contiguous")))
+
+
+def renumbered(scorer: Scorer, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of a log with contiguous classes in place of category ids."""
+    place = {category: number for number, category in enumerate(scorer.images.categories, 1)}
+    return [
+        {**each, "data": b"".join(
+            struct.pack("<7f", *box[:6], place[int(box[6])]) for box in struct.iter_unpack("<7f", bytes.fromhex(each["data"]))
+        ).hex()}
+        for each in rows
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", [0, 9])

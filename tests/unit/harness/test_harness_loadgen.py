@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from ck_repo.run.spec import loadgen_settings  # noqa: E402
 
 # measured with the LoadGens of the package index: what all 35 published sets of v1.0 begin with
 FIRST_LOADED = [4110, 1440, 945, 4241, 1362, 3592]
+LOADED = "c89def559bc1ce31b026af4cd1dbc551f158ef81d7a1f99e04892b5ccfcd6877"  # SHA-256 of all 256, joined by spaces
 
 
 def settings(scenario: str, mode: str = "performance", rate: float = 100.0, **options: Any) -> Any:
@@ -39,6 +41,13 @@ def runs(loadgen_run: Callable[..., Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_samples_loaded_are_those_of_the_round(runs: dict[str, Any], scenario: str) -> None:
     assert runs[scenario].loaded[:6] == FIRST_LOADED
+
+
+def test_all_samples_loaded_are_those_of_the_round(runs: dict[str, Any]) -> None:
+    """256 indices, as every published set of v1.0 has them; the digest is that of LoadGen 4.1.30 and of the round's own."""
+    loaded = runs["offline"].loaded
+    assert len(loaded) == len(set(loaded)) == 256
+    assert sha256(" ".join(map(str, loaded)).encode()).hexdigest() == LOADED
 
 
 def test_all_samples_loaded_are_those_of_a_published_run(runs: dict[str, Any], data: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from trees import Submissions
 
 for name in ("numpy", "cv2", "mlperf_loadgen", "onnxruntime", "pycocotools"):
     pytest.importorskip(name)
@@ -15,6 +16,7 @@ for name in ("numpy", "cv2", "mlperf_loadgen", "onnxruntime", "pycocotools"):
 from object_detection import summary  # noqa: E402
 
 from ck_repo.mlperf.logs import read_detail  # noqa: E402
+from ck_repo.mlperf.submission import find_results  # noqa: E402
 from ck_repo.run.options import RunOptions  # noqa: E402
 
 STAND_IN = Path(__file__).with_name("loadgen_of_v1_0")
@@ -121,21 +123,27 @@ def test_another_loadgen_of_the_old_interface_is_refused_for_an_official_run(wit
     assert f"LoadGen {version or '0.5a0'}" in outcome.error
 
 
-# the values that the detail logs of the published trees have
-@pytest.mark.parametrize(
-    ("place", "ours", "theirs", "factor"),
-    [
-        ("Lenovo/results/T4x1_TRT/ssd-resnet34/MultiStream", "samples_per_query", "effective_samples_per_query", 1),
-        ("NVIDIA/results/Xavier_NX_TRT/ssd-mobilenet/MultiStream", "samples_per_query", "effective_samples_per_query", 1),
-        ("NVIDIA/results/Xavier_NX_TRT/ssd-mobilenet/MultiStream", "p99", "result_99.00_percentile_per_query_latency_ns", 1e-6),
-        ("NVIDIA/results/Xavier_NX_TRT/ssd-mobilenet/Offline", "samples_per_second", "result_samples_per_second", 1),
-        ("NVIDIA/results/Xavier_NX_TRT/ssd-mobilenet/SingleStream", "p90", "result_90.00_percentile_latency_ns", 1e-6),
-    ],
-)
-def test_the_logs_of_v1_0_are_read(data: Path, place: str, ours: str, theirs: str, factor: float) -> None:
-    folder = data / "results_v1.0/closed" / place / "performance/run_1"
-    found = summary.performance(folder, place.rpartition("/")[2].lower())
-    assert found["valid"]
-    published = read_detail(folder / "mlperf_log_detail.txt").number(theirs)
-    assert published
-    assert {**found, **found["latency_ms"]}[ours] == pytest.approx(published * factor, rel=1e-5)
+# what each scenario publishes, by its name in our results and in the detail log
+FIGURES = {
+    "MultiStream": (
+        ("samples_per_query", "effective_samples_per_query", 1),
+        ("p99", "result_99.00_percentile_per_query_latency_ns", 1e-6),
+    ),
+    "Offline": (("samples_per_second", "result_samples_per_second", 1),),
+    "SingleStream": (("p90", "result_90.00_percentile_latency_ns", 1e-6),),
+}
+
+
+@pytest.mark.parametrize("scenario", FIGURES)
+def test_the_logs_of_v1_0_are_read(submissions: Submissions, scenario: str) -> None:
+    """Of every closed result of the scenario."""
+    places = [row for row in find_results(submissions.root / "closed") if row.scenario == scenario]
+    assert len(places) >= 3
+    for place in places:
+        found = summary.performance(place.performance, scenario.lower())
+        assert found["valid"]
+        log = read_detail(place.performance / "mlperf_log_detail.txt")
+        for ours, theirs, factor in FIGURES[scenario]:
+            logged = log.number(theirs)
+            assert logged
+            assert {**found, **found["latency_ms"]}[ours] == pytest.approx(logged * factor, rel=1e-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import coco_sets
 import pytest
 
 np = pytest.importorskip("numpy")
@@ -30,10 +31,19 @@ def jpeg(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_real_images_equal_the_reference_bit_for_bit(data: Path) -> None:
-    paths = sorted((data / "coco79" / "val2017").glob("*.jpg"))
-    assert len(paths) == 79
-    for path in paths[::4]:
+@pytest.fixture(scope="module", params=["made", "published"])
+def photographs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """JPEG files: twelve of noise, and twenty of COCO."""
+    if request.param == "made":
+        folder = tmp_path_factory.mktemp("coco")
+        coco_sets.write_coco(folder, images=12, drawn=True)
+        return sorted((folder / "val2017").glob("*.jpg"))
+    return sorted((request.getfixturevalue("data") / "coco79/val2017").glob("*.jpg"))[::4]
+
+
+def test_images_equal_the_reference_bit_for_bit(photographs: list[Path]) -> None:
+    assert len(photographs) in (12, 20)
+    for path in photographs:
         expected = reference(path, 300).astype(np.uint8)  # astype truncates, as the reference's np.asarray does
         found = model_input(path, 300, "none", "NHWC")
         assert found.dtype == np.uint8

@@ -1,6 +1,7 @@
-"""Real v1.0 submissions, and what people do to them.
+"""Submissions of v1.0, and what people do to them.
 
-Golden figures: the published table of the round, `published_v1.0_object_detection.csv`.
+Expected figures: the table beside the tree, `Submissions.table`. That of the made tree has the figures of `trees.RESULTS`,
+that of the published tree is the published table of the round.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trees
+from loadgen_logs import accuracy_log, truncated
+from trees import Submissions
 
 from ck_repo.errors import ConfigError, NotFoundError
 from ck_repo.mlperf.logs import read_accuracy, read_detail, read_samples, read_text
@@ -20,36 +24,29 @@ from ck_repo.mlperf.published import matching, read_table
 from ck_repo.mlperf.submission import Place, find_results, read_result
 
 Ck = Callable[..., Any]
-LENOVO = "closed/Lenovo"
+OURS = f"closed/{trees.SUBMITTER}"
 EVENT = ':::MLLOG {{"key": "{}", "value": {}, "metadata": {{"is_error": {}}}}}\n'
 
 
 @pytest.fixture
-def table(data: Path) -> dict[tuple[str, ...], dict[str, str]]:
-    with open(data / "published_v1.0_object_detection.csv", encoding="utf-8") as file:
+def table(submissions: Submissions) -> dict[tuple[str, ...], dict[str, str]]:
+    with open(submissions.table, encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {tuple(row[key] for key in ("division", "organisation", "system", "model", "scenario")): row for row in rows}
 
 
-@pytest.fixture
-def tree(data: Path, tmp_path: Path) -> Path:
-    """A copy of one submitter's tree that may be spoilt."""
-    shutil.copytree(data / "results_v1.0" / LENOVO, tmp_path / "tree" / LENOVO)
-    for path in (tmp_path / "tree").rglob("*"):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    return tmp_path / "tree"
-
-
 def place(tree: Path, scenario: str = "Offline", model: str = "ssd-mobilenet") -> Place:
-    return Place(tree, "closed", "Lenovo", "T4x1_TRT", model, scenario)
+    return Place(tree, "closed", trees.SUBMITTER, trees.SYSTEM, model, scenario)
 
 
-def test_every_real_result_is_the_published_one(ck: Ck, data: Path, table: dict[tuple[str, ...], dict[str, str]]) -> None:
-    answer = ck("import", "submission", f"--path={data / 'results_v1.0'}", "--out=json")
+def test_every_result_is_that_of_the_table(
+    ck: Ck, submissions: Submissions, table: dict[tuple[str, ...], dict[str, str]]
+) -> None:
+    answer = ck("import", "submission", f"--path={submissions.root}", "--out=json")
     assert answer.code == 0
     assert all(row["remarks"] == [] for row in answer.json["lst"])
     rows = ck("ls", "result", "--out=json").json["lst"]
-    assert len(rows) == answer.json["count"] == 16
+    assert len(rows) == answer.json["count"] == submissions.count
     for row in rows:
         golden = table[tuple(row[key] for key in ("division", "submitter", "system", "model", "scenario"))]
         factor = 1e-6 if row["scenario"] == "SingleStream" else 1
@@ -62,51 +59,69 @@ def test_every_real_result_is_the_published_one(ck: Ck, data: Path, table: dict[
         assert (Path(row["path"]) / "performance/mlperf_log_detail.txt").is_file()
 
 
-def test_the_units_are_those_of_the_scenario(ck: Ck, data: Path) -> None:
-    ck("import", "submission", f"--path={data / 'results_v1.0/closed/Lenovo'}")
-    rows = {row["scenario"]: row for row in ck("ls", "result", "--model=ssd-small", "--out=json").json["lst"]}
-    assert {key: row["unit"] for key, row in rows.items()} == {
-        "MultiStream": "samples/query", "Offline": "samples/s", "SingleStream": "ms"
+def test_the_units_are_those_of_the_scenario(ck: Ck, made: Submissions) -> None:
+    ck("import", "submission", f"--path={made.root}")
+    rows = ck("ls", "result", "--model=ssd-small", "--out=json").json["lst"]
+    rows += ck("ls", "result", "--model=ssd-large", "--out=json").json["lst"]
+    assert {(row["scenario"], row["unit"]) for row in rows} == {
+        ("MultiStream", "samples/query"), ("Offline", "samples/s"), ("SingleStream", "ms"), ("Server", "queries/s"),
     }  # fmt: skip
 
 
-def test_a_tree_that_is_imported_again_takes_its_old_place(ck: Ck, data: Path) -> None:
+def test_a_tree_that_is_imported_again_takes_its_old_place(ck: Ck, made: Submissions) -> None:
+    closed = [row for row in trees.RESULTS if row.division == "closed"]
     for _ in range(2):
-        assert ck("import", "submission", f"--path={data / 'results_v1.0/closed'}").code == 0
-    assert len(ck("ls", "experiment", "--tags=submission", "--out=json").json["lst"]) == 16
+        assert ck("import", "submission", f"--path={made.root / 'closed'}").code == 0
+    assert len(ck("ls", "experiment", "--tags=submission", "--out=json").json["lst"]) == len(closed) == 13
 
 
-def test_an_imported_result_shows_system_settings_and_compliance(ck: Ck, data: Path) -> None:
-    ck("import", "submission", f"--path={data / 'results_v1.0/closed/NVIDIA'}")
-    name = "closed-NVIDIA-Xavier_NX_TRT-ssd-mobilenet-MultiStream"
+def test_an_imported_result_shows_system_settings_and_compliance(ck: Ck, made: Submissions) -> None:
+    ck("import", "submission", f"--path={made.root / 'closed/Brookside'}")
+    name = f"closed-Brookside-{trees.EDGE_BOX}-ssd-mobilenet-MultiStream"
     meta = ck("load", f"experiment:{name}", "--out=json").json["dict"]
-    assert meta["system"]["accelerator_model_name"] == "NVIDIA Xavier NX"
+    assert meta["system"]["accelerator_model_name"] == "Example B2"
     assert meta["settings"]["qsl_rng_seed"] == 7322528924094909334
-    assert meta["settings"]["samples_per_query"] == 60
-    # its TEST01 differs in two of 999 samples, and passes by mAP: 25.124 and 25.035 %
+    assert meta["settings"]["samples_per_query"] == 48
+    # its TEST01 differs in two of 1012 samples, and passes by mAP: 24.871 and 24.790 %
     assert meta["compliance"] == {"TEST01": "pass", "TEST04-A": "pass", "TEST04-B": "logs", "TEST05": "pass"}
-    assert "Xavier" in ck("show", f"experiment:{name}").out
+    assert "Example B2" in ck("show", f"experiment:{name}").out
 
 
-def test_the_whole_table_is_indexed(ck: Ck, data: Path) -> None:
-    answer = ck("import", "results", f"--path={data / 'published_v1.0_object_detection.csv'}", "--out=json")
-    assert answer.json["count"] == 202
+def test_a_published_test01_passes_by_map(ck: Ck, data: Path) -> None:
+    """NVIDIA's MultiStream: two of 999 samples differ; 25.124 and 25.035 %."""
+    ck("import", "submission", f"--path={data / 'results_v1.0/closed/NVIDIA'}")
+    meta = ck("load", "experiment:closed-NVIDIA-Xavier_NX_TRT-ssd-mobilenet-MultiStream", "--out=json").json["dict"]
+    assert meta["compliance"] == {"TEST01": "pass", "TEST04-A": "pass", "TEST04-B": "logs", "TEST05": "pass"}
+
+
+def test_the_whole_table_is_indexed(ck: Ck, submissions: Submissions) -> None:
+    answer = ck("import", "results", f"--path={submissions.table}", "--out=json")
+    assert answer.json["count"] == submissions.rows
     rows = ck("ls", "result", "--out=json").json["lst"]
-    assert len(rows) == 202
+    assert len(rows) == submissions.rows
+
+
+def test_results_of_a_table_are_found_by_scenario_system_and_any_name_of_the_model(ck: Ck, made: Submissions) -> None:
+    ck("import", "results", f"--path={made.table}")
+    (row,) = ck("ls", "result", "--scenario=server", "--system=openvino", "--out=json").json["lst"]
+    assert (row["system"], row["value"], row["unit"]) == (trees.SERVER_BOX, 38.44, "queries/s")
+    large = matching(read_table(made.table), model="ssd-large")
+    assert {row.model for row in large} == {"ssd-resnet34", "ssd-large"}
+    assert len(large) == sum(row.benchmark == "ssd-resnet34" for row in (*trees.RESULTS, *trees.TABLE_ALONE))
+
+
+def test_a_published_server_result_is_found_in_the_published_table(ck: Ck, data: Path) -> None:
+    ck("import", "results", f"--path={data / 'published_v1.0_object_detection.csv'}")
     assert ck("ls", "result", "--scenario=server", "--system=ICX", "--out=json").json["lst"][0]["value"] == 40.09
-    large = matching(read_table(data / "published_v1.0_object_detection.csv"), model="ssd-large")
-    assert {row.model for row in large} == {"ssd-resnet34"}
 
 
-def test_a_tree_can_be_indexed_without_its_logs(ck: Ck, data: Path) -> None:
-    assert ck("import", "results", f"--path={data / 'results_v1.0'}", "--out=json").json["count"] == 16
+def test_a_tree_can_be_indexed_without_its_logs(ck: Ck, made: Submissions) -> None:
+    assert ck("import", "results", f"--path={made.root}", "--out=json").json["count"] == made.count
     assert ck("ls", "experiment", "--out=json").json["lst"] == []
-    assert len(ck("ls", "result", "--out=json").json["lst"]) == 16
+    assert len(ck("ls", "result", "--out=json").json["lst"]) == made.count
 
 
-@pytest.mark.parametrize(
-    ("part", "count"), [("", 6), ("closed", 6), (LENOVO, 6)], ids=["the root", "a division", "a submitter"]
-)
+@pytest.mark.parametrize(("part", "count"), [("", 6), ("closed", 6), (OURS, 6)], ids=["the root", "a division", "a submitter"])
 def test_any_level_of_a_tree_may_be_named(tree: Path, part: str, count: int) -> None:
     assert len(find_results(tree / part)) == count
 
@@ -140,7 +155,7 @@ def test_a_missing_file(tree: Path, file: str, remark: str) -> None:
 
 def test_a_missing_system_description(tree: Path) -> None:
     place(tree).system_file.unlink()
-    assert any("T4x1_TRT.json is missing" in row for row in read_result(place(tree)).remarks)
+    assert any(f"{trees.SYSTEM}.json is missing" in row for row in read_result(place(tree)).remarks)
 
 
 def test_a_log_that_was_cut_short_has_no_figure(tree: Path) -> None:
@@ -164,13 +179,13 @@ def test_a_system_description_that_is_none(tree: Path, text: str) -> None:
     place(tree).system_file.write_text(text)
     found = read_result(place(tree))
     assert found.description == {}
-    assert any("T4x1_TRT.json is not" in row for row in found.remarks)
+    assert any(f"{trees.SYSTEM}.json is not" in row for row in found.remarks)
 
 
 def test_foreign_files_and_folders_do_no_harm(ck: Ck, tree: Path) -> None:
     (place(tree).results.parent / "Datacenter").mkdir()
     (place(tree).results / "notes.txt").write_text("x")
-    (tree / LENOVO / "results" / "README").write_text("x")
+    (tree / OURS / "results" / "README").write_text("x")
     (place(tree).accuracy / "link").symlink_to("/etc/passwd")
     answer = ck("import", "submission", f"--path={tree}", "--out=json")
     assert answer.json["count"] == 7
@@ -192,7 +207,7 @@ def test_text_in_another_encoding(tree: Path, encoding: str) -> None:
     content = json.loads(read_text(place(tree).system_file)) | {"hw_notes": "Gerät"}
     place(tree).system_file.write_bytes(json.dumps(content, ensure_ascii=False).encode(encoding))
     found = read_result(place(tree))
-    assert (found.value, found.mAP, found.description["hw_notes"]) == (6922.91, 22.911, "Gerät")
+    assert (found.value, found.mAP, found.description["hw_notes"]) == (5821.47, 23.125, "Gerät")
     assert found.remarks == []
 
 
@@ -212,13 +227,29 @@ def test_a_log_of_today_is_read_as_well(tmp_path: Path) -> None:
     assert log.number("loadgen_version") is None
 
 
-def test_samples_of_a_truncated_accuracy_log_are_read_up_to_the_gap(data: Path) -> None:
+def test_samples_of_a_published_accuracy_log_are_read_up_to_the_gap(data: Path) -> None:
     path = data / "results_v1.0/closed/Lenovo/results/T4x1_TRT/ssd-mobilenet/Offline/accuracy/mlperf_log_accuracy.json"
     assert path.stat().st_size == 8199
     rows = list(read_samples(path))
     assert len(rows) > 5
     assert [row.seq_id for row in rows[:3]] == [0, 1, 2]
     assert all(len(row.data) % 28 == 0 for row in rows)
+
+
+def test_samples_of_a_truncated_accuracy_log_are_those_of_the_whole(tmp_path: Path) -> None:
+    """Whole records on either side of the gap, as they were; those that the gap cuts are left out."""
+    path = tmp_path / "mlperf_log_accuracy.json"
+    whole = accuracy_log(5000)
+    path.write_bytes(whole)
+    every = {row.seq_id: row for row in read_samples(path)}
+    assert len(every) == 5000
+    path.write_bytes(truncated(whole)[0])
+    rows = list(read_samples(path))
+    assert all(row == every[row.seq_id] for row in rows)
+    head, tail = whole[:4096].count(b" }"), whole[-4096:].count(b"{ ")
+    assert [row.seq_id for row in rows] == [*range(head), *range(5000 - tail, 5000)]
+    assert head > 5
+    assert tail > 5
 
 
 def test_accuracy_text_gives_the_last_figure_and_the_hash(tmp_path: Path) -> None:

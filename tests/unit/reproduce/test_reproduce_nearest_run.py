@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+import trees
+from trees import Submissions
 
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
@@ -14,54 +15,54 @@ from ck_repo.store.writing import create_entry
 Ck = Callable[..., Any]
 
 
-def reproduce(ck: Ck, data: Path, *words: str) -> Any:
-    return ck("reproduce", "submission", f"--path={data / 'results_v1.0'}", *words, "--out=json")
+def reproduce(ck: Ck, made: Submissions, *words: str) -> Any:
+    return ck("reproduce", "submission", f"--path={made.root}", *words, "--out=json")
 
 
-def test_an_offline_result(ck: Ck, data: Path) -> None:
-    found = reproduce(ck, data, "--system=T4x1_TRT", "--model=ssd-mobilenet", "--scenario=offline").json
+def test_an_offline_result(ck: Ck, made: Submissions) -> None:
+    found = reproduce(ck, made, f"--system={trees.SYSTEM}", "--model=ssd-mobilenet", "--scenario=offline").json
     assert found["options"]["model"] == "ssd-mobilenet,onnx,int8"
-    assert found["options"]["target_qps"] == 7463
+    assert found["options"]["target_qps"] == 6100
     assert found["loadgen"]["qsl_rng_seed"] == 7322528924094909334
     assert (found["loadgen"]["min_duration_ms"], found["loadgen"]["min_query_count"]) == (600000, 24576)
     told = {row["what"]: row for row in found["unmatched"]}
-    assert told["accelerator"]["theirs"] == "1 × NVIDIA T4"
+    assert told["accelerator"]["theirs"] == "1 × Example F1"
     assert told["performance sample count"]["theirs"] == "1024"
     assert set(told) == {
         "framework", "quantization", "CPU", "accelerator", "performance sample count", "LoadGen"
     }  # fmt: skip
     assert found["command"].startswith("ck run program:object-detection --model=ssd-mobilenet,onnx,int8 ")
-    assert "--target-qps=7463" in found["command"]
+    assert "--target-qps=6100" in found["command"]
     assert "--official" in found["command"]
 
 
-def test_a_server_result_with_a_framework_of_ours(ck: Ck, data: Path) -> None:
-    found = reproduce(ck, data, "--system=1-node-2S-ICX-OpenVINO-INT8", "--scenario=server").json
+def test_a_server_result_with_a_framework_of_ours(ck: Ck, made: Submissions) -> None:
+    found = reproduce(ck, made, f"--system={trees.SERVER_BOX}", "--scenario=server").json
     options = found["options"]
-    assert (options["backend"], options["target_qps"], options["target_latency"]) == ("openvino", 40, 100)
+    assert (options["backend"], options["target_qps"], options["target_latency"]) == ("openvino", 39, 100)
     told = {row["what"] for row in found["unmatched"]}
     assert {"weights", "CPU"} <= told  # no 8-bit SSD-ResNet34 is published
     assert "accelerator" not in told
     assert "framework" not in told
 
 
-def test_a_multistream_result(ck: Ck, data: Path) -> None:
-    found = reproduce(ck, data, "--system=Xavier_NX_TRT", "--model=ssd-small", "--scenario=multistream").json
-    assert found["options"]["samples_per_query"] == 60
+def test_a_multistream_result(ck: Ck, made: Submissions) -> None:
+    found = reproduce(ck, made, f"--system={trees.EDGE_BOX}", "--model=ssd-small", "--scenario=multistream").json
+    assert found["options"]["samples_per_query"] == 48
     assert found["options"]["target_latency"] == 50
     assert "MultiStream" in {row["what"] for row in found["unmatched"]}
 
 
-def test_every_result_that_fits_is_matched_and_one_is_run(ck: Ck, data: Path) -> None:
-    found = reproduce(ck, data, "--system=T4x1_TRT", "--scenario=offline").json
+def test_every_result_that_fits_is_matched_and_one_is_run(ck: Ck, made: Submissions) -> None:
+    found = reproduce(ck, made, f"--system={trees.SYSTEM}", "--scenario=offline").json
     assert [row["model"] for row in found["lst"]] == ["ssd-mobilenet", "ssd-resnet34"]
-    answer = reproduce(ck, data, "--system=T4x1_TRT", "--run")
+    answer = reproduce(ck, made, f"--system={trees.SYSTEM}", "--run")
     assert answer.code == 2
     assert answer.json["error"].startswith("6 results fit, and --run runs one")
-    assert "closed/Lenovo/T4x1_TRT/ssd-mobilenet/Offline" in answer.json["error"]
-    nothing = reproduce(ck, data, "--system=T5")
+    assert f"closed/{trees.SUBMITTER}/{trees.SYSTEM}/ssd-mobilenet/Offline" in answer.json["error"]
+    nothing = reproduce(ck, made, "--system=T5")
     assert nothing.code == 16
-    assert "T4x1_TRT/ssd-resnet34/SingleStream" in nothing.json["error"]
+    assert f"{trees.SYSTEM}/ssd-resnet34/SingleStream" in nothing.json["error"]
 
 
 @pytest.fixture
@@ -78,25 +79,25 @@ def mine() -> str:
     return "experiment:mine"
 
 
-def test_a_run_beside_published_results_of_the_same_model_and_scenario(ck: Ck, data: Path, mine: str) -> None:
+def test_a_run_beside_published_results_of_the_same_model_and_scenario(ck: Ck, made: Submissions, mine: str) -> None:
     assert ck("compare", mine, "--published").code == 16  # none is known yet
-    ck("import", "results", f"--path={data / 'published_v1.0_object_detection.csv'}")
+    ck("import", "results", f"--path={made.table}")
     rows = ck("compare", mine, "--published", "--out=json").json["published"]
     assert {row["scenario"] for row in rows} == {"Offline"}
     assert {row["model"] for row in rows} == {"ssd-mobilenet", "ssd-small"}
     assert [row["value"] for row in rows] == sorted((row["value"] for row in rows), reverse=True)
-    t4 = next(row for row in rows if row["system"] == "T4x1_TRT")
-    assert t4["speed"] == pytest.approx(69.2291)
+    f1 = next(row for row in rows if row["system"] == trees.SYSTEM)
+    assert f1["speed"] == pytest.approx(58.2147)  # 5821.47 to 100
 
 
-def test_experiments_side_by_side(ck: Ck, data: Path, mine: str) -> None:
-    ck("import", "submission", f"--path={data / 'results_v1.0'}")
-    published = "experiment:closed-Lenovo-T4x1_TRT-ssd-mobilenet-Offline"
+def test_experiments_side_by_side(ck: Ck, made: Submissions, mine: str) -> None:
+    ck("import", "submission", f"--path={made.root}")
+    published = f"experiment:closed-{trees.SUBMITTER}-{trees.SYSTEM}-ssd-mobilenet-Offline"
     rows = ck("compare", mine, "experiment:faster", published, "--out=json").json["rows"]
-    assert rows["performance"] == ["100 samples/s", "150 samples/s", "6922.91 samples/s"]
-    assert rows["speed to the first"] == ["1.000", "1.500", "69.229"]
-    assert rows["mAP"] == ["0.23000", "0.23000", "0.22911"]
-    assert rows["accelerator"][2] == "NVIDIA T4"
+    assert rows["performance"] == ["100 samples/s", "150 samples/s", "5821.47 samples/s"]
+    assert rows["speed to the first"] == ["1.000", "1.500", "58.215"]
+    assert rows["mAP"] == ["0.23000", "0.23000", "0.23125"]
+    assert rows["accelerator"][2] == "Example F1"
     assert ck("compare", mine).code == 2
     assert ck("compare", mine, "experiment:none").code == 16
     assert ck("compare", mine, "experiment:faster", "--published").code == 2

@@ -28,6 +28,7 @@ from ck_repo.reproduce.replay import options_of
 from ck_repo.resolve.component import read_component
 from ck_repo.store.digest import of_file
 from ck_repo.store.entry import Entry
+from ck_repo.store.folders import default_repository_root
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find
 from ck_repo.store.writing import create_entry
@@ -214,8 +215,8 @@ def test_what_was_verified_here_comes_before_what_a_lock_says_outside_its_replay
     assert pinned_digest(Source((url,))) == of_file(served)
 
 
-def test_a_file_of_the_users_in_an_archive_is_registered_for_its_replay_alone(data: Path, tmp_path: Path) -> None:
-    model = data / "models/ssd_mobilenet_v1_075_fp32.onnx"
+def test_a_file_of_the_users_in_an_archive_is_registered_for_its_replay_alone(tmp_path: Path) -> None:
+    model = default_repository_root() / "package/model-demo-ssd/demo_ssd.onnx"
     own = LockedComponent(
         "weights", "registered", "m", "model.onnx", content=of_file(model), key=of_file(model), file="m.onnx",
         meta={"tags": ["mine"], "model": {"profile": "coco-300"}},
@@ -251,8 +252,8 @@ def test_options_of_the_other_machine_are_not_taken(thing: tuple[Entry, LockedCo
             options_of(replace(EMPTY, options=wrong), thing[0])
 
 
-def test_a_damaged_artifact_does_not_stand_in_the_way_of_a_good_one(data: Path, tmp_path: Path) -> None:
-    model = data / "models/ssd_mobilenet_v1_075_fp32.onnx"
+def test_a_damaged_artifact_does_not_stand_in_the_way_of_a_good_one(tmp_path: Path) -> None:
+    model = default_repository_root() / "package/model-demo-ssd/demo_ssd.onnx"
     meta = {"tags": ["mine"], "model": {"profile": "coco-300"}}
     own = LockedComponent(
         "weights", "registered", "m", "model.onnx", content=of_file(model), key=of_file(model), file="m.onnx", meta=meta

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import json
-import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
+from accuracy_logs import ONE, Boxes, moved, write_log
 
-from ck_repo.record.detections import agreement
 from ck_repo.reproduce.difference import Difference
 from ck_repo.reproduce.verdict import Tolerances, judge, verdict_lines
-
-Boxes = dict[int, list[tuple[float, ...]]]
-ONE: Boxes = {0: [(0.1, 0.1, 0.5, 0.5, 0.9, 1.0), (0.2, 0.2, 0.6, 0.6, 0.8, 2.0)], 7: [(0.3, 0.3, 0.9, 0.9, 0.7, 1.0)]}
-
-
-def write_log(folder: Path, boxes: Boxes, mode: str = "accuracy") -> Path:
-    path = folder / mode / "mlperf_log_accuracy.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [
-        {"seq_id": at, "qsl_idx": index, "data": b"".join(struct.pack("<7f", index, *row) for row in rows).hex().upper()}
-        for at, (index, rows) in enumerate(boxes.items())
-    ]
-    path.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
-    return path
 
 
 def meta(mAP: float | None = 0.25, rate: float | None = 100.0, **results: Any) -> dict[str, Any]:
@@ -35,34 +20,6 @@ def meta(mAP: float | None = 0.25, rate: float | None = 100.0, **results: Any) -
     if rate is not None:
         found["performance"] = {"valid": True, "samples_per_second": rate, "latency_ms": {"p90": 1.0}}
     return {"results": found}
-
-
-def moved(by: float) -> Boxes:
-    return {index: [(row[0] + by, *row[1:]) for row in rows] for index, rows in ONE.items()}
-
-
-def test_the_same_detections_agree_whatever_their_order(tmp_path: Path) -> None:
-    turned = {index: rows[::-1] for index, rows in reversed(ONE.items())}
-    found = agreement(write_log(tmp_path / "a", ONE), write_log(tmp_path / "b", turned))
-    assert (found.share, found.one, found.other, found.same_samples) == (1.0, 3, 3, True)
-
-
-def test_boxes_agree_within_two_thousandths(tmp_path: Path) -> None:
-    base = write_log(tmp_path / "a", ONE)
-    assert agreement(base, write_log(tmp_path / "b", moved(0.0019))).share == 1.0
-    assert agreement(base, write_log(tmp_path / "c", moved(0.0021))).share == 0.0
-
-
-def test_one_detection_is_the_partner_of_one(tmp_path: Path) -> None:
-    twice = {**ONE, 7: ONE[7] * 2}
-    found = agreement(write_log(tmp_path / "a", ONE), write_log(tmp_path / "b", twice))
-    assert (found.other, found.share) == (4, pytest.approx(6 / 7))
-
-
-def test_another_class_and_noise(tmp_path: Path) -> None:
-    other = {**ONE, 7: [(0.3, 0.3, 0.9, 0.9, 0.7, 3.0)], 9: [(0.1, 0.1, 0.2, 0.2, 0.05, 1.0)]}
-    found = agreement(write_log(tmp_path / "a", ONE), write_log(tmp_path / "b", other))
-    assert (found.share, found.other, found.same_samples) == (pytest.approx(4 / 6), 3, False)
 
 
 def run(

@@ -160,3 +160,9 @@ def test_accuracy_comes_before_performance() -> None:
     """A wrong answer is told before the longer test begins."""
     assert RunOptions(mode="both").modes == ("accuracy", "performance")
     assert RunOptions(mode="performance").modes == ("performance",)
+
+
+def test_the_older_spelling_of_a_test() -> None:
+    assert from_environment({"CK_MLPERF_COMPLIANCE_TEST": "TEST04-A"}) == {"compliance": "TEST04-A"}
+    with pytest.raises(UsageError, match="is not a compliance test"):
+        from_environment({"CK_MLPERF_COMPLIANCE_TEST": "TEST09"})

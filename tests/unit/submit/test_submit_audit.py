@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from trees import Submissions
 
 from ck_repo.errors import UsageError
 from ck_repo.mlperf.submission import BASELINE, FALLBACK, falls_back
@@ -121,13 +122,15 @@ def test_a_reference_without_accuracy_is_refused() -> None:
     assert bench.asked == []
 
 
-def test_the_files_of_the_fallback_go_into_the_tree(tmp_path: Path, data: Path) -> None:
-    """As NVIDIA's published MultiStream has them, whose bits did not match either."""
+def test_the_files_of_the_fallback_go_into_the_tree(tmp_path: Path, submissions: Submissions) -> None:
+    """As submissions have them whose MultiStream has other bits: one of the made tree, and NVIDIA's published one."""
     from ck_repo.submit.generate import _compliance
 
     bench = Bench(test_score=0.5000001)
     row = bench.audit()["TEST01"]
     _compliance(row.experiment, tmp_path / "TEST01", "TEST01")
-    published = data / "results_v1.0/closed/NVIDIA/compliance/Xavier_NX_TRT/ssd-mobilenet/MultiStream/TEST01/accuracy"
+    tests = "compliance/*/ssd-mobilenet/MultiStream/TEST01"
+    (falling_back,) = submissions.root.glob(f"closed/*/{tests}/accuracy/baseline_accuracy.txt")
     ours = {path.name for path in (tmp_path / "TEST01/accuracy").iterdir()}
-    assert ours == {path.name for path in published.iterdir()}
+    assert ours == {path.name for path in falling_back.parent.iterdir()}
+    assert ours == {"accuracy.txt", "baseline_accuracy.txt", "compliance_accuracy.txt", "mlperf_log_accuracy.json"}
