@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ck_repo.mlperf.backends import RUNS, USUAL
+from ck_repo.models.backends import RUNS, USUAL
 from ck_repo.resolve.component import Component, read_component
 from ck_repo.resolve.variations import Variant, choose
 from ck_repo.store.entry import Entry

@@ -49,8 +49,8 @@ def _source(meta: dict[str, Any]) -> str:
 )
 def show(request: Request) -> Answer:
     """A table of env entries, and of the venv's Python packages."""
+    from ck_repo.environment.venv import chosen_name, find_venv
     from ck_repo.store.repositories import Repositories
-    from ck_repo.venv.environment import chosen_name, find_venv
 
     rows = [(entry, meta) for entry, meta in _rows(request) if meta.get("path") or meta.get("source")]
     table = [

@@ -16,7 +16,7 @@ from ck_repo.actions.request import Request
 from ck_repo.errors import DetectError, UsageError
 
 if TYPE_CHECKING:
-    from ck_repo.venv.virtual import Named
+    from ck_repo.environment.virtual import Named
 
 ACTIONS: Actions = {}
 _SHELL_FILE = "tmp-ck-env.bat"  # CK's own name, on every system
@@ -26,9 +26,9 @@ _GROUPS = Option("tag_groups", "several sets of tags, with blanks between them",
 
 def _named(request: Request) -> list[Named]:
     """What a request names, by entries, tags or groups of tags."""
+    from ck_repo.environment.venv import chosen_name, find_venv
+    from ck_repo.environment.virtual import named
     from ck_repo.store.repositories import Repositories
-    from ck_repo.venv.environment import chosen_name, find_venv
-    from ck_repo.venv.virtual import named
 
     repositories = Repositories()
     venv = find_venv(repositories, chosen_name(request.text("venv")))
@@ -44,7 +44,7 @@ def _named(request: Request) -> list[Named]:
 
 
 def _data(rows: Sequence[Named]) -> dict[str, object]:
-    from ck_repo.venv.virtual import together
+    from ck_repo.environment.virtual import together
 
     listed = []
     for row in rows:
@@ -90,8 +90,8 @@ def cat(request: Request) -> Answer:
 )
 def virtual(request: Request) -> Answer:
     """Run or open a shell; the exit status is its own."""
-    from ck_repo.venv.activate import open_shell, user_shell
-    from ck_repo.venv.virtual import run_with, together
+    from ck_repo.environment.activate import open_shell, user_shell
+    from ck_repo.environment.virtual import run_with, together
 
     variables = together(_named(request))
     json = request.text("out") == "json"
@@ -133,8 +133,8 @@ _SET = [
 )
 def set_env(request: Request) -> Answer:
     """Write exports to a file, or print them."""
+    from ck_repo.environment.virtual import together
     from ck_repo.store.atomic import write_text
-    from ck_repo.venv.virtual import together
 
     rows = _named(request)
     lines = together(rows).lines(request.text("shell") or "sh")

@@ -13,7 +13,7 @@ ACTIONS: Actions = {}
 @action(ACTIONS, "ls", "every template", example="ck ls venv.template", options=[TAGS, REPOSITORY, *LISTING])
 def ls(request: Request) -> Answer:
     """List templates with their Python range and what they hold."""
-    from ck_repo.venv.template import read_template
+    from ck_repo.environment.template import read_template
 
     entries = matching(request, needed=bool(request.entry))
     table = []

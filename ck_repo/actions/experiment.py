@@ -25,7 +25,7 @@ ACTIONS: Actions = {}
 )
 def ls(request: Request) -> Answer:
     """List experiments, the oldest first; one that cannot be read says why."""
-    from ck_repo.record.experiment import sweep
+    from ck_repo.experiments.experiment import sweep
     from ck_repo.store.repositories import Repositories
 
     sweep(Repositories())
@@ -48,8 +48,8 @@ def ls(request: Request) -> Answer:
 
 def _line(entry: Entry) -> tuple[str, ...]:
     """Model, scenario, mAP, performance and time; of stock CK's: tags, points, its first characteristic and time."""
-    from ck_repo.record.types import check_experiment
-    from ck_repo.report.experiment_table import summary_line
+    from ck_repo.experiments.experiment_table import summary_line
+    from ck_repo.experiments.types import check_experiment
     from ck_repo.stock.experiment import is_stock_experiment, read_stock_experiment, summary
 
     meta = entry.meta()
@@ -89,7 +89,7 @@ def show(request: Request) -> Answer:
 
 def shown(request: Request) -> list[Entry]:
     """The experiments that a request names; the latest if it names none."""
-    from ck_repo.record.experiment import sweep
+    from ck_repo.experiments.experiment import sweep
     from ck_repo.store.repositories import Repositories
 
     sweep(Repositories())
@@ -101,8 +101,8 @@ def shown(request: Request) -> list[Entry]:
 
 def _shown(entry: Entry) -> tuple[list[str], dict[str, Any]]:
     """An experiment for a person, and in JSON."""
-    from ck_repo.record.types import check_experiment
-    from ck_repo.report.experiment_table import experiment_lines
+    from ck_repo.experiments.experiment_table import experiment_lines
+    from ck_repo.experiments.types import check_experiment
     from ck_repo.stock import experiment as stock
 
     meta = entry.meta()
@@ -124,7 +124,7 @@ def _recorded(entry: Entry) -> str:
 
 def _ours(entry: Entry, verb: str) -> Entry:
     """An experiment that has what ours have; one of stock CK, or with wrong types, is refused."""
-    from ck_repo.record.types import check_experiment
+    from ck_repo.experiments.types import check_experiment
     from ck_repo.stock.experiment import refuse_stock_experiment
 
     meta = entry.meta()
@@ -142,7 +142,7 @@ def _ours(entry: Entry, verb: str) -> Entry:
 )
 def list_points(request: Request) -> Answer:
     """List points; their files are `ckp-POINT.REPETITION.json` in the experiment's folder."""
-    from ck_repo.record.points import read_points
+    from ck_repo.experiments.points import read_points
 
     entry, point = one(request), request.text("point")
     found = read_points(entry.path)
@@ -221,9 +221,9 @@ def replay(request: Request) -> Answer:
 )
 def compare(request: Request) -> Answer:
     """Compare."""
-    from ck_repo.record.figures import figures
-    from ck_repo.record.meta import read_experiment
-    from ck_repo.reproduce.compare import beside_published, side_by_side
+    from ck_repo.experiments.compare import beside_published, side_by_side
+    from ck_repo.experiments.figures import figures
+    from ck_repo.experiments.meta import read_experiment
     from ck_repo.store.repositories import Repositories
     from ck_repo.store.search import load
 

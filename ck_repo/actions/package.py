@@ -9,14 +9,14 @@ from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, 
 from ck_repo.actions.entry import matching, rows_of
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError, UsageError
-from ck_repo.mlperf.backends import USUAL
+from ck_repo.models.backends import USUAL
 from ck_repo.store.entry import tag_list
 
 if TYPE_CHECKING:
+    from ck_repo.environment.venv import Venv
     from ck_repo.resolve.plan import Choice
     from ck_repo.resolve.resolver import Resolver
     from ck_repo.store.repositories import Repositories
-    from ck_repo.venv.environment import Venv
 
 ACTIONS: Actions = {}
 VENV = Option("venv", "the venv to use (default: the active one, else mlperf-inference)", value="NAME")
@@ -43,8 +43,8 @@ _CHOICE = (
 
 
 def _resolver(request: Request, repositories: Repositories, venv: Venv | None) -> Resolver:
+    from ck_repo.environment.venv import surroundings
     from ck_repo.resolve.resolver import Resolver
-    from ck_repo.venv.environment import surroundings
 
     again = request.flag("rebuild") or request.flag("reinstall")
     added = {key: tag_list(str(tags)) for key, tags in request.nested("dep_add_tags").items()}
@@ -137,12 +137,12 @@ def search(request: Request) -> Answer:
 def install(request: Request) -> Answer:
     """Resolve, then install."""
     from ck_repo.actions.entry import confirm
+    from ck_repo.environment.create import create_venv, plan_venv
+    from ck_repo.environment.installing import install_into
+    from ck_repo.environment.venv import chosen_name, find_venv
     from ck_repo.resolve import explain
     from ck_repo.resolve.plan import in_order
     from ck_repo.store.repositories import Repositories
-    from ck_repo.venv.create import create_venv, plan_venv
-    from ck_repo.venv.environment import chosen_name, find_venv
-    from ck_repo.venv.installing import install_into
 
     repositories = Repositories()
     name = chosen_name(request.text("venv"))
@@ -184,9 +184,9 @@ def install(request: Request) -> Answer:
 )
 def explain_choice(request: Request) -> Answer:
     """Resolve and tell why."""
+    from ck_repo.environment.venv import chosen_name, find_venv
     from ck_repo.resolve import explain
     from ck_repo.store.repositories import Repositories
-    from ck_repo.venv.environment import chosen_name, find_venv
 
     repositories = Repositories()
     venv = find_venv(repositories, chosen_name(request.text("venv")))

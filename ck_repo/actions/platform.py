@@ -19,7 +19,7 @@ ACTIONS: Actions = {}
 )
 def detect(request: Request) -> Answer:
     """Describe the machine."""
-    from ck_repo.detect import features
+    from ck_repo.machine import features
 
     system, cpu, gpus, machine = (
         features.os_features(),

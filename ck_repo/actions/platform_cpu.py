@@ -14,7 +14,7 @@ ACTIONS: Actions = {}
 @action(ACTIONS, "detect", "name, cores, instruction sets and frequencies of the CPU", example="ck detect platform.cpu")
 def detect(request: Request) -> Answer:
     """Describe the CPU."""
-    from ck_repo.detect.features import cpu_features
+    from ck_repo.machine.features import cpu_features
 
     found = cpu_features()
     return Answer({"features": {"cpu": found}}, cpu_lines(found))

@@ -20,7 +20,7 @@ ACTIONS: Actions = {}
 )
 def detect(request: Request) -> Answer:
     """Describe the GPUs; none is no error."""
-    from ck_repo.detect.features import gpu_features
+    from ck_repo.machine.features import gpu_features
 
     found = gpu_features()
     return Answer({"features": {"gpu": found[0] if found else {}, "gpus": found}}, gpu_lines(found))

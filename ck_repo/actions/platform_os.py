@@ -17,8 +17,8 @@ ACTIONS: Actions = {}
 )
 def detect(request: Request) -> Answer:
     """Describe the machine."""
-    from ck_repo.detect.features import os_features
-    from ck_repo.detect.platform import describe_platform
+    from ck_repo.machine.features import os_features
+    from ck_repo.machine.platform import describe_platform
 
     found = describe_platform()
     return Answer({"platform": found, "features": {"os": os_features()}}, [f"{key}: {value}" for key, value in found.items()])

@@ -103,7 +103,7 @@ def run_options(request: Request) -> RunOptions:
 )
 def run(request: Request) -> Answer:
     """Run a benchmark."""
-    from ck_repo.report.experiment_table import experiment_lines
+    from ck_repo.experiments.experiment_table import experiment_lines
     from ck_repo.run.pipeline import forget
 
     if request.flag("dry_run") or request.flag("explain"):

@@ -27,7 +27,7 @@ _FILTERS = [
 )
 def take(request: Request) -> Answer:
     """Import figures; `ck compare experiment:X --published` sets a run beside them."""
-    from ck_repo.mlperf.published import import_results
+    from ck_repo.experiments.published import import_results
     from ck_repo.store.repositories import Repositories
 
     entry, rows = import_results(Repositories(), Path(request.needed("path", "name a table or a tree: --path=FILE")))
@@ -46,7 +46,7 @@ def take(request: Request) -> Answer:
 )
 def ls(request: Request) -> Answer:
     """List figures; mAP is in percent, as published."""
-    from ck_repo.mlperf.published import all_published, matching, unread_results
+    from ck_repo.experiments.published import all_published, matching, unread_results
     from ck_repo.store.repositories import Repositories
 
     names = ("model", "scenario", "system", "submitter", "division")

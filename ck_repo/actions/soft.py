@@ -33,8 +33,8 @@ ACTIONS: Actions = {}
 )
 def detect(request: Request) -> Answer:
     """Look at a file or folder, and write an env entry that points at it."""
-    from ck_repo.detect import register
-    from ck_repo.detect.detector import detector
+    from ck_repo.machine import register
+    from ck_repo.machine.detector import detector
     from ck_repo.store.repositories import Repositories
 
     soft = detector(Repositories(), matching(request))
@@ -64,9 +64,9 @@ def detect(request: Request) -> Answer:
 
 def _python_package(request: Request, soft: Entry) -> Answer:
     """A Python package of the venv. It gets no entry: what a venv has is read from it each time."""
-    from ck_repo.detect.register import python_package
+    from ck_repo.environment.venv import chosen_name, find_venv
+    from ck_repo.machine.register import python_package
     from ck_repo.store.repositories import Repositories
-    from ck_repo.venv.environment import chosen_name, find_venv
 
     name = chosen_name(request.text("venv"))
     venv = find_venv(Repositories(), name)
@@ -78,7 +78,7 @@ def _python_package(request: Request, soft: Entry) -> Answer:
 
 
 def _pythons() -> Answer:
-    from ck_repo.detect.interpreter import interpreters
+    from ck_repo.machine.interpreter import interpreters
 
     rows = [(row.version, row.implementation, str(row.path)) for row in interpreters()]
     data = [{"version": version, "implementation": kind, "path": path} for version, kind, path in rows]

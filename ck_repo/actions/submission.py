@@ -11,12 +11,12 @@ from ck_repo.actions.package import TRUST, VENV
 from ck_repo.actions.program import experiment_of
 from ck_repo.actions.request import Request
 from ck_repo.errors import NotTheSameError, UsageError
-from ck_repo.report.experiment_table import experiment_lines
+from ck_repo.experiments.experiment_table import experiment_lines
 from ck_repo.store.repository import check_name
 
 if TYPE_CHECKING:
-    from ck_repo.mlperf.submission import Result
     from ck_repo.reproduce.nearest_run import Matched
+    from ck_repo.rounds.submission import Result
 
 ACTIONS: Actions = {}
 TREE = Option("path", "the root of the tree, which holds closed/ or open/", value="TREE")
@@ -31,7 +31,7 @@ TREE = Option("path", "the root of the tree, which holds closed/ or open/", valu
 )
 def take(request: Request) -> Answer:
     """Import a tree; what is missing or cannot be read is told for each result."""
-    from ck_repo.mlperf.importing import import_submission
+    from ck_repo.experiments.importing import import_submission
     from ck_repo.store.repositories import Repositories
 
     path = Path(request.needed("path", "name the tree: --path=FOLDER"))
@@ -62,7 +62,7 @@ def reproduce(request: Request) -> Answer:
     """Build the nearest run from model, scenario, targets, counts and seeds that a submission says."""
     from dataclasses import replace
 
-    from ck_repo.mlperf.importing import chosen_results
+    from ck_repo.experiments.importing import chosen_results
     from ck_repo.reproduce.nearest_run import match
     from ck_repo.run.pipeline import run_repeatedly
     from ck_repo.store.repositories import Repositories
@@ -95,7 +95,7 @@ def reproduce(request: Request) -> Answer:
 
 def _matched(result: Result, found: Matched) -> tuple[dict[str, Any], list[str]]:
     """A submitted result with the nearest run of ours, as data and as lines."""
-    from ck_repo.mlperf.rules import benchmark_called, rules_for
+    from ck_repo.rounds.rules import benchmark_called, rules_for
     from ck_repo.run.options import command_of
     from ck_repo.run.spec import loadgen_settings
 
@@ -121,8 +121,8 @@ def _matched(result: Result, found: Matched) -> tuple[dict[str, Any], list[str]]
 )
 def check(request: Request) -> Answer:
     """Check a tree, ours or another's."""
-    from ck_repo.mlperf.check.summary import summary_csv
-    from ck_repo.mlperf.check.tree import check_tree
+    from ck_repo.rounds.check.summary import summary_csv
+    from ck_repo.rounds.check.tree import check_tree
     from ck_repo.store.atomic import write_text
 
     table = Path(request.text("csv")).expanduser().absolute() if request.text("csv") else None
@@ -159,7 +159,7 @@ def check(request: Request) -> Answer:
 )
 def truncate(request: Request) -> Answer:
     """Truncate a tree's logs."""
-    from ck_repo.mlperf.truncate import truncate_tree
+    from ck_repo.rounds.truncate import truncate_tree
 
     path = Path(request.needed("path", "name the tree: --path=FOLDER"))
     output, backup = (Path(request.text(name)).absolute() if request.text(name) else None for name in ("output", "backup"))
@@ -180,8 +180,8 @@ def truncate(request: Request) -> Answer:
 )
 def summarize(request: Request) -> Answer:
     """Summarize a tree."""
-    from ck_repo.mlperf.check.summary import ordered
-    from ck_repo.mlperf.check.tree import check_tree
+    from ck_repo.rounds.check.summary import ordered
+    from ck_repo.rounds.check.tree import check_tree
 
     report = check_tree(Path(request.needed("path", "name the tree: --path=FOLDER")))
     rows = ordered(report.results, request.text("by") or "model")

@@ -31,9 +31,9 @@ _WORDS = [
 )
 def describe(request: Request) -> Answer:
     """Describe the system; exit status 10 as long as something is to be added or wrong."""
+    from ck_repo.environment.venv import chosen_name, find_venv
     from ck_repo.store.repositories import Repositories
     from ck_repo.submit.describe import write_description
-    from ck_repo.venv.environment import chosen_name, find_venv
 
     name = (request.entry or "system").removesuffix(".json")
     check_name(name)

@@ -13,7 +13,7 @@ from ck_repo.actions.request import Request
 from ck_repo.errors import CKError, ConflictError, NotFoundError, NotTheSameError, UsageError
 
 if TYPE_CHECKING:
-    from ck_repo.venv.environment import Venv
+    from ck_repo.environment.venv import Venv
 
 ACTIONS: Actions = {}
 
@@ -41,10 +41,10 @@ def create(request: Request) -> Answer:
     """Make a venv."""
     if request.text("lock") or request.text("bundle"):
         return _recreate(request)
+    from ck_repo.environment.create import create_venv, plan_venv
+    from ck_repo.environment.venv import default_name
     from ck_repo.resolve import explain
     from ck_repo.store.repositories import Repositories
-    from ck_repo.venv.create import create_venv, plan_venv
-    from ck_repo.venv.environment import default_name
 
     repositories = Repositories()
     name, force = request.entry or default_name(), request.flag("force")
@@ -64,12 +64,12 @@ def create(request: Request) -> Answer:
 
 def _recreate(request: Request) -> Answer:
     """Make a venv from a lock or a bundle, and tell what could not be the same."""
-    from ck_repo.lock.lockfile import read_lock
+    from ck_repo.environment.lockfile import read_lock
+    from ck_repo.environment.venv import default_name
     from ck_repo.reproduce.bundle import create_from_bundle
     from ck_repo.reproduce.recreate import interpreter_for, recreate, tell
     from ck_repo.store.repositories import Repositories
     from ck_repo.trust import is_own_lock
-    from ck_repo.venv.environment import default_name
 
     if request.text("template") or (request.text("lock") and request.text("bundle")):
         raise UsageError("--lock=, --bundle= and --template= each say what the venv is made of", hint="give one of them")
@@ -101,9 +101,9 @@ def _recreate(request: Request) -> Answer:
 )
 def lock(request: Request) -> Answer:
     """Lock a venv: interpreter, packages, components, files, platform."""
-    from ck_repo.lock.lockfile import NAME, write_lock
+    from ck_repo.environment.lockfile import NAME, write_lock
+    from ck_repo.environment.locking import renew_lock
     from ck_repo.store.repositories import Repositories
-    from ck_repo.venv.locking import renew_lock
 
     venv = _named(request)
     path = Path(request.text("output") or f"{venv.name}.lock.json").expanduser().absolute()
@@ -131,10 +131,10 @@ def lock(request: Request) -> Answer:
 )
 def check(request: Request) -> Answer:
     """Find drift."""
-    from ck_repo.lock.lockfile import NAME, read_lock
+    from ck_repo.environment.lockfile import NAME, read_lock
+    from ck_repo.environment.locking import read_venv_lock
     from ck_repo.reproduce.check import drift
     from ck_repo.store.repositories import Repositories
-    from ck_repo.venv.locking import read_venv_lock
 
     venv, repositories = _named(request), Repositories()
     if venv.of_stock_ck and not request.text("lock") and not (venv.entry.path / NAME).exists():
@@ -182,9 +182,9 @@ def bundle(request: Request) -> Answer:
 
 def _named(request: Request) -> Venv:
     """The venv that a request names, else the active one, else the default."""
+    from ck_repo.environment.venv import chosen_name, read_venv
     from ck_repo.store.repositories import LOCAL, Repositories
     from ck_repo.store.search import load
-    from ck_repo.venv.environment import chosen_name, read_venv
 
     venv = read_venv(load(Repositories(), "venv", chosen_name(request.entry), LOCAL))
     venv.check()
@@ -204,7 +204,7 @@ def _named(request: Request) -> Venv:
 )
 def activate(request: Request) -> Answer:
     """Enter a venv; the exit status is that of the shell or the command."""
-    from ck_repo.venv import activate as shells
+    from ck_repo.environment import activate as shells
 
     venv = _named(request)
     shell = shells.user_shell(request.text("shell"))
@@ -218,7 +218,7 @@ def activate(request: Request) -> Answer:
 @action(ACTIONS, "ls", "every venv", example="ck ls venv", options=[TAGS, *LISTING])
 def ls(request: Request) -> Answer:
     """List venvs with template and Python."""
-    from ck_repo.venv.environment import read_venv
+    from ck_repo.environment.venv import read_venv
 
     rows = []
     for entry in matching(request, needed=False):

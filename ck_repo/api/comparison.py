@@ -8,7 +8,7 @@ from ck_repo.api.experiment import Experiment, Experiments
 from ck_repo.api.lookup import entry_of
 from ck_repo.api.table import html_table
 from ck_repo.errors import UsageError
-from ck_repo.reproduce.compare import equal_detections, side_by_side, speeds
+from ck_repo.experiments.compare import equal_detections, side_by_side, speeds
 
 _ALWAYS = ("model", "scenario", "mAP")  # shown although they are the same
 

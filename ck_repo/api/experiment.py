@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, overload
 
 from ck_repo.api.table import html_table
-from ck_repo.record.figures import figures
-from ck_repo.report.experiment_table import experiment_lines, experiment_rows, summary_line
+from ck_repo.experiments.experiment_table import experiment_lines, experiment_rows, summary_line
+from ck_repo.experiments.figures import figures
 from ck_repo.store.entry import Entry, tag_list
 
 

@@ -7,7 +7,7 @@ from ck_repo.actions.request import Target
 from ck_repo.api.experiment import Experiment, Experiments
 from ck_repo.cli.dispatch import request_for
 from ck_repo.cli.words import target
-from ck_repo.record.experiment import MODULE
+from ck_repo.experiments.experiment import MODULE
 from ck_repo.store import search
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories

@@ -13,12 +13,12 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from ck_repo import progress
-from ck_repo.detect.python_packages import python_packages
 from ck_repo.errors import ConflictError, InstallError
 from ck_repo.install.fetch import forget_fetched
 from ck_repo.install.first_fetch import FirstFetch
 from ck_repo.install.python_packages import install_python_packages
 from ck_repo.install.steps import Given, Recipe, inside, run_step
+from ck_repo.machine.python_packages import python_packages
 from ck_repo.resolve.component import Component
 from ck_repo.resolve.plan import PACKAGE, PYTHON, SOURCE, Choice, in_order
 from ck_repo.store.atomic import publish_folder, storage_errors, write_json

@@ -15,9 +15,9 @@ from packaging.utils import canonicalize_name
 from ck_repo import progress
 from ck_repo.child import last_lines
 from ck_repo.child_environment import child_environment
-from ck_repo.detect.python_packages import python_packages
 from ck_repo.errors import InstallError
 from ck_repo.install.pip_settings import pip_environment, pip_settings, uv_environment
+from ck_repo.machine.python_packages import python_packages
 from ck_repo.network import is_offline, refuse_offline
 from ck_repo.store.lock import locked
 

@@ -256,8 +256,8 @@ def _script(step: Fields, recipe: Recipe) -> None:
 
 def _weights(step: Fields, recipe: Recipe) -> None:
     """Take the weights out of a file of PyTorch without running it."""
-    from ck_repo.formats.safetensors_file import write_safetensors
-    from ck_repo.formats.torch_file import TorchFile
+    from ck_repo.models.safetensors_file import write_safetensors
+    from ck_repo.models.torch_file import TorchFile
 
     step.only("file", "to")
     source = Path(_filled(recipe, step.needed("file"))).resolve()

@@ -9,11 +9,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ck_repo import progress
-from ck_repo.detect.register import detect, problem, register
+from ck_repo.environment.lockfile import Lock, LockedComponent, lock_of_experiment
 from ck_repo.errors import CKError, NotFoundError, NotTheSameError
 from ck_repo.install.fetch import adopt, fetch
 from ck_repo.install.source import source_of
-from ck_repo.lock.lockfile import Lock, LockedComponent, lock_of_experiment
+from ck_repo.machine.register import detect, problem, register
 from ck_repo.store.archive import pack_entries
 from ck_repo.store.atomic import copy_folder, publish_folder, storage_errors
 from ck_repo.store.digest import of_file, of_value

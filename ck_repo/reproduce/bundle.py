@@ -11,10 +11,12 @@ from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
 from ck_repo import network, progress
+from ck_repo.environment.collect import entry_of
+from ck_repo.environment.lockfile import NAME, Lock, read_lock, write_lock
+from ck_repo.environment.locking import read_venv_lock
+from ck_repo.environment.venv import Venv
 from ck_repo.errors import ConfigError, ConflictError, NotFoundError, NotTheSameError
 from ck_repo.install.python_packages import collect_wheel_for, collect_wheels
-from ck_repo.lock.collect import entry_of
-from ck_repo.lock.lockfile import NAME, Lock, read_lock, write_lock
 from ck_repo.reproduce.artifacts import bring_in, gather
 from ck_repo.reproduce.check import drift
 from ck_repo.reproduce.recreate import Recreated, interpreter_for, recreate
@@ -28,8 +30,6 @@ from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import DESCRIPTION, check_name, read_repository
 from ck_repo.store.unpack import ArchiveError
 from ck_repo.store.work import scratch_folder
-from ck_repo.venv.environment import Venv
-from ck_repo.venv.locking import read_venv_lock
 
 FORMAT, VERSION = "ck-bundle", 1
 _CONTENTS = "bundle.json"

@@ -9,20 +9,20 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from ck_repo import progress
-from ck_repo.detect.python_packages import altered_files
-from ck_repo.detect.register import problem
+from ck_repo.environment.collect import entry_of, locked_interpreter, locked_packages
+from ck_repo.environment.create import plan_venv
+from ck_repo.environment.lockfile import Lock, LockedComponent
+from ck_repo.environment.venv import Venv
 from ck_repo.errors import CKError
 from ck_repo.install.installer import content_of
-from ck_repo.lock.collect import entry_of, locked_interpreter, locked_packages
-from ck_repo.lock.lockfile import Lock, LockedComponent
+from ck_repo.machine.python_packages import altered_files
+from ck_repo.machine.register import problem
 from ck_repo.reproduce.difference import Difference, of_packages
 from ck_repo.resolve.component import read_component
 from ck_repo.resolve.plan import PYTHON, in_order
 from ck_repo.store.digest import of_entry
 from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.search import find
-from ck_repo.venv.create import plan_venv
-from ck_repo.venv.environment import Venv
 
 
 def drift(repositories: Repositories, venv: Venv, lock: Lock) -> list[Difference]:

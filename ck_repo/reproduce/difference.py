@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ck_repo.lock.lockfile import Lock, LockedPackage
+from ck_repo.environment.lockfile import Lock, LockedPackage
 
 
 @dataclass(frozen=True)

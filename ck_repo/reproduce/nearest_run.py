@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ck_repo.detect.platform import describe_platform
 from ck_repo.errors import NotFoundError
-from ck_repo.mlperf.rules import Rules, ScenarioRules, benchmark_called, rules_for, scenario_rules
-from ck_repo.mlperf.submission import Result
+from ck_repo.machine.platform import describe_platform
+from ck_repo.rounds.rules import Rules, ScenarioRules, benchmark_called, rules_for, scenario_rules
+from ck_repo.rounds.submission import Result
 from ck_repo.run.options import RunOptions
 
 # what a submitter's framework is called, our backend for it, and the format of our model for that

@@ -8,14 +8,16 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from ck_repo.detect.interpreter import Interpreter, find_interpreter
-from ck_repo.detect.survey import survey
+from ck_repo.environment.collect import entry_of, locked_components, locked_interpreter, locked_packages, make_lock
+from ck_repo.environment.create import make_venv
+from ck_repo.environment.locked_packages import install_locked_packages
+from ck_repo.environment.lockfile import Lock, LockedComponent
+from ck_repo.environment.venv import Venv
 from ck_repo.errors import CKError, ConflictError, DetectError
 from ck_repo.install.installer import Installer, Vouched
-from ck_repo.install.locked_packages import install_locked_packages
 from ck_repo.install.source import source_of
-from ck_repo.lock.collect import entry_of, locked_components, locked_interpreter, locked_packages, make_lock
-from ck_repo.lock.lockfile import Lock, LockedComponent
+from ck_repo.machine.interpreter import Interpreter, find_interpreter
+from ck_repo.machine.survey import survey
 from ck_repo.reproduce.difference import Difference, of_packages
 from ck_repo.resolve.component import Component, Dependency, read_component
 from ck_repo.resolve.plan import Choice
@@ -23,8 +25,6 @@ from ck_repo.resolve.resolver import Resolver
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import check_name
 from ck_repo.trust import may_run, packages_to_ask_for
-from ck_repo.venv.create import make_venv
-from ck_repo.venv.environment import Venv
 
 _LOG = "ck-install.log"
 _UNASKED = "not installed: nothing of ours needs it; read what it is, then allow it with --trust"

@@ -8,12 +8,14 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ck_repo import progress
-from ck_repo.detect.python_packages import python_packages
+from ck_repo.environment.collect import entry_of, locked_packages
+from ck_repo.environment.lockfile import NAME, Lock, lock_of_experiment
+from ck_repo.environment.locking import extend_lock, read_venv_lock
+from ck_repo.environment.venv import Venv, find_venv, read_venv
 from ck_repo.errors import ConfigError, NotFoundError, UsageError
-from ck_repo.lock.collect import entry_of, locked_packages
-from ck_repo.lock.lockfile import NAME, Lock, lock_of_experiment
-from ck_repo.record.experiment import MODULE
-from ck_repo.record.meta import read_experiment
+from ck_repo.experiments.experiment import MODULE
+from ck_repo.experiments.meta import read_experiment
+from ck_repo.machine.python_packages import python_packages
 from ck_repo.reproduce.artifacts import ARTIFACTS, bring_in
 from ck_repo.reproduce.difference import Difference, between
 from ck_repo.reproduce.recreate import install_components, interpreter_for, known_packages, recreate
@@ -27,8 +29,6 @@ from ck_repo.store.repositories import LOCAL, Repositories, default_repository_a
 from ck_repo.store.search import find, load
 from ck_repo.store.writing import update_entry
 from ck_repo.trust import is_own_lock, require_code
-from ck_repo.venv.environment import Venv, find_venv, read_venv
-from ck_repo.venv.locking import extend_lock, read_venv_lock
 
 _OF_THE_OTHER_MACHINE = ("venv", "meter", "user_conf", "visible_devices")  # they mean nothing, or harm, here
 

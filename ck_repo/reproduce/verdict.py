@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ck_repo.record.detections import Agreement, agreement
-from ck_repo.record.figures import figures
-from ck_repo.record.interval import geometric_interval
+from ck_repo.experiments.detections import Agreement, agreement
+from ck_repo.experiments.figures import figures
+from ck_repo.experiments.interval import geometric_interval
 from ck_repo.reproduce.difference import Difference
 from ck_repo.store.plain_file import UnreadableError, flaw, read_plain
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo import progress
-from ck_repo.detect.platform import describe_platform
 from ck_repo.errors import RunError, UsageError
 from ck_repo.install.installer import content_of
-from ck_repo.mlperf.rules import Rules
-from ck_repo.mlperf.submission_rules import submission_rules
+from ck_repo.machine.platform import describe_platform
+from ck_repo.rounds.rules import Rules
+from ck_repo.rounds.submission_rules import submission_rules
 from ck_repo.run.options import RunOptions
 
 _LOG_BYTES = 200 << 20  # of a run: an accuracy log of 5000 images and a detail log, with room

@@ -9,7 +9,7 @@ from typing import Any
 
 from ck_repo import progress
 from ck_repo.errors import NotFoundError, UsageError, did_you_mean
-from ck_repo.mlperf.submission_rules import submission_rules
+from ck_repo.rounds.submission_rules import submission_rules
 from ck_repo.run.foreign_variables import VARIABLES_WITHOUT_EFFECT
 
 SCENARIOS = ("singlestream", "multistream", "server", "offline")

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ck_repo.detect.gpu import has_cuda
+from ck_repo.environment.collect import locked_components, locked_program, make_lock
+from ck_repo.environment.create import create_venv
+from ck_repo.environment.lockfile import NAME, Lock, LockedComponent, write_lock
+from ck_repo.environment.locking import extend_lock, read_venv_lock
+from ck_repo.environment.venv import Venv
 from ck_repo.errors import RunError, UsageError
+from ck_repo.experiments.experiment import Recording
+from ck_repo.experiments.provenance import provenance
 from ck_repo.install.installer import Installer
-from ck_repo.lock.collect import locked_components, locked_program, make_lock
-from ck_repo.lock.lockfile import NAME, Lock, LockedComponent, write_lock
-from ck_repo.mlperf.rules import mlperf_conf, user_conf
-from ck_repo.record.experiment import Recording
-from ck_repo.record.provenance import provenance
+from ck_repo.machine.gpu import has_cuda
+from ck_repo.rounds.rules import mlperf_conf, user_conf
 from ck_repo.run.harness import run_harness
 from ck_repo.run.meter import metered
 from ck_repo.run.official import check_official
@@ -29,9 +32,6 @@ from ck_repo.store.folders import repos_root
 from ck_repo.store.repositories import Repositories, default_repository_alias
 from ck_repo.store.writing import remove_entry
 from ck_repo.trust import require_code
-from ck_repo.venv.create import create_venv
-from ck_repo.venv.environment import Venv
-from ck_repo.venv.locking import extend_lock, read_venv_lock
 
 
 @dataclass(frozen=True)

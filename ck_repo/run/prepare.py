@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo import progress
-from ck_repo.detect.python_packages import entry_points
+from ck_repo.environment.create import VenvPlan, plan_venv
+from ck_repo.environment.venv import Venv, chosen_name, find_venv, surroundings
 from ck_repo.errors import ConfigError, NotFoundError, UsageError, did_you_mean
-from ck_repo.mlperf.backends import RUNS, USUAL
-from ck_repo.mlperf.logs import read_text
-from ck_repo.mlperf.profiles import PROFILES, Profile, profile
-from ck_repo.mlperf.rules import Rules, benchmark_of, rules_for
-from ck_repo.mlperf.user_conf import parse_conf, targets_of
+from ck_repo.machine.python_packages import entry_points
+from ck_repo.models.backends import RUNS, USUAL
+from ck_repo.models.profiles import PROFILES, Profile, profile
 from ck_repo.resolve.component import Component, read_component
 from ck_repo.resolve.plan import Choice
 from ck_repo.resolve.resolver import Resolver
+from ck_repo.rounds.logs import read_text
+from ck_repo.rounds.rules import Rules, benchmark_of, rules_for
+from ck_repo.rounds.user_conf import parse_conf, targets_of
 from ck_repo.run.foreign import own_dependencies
 from ck_repo.run.official import check_options
 from ck_repo.run.options import RunOptions
@@ -25,8 +27,6 @@ from ck_repo.stock.program import refuse_program
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
 from ck_repo.store.repositories import Repositories
-from ck_repo.venv.create import VenvPlan, plan_venv
-from ck_repo.venv.environment import Venv, chosen_name, find_venv, surroundings
 
 WEIGHTS, DATASET, LOADGEN = "weights", "dataset", "loadgen"
 _ALSO_CALLED = {"pytorch": "torch", "tf": "tensorflow", "onnx": "onnxruntime", "ort": "onnxruntime", "litert": "tflite"}

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ck_repo.mlperf.profiles import profile
-from ck_repo.mlperf.rules import Rules, benchmark_of, rules_for
-from ck_repo.mlperf.submission_rules import submission_rules
+from ck_repo.models.profiles import profile
+from ck_repo.rounds.rules import Rules, benchmark_of, rules_for
+from ck_repo.rounds.submission_rules import submission_rules
 from ck_repo.run.options import DEFAULT_SECONDS, RunOptions
 from ck_repo.run.prepare import DATASET, LOADGEN, WEIGHTS, RunPlan
 from ck_repo.store.folders import tools_root

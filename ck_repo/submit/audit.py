@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo import progress
+from ck_repo.environment.lockfile import lock_of_experiment
+from ck_repo.environment.venv import chosen_name, find_venv
 from ck_repo.errors import RunError, UsageError
-from ck_repo.lock.lockfile import lock_of_experiment
-from ck_repo.mlperf.compliance import Verification, verify_accuracy, verify_performance
-from ck_repo.mlperf.logs import read_accuracy, read_text
-from ck_repo.mlperf.rules import scenario_rules
-from ck_repo.mlperf.submission import BASELINE, FALLBACK, falls_back
-from ck_repo.mlperf.submission_rules import submission_rules
 from ck_repo.reproduce.replay import options_of
+from ck_repo.rounds.compliance import Verification, verify_accuracy, verify_performance
+from ck_repo.rounds.logs import read_accuracy, read_text
+from ck_repo.rounds.rules import scenario_rules
+from ck_repo.rounds.submission import BASELINE, FALLBACK, falls_back
+from ck_repo.rounds.submission_rules import submission_rules
 from ck_repo.run.harness import rescore
 from ck_repo.run.options import RunOptions
 from ck_repo.run.pipeline import RunRecord, execute, harness_of
@@ -26,7 +27,6 @@ from ck_repo.store.folders import tools_root
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.work import scratch_folder
 from ck_repo.store.writing import update_entry
-from ck_repo.venv.environment import chosen_name, find_venv
 
 _DETAIL = "performance/mlperf_log_detail.txt"
 _ANSWERS = "performance/mlperf_log_accuracy.json"

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ck_repo.detect.hardware import describe_hardware
-from ck_repo.detect.platform import describe_platform
 from ck_repo.errors import ConfigError
-from ck_repo.mlperf.check.finding import Finding, finding
-from ck_repo.mlperf.check.system import check_system
-from ck_repo.mlperf.logs import read_text
-from ck_repo.mlperf.submission_rules import submission_rules
+from ck_repo.machine.hardware import describe_hardware
+from ck_repo.machine.platform import describe_platform
+from ck_repo.rounds.check.finding import Finding, finding
+from ck_repo.rounds.check.system import check_system
+from ck_repo.rounds.logs import read_text
+from ck_repo.rounds.submission_rules import submission_rules
 from ck_repo.store.atomic import write_text
 
 ADD = "ADD: "  # a value that begins so is still to be written by a person

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo import progress
+from ck_repo.environment.lockfile import NAME as LOCK
 from ck_repo.errors import ConfigError, ConflictError, NotFoundError, NotTheSameError
-from ck_repo.lock.lockfile import NAME as LOCK
-from ck_repo.mlperf.check.tree import Report, check_tree
-from ck_repo.mlperf.logs import read_text
-from ck_repo.mlperf.rules import scenario_rules
-from ck_repo.mlperf.submission import BASELINE, DETAIL, FALLBACK, SUMMARY, Place
-from ck_repo.mlperf.submission_rules import submission_rules
-from ck_repo.mlperf.truncate import truncate_tree
-from ck_repo.record.figures import TRIAL, figures
-from ck_repo.record.meta import readable
+from ck_repo.experiments.figures import TRIAL, figures
+from ck_repo.experiments.meta import readable
+from ck_repo.rounds.check.tree import Report, check_tree
+from ck_repo.rounds.logs import read_text
+from ck_repo.rounds.rules import scenario_rules
+from ck_repo.rounds.submission import BASELINE, DETAIL, FALLBACK, SUMMARY, Place
+from ck_repo.rounds.submission_rules import submission_rules
+from ck_repo.rounds.truncate import truncate_tree
 from ck_repo.run.options import RunOptions, command_of
 from ck_repo.store.atomic import publish_folder, storage_errors, write_json, write_text
 from ck_repo.store.digest import of_file

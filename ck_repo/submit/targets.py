@@ -9,9 +9,9 @@ from typing import Any
 
 from ck_repo import progress
 from ck_repo.errors import RunError
-from ck_repo.mlperf.logs import read_text
-from ck_repo.mlperf.user_conf import with_setting
-from ck_repo.record.figures import TRIAL
+from ck_repo.experiments.figures import TRIAL
+from ck_repo.rounds.logs import read_text
+from ck_repo.rounds.user_conf import with_setting
 from ck_repo.run.options import RunOptions
 from ck_repo.run.pipeline import execute
 from ck_repo.run.prepare import prepare

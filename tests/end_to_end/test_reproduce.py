@@ -44,8 +44,8 @@ def other_python() -> str:
     ours = f"{sys.version_info.major}.{sys.version_info.minor}"
     for minor in ("3.12", "3.13", "3.11"):
         if minor != ours:
-            from ck_repo.detect.interpreter import find_interpreter
             from ck_repo.errors import DetectError
+            from ck_repo.machine.interpreter import find_interpreter
 
             try:
                 return str(find_interpreter(minor).path)

@@ -13,30 +13,31 @@ from inputs import as_file, damaged_bytes, damaged_json
 
 from ck_repo.cli import words
 from ck_repo.cli.checking import checked_options
-from ck_repo.detect.coco_folder import inspect_coco
-from ck_repo.detect.model_file import inspect_model
-from ck_repo.detect.register import problem
+from ck_repo.environment.lockfile import lock_of_experiment, parse_lock, read_lock
+from ck_repo.environment.template import read_template
+from ck_repo.experiments.compare import side_by_side
+from ck_repo.experiments.detections import agreement
+from ck_repo.experiments.experiment_table import experiment_lines, summary_line
+from ck_repo.experiments.figures import figures
+from ck_repo.experiments.meta import read_experiment
+from ck_repo.experiments.published import _rows_of, read_table
 from ck_repo.install.git_source import read_commit
 from ck_repo.install.source import read_source, source_of, with_local_mirrors
-from ck_repo.lock.lockfile import lock_of_experiment, parse_lock, read_lock
-from ck_repo.mlperf.check.power import read_samples as read_power
-from ck_repo.mlperf.check.tree import check_tree
-from ck_repo.mlperf.logs import read_accuracy, read_detail, read_summary
-from ck_repo.mlperf.published import _rows_of, read_table
-from ck_repo.mlperf.submission import find_results, read_result
-from ck_repo.mlperf.truncate import truncate_log
-from ck_repo.mlperf.user_conf import parse_conf, targets_of, with_setting
-from ck_repo.record.detections import agreement
-from ck_repo.record.figures import figures
-from ck_repo.record.meta import read_experiment
-from ck_repo.report.experiment_table import experiment_lines, summary_line
-from ck_repo.reproduce.compare import side_by_side
+from ck_repo.machine.coco_folder import inspect_coco
+from ck_repo.machine.register import problem
+from ck_repo.models.model_file import inspect_model
 from ck_repo.reproduce.nearest_run import match
 from ck_repo.reproduce.replay import options_of
 from ck_repo.reproduce.verdict import USUAL, judge, verdict_lines
 from ck_repo.resolve.component import read_component
 from ck_repo.resolve.variations import choose, offered
 from ck_repo.resolve.versions import satisfies
+from ck_repo.rounds.check.power import read_samples as read_power
+from ck_repo.rounds.check.tree import check_tree
+from ck_repo.rounds.logs import read_accuracy, read_detail, read_summary
+from ck_repo.rounds.submission import find_results, read_result
+from ck_repo.rounds.truncate import truncate_log
+from ck_repo.rounds.user_conf import parse_conf, targets_of, with_setting
 from ck_repo.run.options import from_cmd_key, from_environment, from_extra_ops
 from ck_repo.stock.environment import check_env
 from ck_repo.store.archive import unpack_entries
@@ -48,7 +49,6 @@ from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import check_name, read_repository
 from ck_repo.store.search import find, load
 from ck_repo.store.unpack import unpack
-from ck_repo.venv.template import read_template
 
 Target = tuple[st.SearchStrategy[Any], Callable[[Any, Path], object]]
 

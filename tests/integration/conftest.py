@@ -17,10 +17,10 @@ from servers import WAIT
 from servers import server as server
 
 from ck_repo.cli.main import main
+from ck_repo.environment.venv import DEFAULT_NAME
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
-from ck_repo.venv.environment import DEFAULT_NAME
 
 
 class Ck:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ck_repo.environment.venv import find_venv
 from ck_repo.errors import ConfigError, UntrustedError
 from ck_repo.resolve.component import read_component
 from ck_repo.run.options import RunOptions
@@ -20,7 +21,6 @@ from ck_repo.store import writing
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import load
-from ck_repo.venv.environment import find_venv
 
 Ck = Callable[..., dict[str, Any]]
 

@@ -11,9 +11,9 @@ import pytest
 from package_index import Index
 from package_index import index as index
 
-from ck_repo.detect.interpreter import find_interpreter
-from ck_repo.detect.python_packages import installed_packages
-from ck_repo.lock.lockfile import Lock, LockedPackage, write_lock
+from ck_repo.environment.lockfile import Lock, LockedPackage, write_lock
+from ck_repo.machine.interpreter import find_interpreter
+from ck_repo.machine.python_packages import installed_packages
 
 Ck = Callable[..., dict[str, Any]]
 

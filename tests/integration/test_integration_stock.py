@@ -13,8 +13,8 @@ from test_integration_lock import Index
 from test_integration_lock import index as index
 from test_integration_lock import lock as lock
 
-from ck_repo.detect.python_packages import python_packages
-from ck_repo.lock.lockfile import LockedPackage
+from ck_repo.environment.lockfile import LockedPackage
+from ck_repo.machine.python_packages import python_packages
 
 Ck = Callable[..., dict[str, Any]]
 

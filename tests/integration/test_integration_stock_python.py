@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ck_repo.detect.interpreter import interpreters
+from ck_repo.machine.interpreter import interpreters
 
 pytestmark = pytest.mark.end_to_end
 _OURS, _STOCK = "import ck_repo as ck", "import ck.kernel as ck"

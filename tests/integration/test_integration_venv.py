@@ -14,8 +14,8 @@ from package_index import Index
 from package_index import index as index
 
 from ck_repo import child_environment as environment
-from ck_repo.detect.python_packages import site_packages
 from ck_repo.install import python_packages as installing
+from ck_repo.machine.python_packages import site_packages
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry

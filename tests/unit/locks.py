@@ -9,10 +9,10 @@ from pathlib import Path
 
 from bare_venv import MINOR, bare_venv
 
+from ck_repo.environment.venv import Venv, read_venv
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
-from ck_repo.venv.environment import Venv, read_venv
 
 
 def make_venv(name: str = "mine") -> Venv:

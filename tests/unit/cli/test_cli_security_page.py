@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ck_repo.formats import pickled, torch_file
 from ck_repo.install import http
-from ck_repo.mlperf.submission import SMALL
+from ck_repo.models import pickled, torch_file
+from ck_repo.rounds.submission import SMALL
 from ck_repo.store import entry, plain_file, unpack, yaml_text
 
 ROOT = Path(__file__).resolve().parents[3]

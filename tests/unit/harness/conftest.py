@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from ck_repo.mlperf.profiles import profile
-from ck_repo.mlperf.rules import rules_for
+from ck_repo.models.profiles import profile
+from ck_repo.rounds.rules import rules_for
 from ck_repo.run.options import RunOptions
 from ck_repo.run.spec import loadgen_settings
 

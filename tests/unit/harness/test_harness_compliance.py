@@ -11,7 +11,7 @@ import pytest
 for name in ("numpy", "cv2", "mlperf_loadgen", "onnxruntime", "pycocotools"):
     pytest.importorskip(name)
 
-from ck_repo.mlperf.compliance import verify_accuracy, verify_performance  # noqa: E402
+from ck_repo.rounds.compliance import verify_accuracy, verify_performance  # noqa: E402
 from ck_repo.run.options import COMPLIANCE, RunOptions  # noqa: E402
 
 # 20 ms an image, whatever else the machine does; the answer hangs on the image
@@ -95,7 +95,7 @@ def test_a_system_that_skips_work_fails_test01(audited: Audited) -> None:
 
 @pytest.mark.parametrize("test", COMPLIANCE)
 def test_each_test_changes_what_the_rules_say(harness: Callable[..., Any], spec_for: Callable[..., Any], test: str) -> None:
-    from ck_repo.mlperf.submission_rules import submission_rules
+    from ck_repo.rounds.submission_rules import submission_rules
 
     options = RunOptions(scenario="offline", seconds=0.2, compliance=test)
     outcome = harness(spec_for("offline", "performance", options=options))

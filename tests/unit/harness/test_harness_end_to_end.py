@@ -15,7 +15,7 @@ np = pytest.importorskip("numpy")
 for name in ("cv2", "mlperf_loadgen", "onnxruntime", "pycocotools"):
     pytest.importorskip(name)
 
-from ck_repo.report.experiment_table import performance_text  # noqa: E402
+from ck_repo.experiments.experiment_table import performance_text  # noqa: E402
 from ck_repo.run.options import SCENARIOS, RunOptions  # noqa: E402
 
 # an easy rate and bound for Server, so that no machine misses them by its own slowness

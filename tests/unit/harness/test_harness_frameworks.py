@@ -28,7 +28,7 @@ from object_detection.errors import HarnessError  # noqa: E402
 from object_detection.preprocess import model_input  # noqa: E402
 from object_detection.spec import Model  # noqa: E402
 
-from ck_repo.mlperf.profiles import profile  # noqa: E402
+from ck_repo.models.profiles import profile  # noqa: E402
 
 PROGRAM = Path(__file__).resolve().parents[3] / "program" / "object-detection"
 IMAGES = 6  # of the 79: the whole set is run end to end
@@ -210,7 +210,7 @@ def test_a_batch_gives_what_its_images_give_alone(chain: Any, images: Any, form:
 
 
 def tflite_answers(path: Path, image: Any) -> tuple[Any, Any, Any, Any]:
-    from ck_repo.detect.model_file import inspect_model
+    from ck_repo.models.model_file import inspect_model
 
     backend = framework("tflite", "cpu").load(model_of(path, "", inspect_model(path, "tflite")), "cpu", 1)
     return backend.run(image[None])

@@ -18,8 +18,8 @@ pytest.importorskip("cv2")
 from object_detection import loadgen, loadgen_module  # noqa: E402
 from object_detection.spec import LoadGenSettings  # noqa: E402
 
-from ck_repo.mlperf.logs import read_detail  # noqa: E402
-from ck_repo.mlperf.rules import rules_for  # noqa: E402
+from ck_repo.rounds.logs import read_detail  # noqa: E402
+from ck_repo.rounds.rules import rules_for  # noqa: E402
 from ck_repo.run.options import SCENARIOS, RunOptions  # noqa: E402
 from ck_repo.run.spec import loadgen_settings  # noqa: E402
 

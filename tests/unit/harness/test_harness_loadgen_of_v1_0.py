@@ -15,8 +15,8 @@ for name in ("numpy", "cv2", "mlperf_loadgen", "onnxruntime", "pycocotools"):
 
 from object_detection import summary  # noqa: E402
 
-from ck_repo.mlperf.logs import read_detail  # noqa: E402
-from ck_repo.mlperf.submission import find_results  # noqa: E402
+from ck_repo.rounds.logs import read_detail  # noqa: E402
+from ck_repo.rounds.submission import find_results  # noqa: E402
 from ck_repo.run.options import RunOptions  # noqa: E402
 
 STAND_IN = Path(__file__).with_name("loadgen_of_v1_0")

@@ -10,8 +10,8 @@ import pytest
 from servers import server as server
 from upstreams import upstream as upstream
 
-from ck_repo.detect.survey import survey
 from ck_repo.install.installer import Installer
+from ck_repo.machine.survey import survey
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from servers import Server, whole
 
-from ck_repo.detect.survey import survey
 from ck_repo.errors import ConflictError, InstallError
 from ck_repo.install.installer import Installer, Wishes
+from ck_repo.machine.survey import survey
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.store.search import find
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ck_repo.detect.survey import survey
 from ck_repo.errors import ConfigError, DetectError, InstallError
 from ck_repo.install.installer import Installer
+from ck_repo.machine.survey import survey
 from ck_repo.resolve.resolver import Resolver
 
 if TYPE_CHECKING:

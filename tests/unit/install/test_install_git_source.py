@@ -228,7 +228,7 @@ def test_modules_of_another_repository_need_trust(shelf: Shelf) -> None:
 
 
 def test_a_package_of_compiled_modules_is_for_one_python(shelf: Shelf, there: Upstream) -> None:
-    from ck_repo.detect.survey import survey
+    from ck_repo.machine.survey import survey
     from ck_repo.resolve.resolver import Resolver
 
     def key(python: str) -> str:

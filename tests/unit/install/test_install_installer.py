@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ck_repo.detect.survey import survey
 from ck_repo.errors import CKError, InstallError
+from ck_repo.machine.survey import survey
 from ck_repo.resolve.plan import INSTALLED
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.store.search import load

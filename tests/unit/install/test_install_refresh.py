@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ck_repo.detect.register import detect, problem, register
 from ck_repo.install.refresh import Refreshed, refresh
+from ck_repo.machine.register import detect, problem, register
 from ck_repo.store.entry import Entry
 from ck_repo.store.folders import default_repository_root
 from ck_repo.store.repositories import Repositories

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ck_repo import progress
-from ck_repo.detect.register import register
 from ck_repo.errors import CKError, ConfigError, InstallError
+from ck_repo.machine.register import register
 
 if TYPE_CHECKING:
     from conftest import Shelf

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ck_repo.detect.register import register
+from ck_repo.environment.lockfile import Lock, LockedComponent
 from ck_repo.errors import NotTheSameError
-from ck_repo.lock.lockfile import Lock, LockedComponent
+from ck_repo.machine.register import register
 from ck_repo.reproduce.artifacts import FILES, REGISTERED, bring_in, gather
 from ck_repo.store.folders import tools_root
 from ck_repo.store.repositories import Repositories

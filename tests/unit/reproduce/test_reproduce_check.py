@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from locks import add_package, make_venv, site
 
-from ck_repo.lock.collect import locked_components
-from ck_repo.lock.lockfile import NAME
+from ck_repo.environment.collect import locked_components
+from ck_repo.environment.lockfile import NAME
+from ck_repo.environment.locking import extend_lock, read_venv_lock, renew_lock
+from ck_repo.environment.venv import Venv
 from ck_repo.reproduce.replay import _fits
 from ck_repo.resolve.component import read_component
 from ck_repo.store.digest import of_value
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
-from ck_repo.venv.environment import Venv
-from ck_repo.venv.locking import extend_lock, read_venv_lock, renew_lock
 
 Ck = Callable[..., Any]
 

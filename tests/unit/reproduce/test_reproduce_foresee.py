@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ck_repo.lock.lockfile import NAME, Lock, LockedComponent, LockedPackage, write_lock
+from ck_repo.environment.lockfile import NAME, Lock, LockedComponent, LockedPackage, write_lock
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import load

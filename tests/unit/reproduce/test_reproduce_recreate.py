@@ -16,11 +16,11 @@ from servers import Server, whole
 from servers import server as server
 
 from ck_repo import network
-from ck_repo.detect.survey import survey
+from ck_repo.environment.lockfile import Lock, LockedComponent
 from ck_repo.errors import CKError, ConfigError, DownloadError, NotFoundError, NotTheSameError, OfflineError, UntrustedError
 from ck_repo.install.fetch import adopt, fetch, pinned_digest
 from ck_repo.install.source import Source
-from ck_repo.lock.lockfile import Lock, LockedComponent
+from ck_repo.machine.survey import survey
 from ck_repo.reproduce.artifacts import bring_in, gather, pack_experiments
 from ck_repo.reproduce.bundle import _unpack, make_bundle
 from ck_repo.reproduce.recreate import install_components
@@ -344,7 +344,7 @@ def test_a_bundle_cut_short_leaves_nothing(ck: Ck, tmp_path: Path) -> None:
 def test_a_venv_that_has_drifted_is_not_bundled(tmp_path: Path) -> None:
     from locks import add_package
 
-    from ck_repo.venv.locking import renew_lock
+    from ck_repo.environment.locking import renew_lock
 
     venv = make_venv()
     renew_lock(Repositories(), venv)
@@ -355,7 +355,7 @@ def test_a_venv_that_has_drifted_is_not_bundled(tmp_path: Path) -> None:
 
 
 def test_experiments_are_packed_with_and_without_artifacts(thing: tuple[Entry, LockedComponent], tmp_path: Path) -> None:
-    from ck_repo.lock.lockfile import NAME, write_lock
+    from ck_repo.environment.lockfile import NAME, write_lock
 
     repositories = Repositories()
     entry = create_entry(repositories.writable(), "experiment", "mine", {"tags": ["experiment"]})

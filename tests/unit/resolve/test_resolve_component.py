@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ck_repo.detect.survey import survey
 from ck_repo.errors import ConfigError
+from ck_repo.machine.survey import survey
 from ck_repo.resolve.component import read_component
 
 if TYPE_CHECKING:

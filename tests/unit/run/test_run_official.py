@@ -13,7 +13,7 @@ import pytest
 
 from ck_repo import progress
 from ck_repo.errors import NotFoundError, RunError, UsageError
-from ck_repo.mlperf.rules import rules_for
+from ck_repo.rounds.rules import rules_for
 from ck_repo.run import official
 from ck_repo.run.meter import metered
 from ck_repo.run.official import check_official, check_options

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from bare_venv import bare_venv
 
-from ck_repo.detect import gpu
 from ck_repo.errors import CKError, ConflictError, InstallError, RunError, UsageError
+from ck_repo.machine import gpu
 from ck_repo.run.options import RunOptions
 from ck_repo.run.pipeline import RunRecord, check_device, execute, foresee, forget
 from ck_repo.run.prepare import RunPlan, prepare

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ck_repo.mlperf.rules import rules_for
+from ck_repo.rounds.rules import rules_for
 from ck_repo.run.options import SCENARIOS, RunOptions
 from ck_repo.run.spec import label, loadgen_settings
 

@@ -11,8 +11,8 @@ from servers import server as server
 from stock_repositories import stock as stock
 from upstreams import upstream as upstream
 
-from ck_repo.detect.survey import survey
 from ck_repo.install.installer import Installer
+from ck_repo.machine.survey import survey
 from ck_repo.resolve.plan import Choice
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.store.repositories import Repositories

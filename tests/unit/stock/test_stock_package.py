@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from stock_repositories import PIP, StockRepository
 
-from ck_repo.detect.survey import survey
 from ck_repo.errors import CKError, ConfigError, NotFoundError
+from ck_repo.machine.survey import survey
 from ck_repo.resolve.component import Component, read_component
 from ck_repo.resolve.plan import PYTHON
 from ck_repo.resolve.variations import Variant, choose

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from ck_repo.environment.venv import chosen_name, default_name, find_venv
 from ck_repo.stock.venv import is_stock_venv, python_version
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
-from ck_repo.venv.environment import chosen_name, default_name, find_venv
 
 META = {"ck_activate": "bin/activate", "ck_activate_all": "env.sh", "python_bin": "/usr/bin/python3"}
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from ck_repo.environment.collect import repository_states
 from ck_repo.errors import GitError, UsageError
-from ck_repo.lock.collect import repository_states
 from ck_repo.store import git, git_state
 from ck_repo.store.folders import repos_root
 from ck_repo.store.git_settings import check_settings, check_url

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from ck_repo.environment.template import read_template
 from ck_repo.errors import ConfigError
 from ck_repo.store.entry import Entry
 from ck_repo.store.yaml_text import parse_yaml
-from ck_repo.venv.template import read_template
 
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
 MERGES = "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n}\n  <<: [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))

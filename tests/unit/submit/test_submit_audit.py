@@ -12,7 +12,7 @@ import pytest
 from trees import Submissions
 
 from ck_repo.errors import UsageError
-from ck_repo.mlperf.submission import BASELINE, FALLBACK, falls_back
+from ck_repo.rounds.submission import BASELINE, FALLBACK, falls_back
 from ck_repo.run.options import RunOptions
 from ck_repo.run.pipeline import RunRecord
 from ck_repo.store.entry import Entry

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ck_repo.mlperf.submission_rules import submission_rules
+from ck_repo.rounds.submission_rules import submission_rules
 
 Ck = Callable[..., Any]
 SAID = ("--submitter=Us", "--division=open", "--status=available", "--system-type=edge")

@@ -1,0 +1,1 @@
+"""Venvs: templates, creation, activation, locks."""

@@ -1,0 +1,208 @@
+"""Make a venv from a template, with everything that the template lists."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ck_repo import progress
+from ck_repo.child_environment import child_environment
+from ck_repo.environment.collect import locked_components, locked_template, make_lock
+from ck_repo.environment.lockfile import NAME, Lock, write_lock
+from ck_repo.environment.locking import extend_lock
+from ck_repo.environment.template import Template, read_template, template_entry
+from ck_repo.environment.venv import DEFAULT_TEMPLATE, Venv, find_venv, interpreter_of, read_venv, surroundings
+from ck_repo.errors import ConflictError, InstallError
+from ck_repo.install.installer import Installer
+from ck_repo.install.python_packages import missing
+from ck_repo.machine.interpreter import Interpreter, find_interpreter
+from ck_repo.resolve.plan import PYTHON, Choice, in_order
+from ck_repo.resolve.resolver import Resolver
+from ck_repo.resolve.versions import satisfies
+from ck_repo.store.atomic import refuse_full, storage_errors
+from ck_repo.store.entry import INFO, META, Entry, link_alias, read_json_object, unlink_alias, write_entry
+from ck_repo.store.lock import locked
+from ck_repo.store.modules import module_uid
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.repository import check_name
+from ck_repo.store.uid import new_uid
+from ck_repo.store.work import remove_folder, sweep, working
+from ck_repo.store.writing import module_folder
+
+_TIMEOUT = 600  # s
+_TAKEN = "choose another name, or make it anew with --force"
+
+
+@dataclass(frozen=True)
+class VenvPlan:
+    """What making a venv would do."""
+
+    name: str
+    template: Template
+    python: Interpreter
+    choices: dict[str, Choice]
+
+
+def plan_venv(
+    repositories: Repositories, name: str, template_name: str = "", python: str = "", *, anew: bool = False
+) -> VenvPlan:
+    """Decide on interpreter and components; nothing is made yet.
+
+    Parameters
+    ----------
+    anew
+        Plan for an empty venv, even if there is one of that name: what that one holds will be gone.
+    """
+    check_name(name)
+    template = read_template(template_entry(repositories, template_name or DEFAULT_TEMPLATE))
+    existing = find_venv(repositories, name)
+    base = str(existing.entry.meta().get("python_path", "")) if existing else ""
+    here = base if base and Path(base).exists() else ""
+    here_now = surroundings(repositories, None if anew else existing)
+    registered = [Path(str(row["file"])) for row in here_now.registered if "compiler" in row.get("tags", [])]
+    interpreter = find_interpreter(python or here or _ours_if_in(template.python), registered)
+    if not satisfies(interpreter.version, template.python):
+        raise ConflictError(
+            f"the template {template.name} is for Python {template.python}, and {interpreter.path} is {interpreter.version}",
+            hint="choose another with --python=3.11",
+        )
+    resolver = Resolver(replace(here_now, python=interpreter.version), home=template.entry.repository)
+    return VenvPlan(name, template, interpreter, resolver.dependencies(template.components, f"template {template.name}"))
+
+
+def _ours_if_in(wanted: str) -> str:
+    """Our own interpreter when the template allows it, else the first that it does."""
+    ours = ".".join(map(str, sys.version_info[:3]))
+    return "" if satisfies(ours, wanted) else wanted
+
+
+def create_venv(repositories: Repositories, plan: VenvPlan, *, force: bool = False, trust: bool = False) -> Venv:
+    """Carry out a plan. The entry appears when all of it is there; a venv that exists gets what it lacks.
+
+    Parameters
+    ----------
+    repositories
+        The venv is an entry of `local`.
+    plan
+        What `plan_venv` decided.
+    force
+        Make it anew if it exists.
+    trust
+        Let scripts of other repositories' recipes run.
+    """
+
+    def fill(python: Path) -> Lock:
+        installed = Installer(repositories, python, trust=trust).install(plan.choices)
+        wanted = sorted({choice.requirement for _, choice in in_order(plan.choices) if choice.source == PYTHON})
+        if absent := missing(python, wanted):
+            raise InstallError(
+                f"venv:{plan.name} lacks {', '.join(absent)} of the template {plan.template.name}",
+                hint="the venv was changed while it was made anew: run the same command again",
+            )
+        template = locked_template(plan.template.entry)
+        return make_lock(repositories, python, template, locked_components(repositories, installed.items()))
+
+    def complete(venv: Venv) -> None:
+        if venv.of_stock_ck or venv.template != plan.template.name:
+            raise ConflictError(f"venv:{plan.name} exists already, made from {venv.origin}", hint=_TAKEN)
+        if venv.version != plan.python.version and plan.python.path != venv.python:
+            raise ConflictError(f"venv:{plan.name} exists already, with Python {venv.version}", hint=_TAKEN)
+        before = venv.packages
+        installed = Installer(repositories, venv.python, trust=trust).install(plan.choices)
+        extend_lock(repositories, venv, before, locked_components(repositories, installed.items()))
+
+    return make_venv(repositories, plan.name, plan.template.name, plan.python, fill, complete, force=force)
+
+
+def make_venv(
+    repositories: Repositories,
+    name: str,
+    template: str,
+    python: Interpreter,
+    fill: Callable[[Path], Lock],
+    complete: Callable[[Venv], None],
+    *,
+    force: bool = False,
+) -> Venv:
+    """Make a venv, or complete the one of that name; two processes that make it do so one after the other.
+
+    Parameters
+    ----------
+    template
+        Name of what it is made from.
+    fill
+        Installs into the new venv of an interpreter, and returns the lock of what is there then.
+    complete
+        Is called instead with a venv that exists already.
+    force
+        Make it anew if it exists.
+    """
+    local = repositories.writable()
+    folder = module_folder(local, "venv") / name
+    with locked(folder.with_name(f".{name}.lock"), f"making venv:{name}"):
+        if (folder / META).exists() and not force:
+            venv = find_venv(repositories, name)
+            assert venv is not None
+            venv.check()
+            complete(venv)
+            return venv
+        sweep(folder)
+        if folder.exists() and not (folder / META).exists():
+            remove_folder(folder)
+        progress.say(f"making venv:{name} with Python {python.version} in {folder}")
+        with storage_errors(f"making venv:{name}"), working() as work:
+            aside = work.in_place(folder)  # it comes back if the new one fails, or this process is killed
+            try:
+                folder.mkdir(parents=True)
+                _virtualenv(python, folder / "venv", name)
+                write_lock(folder / NAME, fill(interpreter_of(folder / "venv")))
+                if aside.exists():
+                    unlink_alias(folder, str(read_json_object(aside / INFO).get("backup_data_uid", "")))
+                return _publish(name, template, python, folder)
+            except BaseException:
+                log = folder / "venv" / "ck-install.log"
+                if log.exists():
+                    with suppress(OSError):
+                        shutil.copy(log, folder.with_name(f".{name}.log"))
+                raise
+
+
+def _virtualenv(python: Interpreter, folder: Path, name: str) -> None:
+    command = [
+        sys.executable, "-m", "virtualenv", "--quiet", "--python", str(python.path), "--no-periodic-update",
+        "--no-download", "--prompt", f"CK {name}", str(folder),
+    ]  # fmt: skip
+    environment = child_environment({"VIRTUALENV_CONFIG_FILE": os.devnull})
+    with progress.task(f"making venv:{name}"):
+        try:
+            done = subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=_TIMEOUT, stdin=subprocess.DEVNULL
+            )
+        except subprocess.TimeoutExpired:
+            raise InstallError(f"virtualenv did not end within {_TIMEOUT} s") from None
+    if done.returncode:
+        refuse_full(folder, f"making venv:{name}")
+        raise InstallError(
+            f"virtualenv failed (exit status {done.returncode})", tail=(done.stderr or done.stdout)[-2000:],
+            hint="choose another interpreter with --python=",
+        )  # fmt: skip
+
+
+def _publish(name: str, template: str, python: Interpreter, folder: Path) -> Venv:
+    uid = new_uid()
+    meta = {
+        "tags": ["venv", template, f"python-{python.version}"],
+        "template": template,
+        "python_version": python.version,
+        "python_path": str(python.path),
+        "path": str(folder / "venv"),
+    }
+    link_alias(folder, uid)
+    write_entry(folder, uid, meta, module="venv", module_uid=module_uid("venv"))
+    return read_venv(Entry("local", "venv", name, uid, folder))

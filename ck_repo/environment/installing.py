@@ -1,0 +1,77 @@
+"""Install into a venv what its user asks for, so that its lock knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ck_repo.environment.collect import locked_components
+from ck_repo.environment.locking import extend_lock
+from ck_repo.environment.venv import Venv
+from ck_repo.errors import ConflictError
+from ck_repo.install.installer import Installer, Wishes
+from ck_repo.resolve.plan import PYTHON, REGISTERED, Choice
+from ck_repo.store.repositories import Repositories
+
+
+def install_into(
+    repositories: Repositories,
+    venv: Venv | None,
+    choices: Mapping[str, Choice],
+    *,
+    trust: bool = False,
+    again: bool = False,
+    refetch: bool = False,
+    place: Path | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Install choices for a venv, or without one; return the env meta of every choice by name.
+
+    The venv's lock takes the Python packages that came, and what is compiled for its Python. A model or a data set is no part
+    of a venv until a run uses it there.
+
+    Parameters
+    ----------
+    trust
+        Let scripts of other repositories' recipes run.
+    again, refetch
+        Install the choices anew if they are there, and fetch them again, too.
+    place
+        The folder to install the one choice into.
+
+    Raises
+    ------
+    ConflictError
+        If a choice cannot be installed again, or not into a folder.
+    """
+    keys = [choice.key for choice in choices.values()]
+    for choice in choices.values():
+        _check(choice, again, place)
+    wishes = Wishes(dict.fromkeys(keys, place) if place else {}, keys if again else [], refetch)
+    installer = Installer(repositories, venv.python if venv else None, trust=trust, wishes=wishes)
+    if venv is None:
+        return installer.install(choices)
+    before = venv.packages
+    own: list[tuple[str, dict[str, Any]]] = []
+    try:
+        installed = installer.install(choices)
+        own = [(name, meta) for name, meta in installed.items() if meta.get("python_path")]
+    finally:  # Python packages come first, and stay when what needs them fails
+        extend_lock(repositories, venv, before, locked_components(repositories, own))
+    return installed
+
+
+def _check(choice: Choice, again: bool, place: Path | None) -> None:
+    """Refuse what cannot be done with a choice."""
+    if again and choice.source == REGISTERED:
+        raise ConflictError(
+            f"{choice.name} is registered, and no package installs it",
+            hint=f"`ck rm env:{choice.env.get('uid', '')}` forgets it; then a package is taken",
+        )
+    if place and choice.source == PYTHON:
+        raise ConflictError(f"{choice.name} goes into a venv, not into a folder", hint="choose the venv with --venv=NAME")
+    if place and choice.ready:
+        raise ConflictError(
+            f"{choice.name} is there already, in {choice.env.get('path')}",
+            hint=f"`ck rm env:{choice.env.get('uid', '')}` removes it; then --install_path= can say where it goes",
+        )

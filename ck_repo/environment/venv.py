@@ -1,0 +1,161 @@
+"""A venv that exists: where it is, what it was made from, what it holds."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ck_repo.errors import CKError, InstallError, NotFoundError
+from ck_repo.machine.interpreter import ask
+from ck_repo.machine.python_packages import python_packages, site_packages
+from ck_repo.machine.survey import survey
+from ck_repo.resolve.resolver import Surroundings
+from ck_repo.stock.venv import is_stock_venv, python_version
+from ck_repo.store.entry import META, Entry, read_json_object
+from ck_repo.store.fields import Fields
+from ck_repo.store.folders import repos_root
+from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.search import load
+
+DEFAULT_NAME = "mlperf-inference"
+DEFAULT_TEMPLATE = "mlperf-inference-1.0"
+
+
+@dataclass(frozen=True)
+class Venv:
+    """A venv.
+
+    Attributes
+    ----------
+    name
+        Its alias.
+    entry
+        Its entry of the module venv.
+    folder
+        The environment itself.
+    template
+        The template that it was made from.
+    version
+        Its Python's version, ``3.11.7``.
+    of_stock_ck
+        Whether stock CK made it: the entry itself is the environment, and it has neither a template nor a lock of ours.
+    """
+
+    name: str
+    entry: Entry
+    folder: Path
+    template: str
+    version: str
+    of_stock_ck: bool = False
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return interpreter_of(self.folder)
+
+    @cached_property
+    def packages(self) -> dict[str, str]:
+        """Name to version of its Python packages."""
+        return python_packages(self.python)
+
+    def check(self) -> None:
+        """Refuse a venv that would not run its own Python: one whose interpreter is gone, or that was moved or taken apart.
+
+        Its interpreter is asked what it is, since a venv without its own files quietly runs the Python that it was made from.
+
+        Raises
+        ------
+        InstallError
+            If it is broken; the message says how.
+        """
+        if why := self._broken():
+            lock = self.entry.path / "lock.json"
+            made_from = f" --template={self.template}" if self.template not in ("", "lock") else ""
+            made_from = made_from or (f" --lock={lock}" if lock.exists() else "")
+            raise InstallError(why, hint=f"make it again: `ck create venv:{self.name}{made_from} --force`")
+
+    def _broken(self) -> str:
+        """What is wrong with it; empty if nothing is."""
+        if not self.python.exists():  # false for a link into nothing, too
+            target = os.readlink(self.python) if self.python.is_symlink() else str(self.python)
+            return f"the Python of venv:{self.name} has vanished: {target} is not there"
+        if self.folder.is_symlink():
+            return f"venv:{self.name} was replaced by a link to {os.readlink(self.folder)}; a venv cannot be moved"
+        made_in = str("" if self.of_stock_ck else self.entry.meta().get("path") or "") or str(self.folder)
+        if os.path.realpath(made_in) != os.path.realpath(self.folder):
+            return f"venv:{self.name} was made in {made_in} and is in {self.folder} now; a venv cannot be moved"
+        for path in (self.folder / "pyvenv.cfg", self.python.with_name("activate")):
+            if not path.is_file():
+                return f"venv:{self.name} is damaged: {path} is not there"
+        if site_packages(self.python) is None:
+            return f"venv:{self.name} is damaged: it has no folder site-packages"
+        found = ask(self.python, site=True)
+        if found is None:
+            return f"the Python of venv:{self.name} does not start: {self.python}"
+        if os.path.realpath(found.prefix) != os.path.realpath(self.folder):
+            return f"venv:{self.name} is damaged: {self.python} runs the packages of {found.prefix}"
+        if self.version and found.version.split(".")[:2] != self.version.split(".")[:2]:
+            return f"venv:{self.name} was made with Python {self.version}, and its Python is {found.version} now"
+        return ""
+
+    @property
+    def origin(self) -> str:
+        """What it was made from: its template, or stock CK."""
+        return "stock CK" if self.of_stock_ck else self.template
+
+
+def interpreter_of(folder: Path) -> Path:
+    """The interpreter of the environment in `folder`."""
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def chosen_name(name: str = "") -> str:
+    """The venv to use: the one that is named, else the active one, else the default."""
+    active = os.environ.get("CK_VENV", "")
+    if os.path.isabs(active):  # stock CK activates with a path, and with a CK_REPOS inside the venv
+        active = ""
+    return name or active or default_name()
+
+
+def default_name() -> str:
+    """The name of the default venv; another one where stock CK has a venv under that name."""
+    meta = repos_root() / LOCAL / "venv" / DEFAULT_NAME / META
+    try:
+        taken = meta.is_file() and is_stock_venv(read_json_object(meta))
+    except CKError:
+        taken = False
+    return f"{DEFAULT_NAME}-ck" if taken else DEFAULT_NAME
+
+
+def read_venv(entry: Entry) -> Venv:
+    """The venv of an entry."""
+    meta = entry.meta()
+    if is_stock_venv(meta):
+        return Venv(entry.alias, entry, entry.path, "", python_version(entry.path), of_stock_ck=True)
+    fields = Fields(meta, entry.path / META)
+    return Venv(entry.alias, entry, entry.path / "venv", fields.text("template"), fields.text("python_version"))
+
+
+def find_venv(repositories: Repositories, name: str) -> Venv | None:
+    """The venv of that name, if it exists."""
+    try:
+        return read_venv(load(repositories, "venv", name, LOCAL))  # one that was pulled could hold any program
+    except NotFoundError:
+        return None
+
+
+def surroundings(repositories: Repositories, venv: Venv | None, python: str = "", scope: str = "") -> Surroundings:
+    """What there is for a venv to use.
+
+    Parameters
+    ----------
+    python
+        The version that the venv will have, where there is none yet.
+    scope
+        ``experiment:UID`` when that experiment is replayed: what came with it counts, too.
+    """
+    if venv is None:
+        return survey(repositories, {}, python, [scope])
+    return survey(repositories, venv.packages, venv.version, [scope, f"venv:{venv.name}"])

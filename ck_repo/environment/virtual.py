@@ -1,0 +1,123 @@
+"""The variables of what a user names by tags, and a shell or a command that has them.
+
+Only env entries of `local` are taken: those of a repository that was pulled could name any program.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ck_repo.environment.venv import Venv, surroundings
+from ck_repo.errors import NotFoundError
+from ck_repo.install.variables import Variables, place_of, variable_name, variables_of
+from ck_repo.machine.register import problem
+from ck_repo.resolve.plan import PYTHON
+from ck_repo.resolve.resolver import Resolver
+from ck_repo.store.entry import Entry
+from ck_repo.store.query import TagQuery
+from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.search import find
+
+
+@dataclass(frozen=True)
+class Named:
+    """Something that sets variables: an env entry, or (without one) the venv's Python or one of its packages."""
+
+    name: str
+    variables: Variables
+    entry: Entry | None = None
+    meta: Mapping[str, Any] | None = None
+
+
+def named(repositories: Repositories, pattern: str, tags: str, venv: Venv | None) -> list[Named]:
+    """What a pattern and tags name: env entries that are there, else what the venv has.
+
+    Raises
+    ------
+    NotFoundError
+        If nothing that is installed or registered has these tags.
+    """
+    rows = list(_entries(repositories, pattern, tags))
+    if rows:
+        return rows
+    if pattern:
+        raise NotFoundError(f"there is no env:{pattern}" + (f" with the tags {tags}" if tags else ""), hint="`ck show env`")
+    return [_in_venv(repositories, tags, venv)]
+
+
+def _entries(repositories: Repositories, pattern: str, tags: str) -> Iterator[Named]:
+    found = [(entry, entry.meta()) for entry in find(repositories, "env", pattern, repository=LOCAL, tags=tags)]
+    found.sort(key=lambda row: str(row[1].get("registered") or row[1].get("installed") or ""), reverse=True)
+    for entry, meta in found:
+        if wrong := gone(meta, entry.uid):
+            print(f"warning: env:{entry.alias} is left out: {wrong}", file=sys.stderr)
+            continue
+        yield Named(
+            str(meta.get("name") or entry.info().get("data_name") or entry.alias), variables_of(meta, entry.path), entry, meta
+        )
+
+
+def gone(meta: Mapping[str, Any], uid: str) -> str:
+    """Why something registered or installed cannot be used; empty if it can."""
+    if meta.get("source") == "detected":
+        return problem({**meta, "uid": uid})
+    path = place_of(meta)
+    return f"{path} is gone" if path and not os.path.exists(path) else ""
+
+
+def _in_venv(repositories: Repositories, tags: str, venv: Venv | None) -> Named:
+    if venv:
+        base = _of_venv(venv)
+        version = venv.version.split(".")
+        own = {"compiler", "python", "lang-python", *("v" + ".".join(version[:count]) for count in (1, 2, 3))}
+        if TagQuery.parse(tags).matches(own):
+            prefix = "CK_ENV_COMPILER_PYTHON"
+            values = {
+                prefix: str(venv.python.parent), f"{prefix}_ROOT": str(venv.folder),
+                f"{prefix}_FILE": str(venv.python), f"{prefix}_VERSION": venv.version,
+            }  # fmt: skip
+            return Named(f"Python {venv.version} of venv:{venv.name}", Variables(values).joined(base))
+    choice = Resolver(surroundings(repositories, venv)).resolve(tags)
+    if venv and choice.source == PYTHON and choice.present and choice.variant:
+        name = choice.variant.component.python_package
+        prefix = f"CK_ENV_PYTHON_PACKAGE_{variable_name(name)}"
+        return Named(
+            f"{name} {choice.present} of venv:{venv.name}", Variables({f"{prefix}_VERSION": choice.present}).joined(base)
+        )
+    raise NotFoundError(
+        f"nothing that is installed or registered has the tags {tags}", hint=f"`ck install package --tags={tags}` installs it"
+    )
+
+
+def _of_venv(venv: Venv) -> Variables:
+    values = {"VIRTUAL_ENV": str(venv.folder), "CK_VENV": venv.name}
+    return Variables(values, {"PATH": (str(venv.python.parent),)})
+
+
+def together(rows: Sequence[Named]) -> Variables:
+    """The variables of all; where two set one differently the first counts, with a warning."""
+    whole = Variables()
+    for row in rows:
+        for name, value in row.variables.values.items():
+            if whole.values.get(name, value) != value:
+                print(f"warning: {row.name}: {name} is set already; narrow the tags to choose one", file=sys.stderr)
+                break
+        whole = whole.joined(row.variables)
+    return whole
+
+
+def run_with(variables: Variables, command: str, *, output: int | None = None) -> int:
+    """Run a command line of the user's in a shell that has the variables; return its exit status.
+
+    Parameters
+    ----------
+    output
+        File descriptor for what it prints; None for ours.
+    """
+    shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
+    return subprocess.run([shell, "-c", command], env=variables.environment(os.environ), stdout=output).returncode

@@ -1,0 +1,1 @@
+"""Recorded runs and published results: entries, figures, tables, comparisons."""

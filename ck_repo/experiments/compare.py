@@ -1,0 +1,139 @@
+"""Experiments side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ck_repo import progress
+from ck_repo.errors import NotFoundError
+from ck_repo.experiments.detections import agreement
+from ck_repo.experiments.figures import Figures, figures
+from ck_repo.experiments.meta import read_experiment
+from ck_repo.experiments.published import Published, all_published, matching
+from ck_repo.store.entry import Entry
+from ck_repo.store.plain_file import MISSING, flaw, shown
+from ck_repo.store.repositories import Repositories
+
+_LOG = "accuracy/mlperf_log_accuracy.json"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One property of every experiment.
+
+    Attributes
+    ----------
+    values
+        In the order of the experiments; empty where one does not have it.
+    """
+
+    name: str
+    values: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether all have the same."""
+        return len(set(self.values)) == 1
+
+
+def side_by_side(entries: Sequence[Entry]) -> list[Row]:
+    """What experiments have in common and where they differ: figures, settings, machine, versions of Python packages."""
+    columns = [_column(entry) for entry in entries]
+    names = list(dict.fromkeys(name for column in columns for name in column))
+    rows = [Row(name, tuple(column.get(name, "") for column in columns)) for name in names]
+    return _with_ratios(rows, entries)
+
+
+def _column(entry: Entry) -> dict[str, str]:
+    meta = read_experiment(entry)
+    found = figures(meta)
+    column = {"model": found.model, "scenario": found.scenario, **_figures(found)}
+    results = meta.get("results") or {}
+    for name in ("dataset", "images", "backend", "backend_version", "device", "sessions", "threads", "batch_size", "official"):
+        if name in results:
+            column[name.replace("_", " ")] = str(results[name])
+    column["LoadGen"] = str(results.get("loadgen_version") or (meta.get("settings") or {}).get("loadgen_version", ""))
+    column |= _machine(meta)
+    for name, version in ((meta.get("venv") or {}).get("packages") or {}).items():
+        column[f"package {name}"] = str(version)
+    return column
+
+
+def _figures(found: Figures) -> dict[str, str]:
+    text = "" if found.value is None else f"{found.value:.6g} {found.unit}{'' if found.valid else ' (INVALID)'}"
+    latency = "" if found.latency_ms is None else f"{found.latency_ms:.6g} ms"
+    return {"mAP": "" if found.mAP is None else f"{found.mAP:.5f}", "performance": text, "p99": latency}
+
+
+def _machine(meta: Mapping[str, Any]) -> dict[str, str]:
+    machine, system = meta.get("platform") or {}, meta.get("system") or {}
+    if not machine:
+        return {
+            "CPU": str(system.get("host_processor_model_name", "")),
+            "accelerator": str(system.get("accelerator_model_name", "")),
+            "framework": str(system.get("framework", "")),
+            "OS": str(system.get("operating_system", "")),
+        }
+    return {
+        "CPU": str(machine.get("cpu", "")),
+        "cores": str(machine.get("cores_usable", "")),
+        "OS": str(machine.get("os", "")),
+        "governor": str(machine.get("governor", "")),
+        "Python": str((meta.get("venv") or {}).get("python", "")),
+    }
+
+
+def _with_ratios(rows: list[Row], entries: Sequence[Entry]) -> list[Row]:
+    """Speed relative to the first experiment, and the share of detections that are equal to its."""
+    ratios = ["" if ratio is None else f"{ratio:.3f}" for ratio in speeds(entries)]
+    shares = ["" if share is None else f"{100 * share:.2f} %" for share in equal_detections(entries)]
+    at = next(number for number, row in enumerate(rows) if row.name == "p99") + 1
+    more = [Row("speed to the first", tuple(ratios)), Row("equal detections", tuple(shares))]
+    return [*rows[:at], *(row for row in more if any(row.values)), *rows[at:]]
+
+
+def speeds(entries: Sequence[Entry]) -> list[float | None]:
+    """Speed of each experiment relative to the first, above 1 if it is faster; None where the figures cannot be compared."""
+    found = [figures(read_experiment(entry)) for entry in entries]
+    return [_ratio(row.value, found[0]) if row.unit == found[0].unit else None for row in found]
+
+
+def equal_detections(entries: Sequence[Entry]) -> list[float | None]:
+    """The share of detections that are equal to those of the first experiment, 0–1; None where a log is missing."""
+    published = [bool(read_experiment(entry).get("published")) for entry in entries]
+    shares: list[float | None] = []
+    for entry, imported in zip(entries, published, strict=True):
+        one, other = entries[0].path, entry.path
+        flaws = {folder / _LOG: flaw(folder, _LOG) for folder in (one, other)}
+        for path, why in flaws.items():
+            if why not in ("", MISSING):
+                progress.say(f"not compared: {shown(path)} is {why}")
+        comparable = not (imported or published[0] or any(flaws.values()))
+        shares.append(agreement(one / _LOG, other / _LOG, (one, other)).share if comparable else None)
+    return shares
+
+
+def beside_published(repositories: Repositories, found: Figures) -> list[tuple[Published, float | None]]:
+    """The published results of the same model and scenario, the best first, each with its speed relative to `found`.
+
+    Raises
+    ------
+    NotFoundError
+        If none is known here.
+    """
+    rows = matching(all_published(repositories), model=found.benchmark or found.model, scenario=found.scenario)
+    if not rows:
+        raise NotFoundError(
+            f"no published result of {found.benchmark or found.model}, {found.scenario}, is known here",
+            hint="`ck import results --path=FILE.csv`, or `ck import submission --path=TREE`",
+        )
+    better = (lambda row: row.value or float("inf")) if found.lower_is_better else (lambda row: -(row.value or 0.0))
+    return [(row, _ratio(row.value, found)) for row in sorted(rows, key=better)]
+
+
+def _ratio(value: float | None, found: Figures) -> float | None:
+    if not value or not found.value:
+        return None
+    return found.value / value if found.lower_is_better else value / found.value

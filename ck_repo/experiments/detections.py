@@ -1,0 +1,87 @@
+"""Whether two accuracy logs hold the same detections."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from ck_repo.rounds.logs import read_samples
+
+_ROW = struct.Struct("<7f")  # qsl_idx, ymin, xmin, ymax, xmax, score, class: boxes and scores are 0 to 1
+SCORE = 0.1  # detections below it are noise: which of them a model gives hangs on the last bit
+TOLERANCE = 2e-3  # of box edges and scores
+
+Box = tuple[float, float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two logs agree.
+
+    Attributes
+    ----------
+    share
+        Detections above a score of 0.1 that have a partner in the other log, of both logs' (0–1): same sample, same class, box
+        edges and score within 2e-3. 1 if there are none at all.
+    one, other
+        How many such detections each log has.
+    same_samples
+        Whether both logs are of the same samples.
+    """
+
+    share: float
+    one: int
+    other: int
+    same_samples: bool
+
+
+def read_detections(path: Path, inside: Path | None = None) -> dict[int, dict[int, list[Box]]]:
+    """Detections above a score of 0.1, by sample index and class; of a sample that was logged twice the first counts."""
+    found: dict[int, dict[int, list[Box]]] = {}
+    for sample in read_samples(path, inside):
+        if sample.qsl_idx in found:
+            continue
+        rows: dict[int, list[Box]] = defaultdict(list)
+        for _, top, left, bottom, right, score, kind in _ROW.iter_unpack(
+            sample.data[: len(sample.data) // _ROW.size * _ROW.size]
+        ):
+            if score > SCORE and math.isfinite(kind):
+                rows[int(kind)].append((top, left, bottom, right, score))
+        found[sample.qsl_idx] = rows
+    return found
+
+
+def agreement(one: Path, other: Path, inside: tuple[Path, Path] | None = None) -> Agreement:
+    """Compare two accuracy logs.
+
+    Parameters
+    ----------
+    inside
+        The folders, of whomever, that each log has to be a plain file of.
+    """
+    first, second = inside or (None, None)
+    mine, its = read_detections(one, first), read_detections(other, second)
+    partners = count_one = count_other = 0
+    for sample in {*mine, *its}:
+        left, right = mine.get(sample, {}), its.get(sample, {})
+        count_one += sum(map(len, left.values()))
+        count_other += sum(map(len, right.values()))
+        partners += sum(_pairs(rows, right.get(kind, [])) for kind, rows in left.items())
+    total = count_one + count_other
+    return Agreement(2 * partners / total if total else 1.0, count_one, count_other, set(mine) == set(its))
+
+
+def _pairs(left: list[Box], right: list[Box]) -> int:
+    """How many of the detections of one class in one sample have a partner; each is the partner of one."""
+    free = sorted(right, key=lambda row: -row[4])
+    pairs = 0
+    for row in sorted(left, key=lambda row: -row[4]):
+        for number, candidate in enumerate(free):
+            if all(abs(a - b) <= TOLERANCE for a, b in zip(row, candidate, strict=True)):
+                del free[number]
+                pairs += 1
+                break
+    return pairs

@@ -1,0 +1,143 @@
+"""Published submissions as experiments: each result of a tree becomes an entry, its files with it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ck_repo import progress
+from ck_repo.errors import NotFoundError
+from ck_repo.experiments.published import Published, of_result
+from ck_repo.rounds.submission import Place, Result, find_results, read_result, same_model
+from ck_repo.store.digest import of_value
+from ck_repo.store.entry import Entry, read_uid, write_entry
+from ck_repo.store.modules import module_uid
+from ck_repo.store.plain_file import UnreadableError, flaw, is_folder, opened, shown, walk
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.repository import Repository
+from ck_repo.store.uid import uid_from_digest
+from ck_repo.store.writing import module_folder, publish, staged
+
+MODULE = "experiment"
+_MOST = 64 << 20  # bytes of a file that is taken along: a log of v1.0 has some 10 kB
+
+
+def import_submission(repositories: Repositories, path: Path, repository: str = "") -> list[tuple[Entry, Published, list[str]]]:
+    """Import every result of a tree; one that was imported before is replaced.
+
+    Returns
+    -------
+    list
+        The entry, its figure, and what was remarked, for each result.
+    """
+    target = repositories.writable(repository)
+    places = find_results(path)
+    done = []
+    with progress.task("importing results", total=len(places), unit="results") as task:
+        for number, place in enumerate(places, 1):
+            done.append(_import(target, read_result(place)))
+            task.advance_to(number)
+    return done
+
+
+def _import(target: Repository, found: Result) -> tuple[Entry, Published, list[str]]:
+    identity = found.place.identity()
+    uid = uid_from_digest(of_value(["submission", "v1.0", identity]))
+    alias = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(identity.values())).strip("-.")[:200]
+    folder = module_folder(target, MODULE) / alias
+    if folder.exists() and read_uid(folder) != uid:  # another result whose names run together to the same, or the user's own
+        folder = folder.with_name(f"{alias}-{uid[:8]}")
+    remarks = list(found.remarks)
+    with staged(folder) as staging:
+        for kind, source in _folders(found.place):
+            remarks += _copy(source, staging / kind, found.place.root)
+        with suppress(UnreadableError), opened(found.place.root, found.place.system_file, most=_MOST) as file:
+            (staging / "system.json").write_bytes(file.read(_MOST))
+        published = of_result(found, str(folder))
+        write_entry(
+            staging, uid, _meta(found, published, remarks), module=MODULE, module_uid=module_uid(MODULE), name=folder.name
+        )
+        entry = publish(target, MODULE, staging, folder, uid, replace=True)
+    return entry, published, remarks
+
+
+def _folders(place: Place) -> Iterator[tuple[str, Path]]:
+    yield "performance", place.performance
+    yield "accuracy", place.accuracy
+    yield "measurements", place.measurements
+    yield "compliance", place.compliance
+
+
+def _copy(source: Path, target: Path, root: Path) -> list[str]:
+    """Copy the plain files of a folder of a tree; return what was left out."""
+    if flaw(root, source, links=False) == "a link, or behind one":
+        where = "is a link" if is_folder(root, source) else "leads out of the tree"
+        return [f"{shown(source)} {where}, and was left out"]
+    left = []
+    for row in walk(source):
+        if row.flaw:
+            left.append(f"{shown(source / row.name)} is {row.flaw}, and was left out")
+            continue
+        to = target / row.name
+        try:
+            with opened(root, source / row.name, most=_MOST, links=False) as file:
+                to.parent.mkdir(parents=True, exist_ok=True)
+                with open(to, "wb") as copy:
+                    shutil.copyfileobj(file, copy, 1 << 20)
+        except UnreadableError as error:
+            left.append(f"{shown(source / row.name)} is {error.why}, and was left out")
+    return left
+
+
+def _meta(found: Result, published: Published, remarks: list[str]) -> dict[str, Any]:
+    place = found.place
+    tags = {
+        "experiment",
+        "submission",
+        "mlperf",
+        "v1.0",
+        "object-detection",
+        place.scenario.lower(),
+        *place.identity().values(),
+    }
+    return {
+        "tags": sorted(tag.replace(" ", "-").replace(",", "-") for tag in tags),
+        "published": {key: value for key, value in published.as_data().items() if key != "path"},
+        "system": found.description,
+        "settings": found.settings,
+        "figures": found.figures,
+        "summary": found.summary,
+        "measurements": found.measurement,
+        "user_conf": found.user_conf,
+        "compliance": found.compliance,
+        "remarks": remarks,
+        "recorded": str(found.settings.get("test_datetime", "")),
+        "source": str(place.results),
+    }
+
+
+def chosen_results(path: Path, system: str, model: str, scenario: str) -> list[Result]:
+    """The results of a tree that the names fit; an empty name fits any.
+
+    Raises
+    ------
+    NotFoundError
+        If none fits; the message lists what there is.
+    """
+    places = find_results(path)
+    fitting = [
+        row
+        for row in places
+        if (not system or row.system == system)
+        and (not model or same_model(row.model, model))
+        and (not scenario or row.scenario.lower() == scenario.lower())
+    ]
+    if not fitting:
+        asked = f"--system={system} --model={model} --scenario={scenario}"
+        listed = "\n".join(f"  {row}" for row in places[:20])
+        raise NotFoundError(f"no result of {path} fits {asked}", hint=f"there are\n{listed}")
+    return [read_result(row) for row in fitting]

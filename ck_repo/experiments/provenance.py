@@ -1,0 +1,22 @@
+"""Where everything that took part in a run is from."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ck_repo import __version__
+from ck_repo.environment.lockfile import Lock
+from ck_repo.environment.venv import Venv
+
+
+def provenance(venv: Venv, lock: Lock) -> dict[str, Any]:
+    """Platform, venv with every package's version, state of the repositories used, engine and time."""
+    packages = {name: row.version for name, row in lock.packages.items()}
+    return {
+        "platform": dict(lock.platform),
+        "venv": {"name": venv.name, "template": venv.template, "python": venv.version, "packages": packages},
+        "repositories": dict(lock.repositories),
+        "engine": {"name": "ck-repo", "version": __version__},
+        "recorded": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }

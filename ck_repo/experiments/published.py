@@ -1,0 +1,228 @@
+"""Figures that others published: from a table, or from a submission tree; kept as entries of the module `result`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ck_repo.errors import CKError, ConfigError, NotFoundError
+from ck_repo.rounds.logs import read_text
+from ck_repo.rounds.rules import scenario_rules
+from ck_repo.rounds.submission import Result, find_results, read_result, same_model
+from ck_repo.store.digest import of_value
+from ck_repo.store.entry import META, Entry, tags_of
+from ck_repo.store.fields import Fields
+from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.search import find
+from ck_repo.store.uid import uid_from_digest
+from ck_repo.store.writing import create_entry
+
+MODULE, IMPORTED = "result", "experiment"
+_NEEDED = ("division", "organisation", "system", "model", "scenario", "result_raw", "validity")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published figure.
+
+    Attributes
+    ----------
+    value, unit
+        ms (SingleStream), samples/s (Offline), queries/s (Server) or samples/query (MultiStream).
+    mAP
+        In percent, as published; None if it is not said.
+    processor, accelerator, framework, system_type
+        What the submitter says of the system.
+    path
+        Where the figure is from: the imported experiment, or the table.
+    """
+
+    division: str
+    submitter: str
+    system: str
+    model: str
+    scenario: str
+    value: float | None
+    unit: str
+    valid: bool
+    mAP: float | None
+    p99_ms: float | None = None
+    processor: str = ""
+    accelerator: str = ""
+    framework: str = ""
+    system_type: str = ""
+    path: str = ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Whose result it is: there is one of each."""
+        return (self.division, self.submitter, self.system, self.model, self.scenario)
+
+    @property
+    def value_text(self) -> str:
+        """The figure with its unit."""
+        return "-" if self.value is None else f"{self.value:.9g} {self.unit}"
+
+    @property
+    def map_text(self) -> str:
+        """mAP with its unit."""
+        return "-" if self.mAP is None else f"{self.mAP:.3f} %"
+
+    def as_data(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def of_result(found: Result, path: str = "") -> Published:
+    """The figure of a result in a tree."""
+    about = {key: str(value) for key, value in found.description.items()}
+    return Published(
+        **found.place.identity(), value=found.value, unit=found.unit, valid=found.valid, mAP=found.mAP, p99_ms=found.p99_ms,
+        processor=about.get("host_processor_model_name", ""), accelerator=about.get("accelerator_model_name", ""),
+        framework=about.get("framework", ""), system_type=about.get("system_type", ""), path=path or str(found.place.results),
+    )  # fmt: skip
+
+
+def read_table(path: Path) -> list[Published]:
+    """Read a table of published results, one a row.
+
+    The columns `division, organisation, system, model, scenario, result_raw, validity` are needed; `mAP`, `host_processor`,
+    `accelerator`, `framework`, `system_type` and `p99_latency_ns` are used where they are there. `result_raw` is in ns for
+    SingleStream.
+
+    Raises
+    ------
+    ConfigError
+        If columns are missing or a number is none; with the line.
+    """
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    missing = [name for name in _NEEDED if name not in (reader.fieldnames or ())]
+    if missing:
+        raise ConfigError(f"{path} is no table of results: it has no column {missing[0]}", hint=f"needed: {', '.join(_NEEDED)}")
+    try:
+        return [_of_row(row, f"{path}:{reader.line_num}") for row in reader]
+    except csv.Error as error:
+        raise ConfigError(f"{path}:{reader.line_num} is not CSV: {error}") from None
+
+
+def _of_row(row: dict[str, str | None], where: str) -> Published:
+    text = {key: (value or "").strip() for key, value in row.items() if key and not isinstance(value, list)}
+    rules = scenario_rules(text["scenario"])
+    if rules is None:
+        raise ConfigError(f"{where}: {text['scenario']!r} is no scenario of the round", hint="mend the table")
+    value = _number(text, "result_raw", where)
+    latency = _number(text, "p99_latency_ns", where)
+    return Published(
+        division=text["division"], submitter=text["organisation"], system=text["system"], model=text["model"],
+        scenario=rules.name, value=None if value is None else round(value * rules.result_factor, 9), unit=rules.unit,
+        valid=text["validity"].upper() == "VALID", mAP=_number(text, "mAP", where),
+        p99_ms=None if latency is None else latency / 1e6, processor=text.get("host_processor", ""),
+        accelerator=text.get("accelerator", ""), framework=text.get("framework", ""), system_type=text.get("system_type", ""),
+    )  # fmt: skip
+
+
+def _number(row: dict[str, str], name: str, where: str) -> float | None:
+    if not row.get(name):
+        return None
+    try:
+        return float(row[name])
+    except ValueError:
+        raise ConfigError(f"{where}: {name} is {row[name]!r}, not a number", hint="mend the table") from None
+
+
+def import_results(repositories: Repositories, path: Path) -> tuple[Entry, list[Published]]:
+    """Take the figures of a table or of a tree into the local index; the same table again takes its old one's place."""
+    path = path.expanduser().absolute()
+    if path.is_dir():
+        rows = [of_result(read_result(place)) for place in find_results(path)]
+    elif path.is_file():
+        rows = read_table(path)
+    else:
+        raise NotFoundError(f"{path} is not there", hint="--path= is a table (CSV) or the folder of a submission tree")
+    uid = uid_from_digest(of_value(["published results", str(path)]))
+    content = [{key: value for key, value in row.as_data().items() if key != "path" or value} for row in rows]
+    meta = {"tags": ["published", "mlperf", "object-detection", "v1.0"], "source": str(path), "rows": content}
+    return create_entry(repositories.writable(), MODULE, uid, meta, uid=uid, name=path.name, replace=True), rows
+
+
+def all_published(repositories: Repositories, repository: str = "") -> list[Published]:
+    """Every published figure that is known here, each once: from an imported submission rather than from a table.
+
+    Parameters
+    ----------
+    repository
+        Where to look; everywhere if empty.
+    """
+    tables = find(repositories, MODULE, repository=repository or LOCAL)
+    rows = {row.key: row for entry in tables for row in _rows_of(entry)}
+    for entry in find(repositories, IMPORTED, repository=repository, tags="submission"):
+        with _warned(entry):
+            content = entry.meta().get("published")
+            if isinstance(content, dict):
+                found = _row(content, entry)
+                rows[found.key] = found
+    return [rows[key] for key in sorted(rows)]
+
+
+def unread_results(repositories: Repositories, repository: str = "") -> list[tuple[Entry, str]]:
+    """Entries of the module `result` that hold no published figures, each with what it says that it is."""
+    found = []
+    for entry in find(repositories, MODULE, repository=repository):
+        meta = entry.meta()
+        if "rows" not in meta:
+            files = [path.name for path in sorted(entry.path.iterdir()) if path.is_file() and path.name[0] != "."]
+            name = str(entry.info().get("data_name") or "")
+            tags = ",".join(tags_of(meta, entry.path / META))
+            said = [part for part in (name if name != entry.alias else "", tags and f"tags {tags}") if part]
+            found.append((entry, "; ".join([*said, f"{len(files)} files" + (f" ({', '.join(files[:3])})" if files else "")])))
+    return found
+
+
+@contextmanager
+def _warned(entry: Entry) -> Iterator[None]:
+    """An entry that cannot be read is left out with a warning."""
+    try:
+        yield
+    except CKError as error:
+        print(f"warning: {entry.cid} is left out, as it cannot be read: {error.what}", file=sys.stderr)
+
+
+def _rows_of(entry: Entry) -> list[Published]:
+    found = []
+    with _warned(entry):
+        for row in Fields(entry.meta(), entry.path / META).rows("rows"):
+            found.append(_row(row.as_dict(), entry))
+    return found
+
+
+def _row(content: dict[str, Any], entry: Entry) -> Published:
+    """A row of an entry; a value of another type than it should have is an error with its key."""
+    row = Fields({"path": str(entry.path)} | content, entry.path / META)
+    return Published(
+        division=row.needed("division"), submitter=row.needed("submitter"), system=row.needed("system"),
+        model=row.needed("model"), scenario=row.needed("scenario"), value=row.number("value"), unit=row.text("unit"),
+        valid=row.flag("valid"), mAP=row.number("mAP"), p99_ms=row.number("p99_ms"), processor=row.text("processor"),
+        accelerator=row.text("accelerator"), framework=row.text("framework"), system_type=row.text("system_type"),
+        path=row.text("path"),
+    )  # fmt: skip
+
+
+def matching(
+    rows: Sequence[Published], model: str = "", scenario: str = "", system: str = "", submitter: str = "", division: str = ""
+) -> list[Published]:
+    """Those of a model (by any of its names), scenario, system (a part of its name will do), submitter and division."""
+    return [
+        row
+        for row in rows
+        if (not model or same_model(row.model, model))
+        and (not scenario or row.scenario.lower() == scenario.lower())
+        and system.lower() in row.system.lower()
+        and submitter.lower() in row.submitter.lower()
+        and (not division or row.division == division)
+    ]

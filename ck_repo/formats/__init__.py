@@ -1,1 +1,0 @@
-"""Files of models, read without any framework and without running anything that they name."""

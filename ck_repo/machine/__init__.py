@@ -1,0 +1,1 @@
+"""What is on the machine: interpreters, hardware, Python packages, the user's models and data sets."""

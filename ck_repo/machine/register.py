@@ -1,0 +1,145 @@
+"""Make something on disk known: an env entry that points at it. Nothing is copied."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ck_repo.errors import CKError, ConfigError, DetectError, did_you_mean
+from ck_repo.machine.coco_folder import images_stamp, inspect_coco
+from ck_repo.machine.interpreter import inspect_interpreter
+from ck_repo.models.model_file import inspect_model
+from ck_repo.store.digest import of_file, of_value
+from ck_repo.store.entry import META, Entry
+from ck_repo.store.fields import Fields
+from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.search import find
+from ck_repo.store.uid import uid_from_digest
+from ck_repo.store.writing import create_entry
+
+FULL_COCO_VAL = 5000  # images of val2017
+
+
+def detect(soft: Entry, path: Path, options: Mapping[str, str]) -> dict[str, Any]:
+    """Look at what the user names, and return the meta of its env entry; nothing is written.
+
+    Parameters
+    ----------
+    soft
+        The soft entry that tells what it should be.
+    path
+        What the user named with ``--full_path=``.
+    options
+        ``profile``, ``annotations``, ``backend``: see `ck detect soft --help`.
+    """
+    fields = Fields(soft.meta(), soft.path / META)
+    kind = fields.needed("detect")
+    kinds = {"python": _python, "coco": _coco} | dict.fromkeys(("onnx", "tflite", "tensorflow", "pytorch"), _model)
+    if kind not in kinds:
+        raise ConfigError(f"{soft.path / META}: detect is {kind!r}", hint=did_you_mean(kind, kinds))
+    path = path.expanduser().absolute()
+    meta = kinds[kind](path, kind, options)
+    meta["tags"] = sorted({*fields.tags(), *meta.get("tags", [])})
+    meta["soft"] = soft.alias
+    return meta
+
+
+def python_package(soft: Entry, venv: str, have: Mapping[str, str] | None) -> tuple[str, str]:
+    """Name and version of the Python package that a soft entry looks for.
+
+    Parameters
+    ----------
+    soft
+        Names the packages of which any one will do.
+    venv
+        Name of the venv, for messages.
+    have
+        What the venv has; None if there is no such venv.
+    """
+    fields = Fields(soft.meta(), soft.path / META)
+    if have is None:
+        raise DetectError(f"there is no venv:{venv}", hint=f"`ck create venv:{venv}`, or another with --venv=NAME")
+    for name in fields.texts("python_packages"):
+        if name in have:
+            return name, have[name]
+    raise DetectError(
+        f"venv:{venv} has no {' and no '.join(fields.texts('python_packages'))}",
+        hint=f"`ck install package --tags={','.join(fields.tags())}`",
+    )
+
+
+def _model(path: Path, kind: str, options: Mapping[str, str]) -> dict[str, Any]:
+    if not path.is_file():
+        raise DetectError(f"{path} is not a file that is there", hint=f"name the model: --full_path=…/model.{kind}")
+    model = inspect_model(path, kind, options.get("profile", ""))
+    if options.get("dataset"):
+        model["dataset"] = options["dataset"]
+    stat = path.stat()
+    return {
+        "name": path.name, "path": str(path.parent), "file": str(path), "digest": of_file(path), "model": model,
+        "size": stat.st_size, "changed_ns": stat.st_mtime_ns,
+    }  # fmt: skip
+
+
+def _coco(path: Path, kind: str, options: Mapping[str, str]) -> dict[str, Any]:
+    annotations = Path(options["annotations"]).expanduser().absolute() if options.get("annotations") else None
+    found = inspect_coco(path, annotations)
+    stat = Path(found["annotations"]).stat()
+    return {
+        "name": f"{Path(found['images']).name} ({found['count']} images)", "path": str(Path(found["images"]).parent),
+        "file": found["annotations"], "digest": found["digest"], "dataset": found,
+        "tags": ["full"] if found["count"] == FULL_COCO_VAL else [],
+        "size": stat.st_size, "changed_ns": stat.st_mtime_ns,
+    }  # fmt: skip
+
+
+def _python(path: Path, kind: str, options: Mapping[str, str]) -> dict[str, Any]:
+    found = inspect_interpreter(path)
+    return {
+        "name": f"{found.implementation} {found.version}", "path": str(path.parent), "file": str(path),
+        "version": found.version, "digest": of_value([str(path), found.version]),
+    }  # fmt: skip
+
+
+def register(repositories: Repositories, meta: Mapping[str, Any], extra_tags: Sequence[str]) -> Entry:
+    """Write the env entry. The same file registered again takes its old entry's place."""
+    envs = find(repositories, "env", repository=LOCAL)
+    full = dict(meta) | {
+        "tags": sorted({*meta.get("tags", []), *extra_tags}),
+        "source": "detected",
+        "key": meta["digest"],
+        "number": 1 + max((_number(entry) for entry in envs), default=0),
+        "registered": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{time.time_ns() % 10**9:09d}Z",
+    }
+    uid = uid_from_digest(of_value([str(meta["file"]), meta["soft"]]))
+    local = repositories.writable()
+    return create_entry(local, "env", uid, full, uid=uid, name=str(meta["name"]), replace=True)
+
+
+def _number(entry: Entry) -> int:
+    """The number of a registration, by which they are in order even if the clock was wrong at one of them."""
+    try:
+        return Fields(entry.meta(), entry.path / META).whole("number", 0) or 0
+    except CKError:
+        return 0
+
+
+def problem(meta: Mapping[str, Any]) -> str:
+    """What is wrong with something registered: it is gone, or was changed since; empty if nothing is."""
+    path = Path(str(meta.get("file") or meta.get("path")))
+    dataset = meta.get("dataset") or {}
+    again = f"register it again with `ck detect soft:{meta.get('soft', '')}`"
+    try:
+        stat = path.stat()
+        images = images_stamp(Path(dataset["images"])) if "stamp" in dataset else ""
+    except OSError:
+        return f"{path} is gone (`ck rm env:{meta.get('uid', '')}` forgets it)"
+    if images != dataset.get("stamp", ""):
+        return f"images of {dataset['images']} were changed after it was registered ({again})"
+    if "size" in meta and (stat.st_size, stat.st_mtime_ns) != (meta["size"], meta.get("changed_ns")):
+        if "model" in meta and stat.st_size == meta["size"] and of_file(path) == meta.get("digest"):
+            return ""  # copied or touched: the content is the same
+        return f"{path} was changed after it was registered ({again})"
+    return ""

@@ -1,0 +1,1 @@
+"""Files of models, their interfaces, and which framework runs them."""

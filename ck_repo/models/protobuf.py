@@ -1,0 +1,72 @@
+"""Messages of Protocol Buffers, walked without their classes and without copying what is not asked for.
+
+Source: the wire format in the documentation of Protocol Buffers.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ck_repo.errors import DetectError
+from ck_repo.models.tensors import Interface
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+Span = tuple[int, int]  # where the bytes of a field begin and end
+
+
+class DamagedError(Exception):
+    """What is read is not a message, or ends before it should."""
+
+
+def read_interface(path: Path, read: Callable[[mmap.mmap], Interface], what: str, hint: str) -> Interface:
+    """Read a file's interface by `read`; if the file is not `what` it should be, the error says so with the hint."""
+    try:
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return read(data)
+    except (ValueError, DamagedError) as error:
+        why = "it is empty" if path.stat().st_size == 0 else f"it is cut short or of another format ({error})"
+        raise DetectError(f"{path} is not {what}: {why}", hint=hint) from None
+
+
+def varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
+    """A number, and where it ends."""
+    value = shift = 0
+    while at < end:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+        if shift > 63:
+            break
+    raise DamagedError(f"a number runs on at byte {at}")
+
+
+def fields(data: mmap.mmap, span: Span) -> Iterator[tuple[int, int, Span]]:
+    """(field number, value if it is a number, where its bytes are) of every field of a message."""
+    at, end = span
+    while at < end:
+        tag, at = varint(data, at, end)
+        number, kind = tag >> 3, tag & 7
+        value, begin = 0, at
+        if kind == _VARINT:
+            value, at = varint(data, at, end)
+        elif kind == _BYTES:
+            length, begin = varint(data, at, end)
+            at = begin + length
+        elif kind in (_FIXED64, _FIXED32):
+            at += 8 if kind == _FIXED64 else 4
+        else:
+            raise DamagedError(f"unknown wire type {kind} at byte {at}")
+        if at > end:
+            raise DamagedError(f"field {number} ends at byte {at}, its message at {end}")
+        yield number, value, (begin, at)
+
+
+def text(data: mmap.mmap, span: Span) -> str:
+    """A field that is a text."""
+    return data[span[0] : span[1]].decode("utf-8", "replace")

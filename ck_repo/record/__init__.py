@@ -1,1 +1,0 @@
-"""Experiments: what was run, with what, on what, and what came out."""

@@ -1,0 +1,122 @@
+"""The compliance tests of a result; every one counts."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from ck_repo.rounds.check.finding import Checked
+from ck_repo.rounds.compliance import judge_performance
+from ck_repo.rounds.logs import Detail, read_detail, read_text
+from ck_repo.rounds.rules import ScenarioRules
+from ck_repo.rounds.submission import DETAIL, SMALL, SUMMARY, falls_back
+from ck_repo.rounds.submission_rules import ComplianceTest, submission_rules
+from ck_repo.store.plain_file import UnreadableError, is_folder
+
+_PASS = "TEST PASS"
+
+
+def check_compliance(row: Checked, scenario: ScenarioRules, reference: Detail | None) -> None:
+    """Check every test that the scenario has to pass; the open division needs none."""
+    if row.place.division != "closed":
+        return
+    logs: dict[str, Detail] = {}
+    for test in submission_rules().tests.values():
+        if scenario.name in test.not_for:
+            continue
+        log = _test(row, test)
+        if log:
+            logs[test.name] = log
+    _performance(row, scenario, reference, logs)
+
+
+def _test(row: Checked, test: ComplianceTest) -> Detail | None:
+    folder = row.place.compliance / test.name
+    if not is_folder(row.place.root, folder):
+        row.add("compliance-missing", folder, f"the files of {test.name}", "no such folder")
+        return None
+    run = folder / "performance" / "run_1"
+    wanted = [run / SUMMARY]
+    if test.name != "TEST04-B":  # A and B are judged in one file
+        wanted.append(folder / "verify_performance.txt")
+    if test.verifies_accuracy:
+        wanted += [folder / "verify_accuracy.txt", folder / "accuracy" / "accuracy.txt"]
+    for path in wanted:
+        row.needs("compliance-missing", path)
+    _verdicts(row, folder, test)
+    return _log(row, run / DETAIL, test)
+
+
+def _verdicts(row: Checked, folder: Path, test: ComplianceTest) -> None:
+    """What the files of the verification print."""
+    root = row.place.root
+    with suppress(UnreadableError):  # what is missing is noted already
+        path = folder / "verify_performance.txt"
+        if _PASS not in (text := read_text(path, root, SMALL)):
+            row.add("compliance-performance", path, _PASS, _last(text))
+    with suppress(UnreadableError):
+        path = folder / "verify_accuracy.txt"
+        if (
+            test.verifies_accuracy
+            and _PASS not in (text := read_text(path, root, SMALL))
+            and not falls_back(folder / "accuracy", root)
+        ):
+            row.add("compliance-accuracy", path, f"{_PASS}, or both mAPs within 1 %", _last(text))
+
+
+def _last(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:120] if lines else "an empty file"
+
+
+def _log(row: Checked, path: Path, test: ComplianceTest) -> Detail | None:
+    try:
+        log = read_detail(path, row.place.root)
+    except UnreadableError as error:
+        row.add("compliance-missing", path, "the log", error.why)
+        return None
+    if log.broken or not log.values:
+        row.add("compliance-performance", path, "events of LoadGen", "lines that cannot be read", (log.broken or [0])[0])
+        return None
+    # TEST04 issues each sample once, or one sample: too few queries for LoadGen's VALID
+    if not test.name.startswith("TEST04") and log.values.get("result_validity") != "VALID":
+        line = log.lines.get("result_validity", 0)
+        row.add("compliance-performance", path, "VALID", log.values.get("result_validity", "no result"), line)
+    for name, value in test.settings.items():
+        key = f"effective_{name}"
+        if log.values.get(key) != value:
+            row.add("compliance-settings", path, f"{key} {value}", log.values.get(key, "no such key"), log.lines.get(key, 0))
+    return log
+
+
+def _performance(row: Checked, scenario: ScenarioRules, reference: Detail | None, logs: dict[str, Detail]) -> None:
+    """Hold the figures of the logs against each other, whatever the files of the verification print."""
+    base = reference.number(scenario.result_key) if reference else None
+    figures = {name: log.number(scenario.result_key) for name, log in logs.items()}
+    for name in ("TEST01", "TEST05"):
+        if base and (seen := figures.get(name)):
+            found = judge_performance(name, scenario, base, seen, base)
+            if not found.passed:
+                _apart(row, name, scenario, f"within {100 * found.bound:g} % of {base:g}", seen, logs[name])
+    a, b = figures.get("TEST04-A"), figures.get("TEST04-B")
+    if a and b:
+        found = judge_performance("TEST04", scenario, a, b, base or a)
+        if not found.passed:
+            text = f"not faster than TEST04-A ({a:g}) by more than {100 * found.bound:g} %"
+            _apart(row, "TEST04-B", scenario, text, b, logs["TEST04-B"])
+    for name, log in logs.items():
+        if figures[name] is None:
+            path = row.place.compliance / name / "performance" / "run_1" / DETAIL
+            row.add(
+                "compliance-performance",
+                path,
+                f"a number as {scenario.result_key}",
+                log.values.get(scenario.result_key, "none"),
+            )
+
+
+def _apart(row: Checked, test: str, scenario: ScenarioRules, expected: str, seen: float, log: Detail) -> None:
+    path = row.place.compliance / test / "performance" / "run_1" / DETAIL
+    row.add(
+        "compliance-performance", path, f"{scenario.result_key} {expected}", f"{seen:g}", log.lines.get(scenario.result_key, 0)
+    )

@@ -1,0 +1,77 @@
+"""Settings, code and what else a result comes with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ck_repo.rounds.check.finding import Checked
+from ck_repo.rounds.check.system import line_of
+from ck_repo.rounds.logs import read_text
+from ck_repo.rounds.rules import Rules
+from ck_repo.rounds.submission import SMALL
+from ck_repo.rounds.submission_rules import submission_rules
+from ck_repo.rounds.user_conf import parse_conf
+from ck_repo.store.entry import parse_json
+from ck_repo.store.plain_file import UnreadableError, flaw, is_folder, names
+
+
+def check_measurements(row: Checked, rules: Rules) -> None:
+    """Check measurements/ and code/ of a result."""
+    wanted, folder = submission_rules(), row.place.measurements
+    for name in wanted.measurements_files:
+        row.needs("files", folder / name)
+    listed = names(row.place.root, folder)
+    found = [folder / name for name in listed if name.endswith(".json") and name.startswith(row.place.system)]
+    if not found:
+        name = f"{row.place.system}_IMPLEMENTATION_{row.place.scenario}.json"
+        row.add("files", folder / name, "a JSON of the measurement, called after the system", "none")
+    else:
+        _description(found[0], row)
+    _user_conf(folder / "user.conf", row, rules)
+    _code(row, found[0].stem if found else "")
+
+
+def _description(path: Path, row: Checked) -> None:
+    try:
+        text = read_text(path, row.place.root, SMALL)
+    except UnreadableError as error:
+        row.add("measurements", path, "a JSON object", error.why)
+        return
+    try:
+        content = parse_json(text)
+        if not isinstance(content, dict):
+            raise ValueError("not an object")
+    except (ValueError, RecursionError) as error:
+        row.add("measurements", path, "a JSON object", error, getattr(error, "lineno", 0))
+        return
+    for key in submission_rules().measurements_required:
+        if not str(content.get(key) or "").strip():
+            row.add("measurements", path, f"{key}: a value", repr(content.get(key, "no such key")), line_of(text, key))
+
+
+def _user_conf(path: Path, row: Checked, rules: Rules) -> None:
+    """A user changes targets; seeds and the round's counts only to ask more of the system."""
+    try:
+        settings = parse_conf(read_text(path, row.place.root, SMALL))
+    except UnreadableError:  # noted already
+        return
+    for setting in settings:
+        why = setting.refusal(rules)
+        if why:
+            row.add("user-conf", path, why, setting.text, setting.line)
+
+
+def _code(row: Checked, description: str) -> None:
+    """code/MODEL/IMPLEMENTATION, with a README; the implementation's name is in that of the JSON, if it is anywhere."""
+    root, base = row.place.root, row.place.submission / "code"
+    folders = [base / name for name in {row.place.model, row.benchmark} if is_folder(root, base / name)]
+    if not folders:
+        row.add("code", base / row.place.model, "a folder with the code of the benchmark", "no such folder")
+        return
+    name = description.removeprefix(row.place.system).strip("_-")
+    name = name.removesuffix(row.place.scenario).strip("_-")
+    inside = folders[0] / name if name else folders[0]
+    if not is_folder(root, inside):
+        row.add("code", inside, "a folder of the implementation", "no such folder")
+    elif all(flaw(root, inside / name / "README.md") for name in ("", *names(root, inside))):
+        row.add("code", inside / "README.md", "a README.md", "no such file")

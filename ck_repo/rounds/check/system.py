@@ -1,0 +1,82 @@
+"""The description of a system."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ck_repo.rounds.logs import read_text
+from ck_repo.rounds.submission import SMALL
+from ck_repo.rounds.submission_rules import submission_rules
+from ck_repo.store.entry import parse_json
+from ck_repo.store.plain_file import UnreadableError
+
+Add = Callable[[str, Path, object, object, int], None]  # rule, file, expected, seen, line
+_COUNTS = ("number_of_nodes", "host_processors_per_node", "host_processor_core_count", "accelerators_per_node")
+
+
+def check_system(path: Path, root: Path, division: str, submitter: str, add: Add) -> dict[str, Any]:
+    """Check a system's JSON in the tree `root`; return its content, empty if it cannot be read."""
+    rules = submission_rules()
+    try:
+        text = read_text(path, root, SMALL)
+    except UnreadableError as error:
+        add("system", path, "the description of the system", error.why, 0)
+        return {}
+    try:
+        content = parse_json(text)
+    except (ValueError, RecursionError) as error:
+        add("system", path, "JSON", error, getattr(error, "lineno", 0))
+        return {}
+    if not isinstance(content, dict):
+        add("system", path, "an object", type(content).__name__, 1)
+        return {}
+
+    def wrong(key: str, expected: object, seen: object) -> None:
+        add("system", path, f"{key}: {expected}", seen, line_of(text, key))
+
+    for key in rules.system_required:
+        if key not in content:
+            wrong(key, "a value", "no such key")
+        elif not isinstance(content[key], str | int | float) or (key not in _MAY_BE_EMPTY and str(content[key]).strip() == ""):
+            wrong(key, "a value", repr(content[key]))
+        elif str(content[key]).startswith("ADD:"):  # of `ck describe system`
+            wrong(key, "a value that a person writes", content[key])
+    for key in _COUNTS:
+        if key in content and not _is_count(content[key]):
+            wrong(key, "a number", repr(content[key]))
+    for key, value in (("division", division), ("submitter", submitter)):
+        if key in content and str(content[key]).lower() != value.lower():
+            wrong(key, value, content[key])
+    status = str(content.get("status", "")).lower()
+    if "status" in content and not status.startswith("add:") and status not in rules.system_status:
+        wrong("status", " or ".join(rules.system_status), content["status"])
+    if system_type(content) not in rules.system_types:
+        wrong("system_type", " or ".join(rules.system_types), content.get("system_type", "no such key"))
+    return content
+
+
+# of a system without an accelerator, and where a submitter has nothing to say
+_MAY_BE_EMPTY = frozenset(
+    {"accelerator_model_name", "accelerator_memory_capacity", "host_storage_type", "host_storage_capacity"}
+)
+
+
+def _is_count(value: Any) -> bool:
+    try:
+        return not isinstance(value, bool) and float(str(value).split()[0]) >= 0
+    except (ValueError, IndexError):
+        return False
+
+
+def system_type(content: dict[str, Any]) -> str:
+    """``edge``, ``datacenter`` or ``datacenter,edge``, whatever the order and the spaces in the file."""
+    words = sorted(word.strip().lower() for word in str(content.get("system_type", "")).split(","))
+    return ",".join(word for word in words if word)
+
+
+def line_of(text: str, key: str) -> int:
+    """The line of a JSON text in which a key stands; 0 if in none."""
+    at = text.find(f'"{key}"')
+    return 0 if at < 0 else text.count("\n", 0, at) + 1

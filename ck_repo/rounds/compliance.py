@@ -1,0 +1,127 @@
+"""The verification of compliance tests, by logs: performance within bounds, and for TEST01 the same answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ck_repo.rounds.logs import read_detail, read_samples
+from ck_repo.rounds.rules import ScenarioRules, scenario_rules
+from ck_repo.rounds.submission_rules import submission_rules
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The outcome of one verification.
+
+    Attributes
+    ----------
+    text
+        What goes into the file that the rules want.
+    """
+
+    passed: bool
+    text: str
+
+
+def verify_performance(test: str, scenario: str, reference: Path, tested: Path) -> Verification:
+    """Hold the figure of a test against that of the reference run; of TEST04 that of B against that of A.
+
+    Parameters
+    ----------
+    test
+        ``TEST01``, ``TEST05`` (reference: the performance run), or ``TEST04`` (reference: A, tested: B).
+    scenario
+        As the round calls it.
+    reference, tested
+        Detail logs.
+    """
+    rules = scenario_rules(scenario)
+    assert rules is not None
+    scores = [read_detail(path).number(rules.result_key) for path in (reference, tested)]
+    if scores[0] is None or scores[1] is None or not scores[0]:
+        missing = reference if not scores[0] else tested
+        return Verification(False, f"Verifying performance.\n{missing} has no {rules.result_key}\nTEST FAIL\n")
+    before, after = scores[0], scores[1]
+    found = judge_performance(test, rules, before, after, before)
+    names = ("TEST04-A score", "TEST04-B score") if test == "TEST04" else ("reference score", "test score")
+    lines = ["Verifying performance.", f"{names[0]} = {before:.12g}", f"{names[1]} = {after:.12g}"]
+    if test == "TEST04":
+        how = "faster" if found.change > 0 else "slower"
+        lines.append(f"B is {100 * abs(found.change):.2f} % {how} than A; {100 * found.bound:g} % faster is allowed")
+    else:
+        lines.append(f"the figures differ by {100 * found.change:+.2f} %; {100 * found.bound:g} % is allowed")
+    return Verification(found.passed, "\n".join([*lines, f"TEST {'PASS' if found.passed else 'FAIL'}"]) + "\n")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How far two figures are apart, and whether that is allowed.
+
+    Attributes
+    ----------
+    change
+        Relative; of TEST04 by how much B is faster than A.
+    """
+
+    passed: bool
+    change: float
+    bound: float
+
+
+def judge_performance(test: str, rules: ScenarioRules, before: float, after: float, reference: float) -> Judgement:
+    """Hold one figure against another.
+
+    Parameters
+    ----------
+    test
+        ``TEST01`` or ``TEST05`` (before: the performance run), or ``TEST04`` (before: A, after: B).
+    reference
+        The figure of the performance run, or A's where that is not known: the bound is wider where a latency is tiny.
+    """
+    latency = reference if rules.unit == "ms" else None
+    if test == "TEST04":
+        bound = submission_rules().bound("TEST04-B", rules.name, latency)
+        change = before / after - 1 if rules.unit == "ms" else after / before - 1
+        return Judgement(change <= bound, change, bound)
+    bound = submission_rules().bound(test, rules.name, latency)
+    return Judgement(abs(after / before - 1) <= bound, after / before - 1, bound)
+
+
+def verify_accuracy(reference: Path, tested: Path) -> Verification:
+    """Whether the answers that TEST01 logged are, bit by bit, those of the accuracy run.
+
+    Parameters
+    ----------
+    reference, tested
+        Whole accuracy logs: of the accuracy run, and of the performance run under TEST01.
+    """
+    answers: dict[int, bytes] = {}
+    duplicates = mismatched = 0
+    for row in read_samples(reference):
+        if row.qsl_idx in answers:
+            duplicates += 1
+            mismatched += answers[row.qsl_idx] != row.data
+        answers.setdefault(row.qsl_idx, row.data)
+    entries = matching = differing = missing = 0
+    for row in read_samples(tested):
+        entries += 1
+        if row.qsl_idx not in answers:
+            missing += 1
+            continue
+        matching += 1
+        # the first four bytes of each detection hold the sample's index: the same in both
+        differing += answers[row.qsl_idx] != row.data
+    passed = entries > 0 and differing == 0 and missing == 0
+    lines = [
+        "Verifying accuracy.",
+        f"num_acc_log_entries = {len(answers) + duplicates}",
+        f"num_acc_log_duplicate_keys = {duplicates}",
+        f"num_acc_log_data_mismatch = {mismatched}",
+        f"num_perf_log_entries = {entries}",
+        f"num_perf_log_qsl_idx_match = {matching}",
+        f"num_perf_log_data_mismatch = {differing}",
+        f"num_missing_qsl_idxs = {missing}",
+        f"TEST {'PASS' if passed else 'FAIL'}",
+    ]
+    return Verification(passed, "\n".join(lines) + "\n")

@@ -1,0 +1,151 @@
+"""mlperf.conf and user.conf: ``model.scenario.key = value``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ck_repo.rounds.rules import Rules, benchmark_called, scenario_rules
+from ck_repo.rounds.submission_rules import submission_rules
+
+_LINE = re.compile(r"^\s*([^.\s]+)\.([^.\s]+)\.([^=\s]+)\s*=\s*(.*?)\s*$")
+_SEEDS = ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")
+TARGETS = ("target_qps", "target_latency", "samples_per_query", "coalesce_queries", "max_async_queries")
+# what a user may raise, but not lower
+_COUNTS = ("performance_sample_count_override", "min_duration", "min_query_count")
+_KNOWN = (*_SEEDS, *TARGETS, *_COUNTS, "target_latency_percentile", "max_duration", "max_query_count", "mode")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A line.
+
+    Attributes
+    ----------
+    model, scenario
+        ``*`` for any.
+    value
+        As it is written; times in ms.
+    line
+        From 1.
+    """
+
+    model: str
+    scenario: str
+    key: str
+    value: str
+    line: int
+    text: str
+
+    @property
+    def number(self) -> float | None:
+        """The value as a number; None if it is none."""
+        try:
+            return float(self.value)
+        except ValueError:
+            return None
+
+    def refusal(self, rules: Rules) -> str:
+        """What the rules ask for instead; empty if they allow it."""
+        if not self.key:
+            return "model.scenario.key = value"
+        if not benchmark_called(self.model) and self.model.lower() not in ("*", *submission_rules().other_benchmarks):
+            return "a model of the round, or *"
+        if self.model != "*" and benchmark_called(self.model) != rules.benchmark:
+            return ""  # of another benchmark, whose rules are its own
+        if self.scenario != "*" and scenario_rules(self.scenario) is None:
+            return "a scenario of the round, or *"
+        if self.key not in _KNOWN:
+            return "a setting that LoadGen of the round knows"
+        if self.number is None and self.key != "mode":
+            return "a number"
+        if self.key in ("target_qps", "target_latency", "samples_per_query") and not 0 < (self.number or 0) < float("inf"):
+            return "a number above 0"
+        if self.key in _SEEDS:
+            wanted = rules.seeds[self.key]
+            return "" if self.value == str(wanted) else f"no seed of the user's: the round's is {wanted}"
+        if self.key in _COUNTS:
+            least = self._least(rules)
+            return "" if (self.number or 0) >= least else f"{self.key} of at least {least:g}"
+        if self.key in ("target_qps", "max_async_queries") and self.scenario.lower() == "multistream":
+            row = rules.scenarios["multistream"]
+            fixed = row.target_qps if self.key == "target_qps" else row.max_async_queries
+            return "" if self.number == fixed else f"the round's {fixed:g}: MultiStream has fixed intervals"
+        if self.key == "target_latency_percentile":
+            rows = [row for row in rules.scenarios.values() if self.scenario.lower() in ("*", row.name.lower())]
+            percentiles = sorted({100 * row.percentile for row in rows})
+            return "" if [self.number] == percentiles else f"the round's {' or '.join(f'{each:g}' for each in percentiles)}"
+        if self.key in ("max_duration", "max_query_count") and self.number:
+            return f"no {self.key}: a run ends when the rules' minimum is reached"
+        if self.key == "target_latency":
+            return self._over_the_bound(rules)
+        return ""
+
+    def not_taken(self, rules: Rules) -> str:
+        """What a run of ours would have instead, where the rules allow more than it does; empty if it takes the setting."""
+        if self.refusal(rules) or benchmark_called(self.model) not in ("", rules.benchmark):
+            return ""
+        least = self._least(rules) if self.key in ("performance_sample_count_override", "min_query_count") else 0
+        return f"the round's {least:g}: a higher one is not taken" if least and (self.number or 0) > least else ""
+
+    def _over_the_bound(self, rules: Rules) -> str:
+        rows = [row for row in rules.scenarios.values() if self.scenario.lower() in ("*", row.name.lower())]
+        bounds = [row.target_latency_ms for row in rows if row.name in ("Server", "MultiStream") and row.target_latency_ms]
+        if bounds and (self.number or 0) > min(bounds):
+            return f"target_latency of at most {min(bounds):g} ms"
+        return ""
+
+    def _least(self, rules: Rules) -> float:
+        if self.key == "performance_sample_count_override":
+            return rules.performance_sample_count
+        rows = [row for row in rules.scenarios.values() if self.scenario.lower() in ("*", row.name.lower())]
+        if self.key == "min_duration":
+            return max((row.min_duration_ms for row in rows), default=0)
+        # Offline has one query: its least number of samples is not this setting
+        return max((row.min_query_count for row in rows if row.name != "Offline"), default=0)
+
+
+def parse_conf(text: str) -> list[Setting]:
+    """The settings of a file; a line that is none is kept with an empty key, comments and empty lines are not."""
+    rows = []
+    for number, line in enumerate(text.splitlines(), 1):
+        content = line.split("#", 1)[0].strip()
+        if not content:
+            continue
+        match = _LINE.match(content)
+        model, scenario, key, value = match.groups() if match else ("", "", "", "")
+        rows.append(Setting(model, scenario, key, value, number, content))
+    return rows
+
+
+def look_up(rows: Sequence[Setting], model: str, scenario: str, key: str) -> Setting | None:
+    """The setting that holds: that of model.scenario, any.scenario, model.any or any.any, in this order; the last of equals."""
+    names = {"*", model.lower(), benchmark_called(model)}
+    best: tuple[int, Setting] | None = None
+    for row in rows:
+        if row.key != key or row.scenario.lower() not in ("*", scenario.lower()):
+            continue
+        if row.model.lower() not in names and benchmark_called(row.model) != benchmark_called(model):
+            continue
+        rank = (row.scenario != "*") * 2 + (row.model != "*")
+        if best is None or rank >= best[0]:
+            best = (rank, row)
+    return best[1] if best else None
+
+
+def with_setting(text: str, line: str) -> str:
+    """A file's text with a setting in it; an older one of the same model, scenario and key makes way, all else stays."""
+    (new,) = parse_conf(line)
+    names = (new.model.lower(), new.scenario.lower(), new.key)
+    old = {row.line for row in parse_conf(text) if (row.model.lower(), row.scenario.lower(), row.key) == names}
+    kept = [row for number, row in enumerate(text.splitlines(), 1) if number not in old]
+    return "\n".join([*kept, line]) + "\n"
+
+
+def targets_of(text: str, model: str, scenario: str) -> dict[str, float]:
+    """What a user.conf says of a run: target_qps (1/s), target_latency and min_duration (ms), samples_per_query."""
+    rows = parse_conf(text)
+    names = ("target_qps", "target_latency", "samples_per_query", "min_duration")
+    found = {key: look_up(rows, model, scenario, key) for key in names}
+    return {key: row.number for key, row in found.items() if row is not None and row.number is not None}

@@ -1,1 +1,0 @@
-"""Python environments: made from a template, entered, listed, removed."""

@@ -1,0 +1,116 @@
+"""Entering a venv: lines for a shell, a shell of one's own, a command."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ck_repo.environment.activate import run_inside, shell_lines, user_shell
+from ck_repo.environment.venv import Venv
+from ck_repo.errors import NotFoundError, UsageError
+from ck_repo.store.entry import Entry
+
+NAMES = ["mine", "with space", "it's", "$(touch spoilt)", "a;b", "ünï"]
+
+
+def venv_called(name: str, home: Path) -> Venv:
+    """A venv whose activation tells where it lies, and a program in it."""
+    folder = home / f"folder of {name}" / "venv"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "activate").write_text("VIRTUAL_ENV=active\nexport VIRTUAL_ENV\n")
+    program = folder / "bin" / "tell"
+    program.write_text('#!/bin/sh\necho "$CK_VENV in $VIRTUAL_ENV"\nexit 7\n')
+    program.chmod(0o755)
+    return Venv(name, Entry("local", "venv", name, "0" * 16, folder.parent), folder, "toy", "3.11.7")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shell", ["sh", "bash", "zsh"])
+def test_lines_work_for_any_name(name: str, shell: str, tmp_path: Path) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"no {shell} here")
+    lines = shell_lines(venv_called(name, tmp_path), shell)
+    script = "\n".join([*lines, 'printf "%s|%s" "$CK_VENV" "$VIRTUAL_ENV"'])
+    done = subprocess.run([shell, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == (f"{name}|active", "")
+    assert not (tmp_path / "spoilt").exists()
+
+
+@pytest.mark.parametrize(
+    ("own", "wanted", "expected"),
+    [("/bin/zsh", "", "zsh"), ("/usr/bin/fish", "bash", "bash"), ("/bin/tcsh", "", "bash"), ("", "", "bash"), ("", "sh", "sh")],
+)
+def test_shell_is_the_users_own_if_it_is_known(monkeypatch: pytest.MonkeyPatch, own: str, wanted: str, expected: str) -> None:
+    monkeypatch.setenv("SHELL", own)
+    assert user_shell(wanted) == expected
+
+
+def test_shell_that_is_not_known_is_refused() -> None:
+    with pytest.raises(UsageError, match="--shell=tcsh is not one of bash, zsh, fish, sh"):
+        user_shell("tcsh")
+
+
+def test_command_runs_inside(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    venv = venv_called("with space", tmp_path)
+    assert run_inside(venv, ["tell"]) == 7
+    assert capfd.readouterr().out == f"with space in {venv.folder}\n"
+
+
+def test_command_gets_its_words_as_they_are(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code = "import sys; print(sys.argv[1:])"
+    assert run_inside(venv_called("mine", tmp_path), [sys.executable, "-c", code, "a b", "$HOME", "*"]) == 0
+    assert capfd.readouterr().out == "['a b', '$HOME', '*']\n"
+
+
+def test_command_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="no-such-program") as caught:
+        run_inside(venv_called("mine", tmp_path), ["no-such-program"])
+    assert "--shell" not in caught.value.hint  # it was a command that was asked for, not a shell
+
+
+def test_command_that_may_not_run_is_told(tmp_path: Path) -> None:
+    (tmp_path / "plain.txt").write_text("no program")
+    with pytest.raises(NotFoundError, match=r"plain\.txt"):
+        run_inside(venv_called("mine", tmp_path), [str(tmp_path / "plain.txt")])
+
+
+ENTER = """
+import sys
+from pathlib import Path
+from ck_repo.store.entry import Entry
+from ck_repo.environment.activate import enter
+from ck_repo.environment.venv import Venv
+folder = Path(sys.argv[1])
+venv = Venv(sys.argv[2], Entry("local", "venv", sys.argv[2], "0" * 16, folder.parent), folder, "toy", "3.11.7")
+sys.exit(enter(venv, sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh", "zsh"])
+def test_subshell_is_in_the_venv_and_passes_on_its_exit_status(tmp_path: Path, shell: str) -> None:
+    """As on a terminal: with the user's own start-up file read first."""
+    if not shutil.which(shell):
+        pytest.skip(f"no {shell} here")
+    venv = venv_called("with space", tmp_path)
+    (tmp_path / ".bashrc").write_text("OWN=read\n")
+    (tmp_path / ".zshrc").write_text("OWN=read\n")
+    environment = {key: value for key, value in os.environ.items() if key not in ("ZDOTDIR", "ENV")} | {"HOME": str(tmp_path)}
+    terminal, other = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", ENTER, str(venv.folder), venv.name, shell], env=environment, cwd=tmp_path,
+        stdin=other, stdout=other, stderr=other, start_new_session=True,
+    )  # fmt: skip
+    os.close(other)
+    os.write(terminal, b'echo "$CK_VENV|$VIRTUAL_ENV|$OWN" > seen; exit 5\n')
+    try:
+        assert process.wait(60) == 5
+    finally:
+        process.kill()
+        os.close(terminal)
+    assert (tmp_path / "seen").read_text() == f"with space|active|{'' if shell == 'sh' else 'read'}\n"

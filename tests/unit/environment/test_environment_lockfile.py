@@ -1,0 +1,119 @@
+"""The lock file: everything is in it, it comes back as it was, and what cannot be read is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ck_repo.environment.lockfile import (
+    Lock,
+    LockedComponent,
+    LockedPackage,
+    lock_of_experiment,
+    parse_lock,
+    read_lock,
+    write_lock,
+)
+from ck_repo.errors import ConfigError, NotFoundError
+
+LOCK = Lock(
+    interpreter={"version": "3.11.7", "implementation": "CPython", "machine": "x86_64"},
+    template={"alias": "t", "uid": "0" * 16, "digest": "d"},
+    packages={"numpy": LockedPackage("2.1.0", "c" * 64, "py3-none-any"), "bare": LockedPackage("1")},
+    components=(
+        LockedComponent(
+            "weights", "package", "m", "m", "repo", "package", "1" * 16, "e" * 64, ("opset-8",), "k" * 64, {"a": "b"}, "f" * 64,
+            "m.onnx", "MIT", ({"urls": ["https://x.example/m.onnx"], "size": 3, "sha256": "f" * 64},), {"numpy": "2.1.0"},
+        ),
+    ),
+    repositories={"repo": {"url": "u", "commit": "c", "changed": False}},
+    platform={"cpu": "any"},
+    options={"count": 3},
+)  # fmt: skip
+
+
+def test_a_lock_comes_back_as_it_was(tmp_path: Path) -> None:
+    write_lock(tmp_path / "lock.json", LOCK)
+    assert read_lock(tmp_path / "lock.json") == LOCK
+
+
+def test_it_is_readable_and_leaves_out_what_is_empty(tmp_path: Path) -> None:
+    write_lock(tmp_path / "lock.json", LOCK)
+    text = (tmp_path / "lock.json").read_text()
+    content = json.loads(text)
+    assert content["packages"]["bare"] == {"version": "1"}
+    assert "meta" not in content["components"][0]
+    assert text.count("\n") > 40
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": 99}, "is a lock of format 99; this ck reads formats up to"),
+        ({"version": "1"}, "version is '1', not a whole number"),
+        ({"version": True}, "not a whole number"),
+        ({"format": "pip-lock"}, "is no lock"),
+        ({"packages": {"numpy": {"version": ""}}}, "packages.numpy.version is None, not a text"),
+        ({"packages": {"numpy": {"version": "1", "hash": "x"}}}, "packages.numpy.hash is not a known key"),
+        ({"packages": ["numpy"]}, "packages is"),
+        ({"interpreter": {"version": "~/CK/local/experiment/mine/evil"}}, "not a version"),
+        ({"packages": {"--extra-index-url=http://evil": {"version": "1"}}}, "not the name of a Python package"),
+        ({"packages": {"x": {"version": "1 @ http://evil/x.tar.gz"}}}, "not a version"),
+        ({"components": [{"content": "../../etc"}]}, "not 64 hexadecimal digits"),
+        ({"components": [{"variations": "opset-8"}]}, r"components\[0\].variations"),
+    ],
+)
+def test_what_is_wrong_with_it_is_told(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_lock({**LOCK.as_data(), **change}, "x.json")
+
+
+def test_a_newer_format_says_what_to_do() -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_lock({**LOCK.as_data(), "version": 2}, "x.json")
+    assert "newer ck" in error.value.hint
+
+
+def test_a_file_that_is_not_there_or_cut_short(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="is not there"):
+        read_lock(tmp_path / "none.json")
+    write_lock(tmp_path / "lock.json", LOCK)
+    whole = (tmp_path / "lock.json").read_text()
+    (tmp_path / "lock.json").write_text(whole[: len(whole) // 2])
+    with pytest.raises(ConfigError, match="is not JSON"):
+        read_lock(tmp_path / "lock.json")
+
+
+def test_an_experiment_of_before_there_were_locks_is_migrated(tmp_path: Path) -> None:
+    meta = {
+        "venv": {"name": "v", "template": "t", "python": "3.11.7", "packages": {"numpy": "2.1.0"}},
+        "model": {"label": "m", "digest": "f" * 64, "key": "k", "component": {"alias": "m", "uid": "1" * 16, "digest": "e"}},
+        "dataset": {"name": "mine", "digest": "a" * 64, "soft": "dataset.coco.2017.val", "source": "detected"},
+        "options": {"count": 3},
+        "recorded": "2026-01-01T00:00:00Z",
+    }
+    lock = lock_of_experiment(tmp_path, meta)
+    assert lock.packages == {"numpy": LockedPackage("2.1.0")}
+    assert lock.python_minor == "3.11"
+    weights, dataset = lock.component("weights"), lock.component("dataset")
+    assert weights
+    assert dataset
+    assert (weights.source, weights.alias, weights.content) == ("package", "m", "f" * 64)
+    assert (dataset.source, dataset.alias) == ("registered", "dataset.coco.2017.val")
+    assert lock.options == {"count": 3}
+
+
+def test_an_imported_submission_has_none_and_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        lock_of_experiment(tmp_path, {"published": {}})
+    assert "ck reproduce submission" in error.value.hint
+
+
+def test_components_of_the_same_key_take_the_old_ones_place() -> None:
+    newer = LockedComponent("weights", "package", "m2", "m", key="k" * 64)
+    other = LockedComponent("dataset", "package", "d", "d", key="j" * 64)
+    lock = LOCK.with_components((newer, other), {"more": {"url": "v"}})
+    assert [row.label for row in lock.components] == ["m2", "d"]
+    assert set(lock.repositories) == {"repo", "more"}

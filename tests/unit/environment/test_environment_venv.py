@@ -1,0 +1,130 @@
+"""Which venv is meant, and one whose interpreter is gone."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bare_venv import bare_venv
+
+from ck_repo.environment.venv import Venv, chosen_name, find_venv
+from ck_repo.errors import InstallError
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.writing import create_entry
+
+
+@pytest.fixture
+def venv() -> Venv:
+    """An entry with a link to an interpreter, as virtualenv makes one."""
+    repositories = Repositories()
+    meta = {"template": "mlperf-inference-1.0", "python_version": platform.python_version()}
+    entry = create_entry(repositories.writable(), "venv", "mine", meta)
+    bare_venv(entry.path / "venv")
+    found = find_venv(repositories, "mine")
+    assert found is not None
+    return found
+
+
+def test_venv_is_what_its_entry_says(venv: Venv) -> None:
+    assert (venv.name, venv.template, venv.version) == ("mine", "mlperf-inference-1.0", platform.python_version())
+    assert venv.python == venv.entry.path / "venv" / "bin" / "python"
+    venv.check()
+
+
+def test_venv_whose_python_was_removed_is_told_with_what_to_do(venv: Venv, tmp_path: Path) -> None:
+    """The link stays when the system's Python is upgraded away."""
+    venv.python.unlink()
+    venv.python.symlink_to(tmp_path / "usr" / "bin" / "python3.9")
+    with pytest.raises(InstallError, match=r"venv:mine has vanished: .*/usr/bin/python3\.9 is not there") as caught:
+        venv.check()
+    assert "`ck create venv:mine --template=mlperf-inference-1.0 --force`" in caught.value.hint
+
+
+def test_venv_that_is_named_wins_over_the_active_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert chosen_name() == "mlperf-inference"
+    monkeypatch.setenv("CK_VENV", "active")
+    assert chosen_name() == "active"
+    assert chosen_name("named") == "named"
+    monkeypatch.setenv("CK_VENV", "")
+    assert chosen_name() == "mlperf-inference"
+
+
+# a venv that would quietly run another Python, or another venv's packages
+
+
+def _other_python(folder: Path) -> None:
+    (folder / "bin" / "python").unlink()
+    (folder / "bin" / "python").write_text('#!/bin/sh\necho \'{"version": "3.99.1", "implementation": "CPython", '
+                                           f'"machine": "x", "path": "", "prefix": "{folder}"}}\'\n')  # fmt: skip
+    (folder / "bin" / "python").chmod(0o755)
+
+
+def _replaced(folder: Path) -> None:
+    shutil.rmtree(folder)
+    bare_venv(folder.with_name("another"))
+    folder.symlink_to(folder.with_name("another"))
+
+
+def _silent(folder: Path) -> None:
+    (folder / "bin" / "python").unlink()
+    (folder / "bin" / "python").symlink_to("/bin/true")
+
+
+BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no pyvenv.cfg": (lambda folder: (folder / "pyvenv.cfg").unlink(), "is damaged: .*pyvenv.cfg is not there"),
+    "no activate": (lambda folder: (folder / "bin" / "activate").unlink(), "is damaged: .*activate is not there"),
+    "no packages": (lambda folder: shutil.rmtree(folder / "lib"), "has no folder site-packages"),
+    "no folder": (shutil.rmtree, "has vanished"),
+    "another Python": (_other_python, "was made with Python .*, and its Python is 3.99.1 now"),
+    "another venv": (_replaced, "was replaced by a link"),
+    "no Python": (_silent, "does not start"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_venv_is_told_apart_and_never_stands_for_another_python(venv: Venv, ck: Callable[..., Any], case: str) -> None:
+    spoil, message = BROKEN[case]
+    venv.entry.path.joinpath(".cm/meta.json").write_text(
+        json.dumps({**venv.entry.meta(), "path": str(venv.folder)})
+    )  # as those that are made now
+    spoil(venv.folder)
+    with pytest.raises(InstallError, match=message) as caught:
+        venv.check()
+    assert "--force" in caught.value.hint
+    for words in (["check", "venv:mine"], ["activate", "venv:mine", "--", "python", "-c", "print('outer')"],
+                  ["activate", "venv:mine", "--print"], ["run", "program:object-detection", "--venv=mine"]):  # fmt: skip
+        answer = ck(*words)
+        assert answer.code == InstallError.code, words
+        assert "venv:mine" in answer.err
+        assert "outer" not in answer.out
+
+
+def test_a_venv_that_was_moved_with_its_entry_is_told(venv: Venv) -> None:
+    meta = venv.entry.path / ".cm/meta.json"
+    meta.write_text(json.dumps({**venv.entry.meta(), "path": str(venv.entry.path.with_name("before") / "venv")}))
+    with pytest.raises(InstallError, match=r"was made in .*before/venv and is in .*mine/venv now"):
+        venv.check()
+
+
+def test_the_folders_of_ck_may_be_reached_by_a_link(venv: Venv, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(venv.entry.path)
+    meta = venv.entry.path / ".cm/meta.json"
+    meta.write_text(json.dumps({**venv.entry.meta(), "path": str(tmp_path / "link" / "venv")}))
+    venv.check()
+
+
+def test_a_venv_that_was_made_from_a_lock_is_made_again_from_it(venv: Venv) -> None:
+    meta = venv.entry.path / ".cm/meta.json"
+    meta.write_text(json.dumps({**venv.entry.meta(), "template": "lock"}))
+    (venv.entry.path / "lock.json").write_text("{}")
+    venv.python.unlink()
+    found = find_venv(Repositories(), "mine")
+    assert found is not None
+    with pytest.raises(InstallError) as caught:
+        found.check()
+    assert f"--lock={venv.entry.path / 'lock.json'}" in caught.value.hint

@@ -1,0 +1,92 @@
+"""A shell or a command with the variables of what is installed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from ck_repo.environment.venv import Venv, read_venv
+from ck_repo.environment.virtual import Named, named, run_with, together
+from ck_repo.errors import NotFoundError
+from ck_repo.install.variables import Variables
+from ck_repo.store.entry import Entry
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.writing import create_entry
+
+
+def env(alias: str, folder: Path, when: str, *tags: str) -> Entry:
+    """Something installed."""
+    folder.mkdir(exist_ok=True)
+    meta = {"name": alias, "label": alias, "source": "package", "path": str(folder), "tags": list(tags), "installed": when}
+    return create_entry(Repositories().writable(), "env", alias, meta)
+
+
+@pytest.fixture
+def venv(ck_home: Path) -> Venv:
+    """A venv with one Python package."""
+    meta = {"template": "toy", "python_version": "3.11.7"}
+    entry = create_entry(Repositories().writable(), "venv", "mlperf-inference", meta)
+    (entry.path / "venv" / "bin").mkdir(parents=True)
+    (entry.path / "venv" / "bin" / "python").symlink_to(sys.executable)
+    info = entry.path / "venv" / "lib" / "python3.11" / "site-packages" / "numpy-1.26.4.dist-info"
+    info.mkdir(parents=True)
+    (info / "RECORD").touch()
+    return read_venv(entry)
+
+
+def test_entries_with_the_tags_the_latest_first(tmp_path: Path) -> None:
+    env("old", tmp_path / "o", "2024-01-01", "lib", "x")
+    env("new", tmp_path / "n", "2025-01-01", "lib", "x")
+    env("other", tmp_path / "t", "2025-01-01", "lib")
+    assert [row.name for row in named(Repositories(), "", "x", None)] == ["new", "old"]
+
+
+def test_entries_of_another_repository_are_not_taken(tmp_path: Path) -> None:
+    """A repository that was pulled could name any program for PATH."""
+    other = Repositories().add("other")
+    create_entry(other, "env", "theirs", {"tags": ["lib", "x"], "env": {"PATH": "/theirs/bin"}})
+    env("mine", tmp_path / "m", "2024", "lib", "x")
+    assert [row.name for row in named(Repositories(), "", "x", None)] == ["mine"]
+
+
+def test_what_is_gone_is_left_out_with_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    entry = env("gone", tmp_path / "g", "2024", "x")
+    (tmp_path / "g").rmdir()
+    with pytest.raises(NotFoundError):
+        named(Repositories(), "", "x", None)
+    assert f"env:{entry.alias} is left out: {tmp_path / 'g'} is gone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tags", ["compiler,python", "compiler,python,v3", "compiler,python,v3.11"])
+def test_the_python_of_the_venv(venv: Venv, tags: str) -> None:
+    (row,) = named(Repositories(), "", tags, venv)
+    assert row.variables.values["CK_ENV_COMPILER_PYTHON_FILE"] == str(venv.python)
+    assert row.variables.searched == {"PATH": (str(venv.folder / "bin"),)}
+
+
+def test_a_python_package_of_the_venv(venv: Venv) -> None:
+    (row,) = named(Repositories(), "", "lib,python-package,numpy", venv)
+    assert row.variables.values["CK_ENV_PYTHON_PACKAGE_NUMPY_VERSION"] == "1.26.4"
+    assert row.variables.values["VIRTUAL_ENV"] == str(venv.folder)
+
+
+@pytest.mark.parametrize("tags", ["lib,python-package,torch", "dataset,coco,2017,val,full"])
+def test_what_could_be_installed_is_not_there(venv: Venv, tags: str) -> None:
+    with pytest.raises(NotFoundError, match="nothing that is installed or registered has the tags") as caught:
+        named(Repositories(), "", tags, venv)
+    assert f"ck install package --tags={tags}" in caught.value.hint
+
+
+def test_two_that_set_one_variable_differently(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [Named("one", Variables({"A": "1"})), Named("two", Variables({"A": "2"})), Named("three", Variables({"A": "1"}))]
+    assert together(rows).values == {"A": "1"}
+    assert capsys.readouterr().err == "warning: two: A is set already; narrow the tags to choose one\n"
+
+
+def test_a_command_has_the_variables_and_its_own_status(capfd: pytest.CaptureFixture[str]) -> None:
+    variables = Variables({"CK_ENV_X": "a  b"}, {"PATH": ("/first",)})
+    assert run_with(variables, 'echo "$CK_ENV_X|$PATH"; exit 5') == 5
+    assert capfd.readouterr().out == f"a  b|/first{os.pathsep}{os.environ['PATH']}\n"

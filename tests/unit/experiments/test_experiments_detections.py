@@ -1,0 +1,34 @@
+"""How far the detections of two runs agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from accuracy_logs import ONE, moved, write_log
+
+from ck_repo.experiments.detections import agreement
+
+
+def test_the_same_detections_agree_whatever_their_order(tmp_path: Path) -> None:
+    turned = {index: rows[::-1] for index, rows in reversed(ONE.items())}
+    found = agreement(write_log(tmp_path / "a", ONE), write_log(tmp_path / "b", turned))
+    assert (found.share, found.one, found.other, found.same_samples) == (1.0, 3, 3, True)
+
+
+def test_boxes_agree_within_two_thousandths(tmp_path: Path) -> None:
+    base = write_log(tmp_path / "a", ONE)
+    assert agreement(base, write_log(tmp_path / "b", moved(0.0019))).share == 1.0
+    assert agreement(base, write_log(tmp_path / "c", moved(0.0021))).share == 0.0
+
+
+def test_one_detection_is_the_partner_of_one(tmp_path: Path) -> None:
+    twice = {**ONE, 7: ONE[7] * 2}
+    found = agreement(write_log(tmp_path / "a", ONE), write_log(tmp_path / "b", twice))
+    assert (found.other, found.share) == (4, pytest.approx(6 / 7))
+
+
+def test_another_class_and_noise(tmp_path: Path) -> None:
+    other = {**ONE, 7: [(0.3, 0.3, 0.9, 0.9, 0.7, 3.0)], 9: [(0.1, 0.1, 0.2, 0.2, 0.05, 1.0)]}
+    found = agreement(write_log(tmp_path / "a", ONE), write_log(tmp_path / "b", other))
+    assert (found.share, found.other, found.same_samples) == (pytest.approx(4 / 6), 3, False)

@@ -1,0 +1,123 @@
+"""An experiment as a person reads it: each scenario's figure with its unit, and why a run is not valid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ck_repo.experiments.experiment_table import accuracy_text, experiment_lines, performance_text, summary_line
+
+LATENCY = {"mean": 5.0, "p50": 4.5, "p90": 6.25, "p99": 7.125, "p99_9": 9.0}
+
+
+def results(scenario: str = "offline", **performance: Any) -> dict[str, Any]:
+    """results.json as docs/first-run.md has it."""
+    return {
+        "model": "model-demo-ssd", "dataset": "dataset-demo-shapes", "images": 200, "backend": "onnxruntime",
+        "backend_version": "1.32.0", "device": "cpu", "batch_size": 4, "threads": 1, "sessions": 2, "scenario": scenario,
+        "loadgen_version": "4.1.30", "official": False,
+        "accuracy": {"mAP": 0.83456, "AP50": 0.95, "AP75": 0.9, "detections": 20000},
+        "performance": {"valid": True, "queries": 1, "duration_s": 10.04, "latency_ms": LATENCY, **performance},
+    }  # fmt: skip
+
+
+def meta(found: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "recorded": "2026-11-23T17:26:13Z", "results": found, "model": {"digest": "0123456789abcdef" * 4},
+        "platform": {"cpu": "Xeon", "cores_usable": 2, "memory": 8 * 2**30, "os": "Debian 12", "governor": "performance",
+                     "load": 0.1},
+        "venv": {"name": "mlperf-inference", "template": "mlperf-inference-1.0", "python": "3.11.7",
+                 "packages": {"numpy": "2.1.0", "onnxruntime": "1.32.0"}},
+        "repositories": {"ck-repo": {"git": True, "commit": "f" * 40, "changed": True}, "local": {"git": False}},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("scenario", "figures", "text"),
+    [
+        ("offline", {"samples_per_second": 486.862}, "486.9 samples/s"),
+        ("server", {"queries_per_second": 13.74}, "13.7 queries/s, p99 7.12 ms"),
+        ("multistream", {"samples_per_query": 4}, "4 samples/query, p99 7.12 ms"),
+        ("singlestream", {}, "p90 6.250 ms"),
+    ],
+)
+def test_figure_of_each_scenario(scenario: str, figures: dict[str, Any], text: str) -> None:
+    assert performance_text(results(scenario, **figures)) == text
+    assert performance_text(results(scenario, valid=False, **figures)) == f"{text} (INVALID)"
+
+
+def test_accuracy_is_on_a_scale_of_0_to_1() -> None:
+    assert accuracy_text(results()) == "0.8346"
+
+
+@pytest.mark.parametrize("found", [{}, {"accuracy": None, "performance": None}])
+def test_mode_that_was_not_run_is_a_dash(found: dict[str, Any]) -> None:
+    assert (accuracy_text(found), performance_text(found)) == ("-", "-")
+
+
+def test_line_of_a_list() -> None:
+    found = summary_line(meta(results(samples_per_second=486.862)))
+    assert found == ("model-demo-ssd", "offline", "0.8346", "486.9 samples/s", "2026-11-23T17:26:13Z")
+
+
+def table(found: dict[str, Any]) -> dict[str, str]:
+    """The table by its first column."""
+    rows = [line.split("  ", 1) for line in experiment_lines("mine", meta(found))]
+    return {key.strip(): value.strip() for key, value in rows if key.strip()}
+
+
+def test_table_tells_what_was_run_and_on_what() -> None:
+    found = table(results(samples_per_second=486.862))
+    assert found["experiment"] == "mine"
+    assert found["model"] == "model-demo-ssd (0123456789ab)"
+    assert found["data set"] == "dataset-demo-shapes, 200 images"
+    assert found["backend"] == "onnxruntime 1.32.0 on cpu"
+    assert found["sessions"] == "2 × 1 thread, batch 4"
+    assert found["scenario"] == "offline, LoadGen 4.1.30"
+    assert found["machine"] == "Xeon, 2 cores, 8 GiB, Debian 12"
+    assert found["venv"] == "mlperf-inference (mlperf-inference-1.0), Python 3.11.7, 2 packages"
+
+
+def test_table_tells_the_figures() -> None:
+    found = table(results(samples_per_second=486.862))
+    assert found["accuracy"] == "mAP 0.8346, AP50 0.9500, AP75 0.9000, 20000 detections"
+    assert found["performance"] == "486.9 samples/s, VALID, 10.0 s"
+    assert "p99_9 9.000" in found["latency, ms"]
+
+
+def test_table_tells_why_a_run_is_not_valid() -> None:
+    reasons = ["Min duration satisfied : NO", "Increase the expected QPS"]
+    lines = experiment_lines("mine", meta(results(samples_per_second=1.0, valid=False, reasons=reasons)))
+    place = next(number for number, line in enumerate(lines) if line.startswith("performance"))
+    assert "(INVALID)" in lines[place]
+    assert " VALID" not in lines[place]
+    assert [line.strip() for line in lines[place + 2 : place + 4]] == reasons
+
+
+@pytest.mark.parametrize(
+    ("threads", "text"), [(1, "1 thread,"), (4, "4 threads,"), (0, "the framework's own number of threads,")]
+)
+def test_table_tells_threads(threads: int, text: str) -> None:
+    assert text in table(results(samples_per_second=1.0) | {"threads": threads})["sessions"]
+
+
+def test_table_tells_repositories_with_changes() -> None:
+    lines = [line for line in experiment_lines("mine", meta(results(samples_per_second=1.0))) if line.startswith("repository")]
+    assert [line.split("  ", 1)[1].strip() for line in lines] == [f"ck-repo {'f' * 12} with changes", "local, not under git"]
+
+
+def test_columns_stand_below_each_other() -> None:
+    lines = experiment_lines("mine", meta(results("singlestream")))
+    width = len("latency, ms") + 2
+    assert all(len(line) == len(line.rstrip()) and line[width - 2 : width] == "  " for line in lines)
+    assert all(line[width] != " " for line in lines)
+
+
+def test_remarks_of_a_run_stand_in_the_table() -> None:
+    found = results(samples_per_second=486.862)
+    lines = experiment_lines("mine", meta({**found, "remarks": ["2 boxes lie outside their image", "1.jpg is damaged"]}))
+    assert [line.split(None, 1)[1] for line in lines if line.startswith("remark")] == [
+        "2 boxes lie outside their image",
+        "1.jpg is damaged",
+    ]

@@ -1,0 +1,11 @@
+"""What the machine says of its hardware."""
+
+from __future__ import annotations
+
+from ck_repo.machine.hardware import describe_hardware
+
+
+def test_hardware_is_told_as_far_as_the_machine_does() -> None:
+    found = describe_hardware()
+    assert found["accelerators"].isdecimal()
+    assert all(isinstance(value, str) and value for value in found.values())

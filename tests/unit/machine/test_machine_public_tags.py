@@ -1,0 +1,59 @@
+"""The tags that CK's public pages use for object detection, its frameworks and its tools have a package of ours."""
+
+from __future__ import annotations
+
+import pytest
+
+from ck_repo.errors import CKError
+from ck_repo.machine.survey import survey
+from ck_repo.resolve.resolver import Resolver
+from ck_repo.store.repositories import Repositories
+
+
+@pytest.fixture(scope="module")
+def resolver() -> Resolver:
+    return Resolver(survey(Repositories()))
+
+
+@pytest.mark.parametrize(
+    ("tags", "alias"),
+    [
+        ("ml-model,object-detection,mlperf,onnx,ssd-mobilenet,opset-8", "model-ssd-mobilenet-onnx"),
+        ("ml-model,object-detection,mlperf,onnx,ssd-mobilenet,opset-11", "model-ssd-mobilenet-onnx"),
+        ("model,object-detection,onnx", "model-demo-ssd"),
+        ("tf,model,object-detection", "model-ssd-mobilenet-tf"),
+        ("lib,python-package,absl", "lib-absl"),
+        ("lib,python-package,cython", "lib-cython"),
+        ("lib,python-package,matplotlib", "lib-matplotlib"),
+        ("lib,python-package,scipy", "lib-scipy"),
+        ("lib,python-package,cv2", "lib-opencv"),
+        ("tool,cmake", "tool-cmake"),
+        ("tool,coco", "tool-coco-api"),
+        ("mlperf,inference,src", "mlperf-inference-source"),
+        ("mlperf,inference,source,r1.0", "mlperf-inference-source"),
+        ("object-detection,dataset,coco,2017,val,original", "dataset-coco-2017-val"),
+        ("dataset,preprocessed,using-opencv,coco.2017,full,side.300", "dataset-coco-2017-val-preprocessed"),
+        # those that name less than they did before there were these packages
+        ("lib,python-package", "lib-numpy"),
+        ("tool", "tool-coco-api"),
+        ("mlperf,r1.0", "lib-loadgen-source"),
+        ("lib,python-package,mlperf,loadgen", "lib-loadgen"),
+    ],
+)
+def test_tags_of_public_pages_are_met(resolver: Resolver, tags: str, alias: str) -> None:
+    variant = resolver.resolve(tags).variant
+    assert variant is not None
+    assert variant.component.entry.alias == alias
+
+
+@pytest.mark.parametrize("tags", ["mlperf,inference,src,r1.1", "ml-model,language,bert-large-squad", "tool,cmake,src"])
+def test_what_is_not_ours_is_answered_with_what_there_is(resolver: Resolver, tags: str) -> None:
+    with pytest.raises(CKError) as caught:
+        resolver.resolve(tags)
+    assert "`ck search package --tags=…` lists what there is" in caught.value.hint
+    assert "r1.0" in caught.value.hint or "model" in caught.value.hint or "tool-cmake" in caught.value.hint
+
+
+def test_loadgen_of_the_round_is_built_with_absl(resolver: Resolver) -> None:
+    choice = resolver.resolve("lib,python-package,mlperf,loadgen,r1.0")
+    assert choice.deps["absl"].requirement.startswith("absl-py")

@@ -1,0 +1,51 @@
+"""A venv's packages are read from its metadata folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ck_repo.machine.python_packages import entry_points, python_packages
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    folder = tmp_path / "venv/lib/python3.11/site-packages"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def add(site: Path, name: str, record: bool = True) -> None:
+    (site / name).mkdir()
+    if record:
+        (site / name / "RECORD").touch()
+
+
+def test_names_are_normalised_as_pep_503_has_it(site: Path) -> None:
+    for name in ("opencv_python_headless-4.12.0.88", "PyYAML-6.0.3", "ruamel.yaml-0.18", "torch-2.1.0+cpu"):
+        add(site, f"{name}.dist-info")
+    assert python_packages(site.parents[2] / "bin/python") == {
+        "opencv-python-headless": "4.12.0.88",
+        "pyyaml": "6.0.3",
+        "ruamel-yaml": "0.18",
+        "torch": "2.1.0+cpu",
+    }
+
+
+def test_an_installation_that_was_cut_short_does_not_count(site: Path, tmp_path: Path) -> None:
+    add(site, "numpy-2.0.0.dist-info", record=False)
+    add(site, "numpy")
+    add(site, "old-1.0.egg-info")
+    assert python_packages(site.parents[2] / "bin/python") == {}
+    assert python_packages(tmp_path / "no venv/bin/python") == {}
+
+
+def test_entry_points_of_a_group(site: Path) -> None:
+    python = site.parents[2] / "bin" / "python"
+    for name, content in (("one", "[group]\na = mod:x\n[other]\nb = mod\n"), ("two", "[group]\nc = mod"), ("broken", "a = b")):
+        info = site / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "entry_points.txt").write_text(content)
+    assert entry_points(python, "group") == {"a", "c"}
+    assert entry_points(python, "none") == set()

@@ -1,0 +1,135 @@
+"""What the user has is made known, and taken when tags ask for it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ck_repo.errors import ConfigError, DetectError
+from ck_repo.machine.register import detect, problem, register
+from ck_repo.machine.survey import survey
+from ck_repo.resolve.resolver import Resolver
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find, load
+from ck_repo.store.writing import create_entry
+
+if TYPE_CHECKING:
+    from conftest import DataSet
+
+
+@pytest.fixture
+def repositories() -> Repositories:
+    return Repositories()
+
+
+@pytest.fixture
+def model(tmp_path: Path, demo_model: Path) -> Path:
+    """A model file of the user's."""
+    return Path(shutil.copy(demo_model, tmp_path / "mine.onnx"))
+
+
+def known(
+    repositories: Repositories, path: Path, soft: str = "model.onnx", tags: str = "mine", **options: str
+) -> dict[str, Any]:
+    """Detect, register, and read the env entry."""
+    meta = detect(load(repositories, "soft", soft), path, options)
+    return register(repositories, meta, tags.split(",")).meta()
+
+
+def test_a_model_is_registered_where_it_is_and_found_by_its_tags(repositories: Repositories, model: Path) -> None:
+    meta = known(repositories, model, dataset="dataset,mine")
+    assert meta["file"] == str(model)
+    assert meta["model"]["dataset"] == "dataset,mine"
+    assert {"model", "onnx", "object-detection", "mine"} <= set(meta["tags"])
+    choice = Resolver(survey(repositories)).resolve("model,mine")
+    assert choice.env["file"] == str(model)
+    assert choice.section("model")["profile"] == "coco-300"
+
+
+def test_the_same_file_again_takes_its_old_entry_s_place(repositories: Repositories, model: Path) -> None:
+    known(repositories, model, tags="old")
+    known(repositories, model, tags="new")
+    (entry,) = find(repositories, "env")
+    assert "new" in entry.tags()
+    assert "old" not in entry.tags()
+
+
+def test_the_latest_of_two_files_is_taken(repositories: Repositories, model: Path) -> None:
+    other = Path(shutil.copy(model, model.with_name("other.onnx")))
+    for path in (model, other, model):
+        known(repositories, path)
+    assert Resolver(survey(repositories)).resolve("model,mine").env["file"] == str(model)
+
+
+def test_a_data_set_is_registered(repositories: Repositories, data_set: DataSet) -> None:
+    meta = known(repositories, data_set.images / "1.png", "dataset.coco.2017.val")
+    assert meta["name"] == "val2017 (3 images)"
+    assert meta["dataset"]["images"] == str(data_set.images)
+    assert "full" not in meta["tags"]  # that one has 5000 images
+
+
+def test_a_file_that_is_not_there_is_told(repositories: Repositories, tmp_path: Path) -> None:
+    for path in (tmp_path / "absent.onnx", tmp_path):
+        with pytest.raises(DetectError, match="is not a file that is there"):
+            known(repositories, path)
+
+
+def test_a_soft_entry_of_an_unknown_kind_is_told(repositories: Repositories, model: Path) -> None:
+    soft = create_entry(repositories.writable(), "soft", "mine", {"detect": "onx"})
+    with pytest.raises(ConfigError, match=r"detect is 'onx'") as caught:
+        detect(soft, model, {})
+    assert "onnx" in caught.value.hint
+
+
+def test_a_file_that_is_as_it_was_or_only_touched_has_no_problem(repositories: Repositories, model: Path) -> None:
+    meta = known(repositories, model)
+    assert problem(meta) == ""
+    os.utime(model, (1, 1))
+    assert problem(meta) == ""
+
+
+def test_a_file_that_was_changed_or_is_gone_is_told_with_what_to_do(repositories: Repositories, model: Path) -> None:
+    meta = known(repositories, model)
+    content = model.read_bytes()
+    model.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert "was changed after it was registered (register it again with `ck detect soft:model.onnx`)" in problem(meta)
+    model.unlink()
+    assert "is gone" in problem(meta)
+
+
+def test_annotations_that_were_changed_are_told(repositories: Repositories, data_set: DataSet) -> None:
+    meta = known(repositories, data_set.images, "dataset.coco")
+    data_set.content["info"] = "edited"
+    data_set.write()
+    assert "was changed after it was registered" in problem(meta)
+
+
+def test_a_broken_env_entry_is_left_out_with_a_warning(
+    repositories: Repositories, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known(repositories, model)
+    (find(repositories, "env")[0].path / ".cm/meta.json").write_text("{")
+    assert survey(repositories).registered == []
+    assert "meta.json is not JSON" in capsys.readouterr().err
+
+
+def test_the_last_registration_wins_though_the_clock_was_set_back(
+    repositories: Repositories, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metas = [
+        {"name": name, "file": str(tmp_path / name), "path": str(tmp_path), "soft": "s", "digest": name, "tags": ["t"]}
+        for name in ("first", "second")
+    ]
+    real = time.gmtime
+    for meta, seconds in zip(metas, (4_000_000_000, 1_000), strict=True):
+        Path(meta["file"]).touch()
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "gmtime", functools.partial(real, seconds))
+            register(repositories, meta, [])
+    assert [row["name"] for row in survey(repositories).registered] == ["second", "first"]

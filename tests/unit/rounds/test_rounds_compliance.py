@@ -1,0 +1,27 @@
+"""Our verification of compliance tests, beside the figures and verdicts that submissions have."""
+
+from __future__ import annotations
+
+import pytest
+from trees import Submissions
+
+from ck_repo.rounds.compliance import verify_performance
+from ck_repo.rounds.submission import find_results
+
+
+@pytest.mark.parametrize("scenario", ["Offline", "SingleStream", "MultiStream"])
+def test_submissions_pass_our_verification_of_performance(submissions: Submissions, scenario: str) -> None:
+    """Of every submitter with SSD-MobileNet; what is printed are the figures that lie beside the logs."""
+    places = [row for row in find_results(submissions.root) if (row.division, row.model) == ("closed", "ssd-mobilenet")]
+    chosen = [row for row in places if row.scenario == scenario]
+    assert len(chosen) >= 2
+    for row in chosen:
+        for test in ("TEST01", "TEST05"):
+            tested = row.compliance / test / "performance/run_1/mlperf_log_detail.txt"
+            verdict = verify_performance(test, scenario, row.performance / "mlperf_log_detail.txt", tested)
+            theirs = (row.compliance / test / "verify_performance.txt").read_text()
+            assert verdict.passed
+            assert "TEST PASS" in theirs
+            ours, printed = ([line for line in text.splitlines() if " score = " in line] for text in (verdict.text, theirs))
+            assert len(ours) == 2
+            assert ours == printed

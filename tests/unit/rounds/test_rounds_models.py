@@ -1,0 +1,111 @@
+"""The packages of models, held against the table of the benchmark (facts/models.md and facts/mlperf-v1.0.md)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ck_repo.errors import NotFoundError
+from ck_repo.models.backends import RUNS, USUAL
+from ck_repo.models.profiles import profile
+from ck_repo.resolve.component import Component, read_component
+from ck_repo.resolve.variations import Variant, choose
+from ck_repo.store.entry import Entry
+
+PACKAGES = Path(__file__).resolve().parents[3] / "package"
+# row, tags, format, expected mAP, where the file is from
+TABLE = [
+    (1, "tf,ssd-mobilenet,side.300,non-quantized", "tensorflow", 0.23, "ssd_mobilenet_v1_coco_2018_01_28.tar.gz"),
+    (2, "tf,ssd-mobilenet,side.300,quantized,finetuned,-symmetric", "tensorflow", 0.23594, "record/3252084"),
+    (3, "tf,ssd-mobilenet,side.300,quantized,finetuned,symmetric", "tensorflow", 0.234, "record/3401714"),
+    (4, "pytorch,ssd-mobilenet,side.300,non-quantized", "pytorch", 0.23, "record/3239977"),
+    (5, "onnx,ssd-mobilenet,side.300,non-quantized,opset-8", "onnx", 0.23, "record/3163026"),
+    (6, "onnx,ssd-mobilenet,side.300,non-quantized,opset-11", "onnx", 0.23, "record/4735652"),
+    (7, "onnx,ssd-mobilenet,side.300,quantized", "onnx", 0.23, ""),
+    (7, "pytorch,ssd-mobilenet,side.300,quantized", "safetensors", 0.23, ""),
+    (8, "tf,ssd-resnet34,side.1200,non-quantized", "tensorflow", 0.20, "record/3345892"),
+    (9, "pytorch,ssd-resnet34,side.1200,non-quantized", "pytorch", 0.20, "record/3236545"),
+    (10, "onnx,ssd-resnet34,side.1200,non-quantized,opset-8", "onnx", 0.20, "record/3228411"),
+    (11, "onnx,ssd-resnet34,side.1200,non-quantized,opset-11", "onnx", 0.20, "record/4735664"),
+]
+PROFILES = {1: "coco-300", 2: "coco-300", 3: "coco-300", 4: "coco-300-pt", 5: "coco-300", 6: "coco-300", 7: "coco-300",
+            8: "coco-1200-tf", 9: "coco-1200-pt", 10: "coco-1200-onnx", 11: "coco-1200-tf"}  # fmt: skip
+
+
+def packages() -> list[Component]:
+    folders = [row for row in PACKAGES.iterdir() if (row / ".cm/meta.json").exists()]
+    return [read_component(Entry("x", "package", row.name, "0" * 16, row)) for row in sorted(folders)]
+
+
+def variants(tags: str) -> list[Variant]:
+    words = f"model,object-detection,mlperf,{tags}".split(",")
+    wanted, excluded = [row for row in words if row[0] != "-"], [row[1:] for row in words if row[0] == "-"]
+    found = [choose(row, wanted, excluded) for row in packages() if not row.conversion]
+    return [row for row in found if isinstance(row, Variant)]
+
+
+def meta_of(variant: Variant) -> dict[str, Any]:
+    return variant.component.fields(variant.chosen).as_dict()
+
+
+@pytest.mark.parametrize(("row", "tags", "format_", "expected", "place"), TABLE)
+def test_every_row_is_one_package(row: int, tags: str, format_: str, expected: float, place: str) -> None:
+    (variant,) = variants(tags)
+    meta = meta_of(variant)
+    model = meta["model"]
+    assert (model["row"], model["format"], model["expected_mAP"]) == (row, format_, expected)
+    steps = [step["download"] for step in meta["install"] if "download" in step]
+    assert [place in step["url"] for step in steps] == ([True] if place else [])
+    assert all(place for step in steps if not (step.get("sha256") or "zenodo.org/record/" in step["url"]))
+
+
+@pytest.mark.parametrize(("row", "tags"), [(row, tags) for row, tags, *_ in TABLE])
+def test_the_interface_is_data_and_that_of_its_profile(row: int, tags: str) -> None:
+    (variant,) = variants(tags)
+    model = meta_of(variant)["model"]
+    wanted = profile(PROFILES[row]).as_data()
+    names = ("side", "scaling", "layout", "dtype", "box_order", "score_above", "classes_are")
+    assert model["profile"] == PROFILES[row]
+    assert {name: model[name] for name in names} == {name: wanted[name] for name in names}
+    assert model["outputs"] == {name: wanted[name] for name in ("boxes", "scores", "classes", "count")}
+    assert {"input", "max_batch", "precision", "source", "licence", "benchmark", "dataset"} <= model.keys()
+
+
+def test_both_opsets_of_a_name_can_be_installed() -> None:
+    files = {meta_of(variants(tags)[0])["file"] for _, tags, *_ in TABLE[4:6]}
+    assert len(files) == 1
+
+
+def test_digests_that_are_known_are_pinned() -> None:
+    """facts/models.md, rows 1 and 10."""
+    pins = {}
+    for row, tags, *_ in TABLE:
+        for step in meta_of(variants(tags)[0])["install"]:
+            if "sha256" in step.get("download", {}):
+                pins[row] = (step["download"]["size"], step["download"]["sha256"][:8])
+    assert pins == {1: (76541073, "8788f891"), 10: (80363696, "b417a818")}
+
+
+def test_every_package_has_a_line_for_people() -> None:
+    for row in packages():
+        if row.entry.alias.startswith(("model-ssd", "convert-", "dataset-coco-2017-val-")):
+            assert len((row.entry.path / "README.md").read_text().splitlines()) >= 3, row.entry.alias
+
+
+def test_every_framework_runs_a_format_that_the_models_can_be_brought_to() -> None:
+    """But TensorFlow Lite, which runs its own files alone; SSD-ResNet34's weights come from its file of PyTorch alone."""
+    from ck_repo.resolve.resolver import Resolver, Surroundings
+
+    resolver = Resolver(Surroundings(packages()))
+    assert {USUAL[target] for target in RUNS.values()} == set(RUNS)
+    for row, tags, *_ in TABLE:
+        choice = resolver.resolve(f"model,object-detection,mlperf,{tags}")
+        unreachable = {8: {"safetensors"}, 10: {"safetensors", "tensorflow"}, 11: {"safetensors", "tensorflow"}}.get(row, set())
+        for target in {*RUNS.values()} - {"tflite"} - unreachable:
+            assert resolver.in_format(choice, target).section("model")["format"] == target
+        for target in unreachable:
+            with pytest.raises(NotFoundError, match=f"no conversion leads to {target}") as caught:
+                resolver.in_format(choice, target)
+            assert "is not for the network ssd-resnet34-1200" in caught.value.hint
