@@ -12,7 +12,7 @@ from ck_repo.actions.request import Request, Target
 from ck_repo.errors import CKError, ConflictError, NotFoundError, UsageError, did_you_mean
 from ck_repo.store import writing
 from ck_repo.store.entry import META, Entry, tag_list, tags_of
-from ck_repo.store.modules import module_uid
+from ck_repo.store.modules import canonical_module, module_uid
 from ck_repo.store.query import TagQuery, is_pattern
 from ck_repo.store.repositories import Repositories, default_repository_alias
 from ck_repo.store.search import find, known_tags, load, suggest
@@ -385,7 +385,7 @@ def rename(request: Request) -> Answer:
         to = Target(entry.module, "" if entry.alias == entry.uid else entry.alias)
     else:
         repositories, to = _destination(request)
-        if to.module != entry.module or to.repository not in ("", entry.repository):
+        if canonical_module(to.module) != canonical_module(entry.module) or to.repository not in ("", entry.repository):
             raise UsageError("`ck ren` keeps module and repository", hint=f"`ck mv {entry.cid} {to.text}` moves")
     alias = to.entry
     done = writing.move_entry(

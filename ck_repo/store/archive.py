@@ -207,7 +207,7 @@ def unpack_entries(
 
 def _refuse_outranking(archive: Path, repositories: Repositories, target: Repository, folder: Path, uid: str) -> None:
     """Refuse an entry that would be found instead of one that another repository has."""
-    module = canonical_module(folder.parent.name)
+    module = folder.parent.name
     for row in repositories.all():
         if row.path == target.path:
             continue

@@ -28,7 +28,8 @@ class Entry:
     Attributes
     ----------
     repository, module, alias
-        The names by which the command line knows it: ``repository:module:alias``. An entry without an alias goes by its UID.
+        The names by which the command line knows it: ``repository:module:alias``. The module is named as its folder is
+        (``venv.template`` or ``env_templates``). An entry without an alias goes by its UID.
     uid
         16 hexadecimal digits.
     path

@@ -35,10 +35,11 @@ def canonical_module(name: str) -> str:
 
 
 def other_names(name: str) -> list[str]:
-    """The names that a module's folder may have in a repository of somebody else's."""
-    return [other for other, own in _ALIASES.items() if own == name]
+    """The module's other names, any of which its folder may have in a repository; its own name first."""
+    own = canonical_module(name)
+    return [other for other in (own, *(alias for alias, of in _ALIASES.items() if of == own)) if other != name]
 
 
 def module_uid(name: str) -> str:
     """The module's UID; a module of the user's own gets the one that its name gives."""
-    return _STOCK_UIDS.get(name) or uid_from_digest(sha256(b"module " + name.encode()).hexdigest())
+    return _STOCK_UIDS.get(canonical_module(name)) or uid_from_digest(sha256(b"module " + name.encode()).hexdigest())

@@ -11,7 +11,7 @@ from pathlib import Path
 from ck_repo.errors import CKError, ConflictError, NotFoundError, did_you_mean
 from ck_repo.store.entry import META, Entry, read_alias_file, read_uid, uid_file
 from ck_repo.store.index import ModuleIndex
-from ck_repo.store.modules import STOCK_MODULES
+from ck_repo.store.modules import STOCK_MODULES, other_names
 from ck_repo.store.plain_file import MOST, UnreadableError, flaw, shown
 from ck_repo.store.query import TagQuery, is_pattern
 from ck_repo.store.repositories import Repositories
@@ -55,11 +55,15 @@ def find(
     query = TagQuery.parse(tags)
     found: list[Entry] = []
     for row in _chosen(repositories, repository):
-        modules = [name for name in row.modules() if fnmatchcase(name, module or "*")] if is_pattern(module) else [module]
+        modules = [name for name in row.modules() if _has_name(name, module)] if is_pattern(module) else [module]
         for name in modules:
             for folder in row.module_folders(name):
-                found += _in_folder(row, name, folder, pattern, query, text, variations)
+                found += _in_folder(row, folder, pattern, query, text, variations)
     return found
+
+
+def _has_name(module: str, pattern: str) -> bool:
+    return any(fnmatchcase(name, pattern or "*") for name in (module, *other_names(module)))
 
 
 def _chosen(repositories: Repositories, pattern: str) -> list[Repository]:
@@ -69,8 +73,9 @@ def _chosen(repositories: Repositories, pattern: str) -> list[Repository]:
 
 
 def _in_folder(
-    row: Repository, module: str, folder: Path, pattern: str, query: TagQuery, text: str, variations: bool
+    row: Repository, folder: Path, pattern: str, query: TagQuery, text: str, variations: bool
 ) -> list[Entry]:
+    module = folder.name
     if query.required or query.excluded or text:
         index = ModuleIndex(folder)
         try:
@@ -114,7 +119,7 @@ def entries_and_problems(repository: Repository, module: str) -> tuple[list[Entr
     for name in _names(folder) if folder.is_dir() else []:
         try:
             place = folder / name
-            entries.append(Entry(repository.alias, module, name, read_uid(place), place, repository.uid, module_uid))
+            entries.append(Entry(repository.alias, folder.name, name, read_uid(place), place, repository.uid, module_uid))
         except CKError as error:
             problems.append(error.what)
     return entries, problems
