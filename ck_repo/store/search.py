@@ -11,7 +11,7 @@ from pathlib import Path
 from ck_repo.errors import CKError, ConflictError, NotFoundError, did_you_mean
 from ck_repo.store.entry import META, Entry, read_alias_file, read_uid, uid_file
 from ck_repo.store.index import ModuleIndex
-from ck_repo.store.modules import STOCK_MODULES, other_names
+from ck_repo.store.modules import STOCK_MODULES, canonical_module, other_names
 from ck_repo.store.plain_file import MOST, UnreadableError, flaw, shown
 from ck_repo.store.query import TagQuery, is_pattern
 from ck_repo.store.repositories import Repositories
@@ -206,10 +206,14 @@ def load(repositories: Repositories, module: str, name: str, repository: str = "
 
 
 def suggest(repositories: Repositories, module: str, name: str) -> str:
-    """The nearest names to one that is not there."""
+    """The nearest names to one that is not there; of a UID, what else it is."""
     modules = module_names(repositories)
     if module not in {*modules, *STOCK_MODULES}:
         return did_you_mean(module, modules)
+    if is_uid(name):
+        own = canonical_module(name)
+        also = f"{name} is the UID of the module {own}; " if own != name else ""
+        return f"{also}`ck ls {module} --print_uid` lists the entries with their UIDs"
     return did_you_mean(name, [entry.alias for entry in find(repositories, module)])
 
 

@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 from stock_repositories import DOWNLOAD, PIP, StockRepository
 
+from ck_repo.machine.detector import detector
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import load
+
 Ck = Callable[..., Any]
 FETCH = {"PACKAGE_URL": "https://host.example", "PACKAGE_NAME": "net", "PACKAGE_WGET": "YES", "PACKAGE_SKIP_LINUX_MAKE": "YES"}
 
@@ -93,6 +97,40 @@ def test_a_stock_detector_is_replaced_by_ours(stock: StockRepository, ck: Ck) ->
         assert done.code == 9
         assert "stock:soft:compiler.their is a detector of stock CK" in done.err
         assert "compiler.python" in done.err
+
+
+@pytest.mark.parametrize(
+    ("alias", "tags", "file", "ours"),
+    [
+        ("lib.python.tensorflow", "lib,tensorflow", {"soft_file": {"linux": "tensorflow/__init__.py"}}, "tensorflow"),
+        ("lib.python.tflite", "lib,tflite", {"soft_file": {"win": "tensorflow\\__init__.py"}}, "ai-edge-litert"),
+        ("lib.pytorch", "lib,pytorch", {"soft_file_universal": "torch$#sep#$__init__.py"}, "torch"),
+        ("lib.python.loadgen", "lib,mlperf,loadgen", {"soft_file_universal": "l$#sep#$__init__.py"}, "mlcommons-loadgen"),
+    ],
+)
+def test_a_stock_detector_of_a_python_package_is_replaced_by_ours(
+    stock: StockRepository, ck: Ck, alias: str, tags: str, file: dict[str, Any], ours: str
+) -> None:
+    stock.entry("soft", alias, {"customize": file, "tags": tags.split(",")})
+    assert "there is no venv:nowhere" in ck("detect", f"stock:soft:{alias}", "--venv=nowhere").err
+    repositories = Repositories()
+    found = detector(repositories, [load(repositories, "soft", alias, stock.alias)])
+    assert ours in found.meta()["python_packages"]
+
+
+def test_a_python_package_without_a_detector_can_be_installed(stock: StockRepository, ck: Ck) -> None:
+    file = {"soft_file_universal": "numpy$#sep#$__init__.py"}
+    stock.entry("soft", "lib.python.numpy", {"customize": file, "tags": ["lib", "python-package", "numpy"]})
+    assert "`ck install package --tags=lib,python-package,numpy`" in ck("detect", "soft:lib.python.numpy").err
+    stock.entry("soft", "lib.static", {"customize": {"soft_file": {"linux": "libx.a"}}, "tags": ["lib", "numpy"]})
+    assert "there are detectors of ours for" in ck("detect", "soft:lib.static").err
+
+
+def test_uid_of_a_module_is_no_entry(ck: Ck) -> None:
+    done = ck("detect", "soft:5e1100048ab875d7")
+    assert (done.code, done.out) == (16, "")
+    assert "5e1100048ab875d7 is the UID of the module soft; `ck ls soft --print_uid`" in done.err
+    assert "compiler.python" in ck("ls", "soft", "--print_uid").out
 
 
 @pytest.fixture
