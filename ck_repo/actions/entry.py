@@ -97,12 +97,15 @@ def matching(request: Request, *, needed: bool = True, variations: bool = False)
     if found or not needed:
         return found
     tags = TagQuery.parse(request.text("tags"))
-    known = known_tags(repositories, request.module) if tags.required else set()
+    known = known_tags(repositories, request.module, request.repository) if tags.required else set()
     unknown = sorted(tags.required - known)
     if unknown:
-        raise NotFoundError(f"no {request.module} has the tag {unknown[0]!r}", hint=did_you_mean(unknown[0], known))
+        raise NotFoundError(f"no {request.module} has the tag {unknown[0]!r}", hint=did_you_mean(unknown[0], known) or f"`ck ls {request.module}` lists what there is")
     if not is_pattern(request.entry):
-        raise NotFoundError(f"there is no {request.target.text}", hint=suggest(repositories, request.module, request.entry))
+        raise NotFoundError(
+            f"there is no {request.target.text}",
+            hint=suggest(repositories, request.module, request.entry, request.repository),
+        )
     raise NotFoundError(
         f"no {request.module} matches {request.entry or '*'}" + (f" with tags {tags}" if tags.required or tags.excluded else "")
     )

@@ -91,4 +91,4 @@ def _yaml(folder: Path, path: Path) -> object:
     except UnreadableError as error:
         raise ConfigError(error.what, hint="restore the template, or pull its repository again") from None
     except ValueError as error:
-        raise ConfigError(f"{path} is not YAML: {error}", hint="mend the file") from None
+        raise ConfigError(f"{path} is not YAML: {error}", hint="fix the file") from None

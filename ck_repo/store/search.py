@@ -200,13 +200,15 @@ def load(repositories: Repositories, module: str, name: str, repository: str = "
     found = find(repositories, module, name, repository=repository)
     if found:
         return found[0]
-    elsewhere = [entry.repository for entry in find(repositories, module, name)] if repository else []
-    hint = f"it is in {' and in '.join(elsewhere)}" if elsewhere else suggest(repositories, module, name)
+    hint = suggest(repositories, module, name, repository)
     raise NotFoundError(f"there is no {module}:{name}" + (f" in {repository}" if repository else ""), hint=hint)
 
 
-def suggest(repositories: Repositories, module: str, name: str) -> str:
-    """The nearest names to one that is not there; of a UID, what else it is."""
+def suggest(repositories: Repositories, module: str, name: str, repository: str = "") -> str:
+    """Where a name is that is not in the repository asked for, else the nearest names; of a UID, what else it is."""
+    elsewhere = [entry.repository for entry in find(repositories, module, name)] if repository else []
+    if elsewhere:
+        return f"it is in {' and in '.join(elsewhere)}"
     modules = module_names(repositories)
     if module not in {*modules, *STOCK_MODULES}:
         return did_you_mean(module, modules)
@@ -214,13 +216,13 @@ def suggest(repositories: Repositories, module: str, name: str) -> str:
         own = canonical_module(name)
         also = f"{name} is the UID of the module {own}; " if own != name else ""
         return f"{also}`ck ls {module} --print_uid` lists the entries with their UIDs"
-    return did_you_mean(name, [entry.alias for entry in find(repositories, module)])
+    return did_you_mean(name, [entry.alias for entry in find(repositories, module, repository=repository)])
 
 
-def known_tags(repositories: Repositories, module: str) -> set[str]:
-    """Every tag in use in a module."""
+def known_tags(repositories: Repositories, module: str, repository: str = "") -> set[str]:
+    """Every tag in use in a module, of one repository or of all."""
     tags: set[str] = set()
-    for row in repositories.all():
+    for row in _chosen(repositories, repository):
         for folder in row.module_folders(module):
             index = ModuleIndex(folder)
             tags.update(index.tags())

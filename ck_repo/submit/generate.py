@@ -211,7 +211,7 @@ def generate(
             listed = "\n".join(f"  {each}".replace(f"{staging}/", "") for each in dict.fromkeys(findings))
             raise NotTheSameError(
                 f"{len(report.rejected)} of {len(report.results)} results would be rejected\n{listed}",
-                hint="mend them, or keep the tree as a draft with --draft",
+                hint="fix them, or keep the tree as a draft with --draft",
             )
         staging.chmod(0o755)
         if not publish_folder(staging, output):

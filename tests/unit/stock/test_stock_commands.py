@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -197,3 +198,16 @@ def test_a_stock_env_entry_of_the_wrong_types(ck_home: Path, ck: Ck, key: str, v
         done = ck(*words)
         assert done.code == 0
         assert "Traceback" not in done.err
+
+
+def test_env_entries_of_another_repository_are_not_of_this_machine(stock: StockRepository, ck: Ck) -> None:
+    folder = stock.entry("env", "shared", {"tags": ["lib", "shared"], "customize": {}, "env": {}})
+    ck("detect", "soft:compiler.python", f"--full_path={sys.executable}")
+    for action in ("locate", "show", "load", "cat"):
+        done = ck(action, "env", "--tags=sharde,lib")
+        assert (done.code, "shared" in done.err) == (16, False)
+    done = ck("load", "env:shared")
+    assert (done.code, "it is in stock" in done.err) == (16, True)
+    assert ck("load", "stock:env:shared").code == 0
+    assert ck("rm", "env:*").code == 0
+    assert folder.is_dir()
