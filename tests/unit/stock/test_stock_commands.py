@@ -30,7 +30,10 @@ def test_search_counts_as_stock_does_and_marks_what_cannot_be_installed(stock: S
     assert [(row["data_uoa"], bool(row["obstacle"])) for row in found] == [("a", False), ("b", True)]
     assert names(ck("search", "package", "--tags=near", "--repo_uoa=stock", "--out=json")) == ["a"]  # by its own tags
     assert names(ck("search", "package", "--tags=tiny", "--repo_uoa=stock", "--out=json")) == ["a"]  # nothing else has it
-    out = ck("search", "package", "--tags=their-model").out
+    done = ck("search", "package", "--tags=their-model")
+    assert done.out.splitlines() == ["stock:package:a (small, near)", "stock:package:b (near)"]
+    assert done.err == "note: 1 of 2 cannot be installed here; --explain says why\n"
+    out = ck("search", "package", "--tags=their-model", "--explain").out
     assert "package:b (near) cannot be installed here: its recipe runs a script of its own (install.sh)" in out
 
 
