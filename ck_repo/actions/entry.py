@@ -12,7 +12,7 @@ from ck_repo.actions.request import Request, Target
 from ck_repo.errors import CKError, ConflictError, NotFoundError, UsageError, did_you_mean
 from ck_repo.store import writing
 from ck_repo.store.entry import META, Entry, read_json_object, tag_list, tags_of
-from ck_repo.store.modules import canonical_module, module_uid
+from ck_repo.store.modules import canonical_module, folder_uid
 from ck_repo.store.query import TagQuery, holds, is_pattern
 from ck_repo.store.repositories import Repositories, default_repository_alias
 from ck_repo.store.search import find, known_tags, load, suggest
@@ -44,7 +44,7 @@ def row_of(entry: Entry) -> dict[str, str]:
         "repo_uoa": entry.repository,
         "repo_uid": entry.repository_uid or Repositories().get(entry.repository).uid,
         "module_uoa": entry.module,
-        "module_uid": entry.module_uid or module_uid(entry.module),
+        "module_uid": entry.module_uid or folder_uid(entry.module),
         "data_uoa": entry.alias,
         "data_uid": entry.uid,
         "path": str(entry.path),
@@ -114,7 +114,10 @@ def matching(request: Request, *, needed: bool = True, variations: bool = False)
     known = known_tags(repositories, request.module, request.repository) if tags.required else set()
     unknown = sorted(tags.required - known)
     if unknown:
-        raise NotFoundError(f"no {request.module} has the tag {unknown[0]!r}", hint=did_you_mean(unknown[0], known) or f"`ck ls {request.module}` lists what there is")
+        raise NotFoundError(
+            f"no {request.module} has the tag {unknown[0]!r}",
+            hint=did_you_mean(unknown[0], known) or f"`ck ls {request.module}` lists what there is",
+        )
     if not is_pattern(request.entry):
         raise NotFoundError(
             f"there is no {request.target.text}",
@@ -468,8 +471,14 @@ def pack(request: Request) -> Answer:
     example="ck unzip experiment --zip=results.zip",
     options=[
         Option("zip", "the zip file", value="FILE", aliases=("archive_name",)),
-        Option("repo_uoa", "the repository to write to (default local)", value="NAME", aliases=("repo",)),
-        Option("all", "entries of other modules, too: recipes, programs, templates", kind="flag"),
+        Option(
+            "repo_uoa",
+            "the repository to write to (default local; for packages, softs, programs and templates a new one, named after the "
+            "archive and searched after ours)",
+            value="NAME",
+            aliases=("repo",),
+        ),
+        Option("all", "entries of other modules, too: packages, softs, programs, templates", kind="flag"),
         OVERWRITE,
     ],
 )

@@ -49,7 +49,9 @@ def uid(request: Request) -> Answer:
     return Answer(row_of(row), [row.uid])
 
 
-@action(ACTIONS, "cid", "the UIDs of the module repo and of a repository, MODULE_UID:REPOSITORY_UID", example="ck cid repo:local")
+@action(
+    ACTIONS, "cid", "the UIDs of the module repo and of a repository, MODULE_UID:REPOSITORY_UID", example="ck cid repo:local"
+)
 def cid(request: Request) -> Answer:
     """Print the CID by UIDs; the JSON has the names, too."""
     row = _one(request)

@@ -56,7 +56,7 @@ def template_entry(repositories: Repositories, name: str) -> Entry:
         If another module is named, or there are too many colons.
     """
     *before, alias = name.split(":")
-    module = before.pop() if before and canonical_module(before[-1]) == _MODULE or len(before) == 2 else _MODULE
+    module = before.pop() if (before and canonical_module(before[-1]) == _MODULE) or len(before) == 2 else _MODULE
     if len(before) > 1 or canonical_module(module) != _MODULE:
         raise UsageError(
             f"{name!r} does not name a template",

@@ -25,6 +25,8 @@ _STOCK_UIDS = {
     "result": "4cd2850867df4241",
 }
 STOCK_MODULES = frozenset(_STOCK_UIDS)
+# modules whose entries say what is installed or run, and can be chosen by their tags alone
+RECIPES = frozenset({"package", "soft", "env_templates", "program", "module"})
 _ALIASES = {"venv.template": "env_templates", "results": "result", "repository": "repo"}
 _BY_UID = {uid: name for name, uid in _STOCK_UIDS.items()}
 
@@ -42,4 +44,9 @@ def other_names(name: str) -> list[str]:
 
 def module_uid(name: str) -> str:
     """The module's UID; a module of the user's own gets the one that its name gives."""
-    return _STOCK_UIDS.get(canonical_module(name)) or uid_from_digest(sha256(b"module " + name.encode()).hexdigest())
+    return _STOCK_UIDS.get(name) or uid_from_digest(sha256(b"module " + name.encode()).hexdigest())
+
+
+def folder_uid(name: str) -> str:
+    """The UID of the module whose entries are in a folder of that name, which may be any of the module's names."""
+    return module_uid(canonical_module(name))

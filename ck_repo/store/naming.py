@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ck_repo.errors import NotFoundError
 from ck_repo.store.entry import META, Entry, read_uid
-from ck_repo.store.modules import module_uid
+from ck_repo.store.modules import folder_uid
 from ck_repo.store.repositories import LOCAL, Repositories, default_repository_alias
 from ck_repo.store.repository import Repository
 
@@ -21,7 +21,7 @@ def uid_names(repositories: Repositories, entry: Entry) -> dict[str, str]:
         ``cuoa`` (module:entry) and ``xcuoa`` (repository:module:entry) by aliases, ``cid`` and ``xcid`` by UIDs.
     """
     repository = repositories.get(entry.repository)
-    cid = f"{module_uid(entry.module)}:{entry.uid}"
+    cid = f"{folder_uid(entry.module)}:{entry.uid}"
     return {
         "cuoa": entry.cid,
         "cid": cid,

@@ -72,9 +72,7 @@ def _chosen(repositories: Repositories, pattern: str) -> list[Repository]:
     return [repositories.get(pattern)]
 
 
-def _in_folder(
-    row: Repository, folder: Path, pattern: str, query: TagQuery, text: str, variations: bool
-) -> list[Entry]:
+def _in_folder(row: Repository, folder: Path, pattern: str, query: TagQuery, text: str, variations: bool) -> list[Entry]:
     module = folder.name
     if query.required or query.excluded or text:
         index = ModuleIndex(folder)

@@ -10,7 +10,7 @@ from typing import Any
 from ck_repo.errors import ConflictError
 from ck_repo.store.atomic import copy_folder, storage_errors, write_json, write_text
 from ck_repo.store.entry import INFO, META, Entry, read_alias_file, read_json_object, read_uid, uid_file, write_entry
-from ck_repo.store.modules import module_uid
+from ck_repo.store.modules import folder_uid
 from ck_repo.store.plain_file import UnreadableError
 from ck_repo.store.repository import Repository, check_name
 from ck_repo.store.steps import Describe, Link, Rename, Step, Unlink
@@ -38,7 +38,7 @@ def create_entry(
     refuse_taken_uid(folder, uid)
     with staged(folder) as staging:
         named = folder.parent.name
-        write_entry(staging, uid, meta, module=named, module_uid=module_uid(named), name=name or folder.name)
+        write_entry(staging, uid, meta, module=named, module_uid=folder_uid(named), name=name or folder.name)
         return publish(repository, named, staging, folder, uid, replace=replace)
 
 
@@ -87,8 +87,8 @@ def module_folder(repository: Repository, module: str) -> Path:
     if not (folder / ".cm").is_dir():
         with storage_errors(f"writing {folder}"):
             (folder / ".cm").mkdir(parents=True, exist_ok=True)
-        write_text(repository.path / ".cm" / f"alias-a-{module}", module_uid(module) + "\n")
-        write_text(repository.path / ".cm" / f"alias-u-{module_uid(module)}", module + "\n")
+        write_text(repository.path / ".cm" / f"alias-a-{module}", folder_uid(module) + "\n")
+        write_text(repository.path / ".cm" / f"alias-u-{folder_uid(module)}", module + "\n")
     return folder
 
 
@@ -198,7 +198,7 @@ def _names(uid: str, folder: Path) -> dict[str, str]:
     """What info.json says of the names of the entry in `folder`."""
     module = folder.parent.name
     return {
-        "backup_data_uid": uid, "backup_module_uoa": module, "backup_module_uid": module_uid(module), "data_name": folder.name,
+        "backup_data_uid": uid, "backup_module_uoa": module, "backup_module_uid": folder_uid(module), "data_name": folder.name,
     }  # fmt: skip
 
 

@@ -45,7 +45,12 @@ def test_two_that_match_give_the_same_to_cat_virtual_and_set(ck: Ck, tmp_path: P
     for number in (1, 2):
         (folder := tmp_path / f"tool {number}").mkdir()
         meta = {"name": "tool", "label": "tool", "source": "package", "path": str(folder), "python_path": str(folder)}
-        ck("add", f"env:{str(number) * 16}", "--tags=tool,mine", "@@@" + json.dumps({"dict": {**meta, "installed": str(number)}}))
+        ck(
+            "add",
+            f"env:{str(number) * 16}",
+            "--tags=tool,mine",
+            "@@@" + json.dumps({"dict": {**meta, "installed": str(number)}}),
+        )
     show = 'echo "$CK_ENV_TOOL|$PYTHONPATH"'
     shells = [
         ck("cat", "env", "--tags=tool", "--shell=sh"), ck("set", "env", "--tags=tool", "--shell=sh"),
