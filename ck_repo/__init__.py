@@ -25,3 +25,9 @@ def __getattr__(name: str) -> Any:
     if name.startswith("__") or PathFinder.find_spec(f"{__name__}.{name}", __path__):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.kernel"), name)
+
+
+def __dir__() -> list[str]:
+    from ck_repo import kernel
+
+    return sorted({*globals(), *kernel.__all__, "api", "kernel"} - {"TYPE_CHECKING"})

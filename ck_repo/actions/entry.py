@@ -11,9 +11,9 @@ from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, 
 from ck_repo.actions.request import Request, Target
 from ck_repo.errors import CKError, ConflictError, NotFoundError, UsageError, did_you_mean
 from ck_repo.store import writing
-from ck_repo.store.entry import META, Entry, tag_list, tags_of
-from ck_repo.store.modules import module_uid
-from ck_repo.store.query import TagQuery, is_pattern
+from ck_repo.store.entry import META, Entry, read_json_object, tag_list, tags_of
+from ck_repo.store.modules import canonical_module, folder_uid
+from ck_repo.store.query import TagQuery, holds, is_pattern
 from ck_repo.store.repositories import Repositories, default_repository_alias
 from ck_repo.store.search import find, known_tags, load, suggest
 
@@ -23,11 +23,18 @@ OVERWRITE = Option("overwrite", "replace what is there", kind="flag")
 _DICT = Option("dict", 'keys of meta.json: --dict.KEY=value, or a JSON object with @@@{"dict": {…}}', kind="json")
 
 
-_NAMES = (
+SEARCHED = (
+    TAGS,
+    Option("search_string", "part of the name or of a tag", value="TEXT"),
+    Option("search_dict", "keys that meta.json has: --search_dict.KEY=value, or a JSON object", kind="json"),
+    Option("ignore_case", "compare the texts of --search_dict without regard to case", kind="flag"),
+    REPOSITORY,
+)
+NAMES = (
     Option("print_full", "names with repository and module", kind="flag", aliases=("all",)),
     Option("print_uid", "names with the UID", kind="flag"),
     Option("print_name", "the name for people first, from info.json", kind="flag", aliases=("name",)),
-    Option("limit_size", "list at most this many entries", kind="whole", least=1, value="N"),
+    Option("limit_size", "list at most this many entries; 0 or -1: all", kind="whole", least=-1, value="N"),
 )
 
 
@@ -37,7 +44,7 @@ def row_of(entry: Entry) -> dict[str, str]:
         "repo_uoa": entry.repository,
         "repo_uid": entry.repository_uid or Repositories().get(entry.repository).uid,
         "module_uoa": entry.module,
-        "module_uid": entry.module_uid or module_uid(entry.module),
+        "module_uid": entry.module_uid or folder_uid(entry.module),
         "data_uoa": entry.alias,
         "data_uid": entry.uid,
         "path": str(entry.path),
@@ -79,7 +86,12 @@ def place_of(entry: Entry) -> dict[str, str]:
 def content_of(entry: Entry) -> dict[str, Any]:
     """An entry with what is in it, as CK loads it."""
     info = entry.info()
-    return {**place_of(entry), "dict": entry.meta(), "info": info, "data_name": str(info.get("data_name") or "")}
+    content = {**place_of(entry), "dict": entry.meta(), "info": info, "data_name": str(info.get("data_name") or "")}
+    for key in ("info", "desc", "updates"):
+        path = entry.path / f".cm/{key}.json"
+        if path.exists():
+            content |= {f"path_{key}": str(path), key: content.get(key) or read_json_object(path)}
+    return content
 
 
 def matching(request: Request, *, needed: bool = True, variations: bool = False) -> list[Entry]:
@@ -94,18 +106,42 @@ def matching(request: Request, *, needed: bool = True, variations: bool = False)
         text=request.text("search_string"),
         variations=variations,
     )
+    if wanted := _searched_keys(request):
+        found = [entry for entry in found if _holds(entry, wanted, ignore_case=request.flag("ignore_case"))]
     if found or not needed:
         return found
     tags = TagQuery.parse(request.text("tags"))
-    known = known_tags(repositories, request.module) if tags.required else set()
+    known = known_tags(repositories, request.module, request.repository) if tags.required else set()
     unknown = sorted(tags.required - known)
     if unknown:
-        raise NotFoundError(f"no {request.module} has the tag {unknown[0]!r}", hint=did_you_mean(unknown[0], known))
+        raise NotFoundError(
+            f"no {request.module} has the tag {unknown[0]!r}",
+            hint=did_you_mean(unknown[0], known) or f"`ck ls {request.module}` lists what there is",
+        )
     if not is_pattern(request.entry):
-        raise NotFoundError(f"there is no {request.target.text}", hint=suggest(repositories, request.module, request.entry))
+        raise NotFoundError(
+            f"there is no {request.target.text}",
+            hint=suggest(repositories, request.module, request.entry, request.repository),
+        )
     raise NotFoundError(
         f"no {request.module} matches {request.entry or '*'}" + (f" with tags {tags}" if tags.required or tags.excluded else "")
     )
+
+
+def _searched_keys(request: Request) -> dict[str, Any]:
+    value = request.options.get("search_dict") or {}
+    if not isinstance(value, dict):
+        raise UsageError("--search_dict has to be an object", hint='--search_dict.KEY=value, or @@@{"search_dict": {"KEY": 1}}')
+    return value
+
+
+def _holds(entry: Entry, wanted: dict[str, Any], *, ignore_case: bool) -> bool:
+    """Whether an entry's meta has these keys and values; one that cannot be read has none."""
+    try:
+        return holds(entry.meta(), wanted, ignore_case=ignore_case)
+    except CKError as error:
+        print(f"warning: {error.what}", file=sys.stderr)
+        return False
 
 
 def all_matching(request: Request, *, needed: bool = True) -> list[Entry]:
@@ -131,15 +167,25 @@ def listed(request: Request, entries: list[Entry], *, with_module: bool = False)
     """A list of entries as an answer: names, or `with_module` the shortest that lead to them."""
     from ck_repo.store.naming import unambiguous_names
 
-    chosen = entries[: request.whole("limit_size")]
+    chosen = entries[: limit(request)]
     rows = rows_of(request, chosen)
     called = unambiguous_names(Repositories(), chosen) if with_module else [entry.alias for entry in chosen]
-    names = [_name(request, *each) for each in zip(chosen, rows, called, strict=True)]
-    more = {"timed_out": "yes"} if len(chosen) < len(entries) else {}  # CK's word for a list that was cut
-    return Answer({"lst": rows, **more}, names)
+    names = [shown_name(request, *each) for each in zip(chosen, rows, called, strict=True)]
+    return Answer({"lst": rows, **cut_short(len(chosen) < len(entries))}, names)
 
 
-def _name(request: Request, entry: Entry, row: dict[str, Any], called: str) -> str:
+def limit(request: Request) -> int | None:
+    """How many entries a list has at most; None for all."""
+    most = request.whole("limit_size") or 0
+    return most if most > 0 else None
+
+
+def cut_short(cut: bool) -> dict[str, str]:
+    """CK's key for a list that was cut."""
+    return {"timed_out": "yes"} if cut else {}
+
+
+def shown_name(request: Request, entry: Entry, row: dict[str, Any], called: str) -> str:
     """An entry in a list for a person."""
     name = f"{entry.repository}:{entry.cid}" if request.flag("print_full") else called
     if request.flag("print_uid"):
@@ -149,7 +195,7 @@ def _name(request: Request, entry: Entry, row: dict[str, Any], called: str) -> s
     return name
 
 
-@action(ACTIONS, "ls", "names of the entries", example="ck ls package:model-*", options=[TAGS, REPOSITORY, *LISTING, *_NAMES])
+@action(ACTIONS, "ls", "names of the entries", example="ck ls package:model-*", options=[TAGS, REPOSITORY, *LISTING, *NAMES])
 def ls(request: Request) -> Answer:
     """List entries; a wildcard that matches none is an empty list."""
     return listed(request, matching(request, needed=not is_pattern(request.entry)))
@@ -160,7 +206,7 @@ def ls(request: Request) -> Answer:
     "search",
     "entries with these tags",
     example="ck search package --tags=model,object-detection,-onnx",
-    options=[TAGS, Option("search_string", "part of the name or of a tag", value="TEXT"), REPOSITORY, *LISTING, *_NAMES],
+    options=[*SEARCHED, *LISTING, *NAMES],
 )
 def search(request: Request) -> Answer:
     """Search by tags; nothing found is an empty list."""
@@ -385,7 +431,7 @@ def rename(request: Request) -> Answer:
         to = Target(entry.module, "" if entry.alias == entry.uid else entry.alias)
     else:
         repositories, to = _destination(request)
-        if to.module != entry.module or to.repository not in ("", entry.repository):
+        if canonical_module(to.module) != canonical_module(entry.module) or to.repository not in ("", entry.repository):
             raise UsageError("`ck ren` keeps module and repository", hint=f"`ck mv {entry.cid} {to.text}` moves")
     alias = to.entry
     done = writing.move_entry(
@@ -425,8 +471,14 @@ def pack(request: Request) -> Answer:
     example="ck unzip experiment --zip=results.zip",
     options=[
         Option("zip", "the zip file", value="FILE", aliases=("archive_name",)),
-        Option("repo_uoa", "the repository to write to (default local)", value="NAME", aliases=("repo",)),
-        Option("all", "entries of other modules, too: recipes, programs, templates", kind="flag"),
+        Option(
+            "repo_uoa",
+            "the repository to write to (default local; for packages, softs, programs and templates a new one, named after the "
+            "archive and searched after ours)",
+            value="NAME",
+            aliases=("repo",),
+        ),
+        Option("all", "entries of other modules, too: packages, softs, programs, templates", kind="flag"),
         OVERWRITE,
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ck_repo.actions.request import Request
 from ck_repo.errors import CKError, NotFoundError, UsageError
 from ck_repo.store.entry import Entry
 from ck_repo.store.query import is_pattern
+from ck_repo.store.repositories import LOCAL
 
 ACTIONS: Actions = {}
 
@@ -24,7 +26,7 @@ def _rows(request: Request) -> list[tuple[Entry, dict[str, Any]]]:
     from ck_repo.store.warnings_once import Problems
 
     rows, problems = [], Problems()
-    for entry in matching(request, needed=bool(request.entry or request.text("tags"))):
+    for entry in matching(_on_this_machine(request), needed=bool(request.entry or request.text("tags"))):
         try:
             rows.append((entry, read_env(entry)))
         except CKError as error:
@@ -33,6 +35,11 @@ def _rows(request: Request) -> list[tuple[Entry, dict[str, Any]]]:
             problems.add(entry.repository, entry.module, error.what)
     problems.warn()
     return rows
+
+
+def _on_this_machine(request: Request) -> Request:
+    """The request for `local` alone, unless it names a repository: what others hold is not of this machine."""
+    return request if request.repository else replace(request, target=replace(request.target, repository=LOCAL))
 
 
 def _source(meta: dict[str, Any]) -> str:
@@ -154,7 +161,7 @@ def clean(request: Request) -> Answer:
 
     if request.flag("all"):
         confirm(request, "remove everything that is installed")
-        for entry in matching(request, needed=False):
+        for entry in matching(_on_this_machine(request), needed=False):
             meta = entry.meta()
             if meta.get("source") == "package":  # what the user registered stays known
                 remove_entry(entry)

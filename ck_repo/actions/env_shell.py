@@ -27,7 +27,7 @@ _GROUPS = Option("tag_groups", "several sets of tags, with blanks between them",
 def _named(request: Request) -> list[Named]:
     """What a request names, by entries, tags or groups of tags."""
     from ck_repo.environment.venv import chosen_name, find_venv
-    from ck_repo.environment.virtual import named
+    from ck_repo.environment.virtual import conflicts, named
     from ck_repo.store.repositories import Repositories
 
     repositories = Repositories()
@@ -40,7 +40,19 @@ def _named(request: Request) -> list[Named]:
     if not wanted:
         command = f"ck {request.action} env"
         raise UsageError("which one?", hint=f"`{command} --tags=…` or `{command}:UID`; `ck show env` lists all")
-    return [row for pattern, group in wanted for row in named(repositories, pattern, group, venv)]
+    rows = [row for pattern, group in wanted for row in named(repositories, pattern, group, venv)]
+    for first, others in conflicts(rows):
+        names = ", ".join(map(_called, others))
+        print(
+            f"warning: {_called(first)} is used; {names} set the same variables differently: name one, or narrow the tags",
+            file=sys.stderr,
+        )
+    return rows
+
+
+def _called(row: Named) -> str:
+    """What sets variables, with the name by which a user can choose it."""
+    return f"{row.name} (env:{row.entry.alias})" if row.entry else row.name
 
 
 def _data(rows: Sequence[Named]) -> dict[str, object]:
@@ -62,14 +74,20 @@ def _data(rows: Sequence[Named]) -> dict[str, object]:
     more_entries=True,
 )
 def cat(request: Request) -> Answer:
-    """Print exports."""
+    """Print exports; each variable once, with the value that `ck virtual env` uses."""
+    from ck_repo.environment.virtual import together
+
     rows = _named(request)
     lines = []
     for row in rows:
         tags = ",".join(map(str, (row.meta or {}).get("tags", [])))
-        lines += [f"# {row.name}", *([f"# tags: {tags}"] if tags else [])]
-        lines += [*row.variables.lines(request.text("shell") or "sh"), ""]
-    return Answer(_data(rows), lines[:-1])
+        lines += [f"# {_commented(row.name)}", *([f"# tags: {_commented(tags)}"] if tags else [])]
+    return Answer(_data(rows), [*lines, *together(rows).lines(request.text("shell") or "sh")])
+
+
+def _commented(text: str) -> str:
+    """A text on one line, so that none of it leaves a shell's comment."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 @action(

@@ -12,7 +12,7 @@ ACTIONS: Actions = {}
 
 @action(ACTIONS, "ls", "every template", example="ck ls venv.template", options=[TAGS, REPOSITORY, *LISTING])
 def ls(request: Request) -> Answer:
-    """List templates with their Python range and what they hold."""
+    """List templates with their repository, range of Python versions and description."""
     from ck_repo.environment.template import read_template
 
     entries = matching(request, needed=bool(request.entry))
@@ -20,7 +20,7 @@ def ls(request: Request) -> Answer:
     for entry in entries:
         try:
             row = read_template(entry)
-            table.append((row.name, row.python, row.description))
+            table.append((entry.alias, entry.repository, row.python, row.description))
         except CKError as error:  # one that is not finished does not hide the others
-            table.append((entry.alias, "?", error.what))
-    return Answer({"lst": rows_of(request, entries)}, table_lines(("template", "Python", "description"), table))
+            table.append((entry.alias, entry.repository, "-", error.what))
+    return Answer({"lst": rows_of(request, entries)}, table_lines(("template", "repository", "Python", "description"), table))

@@ -142,15 +142,15 @@ def _ours(entry: Entry, verb: str) -> Entry:
 )
 def list_points(request: Request) -> Answer:
     """List points; their files are `ckp-POINT.REPETITION.json` in the experiment's folder."""
-    from ck_repo.experiments.points import read_points
+    from ck_repo.stock.experiment import repetitions
 
     entry, point = one(request), request.text("point")
-    found = read_points(entry.path)
-    if point and point not in found.points:
-        raise NotFoundError(f"{entry.cid} has no point {point}", hint=did_you_mean(point, found.points))
-    subpoints = list(found.subpoints.get(point, ()))
-    data = {**content_of(entry), "points": list(found.points), "points_count": len(found.points), "subpoints": subpoints}
-    return Answer(data, [f"{point}-{number}" for number in subpoints] if point else list(found.points))
+    found = repetitions(entry)
+    if point and point not in found:
+        raise NotFoundError(f"{entry.cid} has no point {point}", hint=did_you_mean(point, found))
+    numbers = list(found.get(point, ()))
+    data = {**content_of(entry), "points": list(found), "points_count": len(found), "subpoints": numbers}
+    return Answer(data, [f"{point}-{number}" for number in numbers] if point else list(found))
 
 
 @action(

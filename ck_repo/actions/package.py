@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action, without_effect
-from ck_repo.actions.entry import matching, rows_of
+from ck_repo.actions.declare import LISTING, TAGS, Actions, Answer, Option, action, without_effect
+from ck_repo.actions.entry import NAMES, SEARCHED, cut_short, limit, matching, rows_of, shown_name
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError, UsageError
 from ck_repo.models.backends import USUAL
@@ -72,10 +72,14 @@ def _wanted(request: Request) -> str:
     "search",
     "packages with these tags, and the variations that they come in (* is the default)",
     example="ck search package --tags=model,object-detection,mlperf",
-    options=[TAGS, Option("search_string", "part of the name or of a tag", value="TEXT"), REPOSITORY, *LISTING],
+    options=[*SEARCHED, *LISTING, *NAMES, Option("explain", "say why a package cannot be installed here", kind="flag")],
 )
 def search(request: Request) -> Answer:
-    """Search by tags, those of variations too; nothing found is an empty list."""
+    """Search by tags, those of variations too; nothing found is an empty list.
+
+    Standard output has the names alone; how many cannot be installed is a note, and JSON has the reason as `obstacle`.
+    """
+    from ck_repo import progress
     from ck_repo.resolve.component import read_component
     from ck_repo.resolve.variations import Variant, choose, offered
     from ck_repo.store.naming import unambiguous_names
@@ -85,7 +89,8 @@ def search(request: Request) -> Answer:
 
     query = TagQuery.parse(request.text("tags"))
     problems, repositories = Problems(), Repositories()
-    rows, lines, by_variation = [], [], []
+    found: list[tuple[dict[str, Any], str]] = []
+    by_variation: list[tuple[dict[str, Any], str]] = []
     for entry in matching(request, needed=False, variations=True):
         try:
             package = read_component(entry)
@@ -102,17 +107,16 @@ def search(request: Request) -> Answer:
         row = {**rows_of(request, [entry])[0], "variations": names or [], "versions": list(package.versions)}
         row |= {"obstacle": obstacle}
         shown = ", ".join([*(names or []), *package.versions])
-        line = unambiguous_names(repositories, [entry])[0] + (f" ({shown})" if shown else "")
-        line += f" cannot be installed here: {obstacle}" if obstacle else ""
-        if package.stock and not own:  # stock finds a package by its own tags only
-            by_variation.append((row, line))
-        else:
-            rows.append(row)
-            lines.append(line)
+        line = shown_name(request, entry, row, unambiguous_names(repositories, [entry])[0]) + (f" ({shown})" if shown else "")
+        line += f" cannot be installed here: {obstacle}" if obstacle and request.flag("explain") else ""
+        (by_variation if package.stock and not own else found).append((row, line))  # stock finds one by its own tags only
     problems.warn()
-    if not rows:
-        rows, lines = [row for row, _ in by_variation], [line for _, line in by_variation]
-    return Answer({"lst": rows}, lines)
+    found = found or by_variation
+    chosen = found[: limit(request)]
+    blocked = sum(bool(row["obstacle"]) for row, _ in chosen)
+    if blocked and not request.flag("explain"):
+        progress.say(f"note: {blocked} of {len(chosen)} cannot be installed here; --explain says why")
+    return Answer({"lst": [row for row, _ in chosen], **cut_short(len(chosen) < len(found))}, [line for _, line in chosen])
 
 
 @action(

@@ -5,7 +5,11 @@ from __future__ import annotations
 from ck_repo.actions.declare import Actions, Answer, action
 from ck_repo.actions.repo import named, row_of
 from ck_repo.actions.request import Request
+from ck_repo.errors import UsageError
 from ck_repo.store.git_state import commit_of
+from ck_repo.store.modules import module_uid
+from ck_repo.store.query import is_pattern
+from ck_repo.store.repository import Repository
 
 ACTIONS: Actions = {}
 
@@ -29,6 +33,43 @@ def show(request: Request) -> Answer:
         lines += ["", f"{row.alias} ({row.uid})", f"  folder: {row.path}"]
         lines += [f"  {name}: {value}" for name, value in (("url", row.url), ("commit", commit), ("entries", told)) if value]
     return Answer({"lst": data, **(data[0] if data else {})}, lines[1:])
+
+
+def _one(request: Request) -> Repository:
+    """The one repository that a request names."""
+    if is_pattern(request.entry):
+        raise UsageError(f"`ck {request.action} repo` needs the name of one repository", hint="`ck ls repo` lists them")
+    return named(request)[0]
+
+
+@action(ACTIONS, "uid", "the UID of a repository", example="ck uid repo:local")
+def uid(request: Request) -> Answer:
+    """Print the UID."""
+    row = _one(request)
+    return Answer(row_of(row), [row.uid])
+
+
+@action(
+    ACTIONS, "cid", "the UIDs of the module repo and of a repository, MODULE_UID:REPOSITORY_UID", example="ck cid repo:local"
+)
+def cid(request: Request) -> Answer:
+    """Print the CID by UIDs; the JSON has the names, too."""
+    row = _one(request)
+    by_uid = f"{module_uid('repo')}:{row.uid}"
+    return Answer({**row_of(row), "cuoa": f"repo:{row.alias}", "cid": by_uid}, [by_uid])
+
+
+@action(
+    ACTIONS,
+    "cd",
+    "the folder of a repository, for a shell",
+    example="ck cd repo:local",
+    usage='ck cd repo:NAME; in a shell: cd "$(ck cd repo:NAME)"',
+)
+def cd(request: Request) -> Answer:
+    """Print the folder; no command can change the folder of the shell that it is called from."""
+    row = _one(request)
+    return Answer(row_of(row), [str(row.path)])
 
 
 @action(ACTIONS, "recache", "not needed: every command reads the repositories as they are", example="ck recache repo")

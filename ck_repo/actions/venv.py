@@ -26,7 +26,7 @@ ACTIONS: Actions = {}
     options=[
         Option(
             "template",
-            "the template: a name, a UID or REPOSITORY:NAME (default mlperf-inference-1.0; `ck ls venv.template` lists them)",
+            "the template: NAME or REPOSITORY:NAME (default mlperf-inference-1.0; `ck ls venv.template` lists them)",
             value="NAME",
         ),
         Option("python", "the Python to use: 3.12, >=3.10,<3.13, or a path", value="VERSION"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
@@ -10,6 +10,7 @@ from typing import Any, overload
 from ck_repo.api.table import html_table
 from ck_repo.experiments.experiment_table import experiment_lines, experiment_rows, summary_line
 from ck_repo.experiments.figures import figures
+from ck_repo.experiments.meta import read_experiment, readable
 from ck_repo.store.entry import Entry, tag_list
 
 
@@ -22,9 +23,9 @@ class Accuracy:
     mAP
         Mean average precision over IoU 0.50 to 0.95, 0–1.
     AP50, AP75
-        Average precision at IoU 0.50 and 0.75, 0–1; None for an imported result.
+        Average precision at IoU 0.50 and 0.75, 0–1; None if not recorded.
     detections
-        How many detections were scored; None for an imported result.
+        How many detections were scored; None if not recorded.
     coco
         COCO's twelve figures by name (``AP_small``, ``AR100`` …), 0–1; -1 where no object has that size. Empty for an imported
         result.
@@ -120,8 +121,22 @@ class Experiment:
 
     @classmethod
     def read(cls, entry: Entry) -> Experiment:
-        """Read an experiment's entry."""
-        meta = entry.meta()
+        """Read an experiment's entry.
+
+        Raises
+        ------
+        ConfigError
+            If a value of its meta has the wrong type.
+        """
+        return cls._of(entry, read_experiment(entry))
+
+    @classmethod
+    def read_all(cls, entries: Iterable[Entry]) -> Iterator[Experiment]:
+        """Read those that can be read; of the others there is a warning each."""
+        return (cls._of(entry, meta) for entry, meta in readable(entries))
+
+    @classmethod
+    def _of(cls, entry: Entry, meta: Mapping[str, Any]) -> Experiment:
         found, results = figures(meta), meta.get("results") or {}
         images = results.get("images")
         return cls(
@@ -146,8 +161,9 @@ class Experiment:
 def _accuracy(meta: Mapping[str, Any]) -> Accuracy | None:
     row = (meta.get("results") or {}).get("accuracy")
     if row:
-        coco = {key: float(value) for key, value in row.items() if key.startswith(("mAP", "AP", "AR"))}
-        return Accuracy(coco["mAP"], coco["AP50"], coco["AP75"], int(row["detections"]), coco)
+        coco = {key: float(value) for key, value in row.items() if key.startswith(("mAP", "AP", "AR")) and value is not None}
+        detections = row.get("detections")
+        return Accuracy(coco["mAP"], coco.get("AP50"), coco.get("AP75"), None if detections is None else int(detections), coco)
     mAP = figures(meta).mAP
     return None if mAP is None else Accuracy(mAP)
 

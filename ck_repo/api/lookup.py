@@ -28,10 +28,10 @@ def find(*, tags: str = "", name: str = "", repository: str = "") -> Experiments
     Returns
     -------
     Experiments
-        The oldest first; empty if none matches.
+        The oldest first; empty if none matches. One that cannot be read is left out with a warning.
     """
     entries = search.find(Repositories(), MODULE, name, repository=repository, tags=tags)
-    return Experiments(tuple(sorted(map(Experiment.read, entries), key=lambda row: (row.recorded, row.alias))))
+    return Experiments(tuple(sorted(Experiment.read_all(entries), key=lambda row: (row.recorded, row.alias))))
 
 
 def show(experiment: Experiment | str = "") -> Experiment:

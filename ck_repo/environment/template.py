@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ck_repo.errors import ConfigError
+from ck_repo.errors import ConfigError, UsageError
 from ck_repo.resolve.component import Dependency
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
+from ck_repo.store.modules import canonical_module
 from ck_repo.store.plain_file import UnreadableError, read_plain
 from ck_repo.store.repositories import LOCAL, Repositories, default_repository_alias
 from ck_repo.store.search import load
 from ck_repo.store.yaml_text import parse_yaml
 
+_MODULE = "env_templates"
 _STOCK_SCRIPTS = ("script.sh", "script.bat")
 
 
@@ -46,9 +48,21 @@ class Template:
 
 
 def template_entry(repositories: Repositories, name: str) -> Entry:
-    """The entry of the template of that name: an alias, a UID, or either behind ``REPOSITORY:``."""
-    repository, _, alias = name.rpartition(":")
-    return load(repositories, "env_templates", alias, repository)
+    """The entry of a template: ``NAME`` (an alias or a UID), ``venv.template:NAME``, ``REPOSITORY:NAME`` or all three.
+
+    Raises
+    ------
+    UsageError
+        If another module is named, or there are too many colons.
+    """
+    *before, alias = name.split(":")
+    module = before.pop() if (before and canonical_module(before[-1]) == _MODULE) or len(before) == 2 else _MODULE
+    if len(before) > 1 or canonical_module(module) != _MODULE:
+        raise UsageError(
+            f"{name!r} does not name a template",
+            hint="use NAME, REPOSITORY:NAME or REPOSITORY:venv.template:NAME; `ck ls venv.template` lists the templates",
+        )
+    return load(repositories, _MODULE, alias, "".join(before))
 
 
 def read_template(entry: Entry) -> Template:
@@ -58,7 +72,7 @@ def read_template(entry: Entry) -> Template:
     if not path.exists() and any((entry.path / name).exists() for name in _STOCK_SCRIPTS):
         raise ConfigError(
             f"{entry.repository}:{entry.cid} is a template for stock CK, a shell script, which is not run here",
-            hint="`ck ls venv.template` lists the templates; one without a repository in front of its name is ours",
+            hint="`ck ls venv.template` lists the templates; those with a range of Python versions can be used",
         )
     fields = Fields(_yaml(entry.path, path), path)
     fields.only("description", "python", "components")
@@ -77,4 +91,4 @@ def _yaml(folder: Path, path: Path) -> object:
     except UnreadableError as error:
         raise ConfigError(error.what, hint="restore the template, or pull its repository again") from None
     except ValueError as error:
-        raise ConfigError(f"{path} is not YAML: {error}", hint="mend the file") from None
+        raise ConfigError(f"{path} is not YAML: {error}", hint="fix the file") from None

@@ -100,15 +100,23 @@ def _of_venv(venv: Venv) -> Variables:
 
 
 def together(rows: Sequence[Named]) -> Variables:
-    """The variables of all; where two set one differently the first counts, with a warning."""
+    """The variables of all; where two set one differently, the first one's value is used."""
     whole = Variables()
     for row in rows:
-        for name, value in row.variables.values.items():
-            if whole.values.get(name, value) != value:
-                print(f"warning: {row.name}: {name} is set already; narrow the tags to choose one", file=sys.stderr)
-                break
         whole = whole.joined(row.variables)
     return whole
+
+
+def conflicts(rows: Sequence[Named]) -> list[tuple[Named, list[Named]]]:
+    """Each whose values are used, with the later ones that set one of its variables differently."""
+    first_with: dict[str, int] = {}
+    found: dict[int, list[Named]] = {}
+    for number, row in enumerate(rows):
+        setters = {name: first_with.setdefault(name, number) for name in row.variables.values}
+        differing = {at for name, at in setters.items() if rows[at].variables.values[name] != row.variables.values[name]}
+        for at in differing:
+            found.setdefault(at, []).append(row)
+    return [(rows[first], others) for first, others in sorted(found.items())]
 
 
 def run_with(variables: Variables, command: str, *, output: int | None = None) -> int:

@@ -115,7 +115,7 @@ def _of_row(row: dict[str, str | None], where: str) -> Published:
     text = {key: (value or "").strip() for key, value in row.items() if key and not isinstance(value, list)}
     rules = scenario_rules(text["scenario"])
     if rules is None:
-        raise ConfigError(f"{where}: {text['scenario']!r} is no scenario of the round", hint="mend the table")
+        raise ConfigError(f"{where}: {text['scenario']!r} is no scenario of the round", hint="fix the table")
     value = _number(text, "result_raw", where)
     latency = _number(text, "p99_latency_ns", where)
     return Published(
@@ -133,7 +133,7 @@ def _number(row: dict[str, str], name: str, where: str) -> float | None:
     try:
         return float(row[name])
     except ValueError:
-        raise ConfigError(f"{where}: {name} is {row[name]!r}, not a number", hint="mend the table") from None
+        raise ConfigError(f"{where}: {name} is {row[name]!r}, not a number", hint="fix the table") from None
 
 
 def import_results(repositories: Repositories, path: Path) -> tuple[Entry, list[Published]]:

@@ -32,6 +32,13 @@ def _numbers(value: Any) -> bool:
     return isinstance(value, Mapping) and all(_number(each) for each in value.values())
 
 
+def _accuracy(value: Any) -> bool:
+    """An object whose figures of COCO are numbers."""
+    return isinstance(value, Mapping) and all(
+        each is None or _number(each) for key, each in value.items() if str(key).startswith(("mAP", "AP", "AR"))
+    )
+
+
 def _text(value: Any) -> bool:
     return isinstance(value, str)
 
@@ -50,14 +57,17 @@ def _flag(value: Any) -> bool:
 
 _WANTED: dict[_Check, str] = {
     _object: "an object", _objects: "an object of objects", _number: "a finite number", _numbers: "an object of finite numbers",
-    _text: "a text", _texts: "a list of texts", _tags: "a list of tags", _flag: "true or false",
+    _text: "a text", _texts: "a list of texts",
+    _accuracy: "an object whose figures are finite numbers", _tags: "a list of tags", _flag: "true or false",
 }  # fmt: skip
 # of each key that is there, and is not null, the type; a key is looked for only where the one before it is an object
 _TYPES: dict[str, _Check] = {
     "tags": _tags, "recorded": _text, "remarks": _texts,
-    "results": _object, "results.remarks": _texts, "results.accuracy": _object, "results.performance": _object,
+    "results": _object, "results.images": _number, "results.remarks": _texts,
+    "results.accuracy": _accuracy, "results.performance": _object,
     "results.accuracy.AP50": _number, "results.accuracy.AP75": _number, "results.accuracy.detections": _number,
     "results.performance.latency_ms": _numbers, "results.performance.duration_s": _number,
+    "results.performance.queries": _number,
     "results.performance.reasons": _texts, "results.performance.samples_per_second": _number,
     "results.performance.queries_per_second": _number,
     "results.performance.scheduled_queries_per_second": _number, "results.performance.samples_per_query": _number,

@@ -68,13 +68,13 @@ def read_source(fields: Fields) -> Source:
     for name, length in _HEX.items():
         digests[name] = fields.text(name).lower()
         if digests[name] and not re.fullmatch(f"[0-9a-f]{{{length}}}", digests[name]):
-            raise ConfigError(f"{name} {digests[name]!r} is not {length} hexadecimal digits", hint="mend the recipe")
+            raise ConfigError(f"{name} {digests[name]!r} is not {length} hexadecimal digits", hint="fix the recipe")
     urls = (fields.needed("url"), *fields.texts("mirrors"))
     for url in urls:
         if not _is_url(url) and not read_commit(url):
             raise ConfigError(
                 f"{url!r} is neither http, https nor file, nor a commit",
-                hint="mend the recipe; a commit is git+https://…@ and its 40 digits",
+                hint="fix the recipe; a commit is git+https://…@ and its 40 digits",
             )
     return Source(urls, fields.whole("size"), digests["sha256"], digests["md5"], digests["sha1"])
 

@@ -183,7 +183,7 @@ def _copy(step: Fields, recipe: Recipe) -> None:
         source = inside(recipe.given[named].folder, step.needed("file"))
         if not recipe.given[named].holds(source):
             raise ConfigError(
-                f"{recipe.entry}: {step.needed('file')!r} is no part of {named}, but beside it", hint="mend the recipe"
+                f"{recipe.entry}: {step.needed('file')!r} is no part of {named}, but beside it", hint="fix the recipe"
             )
     elif "root" in step:  # from the root of the repository
         source = inside(recipe.root, step.needed("root"))
@@ -250,7 +250,7 @@ def _script(step: Fields, recipe: Recipe) -> None:
             f"{name} failed (exit status {status})",
             tail=last_lines(logs / "stderr.log"),
             log=logs / "stderr.log",
-            hint="mend what it says, then run the same command again",
+            hint="fix what it says, then run the same command again",
         )
 
 
@@ -293,5 +293,5 @@ def inside(folder: Path, name: str) -> Path:
     """The path of `name` below a folder; a name that leads out of it is refused."""
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
-        raise ConfigError(f"{name!r} leads out of {folder}", hint="mend the recipe")
+        raise ConfigError(f"{name!r} leads out of {folder}", hint="fix the recipe")
     return path

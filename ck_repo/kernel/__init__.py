@@ -57,6 +57,10 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"ck_repo has no {name!r} of stock CK's kernel: {reason}")
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ACTIONS})
+
+
 def _act(action: str, i: dict[str, Any]) -> dict[str, Any]:
     """An action that stock's kernel also has as a function."""
     return access({**i, "action": action})

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ck_repo.errors import CKError, DetectError, UsageError
+from ck_repo.stock.soft import python_module
 from ck_repo.store.entry import Entry
-from ck_repo.store.repositories import Repositories
+from ck_repo.store.repositories import Repositories, default_repository_alias
 from ck_repo.store.search import find
 
 _OF_OURS = frozenset({"object-detection"})  # what our detectors are for, where stock's tags do not say
+_PYTHON = frozenset({"lib", "python-package"})  # tags of every detector and package of a Python package
 
 
 def detector(repositories: Repositories, found: Sequence[Entry]) -> Entry:
@@ -34,7 +37,8 @@ def detector(repositories: Repositories, found: Sequence[Entry]) -> Entry:
         if not ours:
             raise DetectError(
                 f"{_name(found[0])} is a detector of stock CK, a Python program (customize.py) that is not run here",
-                hint=f"there are detectors of ours for {', '.join(sorted({entry.alias for entry in every}))}",
+                hint=_instead(repositories, found[0])
+                or f"there are detectors of ours for {', '.join(sorted({entry.alias for entry in every}))}",
             )
     first = [entry for entry in ours if entry.alias == ours[0].alias]
     if len(first) < len(ours):
@@ -44,16 +48,40 @@ def detector(repositories: Repositories, found: Sequence[Entry]) -> Entry:
 
 def _kind(entry: Entry) -> str:
     """What a detector of ours looks for; empty for stock's, or one that cannot be read."""
+    return str(_meta(entry).get("detect") or "")
+
+
+def _meta(entry: Entry) -> Mapping[str, Any]:
+    """The meta of a detector; empty if it cannot be read."""
     try:
-        return str(entry.meta().get("detect") or "")
+        return entry.meta()
     except CKError:
-        return ""
+        return {}
 
 
 def _same(stock: Entry, ours: Sequence[Entry]) -> Entry | None:
+    """Ours for the same: of the same name, with no tag that stock's lacks, or for the same Python module."""
+    module, tags = python_module(_meta(stock)), _tags(stock)
     named = [entry for entry in ours if entry.alias == stock.alias]
-    tagged = [entry for entry in ours if entry.tags() <= stock.tags() | _OF_OURS]
-    return next(iter([*named, *sorted(tagged, key=lambda entry: -len(entry.tags()))]), None)
+    tagged = [entry for entry in ours if entry.tags() <= tags | _OF_OURS]
+    packaged = [entry for entry in ours if module and module in (_meta(entry).get("python_packages") or ())]
+    return next(iter([*named, *sorted(tagged, key=lambda entry: -len(entry.tags())), *packaged]), None)
+
+
+def _tags(stock: Entry) -> frozenset[str]:
+    """The tags of stock's detector, with those that it means where it looks for a Python module."""
+    return stock.tags() | (_PYTHON if python_module(_meta(stock)) else frozenset())
+
+
+def _instead(repositories: Repositories, stock: Entry) -> str:
+    """How to get the Python package that stock's detector looks for; empty if no package of ours installs it."""
+    if not python_module(_meta(stock)):
+        return ""
+    for tag in sorted(_tags(stock) - _PYTHON):
+        tags = f"lib,python-package,{tag}"
+        if find(repositories, "package", repository=default_repository_alias(), tags=tags):
+            return f"`ck install package --tags={tags}` puts it into a venv; `ck show env` lists what a venv has"
+    return ""
 
 
 def _name(entry: Entry) -> str:

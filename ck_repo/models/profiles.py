@@ -74,7 +74,7 @@ class Profile:
         if not isinstance(outputs, Mapping) or not set(outputs) <= set(_OUTPUTS):
             raise ConfigError(
                 f"the model's outputs are {outputs!r}, not names by {', '.join(_OUTPUTS)}",
-                hint="mend the package's meta.json, or register the file again with `ck detect`",
+                hint="fix the package's meta.json, or register the file again with `ck detect`",
             )
         own = {key: model[key] for key in _OWN if key in model}
         return replace(self, **own, **outputs)

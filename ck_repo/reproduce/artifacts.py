@@ -11,6 +11,7 @@ from typing import Any
 from ck_repo import progress
 from ck_repo.environment.lockfile import Lock, LockedComponent, lock_of_experiment
 from ck_repo.errors import CKError, NotFoundError, NotTheSameError
+from ck_repo.experiments.meta import read_experiment
 from ck_repo.install.fetch import adopt, fetch
 from ck_repo.install.source import source_of
 from ck_repo.machine.register import detect, problem, register
@@ -118,7 +119,7 @@ def pack_experiments(
     more: dict[str, Path] = {}
     left: dict[str, str] = {}
     for entry in entries if artifacts != "no" else ():
-        meta = entry.meta()
+        meta = read_experiment(entry)
         if "published" in meta:  # of a submission: nothing of ours
             continue
         found = gather(repositories, lock_of_experiment(entry.path, meta), only_free=artifacts == "yes")

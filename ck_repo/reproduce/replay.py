@@ -82,7 +82,7 @@ class Foreseen:
 
 def foresee(repositories: Repositories, experiment: Entry, *, trust: bool = False) -> Foreseen:
     """What a replay of the experiment would run; nothing is changed."""
-    meta = experiment.meta()
+    meta = read_experiment(experiment)
     lock = lock_of_experiment(experiment.path, meta)
     options_of(lock, experiment)
     entry = _program(repositories, lock, meta, trust)
@@ -157,9 +157,9 @@ def replay(
         options = replace(options, **{key: measured[key] for key in ("sessions", "threads", "batch_size")})
         if options.mode == "accuracy":
             break
-    here = lock_of_experiment(records[0].experiment.path, records[0].experiment.meta())
+    here = lock_of_experiment(records[0].experiment.path, read_experiment(records[0].experiment))
     differences = _distinct([*told, *between(lock, here)])
-    outcome = [(row.experiment.path, row.experiment.meta()) for row in records]
+    outcome = [(row.experiment.path, read_experiment(row.experiment)) for row in records]
     verdict = judge((experiment.path, meta), outcome, differences, tolerances)
     update_entry(records[0].experiment, {"verdict": verdict.as_data()})
     return Replay(records, verdict)

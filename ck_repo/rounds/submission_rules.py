@@ -47,7 +47,7 @@ class SubmissionRules:
     scenarios
         By system type and benchmark: ``required`` and ``optional``.
     severities
-        By rule: (``rejected`` or ``reported``, how to mend it).
+        By rule: (``rejected`` or ``reported``, how to fix it).
     """
 
     system_required: Sequence[str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from ck_repo import progress
@@ -201,12 +202,25 @@ def from_environment(env: Mapping[str, Any]) -> dict[str, Any]:
         else:
             raise NotFoundError(
                 f"--env.{name} is not understood",
-                hint=did_you_mean(name, [*_WORDS_OF_CK, *_NUMBERS_OF_CK, *VARIABLES_WITHOUT_EFFECT]),
+                hint=_instead_of(name),
             )
     batches = values.pop("batches", None)
     if batches and "count" not in values:  # images as batches, each of one image unless it is said
         values["count"] = batches * values.get("batch_size", 1)
     return values
+
+
+def _instead_of(name: str) -> str:
+    """What to use instead of a variable that a run does not take."""
+    known = [*_WORDS_OF_CK, *_NUMBERS_OF_CK, *VARIABLES_WITHOUT_EFFECT]
+    if near := get_close_matches(name, known, cutoff=0.75):
+        return f"did you mean {' or '.join(near)}?"
+    if name.startswith("CK_ENV_"):
+        return (
+            "CK_ENV_… variables come from what is installed (`ck show env`); "
+            "--model=, --dataset=, --backend= and --dep_add_tags.KEY= choose what a run uses"
+        )
+    return "`ck run program --help` lists the options of a run"
 
 
 def _word(name: str, value: str) -> dict[str, Any]:

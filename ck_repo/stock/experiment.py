@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from ck_repo.errors import CKError, ConfigError, UsageError
+from ck_repo.errors import CKError, UsageError
 from ck_repo.store.entry import META, Entry, read_json_object
 from ck_repo.store.fields import Fields
 
-_POINT = "ckp-"
-_FLAT = ".flat.json"
-_LARGEST = 64 << 20  # bytes of a point's file
+_FILE = re.compile(r"ckp-(?P<point>[0-9a-f]{16})\.(?:(?P<repetition>[0-9]{4})\.)?")  # ckp-POINT.0001.json, ckp-POINT.flat.json
 _SHOWN = 12  # characteristics of a point that are printed
 
 
@@ -60,18 +58,30 @@ class StockExperiment:
     @property
     def uids(self) -> list[str]:
         """Of its points, sorted."""
-        return [path.name.removeprefix(_POINT).removesuffix(_FLAT) for path in _point_files(self.entry)]
+        return list(repetitions(self.entry))
 
     def points(self) -> Iterator[Point]:
         """Its points, in the order of `uids`."""
-        return (_read_point(path) for path in _point_files(self.entry))
+        return (_read_point(self.entry, uid) for uid in self.uids)
+
+
+def repetitions(entry: Entry) -> dict[str, tuple[str, ...]]:
+    """The UIDs of an experiment's points, sorted, each with the numbers of its repetitions: ``0001`` and so on.
+
+    Empty if the experiment was not recorded by stock CK.
+    """
+    found: dict[str, set[str]] = {}
+    for path in entry.path.iterdir():
+        if match := _FILE.match(path.name):
+            found.setdefault(match["point"], set()).update(filter(None, [match["repetition"]]))
+    return {point: tuple(sorted(found[point])) for point in sorted(found)}
 
 
 def is_stock_experiment(entry: Entry, meta: Mapping[str, Any]) -> bool:
     """Whether an experiment was recorded by stock CK."""
     if "results" in meta or "published" in meta:
         return False
-    return "points" in meta or next(iter(_point_files(entry)), None) is not None
+    return "points" in meta or bool(repetitions(entry))
 
 
 def read_stock_experiment(entry: Entry, meta: Mapping[str, Any]) -> StockExperiment:
@@ -140,16 +150,9 @@ def experiment_lines(experiment: StockExperiment) -> list[str]:
     return lines
 
 
-def _point_files(entry: Entry) -> list[Path]:
-    return sorted(path for path in entry.path.glob(f"{_POINT}*{_FLAT}") if "." not in path.name.removesuffix(_FLAT))
-
-
-def _read_point(path: Path) -> Point:
-    uid = path.name.removeprefix(_POINT).removesuffix(_FLAT)
+def _read_point(entry: Entry, uid: str) -> Point:
     try:
-        if not path.is_file() or path.stat().st_size > _LARGEST:
-            raise ConfigError(f"{path} is not a file of at most {_LARGEST >> 20} MiB")
-        flat = read_json_object(path)
+        flat = read_json_object(entry.path / f"ckp-{uid}.flat.json")
     except CKError as error:
         return Point(uid, {}, {}, error.what)
     return Point(uid, _section(flat, "choices"), _section(flat, "characteristics"))

@@ -13,9 +13,9 @@ from ck_repo.errors import ConfigError, ConflictError, NotFoundError
 from ck_repo.store.atomic import copy_folder, new_file, publish_folder, storage_errors, write_json
 from ck_repo.store.entry import META, Entry, alias_file, read_alias_file, read_json_object, read_uid, uid_file
 from ck_repo.store.folders import repos_root
-from ck_repo.store.modules import canonical_module
+from ck_repo.store.modules import RECIPES, canonical_module
 from ck_repo.store.plain_file import UnreadableError
-from ck_repo.store.repositories import Repositories
+from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository
 from ck_repo.store.uid import new_uid
 from ck_repo.store.unpack import ArchiveError, Progress, unpack
@@ -153,13 +153,21 @@ def unpack_entries(
 ) -> tuple[list[Entry], list[str]]:
     """Bring the entries of an archive into the repository `target`; one that exists is left alone unless told otherwise.
 
+    Recipes (`RECIPES`) never go to `local`, which is searched first: there a stranger's package would be chosen by its tags
+    instead of ours. They go to a new repository with the name of the archive, which is searched after ours.
+
     Parameters
     ----------
     module
         The module whose entries come; any if empty.
     everything
-        Bring entries of other modules, too. One that another repository here has, by name or UID, is refused: in `local` it
+        Bring entries of other modules, too. Data that another repository here has, by name or UID, is refused: in `local` it
         would come first.
+
+    Raises
+    ------
+    ConflictError
+        If an entry exists already, or a repository with the name of the archive does; nothing was unpacked.
 
     Returns
     -------
@@ -180,14 +188,19 @@ def unpack_entries(
             raise NotFoundError(
                 f"{archive} holds no {module}; it holds {', '.join(left[:5])}", hint="--all brings in what is there"
             )
+        recipes = [folder for folder in found if target.alias == LOCAL and canonical_module(folder.parent.name) in RECIPES]
+        own = _new_home(archive, repositories, recipes[0]) if recipes else target.path
         wanted: list[tuple[Path, Path, str]] = []
         for folder in found:  # everything is looked at before anything is written
             check_name(folder.parent.name)
             check_name(folder.name)
             uid = read_uid(folder)
-            if folder not in asked:
-                _refuse_outranking(archive, repositories, target, folder, uid)
-            final = target.module_folder(folder.parent.name) / folder.name
+            if folder in recipes:
+                final = own / folder.parent.name / folder.name
+            else:
+                if folder not in asked:
+                    _refuse_outranking(archive, repositories, target, folder, uid)
+                final = target.module_folder(folder.parent.name) / folder.name
             refuse_taken_uid(final, uid)
             wanted.append((folder, final, uid))
         taken = [final for _, final, _ in wanted if final.exists()]
@@ -196,18 +209,34 @@ def unpack_entries(
                 f"{len(taken)} of the entries exist already, {taken[0].parent.name}:{taken[0].name} first",
                 hint="nothing was unpacked; --overwrite replaces them",
             )
+        home = repositories.add(own.name) if recipes else target
         done = []
         for folder, final, uid in wanted:
-            module_folder(target, folder.parent.name)
+            into = home if folder in recipes else target
+            module_folder(into, folder.parent.name)
             with staged(final) as staging:
                 copy_folder(folder, staging)
-                done.append(publish(target, folder.parent.name, staging, final, uid, replace=overwrite))
+                done.append(publish(into, folder.parent.name, staging, final, uid, replace=overwrite))
         return done, left
+
+
+def _new_home(archive: Path, repositories: Repositories, recipe: Path) -> Path:
+    """The folder of the new repository for an archive's recipes; it is not made yet."""
+    name = archive.stem
+    check_name(name)
+    folder = repos_root() / name
+    if folder.exists() or repositories.named(name):
+        raise ConflictError(
+            f"{archive} holds {recipe.parent.name}:{recipe.name}, and recipes go to a repository {name!r} of their own, "
+            "which exists already",
+            hint=f"nothing was unpacked; --repo_uoa={name} unpacks into it, or give the archive another name",
+        )
+    return folder
 
 
 def _refuse_outranking(archive: Path, repositories: Repositories, target: Repository, folder: Path, uid: str) -> None:
     """Refuse an entry that would be found instead of one that another repository has."""
-    module = canonical_module(folder.parent.name)
+    module = folder.parent.name
     for row in repositories.all():
         if row.path == target.path:
             continue

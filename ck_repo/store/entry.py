@@ -28,7 +28,8 @@ class Entry:
     Attributes
     ----------
     repository, module, alias
-        The names by which the command line knows it: ``repository:module:alias``. An entry without an alias goes by its UID.
+        The names by which the command line knows it: ``repository:module:alias``. The module is named as its folder is
+        (``venv.template`` or ``env_templates``). An entry without an alias goes by its UID.
     uid
         16 hexadecimal digits.
     path
@@ -80,10 +81,10 @@ def read_json_object(path: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise ConfigError(
             f"{path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
-            hint="mend the file, or restore it from its repository",
+            hint="fix the file, or restore it from its repository",
         ) from None
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, or lists thousands deep
-        raise ConfigError(f"{path} is not JSON that can be read: {error}", hint="mend the file") from None
+        raise ConfigError(f"{path} is not JSON that can be read: {error}", hint="fix the file") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds a {type(content).__name__}, not an object")
     return content
@@ -132,7 +133,7 @@ def tags_of(meta: dict[str, Any], path: Path) -> list[str]:
     """The tags of a meta.json, which is at `path`."""
     tags = meta.get("tags", [])
     if not isinstance(tags, str | list):
-        raise ConfigError(f"{path}: tags is {tags!r}, not a list of tags", hint="mend the file")
+        raise ConfigError(f"{path}: tags is {tags!r}, not a list of tags", hint="fix the file")
     return tag_list(tags)
 
 

@@ -36,7 +36,7 @@ class Fields:
     def error(self, key: str, value: Any, wanted: str) -> ConfigError:
         """What to raise for a value that is not what it has to be."""
         where = ".".join(part for part in (self._path, key) if part) or "the whole"
-        return ConfigError(f"{self._source}: {where} is {_SHORT.repr(value)}, not {wanted}", hint="mend the file")
+        return ConfigError(f"{self._source}: {where} is {_SHORT.repr(value)}, not {wanted}", hint="fix the file")
 
     def __contains__(self, key: str) -> bool:
         return key in self._content

@@ -25,6 +25,8 @@ _STOCK_UIDS = {
     "result": "4cd2850867df4241",
 }
 STOCK_MODULES = frozenset(_STOCK_UIDS)
+# modules whose entries say what is installed or run, and can be chosen by their tags alone
+RECIPES = frozenset({"package", "soft", "env_templates", "program", "module"})
 _ALIASES = {"venv.template": "env_templates", "results": "result", "repository": "repo"}
 _BY_UID = {uid: name for name, uid in _STOCK_UIDS.items()}
 
@@ -35,10 +37,16 @@ def canonical_module(name: str) -> str:
 
 
 def other_names(name: str) -> list[str]:
-    """The names that a module's folder may have in a repository of somebody else's."""
-    return [other for other, own in _ALIASES.items() if own == name]
+    """The module's other names, any of which its folder may have in a repository; its own name first."""
+    own = canonical_module(name)
+    return [other for other in (own, *(alias for alias, of in _ALIASES.items() if of == own)) if other != name]
 
 
 def module_uid(name: str) -> str:
     """The module's UID; a module of the user's own gets the one that its name gives."""
     return _STOCK_UIDS.get(name) or uid_from_digest(sha256(b"module " + name.encode()).hexdigest())
+
+
+def folder_uid(name: str) -> str:
+    """The UID of the module whose entries are in a folder of that name, which may be any of the module's names."""
+    return module_uid(canonical_module(name))

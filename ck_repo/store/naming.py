@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ck_repo.errors import NotFoundError
 from ck_repo.store.entry import META, Entry, read_uid
-from ck_repo.store.modules import canonical_module, module_uid
+from ck_repo.store.modules import folder_uid
 from ck_repo.store.repositories import LOCAL, Repositories, default_repository_alias
 from ck_repo.store.repository import Repository
 
@@ -21,7 +21,7 @@ def uid_names(repositories: Repositories, entry: Entry) -> dict[str, str]:
         ``cuoa`` (module:entry) and ``xcuoa`` (repository:module:entry) by aliases, ``cid`` and ``xcid`` by UIDs.
     """
     repository = repositories.get(entry.repository)
-    cid = f"{module_uid(entry.module)}:{entry.uid}"
+    cid = f"{folder_uid(entry.module)}:{entry.uid}"
     return {
         "cuoa": entry.cid,
         "cid": cid,
@@ -44,7 +44,8 @@ def unambiguous_names(repositories: Repositories, entries: Sequence[Entry]) -> l
 def _first_with(repositories: Repositories, entry: Entry) -> str:
     """The first repository in which there is an entry of that module and alias."""
     for row in repositories.all():
-        if row.alias == entry.repository or (row.module_folder(entry.module) / entry.alias / META).exists():
+        there = (folder / entry.alias / META for folder in row.module_folders(entry.module))
+        if row.alias == entry.repository or any(path.exists() for path in there):
             return row.alias
     return entry.repository
 
@@ -66,7 +67,7 @@ def entry_at(repositories: Repositories, folder: Path) -> Entry:
         if len(parts) < 2 or not (root / parts[0] / parts[1] / META).exists():
             break
         path = row.path / parts[0] / parts[1]
-        return Entry(row.alias, canonical_module(parts[0]), parts[1], read_uid(path), path)
+        return Entry(row.alias, parts[0], parts[1], read_uid(path), path)
     raise NotFoundError(f"{folder} is not in an entry", hint="name one: `ck cid MODULE:ENTRY`, or change to an entry's folder")
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ck_repo.store.entry import tag_list
 
@@ -40,3 +41,22 @@ class TagQuery:
 
     def __str__(self) -> str:
         return ",".join([*sorted(self.required), *("-" + tag for tag in sorted(self.excluded))])
+
+
+def holds(content: Any, wanted: Any, *, ignore_case: bool = False) -> bool:
+    """Whether JSON content has everything that is wanted: keys of objects with their values, and items of lists.
+
+    >>> holds({"a": {"b": [1, 2], "c": 3}, "d": 4}, {"a": {"b": [2]}})
+    True
+    """
+    if isinstance(wanted, Mapping):
+        return isinstance(content, Mapping) and all(
+            key in content and holds(content[key], value, ignore_case=ignore_case) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return isinstance(content, list) and all(
+            any(holds(row, each, ignore_case=ignore_case) for row in content) for each in wanted
+        )
+    if ignore_case and isinstance(content, str) and isinstance(wanted, str):
+        return content.casefold() == wanted.casefold()
+    return isinstance(content, bool) == isinstance(wanted, bool) and bool(content == wanted)

@@ -12,7 +12,7 @@ from ck_repo.store.atomic import write_json
 from ck_repo.store.entry import META, alias_file, read_alias_file, read_json_object
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import repos_root
-from ck_repo.store.modules import canonical_module, module_uid, other_names
+from ck_repo.store.modules import canonical_module, folder_uid, other_names
 from ck_repo.store.plain_file import UnreadableError
 from ck_repo.store.uid import is_uid, new_uid
 
@@ -61,7 +61,7 @@ class Repository:
             uid = read_alias_file(alias_file(self.path, self.module_folder(module).name))
         except UnreadableError:
             uid = ""
-        return uid if is_uid(uid) else module_uid(module)
+        return uid if is_uid(uid) else folder_uid(module)
 
     def modules(self) -> list[str]:
         """The modules that have a folder here."""

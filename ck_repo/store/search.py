@@ -11,7 +11,7 @@ from pathlib import Path
 from ck_repo.errors import CKError, ConflictError, NotFoundError, did_you_mean
 from ck_repo.store.entry import META, Entry, read_alias_file, read_uid, uid_file
 from ck_repo.store.index import ModuleIndex
-from ck_repo.store.modules import STOCK_MODULES
+from ck_repo.store.modules import STOCK_MODULES, canonical_module, other_names
 from ck_repo.store.plain_file import MOST, UnreadableError, flaw, shown
 from ck_repo.store.query import TagQuery, is_pattern
 from ck_repo.store.repositories import Repositories
@@ -55,11 +55,15 @@ def find(
     query = TagQuery.parse(tags)
     found: list[Entry] = []
     for row in _chosen(repositories, repository):
-        modules = [name for name in row.modules() if fnmatchcase(name, module or "*")] if is_pattern(module) else [module]
+        modules = [name for name in row.modules() if _has_name(name, module)] if is_pattern(module) else [module]
         for name in modules:
             for folder in row.module_folders(name):
-                found += _in_folder(row, name, folder, pattern, query, text, variations)
+                found += _in_folder(row, folder, pattern, query, text, variations)
     return found
+
+
+def _has_name(module: str, pattern: str) -> bool:
+    return any(fnmatchcase(name, pattern or "*") for name in (module, *other_names(module)))
 
 
 def _chosen(repositories: Repositories, pattern: str) -> list[Repository]:
@@ -68,9 +72,8 @@ def _chosen(repositories: Repositories, pattern: str) -> list[Repository]:
     return [repositories.get(pattern)]
 
 
-def _in_folder(
-    row: Repository, module: str, folder: Path, pattern: str, query: TagQuery, text: str, variations: bool
-) -> list[Entry]:
+def _in_folder(row: Repository, folder: Path, pattern: str, query: TagQuery, text: str, variations: bool) -> list[Entry]:
+    module = folder.name
     if query.required or query.excluded or text:
         index = ModuleIndex(folder)
         try:
@@ -114,7 +117,7 @@ def entries_and_problems(repository: Repository, module: str) -> tuple[list[Entr
     for name in _names(folder) if folder.is_dir() else []:
         try:
             place = folder / name
-            entries.append(Entry(repository.alias, module, name, read_uid(place), place, repository.uid, module_uid))
+            entries.append(Entry(repository.alias, folder.name, name, read_uid(place), place, repository.uid, module_uid))
         except CKError as error:
             problems.append(error.what)
     return entries, problems
@@ -195,23 +198,29 @@ def load(repositories: Repositories, module: str, name: str, repository: str = "
     found = find(repositories, module, name, repository=repository)
     if found:
         return found[0]
-    elsewhere = [entry.repository for entry in find(repositories, module, name)] if repository else []
-    hint = f"it is in {' and in '.join(elsewhere)}" if elsewhere else suggest(repositories, module, name)
+    hint = suggest(repositories, module, name, repository)
     raise NotFoundError(f"there is no {module}:{name}" + (f" in {repository}" if repository else ""), hint=hint)
 
 
-def suggest(repositories: Repositories, module: str, name: str) -> str:
-    """The nearest names to one that is not there."""
+def suggest(repositories: Repositories, module: str, name: str, repository: str = "") -> str:
+    """Where a name is that is not in the repository asked for, else the nearest names; of a UID, what else it is."""
+    elsewhere = [entry.repository for entry in find(repositories, module, name)] if repository else []
+    if elsewhere:
+        return f"it is in {' and in '.join(elsewhere)}"
     modules = module_names(repositories)
     if module not in {*modules, *STOCK_MODULES}:
         return did_you_mean(module, modules)
-    return did_you_mean(name, [entry.alias for entry in find(repositories, module)])
+    if is_uid(name):
+        own = canonical_module(name)
+        also = f"{name} is the UID of the module {own}; " if own != name else ""
+        return f"{also}`ck ls {module} --print_uid` lists the entries with their UIDs"
+    return did_you_mean(name, [entry.alias for entry in find(repositories, module, repository=repository)])
 
 
-def known_tags(repositories: Repositories, module: str) -> set[str]:
-    """Every tag in use in a module."""
+def known_tags(repositories: Repositories, module: str, repository: str = "") -> set[str]:
+    """Every tag in use in a module, of one repository or of all."""
     tags: set[str] = set()
-    for row in repositories.all():
+    for row in _chosen(repositories, repository):
         for folder in row.module_folders(module):
             index = ModuleIndex(folder)
             tags.update(index.tags())

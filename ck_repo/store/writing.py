@@ -10,7 +10,7 @@ from typing import Any
 from ck_repo.errors import ConflictError
 from ck_repo.store.atomic import copy_folder, storage_errors, write_json, write_text
 from ck_repo.store.entry import INFO, META, Entry, read_alias_file, read_json_object, read_uid, uid_file, write_entry
-from ck_repo.store.modules import module_uid
+from ck_repo.store.modules import folder_uid
 from ck_repo.store.plain_file import UnreadableError
 from ck_repo.store.repository import Repository, check_name
 from ck_repo.store.steps import Describe, Link, Rename, Step, Unlink
@@ -37,8 +37,9 @@ def create_entry(
     folder = module_folder(repository, module) / (alias or uid)
     refuse_taken_uid(folder, uid)
     with staged(folder) as staging:
-        write_entry(staging, uid, meta, module=module, module_uid=module_uid(module), name=name or folder.name)
-        return publish(repository, module, staging, folder, uid, replace=replace)
+        named = folder.parent.name
+        write_entry(staging, uid, meta, module=named, module_uid=folder_uid(named), name=name or folder.name)
+        return publish(repository, named, staging, folder, uid, replace=replace)
 
 
 @contextmanager
@@ -86,8 +87,8 @@ def module_folder(repository: Repository, module: str) -> Path:
     if not (folder / ".cm").is_dir():
         with storage_errors(f"writing {folder}"):
             (folder / ".cm").mkdir(parents=True, exist_ok=True)
-        write_text(repository.path / ".cm" / f"alias-a-{module}", module_uid(module) + "\n")
-        write_text(repository.path / ".cm" / f"alias-u-{module_uid(module)}", module + "\n")
+        write_text(repository.path / ".cm" / f"alias-a-{module}", folder_uid(module) + "\n")
+        write_text(repository.path / ".cm" / f"alias-u-{folder_uid(module)}", module + "\n")
     return folder
 
 
@@ -130,18 +131,18 @@ def copy_entry(entry: Entry, repository: Repository, module: str, alias: str) ->
     check_name(alias or uid)
     folder = module_folder(repository, module) / (alias or uid)
     with staged(folder) as staging:
-        _copy(entry, staging, uid, folder.name, module)
-        return publish(repository, module, staging, folder, uid)
+        _copy(entry, staging, uid, folder)
+        return publish(repository, folder.parent.name, staging, folder, uid)
 
 
-def _copy(entry: Entry, staging: Path, uid: str, name: str, module: str) -> None:
+def _copy(entry: Entry, staging: Path, uid: str, folder: Path) -> None:
     try:
         copy_folder(entry.path, staging)
     except FileNotFoundError:
         _refuse_gone(entry)
         raise
     info = read_json_object(staging / INFO) if (staging / INFO).exists() else {}
-    write_json(staging / INFO, info | _names(uid, name, module))
+    write_json(staging / INFO, info | _names(uid, folder))
 
 
 def move_entry(entry: Entry, repository: Repository, module: str, alias: str, *, new_identity: bool = False) -> Entry:
@@ -157,7 +158,7 @@ def move_entry(entry: Entry, repository: Repository, module: str, alias: str, *,
     if folder == entry.path and not new_identity:
         return entry
     with storage_errors(f"writing {folder}"), working() as work:
-        copied = _copied(entry, folder, work, uid, module)
+        copied = _copied(entry, folder, work, uid)
         with committing():
             _refuse_gone(entry)
             if folder != entry.path:
@@ -166,36 +167,38 @@ def move_entry(entry: Entry, repository: Repository, module: str, alias: str, *,
                     raise ConflictError(
                         f"{module}:{folder.name} exists already in {repository.alias}", hint="choose another name"
                     )
-            work.commit(_moving(entry, folder, work, uid, module, copied))
-    return Entry(repository.alias, module, folder.name, uid, folder, repository.uid, repository.module_uid(module))
+            work.commit(_moving(entry, folder, work, uid, copied))
+    named = folder.parent.name
+    return Entry(repository.alias, named, folder.name, uid, folder, repository.uid, repository.module_uid(named))
 
 
-def _copied(entry: Entry, folder: Path, work: Work, uid: str, module: str) -> Path | None:
+def _copied(entry: Entry, folder: Path, work: Work, uid: str) -> Path | None:
     """A copy beside `folder` if that is on another file system than the entry."""
     if folder.parent.stat().st_dev == entry.path.stat().st_dev:
         return None
     staging = work.beside(folder)
-    _copy(entry, staging, uid, folder.name, module)
+    _copy(entry, staging, uid, folder)
     return staging
 
 
-def _moving(entry: Entry, folder: Path, work: Work, uid: str, module: str, copied: Path | None) -> list[Step]:
+def _moving(entry: Entry, folder: Path, work: Work, uid: str, copied: Path | None) -> list[Step]:
     link = Link(str(folder.parent), folder.name, uid, before=entry.uid if folder == entry.path else "")
     unlink = Unlink(str(entry.path.parent), entry.alias, entry.uid)
     if copied:
         doomed = work.beside(entry.path, "removed")
         return [Rename.of(copied, folder), link, Rename.of(entry.path, doomed, entry.uid), unlink]
     info = entry.info()
-    names = _names(uid, folder.name, module)
+    names = _names(uid, folder)
     before = {key: info.get(key, "") for key in names}
     rename = [Rename.of(entry.path, folder, entry.uid)] if folder != entry.path else []
     return [*rename, link, Describe(str(folder), names, before), unlink]
 
 
-def _names(uid: str, name: str, module: str) -> dict[str, str]:
-    """What info.json says of an entry's names."""
+def _names(uid: str, folder: Path) -> dict[str, str]:
+    """What info.json says of the names of the entry in `folder`."""
+    module = folder.parent.name
     return {
-        "backup_data_uid": uid, "backup_module_uoa": module, "backup_module_uid": module_uid(module), "data_name": name,
+        "backup_data_uid": uid, "backup_module_uoa": module, "backup_module_uid": folder_uid(module), "data_name": folder.name,
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from ck_repo import progress
 from ck_repo.environment.lockfile import lock_of_experiment
 from ck_repo.environment.venv import chosen_name, find_venv
 from ck_repo.errors import RunError, UsageError
+from ck_repo.experiments.meta import read_experiment
 from ck_repo.reproduce.replay import options_of
 from ck_repo.rounds.compliance import Verification, verify_accuracy, verify_performance
 from ck_repo.rounds.logs import read_accuracy, read_text
@@ -86,7 +87,7 @@ def audit_program(
         As `execute` takes them.
     """
     if reference:
-        given = options_of(lock_of_experiment(reference.path, reference.meta()), reference)
+        given = options_of(lock_of_experiment(reference.path, read_experiment(reference)), reference)
         if scenario and scenario != given.scenario:
             raise UsageError(f"{reference.cid} is a run of {given.scenario}, not of {scenario}", hint="leave out --scenario=")
         options = replace(given, venv=options.venv)
@@ -124,7 +125,7 @@ def audit(options: RunOptions, run: Run, score: Rescore, reference: Entry | None
         Each test is an experiment whose parent is the reference; the files of the verification lie in its folder.
     """
     base = reference or run(replace(options, mode="both"), {}).experiment
-    results = base.meta().get("results") or {}
+    results = read_experiment(base).get("results") or {}
     if "accuracy" not in results or "performance" not in results:
         raise UsageError(
             f"{base.cid} has no accuracy or no performance to hold the tests against", hint="record it with --mode=both"

@@ -94,9 +94,9 @@ def merged_description(path: Path, fresh: Mapping[str, Any]) -> dict[str, Any]:
     try:
         written = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is not JSON: {error}", hint="mend it, or write to another file with --output=") from None
+        raise ConfigError(f"{path} is not JSON: {error}", hint="fix it, or write to another file with --output=") from None
     if not isinstance(written, dict):
-        raise ConfigError(f"{path} is not an object", hint="mend it, or write to another file with --output=")
+        raise ConfigError(f"{path} is not an object", hint="fix it, or write to another file with --output=")
     kept = {key: value for key, value in written.items() if value != "" and not str(value).startswith(ADD)}
     return {**fresh, **kept}
 

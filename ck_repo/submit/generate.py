@@ -13,7 +13,7 @@ from ck_repo import progress
 from ck_repo.environment.lockfile import NAME as LOCK
 from ck_repo.errors import ConfigError, ConflictError, NotFoundError, NotTheSameError
 from ck_repo.experiments.figures import TRIAL, figures
-from ck_repo.experiments.meta import readable
+from ck_repo.experiments.meta import read_experiment, readable
 from ck_repo.rounds.check.tree import Report, check_tree
 from ck_repo.rounds.logs import read_text
 from ck_repo.rounds.rules import scenario_rules
@@ -211,7 +211,7 @@ def generate(
             listed = "\n".join(f"  {each}".replace(f"{staging}/", "") for each in dict.fromkeys(findings))
             raise NotTheSameError(
                 f"{len(report.rejected)} of {len(report.results)} results would be rejected\n{listed}",
-                hint="mend them, or keep the tree as a draft with --draft",
+                hint="fix them, or keep the tree as a draft with --draft",
             )
         staging.chmod(0o755)
         if not publish_folder(staging, output):
@@ -220,7 +220,7 @@ def generate(
 
 
 def _lay_out(row: Chosen, place: Place) -> None:
-    meta = row.performance.meta()
+    meta = read_experiment(row.performance)
     for name in (SUMMARY, DETAIL):
         _copy(row.performance.path / "performance" / name, place.performance / name)
     for name in (SUMMARY, DETAIL, _TEXT, _LOG):

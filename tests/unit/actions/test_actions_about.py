@@ -21,6 +21,19 @@ def test_show_a_repository(ck: Ck, ck_home: Path) -> None:
     assert ck("show", "repo:loca").code == 16
 
 
+def test_names_and_folder_of_a_repository(ck: Ck, ck_home: Path) -> None:
+    ck("add", "repo:mine")
+    uid = ck("find", "repo:mine", "--out=json").json["data_uid"]
+    assert ck("uid", "repo:mine").out == f"{uid}\n"
+    assert ck("cid", "repo:mine").out == f"befd7892b0d469e9:{uid}\n"
+    assert ck("cid", f"repo:{uid}", "--out=json").json["cuoa"] == "repo:mine"
+    assert ck("cd", "repo:mine").out == f"{ck_home / 'CK/mine'}\n"
+    for action in ("uid", "cid", "cd"):
+        assert ck(action, "repo:nowhere").code == 16
+        done = ck(action, "repo")
+        assert (done.code, f"`ck {action} repo` needs the name of one repository" in done.err) == (2, True)
+
+
 def test_recache_is_not_needed(ck: Ck) -> None:
     done = ck("recache", "repo")
     assert (done.code, done.out.startswith("not needed")) == (0, True)

@@ -41,6 +41,36 @@ def test_cat_by_uid(ck: Ck, demo: str) -> None:
     assert ck("cat", f"env:{uid}").out == ck("cat", "env", TAGS).out
 
 
+def test_two_that_match_give_the_same_to_cat_virtual_and_set(ck: Ck, tmp_path: Path) -> None:
+    for number in (1, 2):
+        (folder := tmp_path / f"tool {number}").mkdir()
+        meta = {"name": "tool", "label": "tool", "source": "package", "path": str(folder), "python_path": str(folder)}
+        ck(
+            "add",
+            f"env:{str(number) * 16}",
+            "--tags=tool,mine",
+            "@@@" + json.dumps({"dict": {**meta, "installed": str(number)}}),
+        )
+    show = 'echo "$CK_ENV_TOOL|$PYTHONPATH"'
+    shells = [
+        ck("cat", "env", "--tags=tool", "--shell=sh"), ck("set", "env", "--tags=tool", "--shell=sh"),
+    ]  # fmt: skip
+    wanted = f"{tmp_path}/tool 2|{tmp_path}/tool 2:{tmp_path}/tool 1\n"
+    clean = {"PATH": "/usr/bin:/bin"}
+    for done in shells:
+        evaluated = subprocess.run(["sh", "-c", f"{done.out}\n{show}"], capture_output=True, text=True, env=clean)
+        assert (evaluated.stdout, evaluated.stderr) == (wanted, "")
+        assert done.err.splitlines() == [
+            f"warning: tool (env:{'2' * 16}) is used; tool (env:{'1' * 16}) set the same variables differently: "
+            "name one, or narrow the tags"
+        ]
+    ran = _run("virtual", "env", "--tags=tool", f"--shell_cmd={show}")
+    assert ran.stdout.startswith(wanted.strip())
+    assert ran.stderr.count("warning") == 1
+    assert ck("cat", "env", "--tags=tool", "--out=json").json["env"]["CK_ENV_TOOL"] == f"{tmp_path}/tool 2"
+    assert ck("cat", f"env:{'1' * 16}").err == ""
+
+
 def _run(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
     """A command in a process of its own: what it starts writes to the real stdout."""
     return subprocess.run([sys.executable, "-m", "ck_repo", *words], capture_output=True, text=True, input=text)

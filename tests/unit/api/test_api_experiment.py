@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
+from typing import Any
 
 import pytest
 
 from ck_repo import api
-from ck_repo.errors import NotFoundError, UsageError
+from ck_repo.errors import ConfigError, NotFoundError, UsageError
 from ck_repo.store.entry import Entry
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.writing import create_entry
 
 Record = Callable[..., Entry]  # the fixture `recorded`
 
@@ -84,6 +88,30 @@ def test_find_by_tags_and_name(recorded: Record) -> None:
     assert found[1:][0] == found[1]
     assert isinstance(found[:1], api.Experiments)
     assert found._repr_html_().count("<tr>") == 3
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"results": []}, {"results": {"images": "16"}}, {"results": {"accuracy": {"mAP": 0.5, "AP_small": "x"}}},
+        {"results": {"scenario": "offline", "performance": {"valid": True, "samples_per_second": "fast"}}},
+        {"published": {"mAP": "x"}},
+    ],
+)  # fmt: skip
+def test_experiment_of_wrong_types_does_not_hide_the_others(
+    recorded: Record, wrong: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded("good")
+    entry = create_entry(Repositories().writable(), "experiment", "wrong", wrong)
+    assert [row.alias for row in api.find()] == ["good"]
+    assert "experiment:wrong is left out, as it cannot be read: " in capsys.readouterr().err
+    with pytest.raises(ConfigError, match=re.escape(str(entry.path))):
+        api.show("wrong")
+
+
+def test_accuracy_may_be_mAP_alone(recorded: Record) -> None:
+    recorded("one", results={"accuracy": {"mAP": 0.5}})
+    assert api.show().accuracy == api.Accuracy(0.5, coco={"mAP": 0.5})
 
 
 def test_text_is_the_table_of_the_command_line(recorded: Record, ck: Callable[..., object]) -> None:

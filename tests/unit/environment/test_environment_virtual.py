@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ck_repo.environment.venv import Venv, read_venv
-from ck_repo.environment.virtual import Named, named, run_with, together
+from ck_repo.environment.virtual import Named, conflicts, named, run_with, together
 from ck_repo.errors import NotFoundError
 from ck_repo.install.variables import Variables
 from ck_repo.store.entry import Entry
@@ -80,10 +80,14 @@ def test_what_could_be_installed_is_not_there(venv: Venv, tags: str) -> None:
     assert f"ck install package --tags={tags}" in caught.value.hint
 
 
-def test_two_that_set_one_variable_differently(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [Named("one", Variables({"A": "1"})), Named("two", Variables({"A": "2"})), Named("three", Variables({"A": "1"}))]
-    assert together(rows).values == {"A": "1"}
-    assert capsys.readouterr().err == "warning: two: A is set already; narrow the tags to choose one\n"
+def test_two_that_set_one_variable_differently() -> None:
+    rows = [
+        Named(name, Variables({"A": value, "B": value}))
+        for name, value in (("one", "1"), ("two", "2"), ("three", "1"), ("four", "3"))
+    ]
+    assert together(rows).values == {"A": "1", "B": "1"}
+    assert conflicts(rows) == [(rows[0], [rows[1], rows[3]])]
+    assert conflicts([rows[0], rows[2]]) == []
 
 
 def test_a_command_has_the_variables_and_its_own_status(capfd: pytest.CaptureFixture[str]) -> None:

@@ -104,6 +104,56 @@ def test_names_in_a_list(three: None, capsys: pytest.CaptureFixture[str]) -> Non
     assert done({"action": "search", "module_uoa": "dataset", "limit_size": 2})["timed_out"] == "yes"
 
 
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({"count": 3}, ["birds", "boats", "planes"]), ({"count": "3"}, []), ({"count": True}, []),
+        ({"tags": ["sea"]}, ["boats"]), ({"tags": ["sky", "small"]}, ["birds"]), ({"tags": "sea"}, []),
+        ({"by": {"year": {"2020": 1}}}, ["birds", "boats", "planes"]), ({"by": {"year": {"2021": 1}}}, []),
+        ({"by": {"year": 1}}, []), ({"tags": {"sea": 1}}, []), ({}, ["birds", "boats", "planes"]),
+    ],
+)  # fmt: skip
+def test_search_by_what_the_meta_holds(three: None, wanted: dict[str, Any], found: list[str]) -> None:
+    assert names(done({"action": "search", "module_uoa": "dataset", "search_dict": wanted})) == found
+
+
+def test_search_by_what_the_meta_holds_without_regard_to_case(three: None) -> None:
+    done({"action": "update", "cid": "dataset:boats", "dict": {"by": {"who": "Ann"}}})
+    i = {"action": "search", "module_uoa": "dataset", "tags": "small", "search_dict": {"by": {"who": "ann"}}}
+    assert names(done(i)) == []
+    assert names(done({**i, "ignore_case": "yes"})) == ["boats"]
+    assert names(done("search dataset --search_dict.by.who=Ann")) == ["boats"]
+    assert access({**i, "search_dict": "ann"})["return"] == 2
+
+
+@pytest.mark.parametrize("module", ["dataset", "package"])
+def test_search_is_cut_at_a_number(three: None, module: str) -> None:
+    i = {"action": "search", "module_uoa": module, "limit_size": "2"}
+    assert (len(done(i)["lst"]), done(i)["timed_out"]) == (2, "yes")
+    for everything in ("-1", 0, 5000):
+        assert len(done({**i, "limit_size": everything})["lst"]) > 2
+    named = done({"action": "search", "module_uoa": "package", "search_dict": {"name": "NumPy"}})
+    assert names(named) == ["lib-numpy"]
+
+
+def test_load_has_the_other_files_of_an_entry(three: None) -> None:
+    r = done({"action": "load", "cid": "dataset:boats"})
+    assert r["path_info"] == f"{r['path']}/.cm/info.json"
+    assert not {"desc", "path_desc"} & set(r)
+    for name in ("desc", "updates"):
+        Path(r["path"], f".cm/{name}.json").write_text(f'{{"a": "{name}"}}')
+    r = done({"action": "load", "cid": "dataset:boats"})
+    assert (r["desc"], r["path_desc"]) == ({"a": "desc"}, f"{r['path']}/.cm/desc.json")
+    assert (r["updates"], r["path_updates"]) == ({"a": "updates"}, f"{r['path']}/.cm/updates.json")
+
+
+def test_names_can_be_listed() -> None:
+    assert {"access", "api", "kernel", "load_json_file", "__version__"} <= set(dir(ck))
+    assert {"access", "search", "load", "add"} <= set(dir(ck.kernel))
+    for name in dir(ck):
+        getattr(ck, name)
+
+
 def test_answer_to_a_file(three: None, tmp_path: Path) -> None:
     file = tmp_path / "answer.json"
     r = done({"action": "load", "cid": "dataset:boats", "out": "json_file", "out_file": str(file)})

@@ -138,6 +138,13 @@ def test_what_is_not_understood_is_told_with_what_is(env: dict[str, str], near: 
     assert near in caught.value.hint
 
 
+def test_variable_of_what_is_installed_is_refused_with_what_chooses_it() -> None:
+    with pytest.raises(NotFoundError, match=r"--env\.CK_ENV_MINE is not understood") as caught:
+        from_environment({"CK_ENV_MINE": "1"})
+    assert "did you mean" not in caught.value.hint
+    assert "--dep_add_tags" in caught.value.hint
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "many", "", "1.5"])
 def test_counts_have_to_be_whole_and_more_than_0(value: str) -> None:
     with pytest.raises(UsageError, match="CK_LOADGEN_DATASET_SIZE"):

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from stock_repositories import DOWNLOAD, PIP, StockRepository
+
+from ck_repo.machine.detector import detector
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import load
 
 Ck = Callable[..., Any]
 FETCH = {"PACKAGE_URL": "https://host.example", "PACKAGE_NAME": "net", "PACKAGE_WGET": "YES", "PACKAGE_SKIP_LINUX_MAKE": "YES"}
@@ -25,7 +30,10 @@ def test_search_counts_as_stock_does_and_marks_what_cannot_be_installed(stock: S
     assert [(row["data_uoa"], bool(row["obstacle"])) for row in found] == [("a", False), ("b", True)]
     assert names(ck("search", "package", "--tags=near", "--repo_uoa=stock", "--out=json")) == ["a"]  # by its own tags
     assert names(ck("search", "package", "--tags=tiny", "--repo_uoa=stock", "--out=json")) == ["a"]  # nothing else has it
-    out = ck("search", "package", "--tags=their-model").out
+    done = ck("search", "package", "--tags=their-model")
+    assert done.out.splitlines() == ["stock:package:a (small, near)", "stock:package:b (near)"]
+    assert done.err == "note: 1 of 2 cannot be installed here; --explain says why\n"
+    out = ck("search", "package", "--tags=their-model", "--explain").out
     assert "package:b (near) cannot be installed here: its recipe runs a script of its own (install.sh)" in out
 
 
@@ -95,6 +103,40 @@ def test_a_stock_detector_is_replaced_by_ours(stock: StockRepository, ck: Ck) ->
         assert "compiler.python" in done.err
 
 
+@pytest.mark.parametrize(
+    ("alias", "tags", "file", "ours"),
+    [
+        ("lib.python.tensorflow", "lib,tensorflow", {"soft_file": {"linux": "tensorflow/__init__.py"}}, "tensorflow"),
+        ("lib.python.tflite", "lib,tflite", {"soft_file": {"win": "tensorflow\\__init__.py"}}, "ai-edge-litert"),
+        ("lib.pytorch", "lib,pytorch", {"soft_file_universal": "torch$#sep#$__init__.py"}, "torch"),
+        ("lib.python.loadgen", "lib,mlperf,loadgen", {"soft_file_universal": "l$#sep#$__init__.py"}, "mlcommons-loadgen"),
+    ],
+)
+def test_a_stock_detector_of_a_python_package_is_replaced_by_ours(
+    stock: StockRepository, ck: Ck, alias: str, tags: str, file: dict[str, Any], ours: str
+) -> None:
+    stock.entry("soft", alias, {"customize": file, "tags": tags.split(",")})
+    assert "there is no venv:nowhere" in ck("detect", f"stock:soft:{alias}", "--venv=nowhere").err
+    repositories = Repositories()
+    found = detector(repositories, [load(repositories, "soft", alias, stock.alias)])
+    assert ours in found.meta()["python_packages"]
+
+
+def test_a_python_package_without_a_detector_can_be_installed(stock: StockRepository, ck: Ck) -> None:
+    file = {"soft_file_universal": "numpy$#sep#$__init__.py"}
+    stock.entry("soft", "lib.python.numpy", {"customize": file, "tags": ["lib", "python-package", "numpy"]})
+    assert "`ck install package --tags=lib,python-package,numpy`" in ck("detect", "soft:lib.python.numpy").err
+    stock.entry("soft", "lib.static", {"customize": {"soft_file": {"linux": "libx.a"}}, "tags": ["lib", "numpy"]})
+    assert "there are detectors of ours for" in ck("detect", "soft:lib.static").err
+
+
+def test_uid_of_a_module_is_no_entry(ck: Ck) -> None:
+    done = ck("detect", "soft:5e1100048ab875d7")
+    assert (done.code, done.out) == (16, "")
+    assert "5e1100048ab875d7 is the UID of the module soft; `ck ls soft --print_uid`" in done.err
+    assert "compiler.python" in ck("ls", "soft", "--print_uid").out
+
+
 @pytest.fixture
 def left_by_stock(ck_home: Path) -> Path:
     """Env entries as a stock CK wrote them into ~/CK/local, and what they point at."""
@@ -159,3 +201,16 @@ def test_a_stock_env_entry_of_the_wrong_types(ck_home: Path, ck: Ck, key: str, v
         done = ck(*words)
         assert done.code == 0
         assert "Traceback" not in done.err
+
+
+def test_env_entries_of_another_repository_are_not_of_this_machine(stock: StockRepository, ck: Ck) -> None:
+    folder = stock.entry("env", "shared", {"tags": ["lib", "shared"], "customize": {}, "env": {}})
+    ck("detect", "soft:compiler.python", f"--full_path={sys.executable}")
+    for action in ("locate", "show", "load", "cat"):
+        done = ck(action, "env", "--tags=sharde,lib")
+        assert (done.code, "shared" in done.err) == (16, False)
+    done = ck("load", "env:shared")
+    assert (done.code, "it is in stock" in done.err) == (16, True)
+    assert ck("load", "stock:env:shared").code == 0
+    assert ck("rm", "env:*").code == 0
+    assert folder.is_dir()

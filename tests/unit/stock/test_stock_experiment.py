@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ck_repo.stock.experiment import is_stock_experiment, read_stock_experiment, summary
+from ck_repo.stock.experiment import is_stock_experiment, read_stock_experiment, repetitions, summary
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
@@ -120,3 +120,30 @@ def test_a_meta_that_is_not_json_does_not_break_the_list(ck: Ck, tmp_path: Path)
     (entry.path / ".cm" / "meta.json").write_text('{"results": ' + "9" * 5000)
     done = ck("ls", "experiment")
     assert (done.code, "wrong  unreadable: " in done.out) == (0, True)
+
+
+ONE, TWO = "0a1b2c3d4e5f6071", "f0e1d2c3b4a59687"
+
+
+@pytest.fixture
+def two_points() -> Entry:
+    """An experiment entry with two points, one measured twice, the other without a file of its own figures."""
+    entry = create_entry(Repositories().writable(), "experiment", "theirs", {})
+    for name in (f"ckp-{TWO}.0001.json", f"ckp-{TWO}.0002.json", f"ckp-{TWO}.flat.json", f"ckp-{ONE}.features.json", "ckp-no"):
+        (entry.path / name).write_text("{}")
+    return entry
+
+
+def test_points_and_their_repetitions(two_points: Entry) -> None:
+    assert repetitions(two_points) == {ONE: (), TWO: ("0001", "0002")}
+    assert is_stock_experiment(two_points, {})
+
+
+def test_every_command_sees_the_same_points(ck: Ck, two_points: Entry) -> None:
+    answer = ck("list_points", "experiment:theirs", "--out=json").json
+    assert (answer["points"], answer["points_count"], answer["path"]) == ([ONE, TWO], 2, str(two_points.path))
+    assert ck("list_points", "experiment:theirs", f"--point={TWO}").out == f"{TWO}-0001\n{TWO}-0002\n"
+    assert ck("list_points", "experiment:theirs", "--point=f0e1").code == 16
+    shown = ck("show", "experiment:theirs", "--out=json").json["points"]
+    assert [(row["uid"], "problem" in row) for row in shown] == [(ONE, True), (TWO, False)]
+    assert "2 points" in ck("ls", "experiment").out

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from ck_repo.errors import CKError, ConflictError, NotFoundError, UsageError
+from ck_repo.machine.survey import survey
+from ck_repo.resolve.resolver import Resolver
 from ck_repo.store.archive import pack_entries, pack_repository, unpack_entries, unpack_repository
 from ck_repo.store.entry import Entry
 from ck_repo.store.folders import repos_root
@@ -251,20 +253,61 @@ def test_only_the_module_that_is_asked_for_comes(crafted: Callable[..., Path]) -
         unpack_entries(archive, repositories, repositories.writable(), "dataset")
 
 
-def test_all_brings_the_others_but_never_one_that_would_take_the_place_of_ours(crafted: Callable[..., Path]) -> None:
+def test_all_brings_recipes_into_a_repository_of_their_own_after_ours(crafted: Callable[..., Path]) -> None:
     repositories = Repositories()
-    ours = find(repositories, "package")[0]
-    new = _entry("run", module="experiment") | _entry("model", "1" * 16, "package")
-    done, left = unpack_entries(crafted(new), repositories, repositories.writable(), "experiment", everything=True)
-    assert ({row.cid for row in done}, left) == ({"experiment:run", "package:model"}, [])
-    for entry in (_entry(ours.alias, "2" * 16, "package"), _entry("other", ours.uid, "package")):
-        with pytest.raises(ConflictError, match="would take the place"):
+    ours = load(repositories, "package", "model-demo-ssd")
+    tags = json.dumps(ours.meta())
+    new = _entry("run", module="experiment")
+    for alias, uid, module in (
+        ("a", "1" * 16, "package"), (ours.alias, "2" * 16, "package"), ("b", ours.uid, "package"),
+        ("mlperf-inference-1.0", "3" * 16, "venv.template"), ("object-detection", "4" * 16, "program"),
+    ):  # fmt: skip
+        new |= _entry(alias, uid, module) | {f"{module}/{alias}/.cm/meta.json": tags}
+    archive = crafted(new)
+    done, left = unpack_entries(archive, repositories, repositories.writable(), "experiment", everything=True)
+    assert left == []
+    homes = {row.cid: row.repository for row in done}
+    assert homes.pop("experiment:run") == "local"
+    assert set(homes.values()) == {archive.stem}
+    assert homes["venv.template:mlperf-inference-1.0"] == archive.stem
+    fresh = Repositories()
+    assert find(fresh, "package", tags="model,demo")[0] == ours
+    chosen = Resolver(survey(fresh)).resolve("model,demo,onnx").variant
+    assert chosen is not None
+    assert chosen.component.entry == ours
+    for module, name in (
+        ("package", ours.alias), ("package", ours.uid), ("env_templates", "mlperf-inference-1.0"),
+        ("program", "object-detection"),
+    ):  # fmt: skip
+        assert load(fresh, module, name).repository == ours.repository
+    assert load(fresh, "package", ours.alias, archive.stem).uid == "2" * 16
+
+
+def test_recipes_that_are_asked_for_do_not_go_to_local(crafted: Callable[..., Path]) -> None:
+    archive = crafted(_entry("a", module="package"))
+    repositories = Repositories()
+    local = repositories.writable()
+    (entry,) = unpack_entries(archive, repositories, local, "package")[0]
+    assert entry.repository == archive.stem
+    with pytest.raises(ConflictError, match="which exists already") as caught:
+        unpack_entries(archive, repositories, local, "package", overwrite=True)
+    assert f"--repo_uoa={archive.stem}" in caught.value.hint
+    again = repositories.get(archive.stem)
+    assert unpack_entries(archive, repositories, again, "package", overwrite=True)[0] == [entry]
+
+
+def test_all_brings_no_data_that_would_take_the_place_of_another_s(crafted: Callable[..., Path], add: Add) -> None:
+    Repositories().add("other")
+    theirs = add("photos", repository="other")
+    repositories = Repositories()
+    for entry in (_entry("photos", "2" * 16), _entry("more", theirs.uid)):
+        with pytest.raises(ConflictError, match="would take the place of the one in other"):
             unpack_entries(
-                crafted(entry | _entry("new", "3" * 16, "experiment")), repositories, repositories.writable(), "experiment",
-                everything=True, overwrite=True,
+                crafted(entry | _entry("new", "3" * 16, "experiment") | _entry("p", "4" * 16, "package")), repositories,
+                repositories.writable(), "experiment", everything=True, overwrite=True,
             )  # fmt: skip
     assert find(Repositories(), "experiment", "new") == []
-    assert load(Repositories(), "package", ours.alias).path == ours.path
+    assert len(Repositories().all()) == 3
 
 
 def test_an_archive_of_entries_holds_no_links(tmp_path: Path, crafted: Callable[..., Path]) -> None:

@@ -13,6 +13,7 @@ from ck_repo.errors import ConflictError, NotFoundError, UsageError
 from ck_repo.store import writing
 from ck_repo.store.entry import Entry
 from ck_repo.store.folders import repos_root
+from ck_repo.store.modules import module_uid
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import check_name, read_repository
 from ck_repo.store.search import find, load
@@ -243,6 +244,23 @@ def test_a_module_under_two_of_its_names_has_the_entries_of_both(by_hand: Callab
     assert sorted(entry.alias for entry in found) == ["of-env_templates", "of-venv.template"]
     assert load(Repositories(), "env_templates", f"of-{folder}", "x").path == there / folder / f"of-{folder}"
     assert len(find(Repositories(), "env_templates", repository="x", tags="t")) == 2
+    assert sorted(entry.module for entry in found) == ["env_templates", "venv.template"]
+    assert find(Repositories(), "venv.template", repository="x", tags="t") != []
+
+
+def test_entry_is_changed_in_the_folder_that_its_module_has(by_hand: Callable[..., Path]) -> None:
+    there = _describe(repos_root() / "x")
+    by_hand(there / "venv.template" / "a", {}, uid="1" * 16)
+    repositories = Repositories()
+    entry = load(repositories, "env_templates", "a")
+    copy = writing.copy_entry(entry, repositories.get("x"), "env_templates", "b")
+    new = writing.create_entry(repositories.get("x"), "env_templates", "c", {})
+    moved = writing.move_entry(entry, repositories.get("x"), entry.module, "d")
+    for row in (copy, new, moved):
+        assert (row.cid, row.path.parent) == (f"venv.template:{row.alias}", there / "venv.template")
+        assert (row.info()["backup_module_uoa"], row.module_uid) == ("venv.template", module_uid("env_templates"))
+    writing.remove_entry(moved)
+    assert sorted(row.alias for row in find(Repositories(), "venv.*", repository="x")) == ["b", "c"]
 
 
 @pytest.mark.parametrize("spoil", ["", "not a UID", "2" * 16, "\0", None])

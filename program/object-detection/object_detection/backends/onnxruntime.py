@@ -44,7 +44,7 @@ class OnnxRuntime:
                 f"{model.path} cannot be loaded by ONNX Runtime {version()}: {error}", "fetch or export the model again"
             ) from error
         if self._session.get_providers()[0] != _PROVIDERS[device][0]:  # it falls back to the CPU and only logs it
-            raise HarnessError(f"ONNX Runtime {version()} cannot use {device} here", "use --device=cpu, or mend the driver")
+            raise HarnessError(f"ONNX Runtime {version()} cannot use {device} here", "use --device=cpu, or fix the driver")
         self._model = model
         inputs = {row.name: row for row in self._session.get_inputs()}
         outputs = {row.name for row in self._session.get_outputs()}
