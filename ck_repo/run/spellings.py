@@ -44,7 +44,7 @@ def from_environment(env: Mapping[str, Any]) -> dict[str, Any]:
         else:
             raise NotFoundError(
                 f"--env.{name} is not understood",
-                hint=did_you_mean(name, [*_VARIABLES, *_OTHERS, *VARIABLES_WITHOUT_EFFECT]),
+                hint=did_you_mean(name, [*VARIABLES, *VARIABLES_WITHOUT_EFFECT]),
             )
     batches = values.pop("batches", None)
     if batches and "count" not in values:  # images as batches, each of one image unless it is said
@@ -123,3 +123,4 @@ _OTHERS: dict[str, Callable[[str, str], dict[str, Any]]] = {
     "CUDA_VISIBLE_DEVICES": _visible_devices,
     "CK_METRIC_TYPE": _metric,
 }
+VARIABLES = (*_VARIABLES, *_OTHERS)
