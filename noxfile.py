@@ -40,6 +40,7 @@ def docs(session: nox.Session) -> None:
     """Generated pages are up to date; the docs site builds without a warning, in site/."""
     session.install("-e", ".[docs]")
     session.run("python", "docs/make_commands.py", "--check")
+    session.run("python", "docs/make_api.py", "--check")
     session.run("python", "docs/make_models.py", "--check")
     session.run("mkdocs", "build", "--strict", env={"NO_MKDOCS_2_WARNING": "1"})
 
@@ -69,10 +70,12 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def pages(session: nox.Session) -> None:
-    """Write docs/commands.md from the actions, and docs/models.md from the packages."""
+    """Write what follows from declarations: docs/commands.md, docs/models.md, `api.run`, and stock CK's modules."""
     session.install("-e", ".")
+    session.run("python", "docs/make_api.py")
     session.run("python", "docs/make_commands.py")
     session.run("python", "docs/make_models.py")
+    session.run("python", "module/make_modules.py")
 
 
 @nox.session

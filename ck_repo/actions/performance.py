@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
 from ck_repo.actions.package import TRUST, VENV
 from ck_repo.actions.request import Request
+from ck_repo.actions.run_options import declared, declared_option, run_options
 from ck_repo.errors import UsageError
-from ck_repo.run.options import DEVICES, SCENARIOS, RunOptions
+from ck_repo.run.options import DEFAULT_SECONDS
 
 ACTIONS: Actions = {}
 
@@ -20,13 +22,10 @@ ACTIONS: Actions = {}
     example="ck find performance --scenario=server --output=user.conf",
     usage="ck find performance --scenario=server|offline|singlestream|multistream [options]",
     options=[
-        Option("scenario", "the scenario (default server)", choices=SCENARIOS, value="server"),
-        Option("model", "alias or tags of the model (default: the embedded demo model)", value="TAGS"),
-        Option("dataset", "alias or tags of the data set (default: the one made for the model)", value="TAGS"),
-        Option("backend", "the framework (default: the model's own)", value="NAME"),
-        Option("device", "where it runs (default cpu)", choices=DEVICES, value="cpu"),
-        Option("time", "duration of a try, in s (default 10)", kind="number", least=0, above=True),
-        Option("target-latency", "the bound, in ms (default: the round's)", kind="number", least=0, above=True),
+        declared_option("scenario", help="the scenario (default server)", value="server"),
+        *declared("model", "dataset", "backend", "device"),
+        declared_option("seconds", help="duration of a try, in s (default 10)"),
+        declared_option("target_latency", help="the bound, in ms (default: the round's)"),
         Option("output", "the user.conf to write the target into (default user.conf)", value="FILE"),
         VENV,
         TRUST,
@@ -37,14 +36,11 @@ def find(request: Request) -> Answer:
     from ck_repo.store.repositories import Repositories
     from ck_repo.submit.targets import find_and_write
 
-    options = RunOptions(
-        model=request.text("model"),
-        dataset=request.text("dataset"),
-        backend=request.text("backend"),
-        venv=request.text("venv"),
-        device=request.text("device") or "cpu",
+    options = replace(
+        run_options(request),
         scenario=request.text("scenario") or "server",
-        seconds=request.number("time") or 10.0,
+        seconds=request.number("time") or DEFAULT_SECONDS,
+        target_latency=None,  # that of the tries; the request's is the bound
         mode="performance",
     )
     path = Path(request.text("output") or "user.conf").expanduser().absolute()

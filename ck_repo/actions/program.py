@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ck_repo.actions.declare import Actions, Answer, Option, action, without_effect
 from ck_repo.actions.entry import one, row_of
-from ck_repo.actions.package import DRY_RUN, TRUST, VENV
+from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
+from ck_repo.actions.run_options import declared, not_of_audits, run_options
 from ck_repo.errors import NotTheSameError, UsageError
-from ck_repo.run.options import COMPLIANCE, DEVICES, MODES, SCENARIOS, RunOptions, from_cmd_key, from_environment
 from ck_repo.store.entry import tag_list
 from ck_repo.store.repository import check_name
 
@@ -27,35 +27,9 @@ _OF_CK = {
     "skip_stat_analysis": "`ck replay experiment` judges repetitions",
     "process_multi_keys": "`ck replay experiment` judges repetitions",
 }
-_NOT_OF_AUDITS = ("compliance", "mode", "cmd_key", "record", "no_record", "repetitions", "print_files")
+_NOT_OF_AUDITS = ("cmd_key", "record", "no_record", "repetitions", "print_files")
 _OPTIONS = [
-    Option("model", "alias or tags of the model (default: the embedded demo model)", value="TAGS"),
-    Option("dataset", "alias or tags of the data set (default: the one made for the model)", value="TAGS"),
-    Option("backend", "the framework (default: the model's own)", value="NAME"),
-    Option("device", "where it runs (default cpu)", choices=DEVICES, value="cpu"),
-    Option("visible-devices", "GPUs that the run may use, as CUDA_VISIBLE_DEVICES has them (default all)", value="0,1"),
-    Option("scenario", "LoadGen's scenario (default offline)", choices=SCENARIOS, value="offline"),
-    Option("mode", "which tests (default both)", choices=MODES, value="both"),
-    Option("time", "least duration of the performance test, in s (default 10)", kind="number", least=0, above=True),
-    Option("count", "images to use, from the first (default all)", kind="whole", least=1),
-    Option("target-qps", "queries/s (server) or samples/s (offline)", kind="number", least=0, above=True),
-    Option("target-latency", "latency bound, in ms", kind="number", least=0, above=True),
-    Option("samples-per-query", "of multistream", kind="whole", least=1),
-    Option("batch-size", "most images a batch (default: measured)", kind="whole", least=1),
-    Option("threads", "threads of a session (default: measured)", kind="whole", least=1),
-    Option("sessions", "sessions side by side (default: measured)", kind="whole", least=1),
-    Option("official", "the figures of the v1.0 rules: 600 s, least counts", kind="flag"),
-    Option(
-        "counts",
-        "of an official run, who holds the least query count: `held` keeps v1.0's order of samples, `loadgen` its setting",
-        choices=("held", "loadgen"),
-        value="loadgen",
-    ),
-    Option("user-conf", "take targets from this file, in v1.0's syntax (`ck find performance` writes one)", value="FILE"),
-    Option("meter", "a command to run around the benchmark, in its run folder: to read a power meter", value="COMMAND"),
-    Option("compliance", "run a compliance test: the performance run under its settings", choices=COMPLIANCE, value="TEST01"),
-    Option("reference-faults", "keep known faults of the v1.0 reference, to compare with its logs", kind="flag"),
-    VENV,
+    *declared(),
     Option(
         "record",
         "name of the experiment (every run is recorded; without a name by its UID)",
@@ -68,29 +42,12 @@ _OPTIONS = [
     Option("repetitions", "run so many times, each recorded", kind="whole", least=1),
     Option("cmd_key", "CK's way to say mode and scenario", value="accuracy-offline"),
     Option("env", "CK's way to give options: CK_LOADGEN_SCENARIO, CK_BATCH_SIZE, EXTRA_OPS …", kind="nested"),
-    Option("dep_add_tags", "further tags for a dependency of the program: weights, dataset, loadgen …", kind="nested"),
     Option("print_files", "files of the run folder to print at the end", value="a,b"),
     DRY_RUN,
     Option("explain", "say what would be done and why, and do nothing", kind="flag"),
     TRUST,
     *(without_effect(name, why) for name, why in _OF_CK.items()),
 ]
-
-
-def run_options(request: Request) -> RunOptions:
-    """The options of a run; present names win over CK's older ones."""
-    values: dict[str, Any] = from_environment(request.nested("env"))
-    if request.text("cmd_key"):
-        values |= from_cmd_key(request.text("cmd_key"))
-    names = {"time": "seconds"}
-    kept = ("model", "dataset", "backend", "device", "visible_devices", "scenario", "mode", "time", "count", "target_qps",
-            "target_latency",
-            "samples_per_query", "batch_size", "threads", "sessions", "official", "compliance", "counts", "user_conf", "meter",
-            "reference_faults",
-           "venv")  # fmt: skip
-    values |= {names.get(name, name): request.options[name] for name in kept if request.options.get(name) is not None}
-    tags = {key: str(value) for key, value in request.nested("dep_add_tags").items()}
-    return RunOptions(**values, added_tags=tags)
 
 
 @action(
@@ -197,7 +154,7 @@ def explain_run(request: Request) -> Answer:
     example="ck audit program:object-detection --scenario=offline --official",
     usage="ck audit program:object-detection [options of ck run] [--reference=EXPERIMENT]",
     options=[
-        *(row for row in _OPTIONS if row.name not in _NOT_OF_AUDITS),
+        *(row for row in _OPTIONS if row.name not in (*_NOT_OF_AUDITS, *not_of_audits())),
         Option("reference", "the experiment to hold the tests against, with its options (default: a new run)", value="NAME"),
     ],
 )

@@ -13,10 +13,9 @@ from ck_repo.api.progress import Callback, shown
 from ck_repo.cli.dispatch import request_for
 from ck_repo.cli.words import target
 from ck_repo.network import scope
+from ck_repo.run.options import RUN_OPTIONS
 
-Scenario = Literal["singlestream", "multistream", "server", "offline"]
-Mode = Literal["accuracy", "performance", "both"]
-Device = Literal["cpu", "cuda"]
+# docs/make_api.py writes the run options into the signature and the docstring of `run`
 
 
 def run(
@@ -25,10 +24,10 @@ def run(
     model: str = "",
     dataset: str = "",
     backend: str = "",
-    device: Device = "cpu",
+    device: Literal["cpu", "cuda"] = "cpu",
     visible_devices: str = "",
-    scenario: Scenario = "offline",
-    mode: Mode = "both",
+    scenario: Literal["singlestream", "multistream", "server", "offline"] = "offline",
+    mode: Literal["accuracy", "performance", "both"] = "both",
     seconds: float | None = None,
     count: int | None = None,
     target_qps: float | None = None,
@@ -39,15 +38,15 @@ def run(
     sessions: int | None = None,
     official: bool = False,
     counts: Literal["held", "loadgen"] = "held",
-    compliance: str = "",
     user_conf: str | Path = "",
     meter: str = "",
+    compliance: str = "",
     reference_faults: bool = False,
     venv: str = "",
+    dependency_tags: Mapping[str, str] | None = None,
     record: str = "",
     repository: str = "",
     tags: Sequence[str] = (),
-    dependency_tags: Mapping[str, str] | None = None,
     trust: bool = False,
     offline: bool = False,
     progress: bool | Callback | None = None,
@@ -58,44 +57,54 @@ def run(
     ----------
     program
         The program's name, or ``repository:program:name``.
-    model, dataset
-        Alias or tags; the embedded demo model, and the data set made for the model, if empty.
+    model
+        Alias or tags of the model (default: the embedded demo model).
+    dataset
+        Alias or tags of the data set (default: the one made for the model).
     backend
-        The framework; the model's own if empty.
-    device, scenario, mode
-        Where it runs, LoadGen's scenario, and which tests.
+        The framework (default: the model's own).
+    device
+        Where it runs (default cpu).
     visible_devices
-        GPUs that the run may use, as CUDA_VISIBLE_DEVICES has them; all if empty.
+        GPUs that the run may use, as CUDA_VISIBLE_DEVICES has them (default all).
+    scenario
+        LoadGen's scenario (default offline).
+    mode
+        Which tests (default both).
     seconds
-        Minimum duration of the performance test in s; 10 if None (``--time`` of the command line).
+        Least duration of the performance test, in s (default 10); ``--time`` on the command line.
     count
-        How many images to use, from the first; all if None.
+        Images to use, from the first (default all).
     target_qps
         Queries/s (server) or samples/s (offline).
     target_latency
-        Latency bound in ms.
+        Latency bound, in ms.
     samples_per_query
         Of multistream.
-    batch_size, threads, sessions
-        Maximum images in a batch, threads of a session, and sessions side by side; measured if None.
+    batch_size
+        Most images a batch (default: measured).
+    threads
+        Threads of a session (default: measured).
+    sessions
+        Sessions side by side (default: measured).
     official
-        Use the durations and counts of the v1.0 rules.
+        The figures of the v1.0 rules: 600 s, least counts.
     counts
-        Of an official run, what holds the minimum query count: v1.0's order of samples or LoadGen's setting.
-    compliance
-        A compliance test, ``TEST01`` for example: the performance run under its settings.
+        Of an official run, who holds the least query count: ``held`` keeps v1.0's order of samples, ``loadgen`` its setting.
     user_conf
-        A file in v1.0's syntax that holds targets.
+        Take targets from this file, in v1.0's syntax (``ck find performance`` writes one).
     meter
-        A command to run around the benchmark, to read a power meter.
+        A command to run around the benchmark, in its run folder: to read a power meter.
+    compliance
+        Run a compliance test: the performance run under its settings.
     reference_faults
         Keep known faults of the v1.0 reference, to compare with its logs.
     venv
-        The venv to use; the active one, else ``mlperf-inference``, if empty.
+        The venv to use (default: the active one, else mlperf-inference).
+    dependency_tags
+        Further tags for a dependency of the program: weights, dataset, loadgen …; ``--dep_add_tags`` on the command line.
     record, repository, tags
         Name of the experiment (its UID if empty), the repository to record in (``local`` if empty), further tags.
-    dependency_tags
-        Further tags of a dependency of the program, by its key: ``{"weights": "ssd-mobilenet"}``.
     trust
         Let programs of other repositories' recipes run.
     offline
@@ -113,17 +122,18 @@ def run(
         One of its family: `UsageError` for a value that makes no sense, `RunError` if the benchmark failed, and so on. The
         message says what failed, why, and what to do.
     """
-    options = {
-        "model": model, "dataset": dataset, "backend": backend, "device": device,
-        "visible_devices": visible_devices, "scenario": scenario, "mode": mode,
-        "time": seconds, "count": count, "target_qps": target_qps, "target_latency": target_latency,
-        "samples_per_query": samples_per_query, "batch_size": batch_size, "threads": threads, "sessions": sessions,
-        "official": official, "counts": counts, "compliance": compliance, "user_conf": str(user_conf), "meter": meter,
-        "reference_faults": reference_faults, "venv": venv, "record": record, "record_repo": repository,
-        "tags": ",".join(tags), "dep_add_tags": dict(dependency_tags or {}), "trust": trust,
-    }  # fmt: skip
-    given = {name: value for name, value in options.items() if value not in (None, "", {})}
+    asked = locals()
+    options: dict[str, object] = {option.key: asked[option.keyword] for option in RUN_OPTIONS}
+    options |= {"record": record, "record_repo": repository, "tags": ",".join(tags), "trust": trust}
+    given = {name: _plain(value) for name, value in options.items() if value not in (None, "", {})}
     named = target(program)
     request = request_for("run", Target("program", named.entry or named.module, named.repository), given)
     with shown(progress), scope(offline=offline):
         return Experiment.read(run_records(request)[0].experiment)
+
+
+def _plain(value: object) -> object:
+    """A value as the command line would have it."""
+    if isinstance(value, Path):
+        return str(value)
+    return dict(value) if isinstance(value, Mapping) else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ck_repo import progress
@@ -20,7 +20,7 @@ from ck_repo.reproduce.artifacts import ARTIFACTS, bring_in
 from ck_repo.reproduce.difference import Difference, between
 from ck_repo.reproduce.recreate import install_components, interpreter_for, known_packages, recreate
 from ck_repo.reproduce.verdict import USUAL, Tolerances, Verdict, judge
-from ck_repo.run.options import COMPLIANCE, DEVICES, MODES, SCENARIOS, RunOptions
+from ck_repo.run.options import MEASURED, RUN_OPTIONS, RunOptions
 from ck_repo.run.pipeline import RunRecord, execute
 from ck_repo.run.prepare import prepare
 from ck_repo.store.digest import of_value
@@ -29,8 +29,6 @@ from ck_repo.store.repositories import LOCAL, Repositories, default_repository_a
 from ck_repo.store.search import find, load
 from ck_repo.store.writing import update_entry
 from ck_repo.trust import is_own_lock, require_code
-
-_OF_THE_OTHER_MACHINE = ("venv", "meter", "user_conf", "visible_devices")  # they mean nothing, or harm, here
 
 
 @dataclass(frozen=True)
@@ -154,7 +152,7 @@ def replay(
         first = {"name": name} if number == 0 else {}
         records.append(execute(repositories, plan, repository=repository, tags=["replay"], trust=trust, more=more, **first))
         measured = records[0].results  # the further ones measure the same layout, and do not look for one again
-        options = replace(options, **{key: measured[key] for key in ("sessions", "threads", "batch_size")})
+        options = replace(options, **{key: measured[key] for key in MEASURED})
         if options.mode == "accuracy":
             break
     here = lock_of_experiment(records[0].experiment.path, read_experiment(records[0].experiment))
@@ -167,18 +165,18 @@ def replay(
 
 def options_of(lock: Lock, experiment: Entry) -> RunOptions:
     """The options that an experiment ran with."""
-    known = {field.name for field in fields(RunOptions)}
-    unknown = sorted(set(lock.options) - known)
+    known = {option.name: option for option in RUN_OPTIONS}
+    unknown = sorted(set(lock.options) - set(known))
     if unknown:
         raise ConfigError(
             f"{experiment.path}: it ran with the option {unknown[0]}, which this ck does not know",
             hint=f"it was made by ck {lock.engine.get('version')}: install that, or a newer one",
         )
-    options = {name: value for name, value in lock.options.items() if name not in _OF_THE_OTHER_MACHINE}
-    choices = {"scenario": SCENARIOS, "mode": MODES, "device": DEVICES, "compliance": ("", *COMPLIANCE)}
-    wrong = [name for name, known in choices.items() if name in options and options[name] not in known]
-    if wrong:
-        raise ConfigError(f"{experiment.path}: its option {wrong[0]} is {options[wrong[0]]!r}", hint="the lock was edited")
+    # an option of the other machine means nothing here, or does harm
+    options = {name: value for name, value in lock.options.items() if not known[name].this_machine}
+    for name, value in options.items():
+        if known[name].choices and value not in (known[name].default, *known[name].choices):
+            raise ConfigError(f"{experiment.path}: its option {name} is {value!r}", hint="the lock was edited")
     try:
         return RunOptions(**options)
     except UsageError as error:

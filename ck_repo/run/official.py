@@ -15,7 +15,7 @@ from ck_repo.install.installer import content_of
 from ck_repo.machine.platform import describe_platform
 from ck_repo.rounds.rules import Rules
 from ck_repo.rounds.submission_rules import submission_rules
-from ck_repo.run.options import RunOptions
+from ck_repo.run.options import RUN_OPTIONS, RunOptions
 
 _LOG_BYTES = 200 << 20  # of a run: an accuracy log of 5000 images and a detail log, with room
 _HALF_A_DAY = 12 * 3600  # s
@@ -38,30 +38,14 @@ def check_options(options: RunOptions, rules: Rules) -> None:
         raise UsageError(f"{options.compliance} is a performance run", hint="leave out --mode=accuracy")
     if not options.official:
         return
-    if options.count is not None:
-        raise UsageError("an official run is over the whole data set", hint="leave out --count=")
+    for option in RUN_OPTIONS:
+        if isinstance(option.official, str) and getattr(options, option.name) != option.default:
+            raise UsageError(option.official, hint=f"leave out --{option.option}=")
     if "performance" not in options.modes:
         return
-    if options.scenario == "server" and options.target_qps is None:
-        raise UsageError(
-            "an official run of server needs a target",
-            hint="--target-qps=, or --user-conf=: `ck find performance --scenario=server` writes one",
-        )
-    if options.scenario == "multistream" and options.target_qps not in (None, row.target_qps):
-        raise UsageError(
-            f"the intervals of MultiStream are the round's: {row.target_qps:g} a second", hint="leave out --target-qps="
-        )
-    if options.seconds is not None and 1e3 * options.seconds < row.min_duration_ms:
-        raise UsageError(
-            f"an official run takes at least {row.min_duration_ms / 1e3:g} s, and --time={options.seconds:g}",
-            hint="leave out --time=, or --official to try something",
-        )
-    bounded = options.scenario in ("server", "multistream") and row.target_latency_ms is not None
-    if bounded and options.target_latency is not None and options.target_latency > (row.target_latency_ms or 0):
-        raise UsageError(
-            f"the rules' bound for {row.name} is {row.target_latency_ms:g} ms, and --target-latency={options.target_latency:g}",
-            hint="a user may lower it, not raise it",
-        )
+    for option in RUN_OPTIONS:
+        if callable(option.official):
+            option.official(options, row)
 
 
 def check_official(

@@ -1,103 +1,238 @@
-"""The options of a run, by their present names or by CK's older ones."""
+"""The options of a run: one row each.
 
-from __future__ import annotations
+The command line and its help, `--env`, EXTRA_OPS, the checks of numbers and of official runs, spec.json, what experiments
+record and replays take over, ``ck audit`` and the Python API follow from the rows.
+"""
 
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from typing import Any
+from typing import Annotated, Any
 
-from ck_repo import progress
-from ck_repo.errors import NotFoundError, UsageError, did_you_mean
+from ck_repo.errors import UsageError
 from ck_repo.rounds.submission_rules import submission_rules
-from ck_repo.run.foreign_variables import VARIABLES_WITHOUT_EFFECT
+from ck_repo.run.option import RunOption, Spelling, declared_options
+from ck_repo.run.round_limits import check_duration, check_latency_bound, check_target
 
 SCENARIOS = ("singlestream", "multistream", "server", "offline")
 MODES = ("accuracy", "performance", "both")
 DEVICES = ("cpu", "cuda")
 COMPLIANCE = tuple(submission_rules().tests)
 DEFAULT_SECONDS = 10.0
-_USUAL = ("counts", "held")
-# what a run may ask for, whoever asks: the command line, a recorded experiment, a program
-_BOUNDS = {
-    "seconds": ("number", 30 * 86400.0),
-    "count": ("integer", 10**9),
-    "target_qps": ("number", 1e9),
-    "target_latency": ("number", 1e9),
-    "samples_per_query": ("integer", 10**6),
-    "batch_size": ("integer", 10**5),
-    "threads": ("integer", 4096),
-    "sessions": ("integer", 4096),
-}
+_MODES_OF_CK = {
+    "AccuracyOnly": "accuracy", "PerformanceOnly": "performance", "SubmissionRun": "both",
+    "Accuracy": "accuracy", "Performance": "performance", "--accuracy": "accuracy",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the user asks of a run; None leaves a choice to us.
+    """What the user asks of a run. None, or an empty text, leaves the choice to ck."""
 
-    Attributes
-    ----------
-    model, dataset
-        Alias or tags.
-    visible_devices
-        GPUs that the run may use, as CUDA_VISIBLE_DEVICES has them; all if empty.
-    seconds
-        Least duration of a performance run, s.
-    count
-        Images, from the first.
-    target_qps
-        Queries/s (Server) or samples/s (Offline).
-    target_latency
-        Bound, ms.
-    compliance
-        The compliance test to run: ``TEST01`` and so on; empty for none.
-    counts
-        Who holds the rules' least query count of an official run: ``held`` (the run's duration and a check afterwards, so that
-        the order of samples is that of v1.0) or ``loadgen`` (its own setting, as the round's checker looks for it).
-    user_conf
-        A file in v1.0's syntax, from which targets are taken.
-    meter
-        A command to run around the benchmark.
-    reference_faults
-        Whether known faults of the reference harness are kept, for comparison with its logs.
-    added_tags
-        Further tags for dependencies of the program, by their key.
-    """
-
-    model: str = ""
-    dataset: str = ""
-    backend: str = ""
-    device: str = "cpu"
-    visible_devices: str = ""
-    scenario: str = "offline"
-    mode: str = "both"
-    seconds: float | None = None
-    count: int | None = None
-    target_qps: float | None = None
-    target_latency: float | None = None
-    samples_per_query: int | None = None
-    batch_size: int | None = None
-    threads: int | None = None
-    sessions: int | None = None
-    official: bool = False
-    compliance: str = ""
-    counts: str = "held"
-    user_conf: str = ""
-    meter: str = ""
-    reference_faults: bool = False
-    venv: str = ""
-    added_tags: Mapping[str, str] = field(default_factory=dict)
+    model: Annotated[str, RunOption("alias or tags of the model (default: the embedded demo model)", value="TAGS")] = ""
+    dataset: Annotated[str, RunOption("alias or tags of the data set (default: the one made for the model)", value="TAGS")] = ""
+    backend: Annotated[
+        str,
+        RunOption(
+            "the framework (default: the model's own)",
+            value="NAME",
+            ck=Spelling("CK_LOADGEN_BACKEND MLPERF_BACKEND", words={"pytorch": "torch", "onnx": "onnxruntime"}, any_case=True),
+        ),
+    ] = ""
+    device: Annotated[
+        str,
+        RunOption(
+            "where it runs (default cpu)",
+            value="cpu",
+            choices=DEVICES,
+            ck=Spelling(
+                "MLPERF_DEVICE CK_OPENVINO_DEVICE",
+                words={"cpu": "cpu", "gpu": "cuda", "cuda": "cuda"},
+                any_case=True,
+                what="a device",
+            ),
+            in_spec=True,
+        ),
+    ] = "cpu"
+    visible_devices: Annotated[
+        str,
+        RunOption(
+            "GPUs that the run may use, as CUDA_VISIBLE_DEVICES has them (default all)",
+            value="0,1",
+            this_machine=True,
+        ),
+    ] = ""
+    scenario: Annotated[
+        str,
+        RunOption(
+            "LoadGen's scenario (default offline)",
+            value="offline",
+            choices=SCENARIOS,
+            ck=Spelling(
+                "CK_LOADGEN_SCENARIO CK_SCENARIO", words={key: key for key in SCENARIOS}, any_case=True, what="a scenario"
+            ),
+            in_spec=True,
+        ),
+    ] = "offline"
+    mode: Annotated[
+        str,
+        RunOption(
+            "which tests (default both)",
+            value="both",
+            choices=MODES,
+            ck=Spelling("CK_LOADGEN_MODE", words=_MODES_OF_CK, what="a mode"),
+            audited=False,
+        ),
+    ] = "both"
+    seconds: Annotated[
+        float | None,
+        RunOption(
+            "least duration of the performance test, in s (default 10)",
+            option="time",
+            maximum=30 * 86400,
+            extra_ops="--time",
+            official=check_duration,
+        ),
+    ] = None
+    count: Annotated[
+        int | None,
+        RunOption(
+            "images to use, from the first (default all)",
+            maximum=10**9,
+            ck=Spelling("CK_LOADGEN_DATASET_SIZE CK_LOADGEN_MAX_EXAMPLES"),
+            extra_ops="--count",
+            official="an official run is over the whole data set",
+            in_spec=True,
+        ),
+    ] = None
+    target_qps: Annotated[
+        float | None,
+        RunOption(
+            "queries/s (server) or samples/s (offline)",
+            maximum=10**9,
+            ck=Spelling("CK_LOADGEN_TARGET_QPS"),
+            extra_ops="--qps",
+            official=check_target,
+        ),
+    ] = None
+    target_latency: Annotated[
+        float | None,
+        RunOption(
+            "latency bound, in ms",
+            maximum=10**9,
+            ck=Spelling("CK_LOADGEN_TARGET_LATENCY CK_LOADGEN_SINGLE_STREAM_TARGET_LATENCY_MS"),
+            extra_ops="--max-latency",
+            extra_ops_factor=1000,  # the reference harness takes seconds
+            official=check_latency_bound,
+        ),
+    ] = None
+    samples_per_query: Annotated[
+        int | None,
+        RunOption(
+            "of multistream",
+            maximum=10**6,
+            ck=Spelling("CK_LOADGEN_SAMPLES_PER_QUERY CK_LOADGEN_MULTISTREAMNESS"),
+            extra_ops="--samples-per-query",
+        ),
+    ] = None
+    batch_size: Annotated[
+        int | None,
+        RunOption(
+            "most images a batch (default: measured)",
+            maximum=10**5,
+            ck=Spelling("CK_BATCH_SIZE BATCH_SIZE"),
+            extra_ops="--max-batchsize",
+            in_spec=True,
+            measured=True,
+        ),
+    ] = None
+    threads: Annotated[
+        int | None,
+        RunOption(
+            "threads of a session (default: measured)",
+            maximum=4096,
+            ck=Spelling("CK_HOST_CPU_NUMBER_OF_PROCESSORS CK_TF_CPU_NUM_OF_PROCESSORS OMP_NUM_THREADS CK_OPENVINO_NTHREADS"),
+            extra_ops="--threads",
+            in_spec=True,
+            measured=True,
+        ),
+    ] = None
+    sessions: Annotated[
+        int | None,
+        RunOption(
+            "sessions side by side (default: measured)",
+            maximum=4096,
+            ck=Spelling("CK_OPENVINO_NSTREAMS"),
+            in_spec=True,
+            measured=True,
+        ),
+    ] = None
+    official: Annotated[bool, RunOption("the figures of the v1.0 rules: 600 s, least counts", in_spec=True)] = False
+    # `held`: the run's duration and a check afterwards, so that the order of samples is that of v1.0; `loadgen`: LoadGen's own
+    # setting, as the round's checker looks for it
+    counts: Annotated[
+        str,
+        RunOption(
+            "of an official run, who holds the least query count: `held` keeps v1.0's order of samples, `loadgen` its setting",
+            value="loadgen",
+            choices=("held", "loadgen"),
+            default_recorded=False,
+        ),
+    ] = "held"
+    user_conf: Annotated[
+        str,
+        RunOption(
+            "take targets from this file, in v1.0's syntax (`ck find performance` writes one)",
+            value="FILE",
+            file=True,
+            ck=Spelling("CK_LOADGEN_CONF_FILE CK_LOADGEN_USER_CONF"),
+            this_machine=True,
+        ),
+    ] = ""
+    meter: Annotated[
+        str,
+        RunOption(
+            "a command to run around the benchmark, in its run folder: to read a power meter",
+            value="COMMAND",
+            this_machine=True,
+        ),
+    ] = ""
+    compliance: Annotated[
+        str,
+        RunOption(
+            "run a compliance test: the performance run under its settings",
+            value="TEST01",
+            choices=COMPLIANCE,
+            ck=Spelling("CK_MLPERF_COMPLIANCE_TEST", words={key: key for key in COMPLIANCE}, what="a compliance test"),
+            audited=False,
+        ),
+    ] = ""
+    reference_faults: Annotated[
+        bool, RunOption("keep known faults of the v1.0 reference, to compare with its logs", in_spec=True)
+    ] = False
+    venv: Annotated[
+        str,
+        RunOption("the venv to use (default: the active one, else mlperf-inference)", value="NAME", this_machine=True),
+    ] = ""
+    added_tags: Annotated[
+        Mapping[str, str],
+        RunOption(
+            "further tags for a dependency of the program: weights, dataset, loadgen …",
+            option="dep_add_tags",
+            keyword="dependency_tags",
+        ),
+    ] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, (kind, most) in _BOUNDS.items():
-            value = getattr(self, name)
-            if value is None:
+        for option in RUN_OPTIONS:
+            value = getattr(self, option.name)
+            if value is None or option.maximum is None:
                 continue
-            if isinstance(value, bool) or not isinstance(value, int if kind == "integer" else int | float):
-                raise UsageError(f"{name} is {value!r}, not {'an integer' if kind == 'integer' else 'a number'}")
-            if not 0 < value <= most:  # false for NaN, too
-                raise UsageError(f"{name} is {value!r}; it has to be more than 0 and at most {most:g}")
+            integer = option.kind == "integer"
+            if isinstance(value, bool) or not isinstance(value, int if integer else int | float):
+                raise UsageError(f"{option.name} is {value!r}, not {'an integer' if integer else 'a number'}")
+            if not 0 < value <= option.maximum:  # false for NaN, too
+                raise UsageError(f"{option.name} is {value!r}; it has to be more than 0 and at most {option.maximum:g}")
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -111,7 +246,16 @@ class RunOptions:
 
     def as_data(self) -> dict[str, Any]:
         """What was asked for, without what was left open."""
-        return {key: value for key, value in vars(self).items() if value not in (None, "", {}) and (key, value) != _USUAL}
+        values = ((option, getattr(self, option.name)) for option in RUN_OPTIONS)
+        return {
+            option.name: value
+            for option, value in values
+            if value not in (None, "", {}) and (option.default_recorded or value != option.default)
+        }
+
+
+RUN_OPTIONS = declared_options(RunOptions)
+MEASURED = tuple(option.name for option in RUN_OPTIONS if option.measured)
 
 
 def command_of(options: RunOptions, *, program: str = "object-detection", mode: str = "run") -> str:
@@ -120,165 +264,15 @@ def command_of(options: RunOptions, *, program: str = "object-detection", mode: 
     >>> command_of(RunOptions(scenario="server", target_qps=50.0))
     'ck run program:object-detection --scenario=server --target-qps=50'
     """
-    usual, words = RunOptions(), []
-    for key, value in options.as_data().items():
-        if value == getattr(usual, key):
+    asked, words = options.as_data(), []
+    for option in RUN_OPTIONS:
+        value = asked.get(option.name, option.default)
+        if value == option.default:
             continue
-        if key == "added_tags":
-            words += [f"--dep_add_tags.{name}={shlex.quote(tags)}" for name, tags in value.items()]
-            continue
-        name = "--" + {"seconds": "time"}.get(key, key).replace("_", "-")
-        text = f"{value:.12g}" if isinstance(value, float) else str(value)
-        words.append(name if value is True else f"{name}={shlex.quote(text)}")
-    return " ".join([f"ck {mode} program:{program}", *words])
-
-
-def from_cmd_key(cmd_key: str) -> dict[str, Any]:
-    """CK's ``--cmd_key=accuracy-offline``."""
-    mode, _, scenario = cmd_key.partition("-")
-    known = [f"{mode}-{scenario}" for mode in MODES[:2] for scenario in SCENARIOS]
-    if cmd_key not in known:
-        raise NotFoundError(f"there is no cmd_key {cmd_key!r}", hint=did_you_mean(cmd_key, known))
-    return {"mode": mode, "scenario": scenario}
-
-
-_WORDS_OF_CK = (
-    "CK_LOADGEN_SCENARIO", "CK_SCENARIO", "CK_LOADGEN_MODE", "CK_MLPERF_COMPLIANCE_TEST", "EXTRA_OPS",
-    "CK_LOADGEN_EXTRA_PARAMS", "CK_LOADGEN_OPTS", "CK_LOADGEN_BACKEND", "MLPERF_BACKEND", "CK_METRIC_TYPE",
-    "CK_BATCH_COUNT", "CUDA_VISIBLE_DEVICES", "CK_LOADGEN_CONF_FILE", "CK_LOADGEN_USER_CONF", "MLPERF_DEVICE",
-    "CK_OPENVINO_DEVICE",
-)  # fmt: skip
-_MODES_OF_CK = {
-    "AccuracyOnly": "accuracy", "PerformanceOnly": "performance", "SubmissionRun": "both",
-    "Accuracy": "accuracy", "Performance": "performance", "--accuracy": "accuracy",
-}  # fmt: skip
-_BACKENDS_OF_CK = {"pytorch": "torch", "onnx": "onnxruntime"}
-_DEVICES_OF_CK = {"cpu": "cpu", "gpu": "cuda", "cuda": "cuda"}
-_NUMBERS_OF_CK = {
-    "CK_LOADGEN_DATASET_SIZE": ("count", int),
-    "CK_LOADGEN_TARGET_QPS": ("target_qps", float),
-    "CK_LOADGEN_TARGET_LATENCY": ("target_latency", float),
-    "CK_LOADGEN_SAMPLES_PER_QUERY": ("samples_per_query", int),
-    "CK_LOADGEN_MULTISTREAMNESS": ("samples_per_query", int),
-    "CK_LOADGEN_SINGLE_STREAM_TARGET_LATENCY_MS": ("target_latency", float),
-    "CK_LOADGEN_MAX_EXAMPLES": ("count", int),
-    "CK_BATCH_SIZE": ("batch_size", int),
-    "BATCH_SIZE": ("batch_size", int),
-    "CK_HOST_CPU_NUMBER_OF_PROCESSORS": ("threads", int),
-    "CK_TF_CPU_NUM_OF_PROCESSORS": ("threads", int),
-    "OMP_NUM_THREADS": ("threads", int),
-    "CK_OPENVINO_NTHREADS": ("threads", int),
-    "CK_OPENVINO_NSTREAMS": ("sessions", int),
-}
-# the reference harness's own options, as EXTRA_OPS carries them: name -> (option, type, factor)
-_EXTRA_OPS = {
-    "--time": ("seconds", float, 1.0),
-    "--count": ("count", int, 1),
-    "--qps": ("target_qps", float, 1.0),
-    "--max-latency": ("target_latency", float, 1000.0),  # given in s
-    "--samples-per-query": ("samples_per_query", int, 1),
-    "--max-batchsize": ("batch_size", int, 1),
-    "--threads": ("threads", int, 1),
-}
-
-
-def from_environment(env: Mapping[str, Any]) -> dict[str, Any]:
-    """CK's ``--env.NAME=value``.
-
-    What other CK programs take and has no meaning here is reported and left out; a name that none of them has is an error.
-
-    >>> from_environment({"CK_BATCH_COUNT": "5", "CK_BATCH_SIZE": "2"})
-    {'batch_size': 2, 'count': 10}
-    """
-    values: dict[str, Any] = {}
-    for name, value in env.items():
-        if name in _NUMBERS_OF_CK:
-            option, kind = _NUMBERS_OF_CK[name]
-            values[option] = _number(f"--env.{name}", value, kind)
-        elif name in _WORDS_OF_CK:
-            values |= _word(name, str(value))
-        elif name in VARIABLES_WITHOUT_EFFECT:
-            progress.say(f"note: --env.{name} has no effect: {VARIABLES_WITHOUT_EFFECT[name]}")
+        if option.kind == "nested":
+            words += [f"--{option.option}.{name}={shlex.quote(text)}" for name, text in value.items()]
+        elif option.kind == "flag":
+            words.append(f"--{option.option}")
         else:
-            raise NotFoundError(
-                f"--env.{name} is not understood",
-                hint=_instead_of(name),
-            )
-    batches = values.pop("batches", None)
-    if batches and "count" not in values:  # images as batches, each of one image unless it is said
-        values["count"] = batches * values.get("batch_size", 1)
-    return values
-
-
-def _instead_of(name: str) -> str:
-    """What to use instead of a variable that a run does not take."""
-    known = [*_WORDS_OF_CK, *_NUMBERS_OF_CK, *VARIABLES_WITHOUT_EFFECT]
-    if near := get_close_matches(name, known, cutoff=0.75):
-        return f"did you mean {' or '.join(near)}?"
-    if name.startswith("CK_ENV_"):
-        return (
-            "CK_ENV_… variables come from what is installed (`ck show env`); "
-            "--model=, --dataset=, --backend= and --dep_add_tags.KEY= choose what a run uses"
-        )
-    return "`ck run program --help` lists the options of a run"
-
-
-def _word(name: str, value: str) -> dict[str, Any]:
-    """What a variable of CK says that is not a plain number."""
-    if name in ("CK_LOADGEN_SCENARIO", "CK_SCENARIO"):
-        return {"scenario": _chosen(name, value.lower(), {key: key for key in SCENARIOS}, "a scenario")}
-    if name == "CK_LOADGEN_MODE":
-        return {"mode": _chosen(name, value, _MODES_OF_CK, "a mode")}
-    if name == "CK_MLPERF_COMPLIANCE_TEST":
-        return {"compliance": _chosen(name, value, {key: key for key in COMPLIANCE}, "a compliance test")}
-    if name in ("EXTRA_OPS", "CK_LOADGEN_EXTRA_PARAMS", "CK_LOADGEN_OPTS"):
-        return from_extra_ops(value, name)
-    if name in ("CK_LOADGEN_BACKEND", "MLPERF_BACKEND"):
-        return {"backend": _BACKENDS_OF_CK.get(value.lower(), value)} if value else {}
-    if name in ("MLPERF_DEVICE", "CK_OPENVINO_DEVICE"):
-        return {"device": _chosen(name, value.lower(), _DEVICES_OF_CK, "a device")}
-    if name == "CK_BATCH_COUNT":
-        return {"batches": _number(f"--env.{name}", value, int)}
-    if name == "CUDA_VISIBLE_DEVICES":
-        return {"device": "cpu"} if value in ("", "-1") else {"visible_devices": value}
-    if name in ("CK_LOADGEN_CONF_FILE", "CK_LOADGEN_USER_CONF"):
-        return {"user_conf": value} if value else {}
-    if value.upper() != "COCO":  # CK_METRIC_TYPE
-        progress.say(f"note: --env.{name}={value} has no effect: accuracy is COCO's mAP")
-    return {}
-
-
-def _chosen(name: str, value: str, known: Mapping[str, str], what: str) -> str:
-    if value not in known:
-        raise UsageError(f"--env.{name}={value} is not {what}", hint=did_you_mean(value, known))
-    return known[value]
-
-
-def from_extra_ops(text: str, name: str = "EXTRA_OPS") -> dict[str, Any]:
-    """The reference harness's options in ``EXTRA_OPS``, or in another variable.
-
-    >>> from_extra_ops("--time 60 --qps 200 --max-latency 0.1")
-    {'seconds': 60.0, 'target_qps': 200.0, 'target_latency': 100.0}
-    """
-    values: dict[str, Any] = {}
-    try:
-        parts = shlex.split(text)
-    except ValueError as error:
-        raise UsageError(f"{name}: {error}") from None
-    words = iter(word for part in parts for word in part.split("=", 1))
-    for word in words:
-        if word not in _EXTRA_OPS:
-            raise NotFoundError(f"{name}: {word} is not understood", hint=did_you_mean(word, _EXTRA_OPS))
-        option, kind, factor = _EXTRA_OPS[word]
-        values[option] = _number(f"{name} {word}", next(words, ""), kind) * factor
-    return values
-
-
-def _number(name: str, value: Any, kind: type) -> Any:
-    try:
-        number = kind(value)
-    except (TypeError, ValueError, OverflowError):
-        raise UsageError(f"{name}={value} is not {'a whole number' if kind is int else 'a number'}") from None
-    if not 0 < number < float("inf"):
-        raise UsageError(f"{name}={value} has to be more than 0")
-    return number
+            words.append(f"--{option.option}={shlex.quote(f'{value:.12g}' if isinstance(value, float) else str(value))}")
+    return " ".join([f"ck {mode} program:{program}", *words])

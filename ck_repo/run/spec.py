@@ -9,7 +9,7 @@ from typing import Any
 from ck_repo.models.profiles import profile
 from ck_repo.rounds.rules import Rules, benchmark_of, rules_for
 from ck_repo.rounds.submission_rules import submission_rules
-from ck_repo.run.options import DEFAULT_SECONDS, RunOptions
+from ck_repo.run.options import DEFAULT_SECONDS, RUN_OPTIONS, RunOptions
 from ck_repo.run.prepare import DATASET, LOADGEN, WEIGHTS, RunPlan
 from ck_repo.store.folders import tools_root
 
@@ -59,15 +59,8 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]]) -> dic
             "only_annotated": only_annotated,
             "preprocessed": _preprocessed(base, parts),
         },
-        "device": plan.options.device,
-        "scenario": plan.options.scenario,
         "modes": list(plan.options.modes),
-        "count": plan.options.count,
-        "batch_size": plan.options.batch_size,
-        "threads": plan.options.threads,
-        "sessions": plan.options.sessions,
-        "official": plan.options.official,
-        "reference_faults": plan.options.reference_faults,
+        **{option.name: getattr(plan.options, option.name) for option in RUN_OPTIONS if option.in_spec},
         "loadgen": settings,
         "loadgen_built": built,
         "cache": str(tools_root() / ".cache" / "preprocessed"),

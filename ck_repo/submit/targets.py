@@ -12,7 +12,7 @@ from ck_repo.errors import RunError
 from ck_repo.experiments.figures import TRIAL
 from ck_repo.rounds.logs import read_text
 from ck_repo.rounds.user_conf import with_setting
-from ck_repo.run.options import RunOptions
+from ck_repo.run.options import MEASURED, RunOptions
 from ck_repo.run.pipeline import execute
 from ck_repo.run.prepare import prepare
 from ck_repo.run.spec import rules_of
@@ -77,12 +77,13 @@ def find_target(options: RunOptions, bound_ms: float | None, run: Run) -> Target
     options = replace(options, mode="performance")
     first = run(replace(options, scenario="offline"))
     # the layout is measured once; every further run has it
-    options = replace(options, **{key: first[key] for key in ("sessions", "threads", "batch_size")})
+    options = replace(options, **{key: first[key] for key in MEASURED})
     rate = float(first["performance"]["samples_per_second"])
     if options.scenario == "offline":
         return Target("target_qps", _rounded(rate), first, [(rate, True, None)])
     if options.scenario == "singlestream":
-        single = run(replace(options, sessions=None, threads=None, batch_size=None))
+        unmeasured: dict[str, Any] = dict.fromkeys(MEASURED)
+        single = run(replace(options, **unmeasured))
         latency = float(single["performance"]["latency_ms"]["p90"])
         return Target("target_latency", _rounded(latency), single, [(latency, True, latency)])
     return _search(options, rate, bound_ms, run)

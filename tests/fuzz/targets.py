@@ -38,7 +38,7 @@ from ck_repo.rounds.logs import read_accuracy, read_detail, read_summary
 from ck_repo.rounds.submission import find_results, read_result
 from ck_repo.rounds.truncate import truncate_log
 from ck_repo.rounds.user_conf import parse_conf, targets_of, with_setting
-from ck_repo.run.options import from_cmd_key, from_environment, from_extra_ops
+from ck_repo.run.spellings import from_cmd_key, from_environment, from_extra_ops
 from ck_repo.stock.environment import check_env
 from ck_repo.store.archive import unpack_entries
 from ck_repo.store.entry import Entry, read_json_object, read_uid

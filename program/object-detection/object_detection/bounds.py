@@ -1,4 +1,4 @@
-"""Bounds of the numbers in spec.json; those of options are the bounds of the command line (`ck_repo/run/options.py`)."""
+"""Bounds of the numbers in spec.json."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 from object_detection.errors import HarnessError
 
 _YEAR_MS = 366 * 24 * 3600 * 1000
-_OPTIONS = {"count": (1, 10**9), "batch_size": (1, 10**5), "threads": (1, 4096), "sessions": (1, 4096)}
 _LOADGEN = {
     "performance_sample_count": (1, 10**9),
     "min_duration_ms": (0, _YEAR_MS),  # Server's least count at a low rate takes longer than --time may be
@@ -22,16 +21,21 @@ _RATES = {"target_qps": 1e9, "target_latency_ms": 1e9}
 _SEEDS = ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")
 
 
-def check_bounds(content: Mapping[str, Any]) -> None:
+def check_bounds(content: Mapping[str, Any], options: Mapping[str, tuple[int, int]]) -> None:
     """Check the numbers of a spec.
+
+    Parameters
+    ----------
+    options
+        Minimum and maximum of the run options that are integers, by key.
 
     Raises
     ------
     HarnessError
         If a number is out of its bounds, or no number: with its key.
     """
-    for key, (least, most) in _OPTIONS.items():
-        if content[key] is not None:
+    for key, (least, most) in options.items():
+        if content.get(key) is not None:
             _integer(key, content[key], least, most)
     loadgen = content["loadgen"]
     for key, (least, most) in _LOADGEN.items():

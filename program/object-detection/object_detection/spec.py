@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -125,9 +125,17 @@ class Built:
     version: str
 
 
+_OPTION: Mapping[str, Any] = {"option": True}  # of a field: spec.json has it under the same name, as the user gave it
+
+
+def _between(least: int, most: int) -> Mapping[str, Any]:
+    """Of an option: its bounds, which are those of the command line (`ck_repo/run/options.py`)."""
+    return {**_OPTION, "bounds": (least, most)}
+
+
 @dataclass(frozen=True)
 class Spec:
-    """A run.
+    """A run. An option that was added later has a default, so that older specs can be read.
 
     Attributes
     ----------
@@ -149,19 +157,22 @@ class Spec:
 
     model: Model
     dataset: Dataset
-    device: str
-    scenario: str
+    device: str = field(metadata=_OPTION)
+    scenario: str = field(metadata=_OPTION)
     modes: tuple[str, ...]
-    count: int | None
-    batch_size: int | None
-    threads: int | None
-    sessions: int | None
-    official: bool
-    reference_faults: bool
+    count: int | None = field(metadata=_between(1, 10**9))
+    batch_size: int | None = field(metadata=_between(1, 10**5))
+    threads: int | None = field(metadata=_between(1, 4096))
+    sessions: int | None = field(metadata=_between(1, 4096))
+    official: bool = field(metadata=_OPTION)
     loadgen: LoadGenSettings
     cache: Path
     folder: Path
+    reference_faults: bool = field(default=False, metadata=_OPTION)
     loadgen_built: Built | None = None
+
+
+OPTIONS = tuple(each for each in fields(Spec) if "option" in each.metadata)
 
 
 def read_spec(path: Path) -> Spec:
@@ -170,7 +181,7 @@ def read_spec(path: Path) -> Spec:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if content.get("version") != VERSION:
             raise HarnessError(f"{path} is of version {content.get('version')}, this harness reads {VERSION}")
-        check_bounds(content)
+        check_bounds(content, {each.name: each.metadata["bounds"] for each in OPTIONS if "bounds" in each.metadata})
         model, dataset = content["model"], content["dataset"]
         return Spec(
             model=Model(**{**model, "path": Path(model["path"])}),
@@ -182,15 +193,8 @@ def read_spec(path: Path) -> Spec:
                 dataset.get("only_annotated", False),
                 Preprocessed(**{**ready, "file": Path(ready["file"])}) if (ready := dataset.get("preprocessed")) else None,
             ),
-            device=content["device"],
-            scenario=content["scenario"],
             modes=tuple(content["modes"]),
-            count=content["count"],
-            batch_size=content["batch_size"],
-            threads=content["threads"],
-            sessions=content["sessions"],
-            official=content["official"],
-            reference_faults=content.get("reference_faults", False),
+            **{each.name: content[each.name] for each in OPTIONS if each.name in content or each.default is MISSING},
             loadgen=LoadGenSettings(**content["loadgen"]),
             cache=Path(content["cache"]),
             folder=path.parent,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ import pytest
 from ck_repo import api, network
 from ck_repo.actions import program
 from ck_repo.actions.request import Request
+from ck_repo.actions.run_options import run_options
 from ck_repo.errors import CKError, NotFoundError, RunError, UsageError
 from ck_repo.store.entry import Entry
 
@@ -26,6 +28,12 @@ def test_every_option_of_the_command_is_a_keyword() -> None:
     options = {option.name.replace("-", "_") for option in known if not option.unused} - _NOT_TAKEN
     keywords = {name for name, row in inspect.signature(api.run).parameters.items() if row.kind is row.KEYWORD_ONLY}
     assert {_OTHERWISE.get(name, name) for name in options} == keywords - {"progress", "offline"}
+
+
+def test_the_run_options_are_those_that_are_declared() -> None:
+    script = Path(__file__).resolve().parents[3] / "docs" / "make_api.py"
+    page = runpy.run_path(str(script))
+    assert page["PAGE"].read_text(encoding="utf-8") == page["page"](), "run: python docs/make_api.py"
 
 
 @pytest.mark.parametrize(
@@ -65,11 +73,13 @@ def test_request_is_that_of_the_command_line(monkeypatch: pytest.MonkeyPatch, re
         record="x",
         target_qps=5,
         dependency_tags={"weights": "tiny"},
+        user_conf=Path("user.conf"),
         offline=True,
     )
     assert done.alias == "one"
     assert not network.is_offline()
     assert (seen[0].target.text, seen[0].options["tags"], seen[0].options["record"]) == ("local:program:mine", "a,b", "x")
-    options = program.run_options(seen[0])
+    options = run_options(seen[0])
     assert (options.seconds, options.target_qps, options.added_tags) == (2.0, 5.0, {"weights": "tiny"})
+    assert options.user_conf == "user.conf"
     assert (options.scenario, options.mode, options.device, options.official) == ("offline", "both", "cpu", False)

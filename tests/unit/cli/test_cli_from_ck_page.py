@@ -12,7 +12,7 @@ from ck_repo.actions.retired import retired_action
 from ck_repo.cli.words import parse
 from ck_repo.errors import NotFoundError
 from ck_repo.install.variables import KINDS, MODELS
-from ck_repo.run import options
+from ck_repo.run import spellings
 from ck_repo.store.modules import canonical_module
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "from-ck.md").read_text(encoding="utf-8")
@@ -40,7 +40,7 @@ def test_a_command_that_is_not_there_would_be_seen() -> None:
         test_a_command_is_there_or_answers_what_to_use("paint repo")
 
 
-@pytest.mark.parametrize("name", [*options._WORDS_OF_CK, *options._NUMBERS_OF_CK])
+@pytest.mark.parametrize("name", spellings.VARIABLES)
 def test_a_variable_with_a_meaning_is_on_the_page(name: str) -> None:
     assert f"`{name}`" in PAGE or f"`{name}=" in PAGE
 

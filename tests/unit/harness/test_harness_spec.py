@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from object_detection import spec as harness_spec
 from object_detection.errors import HarnessError
-from object_detection.spec import read_spec
+from object_detection.spec import OPTIONS, read_spec
 
 from ck_repo.run import spec as engine_spec
+from ck_repo.run.options import RUN_OPTIONS
 
 
 def written(folder: Path, content: Any) -> Path:
@@ -79,3 +80,10 @@ def test_numbers_out_of_their_bounds_are_refused(
     path.write_text(json.dumps(spec_for(**changes)))
     with pytest.raises(HarnessError, match=told):
         read_spec(path)
+
+
+def test_options_and_their_bounds_are_those_of_the_command_line() -> None:
+    declared = {option.name: option for option in RUN_OPTIONS if option.in_spec}
+    assert {option.name for option in OPTIONS} == set(declared)
+    bounds = {option.name: option.metadata["bounds"] for option in OPTIONS if "bounds" in option.metadata}
+    assert bounds == {name: (1, option.maximum) for name, option in declared.items() if option.kind == "integer"}

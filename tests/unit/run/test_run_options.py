@@ -6,7 +6,8 @@ import pytest
 
 from ck_repo import progress
 from ck_repo.errors import CKError, NotFoundError, UsageError
-from ck_repo.run.options import MODES, SCENARIOS, RunOptions, from_cmd_key, from_environment, from_extra_ops
+from ck_repo.run.options import MODES, SCENARIOS, RunOptions
+from ck_repo.run.spellings import from_cmd_key, from_environment, from_extra_ops
 
 
 class _Said:

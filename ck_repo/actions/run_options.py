@@ -1,0 +1,48 @@
+"""The declared run options as options of actions, and the options of a run in a request."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ck_repo.actions.declare import Option
+from ck_repo.actions.request import Request
+from ck_repo.run.options import RUN_OPTIONS, RunOptions
+from ck_repo.run.spellings import from_cmd_key, from_environment
+
+_KINDS = {"integer": "whole"}
+_MINIMUM: dict[str, tuple[float, bool]] = {"integer": (1, False), "number": (0, True)}  # and whether it is exclusive
+
+
+def declared(*names: str) -> list[Option]:
+    """The named run options as options of an action; all if none is named."""
+    return [declared_option(option.name) for option in RUN_OPTIONS if option.name in names or not names]
+
+
+def declared_option(name: str, **changes: Any) -> Option:
+    """A run option as an option of an action, with changes for that action: other help, for example."""
+    found = next(option for option in RUN_OPTIONS if option.name == name)
+    least, above = _MINIMUM.get(found.kind, (None, False))
+    kind = _KINDS.get(found.kind, found.kind)
+    option = Option(found.option, found.help, kind, value=found.value, choices=found.choices, least=least, above=above)
+    return replace(option, **changes)
+
+
+def not_of_audits() -> set[str]:
+    """The names of run options that ``ck audit`` sets itself."""
+    return {option.option for option in RUN_OPTIONS if not option.audited}
+
+
+def run_options(request: Request) -> RunOptions:
+    """The options of a run; present names win over CK's older ones."""
+    values: dict[str, Any] = from_environment(request.nested("env"))
+    if request.text("cmd_key"):
+        values |= from_cmd_key(request.text("cmd_key"))
+    for option in RUN_OPTIONS:
+        if request.options.get(option.key) is None:
+            continue
+        if option.kind == "nested":
+            values[option.name] = {key: str(value) for key, value in request.nested(option.key).items()}
+        else:
+            values[option.name] = request.options[option.key]
+    return RunOptions(**values)

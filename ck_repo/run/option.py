@@ -1,0 +1,127 @@
+"""What can be declared of a run option; the options themselves are the rows of `options.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, MISSING, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+if TYPE_CHECKING:
+    from ck_repo.rounds.rules import ScenarioRules
+    from ck_repo.run.options import RunOptions
+
+# checks the options of an official performance run; raises UsageError
+Rule = Callable[["RunOptions", "ScenarioRules"], None]
+_KINDS: Mapping[Any, str] = {str: "text", bool: "flag", int | None: "integer", float | None: "number"}
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How CK spells an option: ``--env.NAME=value``.
+
+    Attributes
+    ----------
+    names
+        Names of variables, separated by spaces.
+    words
+        CK's values and ours. Other values are errors, unless the option has no `choices`.
+    any_case
+        Whether upper and lower case are the same in a value; `words` are in lower case then.
+    what
+        What a value is, for the error: ``a scenario``.
+    """
+
+    names: str
+    words: Mapping[str, str] = field(default_factory=dict)
+    any_case: bool = False
+    what: str = "a value"
+
+
+@dataclass(frozen=True)
+class RunOption:
+    """The declaration of a run option, the annotation of a field of `RunOptions`.
+
+    The field has the rest: its name, its default, and its type, from which the kind of the option follows. Numbers have to be
+    more than 0.
+
+    Attributes
+    ----------
+    help
+        For ``--help`` and docs/commands.md.
+    value
+        An example of a value, or a word for it: ``--model=TAGS``.
+    choices
+        The values of a text; any if empty.
+    file
+        Whether a text is the path of a file: in Python it may be a `Path`, too.
+    maximum
+        Of a number.
+    option
+        The name on the command line, if it is not the field's: ``time`` of `seconds`.
+    keyword
+        The name in the Python API, if it is not the field's.
+    ck
+        CK's spellings.
+    extra_ops, extra_ops_factor
+        The option of the reference harness, as EXTRA_OPS has it, and what its value is multiplied by.
+    official
+        What an official run is checked for: why it cannot have the option at all, or a rule for its performance run.
+    in_spec
+        Whether spec.json has the value as it is, under the field's name. What LoadGen gets is in `spec.loadgen_settings`.
+    this_machine
+        Whether the value means something on one machine only, so that a replay leaves it out.
+    measured
+        Whether the harness measures the value if it is not given, and reports it in the results under the same name.
+    audited
+        Whether ``ck audit`` has the option, too.
+    default_recorded
+        Whether an experiment records the option when it has its default. (Options without a value are never recorded.)
+    name, kind, default
+        Those of the field. The kind is ``text``, ``flag``, ``integer``, ``number`` or ``nested``.
+    """
+
+    help: str
+    _: KW_ONLY
+    value: str = "…"
+    choices: tuple[str, ...] = ()
+    file: bool = False
+    maximum: float | None = None
+    option: str = ""
+    keyword: str = ""
+    ck: Spelling | None = None
+    extra_ops: str = ""
+    extra_ops_factor: int = 1
+    official: str | Rule | None = None
+    in_spec: bool = False
+    this_machine: bool = False
+    measured: bool = False
+    audited: bool = True
+    default_recorded: bool = True
+    name: str = ""
+    kind: str = ""
+    default: Any = None
+
+    @property
+    def key(self) -> str:
+        """The option's name in a request, with underscores."""
+        return self.option.replace("-", "_")
+
+
+def declared_options(table: type[RunOptions]) -> tuple[RunOption, ...]:
+    """The declarations in the annotations of a dataclass, completed by the names, types and defaults of its fields."""
+    hints = get_type_hints(table, include_extras=True)
+    found = []
+    for each in fields(table):
+        kind, declared = get_args(hints[each.name])
+        assert isinstance(declared, RunOption)
+        found.append(
+            replace(
+                declared,
+                name=each.name,
+                option=declared.option or each.name.replace("_", "-"),
+                keyword=declared.keyword or each.name,
+                kind=_KINDS.get(kind, "nested"),
+                default={} if each.default is MISSING else each.default,
+            )
+        )
+    return tuple(found)
