@@ -7,7 +7,9 @@ from pathlib import Path
 from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
 from ck_repo.actions.package import TRUST, VENV
 from ck_repo.actions.request import Request
+from ck_repo.actions.round import ROUND
 from ck_repo.errors import UsageError
+from ck_repo.rounds.round import DEFAULT
 from ck_repo.run.options import DEVICES, SCENARIOS, RunOptions
 
 ACTIONS: Actions = {}
@@ -21,6 +23,7 @@ ACTIONS: Actions = {}
     usage="ck find performance --scenario=server|offline|singlestream|multistream [options]",
     options=[
         Option("scenario", "the scenario (default server)", choices=SCENARIOS, value="server"),
+        ROUND,
         Option("model", "alias or tags of the model (default: the embedded demo model)", value="TAGS"),
         Option("dataset", "alias or tags of the data set (default: the one made for the model)", value="TAGS"),
         Option("backend", "the framework (default: the model's own)", value="NAME"),
@@ -44,6 +47,7 @@ def find(request: Request) -> Answer:
         venv=request.text("venv"),
         device=request.text("device") or "cpu",
         scenario=request.text("scenario") or "server",
+        round=request.text("round") or DEFAULT,
         seconds=request.number("time") or 10.0,
         mode="performance",
     )

@@ -8,6 +8,7 @@ from ck_repo.actions.declare import Actions, Answer, Option, action, without_eff
 from ck_repo.actions.entry import one, row_of
 from ck_repo.actions.package import DRY_RUN, TRUST, VENV
 from ck_repo.actions.request import Request
+from ck_repo.actions.round import ROUND
 from ck_repo.errors import NotTheSameError, UsageError
 from ck_repo.run.options import COMPLIANCE, DEVICES, MODES, SCENARIOS, RunOptions, from_cmd_key, from_environment
 from ck_repo.store.entry import tag_list
@@ -35,6 +36,7 @@ _OPTIONS = [
     Option("device", "where it runs (default cpu)", choices=DEVICES, value="cpu"),
     Option("visible-devices", "GPUs that the run may use, as CUDA_VISIBLE_DEVICES has them (default all)", value="0,1"),
     Option("scenario", "LoadGen's scenario (default offline)", choices=SCENARIOS, value="offline"),
+    ROUND,
     Option("mode", "which tests (default both)", choices=MODES, value="both"),
     Option("time", "least duration of the performance test, in s (default 10)", kind="number", least=0, above=True),
     Option("count", "images to use, from the first (default all)", kind="whole", least=1),
@@ -44,7 +46,7 @@ _OPTIONS = [
     Option("batch-size", "most images a batch (default: measured)", kind="whole", least=1),
     Option("threads", "threads of a session (default: measured)", kind="whole", least=1),
     Option("sessions", "sessions side by side (default: measured)", kind="whole", least=1),
-    Option("official", "the figures of the v1.0 rules: 600 s, least counts", kind="flag"),
+    Option("official", "the durations and counts of the round's rules: 600 s in v1.0", kind="flag"),
     Option(
         "counts",
         "of an official run, who holds the least query count: `held` keeps v1.0's order of samples, `loadgen` its setting",
@@ -84,7 +86,7 @@ def run_options(request: Request) -> RunOptions:
         values |= from_cmd_key(request.text("cmd_key"))
     names = {"time": "seconds"}
     kept = ("model", "dataset", "backend", "device", "visible_devices", "scenario", "mode", "time", "count", "target_qps",
-            "target_latency",
+            "target_latency", "round",
             "samples_per_query", "batch_size", "threads", "sessions", "official", "compliance", "counts", "user_conf", "meter",
             "reference_faults",
            "venv")  # fmt: skip
@@ -203,6 +205,7 @@ def explain_run(request: Request) -> Answer:
 )
 def audit_run(request: Request) -> Answer:
     """Run TEST01, TEST04-A, TEST04-B and TEST05 against a reference run."""
+    from ck_repo.rounds.round import load_round
     from ck_repo.run.pipeline import check_device
     from ck_repo.store.repositories import Repositories
     from ck_repo.store.search import load
@@ -210,7 +213,7 @@ def audit_run(request: Request) -> Answer:
 
     repositories, program, options = Repositories(), one(request), run_options(request)
     if request.flag("dry_run") or request.flag("explain"):
-        names = tests_for(options.scenario)
+        names = tests_for(load_round(options.round), options.scenario)
         first = f"experiment:{request.text('reference')}" if request.text("reference") else "a reference run"
         return Answer({"tests": names}, [f"{first}, then {', '.join(names)}: {options.scenario}"])
     check_device(options)

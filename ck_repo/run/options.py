@@ -9,15 +9,15 @@ from typing import Any
 
 from ck_repo import progress
 from ck_repo.errors import NotFoundError, UsageError, did_you_mean
-from ck_repo.rounds.submission_rules import submission_rules
+from ck_repo.rounds.round import DEFAULT, load_round, round_names
 from ck_repo.run.foreign_variables import VARIABLES_WITHOUT_EFFECT
 
 SCENARIOS = ("singlestream", "multistream", "server", "offline")
 MODES = ("accuracy", "performance", "both")
 DEVICES = ("cpu", "cuda")
-COMPLIANCE = tuple(submission_rules().tests)
+COMPLIANCE = tuple(dict.fromkeys(test for name in round_names() for test in load_round(name).submission.tests))
 DEFAULT_SECONDS = 10.0
-_USUAL = ("counts", "held")
+_USUAL = (("counts", "held"), ("round", DEFAULT))  # not recorded, so that older versions of ck can read it
 # what a run may ask for, whoever asks: the command line, a recorded experiment, a program
 _BOUNDS = {
     "seconds": ("number", 30 * 86400.0),
@@ -45,6 +45,8 @@ class RunOptions:
         Least duration of a performance run, s.
     count
         Images, from the first.
+    round
+        The round whose rules count: ``v1.0``.
     target_qps
         Queries/s (Server) or samples/s (Offline).
     target_latency
@@ -69,6 +71,7 @@ class RunOptions:
     backend: str = ""
     device: str = "cpu"
     visible_devices: str = ""
+    round: str = DEFAULT
     scenario: str = "offline"
     mode: str = "both"
     seconds: float | None = None
@@ -110,7 +113,7 @@ class RunOptions:
 
     def as_data(self) -> dict[str, Any]:
         """What was asked for, without what was left open."""
-        return {key: value for key, value in vars(self).items() if value not in (None, "", {}) and (key, value) != _USUAL}
+        return {key: value for key, value in vars(self).items() if value not in (None, "", {}) and (key, value) not in _USUAL}
 
 
 def command_of(options: RunOptions, *, program: str = "object-detection", mode: str = "run") -> str:

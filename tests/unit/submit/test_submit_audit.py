@@ -12,6 +12,7 @@ import pytest
 from trees import Submissions
 
 from ck_repo.errors import UsageError
+from ck_repo.rounds.round import load_round
 from ck_repo.rounds.submission import BASELINE, FALLBACK, falls_back
 from ck_repo.run.options import RunOptions
 from ck_repo.run.pipeline import RunRecord
@@ -103,7 +104,7 @@ def test_other_bits_are_judged_by_map(maps: tuple[float, float], passed: bool, v
     bench.maps = maps
     row = bench.audit()["TEST01"]
     assert bench.scored == [("reference", "test01")]
-    assert (row.passed, falls_back(row.experiment.path)) == (passed, passed)
+    assert (row.passed, falls_back(load_round(), row.experiment.path)) == (passed, passed)
     assert row.remark.endswith(f": {verdict}")
     # what the rules want is there, whatever came out: the bits did not match
     assert row.texts["verify_accuracy.txt"].endswith("TEST FAIL\n")
