@@ -223,6 +223,7 @@ def audit_run(request: Request) -> Answer:
         options,
         load(repositories, "experiment", request.text("reference")) if request.text("reference") else None,
         scenario=request.text("scenario"),
+        round_name=request.text("round"),
         repository=request.text("record_repo"),
         tags=tag_list(request.text("tags")),
         trust=request.flag("trust"),

@@ -27,6 +27,7 @@ def run(
     backend: str = "",
     device: Device = "cpu",
     visible_devices: str = "",
+    round: str = "v1.0",
     scenario: Scenario = "offline",
     mode: Mode = "both",
     seconds: float | None = None,
@@ -64,6 +65,8 @@ def run(
         The framework; the model's own if empty.
     device, scenario, mode
         Where it runs, LoadGen's scenario, and which tests.
+    round
+        The round whose rules count.
     visible_devices
         GPUs that the run may use, as CUDA_VISIBLE_DEVICES has them; all if empty.
     seconds
@@ -79,7 +82,7 @@ def run(
     batch_size, threads, sessions
         Maximum images in a batch, threads of a session, and sessions side by side; measured if None.
     official
-        Use the durations and counts of the v1.0 rules.
+        Use the durations and counts of the round's rules.
     counts
         Of an official run, what holds the minimum query count: v1.0's order of samples or LoadGen's setting.
     compliance
@@ -115,7 +118,7 @@ def run(
     """
     options = {
         "model": model, "dataset": dataset, "backend": backend, "device": device,
-        "visible_devices": visible_devices, "scenario": scenario, "mode": mode,
+        "visible_devices": visible_devices, "round": round, "scenario": scenario, "mode": mode,
         "time": seconds, "count": count, "target_qps": target_qps, "target_latency": target_latency,
         "samples_per_query": samples_per_query, "batch_size": batch_size, "threads": threads, "sessions": sessions,
         "official": official, "counts": counts, "compliance": compliance, "user_conf": str(user_conf), "meter": meter,

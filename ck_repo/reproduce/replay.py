@@ -20,6 +20,7 @@ from ck_repo.reproduce.artifacts import ARTIFACTS, bring_in
 from ck_repo.reproduce.difference import Difference, between
 from ck_repo.reproduce.recreate import install_components, interpreter_for, known_packages, recreate
 from ck_repo.reproduce.verdict import USUAL, Tolerances, Verdict, judge
+from ck_repo.rounds.round import round_names
 from ck_repo.run.options import COMPLIANCE, DEVICES, MODES, SCENARIOS, RunOptions
 from ck_repo.run.pipeline import RunRecord, execute
 from ck_repo.run.prepare import prepare
@@ -176,6 +177,7 @@ def options_of(lock: Lock, experiment: Entry) -> RunOptions:
         )
     options = {name: value for name, value in lock.options.items() if name not in _OF_THE_OTHER_MACHINE}
     choices = {"scenario": SCENARIOS, "mode": MODES, "device": DEVICES, "compliance": ("", *COMPLIANCE)}
+    choices["round"] = round_names()
     wrong = [name for name, known in choices.items() if name in options and options[name] not in known]
     if wrong:
         raise ConfigError(f"{experiment.path}: its option {wrong[0]} is {options[wrong[0]]!r}", hint="the lock was edited")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ck_repo.rounds.logs import read_detail, read_samples
+from ck_repo.rounds.round import Round
 from ck_repo.rounds.scenario import Scenario
 from ck_repo.rounds.submission_rules import SubmissionRules
 
@@ -24,7 +25,7 @@ class Verification:
     text: str
 
 
-def verify_performance(rules: SubmissionRules, test: str, scenario: Scenario, reference: Path, tested: Path) -> Verification:
+def verify_performance(round_: Round, test: str, scenario_name: str, reference: Path, tested: Path) -> Verification:
     """Hold the figure of a test against that of the reference run; of TEST04 that of B against that of A.
 
     Parameters

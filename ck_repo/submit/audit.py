@@ -67,6 +67,7 @@ def audit_program(
     reference: Entry | None = None,
     *,
     scenario: str = "",
+    round_name: str = "",
     repository: str = "",
     tags: Sequence[str] = (),
     trust: bool = False,
@@ -77,8 +78,8 @@ def audit_program(
     ----------
     options
         Of the reference run; where a reference is given, its own options count, whatever else was asked for.
-    scenario
-        As the user said it, if at all: that of a reference has to be the same.
+    scenario, round_name
+        As the user said them, if at all: those of a reference have to be the same.
     repository, tags, trust
         As `execute` takes them.
     """
@@ -86,6 +87,8 @@ def audit_program(
         given = options_of(lock_of_experiment(reference.path, reference.meta()), reference)
         if scenario and scenario != given.scenario:
             raise UsageError(f"{reference.cid} is a run of {given.scenario}, not of {scenario}", hint="leave out --scenario=")
+        if round_name and round_name != given.round:
+            raise UsageError(f"{reference.cid} is a run of round {given.round}, not of {round_name}", hint="leave out --round=")
         options = replace(given, venv=options.venv)
 
     def run(wanted: RunOptions, more: Mapping[str, Any]) -> RunRecord:

@@ -95,7 +95,7 @@ def choose(repositories: Repositories, round_: Round, tags: str = "") -> list[Ch
         chosen.append(Chosen(benchmark, scenario, performance[0], accuracy[0], tests.get(performance[0].uid, {})))
     if not chosen:
         raise NotFoundError(
-            f"no experiment of round {round_} with performance and accuracy" + (f" has the tags {tags}" if tags else ""),
+            f"no experiment with performance and accuracy in round {round_}" + (f" has the tags {tags}" if tags else ""),
             hint="`ck run program:object-detection --official` makes one",
         )
     return chosen

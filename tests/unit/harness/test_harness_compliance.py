@@ -72,9 +72,9 @@ def test_an_honest_system_passes_every_test(audited: Audited) -> None:
         verdict = verify_performance(load_round(), test, "Offline", found["reference"] / DETAIL, found[test] / DETAIL)
         assert verdict.passed, verdict.text
     verdict = verify_performance(
-        load_round().submission,
+        load_round(),
         "TEST04",
-        load_round().scenario("Offline"),
+        "Offline",
         found["TEST04-A"] / DETAIL,
         found["TEST04-B"] / DETAIL,
     )
@@ -87,9 +87,9 @@ def test_an_honest_system_passes_every_test(audited: Audited) -> None:
 def test_a_system_that_answers_from_memory_fails_test04(audited: Audited) -> None:
     found = audited(_FROM_MEMORY, "TEST04-A", "TEST04-B")
     verdict = verify_performance(
-        load_round().submission,
+        load_round(),
         "TEST04",
-        load_round().scenario("Offline"),
+        "Offline",
         found["TEST04-A"] / DETAIL,
         found["TEST04-B"] / DETAIL,
     )

@@ -20,9 +20,9 @@ def test_submissions_pass_our_verification_of_performance(submissions: Submissio
         for test in ("TEST01", "TEST05"):
             tested = row.compliance / test / "performance/run_1/mlperf_log_detail.txt"
             verdict = verify_performance(
-                load_round().submission,
+                load_round(),
                 test,
-                load_round().scenario(scenario),
+                scenario,
                 row.performance / "mlperf_log_detail.txt",
                 tested,
             )
