@@ -54,6 +54,10 @@ class Round:
         Of the detail log: ``mllog`` for lines of JSON that begin with ``:::MLLOG``.
     images
         The minimum for a closed result: COCO val2017 without the images that have no annotations.
+    folders_any_case
+        Whether scenario folders may be in any case.
+    other_scenarios
+        Scenarios that LoadGen's configuration files may name, and that are none of the round's.
     submission
         The rules for submission trees.
     """
@@ -65,6 +69,8 @@ class Round:
     images: int
     seeds: Mapping[str, int]
     benchmarks: Mapping[str, Benchmark]
+    folders_any_case: bool
+    other_scenarios: tuple[str, ...]
     submission: SubmissionRules
     _scenarios: Mapping[str, Mapping[str, Scenario]] = field(repr=False)  # by benchmark and key
 
@@ -89,6 +95,11 @@ class Round:
             known = ", ".join(self.scenarios())
             raise UsageError(f"{name!r} is no scenario of round {self}", hint=f"its scenarios are {known}")
         return found
+
+    def folder_scenario(self, folder: str) -> str:
+        """The name of the scenario that a folder of a tree is for; the folder's own name if the rules know none."""
+        found = self.find_scenario(folder) if self.folders_any_case else None
+        return found.name if found else folder
 
     def benchmark_called(self, model: str) -> str:
         """The benchmark by any of its names (``ssd-small``, ``ssd-mobilenet`` …); empty if it is none of the round's."""
@@ -142,6 +153,8 @@ def _load(folder: Path, name: str) -> Round:
         images=needed_whole(row, "images"),
         seeds={seed: needed_whole(row.fields("seeds"), seed) for seed in SEEDS},
         benchmarks=benchmarks,
+        folders_any_case=row.flag("folders_any_case"),
+        other_scenarios=row.texts("other_scenarios"),
         submission=read_submission_rules(row),
         _scenarios={
             benchmark: {key: read_scenario(key, each, benchmark) for key, each in scenarios.items()}

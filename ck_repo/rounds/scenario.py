@@ -45,8 +45,9 @@ class Scenario:
         The setting that `ck find performance` writes into user.conf.
     target_qps
         The value in mlperf.conf: of fixed intervals their number in a second, else a value that users replace.
-    power_unit, power_queries
-        The unit of the power figure; if it is energy, the log's key for the number of queries that the energy is divided by.
+    power_unit, power_queries, power_rate
+        The unit of the power figure; if it is energy, the log's key for the number of queries that the energy is divided by, or
+        for the queries/s that the mean power is divided by.
     """
 
     key: str
@@ -70,6 +71,7 @@ class Scenario:
     max_async_queries: int
     power_unit: str
     power_queries: str
+    power_rate: str
 
     @property
     def bound_ms(self) -> float | None:
@@ -140,6 +142,7 @@ def read_scenario(key: str, row: Fields, benchmark: str) -> Scenario:
         max_async_queries=row.whole("max_async_queries", 1) or 1,
         power_unit=power.needed("unit"),
         power_queries=power.text("queries"),
+        power_rate=power.text("rate"),
     )
 
 

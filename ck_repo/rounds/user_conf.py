@@ -57,7 +57,7 @@ class Setting:
         if self.model != "*" and benchmark != rules.benchmark:
             return ""  # of another benchmark, whose rules are its own
         if self.scenario != "*" and round_.find_scenario(self.scenario) is None:
-            return "a scenario of the round, or *"
+            return "" if self.scenario in round_.other_scenarios else "a scenario of the round, or *"
         if self.key not in _KNOWN:
             return "a setting that LoadGen of the round knows"
         if self.number is None and self.key != "mode":

@@ -59,7 +59,10 @@ def _metric(row: Checked, scenario: Scenario, log: Detail, path: Path) -> None:
         row.add("power", path, f"samples between {begin} and {end}", "none: are the clocks of both machines the same?")
         return
     mean = sum(watts) / len(watts)
-    if not scenario.power_queries:
+    if scenario.power_rate:
+        if rate := log.number(scenario.power_rate):
+            row.power, row.power_unit = round(mean / rate, 9), scenario.power_unit
+    elif not scenario.power_queries:
         row.power, row.power_unit = round(mean, 6), scenario.power_unit
     elif queries := log.number(scenario.power_queries):
         row.power, row.power_unit = round(mean * (end - begin).total_seconds() / queries, 9), scenario.power_unit

@@ -46,7 +46,7 @@ def summary_csv(rows: Sequence[Checked]) -> str:
         writer.writerow([
             place.submitter, about.get("status", ""), place.division, about.get("system_type", ""),
             about.get("system_name", ""), place.system, place.model, row.round.benchmarks[row.benchmark].summary_name,
-            place.scenario, row.value, row.mAP,
+            row.round.folder_scenario(place.scenario), row.value, row.mAP,
             *(about.get(key, "") for key in _COLUMNS[11:17]), place.results.relative_to(place.root), about.get("framework", ""),
             about.get("operating_system", ""), notes, int(complies), len(row.findings), row.round.name, 0,
             has_power(row), row.unit,

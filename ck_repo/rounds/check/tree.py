@@ -91,7 +91,7 @@ def _result(round_: Round, place: Place, system: dict[str, Any], findings: Seque
         return row
     rules = rules_for(round_, row.benchmark)
     scenario = round_.find_scenario(place.scenario, row.benchmark)
-    if scenario is None or scenario.name != place.scenario:
+    if scenario is None or scenario.name != round_.folder_scenario(place.scenario):
         row.add("scenario", place.results, _or([each.name for each in rules.scenarios.values()]), place.scenario)
         if scenario is None:
             return row
@@ -120,12 +120,12 @@ def _scenarios(round_: Round, rows: Sequence[Checked]) -> None:
         if kind not in allowed:  # told with the system's description
             continue
         wanted = allowed[kind].get(group[0].benchmark)
-        have = {row.place.scenario for row in group}
+        have = {round_.folder_scenario(row.place.scenario) for row in group}
         for row in group:
             if wanted is None:
                 row.add("scenario-allowed", row.place.results, f"a model of {kind}", row.place.model)
                 continue
-            if row.place.scenario not in (*wanted.required, *wanted.optional):
+            if round_.folder_scenario(row.place.scenario) not in (*wanted.required, *wanted.optional):
                 row.add("scenario-allowed", row.place.results, f"a scenario of {kind}", row.place.scenario)
             for name in wanted.required:
                 if name not in have:
