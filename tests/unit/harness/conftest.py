@@ -197,7 +197,7 @@ def loadgen_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., LoadG
 
     def run(options: RunOptions, benchmark: str = "ssd-mobilenet", rate: float = 1000.0) -> LoadGenRun:
         row = LoadGenRun(tmp_path_factory.mktemp("loadgen"))
-        wanted = LoadGenSettings(**loadgen_settings(options, rules_for(load_round(), benchmark)))
+        wanted = LoadGenSettings(**loadgen_settings(options, rules_for(load_round(options.round), benchmark)))
         settings = loadgen.settings_for(options.scenario, "performance", wanted, rate)
         loadgen.run(options.scenario, "performance", settings, wanted, Nothing(row), row, 5000, row.folder)
         return row

@@ -58,6 +58,19 @@ def test_all_samples_loaded_are_those_of_a_published_run(runs: dict[str, Any], d
     assert runs["offline"].loaded == published[:256]  # this submitter loads 1024
 
 
+def test_samples_loaded_are_those_of_another_round(loadgen_run: Callable[..., Any]) -> None:
+    """Source: the performance logs that were published in round v1.1."""
+    found = loadgen_run(RunOptions(scenario="offline", seconds=0.1, round="v1.1"))
+    assert found.loaded[:6] == [1414, 1798, 3993, 3860, 2950, 805]
+
+
+def test_all_samples_of_another_round_are_those_of_a_published_run(loadgen_run: Callable[..., Any], data: Path) -> None:
+    log = "rounds/v1.1/closed/Alibaba/results/T4x1_TRT/ssd-mobilenet/Offline/performance/run_1/mlperf_log_detail.txt"
+    published = read_detail(data / log).values["loaded_qsl_set"]
+    found = loadgen_run(RunOptions(scenario="offline", seconds=0.1, round="v1.1"))
+    assert found.loaded == published[: len(found.loaded)]
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_samples_issued_are_samples_loaded(runs: dict[str, Any], scenario: str) -> None:
     assert set(runs[scenario].issued) <= set(runs[scenario].loaded)
