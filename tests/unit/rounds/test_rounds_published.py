@@ -9,6 +9,8 @@ import pytest
 
 from ck_repo.rounds.check.tree import check_tree
 from ck_repo.rounds.round import DEFAULT, load_round, round_names
+from ck_repo.rounds.rules import rules_for
+from ck_repo.rounds.user_conf import parse_conf
 
 OTHERS = [name for name in round_names() if name != DEFAULT]
 
@@ -49,3 +51,19 @@ def test_v1_1_has_its_own_seeds_and_no_multistream() -> None:
     edge = round_.submission.scenarios["edge"]["ssd-mobilenet"]
     assert (edge.required, edge.optional) == (("SingleStream", "Offline"), ())
     assert round_.submission.scenarios["datacenter,edge"]["ssd-resnet34"].optional == ("Server",)
+
+
+def test_v1_1_takes_scenario_folders_in_any_case_and_v1_0_as_loadgen_spells_them() -> None:
+    assert [load_round("v1.1").folder_scenario(name) for name in ("offline", "Server", "other")] == [
+        "Offline",
+        "Server",
+        "other",
+    ]
+    assert load_round("v1.0").folder_scenario("offline") == "offline"
+
+
+def test_a_user_conf_may_name_multistream_in_v1_1() -> None:
+    (line, unknown) = parse_conf("*.MultiStream.samples_per_query = 4\n*.Stream.target_qps = 4\n")
+    rules = rules_for(load_round("v1.1"), "ssd-mobilenet")
+    assert line.refusal(rules) == ""
+    assert unknown.refusal(rules) == "a scenario of the round, or *"
