@@ -18,7 +18,7 @@ _MODULES = {
     "env_templates": ("env_templates", "templates for environments (also venv.template)"),
     "program": ("program", "benchmarks: run, explain"),
     "experiment": ("experiment", "recorded runs: list, show, find"),
-    "submission": ("submission", "submission trees of round v1.0: check, import, reproduce, summarize"),
+    "submission": ("submission", "submission trees: check, import, reproduce, summarize"),
     "performance": ("performance", "the highest target that a system holds"),
     "system": ("system", "the description of a system for a submission"),
     "result": ("result", "published figures: import, list"),

@@ -23,7 +23,7 @@ ACTIONS: Actions = {}
     usage="ck find performance --scenario=server|offline|singlestream|multistream [options]",
     options=[
         declared_option("scenario", help="the scenario (default server)", value="server"),
-        *declared("model", "dataset", "backend", "device"),
+        *declared("model", "dataset", "backend", "device", "round"),
         declared_option("seconds", help="duration of a try, in s (default 10)"),
         declared_option("target_latency", help="the bound, in ms (default: the round's)"),
         Option("output", "the user.conf to write the target into (default user.conf)", value="FILE"),

@@ -160,6 +160,7 @@ def explain_run(request: Request) -> Answer:
 )
 def audit_run(request: Request) -> Answer:
     """Run TEST01, TEST04-A, TEST04-B and TEST05 against a reference run."""
+    from ck_repo.rounds.round import load_round
     from ck_repo.run.pipeline import check_device
     from ck_repo.store.repositories import Repositories
     from ck_repo.store.search import load
@@ -167,7 +168,7 @@ def audit_run(request: Request) -> Answer:
 
     repositories, program, options = Repositories(), one(request), run_options(request)
     if request.flag("dry_run") or request.flag("explain"):
-        names = tests_for(options.scenario)
+        names = tests_for(load_round(options.round), options.scenario)
         first = f"experiment:{request.text('reference')}" if request.text("reference") else "a reference run"
         return Answer({"tests": names}, [f"{first}, then {', '.join(names)}: {options.scenario}"])
     check_device(options)
@@ -177,6 +178,7 @@ def audit_run(request: Request) -> Answer:
         options,
         load(repositories, "experiment", request.text("reference")) if request.text("reference") else None,
         scenario=request.text("scenario"),
+        round_name=request.text("round"),
         repository=request.text("record_repo"),
         tags=tag_list(request.text("tags")),
         trust=request.flag("trust"),

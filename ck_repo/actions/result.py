@@ -7,6 +7,7 @@ from pathlib import Path
 from ck_repo.actions.declare import REPOSITORY, Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry import row_of
 from ck_repo.actions.request import Request
+from ck_repo.actions.round import ROUND, round_of
 
 ACTIONS: Actions = {}
 _FILTERS = [
@@ -15,6 +16,7 @@ _FILTERS = [
     Option("system", "part of the system's name", value="NAME"),
     Option("submitter", "part of the submitter's name", value="NAME"),
     Option("division", "closed or open", choices=("closed", "open"), value="closed"),
+    Option("round", "only this round (default all)", choices=ROUND.choices, value=ROUND.value),
 ]
 
 
@@ -23,14 +25,16 @@ _FILTERS = [
     "import",
     "take published figures into the local index, from a table or a submission tree",
     example="ck import results --path=published.csv",
-    options=[Option("path", "a table (CSV), or the root of a submission tree", value="FILE")],
+    options=[Option("path", "a table (CSV), or the root of a submission tree", value="FILE"), ROUND],
 )
 def take(request: Request) -> Answer:
     """Import figures; `ck compare experiment:X --published` sets a run beside them."""
     from ck_repo.experiments.published import import_results
     from ck_repo.store.repositories import Repositories
 
-    entry, rows = import_results(Repositories(), Path(request.needed("path", "name a table or a tree: --path=FILE")))
+    entry, rows = import_results(
+        Repositories(), round_of(request), Path(request.needed("path", "name a table or a tree: --path=FILE"))
+    )
     return Answer(
         {**row_of(entry), "count": len(rows), "lst": [row.as_data() for row in rows]},
         [f"imported {len(rows)} results; `ck ls result` lists them, `ck rm result:{entry.alias}` forgets them"],
@@ -51,12 +55,13 @@ def ls(request: Request) -> Answer:
 
     names = ("model", "scenario", "system", "submitter", "division")
     repositories = Repositories()
-    rows = matching(all_published(repositories, request.repository), **{name: request.text(name) for name in names})
-    table = [(*row.key, row.value_text, "VALID" if row.valid else "INVALID", row.map_text) for row in rows]
-    header = ("division", "submitter", "system", "model", "scenario", "result", "valid", "mAP")
+    wanted = {name: request.text(name) for name in names} | {"round_": request.text("round")}
+    rows = matching(all_published(repositories, request.repository), **wanted)
+    table = [(row.round, *row.key, row.value_text, "VALID" if row.valid else "INVALID", row.map_text) for row in rows]
+    header = ("round", "division", "submitter", "system", "model", "scenario", "result", "valid", "mAP")
     empty = ["no published result here: `ck import results --path=FILE`, or `ck import submission --path=TREE`"]
     lines = table_lines(header, table) if rows else empty
-    others = [] if any(request.text(name) for name in names) else unread_results(repositories, request.repository)
+    others = [] if any(wanted.values()) else unread_results(repositories, request.repository)
     if others:
         lines = [*lines, "", "results of other CK modules, which are not published figures of this benchmark:"]
         lines += [f"  {entry.repository}:{entry.cid}: {what}" for entry, what in others]

@@ -1,4 +1,4 @@
-"""Submission trees of round v1.0: import, reproduce, check, truncate, summarize."""
+"""Submission trees: import, reproduce, check, truncate, summarize."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ck_repo.actions.entry import row_of
 from ck_repo.actions.package import TRUST, VENV
 from ck_repo.actions.program import experiment_of
 from ck_repo.actions.request import Request
+from ck_repo.actions.round import ROUND, round_of
 from ck_repo.errors import NotTheSameError, UsageError
 from ck_repo.experiments.experiment_table import experiment_lines
 from ck_repo.store.repository import check_name
@@ -27,7 +28,7 @@ TREE = Option("path", "the root of the tree, which holds closed/ or open/", valu
     "import",
     "every result of a tree as an experiment, with its logs",
     example="ck import submission --path=inference_results_v1.0",
-    options=[TREE, Option("record_repo", "the repository to write to (default local)", value="NAME")],
+    options=[TREE, ROUND, Option("record_repo", "the repository to write to (default local)", value="NAME")],
 )
 def take(request: Request) -> Answer:
     """Import a tree; what is missing or cannot be read is told for each result."""
@@ -35,7 +36,7 @@ def take(request: Request) -> Answer:
     from ck_repo.store.repositories import Repositories
 
     path = Path(request.needed("path", "name the tree: --path=FOLDER"))
-    done = import_submission(Repositories(), path, request.text("record_repo"))
+    done = import_submission(Repositories(), round_of(request), path, request.text("record_repo"))
     table = [(row.submitter, row.system, row.model, row.scenario, row.value_text, entry.alias) for entry, row, _ in done]
     remarks = [f"note: {text}" for _, _, texts in done for text in texts]
     lines = [*table_lines(("submitter", "system", "model", "scenario", "result", "experiment"), table), *remarks]
@@ -50,6 +51,7 @@ def take(request: Request) -> Answer:
     example="ck reproduce submission --path=TREE --system=T4x1_TRT --model=ssd-mobilenet --scenario=offline",
     options=[
         TREE,
+        ROUND,
         Option("system", "the system's name", value="NAME"),
         Option("model", "ssd-mobilenet (also ssd-small) or ssd-resnet34 (also ssd-large)", value="NAME"),
         Option("scenario", "offline, server, singlestream or multistream", value="offline"),
@@ -69,7 +71,7 @@ def reproduce(request: Request) -> Answer:
     from ck_repo.store.search import load
 
     path = Path(request.needed("path", "name the tree: --path=FOLDER"))
-    results = chosen_results(path, *(request.text(name) for name in ("system", "model", "scenario")))
+    results = chosen_results(round_of(request), path, *(request.text(name) for name in ("system", "model", "scenario")))
     matched = [(result, match(result)) for result in results]
     rows, lines = [], []
     for result, found in matched:
@@ -95,12 +97,13 @@ def reproduce(request: Request) -> Answer:
 
 def _matched(result: Result, found: Matched) -> tuple[dict[str, Any], list[str]]:
     """A submitted result with the nearest run of ours, as data and as lines."""
-    from ck_repo.rounds.rules import benchmark_called, rules_for
+    from ck_repo.rounds.rules import rules_for
     from ck_repo.run.options import command_of
     from ck_repo.run.spec import loadgen_settings
 
     command = command_of(found.options)
-    settings = loadgen_settings(found.options, rules_for(benchmark_called(result.place.model)))
+    benchmark = result.round.benchmark_called(result.place.model)
+    settings = loadgen_settings(found.options, rules_for(result.round, benchmark))
     data = {
         **result.place.identity(), "value": result.value, "unit": result.unit, "mAP": result.mAP, "command": command,
         "options": found.options.as_data(), "loadgen": settings, "unmatched": found.unmatched,
@@ -115,9 +118,9 @@ def _matched(result: Result, found: Matched) -> tuple[dict[str, Any], list[str]]
 @action(
     ACTIONS,
     "check",
-    "hold a tree against every rule of round v1.0; exit status 10 if a result would be rejected",
+    "check a tree by every rule of its round; exit status 10 if a result would be rejected",
     example="ck check submission --path=inference_results_v1.0 --csv=summary.csv",
-    options=[TREE, Option("csv", "write the accepted results as the round's summary.csv has them", value="FILE")],
+    options=[TREE, ROUND, Option("csv", "write the accepted results as the round's summary.csv has them", value="FILE")],
 )
 def check(request: Request) -> Answer:
     """Check a tree, ours or another's."""
@@ -128,7 +131,7 @@ def check(request: Request) -> Answer:
     table = Path(request.text("csv")).expanduser().absolute() if request.text("csv") else None
     if table and table.is_dir():
         raise UsageError(f"--csv={request.text('csv')} is a folder", hint="name the file to write")
-    report = check_tree(Path(request.needed("path", "name the tree: --path=FOLDER")))
+    report = check_tree(round_of(request), Path(request.needed("path", "name the tree: --path=FOLDER")))
     if table:
         write_text(table, summary_csv(report.results))
     lines = []
@@ -153,6 +156,7 @@ def check(request: Request) -> Answer:
     example="ck truncate submission --path=TREE --output=TREE-truncated",
     options=[
         TREE,
+        ROUND,
         Option("output", "copy the tree there and truncate the copy", value="FOLDER"),
         Option("backup", "truncate in place, and keep the whole logs there", value="FOLDER"),
     ],
@@ -165,7 +169,7 @@ def truncate(request: Request) -> Answer:
     output, backup = (Path(request.text(name)).absolute() if request.text(name) else None for name in ("output", "backup"))
     if (output is None) == (backup is None):
         raise UsageError("where do the whole logs stay?", hint="--output=FOLDER for a truncated copy, or --backup=FOLDER")
-    done = truncate_tree(path, output=output, backup=backup)
+    done = truncate_tree(round_of(request), path, output=output, backup=backup)
     rows = [{"path": str(row.path), "before": row.before, "after": row.after, "sha256": row.sha256} for row in done]
     lines = [f"{row.path}: {row.before} → {row.after} bytes" for row in done]
     return Answer({"lst": rows}, [*lines, f"{len(done)} accuracy logs truncated"])
@@ -176,14 +180,18 @@ def truncate(request: Request) -> Answer:
     "summarize",
     "the results of a tree as a table: by model, scenario and system",
     example="ck summarize submission --path=inference_results_v1.0 --by=system",
-    options=[TREE, Option("by", "how to order it (default model)", choices=("model", "scenario", "system"), value="system")],
+    options=[
+        TREE,
+        ROUND,
+        Option("by", "how to order it (default model)", choices=("model", "scenario", "system"), value="system"),
+    ],
 )
 def summarize(request: Request) -> Answer:
     """Summarize a tree."""
     from ck_repo.rounds.check.summary import ordered
     from ck_repo.rounds.check.tree import check_tree
 
-    report = check_tree(Path(request.needed("path", "name the tree: --path=FOLDER")))
+    report = check_tree(round_of(request), Path(request.needed("path", "name the tree: --path=FOLDER")))
     rows = ordered(report.results, request.text("by") or "model")
     table = [
         (row.place.model, row.place.scenario, row.place.submitter, row.place.system,
@@ -206,6 +214,7 @@ def summarize(request: Request) -> Answer:
         Option("system", "the system's JSON, or its name (`ck describe system` writes one)", value="FILE"),
         Option("output", "the folder to make (default submission)", value="FOLDER"),
         Option("draft", "keep a tree in which a result would be rejected, too", kind="flag"),
+        ROUND,
         TAGS,
     ],
 )
@@ -222,6 +231,7 @@ def generate(request: Request) -> Answer:
     check_name(submitter.replace(" ", "-"))
     made = generating.generate(
         Repositories(),
+        round_of(request),
         system,
         submitter,
         request.text("division") or "open",

@@ -7,6 +7,7 @@ from pathlib import Path
 from ck_repo.actions.declare import Actions, Answer, Option, action
 from ck_repo.actions.package import VENV
 from ck_repo.actions.request import Request
+from ck_repo.actions.round import ROUND, round_of
 from ck_repo.errors import NotTheSameError
 from ck_repo.store.repository import check_name
 
@@ -27,7 +28,7 @@ _WORDS = [
     "write the system's JSON from the machine; what a person must add is marked ADD",
     example="ck describe system:my-laptop --submitter=Us --division=open --status=available --system-type=edge",
     usage="ck describe system[:NAME] [options]; again after you wrote into it: your words stay, and are checked",
-    options=[*_WORDS, Option("output", "the file (default NAME.json)", value="FILE"), VENV],
+    options=[*_WORDS, ROUND, Option("output", "the file (default NAME.json)", value="FILE"), VENV],
 )
 def describe(request: Request) -> Answer:
     """Describe the system; exit status 10 as long as something is to be added or wrong."""
@@ -39,9 +40,10 @@ def describe(request: Request) -> Answer:
     check_name(name)
     path = Path(request.text("output") or f"{name}.json").expanduser().absolute()
     venv = find_venv(Repositories(), chosen_name(request.text("venv")))
+    round_ = round_of(request)
     keys = [row.name.replace("-", "_") for row in _WORDS]
     told = {key: request.text(key) for key in keys if request.text(key)}
-    content, found = write_description(path, venv.packages if venv else {}, told)
+    content, found = write_description(round_, path, venv.packages if venv else {}, told)
     data = {"path": str(path), "dict": content, "findings": [row.as_data() for row in found]}
     if not found:
         return Answer(data, [f"{path} is complete"])

@@ -27,6 +27,7 @@ def run(
     device: Literal["cpu", "cuda"] = "cpu",
     visible_devices: str = "",
     scenario: Literal["singlestream", "multistream", "server", "offline"] = "offline",
+    round: Literal["v1.0", "v1.1"] = "v1.0",
     mode: Literal["accuracy", "performance", "both"] = "both",
     seconds: float | None = None,
     count: int | None = None,
@@ -69,6 +70,8 @@ def run(
         GPUs that the run may use, as CUDA_VISIBLE_DEVICES has them (default all).
     scenario
         LoadGen's scenario (default offline).
+    round
+        The round whose rules count (default v1.0).
     mode
         Which tests (default both).
     seconds
@@ -88,7 +91,7 @@ def run(
     sessions
         Sessions side by side (default: measured).
     official
-        The figures of the v1.0 rules: 600 s, least counts.
+        The durations and counts of the round's rules: 600 s in v1.0.
     counts
         Of an official run, who holds the least query count: ``held`` keeps v1.0's order of samples, ``loadgen`` its setting.
     user_conf

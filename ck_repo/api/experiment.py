@@ -58,6 +58,8 @@ class Performance:
         How long the run took, in s; None for an imported result.
     reasons
         Why the run is not valid.
+    lower_is_better
+        Whether a lower figure is the better one.
     """
 
     value: float
@@ -67,11 +69,7 @@ class Performance:
     queries: int | None = None
     seconds: float | None = None
     reasons: tuple[str, ...] = ()
-
-    @property
-    def lower_is_better(self) -> bool:
-        """Whether the figure is a latency."""
-        return self.unit == "ms"
+    lower_is_better: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ class Experiment:
     images
         How many images were used; None if unknown.
     official
-        Whether the v1.0 rules' durations and counts were used.
+        Whether the durations and counts of the round's rules were used.
     accuracy, performance
         None if not measured.
     meta
@@ -179,6 +177,7 @@ def _performance(meta: Mapping[str, Any]) -> Performance | None:
     return Performance(
         found.value, found.unit, found.valid, latency, None if queries is None else int(queries),
         None if seconds is None else float(seconds), tuple(map(str, row.get("reasons") or ())),
+        found.lower_is_better,
     )  # fmt: skip
 
 

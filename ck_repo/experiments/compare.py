@@ -123,10 +123,11 @@ def beside_published(repositories: Repositories, found: Figures) -> list[tuple[P
     NotFoundError
         If none is known here.
     """
-    rows = matching(all_published(repositories), model=found.benchmark or found.model, scenario=found.scenario)
+    wanted = {"model": found.benchmark or found.model, "scenario": found.scenario, "round_": found.round}
+    rows = matching(all_published(repositories), **wanted)
     if not rows:
         raise NotFoundError(
-            f"no published result of {found.benchmark or found.model}, {found.scenario}, is known here",
+            f"no published result of {found.benchmark or found.model}, {found.scenario}, in round {found.round} is known here",
             hint="`ck import results --path=FILE.csv`, or `ck import submission --path=TREE`",
         )
     better = (lambda row: row.value or float("inf")) if found.lower_is_better else (lambda row: -(row.value or 0.0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ck_repo.experiments.figures import TRIAL, figures
+from ck_repo.experiments.figures import TRIAL, figures, scenario_of
 
 _TARGETS = ("target_qps", "target_latency_ns", "samples_per_query", "min_duration_ms", "min_query_count")
 
@@ -19,7 +19,7 @@ def summary_line(meta: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
         str(results.get("model", "?")),
         str(results.get("scenario", "?")) + _purpose(meta),
         accuracy_text(results),
-        performance_text(results),
+        performance_text(meta),
         recorded,
     )
 
@@ -48,22 +48,23 @@ def _figure(row: Mapping[str, Any], key: str, form: str) -> str:
     return "?" if value is None else format(float(value), form)
 
 
-def performance_text(results: Mapping[str, Any]) -> str:
-    """The scenario's figure with its unit, and a mark when the run is not valid."""
-    row = results.get("performance")
+def performance_text(meta: Mapping[str, Any]) -> str:
+    """The scenario's figure with its unit, the latency that is bounded, and a mark when the run is not valid."""
+    row = (meta.get("results") or {}).get("performance")
     if not row:
         return "-"
-    latency = row.get("latency_ms") or {}
-    scenario = results.get("scenario")
-    if scenario == "offline":
-        text = f"{_figure(row, 'samples_per_second', '.1f')} samples/s"
-    elif scenario == "server":
-        text = f"{_figure(row, 'queries_per_second', '.1f')} queries/s, p99 {_figure(latency, 'p99', '.2f')} ms"
-    elif scenario == "multistream":
-        text = f"{row.get('samples_per_query', '?')} samples/query, p99 {_figure(latency, 'p99', '.2f')} ms"
-        text += f" ({row['issuing']})" if row.get("issuing") else ""
+    scenario = scenario_of(meta)
+    if scenario is None:
+        return "?"
+    figure, latency = scenario.recorded_figure(row), row.get("latency_ms") or {}
+    if scenario.lower_is_better:
+        text = f"{scenario.percentile_name} {'?' if figure is None else f'{figure:.3f}'} {scenario.unit}"
     else:
-        text = f"p90 {_figure(latency, 'p90', '.3f')} ms"
+        form = ".1f" if scenario.target == "target_qps" else "g"
+        text = f"{'?' if figure is None else format(figure, form)} {f'{scenario.figure_name} {scenario.unit}'.strip()}"
+        if scenario.latency_bound:
+            text += f", {scenario.percentile_name} {_figure(latency, scenario.percentile_name, '.2f')} ms"
+        text += f" ({row['issuing']})" if row.get("issuing") else ""
     return text if row.get("valid") else f"{text} (INVALID)"
 
 
@@ -81,7 +82,7 @@ def experiment_rows(name: str, meta: Mapping[str, Any]) -> list[tuple[str, str]]
     if meta.get("published"):
         rows += _published_rows(meta)
     else:
-        rows += [*_subject_rows(meta, results), *_figure_rows(results), *_surroundings_rows(meta), *_replay_rows(meta)]
+        rows += [*_subject_rows(meta, results), *_figure_rows(meta), *_surroundings_rows(meta), *_replay_rows(meta)]
     return rows
 
 
@@ -147,8 +148,9 @@ def _compliance_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [("compliance", f"{test}, held against {against}")]
 
 
-def _figure_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _figure_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What came out."""
+    results = meta.get("results") or {}
     rows = [("remark", str(text)) for text in results.get("remarks", [])]
     if row := results.get("accuracy"):
         figures = [f"{key} {row[key]:.4f}" for key in ("mAP", "AP50", "AP75") if row.get(key) is not None]
@@ -157,7 +159,7 @@ def _figure_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     if row := results.get("performance"):
         more = ["VALID"] if row["valid"] else []
         more += [f"{row['duration_s']:.1f} s"] if row.get("duration_s") is not None else []
-        rows.append(("performance", ", ".join([performance_text(results), *more])))
+        rows.append(("performance", ", ".join([performance_text(meta), *more])))
         if latency := row.get("latency_ms"):
             rows.append(("latency, ms", ", ".join(f"{key} {_figure(latency, key, '.3f')}" for key in latency)))
         rows += [("", reason) for reason in row.get("reasons") or []]

@@ -12,7 +12,8 @@ from typing import Any
 from ck_repo import progress
 from ck_repo.errors import NotFoundError
 from ck_repo.experiments.published import Published, of_result
-from ck_repo.rounds.submission import Place, Result, find_results, read_result, same_model
+from ck_repo.rounds.round import Round
+from ck_repo.rounds.submission import Place, Result, find_results, read_result
 from ck_repo.store.digest import of_value
 from ck_repo.store.entry import Entry, read_uid, write_entry
 from ck_repo.store.modules import module_uid
@@ -23,11 +24,13 @@ from ck_repo.store.uid import uid_from_digest
 from ck_repo.store.writing import module_folder, publish, staged
 
 MODULE = "experiment"
-_MOST = 64 << 20  # bytes of a file that is taken along: a log of v1.0 has some 10 kB
+_MOST = 64 << 20  # bytes of a file that is copied: a truncated log has some 10 kB
 
 
-def import_submission(repositories: Repositories, path: Path, repository: str = "") -> list[tuple[Entry, Published, list[str]]]:
-    """Import every result of a tree; one that was imported before is replaced.
+def import_submission(
+    repositories: Repositories, round_: Round, path: Path, repository: str = ""
+) -> list[tuple[Entry, Published, list[str]]]:
+    """Import every result of a tree of a round; one that was imported before is replaced.
 
     Returns
     -------
@@ -39,14 +42,14 @@ def import_submission(repositories: Repositories, path: Path, repository: str = 
     done = []
     with progress.task("importing results", total=len(places), unit="results") as task:
         for number, place in enumerate(places, 1):
-            done.append(_import(target, read_result(place)))
+            done.append(_import(target, read_result(round_, place)))
             task.advance_to(number)
     return done
 
 
 def _import(target: Repository, found: Result) -> tuple[Entry, Published, list[str]]:
     identity = found.place.identity()
-    uid = uid_from_digest(of_value(["submission", "v1.0", identity]))
+    uid = uid_from_digest(of_value(["submission", found.round.name, identity]))
     alias = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(identity.values())).strip("-.")[:200]
     folder = module_folder(target, MODULE) / alias
     if folder.exists() and read_uid(folder) != uid:  # another result whose names run together to the same, or the user's own
@@ -99,7 +102,7 @@ def _meta(found: Result, published: Published, remarks: list[str]) -> dict[str, 
         "experiment",
         "submission",
         "mlperf",
-        "v1.0",
+        found.round.name,
         "object-detection",
         place.scenario.lower(),
         *place.identity().values(),
@@ -120,7 +123,7 @@ def _meta(found: Result, published: Published, remarks: list[str]) -> dict[str, 
     }
 
 
-def chosen_results(path: Path, system: str, model: str, scenario: str) -> list[Result]:
+def chosen_results(round_: Round, path: Path, system: str, model: str, scenario: str) -> list[Result]:
     """The results of a tree that the names fit; an empty name fits any.
 
     Raises
@@ -133,11 +136,11 @@ def chosen_results(path: Path, system: str, model: str, scenario: str) -> list[R
         row
         for row in places
         if (not system or row.system == system)
-        and (not model or same_model(row.model, model))
+        and (not model or round_.same_model(row.model, model))
         and (not scenario or row.scenario.lower() == scenario.lower())
     ]
     if not fitting:
         asked = f"--system={system} --model={model} --scenario={scenario}"
         listed = "\n".join(f"  {row}" for row in places[:20])
         raise NotFoundError(f"no result of {path} fits {asked}", hint=f"there are\n{listed}")
-    return [read_result(row) for row in fitting]
+    return [read_result(round_, row) for row in fitting]

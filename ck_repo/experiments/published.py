@@ -13,8 +13,8 @@ from typing import Any
 
 from ck_repo.errors import CKError, ConfigError, NotFoundError
 from ck_repo.rounds.logs import read_text
-from ck_repo.rounds.rules import scenario_rules
-from ck_repo.rounds.submission import Result, find_results, read_result, same_model
+from ck_repo.rounds.round import DEFAULT, Round, find_round
+from ck_repo.rounds.submission import Result, find_results, read_result
 from ck_repo.store.digest import of_value
 from ck_repo.store.entry import META, Entry, tags_of
 from ck_repo.store.fields import Fields
@@ -41,6 +41,8 @@ class Published:
         What the submitter says of the system.
     path
         Where the figure is from: the imported experiment, or the table.
+    round
+        The round that it was published in.
     """
 
     division: str
@@ -58,11 +60,17 @@ class Published:
     framework: str = ""
     system_type: str = ""
     path: str = ""
+    round: str = DEFAULT
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Whose result it is: there is one of each."""
+        """Whose result it is: there is one of each in a round."""
         return (self.division, self.submitter, self.system, self.model, self.scenario)
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The key with the round: there is one of each."""
+        return (*self.key, self.round)
 
     @property
     def value_text(self) -> str:
@@ -86,11 +94,12 @@ def of_result(found: Result, path: str = "") -> Published:
         **found.place.identity(), value=found.value, unit=found.unit, valid=found.valid, mAP=found.mAP, p99_ms=found.p99_ms,
         processor=about.get("host_processor_model_name", ""), accelerator=about.get("accelerator_model_name", ""),
         framework=about.get("framework", ""), system_type=about.get("system_type", ""), path=path or str(found.place.results),
+        round=found.round.name,
     )  # fmt: skip
 
 
-def read_table(path: Path) -> list[Published]:
-    """Read a table of published results, one a row.
+def read_table(round_: Round, path: Path) -> list[Published]:
+    """Read a table of published results of a round, one a row.
 
     The columns `division, organisation, system, model, scenario, result_raw, validity` are needed; `mAP`, `host_processor`,
     `accelerator`, `framework`, `system_type` and `p99_latency_ns` are used where they are there. `result_raw` is in ns for
@@ -106,24 +115,25 @@ def read_table(path: Path) -> list[Published]:
     if missing:
         raise ConfigError(f"{path} is no table of results: it has no column {missing[0]}", hint=f"needed: {', '.join(_NEEDED)}")
     try:
-        return [_of_row(row, f"{path}:{reader.line_num}") for row in reader]
+        return [_of_row(round_, row, f"{path}:{reader.line_num}") for row in reader]
     except csv.Error as error:
         raise ConfigError(f"{path}:{reader.line_num} is not CSV: {error}") from None
 
 
-def _of_row(row: dict[str, str | None], where: str) -> Published:
+def _of_row(round_: Round, row: dict[str, str | None], where: str) -> Published:
     text = {key: (value or "").strip() for key, value in row.items() if key and not isinstance(value, list)}
-    rules = scenario_rules(text["scenario"])
-    if rules is None:
-        raise ConfigError(f"{where}: {text['scenario']!r} is no scenario of the round", hint="fix the table")
+    scenario = round_.find_scenario(text["scenario"])
+    if scenario is None:
+        raise ConfigError(f"{where}: {text['scenario']!r} is no scenario of round {round_}", hint="fix the table")
     value = _number(text, "result_raw", where)
     latency = _number(text, "p99_latency_ns", where)
     return Published(
         division=text["division"], submitter=text["organisation"], system=text["system"], model=text["model"],
-        scenario=rules.name, value=None if value is None else round(value * rules.result_factor, 9), unit=rules.unit,
+        scenario=scenario.name, value=None if value is None else round(value * scenario.factor, 9), unit=scenario.unit,
         valid=text["validity"].upper() == "VALID", mAP=_number(text, "mAP", where),
         p99_ms=None if latency is None else latency / 1e6, processor=text.get("host_processor", ""),
         accelerator=text.get("accelerator", ""), framework=text.get("framework", ""), system_type=text.get("system_type", ""),
+        round=round_.name,
     )  # fmt: skip
 
 
@@ -136,18 +146,18 @@ def _number(row: dict[str, str], name: str, where: str) -> float | None:
         raise ConfigError(f"{where}: {name} is {row[name]!r}, not a number", hint="fix the table") from None
 
 
-def import_results(repositories: Repositories, path: Path) -> tuple[Entry, list[Published]]:
-    """Take the figures of a table or of a tree into the local index; the same table again takes its old one's place."""
+def import_results(repositories: Repositories, round_: Round, path: Path) -> tuple[Entry, list[Published]]:
+    """Take the figures of a round from a table or a tree into the local index; the same table again replaces the old one."""
     path = path.expanduser().absolute()
     if path.is_dir():
-        rows = [of_result(read_result(place)) for place in find_results(path)]
+        rows = [of_result(read_result(round_, place)) for place in find_results(path)]
     elif path.is_file():
-        rows = read_table(path)
+        rows = read_table(round_, path)
     else:
         raise NotFoundError(f"{path} is not there", hint="--path= is a table (CSV) or the folder of a submission tree")
     uid = uid_from_digest(of_value(["published results", str(path)]))
     content = [{key: value for key, value in row.as_data().items() if key != "path" or value} for row in rows]
-    meta = {"tags": ["published", "mlperf", "object-detection", "v1.0"], "source": str(path), "rows": content}
+    meta = {"tags": ["published", "mlperf", "object-detection", round_.name], "source": str(path), "rows": content}
     return create_entry(repositories.writable(), MODULE, uid, meta, uid=uid, name=path.name, replace=True), rows
 
 
@@ -160,13 +170,13 @@ def all_published(repositories: Repositories, repository: str = "") -> list[Publ
         Where to look; everywhere if empty.
     """
     tables = find(repositories, MODULE, repository=repository or LOCAL)
-    rows = {row.key: row for entry in tables for row in _rows_of(entry)}
+    rows = {row.identity: row for entry in tables for row in _rows_of(entry)}
     for entry in find(repositories, IMPORTED, repository=repository, tags="submission"):
         with _warned(entry):
             content = entry.meta().get("published")
             if isinstance(content, dict):
                 found = _row(content, entry)
-                rows[found.key] = found
+                rows[found.identity] = found
     return [rows[key] for key in sorted(rows)]
 
 
@@ -209,20 +219,32 @@ def _row(content: dict[str, Any], entry: Entry) -> Published:
         model=row.needed("model"), scenario=row.needed("scenario"), value=row.number("value"), unit=row.text("unit"),
         valid=row.flag("valid"), mAP=row.number("mAP"), p99_ms=row.number("p99_ms"), processor=row.text("processor"),
         accelerator=row.text("accelerator"), framework=row.text("framework"), system_type=row.text("system_type"),
-        path=row.text("path"),
+        path=row.text("path"), round=row.text("round", DEFAULT),
     )  # fmt: skip
 
 
 def matching(
-    rows: Sequence[Published], model: str = "", scenario: str = "", system: str = "", submitter: str = "", division: str = ""
+    rows: Sequence[Published],
+    model: str = "",
+    scenario: str = "",
+    system: str = "",
+    submitter: str = "",
+    division: str = "",
+    round_: str = "",
 ) -> list[Published]:
-    """Those of a model (by any of its names), scenario, system (a part of its name will do), submitter and division."""
+    """Those of a model (by any of its names), scenario, system (a part of its name will do), submitter, division and round."""
     return [
         row
         for row in rows
-        if (not model or same_model(row.model, model))
+        if (not model or _same_model(row, model))
         and (not scenario or row.scenario.lower() == scenario.lower())
         and system.lower() in row.system.lower()
         and submitter.lower() in row.submitter.lower()
         and (not division or row.division == division)
+        and (not round_ or row.round == round_)
     ]
+
+
+def _same_model(row: Published, model: str) -> bool:
+    found = find_round(row.round)
+    return found.same_model(row.model, model) if found else row.model.lower() == model.lower()

@@ -10,7 +10,8 @@ from typing import Any
 
 from ck_repo.errors import NotFoundError
 from ck_repo.machine.platform import describe_platform
-from ck_repo.rounds.rules import Rules, ScenarioRules, benchmark_called, rules_for, scenario_rules
+from ck_repo.rounds.rules import Rules, rules_for
+from ck_repo.rounds.scenario import RATE, Scenario
 from ck_repo.rounds.submission import Result
 from ck_repo.run.options import RunOptions
 
@@ -46,34 +47,36 @@ def match(result: Result) -> Matched:
     NotFoundError
         If the model or the scenario is none of the round's.
     """
-    benchmark = benchmark_called(result.place.model)
+    round_ = result.round
+    benchmark = round_.benchmark_called(result.place.model)
     if not benchmark:
-        raise NotFoundError(f"{result.place.model} is no model of object detection in round v1.0")
-    rules = scenario_rules(result.place.scenario, benchmark)
-    if rules is None:
+        raise NotFoundError(f"{result.place.model} is no model of object detection in round {round_}")
+    rules, row = rules_for(round_, benchmark), round_.find_scenario(result.place.scenario, benchmark)
+    if row is None:
         raise NotFoundError(f"{result.place.scenario} is no scenario of the round")
     told: list[dict[str, str]] = []
 
     def unmatched(what: str, theirs: object, ours: object, why: str) -> None:
         told.append({"what": what, "theirs": str(theirs), "ours": str(ours), "why": why})
 
-    scenario = rules.name.lower()
     backend, form = _framework(str(result.description.get("framework", "")), unmatched)
     options: dict[str, Any] = {
         "model": f"{benchmark},{form},{_weights(result, benchmark, unmatched)}",
         "dataset": "dataset,coco,2017,val,full",
         "backend": backend,
-        "scenario": scenario,
+        "round": round_.name,
+        "scenario": row.key,
         "official": True,
-        **_targets(scenario, result.settings, rules, unmatched),
+        **_targets(row, result.settings, unmatched),
     }
     _hardware(result.description, unmatched)
-    _counts(result.settings, rules_for(benchmark), rules, unmatched)
+    _counts(result.settings, rules, row, unmatched)
     theirs = str(result.settings.get("loadgen_version", "")) or "not said"
-    unmatched("LoadGen", theirs, rules_for(benchmark).loadgen, "of those on the index, the one that loads the samples of v1.0")
-    if scenario == "multistream":
-        why = "LoadGen 4.1.30 has no fixed intervals; that of the round, which --dep_add_tags.loadgen=r1.0 takes, has them"
-        unmatched("MultiStream", "a query in each fixed interval", "back to back", why)
+    unmatched("LoadGen", theirs, round_.loadgen, f"of those on the index, the one that loads the samples of {round_}")
+    if row.fixed_intervals:
+        built = f"--dep_add_tags.loadgen=r{round_.loadgen_of_round}"
+        why = f"LoadGen {round_.loadgen} has no fixed intervals; that of the round, which {built} takes, has them"
+        unmatched(row.name, "a query in each fixed interval", "back to back", why)
     return Matched(RunOptions(**options), told)
 
 
@@ -114,27 +117,27 @@ def _hardware(system: Mapping[str, Any], unmatched: Unmatched) -> None:
         unmatched("accelerator", f"{number[0]} × {name}", "none", "our run is on the CPU; --device=cuda where there is a GPU")
 
 
-def _targets(scenario: str, asked: Mapping[str, Any], rules: ScenarioRules, unmatched: Unmatched) -> dict[str, Any]:
+def _targets(row: Scenario, asked: Mapping[str, Any], unmatched: Unmatched) -> dict[str, Any]:
     """Target rate, latency bound and samples a query, as LoadGen was told them."""
     found: dict[str, Any] = {}
     rate = _number(asked.get("target_qps"))
-    if scenario in ("server", "offline") and rate:
+    if row.target == "target_qps" and rate:
         found["target_qps"] = rate
     latency = _number(asked.get("target_latency_ns"))
-    if scenario in ("server", "multistream") and latency:
+    if row.bound_ms is not None and latency:
         found["target_latency"] = latency / 1e6
-        if rules.target_latency_ms is not None and found["target_latency"] > rules.target_latency_ms:
-            theirs, bound = f"{found.pop('target_latency'):g} ms", f"{rules.target_latency_ms:g} ms"
+        if found["target_latency"] > row.bound_ms:
+            theirs, bound = f"{found.pop('target_latency'):g} ms", f"{row.bound_ms:g} ms"
             unmatched("latency bound", theirs, bound, "the rules' own is lower")
     samples = _number(asked.get("samples_per_query"))
-    if scenario == "multistream" and samples:
+    if row.target == "samples_per_query" and samples:
         found["samples_per_query"] = int(samples)
-    if scenario == "server" and "target_qps" not in found:
+    if row.issue == RATE and "target_qps" not in found:
         unmatched("target", "not in the log", "a quarter of the measured rate", "the performance log is missing or cut short")
     return found
 
 
-def _counts(asked: Mapping[str, Any], rules: Rules, row: ScenarioRules, unmatched: Unmatched) -> None:
+def _counts(asked: Mapping[str, Any], rules: Rules, row: Scenario, unmatched: Unmatched) -> None:
     """Seeds, counts and durations: those of the rules are ours, too."""
     for name, ours in rules.seeds.items():
         theirs = asked.get(name)
@@ -147,7 +150,7 @@ def _counts(asked: Mapping[str, Any], rules: Rules, row: ScenarioRules, unmatche
     if duration and int(duration) != row.min_duration_ms:
         unmatched("least duration, ms", int(duration), row.min_duration_ms, "the round's figure is taken")
     queries = _number(asked.get("min_query_count"))
-    if queries and row.name != "Offline" and int(queries) != row.min_query_count:  # Offline has one query
+    if queries and not row.one_query and int(queries) != row.min_query_count:
         unmatched("least query count", int(queries), row.min_query_count, "the round's figure is taken")
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ck_repo.rounds.logs import read_detail, read_samples
-from ck_repo.rounds.rules import ScenarioRules, scenario_rules
-from ck_repo.rounds.submission_rules import submission_rules
+from ck_repo.rounds.round import Round
+from ck_repo.rounds.scenario import Scenario
+from ck_repo.rounds.submission_rules import SubmissionRules
 
 
 @dataclass(frozen=True)
@@ -24,26 +25,23 @@ class Verification:
     text: str
 
 
-def verify_performance(test: str, scenario: str, reference: Path, tested: Path) -> Verification:
+def verify_performance(round_: Round, test: str, scenario_name: str, reference: Path, tested: Path) -> Verification:
     """Hold the figure of a test against that of the reference run; of TEST04 that of B against that of A.
 
     Parameters
     ----------
     test
         ``TEST01``, ``TEST05`` (reference: the performance run), or ``TEST04`` (reference: A, tested: B).
-    scenario
-        As the round calls it.
     reference, tested
         Detail logs.
     """
-    rules = scenario_rules(scenario)
-    assert rules is not None
-    scores = [read_detail(path).number(rules.result_key) for path in (reference, tested)]
+    rules, scenario = round_.submission, round_.scenario(scenario_name)
+    scores = [read_detail(path).number(scenario.result_key) for path in (reference, tested)]
     if scores[0] is None or scores[1] is None or not scores[0]:
         missing = reference if not scores[0] else tested
-        return Verification(False, f"Verifying performance.\n{missing} has no {rules.result_key}\nTEST FAIL\n")
+        return Verification(False, f"Verifying performance.\n{missing} has no {scenario.result_key}\nTEST FAIL\n")
     before, after = scores[0], scores[1]
-    found = judge_performance(test, rules, before, after, before)
+    found = judge_performance(rules, test, scenario, before, after, before)
     names = ("TEST04-A score", "TEST04-B score") if test == "TEST04" else ("reference score", "test score")
     lines = ["Verifying performance.", f"{names[0]} = {before:.12g}", f"{names[1]} = {after:.12g}"]
     if test == "TEST04":
@@ -69,7 +67,9 @@ class Judgement:
     bound: float
 
 
-def judge_performance(test: str, rules: ScenarioRules, before: float, after: float, reference: float) -> Judgement:
+def judge_performance(
+    rules: SubmissionRules, test: str, scenario: Scenario, before: float, after: float, reference: float
+) -> Judgement:
     """Hold one figure against another.
 
     Parameters
@@ -79,12 +79,12 @@ def judge_performance(test: str, rules: ScenarioRules, before: float, after: flo
     reference
         The figure of the performance run, or A's where that is not known: the bound is wider where a latency is tiny.
     """
-    latency = reference if rules.unit == "ms" else None
+    latency = reference if scenario.lower_is_better else None
     if test == "TEST04":
-        bound = submission_rules().bound("TEST04-B", rules.name, latency)
-        change = before / after - 1 if rules.unit == "ms" else after / before - 1
+        bound = rules.bound("TEST04-B", scenario, latency)
+        change = before / after - 1 if scenario.lower_is_better else after / before - 1
         return Judgement(change <= bound, change, bound)
-    bound = submission_rules().bound(test, rules.name, latency)
+    bound = rules.bound(test, scenario, latency)
     return Judgement(abs(after / before - 1) <= bound, after / before - 1, bound)
 
 

@@ -14,7 +14,6 @@ from ck_repo.store.entry import parse_json
 from ck_repo.store.plain_file import MOST, opened, read_plain
 
 _MARK = ":::MLLOG"
-_P99 = ("result_99.00_percentile_per_query_latency_ns", "result_99.00_percentile_latency_ns")
 _SUMMARY_LINE = re.compile(r"^([^:]+?)\s*:\s*(.+)$")
 _MAP = re.compile(r"^mAP\s*=\s*([0-9.]+)\s*%", re.M)
 _HASH = re.compile(r"hash=([0-9a-f]{64})")
@@ -79,9 +78,10 @@ class Detail:
         except (TypeError, ValueError, OverflowError):
             return None
 
-    def p99_key(self) -> str:
-        """The key of the 99th percentile of a query's latency: in v1.0's MultiStream it has a name of its own."""
-        return next((name for name in _P99 if name in self.values), _P99[-1])
+    def latency_key(self, percentile: float) -> str:
+        """The key of a percentile, 0–1, of a query's latency: in v1.0's MultiStream it has a name of its own."""
+        names = [f"result_{100 * percentile:.2f}_percentile_{query}latency_ns" for query in ("per_query_", "")]
+        return next((name for name in names if name in self.values), names[-1])
 
     def asked(self) -> dict[str, Any]:
         """The settings that were in effect, by their names in TestSettings."""

@@ -1,4 +1,4 @@
-"""A submission tree of round v1.0: where each result is, and what its files say."""
+"""A submission tree: where each result is, and what its files say."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Any
 
 from ck_repo.errors import NotFoundError
 from ck_repo.rounds.logs import Detail, read_accuracy, read_detail, read_summary, read_text
-from ck_repo.rounds.rules import benchmark_called, scenario_rules
-from ck_repo.rounds.submission_rules import submission_rules
+from ck_repo.rounds.round import Round
 from ck_repo.store.entry import parse_json
 from ck_repo.store.plain_file import UnreadableError, is_folder, names
 
@@ -111,6 +110,7 @@ class Result:
         What is missing or cannot be read, each with its file.
     """
 
+    round: Round
     place: Place
     value: float | None = None
     unit: str = ""
@@ -166,12 +166,12 @@ def _folders(root: Path, path: Path) -> list[str]:
     return [name for name in found if not (path / name).is_symlink() and is_folder(root, path / name)]
 
 
-def read_result(place: Place) -> Result:
+def read_result(round_: Round, place: Place) -> Result:
     """Read all files of a result; what is missing or broken is remarked, not fatal."""
-    found = Result(place)
+    found = Result(round_, place)
     found.description = _object(place.system_file, found)
-    rules = scenario_rules(place.scenario)
-    if rules is None:
+    scenario = round_.find_scenario(place.scenario)
+    if scenario is None:
         found.remarks.append(f"{place.results}: {place.scenario} is no scenario of the round")
     log = _detail(place.performance / DETAIL, found)
     found.settings = {**log.asked(), **{name: str(log.values.get(name, "")) for name in ("loadgen_version", "test_datetime")}}
@@ -179,17 +179,17 @@ def read_result(place: Place) -> Result:
     with suppress(UnreadableError):
         found.summary = read_summary(place.performance / SUMMARY, place.root)
     found.valid = log.values.get("result_validity") == "VALID"
-    if rules is not None and not log.broken:
-        found.value, found.unit = rules.figure(log.number(rules.result_key)), rules.unit
+    if scenario is not None and not log.broken:
+        found.value, found.unit = scenario.figure(log.number(scenario.result_key)), scenario.unit
         if found.value is None and log.values:
-            found.remarks.append(f"{place.performance / DETAIL}: {rules.result_key} is missing")
+            found.remarks.append(f"{place.performance / DETAIL}: {scenario.result_key} is missing")
     elif log.broken:
         found.valid = False
-    if (latency := log.number(log.p99_key())) is not None:
+    if (latency := log.number(log.latency_key(0.99))) is not None:
         found.p99_ms = latency / 1e6
     _accuracy(place, found)
     _measurements(place, found)
-    for test in submission_rules().tests:
+    for test in round_.submission.tests:
         if is_folder(place.root, place.compliance / test):
             found.compliance[test] = _verdict(place.compliance / test, found)
     return found
@@ -256,19 +256,14 @@ def _verdict(folder: Path, found: Result) -> str:
         return "logs"
     if all("TEST PASS" in text for text in texts):
         return "pass"
-    return "pass" if "TEST PASS" in texts[0] and falls_back(folder / "accuracy", found.place.root) else "fail"
+    return "pass" if "TEST PASS" in texts[0] and falls_back(found.round, folder / "accuracy", found.place.root) else "fail"
 
 
-def falls_back(folder: Path, inside: Path | None = None) -> bool:
+def falls_back(round_: Round, folder: Path, inside: Path | None = None) -> bool:
     """Whether TEST01 passes by mAP: of the same samples, from the accuracy run and from the test."""
     try:
         before = read_accuracy(folder / BASELINE, inside or folder).mAP
         after = read_accuracy(folder / FALLBACK, inside or folder).mAP
     except UnreadableError:
         return False
-    return bool(before and after and abs(before - after) <= submission_rules().fallback_map * before)
-
-
-def same_model(one: str, other: str) -> bool:
-    """Whether two names are of one benchmark: ``ssd-small`` and ``ssd-mobilenet`` are."""
-    return one.lower() == other.lower() or benchmark_called(one) == benchmark_called(other) != ""
+    return bool(before and after and abs(before - after) <= round_.submission.fallback_map * before)

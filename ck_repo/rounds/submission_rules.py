@@ -1,13 +1,15 @@
-"""What a submission of the round has to have, from the data file of the round."""
+"""What a submission of a round has to contain, from the round's data file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from ck_repo.rounds.rules import round_data
+from ck_repo.rounds.scenario import Scenario, needed_number, needed_whole, one_of
+from ck_repo.store.fields import Fields
+
+REJECTED, REPORTED = "rejected", "reported"
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,13 @@ class ComplianceTest:
     bound
         How much performance may differ, relative; see `SubmissionRules.bound`.
     settings
-        What LoadGen is told otherwise, by the names of TestSettings.
+        The settings that differ from the performance run, by the names of TestSettings.
     verifies_accuracy
-        Whether the logged answers are held against the accuracy run.
+        Whether the logged answers are compared with the accuracy run.
     not_for
         Scenarios that skip it.
+    samples
+        By benchmark: how many samples are logged.
     """
 
     name: str
@@ -35,6 +39,22 @@ class ComplianceTest:
 
 
 @dataclass(frozen=True)
+class SystemScenarios:
+    """The scenarios that a system of some type has to have, and those that it may have, for a benchmark."""
+
+    required: Sequence[str]
+    optional: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A rule of the checker: whether a result is rejected for it or it is only reported, and how to fix it."""
+
+    severity: str
+    fix: str
+
+
+@dataclass(frozen=True)
 class SubmissionRules:
     """The rules for a tree, as the data file of the round has them.
 
@@ -43,11 +63,17 @@ class SubmissionRules:
     system_required, system_optional, measurements_required
         Keys of the two JSON files.
     other_benchmarks
-        Models of the round that are no object detection: their results are not for this checker.
+        Models of the round that are no object detection: this checker skips their results.
+    accuracy_log_bytes, keep_bytes, gap
+        The size above which an accuracy log is truncated, what is kept of each end, and what is between.
     scenarios
-        By system type and benchmark: ``required`` and ``optional``.
-    severities
-        By rule: (``rejected`` or ``reported``, how to fix it).
+        By system type and benchmark.
+    fast_latency_ns, fast_bound
+        Where a latency is at most the first, compliance tests may differ by the second, relative.
+    fallback_map
+        How much mAP may differ where the answers of TEST01 are not the same bits, relative.
+    advice
+        By rule of the checker.
     """
 
     system_required: Sequence[str]
@@ -62,38 +88,58 @@ class SubmissionRules:
     accuracy_log_bytes: int
     keep_bytes: int
     gap: bytes
-    scenarios: Mapping[str, Mapping[str, Mapping[str, Sequence[str]]]]
+    scenarios: Mapping[str, Mapping[str, SystemScenarios]]
     tests: Mapping[str, ComplianceTest]
     fast_latency_ns: float
     fast_bound: float
     fallback_map: float
-    severities: Mapping[str, Sequence[str]]
+    advice: Mapping[str, Advice]
     other_benchmarks: Sequence[str]
 
-    def bound(self, test: str, scenario: str, latency_ns: float | None) -> float:
-        """How much the performance of a test may differ; more where SingleStream is so fast that noise is."""
-        if scenario == "SingleStream" and latency_ns is not None and latency_ns <= self.fast_latency_ns:
+    def bound(self, test: str, scenario: Scenario, latency_ns: float | None) -> float:
+        """How much the performance of a test may differ; more where latencies are so short that noise is."""
+        if scenario.lower_is_better and latency_ns is not None and latency_ns <= self.fast_latency_ns:
             return self.fast_bound
         return self.tests[test].bound
 
 
-@cache
-def submission_rules() -> SubmissionRules:
-    """The rules of round v1.0."""
-    data = round_data()
-    compliance = data["compliance"]
-    tests = {
-        name: ComplianceTest(
-            name, row["bound"], row["settings"], row.get("accuracy", False), row.get("not_for", ()), row.get("samples", {})
-        )
-        for name, row in compliance["tests"].items()
-    }
-    system, measurements, truncated = data["system"], data["measurements"], data["truncated"]
+def read_submission_rules(row: Fields) -> SubmissionRules:
+    """The rules for a tree of a round's data file."""
+    compliance, system, truncated = row.fields("compliance"), row.fields("system"), row.fields("truncated")
     return SubmissionRules(
-        system["required"], system["optional"], system["status"], system["system_type"],
-        measurements["required"], measurements["files"], data["performance_files"], data["accuracy_files"],
-        data["power_files"], data["accuracy_log_bytes"],
-        truncated["keep_bytes"], truncated["gap"].encode(), data["system_scenarios"], tests, compliance["fast_latency_ns"],
-        compliance["fast_bound"], compliance["fallback_map"], data["findings"],
-        data["other_benchmarks"],
-    )  # fmt: skip
+        system_required=system.texts("required"),
+        system_optional=system.texts("optional"),
+        system_status=system.texts("status"),
+        system_types=system.texts("system_type"),
+        measurements_required=row.fields("measurements").texts("required"),
+        measurements_files=row.fields("measurements").texts("files"),
+        performance_files=row.texts("performance_files"),
+        accuracy_files=row.texts("accuracy_files"),
+        power_files=row.texts("power_files"),
+        accuracy_log_bytes=needed_whole(row, "accuracy_log_bytes"),
+        keep_bytes=needed_whole(truncated, "keep_bytes"),
+        gap=truncated.needed("gap").encode(),
+        scenarios={kind: _system_scenarios(models) for kind, models in row.each("system_scenarios").items()},
+        tests={name: _test(name, test) for name, test in compliance.each("tests").items()},
+        fast_latency_ns=needed_number(compliance, "fast_latency_ns"),
+        fast_bound=needed_number(compliance, "fast_bound"),
+        fallback_map=needed_number(compliance, "fallback_map"),
+        advice={name: _advice(advice) for name, advice in row.each("findings").items()},
+        other_benchmarks=row.texts("other_benchmarks"),
+    )
+
+
+def _system_scenarios(models: Fields) -> dict[str, SystemScenarios]:
+    rows = {name: models.fields(name) for name in models.as_dict()}
+    return {name: SystemScenarios(row.texts("required"), row.texts("optional")) for name, row in rows.items()}
+
+
+def _test(name: str, row: Fields) -> ComplianceTest:
+    samples = {benchmark: needed_whole(row.fields("samples"), benchmark) for benchmark in row.table("samples")}
+    return ComplianceTest(
+        name, needed_number(row, "bound"), row.table("settings"), row.flag("accuracy"), row.texts("not_for"), samples
+    )
+
+
+def _advice(row: Fields) -> Advice:
+    return Advice(one_of(row, "severity", (REJECTED, REPORTED)), row.needed("fix"))

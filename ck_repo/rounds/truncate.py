@@ -12,8 +12,8 @@ from pathlib import Path
 from ck_repo import progress
 from ck_repo.errors import ConflictError
 from ck_repo.rounds.logs import read_text
+from ck_repo.rounds.round import Round
 from ck_repo.rounds.submission import find_results
-from ck_repo.rounds.submission_rules import submission_rules
 from ck_repo.store.atomic import storage_errors, write_bytes, write_text
 from ck_repo.store.digest import of_file
 from ck_repo.store.plain_file import A_FOLDER, A_LINK, MISSING, flaw, names, opened, shown, walk
@@ -31,12 +31,12 @@ class Truncated:
     sha256: str
 
 
-def truncate_log(folder: Path) -> Truncated | None:
+def truncate_log(round_: Round, folder: Path) -> Truncated | None:
     """Truncate the accuracy log of a folder if it is over the limit; the hash is written first, so that it is never lost.
 
     A log that is small enough gets its hash as well, if accuracy.txt has none.
     """
-    rules, path = submission_rules(), folder / LOG
+    rules, path = round_.submission, folder / LOG
     size, digest = path.stat().st_size, of_file(path)
     with open(path, "rb") as file:
         whole = rules.gap not in file.read(2 * rules.keep_bytes)
@@ -54,7 +54,7 @@ def truncate_log(folder: Path) -> Truncated | None:
     return Truncated(path, size, path.stat().st_size, digest)
 
 
-def truncate_tree(path: Path, *, output: Path | None = None, backup: Path | None = None) -> list[Truncated]:
+def truncate_tree(round_: Round, path: Path, *, output: Path | None = None, backup: Path | None = None) -> list[Truncated]:
     """Truncate every accuracy log of a tree, those of the compliance tests too.
 
     Parameters
@@ -78,8 +78,8 @@ def truncate_tree(path: Path, *, output: Path | None = None, backup: Path | None
         root = Path(os.path.realpath(output))
     logs = _logs(root)
     if backup is not None:
-        _keep(root, [log for log in logs if log.stat().st_size > submission_rules().accuracy_log_bytes], backup)
-    return [done for log in logs if (done := truncate_log(log.parent))]
+        _keep(root, [log for log in logs if log.stat().st_size > round_.submission.accuracy_log_bytes], backup)
+    return [done for log in logs if (done := truncate_log(round_, log.parent))]
 
 
 def _logs(root: Path) -> Sequence[Path]:

@@ -6,15 +6,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ck_repo.rounds.rules import Rules, benchmark_called, scenario_rules
-from ck_repo.rounds.submission_rules import submission_rules
+from ck_repo.rounds.round import SEEDS, Round
+from ck_repo.rounds.rules import Rules
+from ck_repo.rounds.scenario import Scenario
 
 _LINE = re.compile(r"^\s*([^.\s]+)\.([^.\s]+)\.([^=\s]+)\s*=\s*(.*?)\s*$")
-_SEEDS = ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")
 TARGETS = ("target_qps", "target_latency", "samples_per_query", "coalesce_queries", "max_async_queries")
 # what a user may raise, but not lower
 _COUNTS = ("performance_sample_count_override", "min_duration", "min_query_count")
-_KNOWN = (*_SEEDS, *TARGETS, *_COUNTS, "target_latency_percentile", "max_duration", "max_query_count", "mode")
+_KNOWN = (*SEEDS, *TARGETS, *_COUNTS, "target_latency_percentile", "max_duration", "max_query_count", "mode")
 
 
 @dataclass(frozen=True)
@@ -50,31 +50,32 @@ class Setting:
         """What the rules ask for instead; empty if they allow it."""
         if not self.key:
             return "model.scenario.key = value"
-        if not benchmark_called(self.model) and self.model.lower() not in ("*", *submission_rules().other_benchmarks):
+        round_ = rules.round
+        benchmark = round_.benchmark_called(self.model)
+        if not benchmark and self.model.lower() not in ("*", *round_.submission.other_benchmarks):
             return "a model of the round, or *"
-        if self.model != "*" and benchmark_called(self.model) != rules.benchmark:
+        if self.model != "*" and benchmark != rules.benchmark:
             return ""  # of another benchmark, whose rules are its own
-        if self.scenario != "*" and scenario_rules(self.scenario) is None:
-            return "a scenario of the round, or *"
+        if self.scenario != "*" and round_.find_scenario(self.scenario) is None:
+            return "" if self.scenario in round_.other_scenarios else "a scenario of the round, or *"
         if self.key not in _KNOWN:
             return "a setting that LoadGen of the round knows"
         if self.number is None and self.key != "mode":
             return "a number"
         if self.key in ("target_qps", "target_latency", "samples_per_query") and not 0 < (self.number or 0) < float("inf"):
             return "a number above 0"
-        if self.key in _SEEDS:
+        if self.key in SEEDS:
             wanted = rules.seeds[self.key]
             return "" if self.value == str(wanted) else f"no seed of the user's: the round's is {wanted}"
         if self.key in _COUNTS:
             least = self._least(rules)
             return "" if (self.number or 0) >= least else f"{self.key} of at least {least:g}"
-        if self.key in ("target_qps", "max_async_queries") and self.scenario.lower() == "multistream":
-            row = rules.scenarios["multistream"]
+        row = rules.scenarios.get(self.scenario.lower())
+        if row and row.fixed_intervals and self.key in ("target_qps", "max_async_queries"):
             fixed = row.target_qps if self.key == "target_qps" else row.max_async_queries
-            return "" if self.number == fixed else f"the round's {fixed:g}: MultiStream has fixed intervals"
+            return "" if self.number == fixed else f"the round's {fixed:g}: {row.name} has fixed intervals"
         if self.key == "target_latency_percentile":
-            rows = [row for row in rules.scenarios.values() if self.scenario.lower() in ("*", row.name.lower())]
-            percentiles = sorted({100 * row.percentile for row in rows})
+            percentiles = sorted({100 * row.percentile for row in self._scenarios(rules)})
             return "" if [self.number] == percentiles else f"the round's {' or '.join(f'{each:g}' for each in percentiles)}"
         if self.key in ("max_duration", "max_query_count") and self.number:
             return f"no {self.key}: a run ends when the rules' minimum is reached"
@@ -84,14 +85,13 @@ class Setting:
 
     def not_taken(self, rules: Rules) -> str:
         """What a run of ours would have instead, where the rules allow more than it does; empty if it takes the setting."""
-        if self.refusal(rules) or benchmark_called(self.model) not in ("", rules.benchmark):
+        if self.refusal(rules) or rules.round.benchmark_called(self.model) not in ("", rules.benchmark):
             return ""
         least = self._least(rules) if self.key in ("performance_sample_count_override", "min_query_count") else 0
         return f"the round's {least:g}: a higher one is not taken" if least and (self.number or 0) > least else ""
 
     def _over_the_bound(self, rules: Rules) -> str:
-        rows = [row for row in rules.scenarios.values() if self.scenario.lower() in ("*", row.name.lower())]
-        bounds = [row.target_latency_ms for row in rows if row.name in ("Server", "MultiStream") and row.target_latency_ms]
+        bounds = [row.bound_ms for row in self._scenarios(rules) if row.bound_ms]
         if bounds and (self.number or 0) > min(bounds):
             return f"target_latency of at most {min(bounds):g} ms"
         return ""
@@ -99,11 +99,15 @@ class Setting:
     def _least(self, rules: Rules) -> float:
         if self.key == "performance_sample_count_override":
             return rules.performance_sample_count
-        rows = [row for row in rules.scenarios.values() if self.scenario.lower() in ("*", row.name.lower())]
+        rows = self._scenarios(rules)
         if self.key == "min_duration":
             return max((row.min_duration_ms for row in rows), default=0)
-        # Offline has one query: its least number of samples is not this setting
-        return max((row.min_query_count for row in rows if row.name != "Offline"), default=0)
+        # where all samples are in one query, their minimum is not this setting
+        return max((row.min_query_count for row in rows if not row.one_query), default=0)
+
+    def _scenarios(self, rules: Rules) -> list[Scenario]:
+        """The scenarios that the line is for."""
+        return [row for row in rules.scenarios.values() if self.scenario.lower() in ("*", row.key)]
 
 
 def parse_conf(text: str) -> list[Setting]:
@@ -119,14 +123,15 @@ def parse_conf(text: str) -> list[Setting]:
     return rows
 
 
-def look_up(rows: Sequence[Setting], model: str, scenario: str, key: str) -> Setting | None:
+def look_up(round_: Round, rows: Sequence[Setting], model: str, scenario: str, key: str) -> Setting | None:
     """The setting that holds: that of model.scenario, any.scenario, model.any or any.any, in this order; the last of equals."""
-    names = {"*", model.lower(), benchmark_called(model)}
+    benchmark = round_.benchmark_called(model)
+    names = {"*", model.lower(), benchmark}
     best: tuple[int, Setting] | None = None
     for row in rows:
         if row.key != key or row.scenario.lower() not in ("*", scenario.lower()):
             continue
-        if row.model.lower() not in names and benchmark_called(row.model) != benchmark_called(model):
+        if row.model.lower() not in names and round_.benchmark_called(row.model) != benchmark:
             continue
         rank = (row.scenario != "*") * 2 + (row.model != "*")
         if best is None or rank >= best[0]:
@@ -143,9 +148,9 @@ def with_setting(text: str, line: str) -> str:
     return "\n".join([*kept, line]) + "\n"
 
 
-def targets_of(text: str, model: str, scenario: str) -> dict[str, float]:
+def targets_of(round_: Round, text: str, model: str, scenario: str) -> dict[str, float]:
     """What a user.conf says of a run: target_qps (1/s), target_latency and min_duration (ms), samples_per_query."""
     rows = parse_conf(text)
     names = ("target_qps", "target_latency", "samples_per_query", "min_duration")
-    found = {key: look_up(rows, model, scenario, key) for key in names}
+    found = {key: look_up(round_, rows, model, scenario, key) for key in names}
     return {key: row.number for key, row in found.items() if row is not None and row.number is not None}

@@ -14,7 +14,6 @@ from ck_repo.errors import RunError, UsageError
 from ck_repo.install.installer import content_of
 from ck_repo.machine.platform import describe_platform
 from ck_repo.rounds.rules import Rules
-from ck_repo.rounds.submission_rules import submission_rules
 from ck_repo.run.options import RUN_OPTIONS, RunOptions
 
 _LOG_BYTES = 200 << 20  # of a run: an accuracy log of 5000 images and a detail log, with room
@@ -31,8 +30,11 @@ def check_options(options: RunOptions, rules: Rules) -> None:
     UsageError
         With what the rules ask for instead.
     """
-    row = rules.scenarios[options.scenario]
-    if options.compliance and row.name in submission_rules().tests[options.compliance].not_for:
+    row = rules.scenario(options.scenario)
+    tests = rules.round.submission.tests
+    if options.compliance and options.compliance not in tests:
+        raise UsageError(f"{options.compliance} is no test of round {rules.round}", hint=f"its tests are {', '.join(tests)}")
+    if options.compliance and row.name in tests[options.compliance].not_for:
         raise UsageError(f"{options.compliance} is not for {options.scenario}", hint="the rules skip it there")
     if options.compliance and options.mode == "accuracy":
         raise UsageError(f"{options.compliance} is a performance run", hint="leave out --mode=accuracy")
@@ -66,7 +68,7 @@ def check_official(
     warnings = [*_dataset(spec), *_model(installed["weights"]), *_machine(options, rules, spec, folder)]
     for text in warnings:
         progress.say(f"note: {text}")
-    progress.say(_when(options, spec))
+    progress.say(_when(options, rules, spec))
     return warnings
 
 
@@ -132,11 +134,13 @@ def _available() -> int:
     return 0
 
 
-def _when(options: RunOptions, spec: Mapping[str, Any]) -> str:
+def _when(options: RunOptions, rules: Rules, spec: Mapping[str, Any]) -> str:
     """When the run will end: the rules' durations are known, that of the accuracy run follows from the progress shown."""
     settings = spec["loadgen"]
     seconds = settings["min_duration_ms"] / 1e3 if "performance" in spec["modes"] else 0.0
-    if seconds and options.scenario == "multistream" and spec.get("loadgen_built"):  # a query each interval, however fast it is
+    if (
+        seconds and rules.scenario(options.scenario).fixed_intervals and spec.get("loadgen_built")
+    ):  # a query each interval, however fast it is
         seconds = max(seconds, settings["min_query_count"] / settings["target_qps"])
     end = time.strftime("%H:%M" if seconds < _HALF_A_DAY else "%Y-%m-%d %H:%M", time.localtime(time.time() + seconds))
     parts = []

@@ -7,11 +7,11 @@ from dataclasses import KW_ONLY, MISSING, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 if TYPE_CHECKING:
-    from ck_repo.rounds.rules import ScenarioRules
+    from ck_repo.rounds.scenario import Scenario
     from ck_repo.run.options import RunOptions
 
 # checks the options of an official performance run; raises UsageError
-Rule = Callable[["RunOptions", "ScenarioRules"], None]
+Rule = Callable[["RunOptions", "Scenario"], None]
 _KINDS: Mapping[Any, str] = {str: "text", bool: "flag", int | None: "integer", float | None: "number"}
 
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from ck_repo.errors import UsageError
-from ck_repo.rounds.submission_rules import submission_rules
+from ck_repo.rounds.round import DEFAULT, load_round, round_names
 from ck_repo.run.option import RunOption, Spelling, declared_options
 from ck_repo.run.round_limits import check_duration, check_latency_bound, check_target
 
 SCENARIOS = ("singlestream", "multistream", "server", "offline")
 MODES = ("accuracy", "performance", "both")
 DEVICES = ("cpu", "cuda")
-COMPLIANCE = tuple(submission_rules().tests)
+COMPLIANCE = tuple(dict.fromkeys(test for name in round_names() for test in load_round(name).submission.tests))
 DEFAULT_SECONDS = 10.0
 _MODES_OF_CK = {
     "AccuracyOnly": "accuracy", "PerformanceOnly": "performance", "SubmissionRun": "both",
@@ -74,6 +74,12 @@ class RunOptions:
             in_spec=True,
         ),
     ] = "offline"
+    round: Annotated[
+        str,
+        RunOption(
+            "the round whose rules count (default v1.0)", value="v1.0", choices=tuple(round_names()), default_recorded=False
+        ),
+    ] = DEFAULT
     mode: Annotated[
         str,
         RunOption(
@@ -167,7 +173,7 @@ class RunOptions:
             measured=True,
         ),
     ] = None
-    official: Annotated[bool, RunOption("the figures of the v1.0 rules: 600 s, least counts", in_spec=True)] = False
+    official: Annotated[bool, RunOption("the durations and counts of the round's rules: 600 s in v1.0", in_spec=True)] = False
     # `held`: the run's duration and a check afterwards, so that the order of samples is that of v1.0; `loadgen`: LoadGen's own
     # setting, as the round's checker looks for it
     counts: Annotated[

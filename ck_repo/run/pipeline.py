@@ -189,7 +189,16 @@ def harness_of(program: Entry) -> str:
 
 
 def _experiment_tags(plan: RunPlan, spec: dict[str, Any], more: Sequence[str]) -> list[str]:
-    found = {"experiment", "mlperf", "object-detection", plan.options.scenario, plan.backend, *spec["modes"], *more}
+    found = {
+        "experiment",
+        "mlperf",
+        "object-detection",
+        plan.options.round,
+        plan.options.scenario,
+        plan.backend,
+        *spec["modes"],
+        *more,
+    }
     found |= {spec["model"]["name"], spec["dataset"]["name"]}
     if plan.options.compliance:
         found |= {"compliance", plan.options.compliance}

@@ -18,6 +18,7 @@ from ck_repo.resolve.component import Component, read_component
 from ck_repo.resolve.plan import Choice
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.rounds.logs import read_text
+from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import Rules, benchmark_of, rules_for
 from ck_repo.rounds.user_conf import parse_conf, targets_of
 from ck_repo.run.foreign import own_dependencies
@@ -108,7 +109,8 @@ def prepare(
     choices[WEIGHTS] = weights
     _check_prepared(choices[DATASET], chosen.for_model(model))
     section = weights.section("model") or model
-    rules = rules_for(benchmark_of(dict(section), chosen.side))
+    rules = rules_for(load_round(options.round), benchmark_of(dict(section), chosen.side))
+    rules.scenario(options.scenario)  # refused now if the round has none
     if options.user_conf:
         options = with_user_conf(options, rules)
     if not as_recorded:
@@ -132,10 +134,10 @@ def with_user_conf(options: RunOptions, rules: Rules) -> RunOptions:
     if refused:
         listed = "\n".join(f"  line {row.line}: {row.text[:80]}: expected {why}" for row, why in refused)
         raise UsageError(f"{path} has lines that an official run cannot take\n{listed}", hint="a user changes targets alone")
-    found: dict[str, Any] = dict(targets_of(text, rules.benchmark, options.scenario))
+    found: dict[str, Any] = dict(targets_of(rules.round, text, rules.benchmark, options.scenario))
     if "min_duration" in found:  # a longer one; that of the round is an official run's anyway
         longer = found.pop("min_duration") / 1e3
-        found |= {"seconds": longer} if 1e3 * longer > rules.scenarios[options.scenario].min_duration_ms else {}
+        found |= {"seconds": longer} if 1e3 * longer > rules.scenario(options.scenario).min_duration_ms else {}
     if "samples_per_query" in found:
         found["samples_per_query"] = int(found["samples_per_query"])
     given = {key: value for key, value in found.items() if getattr(options, key) is None}

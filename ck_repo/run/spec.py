@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo.models.profiles import profile
+from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import Rules, benchmark_of, rules_for
-from ck_repo.rounds.submission_rules import submission_rules
+from ck_repo.rounds.scenario import RATE
 from ck_repo.run.options import DEFAULT_SECONDS, RUN_OPTIONS, RunOptions
 from ck_repo.run.prepare import DATASET, LOADGEN, WEIGHTS, RunPlan
 from ck_repo.store.folders import tools_root
@@ -39,7 +40,7 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]]) -> dic
     rules = rules_of(plan)
     settings = loadgen_settings(plan.options, rules)
     built = _built(installed.get(LOADGEN) or {})
-    if built and built["version"] == rules.loadgen_of_round:  # its order of samples is the round's with the round's count
+    if built and built["version"] == rules.round.loadgen_of_round:  # its order of samples is the round's with the round's count
         settings["min_query_count"] = settings["required_query_count"]
     return {
         "version": VERSION,
@@ -86,21 +87,22 @@ def label(meta: Mapping[str, Any]) -> str:
 
 
 def rules_of(plan: RunPlan) -> Rules:
-    """The rules that the model's benchmark falls under."""
-    return rules_for(benchmark_of(dict(plan.model), plan.profile.side))
+    """The rules of the run's round for the model's benchmark."""
+    return rules_for(load_round(plan.options.round), benchmark_of(dict(plan.model), plan.profile.side))
 
 
 def loadgen_settings(options: RunOptions, rules: Rules) -> dict[str, Any]:
     """LoadGen's settings: the round's seeds always; its durations and counts when the run is official.
 
-    The order in which LoadGen 4.1.30 issues samples is that of v1.0 only with a least query count of 0. So an official run
-    holds the round's least count by its duration, and the result is checked for it.
+    The order in which LoadGen 4.1.30 issues samples is that of v1.0 only with a minimum query count of 0. So an official run
+    reaches the round's minimum by its duration, and the result is checked for it. A scenario whose samples are in one query
+    has the same order with the minimum set.
     """
-    row = rules.scenarios[options.scenario]
+    row = rules.scenario(options.scenario)
     seconds = options.seconds if options.seconds is not None else DEFAULT_SECONDS
     if options.official:
         seconds = max(row.min_duration_ms / 1e3, options.seconds or 0.0)
-        if options.scenario == "server" and options.target_qps:
+        if row.issue == RATE and options.target_qps:
             seconds = max(seconds, row.min_query_count / options.target_qps)
     latency = options.target_latency if options.target_latency is not None else row.target_latency_ms
     seeds, audit = _compliance(options, rules)
@@ -109,28 +111,23 @@ def loadgen_settings(options: RunOptions, rules: Rules) -> dict[str, Any]:
         "performance_sample_count": rules.performance_sample_count,
         "percentile": row.percentile,
         "min_duration_ms": round(seconds * 1e3),
-        "min_query_count": row.min_query_count if options.official and _by_loadgen(options) else 0,
+        "min_query_count": row.min_query_count if options.official and (row.one_query or options.counts == "loadgen") else 0,
         "required_query_count": row.min_query_count if options.official else 0,
-        "target_qps": options.target_qps or (row.target_qps if options.scenario == "multistream" else None),
-        "target_latency_ms": latency if options.scenario != "offline" else None,
+        "target_qps": options.target_qps or (row.target_qps if row.fixed_intervals else None),
+        "target_latency_ms": latency if not row.one_query else None,
         "samples_per_query": options.samples_per_query or row.samples_per_query,
         "max_async_queries": row.max_async_queries,
-        "version": rules.loadgen,
-        "version_of_round": rules.loadgen_of_round,
+        "version": rules.round.loadgen,
+        "version_of_round": rules.round.loadgen_of_round,
         "audit": audit,
     }
-
-
-def _by_loadgen(options: RunOptions) -> bool:
-    """Whether LoadGen itself holds the least query count; Offline has one query, whose order does not hang on it."""
-    return options.scenario == "offline" or options.counts == "loadgen"
 
 
 def _compliance(options: RunOptions, rules: Rules) -> tuple[dict[str, int], dict[str, Any]]:
     """Seeds, and further settings of TestSettings, under a compliance test."""
     if not options.compliance:
-        return rules.seeds, {}
-    test = submission_rules().tests[options.compliance]
+        return dict(rules.seeds), {}
+    test = rules.round.submission.tests[options.compliance]
     seeds = {name: test.settings.get(name, value) for name, value in rules.seeds.items()}
     audit = {name: value for name, value in test.settings.items() if name not in seeds}
     if test.samples:

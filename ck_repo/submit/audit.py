@@ -15,9 +15,8 @@ from ck_repo.experiments.meta import read_experiment
 from ck_repo.reproduce.replay import options_of
 from ck_repo.rounds.compliance import Verification, verify_accuracy, verify_performance
 from ck_repo.rounds.logs import read_accuracy, read_text
-from ck_repo.rounds.rules import scenario_rules
+from ck_repo.rounds.round import Round, load_round
 from ck_repo.rounds.submission import BASELINE, FALLBACK, falls_back
-from ck_repo.rounds.submission_rules import submission_rules
 from ck_repo.run.harness import rescore
 from ck_repo.run.options import RunOptions
 from ck_repo.run.pipeline import RunRecord, execute, harness_of
@@ -57,11 +56,9 @@ class AuditedTest:
     remark: str = ""
 
 
-def tests_for(scenario: str) -> list[str]:
-    """The tests that a scenario has to pass."""
-    rules = scenario_rules(scenario)
-    assert rules is not None
-    return [name for name, row in submission_rules().tests.items() if rules.name not in row.not_for]
+def tests_for(round_: Round, scenario: str) -> list[str]:
+    """The tests that a scenario has to pass in a round."""
+    return [name for name, row in round_.submission.tests.items() if round_.scenario(scenario).name not in row.not_for]
 
 
 def audit_program(
@@ -71,6 +68,7 @@ def audit_program(
     reference: Entry | None = None,
     *,
     scenario: str = "",
+    round_name: str = "",
     repository: str = "",
     tags: Sequence[str] = (),
     trust: bool = False,
@@ -81,8 +79,8 @@ def audit_program(
     ----------
     options
         Of the reference run; where a reference is given, its own options count, whatever else was asked for.
-    scenario
-        As the user said it, if at all: that of a reference has to be the same.
+    scenario, round_name
+        As the user said them, if at all: those of a reference have to be the same.
     repository, tags, trust
         As `execute` takes them.
     """
@@ -90,6 +88,8 @@ def audit_program(
         given = options_of(lock_of_experiment(reference.path, read_experiment(reference)), reference)
         if scenario and scenario != given.scenario:
             raise UsageError(f"{reference.cid} is a run of {given.scenario}, not of {scenario}", hint="leave out --scenario=")
+        if round_name and round_name != given.round:
+            raise UsageError(f"{reference.cid} is a run of round {given.round}, not of {round_name}", hint="leave out --round=")
         options = replace(given, venv=options.venv)
 
     def run(wanted: RunOptions, more: Mapping[str, Any]) -> RunRecord:
@@ -135,37 +135,38 @@ def audit(options: RunOptions, run: Run, score: Rescore, reference: Entry | None
     # the tests measure the layout of the reference: another one would be another system
     options = replace(options, **{key: results[key] for key in ("sessions", "threads", "batch_size")})
     runs: dict[str, Entry] = {}
-    for name in tests_for(options.scenario):
+    round_ = load_round(options.round)
+    for name in tests_for(round_, options.scenario):
         more = {"parent": {"uid": base.uid, "alias": base.alias, "module": base.module}}
         progress.say(f"{name}, held against {base.cid}")
         runs[name] = run(replace(options, compliance=name, mode="performance"), more).experiment
-    return base, [_verified(name, options.scenario, base, runs, score) for name in runs if name != "TEST04-B"]
+    return base, [_verified(round_, name, options.scenario, base, runs, score) for name in runs if name != "TEST04-B"]
 
 
-def _verified(name: str, scenario: str, base: Entry, runs: Mapping[str, Entry], score: Rescore) -> AuditedTest:
+def _verified(round_: Round, name: str, scenario: str, base: Entry, runs: Mapping[str, Entry], score: Rescore) -> AuditedTest:
     """Verify a test and write what the rules want into its folder; TEST04-B is verified with A."""
-    rules = scenario_rules(scenario)
-    assert rules is not None
+    rules = round_.submission
     entry, label = runs[name], name.removesuffix("-A")
     logs = (entry.path, runs["TEST04-B"].path) if name == "TEST04-A" else (base.path, entry.path)
-    performance = verify_performance(label, rules.name, *(folder / _DETAIL for folder in logs))
+    reference, tested = (folder / _DETAIL for folder in logs)
+    performance = verify_performance(round_, label, scenario, reference, tested)
     found: dict[str, Verification] = {"verify_performance.txt": performance}
     passed, remark = performance.passed, ""
-    if submission_rules().tests[name].verifies_accuracy:
+    if rules.tests[name].verifies_accuracy:
         found["verify_accuracy.txt"] = verify_accuracy(base.path / _ACCURACY, entry.path / _ANSWERS)
     for file, row in found.items():
         write_text(entry.path / file, row.text)
     files = list(found)
     if "verify_accuracy.txt" in found:
         same = found["verify_accuracy.txt"].passed
-        remark = "" if same else _fallback(base, entry, score)
-        passed = passed and (same or falls_back(entry.path))
+        remark = "" if same else _fallback(round_, base, entry, score)
+        passed = passed and (same or falls_back(round_, entry.path))
         files += [file for file in (BASELINE, FALLBACK) if (entry.path / file).exists()]
     update_entry(entry, {"verified": {"passed": passed, "files": sorted(files)}})
     return AuditedTest(label, passed, entry, {file: row.text for file, row in found.items()}, remark)
 
 
-def _fallback(base: Entry, test: Entry, score: Rescore) -> str:
+def _fallback(round_: Round, base: Entry, test: Entry, score: Rescore) -> str:
     """Score both logs, as the answers are not the same bit by bit; what came out, for a person."""
     try:
         with scratch_folder(tools_root(), "audit") as scratch:
@@ -175,7 +176,7 @@ def _fallback(base: Entry, test: Entry, score: Rescore) -> str:
     except RunError as error:
         return f"not the same bit by bit, and not scored: {error.what}"
     before, after = (read_accuracy(test.path / file).mAP for file in (BASELINE, FALLBACK))
-    bound = 100 * submission_rules().fallback_map
-    verdict = "within" if falls_back(test.path) else "not within"
+    bound = 100 * round_.submission.fallback_map
+    verdict = "within" if falls_back(round_, test.path) else "not within"
     text = f"over the same samples mAP {before} % before and {after} % in the test: {verdict} {bound:g} %"
     return f"not the same bit by bit; {text}"

@@ -13,7 +13,7 @@ from ck_repo.machine.platform import describe_platform
 from ck_repo.rounds.check.finding import Finding, finding
 from ck_repo.rounds.check.system import check_system
 from ck_repo.rounds.logs import read_text
-from ck_repo.rounds.submission_rules import submission_rules
+from ck_repo.rounds.round import Round
 from ck_repo.store.atomic import write_text
 
 ADD = "ADD: "  # a value that begins so is still to be written by a person
@@ -27,7 +27,7 @@ _MARKS = {
 _FRAMEWORKS = ("onnxruntime", "onnxruntime-gpu", "tensorflow", "tensorflow-cpu", "torch", "openvino", "ai-edge-litert")
 
 
-def describe_system(packages: Mapping[str, str], told: Mapping[str, str]) -> dict[str, Any]:
+def describe_system(round_: Round, packages: Mapping[str, str], told: Mapping[str, str]) -> dict[str, Any]:
     """A system's JSON.
 
     Parameters
@@ -59,7 +59,7 @@ def describe_system(packages: Mapping[str, str], told: Mapping[str, str]) -> dic
         "other_software_stack": f"{machine['kernel']}, LoadGen {packages.get('mlcommons-loadgen', '?')}",
         "operating_system": machine["os"],
     }
-    rules = submission_rules()
+    rules = round_.submission
     content = {key: found.get(key, "") for key in (*rules.system_required, *rules.system_optional)}
     content |= {key: told.get(key) or f"{ADD}{mark}" for key, mark in _MARKS.items()}
     for key in rules.system_required:
@@ -68,7 +68,9 @@ def describe_system(packages: Mapping[str, str], told: Mapping[str, str]) -> dic
     return content
 
 
-def write_description(path: Path, packages: Mapping[str, str], told: Mapping[str, str]) -> tuple[dict[str, Any], list[Finding]]:
+def write_description(
+    round_: Round, path: Path, packages: Mapping[str, str], told: Mapping[str, str]
+) -> tuple[dict[str, Any], list[Finding]]:
     """Write a system's JSON, or bring one up to date; what the user says by options wins over what stands there.
 
     Returns
@@ -76,11 +78,11 @@ def write_description(path: Path, packages: Mapping[str, str], told: Mapping[str
     content, findings
         What was written, and what is still to be added or is wrong.
     """
-    content = describe_system(packages, {"system_name": path.stem, **told})
+    content = describe_system(round_, packages, {"system_name": path.stem, **told})
     if path.exists():
         content = {**merged_description(path, content), **told}
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    return content, check_description(path)
+    return content, check_description(round_, path)
 
 
 def merged_description(path: Path, fresh: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,14 +103,15 @@ def merged_description(path: Path, fresh: Mapping[str, Any]) -> dict[str, Any]:
     return {**fresh, **kept}
 
 
-def check_description(path: Path) -> list[Finding]:
+def check_description(round_: Round, path: Path) -> list[Finding]:
     """What is still to be added, or wrong, in a description."""
     found: list[Finding] = []
 
     def add(rule: str, file: Path, expected: object, seen: object, line: int) -> None:
-        found.append(finding(rule, file, expected, seen, line))
+        found.append(finding(round_, rule, file, expected, seen, line))
 
     content = json.loads(read_text(path))
     path = path.resolve()
-    check_system(path, path.parent, str(content.get("division", "")), str(content.get("submitter", "")), add)
+    division, submitter = (str(content.get(key, "")) for key in ("division", "submitter"))
+    check_system(round_.submission, path, path.parent, division, submitter, add)
     return found

@@ -16,9 +16,8 @@ from ck_repo.experiments.figures import TRIAL, figures
 from ck_repo.experiments.meta import read_experiment, readable
 from ck_repo.rounds.check.tree import Report, check_tree
 from ck_repo.rounds.logs import read_text
-from ck_repo.rounds.rules import scenario_rules
+from ck_repo.rounds.round import DEFAULT, Round
 from ck_repo.rounds.submission import BASELINE, DETAIL, FALLBACK, SUMMARY, Place
-from ck_repo.rounds.submission_rules import submission_rules
 from ck_repo.rounds.truncate import truncate_tree
 from ck_repo.run.options import RunOptions, command_of
 from ck_repo.store.atomic import publish_folder, storage_errors, write_json, write_text
@@ -60,8 +59,8 @@ class Generated:
     report: Report
 
 
-def choose(repositories: Repositories, tags: str = "") -> list[Chosen]:
-    """The best experiment of each benchmark and scenario, with the compliance runs that belong to it.
+def choose(repositories: Repositories, round_: Round, tags: str = "") -> list[Chosen]:
+    """The best experiment of each benchmark and scenario in a round, with the compliance runs that belong to it.
 
     The runs of a search for targets do not count. One without accuracy is left out, and that is told.
 
@@ -71,7 +70,8 @@ def choose(repositories: Repositories, tags: str = "") -> list[Chosen]:
         If nothing is left.
     """
     rows = list(readable(find(repositories, "experiment", tags=tags)))
-    runs = [(entry, meta) for entry, meta in rows if meta.get("results") and not _test_of(meta) and TRIAL not in meta["tags"]]
+    runs = [(entry, meta) for entry, meta in rows if meta.get("results") and _of_round(meta, round_)]
+    runs = [(entry, meta) for entry, meta in runs if not _test_of(meta) and TRIAL not in meta["tags"]]
     tests = _tests_by_parent(repositories)  # whatever their tags: they belong to what they were held against
     groups: dict[tuple[str, str], list[tuple[Entry, dict[str, Any]]]] = {}
     for entry, meta in runs:
@@ -79,7 +79,7 @@ def choose(repositories: Repositories, tags: str = "") -> list[Chosen]:
         groups.setdefault((found.benchmark, found.scenario), []).append((entry, meta))
     chosen = []
     for (benchmark, scenario), group in sorted(groups.items()):
-        if not benchmark or scenario_rules(scenario) is None:
+        if not benchmark or round_.find_scenario(scenario) is None:
             continue
         performance = _best(group, "performance", tests)
         if performance is None:
@@ -95,10 +95,14 @@ def choose(repositories: Repositories, tags: str = "") -> list[Chosen]:
         chosen.append(Chosen(benchmark, scenario, performance[0], accuracy[0], tests.get(performance[0].uid, {})))
     if not chosen:
         raise NotFoundError(
-            "no experiment with performance and accuracy" + (f" has the tags {tags}" if tags else ""),
+            f"no experiment with performance and accuracy in round {round_}" + (f" has the tags {tags}" if tags else ""),
             hint="`ck run program:object-detection --official` makes one",
         )
     return chosen
+
+
+def _of_round(meta: Mapping[str, Any], round_: Round) -> bool:
+    return str((meta.get("options") or {}).get("round", DEFAULT)) == round_.name
 
 
 def _test_of(meta: Mapping[str, Any]) -> str:
@@ -162,6 +166,7 @@ def read_system(path: Path) -> dict[str, Any]:
 
 def generate(
     repositories: Repositories,
+    round_: Round,
     system: Path,
     submitter: str,
     division: str,
@@ -193,19 +198,18 @@ def generate(
     if output.exists():
         raise ConflictError(f"{output} exists already", hint="give another folder with --output=")
     description = {**read_system(system), "division": division, "submitter": submitter}
-    chosen = choose(repositories, tags)
+    chosen = choose(repositories, round_, tags)
     with scratch_folder(output.parent, output.name) as scratch:
         staging = scratch.resolve()
         with storage_errors(f"writing {output}"):
             root = staging / division / submitter
             write_text(root / "systems" / f"{system.stem}.json", json.dumps(description, indent=2, ensure_ascii=False) + "\n")
             for row in chosen:
-                scenario = scenario_rules(row.scenario)
-                assert scenario is not None
-                _lay_out(row, Place(staging, division, submitter, system.stem, row.benchmark, scenario.name))
-            truncate_tree(staging, backup=staging / ".whole")
+                scenario = round_.scenario(row.scenario).name
+                _lay_out(round_, row, Place(staging, division, submitter, system.stem, row.benchmark, scenario))
+            truncate_tree(round_, staging, backup=staging / ".whole")
             shutil.rmtree(staging / ".whole", ignore_errors=True)  # the experiments have the whole logs
-        report = check_tree(staging)
+        report = check_tree(round_, staging)
         if report.rejected and not draft:
             findings = [each for row in report.rejected for each in row.findings if each.severity == "rejected"]
             listed = "\n".join(f"  {each}".replace(f"{staging}/", "") for each in dict.fromkeys(findings))
@@ -216,10 +220,10 @@ def generate(
         staging.chmod(0o755)
         if not publish_folder(staging, output):
             raise ConflictError(f"{output} exists already", hint="give another folder with --output=")
-    return Generated(output, chosen, check_tree(output))
+    return Generated(output, chosen, check_tree(round_, output))
 
 
-def _lay_out(row: Chosen, place: Place) -> None:
+def _lay_out(round_: Round, row: Chosen, place: Place) -> None:
     meta = read_experiment(row.performance)
     for name in (SUMMARY, DETAIL):
         _copy(row.performance.path / "performance" / name, place.performance / name)
@@ -236,7 +240,7 @@ def _lay_out(row: Chosen, place: Place) -> None:
     _copy(row.performance.path / LOCK, code / f"{place.scenario}.lock.json")
     _power(row.performance.path / "performance", place)
     for test, entry in row.tests.items():
-        _compliance(entry, place.compliance / test, test)
+        _compliance(round_, entry, place.compliance / test, test)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -254,13 +258,13 @@ def _power(source: Path, place: Place) -> None:
     _copy(source / "spl.txt", place.performance / "spl.txt")
 
 
-def _compliance(entry: Entry, folder: Path, test: str) -> None:
+def _compliance(round_: Round, entry: Entry, folder: Path, test: str) -> None:
     for name in (SUMMARY, DETAIL):
         _copy(entry.path / "performance" / name, folder / "performance" / "run_1" / name)
     for name in ("verify_performance.txt", "verify_accuracy.txt"):
         _copy(entry.path / name, folder / name)
     log = entry.path / "performance" / _LOG
-    if submission_rules().tests[test].verifies_accuracy and log.is_file():
+    if round_.submission.tests[test].verifies_accuracy and log.is_file():
         _copy(log, folder / "accuracy" / _LOG)
         for name in (BASELINE, FALLBACK):
             _copy(entry.path / name, folder / "accuracy" / name)

@@ -11,6 +11,7 @@ from ck_repo import progress
 from ck_repo.errors import RunError
 from ck_repo.experiments.figures import TRIAL
 from ck_repo.rounds.logs import read_text
+from ck_repo.rounds.scenario import Scenario
 from ck_repo.rounds.user_conf import with_setting
 from ck_repo.run.options import MEASURED, RunOptions
 from ck_repo.run.pipeline import execute
@@ -40,20 +41,18 @@ class Target:
         Its name in user.conf: ``target_qps``, ``target_latency`` (ms) or ``samples_per_query``.
     tries
         (target, whether it was valid, the latency in ms that decided) of every run.
+    percentile
+        Of which latency `tries` has the values: ``p90``, ``p99``.
     """
 
     key: str
     value: float
     confirmed: dict[str, Any]
     tries: list[tuple[float, bool, float | None]]
-
-    @property
-    def percentile(self) -> str:
-        """Of which latency the tries tell: that of the scenario."""
-        return "p90" if self.key == "target_latency" else "p99"
+    percentile: str
 
 
-def find_target(options: RunOptions, bound_ms: float | None, run: Run) -> Target:
+def find_target(options: RunOptions, scenario: Scenario, bound_ms: float | None, run: Run) -> Target:
     """The highest valid target of a scenario.
 
     Offline and SingleStream have no bound: what a run measures is the target. Server and MultiStream are searched: up from a
@@ -66,6 +65,8 @@ def find_target(options: RunOptions, bound_ms: float | None, run: Run) -> Target
     ----------
     options
         Of a short run: model, backend, seconds and so on.
+    scenario
+        The rules of the scenario that `options` names.
     bound_ms
         The rules' latency bound, for Server and MultiStream.
 
@@ -79,14 +80,14 @@ def find_target(options: RunOptions, bound_ms: float | None, run: Run) -> Target
     # the layout is measured once; every further run has it
     options = replace(options, **{key: first[key] for key in MEASURED})
     rate = float(first["performance"]["samples_per_second"])
-    if options.scenario == "offline":
-        return Target("target_qps", _rounded(rate), first, [(rate, True, None)])
-    if options.scenario == "singlestream":
+    if scenario.one_query:
+        return Target(scenario.target, _rounded(rate), first, [(rate, True, None)], scenario.percentile_name)
+    if scenario.target == "target_latency":
         unmeasured: dict[str, Any] = dict.fromkeys(MEASURED)
         single = run(replace(options, **unmeasured))
-        latency = float(single["performance"]["latency_ms"]["p90"])
-        return Target("target_latency", _rounded(latency), single, [(latency, True, latency)])
-    return _search(options, rate, bound_ms, run)
+        latency = float(single["performance"]["latency_ms"][scenario.percentile_name])
+        return Target(scenario.target, _rounded(latency), single, [(latency, True, latency)], scenario.percentile_name)
+    return _search(options, scenario, rate, bound_ms, run)
 
 
 def find_and_write(
@@ -107,33 +108,32 @@ def find_and_write(
     program = load(repositories, "program", "object-detection")
     before = read_text(path) if path.exists() else ""  # first: what is wrong with the file is told before the search
     rules = rules_of(prepare(repositories, program, options))
-    scenario = rules.scenarios[options.scenario]
-    bounded = scenario.name in ("Server", "MultiStream")
+    scenario = rules.scenario(options.scenario)
 
     def run(wanted: RunOptions) -> dict[str, Any]:
         return execute(repositories, prepare(repositories, program, wanted), tags=[TRIAL], trust=trust).results
 
-    found = find_target(options, (bound_ms or scenario.target_latency_ms) if bounded else None, run)
+    found = find_target(options, scenario, scenario.bound_ms and (bound_ms or scenario.bound_ms), run)
     line = f"{rules.benchmark}.{scenario.name}.{found.key} = {found.value:g}"
     write_text(path, with_setting(before, line))
     return found, line
 
 
-def _search(options: RunOptions, rate: float, bound_ms: float | None, run: Run) -> Target:
-    whole = options.scenario == "multistream"
-    key = "samples_per_query" if whole else "target_qps"
+def _search(options: RunOptions, scenario: Scenario, rate: float, bound_ms: float | None, run: Run) -> Target:
+    key, tail = scenario.target, scenario.percentile_name
+    whole = key == "samples_per_query"
     tries: list[tuple[float, bool, float | None]] = []
     outcome: dict[float, dict[str, Any]] = {}
 
     def holds(target: float, confirming: bool = False) -> bool:
         seconds = options.seconds or 10.0
         if confirming:
-            known = outcome.get(target, {}).get("performance", {}).get("latency_ms", {}).get("p99") or bound_ms or 0.0
+            known = outcome.get(target, {}).get("performance", {}).get("latency_ms", {}).get(tail) or bound_ms or 0.0
             seconds = max(_CONFIRM * seconds, _QUERIES * (known / 1e3 if whole else 1 / target))
         asked = replace(options, target_latency=bound_ms, seconds=seconds)
         asked = replace(asked, samples_per_query=int(target)) if whole else replace(asked, target_qps=target)
         found = run(asked)
-        latency = found["performance"].get("latency_ms", {}).get("p99")
+        latency = found["performance"].get("latency_ms", {}).get(tail)
         valid = latency is not None and (bound_ms is None or latency <= bound_ms)
         valid = valid and (not confirming or bool(found["performance"].get("valid")))
         tries.append((target, valid, latency))
@@ -141,16 +141,16 @@ def _search(options: RunOptions, rate: float, bound_ms: float | None, run: Run) 
         text = "-" if latency is None else f"{latency:.3f}"
         within = latency is not None and bound_ms is not None and latency <= bound_ms
         why = f" ({'; '.join(found['performance'].get('reasons', ['not VALID'])[:1])})" if within and not valid else ""
-        progress.say(f"{key} {target:g}: {'valid' if valid else 'not valid'}, p99 {text} of {bound_ms or 0:g} ms{why}")
+        progress.say(f"{key} {target:g}: {'valid' if valid else 'not valid'}, {tail} {text} of {bound_ms or 0:g} ms{why}")
         return valid
 
     # a query's samples are dealt among the sessions, so as many as fit into the bound at the full rate is where to begin
     start = max(1.0, float(int(rate * (bound_ms or 0) / 1e3 / 2))) if whole else rate / 2
     progress.say(
-        f"searching {key} for a p99 latency of {bound_ms or 0:g} ms: up to {_MOST} runs of {options.seconds or 10.0:g} s, "
+        f"searching {key} for a {tail} latency of {bound_ms or 0:g} ms: up to {_MOST} runs of {options.seconds or 10.0:g} s, "
         "then longer ones to confirm"
     )
-    low, high = _bracket(start, whole, holds, tries, bound_ms or 0.0)
+    low, high = _bracket(start, scenario, holds, tries, bound_ms or 0.0)
     while len(tries) < _MOST and not _close(low, high, whole):
         middle = float((int(low) + int(high)) // 2) if whole else _rounded((low + high) / 2)
         if holds(middle):
@@ -159,7 +159,7 @@ def _search(options: RunOptions, rate: float, bound_ms: float | None, run: Run) 
             high = middle
     for _ in range(_CONFIRMATIONS):
         if holds(low, confirming=True):
-            return Target(key, low, outcome[low], tries)
+            return Target(key, low, outcome[low], tries, tail)
         over = (bound_ms or 0.0) / (tries[-1][2] or bound_ms or 1.0)
         factor = max(_FAR_BACK, min(_BACK, over))
         lower = float(min(int(low * factor), int(low) - 1)) if whole else _rounded(low * factor)
@@ -167,16 +167,21 @@ def _search(options: RunOptions, rate: float, bound_ms: float | None, run: Run) 
             break
         low = lower
     raise RunError(
-        f"no {key} holds in a longer run: the last, {tries[-1][0]:g}, had a p99 latency of {tries[-1][2] or 0:.3f} ms, and the "
-        f"bound is {bound_ms or 0:g} ms",
+        f"no {key} holds in a longer run: the last, {tries[-1][0]:g}, had a {tail} latency of {tries[-1][2] or 0:.3f} ms, "
+        f"and the bound is {bound_ms or 0:g} ms",
         hint="give it a quieter machine, or another bound with --target-latency=",
     )
 
 
 def _bracket(
-    start: float, whole: bool, holds: Callable[[float], bool], tries: list[tuple[float, bool, float | None]], bound_ms: float
+    start: float,
+    scenario: Scenario,
+    holds: Callable[[float], bool],
+    tries: list[tuple[float, bool, float | None]],
+    bound_ms: float,
 ) -> tuple[float, float]:
     """A target that holds and one that does not."""
+    whole, tail = scenario.target == "samples_per_query", scenario.percentile_name
     if holds(start):
         low = start
         while len(tries) < _MOST:
@@ -196,7 +201,7 @@ def _bracket(
         if before and after and after > _LOWER * before and len(tries) > 3:  # it is not for the queue that they wait
             break
     raise RunError(
-        f"not even {high:g} holds: the p99 latency was {tries[-1][2] or 0:.3f} ms, and the bound is {bound_ms:g} ms",
+        f"not even {high:g} holds: the {tail} latency was {tries[-1][2] or 0:.3f} ms, and the bound is {bound_ms:g} ms",
         hint="the system is too slow for this bound: name another with --target-latency=, for the open division",
     )
 

@@ -35,6 +35,7 @@ from ck_repo.resolve.versions import satisfies
 from ck_repo.rounds.check.power import read_samples as read_power
 from ck_repo.rounds.check.tree import check_tree
 from ck_repo.rounds.logs import read_accuracy, read_detail, read_summary
+from ck_repo.rounds.round import load_round
 from ck_repo.rounds.submission import find_results, read_result
 from ck_repo.rounds.truncate import truncate_log
 from ck_repo.rounds.user_conf import parse_conf, targets_of, with_setting
@@ -201,8 +202,8 @@ def _tree(files: Mapping[str, bytes], folder: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     for place in find_results(folder / "tree"):
-        match(read_result(place))
-    for row in check_tree(folder / "tree").results:
+        match(read_result(load_round(), place))
+    for row in check_tree(load_round(), folder / "tree").results:
         json.dumps([each.as_data() for each in row.findings])
 
 
@@ -232,7 +233,7 @@ def _trees(draw: st.DrawFn) -> dict[str, bytes]:
 def _log(folder: Path, content: bytes) -> None:
     _file(content, folder, "mlperf_log_accuracy.json")
     _file(docs.ACCURACY, folder, "accuracy.txt")
-    truncate_log(folder)
+    truncate_log(load_round(), folder)
 
 
 _TEXT = st.text(st.characters(), max_size=30)
@@ -261,7 +262,7 @@ TARGETS: dict[str, Target] = {
     "env entries": (damaged_json([docs.ENV]), _env),
     "search": (damaged_json([docs.PACKAGE, docs.ENV]), _search),
     "published results": (damaged_json([docs.RESULTS]), lambda meta, folder: _rows_of(_entry(folder, meta, "result"))),
-    "tables": (damaged_bytes([docs.TABLE]), lambda content, folder: read_table(_file(content, folder, "table.csv"))),
+    "tables": (damaged_bytes([docs.TABLE]), lambda content, folder: read_table(load_round(), _file(content, folder, "table.csv"))),
     "repositories": (damaged_json([docs.REPOSITORY]), _repository),
     "names": (_TEXT, _name),
     "uids": (damaged_bytes([b"a" * 16 + b"\n", b'{"backup_data_uid": "' + b"b" * 16 + b'"}']), _uid),
@@ -285,7 +286,7 @@ TARGETS: dict[str, Target] = {
     "confs": (
         damaged_bytes([docs.CONF]),
         lambda content, folder: (
-            parse_conf(content.decode(errors="replace")), targets_of(content.decode(errors="replace"), "ssd-small", "Offline")
+            parse_conf(content.decode(errors="replace")), targets_of(load_round(), content.decode(errors="replace"), "ssd-small", "Offline")
         ),
     ),
     "conf settings": (

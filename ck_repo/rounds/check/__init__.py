@@ -1,1 +1,1 @@
-"""Hold a submission tree against the rules of round v1.0."""
+"""Hold a submission tree against the rules of its round."""

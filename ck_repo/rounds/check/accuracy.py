@@ -9,7 +9,6 @@ from ck_repo.rounds.check.performance import read_log
 from ck_repo.rounds.logs import read_accuracy
 from ck_repo.rounds.rules import Rules
 from ck_repo.rounds.submission import DETAIL
-from ck_repo.rounds.submission_rules import submission_rules
 from ck_repo.store.digest import of_stream
 from ck_repo.store.plain_file import UnreadableError, flaw, opened
 
@@ -18,7 +17,7 @@ _LARGEST = 16 << 30  # bytes of an accuracy log that was not truncated
 
 def check_accuracy(row: Checked, rules: Rules) -> None:
     """Check the accuracy run; mAP is entered in `row`."""
-    limits, folder = submission_rules(), row.place.accuracy
+    limits, folder = row.round.submission, row.place.accuracy
     for name in limits.accuracy_files:
         if name not in (DETAIL, "accuracy.txt", "mlperf_log_accuracy.json"):
             row.needs("files", folder / name)
@@ -28,9 +27,9 @@ def check_accuracy(row: Checked, rules: Rules) -> None:
             seen = log.values.get("effective_test_mode", "none")
             row.add("test-mode", folder / DETAIL, "AccuracyOnly", seen, log.lines.get("effective_test_mode", 0))
         images = log.number("qsl_reported_total_count")
-        if row.place.division == "closed" and images is not None and images < rules.images:
+        if row.place.division == "closed" and images is not None and images < row.round.images:
             line = log.lines.get("qsl_reported_total_count", 0)
-            row.add("data-set", folder / DETAIL, f"at least {rules.images} images", f"{images:g}", line)
+            row.add("data-set", folder / DETAIL, f"at least {row.round.images} images", f"{images:g}", line)
         for line, text in log.errors[:1]:
             row.add("accuracy-errors", folder / DETAIL, "no event with is_error", f"{len(log.errors)}, the first: {text}", line)
     _figure(row, rules)
@@ -60,7 +59,7 @@ def _figure(row: Checked, rules: Rules) -> None:
         return
     log = row.place.accuracy / "mlperf_log_accuracy.json"
     with suppress(UnreadableError), opened(row.place.root, log, most=_LARGEST) as file:
-        whole = submission_rules().gap not in file.read(8192)
+        whole = row.round.submission.gap not in file.read(8192)
         file.seek(0)
         if whole and (digest := of_stream(file)) != found.sha256:
             row.add("accuracy-hash-wrong", path, f"hash={digest}", f"hash={found.sha256}")

@@ -8,20 +8,20 @@ from pathlib import Path
 from ck_repo.rounds.check.finding import Checked
 from ck_repo.rounds.compliance import judge_performance
 from ck_repo.rounds.logs import Detail, read_detail, read_text
-from ck_repo.rounds.rules import ScenarioRules
+from ck_repo.rounds.scenario import Scenario
 from ck_repo.rounds.submission import DETAIL, SMALL, SUMMARY, falls_back
-from ck_repo.rounds.submission_rules import ComplianceTest, submission_rules
+from ck_repo.rounds.submission_rules import ComplianceTest
 from ck_repo.store.plain_file import UnreadableError, is_folder
 
 _PASS = "TEST PASS"
 
 
-def check_compliance(row: Checked, scenario: ScenarioRules, reference: Detail | None) -> None:
+def check_compliance(row: Checked, scenario: Scenario, reference: Detail | None) -> None:
     """Check every test that the scenario has to pass; the open division needs none."""
     if row.place.division != "closed":
         return
     logs: dict[str, Detail] = {}
-    for test in submission_rules().tests.values():
+    for test in row.round.submission.tests.values():
         if scenario.name in test.not_for:
             continue
         log = _test(row, test)
@@ -59,7 +59,7 @@ def _verdicts(row: Checked, folder: Path, test: ComplianceTest) -> None:
         if (
             test.verifies_accuracy
             and _PASS not in (text := read_text(path, root, SMALL))
-            and not falls_back(folder / "accuracy", root)
+            and not falls_back(row.round, folder / "accuracy", root)
         ):
             row.add("compliance-accuracy", path, f"{_PASS}, or both mAPs within 1 %", _last(text))
 
@@ -89,18 +89,18 @@ def _log(row: Checked, path: Path, test: ComplianceTest) -> Detail | None:
     return log
 
 
-def _performance(row: Checked, scenario: ScenarioRules, reference: Detail | None, logs: dict[str, Detail]) -> None:
+def _performance(row: Checked, scenario: Scenario, reference: Detail | None, logs: dict[str, Detail]) -> None:
     """Hold the figures of the logs against each other, whatever the files of the verification print."""
     base = reference.number(scenario.result_key) if reference else None
     figures = {name: log.number(scenario.result_key) for name, log in logs.items()}
     for name in ("TEST01", "TEST05"):
         if base and (seen := figures.get(name)):
-            found = judge_performance(name, scenario, base, seen, base)
+            found = judge_performance(row.round.submission, name, scenario, base, seen, base)
             if not found.passed:
                 _apart(row, name, scenario, f"within {100 * found.bound:g} % of {base:g}", seen, logs[name])
     a, b = figures.get("TEST04-A"), figures.get("TEST04-B")
     if a and b:
-        found = judge_performance("TEST04", scenario, a, b, base or a)
+        found = judge_performance(row.round.submission, "TEST04", scenario, a, b, base or a)
         if not found.passed:
             text = f"not faster than TEST04-A ({a:g}) by more than {100 * found.bound:g} %"
             _apart(row, "TEST04-B", scenario, text, b, logs["TEST04-B"])
@@ -115,7 +115,7 @@ def _performance(row: Checked, scenario: ScenarioRules, reference: Detail | None
             )
 
 
-def _apart(row: Checked, test: str, scenario: ScenarioRules, expected: str, seen: float, log: Detail) -> None:
+def _apart(row: Checked, test: str, scenario: Scenario, expected: str, seen: float, log: Detail) -> None:
     path = row.place.compliance / test / "performance" / "run_1" / DETAIL
     row.add(
         "compliance-performance", path, f"{scenario.result_key} {expected}", f"{seen:g}", log.lines.get(scenario.result_key, 0)

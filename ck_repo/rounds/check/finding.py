@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ck_repo.rounds.round import Round
 from ck_repo.rounds.submission import SMALL, Place
-from ck_repo.rounds.submission_rules import submission_rules
+from ck_repo.rounds.submission_rules import REJECTED
 from ck_repo.store.plain_file import flaw, shown
-
-REJECTED, REPORTED = "rejected", "reported"
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,7 @@ class Checked:
         Mean W (Offline, Server) or J a query (SingleStream, MultiStream); None if it was not measured.
     """
 
+    round: Round
     place: Place
     benchmark: str = ""
     value: float | None = None
@@ -75,7 +75,7 @@ class Checked:
 
     def add(self, rule: str, file: Path, expected: object, seen: object, line: int = 0) -> None:
         """Note a rule that is not kept."""
-        self.findings.append(finding(rule, file, expected, seen, line))
+        self.findings.append(finding(self.round, rule, file, expected, seen, line))
 
     def needs(self, rule: str, file: Path) -> bool:
         """Note a text that is missing, or is not a plain file of the tree; return whether it is there."""
@@ -93,7 +93,7 @@ class Checked:
         }  # fmt: skip
 
 
-def finding(rule: str, file: Path, expected: object, seen: object, line: int = 0) -> Finding:
+def finding(round_: Round, rule: str, file: Path, expected: object, seen: object, line: int = 0) -> Finding:
     """A finding with the severity and the advice of its rule."""
-    severity, mend = submission_rules().severities[rule]
-    return Finding(rule, severity, shown(file), line, str(expected), shown(seen), mend)
+    advice = round_.submission.advice[rule]
+    return Finding(rule, advice.severity, shown(file), line, str(expected), shown(seen), advice.fix)

@@ -9,7 +9,6 @@ from ck_repo.rounds.check.system import line_of
 from ck_repo.rounds.logs import read_text
 from ck_repo.rounds.rules import Rules
 from ck_repo.rounds.submission import SMALL
-from ck_repo.rounds.submission_rules import submission_rules
 from ck_repo.rounds.user_conf import parse_conf
 from ck_repo.store.entry import parse_json
 from ck_repo.store.plain_file import UnreadableError, flaw, is_folder, names
@@ -17,7 +16,7 @@ from ck_repo.store.plain_file import UnreadableError, flaw, is_folder, names
 
 def check_measurements(row: Checked, rules: Rules) -> None:
     """Check measurements/ and code/ of a result."""
-    wanted, folder = submission_rules(), row.place.measurements
+    wanted, folder = row.round.submission, row.place.measurements
     for name in wanted.measurements_files:
         row.needs("files", folder / name)
     listed = names(row.place.root, folder)
@@ -44,7 +43,7 @@ def _description(path: Path, row: Checked) -> None:
     except (ValueError, RecursionError) as error:
         row.add("measurements", path, "a JSON object", error, getattr(error, "lineno", 0))
         return
-    for key in submission_rules().measurements_required:
+    for key in row.round.submission.measurements_required:
         if not str(content.get(key) or "").strip():
             row.add("measurements", path, f"{key}: a value", repr(content.get(key, "no such key")), line_of(text, key))
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ck_repo.rounds.check.finding import Checked
 from ck_repo.rounds.logs import Detail, read_detail
-from ck_repo.rounds.rules import Rules, ScenarioRules
+from ck_repo.rounds.rules import Rules
+from ck_repo.rounds.scenario import Scenario
 from ck_repo.rounds.submission import DETAIL
-from ck_repo.rounds.submission_rules import submission_rules
 from ck_repo.store.plain_file import UnreadableError
 
 
@@ -27,10 +27,10 @@ def read_log(path: Path, row: Checked, rule: str) -> Detail | None:
     return log
 
 
-def check_performance(row: Checked, rules: Rules, scenario: ScenarioRules) -> Detail | None:
+def check_performance(row: Checked, rules: Rules, scenario: Scenario) -> Detail | None:
     """Check the performance run; the result's figure is entered in `row`."""
     folder = row.place.performance
-    for name in submission_rules().performance_files:
+    for name in row.round.submission.performance_files:
         if name != DETAIL:
             row.needs("files", folder / name)
     path = folder / DETAIL
@@ -58,7 +58,7 @@ def check_performance(row: Checked, rules: Rules, scenario: ScenarioRules) -> De
     return log
 
 
-def _settings(row: Checked, log: Detail, path: Path, rules: Rules, scenario: ScenarioRules) -> None:
+def _settings(row: Checked, log: Detail, path: Path, rules: Rules, scenario: Scenario) -> None:
     """What LoadGen was told, and whether the run was long enough."""
 
     def least(rule: str, key: str, bound: float) -> None:
@@ -72,7 +72,7 @@ def _settings(row: Checked, log: Detail, path: Path, rules: Rules, scenario: Sce
         if log.values.get(key) != seed:
             row.add("seed", path, f"{key} {seed}", log.values.get(key, "no such key"), log.lines.get(key, 0))
     least("duration", "effective_min_duration_ms", scenario.min_duration_ms)
-    if scenario.name == "Offline":
+    if scenario.one_query:
         least("offline-samples", "effective_min_sample_count", scenario.min_query_count)
         samples = log.number("generated_samples_per_query")
         if samples is not None and samples < scenario.min_query_count:
@@ -84,9 +84,9 @@ def _settings(row: Checked, log: Detail, path: Path, rules: Rules, scenario: Sce
         if queries is not None and queries < scenario.min_query_count:
             line = log.lines.get("generated_query_count", 0)
             row.add("query-count", path, f"{scenario.min_query_count} queries", f"{queries:g}", line)
-    if scenario.name in ("Server", "MultiStream") and scenario.target_latency_ms is not None:
-        key = log.p99_key()
+    if scenario.bound_ms is not None:
+        key = log.latency_key(scenario.percentile)
         seen = log.number(key)
-        if seen is None or seen > scenario.target_latency_ms * 1e6:
+        if seen is None or seen > scenario.bound_ms * 1e6:
             text = log.values.get(key, "no such key")
-            row.add("latency", path, f"{key} of at most {scenario.target_latency_ms * 1e6:.0f}", text, log.lines.get(key, 0))
+            row.add("latency", path, f"{key} of at most {scenario.bound_ms * 1e6:.0f}", text, log.lines.get(key, 0))

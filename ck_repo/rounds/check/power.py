@@ -9,9 +9,8 @@ from pathlib import Path
 
 from ck_repo.rounds.check.finding import Checked
 from ck_repo.rounds.logs import Detail, read_text
-from ck_repo.rounds.rules import ScenarioRules
+from ck_repo.rounds.scenario import Scenario
 from ck_repo.rounds.submission import DETAIL, SMALL
-from ck_repo.rounds.submission_rules import submission_rules
 from ck_repo.store.plain_file import UnreadableError, flaw, is_folder
 
 _TIME = "%m-%d-%Y %H:%M:%S.%f"
@@ -22,12 +21,12 @@ def has_power(row: Checked) -> bool:
     return is_folder(row.place.root, row.place.results / "performance" / "power")
 
 
-def check_power(row: Checked, scenario: ScenarioRules, log: Detail | None) -> None:
+def check_power(row: Checked, scenario: Scenario, log: Detail | None) -> None:
     """Check the files of a power measurement, and enter its figure in `row`."""
     if not has_power(row):
         return
     folder = row.place.results / "performance"
-    for name in submission_rules().power_files:
+    for name in row.round.submission.power_files:
         path = folder / "power" / name
         if not row.needs("power", path):
             continue
@@ -44,7 +43,7 @@ def check_power(row: Checked, scenario: ScenarioRules, log: Detail | None) -> No
         _metric(row, scenario, log, folder / "run_1" / "spl.txt")
 
 
-def _metric(row: Checked, scenario: ScenarioRules, log: Detail, path: Path) -> None:
+def _metric(row: Checked, scenario: Scenario, log: Detail, path: Path) -> None:
     """Mean power between the begin and the end of the run: W, or for queries one by one J a query."""
     try:
         begin, end = (datetime.strptime(str(log.values[key]), _TIME) for key in ("power_begin", "power_end"))
@@ -60,11 +59,13 @@ def _metric(row: Checked, scenario: ScenarioRules, log: Detail, path: Path) -> N
         row.add("power", path, f"samples between {begin} and {end}", "none: are the clocks of both machines the same?")
         return
     mean = sum(watts) / len(watts)
-    queries = log.number("generated_query_count")
-    if scenario.name in ("Offline", "Server"):
-        row.power, row.power_unit = round(mean, 6), "W"
-    elif queries:
-        row.power, row.power_unit = round(mean * (end - begin).total_seconds() / queries, 9), "J/query"
+    if scenario.power_rate:
+        if rate := log.number(scenario.power_rate):
+            row.power, row.power_unit = round(mean / rate, 9), scenario.power_unit
+    elif not scenario.power_queries:
+        row.power, row.power_unit = round(mean, 6), scenario.power_unit
+    elif queries := log.number(scenario.power_queries):
+        row.power, row.power_unit = round(mean * (end - begin).total_seconds() / queries, 9), scenario.power_unit
 
 
 def read_samples(path: Path, inside: Path | None = None) -> Iterator[tuple[datetime, float]]:

@@ -30,7 +30,6 @@ _COLUMNS = (
     "host_processor_core_count", "accelerator_model_name", "accelerators_per_node", "Location", "framework", "operating_system",
     "notes", "compilance", "errors", "version", "inferred", "has_power", "Units",
 )  # fmt: skip
-_CHECKER_NAMES = {"ssd-mobilenet": "ssd-small", "ssd-resnet34": "ssd-large"}
 
 
 def summary_csv(rows: Sequence[Checked]) -> str:
@@ -46,9 +45,10 @@ def summary_csv(rows: Sequence[Checked]) -> str:
         notes = " ".join(str(about.get(key, "")) for key in ("hw_notes", "sw_notes") if about.get(key))
         writer.writerow([
             place.submitter, about.get("status", ""), place.division, about.get("system_type", ""),
-            about.get("system_name", ""), place.system, place.model, _CHECKER_NAMES[row.benchmark], place.scenario,
-            row.value, row.mAP,
+            about.get("system_name", ""), place.system, place.model, row.round.benchmarks[row.benchmark].summary_name,
+            row.round.folder_scenario(place.scenario), row.value, row.mAP,
             *(about.get(key, "") for key in _COLUMNS[11:17]), place.results.relative_to(place.root), about.get("framework", ""),
-            about.get("operating_system", ""), notes, int(complies), len(row.findings), "v1.0", 0, has_power(row), row.unit,
+            about.get("operating_system", ""), notes, int(complies), len(row.findings), row.round.name, 0,
+            has_power(row), row.unit,
         ])  # fmt: skip
     return text.getvalue()

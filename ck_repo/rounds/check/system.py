@@ -8,7 +8,7 @@ from typing import Any
 
 from ck_repo.rounds.logs import read_text
 from ck_repo.rounds.submission import SMALL
-from ck_repo.rounds.submission_rules import submission_rules
+from ck_repo.rounds.submission_rules import SubmissionRules
 from ck_repo.store.entry import parse_json
 from ck_repo.store.plain_file import UnreadableError
 
@@ -16,9 +16,8 @@ Add = Callable[[str, Path, object, object, int], None]  # rule, file, expected, 
 _COUNTS = ("number_of_nodes", "host_processors_per_node", "host_processor_core_count", "accelerators_per_node")
 
 
-def check_system(path: Path, root: Path, division: str, submitter: str, add: Add) -> dict[str, Any]:
+def check_system(rules: SubmissionRules, path: Path, root: Path, division: str, submitter: str, add: Add) -> dict[str, Any]:
     """Check a system's JSON in the tree `root`; return its content, empty if it cannot be read."""
-    rules = submission_rules()
     try:
         text = read_text(path, root, SMALL)
     except UnreadableError as error:

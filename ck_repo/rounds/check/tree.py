@@ -15,9 +15,9 @@ from ck_repo.rounds.check.measurements import check_measurements
 from ck_repo.rounds.check.performance import check_performance
 from ck_repo.rounds.check.power import check_power
 from ck_repo.rounds.check.system import check_system, system_type
-from ck_repo.rounds.rules import benchmark_called, rules_for, scenario_rules
+from ck_repo.rounds.round import Round
+from ck_repo.rounds.rules import rules_for
 from ck_repo.rounds.submission import Place, find_results
-from ck_repo.rounds.submission_rules import submission_rules
 from ck_repo.store.plain_file import A_FOLDER, A_LINK, flaw, names, walk
 
 _FOLDERS = (
@@ -55,43 +55,44 @@ class Report:
         return [row for row in self.results if row.status == "rejected"]
 
 
-def check_tree(path: Path) -> Report:
-    """Hold a tree, a division or one submitter's folder against the rules of round v1.0."""
+def check_tree(round_: Round, path: Path) -> Report:
+    """Check a tree, a division or one submitter's folder by the rules of a round."""
     report = Report()
     found = find_results(path)
-    others = submission_rules().other_benchmarks
+    others = round_.submission.other_benchmarks
     places = [row for row in found if row.model.lower() not in others]
     report.skipped = [row for row in found if row.model.lower() in others]
     systems: dict[Path, tuple[dict[str, Any], list[Finding]]] = {}
     with progress.task("checking results", len(places), "results") as task:
         for number, place in enumerate(places, 1):
             if place.system_file not in systems:
-                systems[place.system_file] = _system(place)
-            report.results.append(_result(place, *systems[place.system_file]))
+                systems[place.system_file] = _system(round_, place)
+            report.results.append(_result(round_, place, *systems[place.system_file]))
             task.advance_to(number)
-    _scenarios(report.results)
-    report.stray = list(_stray(places, systems))
+    _scenarios(round_, report.results)
+    report.stray = list(_stray(round_, places, systems))
     return report
 
 
-def _system(place: Place) -> tuple[dict[str, Any], list[Finding]]:
+def _system(round_: Round, place: Place) -> tuple[dict[str, Any], list[Finding]]:
     found: list[Finding] = []
 
     def add(rule: str, file: Path, expected: object, seen: object, line: int) -> None:
-        found.append(finding(rule, file, expected, seen, line))
+        found.append(finding(round_, rule, file, expected, seen, line))
 
-    return check_system(place.system_file, place.root, place.division, place.submitter, add), found
+    rules = round_.submission
+    return check_system(rules, place.system_file, place.root, place.division, place.submitter, add), found
 
 
-def _result(place: Place, system: dict[str, Any], findings: Sequence[Finding]) -> Checked:
-    row = Checked(place, benchmark_called(place.model), system=system, findings=list(findings))
+def _result(round_: Round, place: Place, system: dict[str, Any], findings: Sequence[Finding]) -> Checked:
+    row = Checked(round_, place, round_.benchmark_called(place.model), system=system, findings=list(findings))
     if not row.benchmark:
         row.add("model", place.results, "a model of the round", place.model)
         return row
-    rules = rules_for(row.benchmark)
-    scenario = scenario_rules(place.scenario, row.benchmark)
-    if scenario is None or scenario.name != place.scenario:
-        row.add("scenario", place.results, "SingleStream, MultiStream, Server or Offline", place.scenario)
+    rules = rules_for(round_, row.benchmark)
+    scenario = round_.find_scenario(place.scenario, row.benchmark)
+    if scenario is None or scenario.name != round_.folder_scenario(place.scenario):
+        row.add("scenario", place.results, _or([each.name for each in rules.scenarios.values()]), place.scenario)
         if scenario is None:
             return row
     log = check_performance(row, rules, scenario)
@@ -102,9 +103,14 @@ def _result(place: Place, system: dict[str, Any], findings: Sequence[Finding]) -
     return row
 
 
-def _scenarios(rows: Sequence[Checked]) -> None:
+def _or(names: Sequence[str]) -> str:
+    """``a, b or c``."""
+    return " or ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
+def _scenarios(round_: Round, rows: Sequence[Checked]) -> None:
     """Which scenarios a system has to have, and may have, for a model: in the closed division."""
-    allowed = submission_rules().scenarios
+    allowed = round_.submission.scenarios
     groups: dict[tuple[str, ...], list[Checked]] = {}
     for row in rows:
         if row.place.division == "closed" and row.benchmark:
@@ -114,19 +120,19 @@ def _scenarios(rows: Sequence[Checked]) -> None:
         if kind not in allowed:  # told with the system's description
             continue
         wanted = allowed[kind].get(group[0].benchmark)
-        have = {row.place.scenario for row in group}
+        have = {round_.folder_scenario(row.place.scenario) for row in group}
         for row in group:
             if wanted is None:
                 row.add("scenario-allowed", row.place.results, f"a model of {kind}", row.place.model)
                 continue
-            if row.place.scenario not in (*wanted["required"], *wanted["optional"]):
+            if round_.folder_scenario(row.place.scenario) not in (*wanted.required, *wanted.optional):
                 row.add("scenario-allowed", row.place.results, f"a scenario of {kind}", row.place.scenario)
-            for name in wanted["required"]:
+            for name in wanted.required:
                 if name not in have:
                     row.add("scenario-required", row.place.results.parent / name, f"a result of {name} for {kind}", "none")
 
 
-def _stray(places: Sequence[Place], systems: Iterable[Path]) -> Iterable[Finding]:
+def _stray(round_: Round, places: Sequence[Place], systems: Iterable[Path]) -> Iterable[Finding]:
     """Folders of a submitter that the rules do not name, and systems without a result."""
     known = set(systems)
     roots = {place.submission: place.root for place in places}
@@ -134,12 +140,12 @@ def _stray(places: Sequence[Place], systems: Iterable[Path]) -> Iterable[Finding
         root = roots[submission]
         for name in names(root, submission):
             if name not in _FOLDERS and not name.startswith("."):
-                yield finding("stray", submission / name, "a folder that the rules name", name)
+                yield finding(round_, "stray", submission / name, "a folder that the rules name", name)
         for path in (submission / "systems" / name for name in names(root, submission / "systems") if name.endswith(".json")):
             results = submission / "results" / path.stem
             if path not in known and not any(names(root, results / model) for model in names(root, results)):
-                yield finding("stray", path, "a result of the system", "none")
+                yield finding(round_, "stray", path, "a result of the system", "none")
         for row in walk(submission):
             why = flaw(root, submission / row.name) if row.flaw == A_LINK else row.flaw
             if why and why != A_FOLDER:  # a link to a folder of the tree
-                yield finding("plain-files", submission / row.name, "plain files of the tree", why)
+                yield finding(round_, "plain-files", submission / row.name, "plain files of the tree", why)

@@ -12,6 +12,7 @@ for name in ("numpy", "cv2", "mlperf_loadgen", "onnxruntime", "pycocotools"):
     pytest.importorskip(name)
 
 from ck_repo.rounds.compliance import verify_accuracy, verify_performance  # noqa: E402
+from ck_repo.rounds.round import load_round  # noqa: E402
 from ck_repo.run.options import COMPLIANCE, RunOptions  # noqa: E402
 
 # 20 ms an image, whatever else the machine does; the answer hangs on the image
@@ -68,9 +69,15 @@ def audited(
 def test_an_honest_system_passes_every_test(audited: Audited) -> None:
     found = audited(_WORK, *COMPLIANCE)
     for test in ("TEST01", "TEST05"):
-        verdict = verify_performance(test, "Offline", found["reference"] / DETAIL, found[test] / DETAIL)
+        verdict = verify_performance(load_round(), test, "Offline", found["reference"] / DETAIL, found[test] / DETAIL)
         assert verdict.passed, verdict.text
-    verdict = verify_performance("TEST04", "Offline", found["TEST04-A"] / DETAIL, found["TEST04-B"] / DETAIL)
+    verdict = verify_performance(
+        load_round(),
+        "TEST04",
+        "Offline",
+        found["TEST04-A"] / DETAIL,
+        found["TEST04-B"] / DETAIL,
+    )
     assert verdict.passed, verdict.text
     verdict = verify_accuracy(found["reference"] / "accuracy" / LOG, found["TEST01"] / "performance" / LOG)
     assert verdict.passed, verdict.text
@@ -79,7 +86,13 @@ def test_an_honest_system_passes_every_test(audited: Audited) -> None:
 
 def test_a_system_that_answers_from_memory_fails_test04(audited: Audited) -> None:
     found = audited(_FROM_MEMORY, "TEST04-A", "TEST04-B")
-    verdict = verify_performance("TEST04", "Offline", found["TEST04-A"] / DETAIL, found["TEST04-B"] / DETAIL)
+    verdict = verify_performance(
+        load_round(),
+        "TEST04",
+        "Offline",
+        found["TEST04-A"] / DETAIL,
+        found["TEST04-B"] / DETAIL,
+    )
     assert not verdict.passed
     assert verdict.text.endswith("TEST FAIL\n")
 
@@ -95,12 +108,10 @@ def test_a_system_that_skips_work_fails_test01(audited: Audited) -> None:
 
 @pytest.mark.parametrize("test", COMPLIANCE)
 def test_each_test_changes_what_the_rules_say(harness: Callable[..., Any], spec_for: Callable[..., Any], test: str) -> None:
-    from ck_repo.rounds.submission_rules import submission_rules
-
     options = RunOptions(scenario="offline", seconds=0.2, compliance=test)
     outcome = harness(spec_for("offline", "performance", options=options))
     told = outcome.detail("performance")
-    for name, value in submission_rules().tests[test].settings.items():
+    for name, value in load_round().submission.tests[test].settings.items():
         assert told[f"effective_{name}"] == value
     logged = (outcome.folder / "performance" / LOG).read_text()
     assert ("qsl_idx" in logged) is (test == "TEST01")

@@ -99,7 +99,7 @@ def test_multistream_says_whether_it_kept_its_bound(runs: dict[str, Any]) -> Non
 
 
 def test_the_engine_can_print_every_result(run: Any) -> None:
-    assert performance_text(run.results).split()[0] != "-"
+    assert performance_text({"results": run.results}).split()[0] != "-"
 
 
 @pytest.mark.parametrize("mode", ["accuracy", "performance"])

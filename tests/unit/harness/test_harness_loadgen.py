@@ -19,6 +19,7 @@ from object_detection import loadgen, loadgen_module  # noqa: E402
 from object_detection.spec import LoadGenSettings  # noqa: E402
 
 from ck_repo.rounds.logs import read_detail  # noqa: E402
+from ck_repo.rounds.round import load_round  # noqa: E402
 from ck_repo.rounds.rules import rules_for  # noqa: E402
 from ck_repo.run.options import SCENARIOS, RunOptions  # noqa: E402
 from ck_repo.run.spec import loadgen_settings  # noqa: E402
@@ -29,7 +30,7 @@ LOADED = "c89def559bc1ce31b026af4cd1dbc551f158ef81d7a1f99e04892b5ccfcd6877"  # S
 
 
 def settings(scenario: str, mode: str = "performance", rate: float = 100.0, **options: Any) -> Any:
-    wanted = loadgen_settings(RunOptions(scenario=scenario, **options), rules_for("ssd-mobilenet"))
+    wanted = loadgen_settings(RunOptions(scenario=scenario, **options), rules_for(load_round(), "ssd-mobilenet"))
     return loadgen.settings_for(scenario, mode, LoadGenSettings(**wanted), rate)
 
 
@@ -55,6 +56,19 @@ def test_all_samples_loaded_are_those_of_a_published_run(runs: dict[str, Any], d
     line = next(line for line in (data / log).read_text().splitlines() if '"loaded_qsl_set"' in line)
     published = json.loads(line.removeprefix(":::MLLOG"))["value"]
     assert runs["offline"].loaded == published[:256]  # this submitter loads 1024
+
+
+def test_samples_loaded_are_those_of_another_round(loadgen_run: Callable[..., Any]) -> None:
+    """Source: the performance logs that were published in round v1.1."""
+    found = loadgen_run(RunOptions(scenario="offline", seconds=0.1, round="v1.1"))
+    assert found.loaded[:6] == [1414, 1798, 3993, 3860, 2950, 805]
+
+
+def test_all_samples_of_another_round_are_those_of_a_published_run(loadgen_run: Callable[..., Any], data: Path) -> None:
+    log = "rounds/v1.1/closed/Alibaba/results/T4x1_TRT/ssd-mobilenet/Offline/performance/run_1/mlperf_log_detail.txt"
+    published = read_detail(data / log).values["loaded_qsl_set"]
+    found = loadgen_run(RunOptions(scenario="offline", seconds=0.1, round="v1.1"))
+    assert found.loaded == published[: len(found.loaded)]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -133,12 +147,18 @@ TEST01 = [
 def test_samples_loaded_and_their_order_are_those_that_were_published(
     tree: str, scenario: str, benchmark: str, data: Path, loadgen_run: Callable[..., Any]
 ) -> None:
-    folder = data / "results_v1.0" / tree.format("compliance") / rules_for(benchmark).scenarios[scenario].name / "TEST01"
+    folder = (
+        data
+        / "results_v1.0"
+        / tree.format("compliance")
+        / rules_for(load_round(), benchmark).scenarios[scenario].name
+        / "TEST01"
+    )
     detail = read_detail(folder / "performance/run_1/mlperf_log_detail.txt")
     # the heads of records, also of those of which a truncated log has no more
     text = (folder / "accuracy/mlperf_log_accuracy.json").read_text()
     logged = [(int(at), int(index)) for at, index in re.findall(r'"seq_id" : (\d+), "qsl_idx" : (\d+)', text)]
-    count = rules_for(benchmark).performance_sample_count
+    count = rules_for(load_round(), benchmark).performance_sample_count
     published = [int(index) for index in detail.values["loaded_qsl_set"]]
     assert len(published) >= count
     options = RunOptions(scenario=scenario, seconds=2.0 if scenario == "offline" else 0.3)

@@ -20,8 +20,8 @@ from ck_repo.rounds.check.finding import Checked
 from ck_repo.rounds.check.power import read_samples
 from ck_repo.rounds.check.summary import summary_csv
 from ck_repo.rounds.check.tree import check_tree
+from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import rules_for
-from ck_repo.rounds.submission_rules import submission_rules
 from ck_repo.rounds.truncate import truncate_tree
 from ck_repo.rounds.user_conf import look_up, parse_conf
 
@@ -284,7 +284,7 @@ SPOILT: list[tuple[str, Spoil, str, str, str]] = [
 
 
 def test_published_submissions_are_clean_but_for_their_code_which_is_not_here(data: Path) -> None:
-    report = check_tree(data / "results_v1.0")
+    report = check_tree(load_round(), data / "results_v1.0")
     assert len(report.results) == 16
     assert {row.status for row in report.results} == {"accepted"}
     assert {each.rule for row in report.results for each in row.findings} == {"code"}
@@ -293,7 +293,7 @@ def test_published_submissions_are_clean_but_for_their_code_which_is_not_here(da
 
 def test_a_whole_tree_has_no_finding_at_all(made: Submissions) -> None:
     """Both divisions; SingleStream, MultiStream, Server and Offline; edge and datacenter."""
-    report = check_tree(made.root)
+    report = check_tree(load_round(), made.root)
     assert len(report.results) == made.count
     assert {row.status for row in report.results} == {"accepted"}
     assert [str(each) for row in report.results for each in row.findings] == []
@@ -303,7 +303,7 @@ def test_a_whole_tree_has_no_finding_at_all(made: Submissions) -> None:
 @pytest.mark.parametrize(("spoil", "rule", "severity", "seen"), [row[1:] for row in SPOILT], ids=[row[0] for row in SPOILT])
 def test_each_way_of_spoiling_is_found_by_its_own_rule(tree: Path, spoil: Spoil, rule: str, severity: str, seen: str) -> None:
     spoil(tree)
-    report = check_tree(tree)
+    report = check_tree(load_round(), tree)
     found = [each for row in report.results for each in row.findings] + report.stray
     mine = [each for each in found if each.rule == rule]
     assert mine, sorted({each.rule for each in found})
@@ -318,16 +318,16 @@ def test_each_way_of_spoiling_is_found_by_its_own_rule(tree: Path, spoil: Spoil,
 
 def test_there_are_more_than_fifty_ways_and_every_rule_has_one() -> None:
     assert len(SPOILT) >= 50
-    assert {row[2] for row in SPOILT} | {"code"} == set(submission_rules().severities)
+    assert {row[2] for row in SPOILT} | {"code"} == set(load_round().submission.advice)
 
 
 def test_a_finding_names_the_line(tree: Path) -> None:
     value(detail(), "effective_qsl_rng_seed", "1")(tree)
-    (found,) = [each for row in check_tree(tree).results for each in row.findings]
+    (found,) = [each for row in check_tree(load_round(), tree).results for each in row.findings]
     line = (tree / detail()).read_text().splitlines()[found.line - 1]
     assert '"effective_qsl_rng_seed", "value": 1' in line
     key(SYSTEM, "status", "soon")(tree)
-    found = next(each for row in check_tree(tree).results for each in row.findings if each.rule == "system")
+    found = next(each for row in check_tree(load_round(), tree).results for each in row.findings if each.rule == "system")
     assert '"status"' in (tree / SYSTEM).read_text().splitlines()[found.line - 1]
 
 
@@ -337,14 +337,18 @@ def test_the_open_division_asks_for_no_accuracy_scenarios_or_compliance(tree: Pa
     text(f"{result()}/accuracy/accuracy.txt", r"mAP=23\.125%", "mAP=1.0%")(tree)
     key(SYSTEM, "division", "open")(tree)
     (tree / "closed").rename(tree / "open")
-    report = check_tree(tree)
+    report = check_tree(load_round(), tree)
     assert [str(each) for row in report.results for each in row.findings] == []
     assert min(row.mAP or 0.0 for row in report.results) == 1.0
 
 
 def test_power_is_the_mean_within_the_run(tree: Path) -> None:
     add_power(tree)
-    row = next(row for row in check_tree(tree).results if row.place.scenario == "Offline" and row.benchmark == "ssd-mobilenet")
+    row = next(
+        row
+        for row in check_tree(load_round(), tree).results
+        if row.place.scenario == "Offline" and row.benchmark == "ssd-mobilenet"
+    )
     assert (row.power, row.power_unit) == (65.0, "W")
     assert row.findings == []
     assert len(list(read_samples(tree / result() / "performance/run_1/spl.txt"))) == 4
@@ -387,7 +391,7 @@ def test_the_command_and_its_summary(ck: Ck, made: Submissions, tree: Path, tmp_
 
 def test_the_summary_leaves_out_what_is_rejected(tree: Path) -> None:
     value(detail(), "result_validity", '"INVALID"')(tree)
-    rows = list(csv.DictReader(io.StringIO(summary_csv(check_tree(tree).results))))
+    rows = list(csv.DictReader(io.StringIO(summary_csv(check_tree(load_round(), tree).results))))
     assert len(rows) == 5
     assert list(rows[0])[:4] == ["Organization", "Availability", "Division", "SystemType"]
 
@@ -415,7 +419,7 @@ def test_truncation_is_that_of_the_rules_and_keeps_the_whole_log(ck: Ck, whole: 
     assert log.stat().st_size == row["after"] == 8199  # as in published submissions
     assert (log.parent / "accuracy.txt").read_text() == f"mAP=23.125%\nhash={hashlib.sha256(content).hexdigest()}\n"
     assert (tmp_path / "kept" / result() / "accuracy/mlperf_log_accuracy.json").read_bytes() == content
-    assert check_tree(tree).rejected == []
+    assert check_tree(load_round(), tree).rejected == []
     again = ck("truncate", "submission", f"--path={tree}", f"--backup={tmp_path / 'kept2'}", "--out=json")
     assert again.json["lst"] == []  # and the hash of the whole stays
     assert hashlib.sha256(content).hexdigest() in (log.parent / "accuracy.txt").read_text()
@@ -423,15 +427,15 @@ def test_truncation_is_that_of_the_rules_and_keeps_the_whole_log(ck: Ck, whole: 
 
 def test_truncation_into_a_copy_leaves_the_tree_as_it_is(whole: tuple[Path, bytes], tmp_path: Path) -> None:
     tree, content = whole
-    assert len(truncate_tree(tree, output=tmp_path / "copy")) == 1
+    assert len(truncate_tree(load_round(), tree, output=tmp_path / "copy")) == 1
     assert (tree / result() / "accuracy/mlperf_log_accuracy.json").read_bytes() == content
-    assert check_tree(tmp_path / "copy").rejected == []
+    assert check_tree(load_round(), tmp_path / "copy").rejected == []
 
 
 def test_truncation_of_a_tree_behind_a_link(whole: tuple[Path, bytes], tmp_path: Path) -> None:
     tree, content = whole
     (tmp_path / "link").symlink_to(tree)
-    assert len(truncate_tree(tmp_path / "link", backup=tmp_path / "kept")) == 1
+    assert len(truncate_tree(load_round(), tmp_path / "link", backup=tmp_path / "kept")) == 1
     assert (tmp_path / "kept" / result() / "accuracy/mlperf_log_accuracy.json").read_bytes() == content
 
 
@@ -449,12 +453,12 @@ def test_the_more_special_setting_holds() -> None:
     )
 
     def found(model: str, scenario: str) -> str:
-        row = look_up(rows, model, scenario, "target_qps")
+        row = look_up(load_round(), rows, model, scenario, "target_qps")
         return row.value if row else ""
 
     assert [found("ssd-mobilenet", "Server"), found("ssd-resnet34", "Server")] == ["1", "2"]
     assert [found("ssd-mobilenet", "Offline"), found("ssd-resnet34", "offline")] == ["3", "4"]
-    assert look_up(rows, "ssd-mobilenet", "Offline", "target_latency") is None
+    assert look_up(load_round(), rows, "ssd-mobilenet", "Offline", "target_latency") is None
 
 
 @pytest.mark.parametrize(
@@ -487,20 +491,20 @@ def test_the_more_special_setting_holds() -> None:
 )
 def test_what_a_user_may_set(line: str, allowed: bool) -> None:
     (row,) = parse_conf(line)
-    assert (row.refusal(rules_for("ssd-mobilenet")) == "") is allowed
+    assert (row.refusal(rules_for(load_round(), "ssd-mobilenet")) == "") is allowed
 
 
 def test_results_of_the_other_benchmarks_are_not_looked_at(ck: Ck, tree: Path) -> None:
     shutil.copytree(tree / result(), tree / OURS / "results" / NAME / "resnet50/Offline")
     shutil.copytree(tree / result(), tree / OURS / "results/Big/bert-99/Offline")
     shutil.copy(tree / SYSTEM, tree / OURS / "systems/Big.json")
-    report = check_tree(tree)
+    report = check_tree(load_round(), tree)
     assert (len(report.results), len(report.skipped), report.rejected, report.stray) == (6, 2, [], [])
     assert "2 of other benchmarks were not looked at" in ck("check", "submission", f"--path={tree}").out
 
 
 def test_status_is_that_of_the_gravest_finding(tree: Path) -> None:
-    row: Checked = check_tree(tree).results[0]
+    row: Checked = check_tree(load_round(), tree).results[0]
     assert row.status == "accepted"
     row.add("seed", tree, "a", "b")
     assert row.status == "accepted"

@@ -11,6 +11,7 @@ import pytest
 
 from ck_repo.experiments.importing import import_submission
 from ck_repo.rounds.check.tree import check_tree
+from ck_repo.rounds.round import load_round
 from ck_repo.rounds.submission import Place, find_results, read_result
 from ck_repo.rounds.truncate import truncate_tree
 from ck_repo.store.repositories import Repositories
@@ -66,12 +67,12 @@ def test_what_is_no_plain_file_is_a_finding_and_no_content(tree: Path, name: str
     path = tree / "closed" / "Us" / name
     path.unlink()
     spoil(path)
-    found = read_result(Place(tree, *PLACE))
+    found = read_result(load_round(), Place(tree, *PLACE))
     assert SECRET not in repr(found)
-    report = check_tree(tree)
+    report = check_tree(load_round(), tree)
     findings = [*report.stray, *(each for row in report.results for each in row.findings)]
     assert any(path.name in row.file and row.seen != "no such file" for row in findings)
-    ((entry, published, remarks),) = import_submission(Repositories(), tree)
+    ((entry, published, remarks),) = import_submission(Repositories(), load_round(), tree)
     assert any(path.name in text for text in remarks)
     assert published.mAP in (25.0, None)
     for taken in entry.path.rglob("*"):
@@ -84,9 +85,9 @@ def test_a_folder_of_a_result_that_leads_out_is_not_read(tree: Path, tmp_path: P
     path = Place(tree, *PLACE).results / name
     os.rename(path, tmp_path / "outside")
     path.symlink_to(tmp_path / "outside")
-    found = read_result(Place(tree, *PLACE))
+    found = read_result(load_round(), Place(tree, *PLACE))
     assert any("leads out" in text for text in found.remarks)
-    ((entry, _, remarks),) = import_submission(Repositories(), tree)
+    ((entry, _, remarks),) = import_submission(Repositories(), load_round(), tree)
     assert any("leads out of the tree" in text for text in remarks)
     assert not (entry.path / name.partition("/")[0]).exists() or not any((entry.path / name.partition("/")[0]).rglob("*.txt"))
 
@@ -118,8 +119,8 @@ def test_a_link_that_stays_in_the_tree_is_read(tree: Path) -> None:
     place = Place(tree, *PLACE)
     os.rename(place.measurements / "user.conf", place.submission / "systems" / "our.conf")
     (place.measurements / "user.conf").symlink_to("../../../../systems/our.conf")
-    assert read_result(place).user_conf == "mAP=25.0%\n"
-    assert not [row for row in check_tree(tree).stray if row.rule == "plain-files"]
+    assert read_result(load_round(), place).user_conf == "mAP=25.0%\n"
+    assert not [row for row in check_tree(load_round(), tree).stray if row.rule == "plain-files"]
 
 
 def test_a_truncated_copy_is_written_into_and_nothing_outside_it(tree: Path, tmp_path: Path) -> None:
@@ -134,8 +135,8 @@ def test_a_truncated_copy_is_written_into_and_nothing_outside_it(tree: Path, tmp
     other.mkdir()
     for name in ("mlperf_log_accuracy.json", "accuracy.txt"):
         (other / name).symlink_to(outside / name)
-    assert truncate_tree(tree, output=tmp_path / "copy") == []
-    assert truncate_tree(tree, backup=tmp_path / "backup") == []
+    assert truncate_tree(load_round(), tree, output=tmp_path / "copy") == []
+    assert truncate_tree(load_round(), tree, backup=tmp_path / "backup") == []
     assert {path.name: path.read_bytes() for path in outside.iterdir()} == before
     copy = tmp_path / "copy" / place.accuracy.relative_to(tree)
     assert not copy.exists()
@@ -146,7 +147,7 @@ def test_a_plain_log_beside_is_truncated_all_the_same(tree: Path, tmp_path: Path
     log = Place(tree, *PLACE).accuracy / "mlperf_log_accuracy.json"
     log.write_bytes(b"[" + b" " * 100_000 + b"]")
     os.mkfifo(Place(tree, *PLACE).measurements / "pipe")
-    (done,) = truncate_tree(tree, output=tmp_path / "copy")
+    (done,) = truncate_tree(load_round(), tree, output=tmp_path / "copy")
     assert (done.before, log.stat().st_size) == (100_002, 100_002)
     assert done.after < 100_002
 
@@ -159,9 +160,9 @@ def test_folders_a_thousand_levels_deep_are_a_remark(tree: Path) -> None:
         os.close(here)
         here = below
     os.close(here)
-    ((_, _, remarks),) = import_submission(Repositories(), tree)
+    ((_, _, remarks),) = import_submission(Repositories(), load_round(), tree)
     assert any("64 levels deep" in text for text in remarks)
-    assert any("64 levels deep" in row.seen for row in check_tree(tree).stray)
+    assert any("64 levels deep" in row.seen for row in check_tree(load_round(), tree).stray)
     while (deep := Place(tree, *PLACE).measurements / "deep").exists():  # no recursion can take it away
         for below_it in list(deep.iterdir()):
             os.rename(below_it, deep.with_name("next"))

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import benchmark_of, mlperf_conf, rules_for, user_conf
 
 
 @pytest.mark.parametrize(("benchmark", "count"), [("ssd-mobilenet", 256), ("ssd-resnet34", 64)])
 def test_the_seeds_and_the_performance_sample_count(benchmark: str, count: int) -> None:
-    rules = rules_for(benchmark)
+    rules = rules_for(load_round(), benchmark)
     assert rules.performance_sample_count == count
     assert rules.seeds == {
         "qsl_rng_seed": 7322528924094909334,
@@ -33,7 +34,7 @@ def test_the_scenarios(
     scenario: str, percentile: float, queries: int, latency: tuple[float | None, float | None], samples: int
 ) -> None:
     for benchmark, bound in zip(("ssd-mobilenet", "ssd-resnet34"), latency, strict=True):
-        row = rules_for(benchmark).scenarios[scenario]
+        row = rules_for(load_round(), benchmark).scenarios[scenario]
         assert (row.percentile, row.min_duration_ms, row.min_query_count) == (percentile, 600_000, queries)
         assert (row.target_latency_ms, row.samples_per_query) == (bound, samples)
 
@@ -45,7 +46,7 @@ def read(conf: str) -> dict[str, str]:
 
 
 def test_mlperf_conf_has_the_rounds_figures_in_loadgen_s_syntax() -> None:
-    conf = read(mlperf_conf(rules_for("ssd-resnet34")))
+    conf = read(mlperf_conf(rules_for(load_round(), "ssd-resnet34")))
     assert {
         "*.*.qsl_rng_seed": "7322528924094909334",
         "ssd-resnet34.*.performance_sample_count_override": "64",
@@ -69,7 +70,7 @@ def told(**changes: Any) -> dict[str, str]:
         "min_duration_ms": 600_000, "min_query_count": 1024, "target_latency_ms": 10,
         "performance_sample_count": 256, "samples_per_query": 1, "target_qps": None,
     }  # fmt: skip
-    return read(user_conf(rules_for("ssd-mobilenet"), "singlestream", official | changes))
+    return read(user_conf(rules_for(load_round(), "ssd-mobilenet"), "singlestream", official | changes))
 
 
 def test_user_conf_of_an_official_run_says_nothing() -> None:

@@ -21,6 +21,7 @@ from trees import Submissions
 from ck_repo.errors import ConfigError, NotFoundError
 from ck_repo.experiments.published import matching, read_table
 from ck_repo.rounds.logs import read_accuracy, read_detail, read_samples, read_text
+from ck_repo.rounds.round import load_round
 from ck_repo.rounds.submission import Place, find_results, read_result
 
 Ck = Callable[..., Any]
@@ -105,7 +106,7 @@ def test_results_of_a_table_are_found_by_scenario_system_and_any_name_of_the_mod
     ck("import", "results", f"--path={made.table}")
     (row,) = ck("ls", "result", "--scenario=server", "--system=openvino", "--out=json").json["lst"]
     assert (row["system"], row["value"], row["unit"]) == (trees.SERVER_BOX, 38.44, "queries/s")
-    large = matching(read_table(made.table), model="ssd-large")
+    large = matching(read_table(load_round(), made.table), model="ssd-large")
     assert {row.model for row in large} == {"ssd-resnet34", "ssd-large"}
     assert len(large) == sum(row.benchmark == "ssd-resnet34" for row in (*trees.RESULTS, *trees.TABLE_ALONE))
 
@@ -147,29 +148,29 @@ def test_a_folder_that_is_no_tree(tmp_path: Path) -> None:
 def test_a_missing_file(tree: Path, file: str, remark: str) -> None:
     where = place(tree)
     (where.results / file).unlink()
-    found = read_result(where)
+    found = read_result(load_round(), where)
     assert any(remark in row for row in found.remarks)
     assert (found.value is None) == ("detail" in file)
-    assert not read_result(place(tree, "SingleStream")).remarks
+    assert not read_result(load_round(), place(tree, "SingleStream")).remarks
 
 
 def test_a_missing_system_description(tree: Path) -> None:
     place(tree).system_file.unlink()
-    assert any(f"{trees.SYSTEM}.json is missing" in row for row in read_result(place(tree)).remarks)
+    assert any(f"{trees.SYSTEM}.json is missing" in row for row in read_result(load_round(), place(tree)).remarks)
 
 
 def test_a_log_that_was_cut_short_has_no_figure(tree: Path) -> None:
     path = place(tree).performance / "mlperf_log_detail.txt"
     content = path.read_bytes()
     path.write_bytes(content[: content.rindex(b":::MLLOG") + 40])
-    found = read_result(place(tree))
+    found = read_result(load_round(), place(tree))
     assert (found.value, found.valid) == (None, False)
     assert any("cut short" in row for row in found.remarks)
 
 
 def test_a_log_of_something_else(tree: Path) -> None:
     (place(tree).performance / "mlperf_log_detail.txt").write_bytes(b"\x00\xff not a log\n" * 99)
-    found = read_result(place(tree))
+    found = read_result(load_round(), place(tree))
     assert found.value is None
     assert any("holds no event of LoadGen" in row for row in found.remarks)
 
@@ -177,7 +178,7 @@ def test_a_log_of_something_else(tree: Path) -> None:
 @pytest.mark.parametrize("text", ["[1, 2]", "{", '{"a": ' * 9000, ""])
 def test_a_system_description_that_is_none(tree: Path, text: str) -> None:
     place(tree).system_file.write_text(text)
-    found = read_result(place(tree))
+    found = read_result(load_round(), place(tree))
     assert found.description == {}
     assert any(f"{trees.SYSTEM}.json is not" in row for row in found.remarks)
 
@@ -206,7 +207,7 @@ def test_text_in_another_encoding(tree: Path, encoding: str) -> None:
         path.write_bytes(path.read_text(encoding="utf-8").encode(encoding, errors="replace"))
     content = json.loads(read_text(place(tree).system_file)) | {"hw_notes": "Gerät"}
     place(tree).system_file.write_bytes(json.dumps(content, ensure_ascii=False).encode(encoding))
-    found = read_result(place(tree))
+    found = read_result(load_round(), place(tree))
     assert (found.value, found.mAP, found.description["hw_notes"]) == (5821.47, 23.125, "Gerät")
     assert found.remarks == []
 
@@ -276,7 +277,7 @@ def test_accuracy_text_gives_the_last_figure_and_the_hash(tmp_path: Path) -> Non
 def test_a_table_that_is_none_is_told_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(ConfigError, match=message):
-        read_table(tmp_path / "t.csv")
+        read_table(load_round(), tmp_path / "t.csv")
 
 
 def test_a_folder_that_leads_out_of_the_tree_is_left_out(ck: Ck, tree: Path, tmp_path: Path) -> None:

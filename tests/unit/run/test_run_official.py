@@ -13,6 +13,7 @@ import pytest
 
 from ck_repo import progress
 from ck_repo.errors import NotFoundError, RunError, UsageError
+from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import rules_for
 from ck_repo.run import official
 from ck_repo.run.meter import metered
@@ -21,7 +22,7 @@ from ck_repo.run.options import RunOptions, command_of
 from ck_repo.run.prepare import with_user_conf
 from ck_repo.run.spec import loadgen_settings
 
-RULES = rules_for("ssd-mobilenet")
+RULES = rules_for(load_round(), "ssd-mobilenet")
 
 
 class Said:
@@ -96,7 +97,7 @@ def test_a_missing_image_is_told_before_the_run(spec: dict[str, Any], tmp_path: 
 )
 def test_options_that_the_rules_do_not_allow_are_refused(options: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
-        check_options(RunOptions(official=True, **options), rules_for("ssd-mobilenet"))
+        check_options(RunOptions(official=True, **options), rules_for(load_round(), "ssd-mobilenet"))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_options_that_the_rules_do_not_allow_are_refused(options: dict[str, Any]
     ],
 )
 def test_options_that_the_rules_leave_to_a_user_are_not(options: dict[str, Any]) -> None:
-    check_options(RunOptions(official=True, **options), rules_for("ssd-mobilenet"))
+    check_options(RunOptions(official=True, **options), rules_for(load_round(), "ssd-mobilenet"))
 
 
 def test_a_model_that_was_changed_since_is_refused(spec: dict[str, Any], tmp_path: Path, said: Said) -> None:

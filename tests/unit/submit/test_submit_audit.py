@@ -12,6 +12,7 @@ import pytest
 from trees import Submissions
 
 from ck_repo.errors import UsageError
+from ck_repo.rounds.round import load_round
 from ck_repo.rounds.submission import BASELINE, FALLBACK, falls_back
 from ck_repo.run.options import RunOptions
 from ck_repo.run.pipeline import RunRecord
@@ -103,7 +104,7 @@ def test_other_bits_are_judged_by_map(maps: tuple[float, float], passed: bool, v
     bench.maps = maps
     row = bench.audit()["TEST01"]
     assert bench.scored == [("reference", "test01")]
-    assert (row.passed, falls_back(row.experiment.path)) == (passed, passed)
+    assert (row.passed, falls_back(load_round(), row.experiment.path)) == (passed, passed)
     assert row.remark.endswith(f": {verdict}")
     # what the rules want is there, whatever came out: the bits did not match
     assert row.texts["verify_accuracy.txt"].endswith("TEST FAIL\n")
@@ -111,7 +112,7 @@ def test_other_bits_are_judged_by_map(maps: tuple[float, float], passed: bool, v
 
 
 def test_multistream_skips_test04() -> None:
-    assert needed_tests("multistream") == ["TEST01", "TEST05"]
+    assert needed_tests(load_round(), "multistream") == ["TEST01", "TEST05"]
 
 
 def test_a_reference_without_accuracy_is_refused() -> None:
@@ -128,7 +129,7 @@ def test_the_files_of_the_fallback_go_into_the_tree(tmp_path: Path, submissions:
 
     bench = Bench(test_score=0.5000001)
     row = bench.audit()["TEST01"]
-    _compliance(row.experiment, tmp_path / "TEST01", "TEST01")
+    _compliance(load_round(), row.experiment, tmp_path / "TEST01", "TEST01")
     tests = "compliance/*/ssd-mobilenet/MultiStream/TEST01"
     (falling_back,) = submissions.root.glob(f"closed/*/{tests}/accuracy/baseline_accuracy.txt")
     ours = {path.name for path in (tmp_path / "TEST01/accuracy").iterdir()}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ck_repo.rounds.submission_rules import submission_rules
+from ck_repo.rounds.round import load_round
 
 Ck = Callable[..., Any]
 SAID = ("--submitter=Us", "--division=open", "--status=available", "--system-type=edge")
@@ -20,7 +20,7 @@ def describe(ck: Ck, path: Path, *words: str) -> Any:
 def test_it_has_every_key_of_the_rules_in_their_order(ck: Ck, tmp_path: Path) -> None:
     describe(ck, tmp_path / "s.json")
     content = json.loads((tmp_path / "s.json").read_text())
-    rules = submission_rules()
+    rules = load_round().submission
     assert list(content) == [*rules.system_required, *rules.system_optional]
     assert content["host_processor_core_count"] >= 1
     assert content["host_memory_capacity"].endswith(" GB")

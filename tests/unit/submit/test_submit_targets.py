@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from ck_repo.errors import RunError
+from ck_repo.rounds.round import load_round
+from ck_repo.rounds.rules import rules_for
 from ck_repo.run.options import RunOptions
 from ck_repo.submit.targets import find_target
 
@@ -38,9 +40,8 @@ class System:
 
 
 def search(system: System, scenario: str) -> Any:
-    return find_target(
-        RunOptions(scenario=scenario, seconds=1.0), 50.0 if scenario in ("server", "multistream") else None, system.run
-    )
+    rules = rules_for(load_round(), "ssd-mobilenet").scenario(scenario)
+    return find_target(RunOptions(scenario=scenario, seconds=1.0), rules, 50.0 if rules.latency_bound else None, system.run)
 
 
 @pytest.mark.parametrize("limit", [3.0, 77.0, 199.0, 1500.0])
