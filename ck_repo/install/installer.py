@@ -256,9 +256,10 @@ class Installer:
         local = self._repositories.writable()
         folder = local.module_folder("env") / uid
         known, script = folder / META, folder / SCRIPT
-        if not (known.exists() and script.exists()) or read_json_object(known) != with_stock_keys(meta):
+        full = with_stock_keys(meta)
+        if not (known.exists() and script.exists()) or read_json_object(known) != full:
             write_env_entry(local, uid, meta)
-        return meta | {"uid": uid}
+        return full | {"uid": uid}
 
 
 def _keys_below(choice: Choice) -> list[str]:
