@@ -182,11 +182,17 @@ class Repositories:
                 f"a repository {alias!r} exists already",
                 hint=f"choose another name: `ck add repo:NAME{' --path=…' if path else ''}`",
             )
+        new = not folder.exists()
         if not exists:
-            if not path and folder.exists():
+            if not path and not new:
                 raise ConflictError(f"{folder} exists and is no repository", hint="choose another name")
             self._make(folder, alias)
-        self.register(alias, folder)
+        try:
+            self.register(alias, folder)
+        except CKError:
+            if new:
+                remove_folder(folder)
+            raise
         return self.get(alias)
 
     @staticmethod

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from installed import Ck
@@ -208,40 +209,49 @@ def _neighbour(folder: Path) -> None:
 
     Its package `shelf` has the tags of our ONNX Runtime, and versions as variations.
     """
-    entries = {
-        "module": ("032630d041b4fd8a", "venv", "7ed17cb445bb5f69", {"actions": {"create": {}}}),
-        "venv.template": ("00437f87b26fd015", "mlperf-inference-1.0", "00000000000000a1", {}),
-        "package": (
-            "1dc07ee0f4742028",
-            "next-door",
-            "00000000000000a3",
-            {"tags": ["next-door"], "customize": {}, "soft_uoa": "none"},
-        ),
-        "package/": (
-            "1dc07ee0f4742028",
-            "shelf",
-            "00000000000000a4",
-            {
-                "tags": ["lib", "python-package", "onnxruntime", "onnxruntime-cpu", "shelf"],
-                "customize": {"install_env": {"PYTHON_PACKAGE_NAME": "onnxruntime"}},
-                "soft_uoa": "none",
-                "variations": {"1.6.0": {"extra_env": {"PACKAGE_VERSION": "1.6.0"}}, "1.7.0": {}},
-            },
-        ),
-        "program": ("b0ac08fe1d3c2615", "next-door", "00000000000000a2", {"run_cmds": {"x": {}}}),
+    package, pip = "1dc07ee0f4742028", {"install_env": {"PYTHON_PACKAGE_NAME": "onnxruntime"}}
+    shelf = {
+        "tags": ["lib", "python-package", "onnxruntime", "onnxruntime-cpu", "shelf"],
+        "customize": pip,
+        "soft_uoa": "none",
+        "variations": {"1.6.0": {"extra_env": {"PACKAGE_VERSION": "1.6.0"}}, "1.7.0": {}},
     }
-    for key, (module_uid, name, uid, meta) in entries.items():
-        module = key.rstrip("/")
+    next_door = {"tags": ["next-door"], "customize": {}, "soft_uoa": "none"}
+    entries = [
+        ("module", "032630d041b4fd8a", "venv", "7ed17cb445bb5f69", {"actions": {"create": {}}}),
+        ("venv.template", "00437f87b26fd015", "mlperf-inference-1.0", "00000000000000a1", {}),
+        ("package", package, "next-door", "00000000000000a3", next_door),
+        ("package", package, "shelf", "00000000000000a4", shelf),
+        ("program", "b0ac08fe1d3c2615", "next-door", "00000000000000a2", {"run_cmds": {"x": {}}}),
+    ]
+    code = "def init(i): return {'return': 0}\ndef create(i): return {'return': 1, 'error': 'made next door'}\n"
+    _repository(folder, "00000000000000a0", entries, {"module/venv/module.py": code})
+
+
+def _systems(folder: Path) -> None:
+    """A repository with the operating systems that ours are based on, as every repository of stock recipes has them."""
+    metas = [json.loads(file.read_text()) for file in ROOT.glob("os/*/.cm/meta.json")]
+    entries = [
+        ("os", "0440cb72c2bc5cc6", meta["base_uoa"], meta["base_uid"], {key: meta[key] for key in meta if "base" not in key})
+        for meta in metas
+    ]
+    _repository(folder, "00000000000000c0", entries, {})
+
+
+def _repository(
+    folder: Path, repository_uid: str, entries: list[tuple[str, str, str, str, dict[str, Any]]], files: dict[str, str]
+) -> None:
+    """Write a repository under git: a module, its UID, a name, a UID and a meta for each entry."""
+    for module, module_uid, name, uid, meta in entries:
         (folder / module / name / ".cm").mkdir(parents=True)
         (folder / module / name / ".cm" / "meta.json").write_text(json.dumps(meta))
         for place, alias, its_uid in ((folder, module, module_uid), (folder / module, name, uid)):
             (place / ".cm").mkdir(exist_ok=True)
             (place / ".cm" / f"alias-a-{alias}").write_text(its_uid)
             (place / ".cm" / f"alias-u-{its_uid}").write_text(alias)
-    (folder / "module/venv/module.py").write_text(
-        "def init(i): return {'return': 0}\ndef create(i): return {'return': 1, 'error': 'made next door'}\n"
-    )
-    names = {"data_alias": folder.name, "data_uoa": folder.name, "data_name": folder.name, "data_uid": "00000000000000a0"}
+    for path, text in files.items():
+        (folder / path).write_text(text)
+    names = {"data_alias": folder.name, "data_uoa": folder.name, "data_name": folder.name, "data_uid": repository_uid}
     (folder / ".ckr.json").write_text(json.dumps({**names, "dict": {}}))
     _commit(folder)
 
@@ -258,6 +268,8 @@ def both(stock_program: Path, ours: Ck, origin: Path, tmp_path: Path) -> tuple[C
 def test_what_our_command_registers_is_used_by_stock_ck_s_own_modules(both: tuple[Ck, Ck], tmp_path: Path) -> None:
     stock_here, ours_here = both
     python = stock_here.program.with_name("python")
+    _systems(tmp_path / "systems")
+    stock_here.text("pull", "repo", f"--url={tmp_path / 'systems'}")
     ours_here.good("detect", "soft:compiler.python", f"--full_path={python}")
     shown = stock_here.text("cat", "env", "--tags=compiler,python")
     assert f"export CK_ENV_COMPILER_PYTHON_FILE={python}" in shown

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ck_repo.errors import CKError
 from ck_repo.store import git
 from ck_repo.store.folders import repos_root
 from ck_repo.store.repositories import Repositories
@@ -89,3 +90,10 @@ def test_the_next_pull_enters_a_clone_that_nobody_registered(upstream: Callable[
     git.pull(Repositories(), "mine")
     uids, rows = cache()
     assert rows[uids["mine"]]["dict"]["url"] == there.url
+
+
+def test_a_repository_that_cannot_be_registered_is_not_left_behind(stock_cache: Path) -> None:
+    (stock_cache / "repo").write_text("")  # where the registrations would be
+    with pytest.raises(CKError):
+        Repositories().add("mine")
+    assert not (repos_root() / "mine").exists()
