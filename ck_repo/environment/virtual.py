@@ -14,10 +14,10 @@ from typing import Any
 
 from ck_repo.environment.venv import Venv, surroundings
 from ck_repo.errors import NotFoundError
-from ck_repo.install.variables import Variables, place_of, variable_name, variables_of
 from ck_repo.machine.register import problem
 from ck_repo.resolve.plan import PYTHON
 from ck_repo.resolve.resolver import Resolver
+from ck_repo.stock.variables import Variables, place_of, variable_name, variables_of
 from ck_repo.store.entry import Entry
 from ck_repo.store.query import TagQuery
 from ck_repo.store.repositories import LOCAL, Repositories

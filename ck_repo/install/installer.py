@@ -21,6 +21,7 @@ from ck_repo.install.steps import Given, Recipe, inside, run_step
 from ck_repo.machine.python_packages import python_packages
 from ck_repo.resolve.component import Component
 from ck_repo.resolve.plan import PACKAGE, PYTHON, SOURCE, Choice, in_order
+from ck_repo.stock.env_entry import SCRIPT, with_stock_keys, write_env_entry
 from ck_repo.store.atomic import publish_folder, storage_errors, write_json
 from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.entry import META, read_json_object
@@ -31,7 +32,6 @@ from ck_repo.store.lock import locked
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.uid import uid_from_digest
 from ck_repo.store.work import remove_folder, working
-from ck_repo.store.writing import create_entry
 from ck_repo.trust import may_run, require_code
 
 _MANIFEST = ".ck-install.json"  # in every installed folder: the env entry's meta
@@ -254,10 +254,12 @@ class Installer:
         """The env entry of an installed folder; made anew if it was removed."""
         uid = uid_from_digest(of_value([meta["key"], meta["only_for"]]) if "only_for" in meta else str(meta["key"]))
         local = self._repositories.writable()
-        known = local.module_folder("env") / uid / META
-        if not known.exists() or read_json_object(known) != meta:
-            create_entry(local, "env", uid, meta, uid=uid, name=str(meta["name"]), replace=True)
-        return meta | {"uid": uid}
+        folder = local.module_folder("env") / uid
+        known, script = folder / META, folder / SCRIPT
+        full = with_stock_keys(meta)
+        if not (known.exists() and script.exists()) or read_json_object(known) != full:
+            write_env_entry(local, uid, meta)
+        return full | {"uid": uid}
 
 
 def _keys_below(choice: Choice) -> list[str]:

@@ -10,8 +10,8 @@ from typing import Any
 from ck_repo import progress
 from ck_repo.errors import CKError
 from ck_repo.install.installer import content_of
-from ck_repo.install.variables import place_of
 from ck_repo.machine import register
+from ck_repo.stock.variables import place_of
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import load

@@ -11,13 +11,13 @@ from ck_repo.errors import CKError, ConfigError, DetectError, did_you_mean
 from ck_repo.machine.coco_folder import images_stamp, inspect_coco
 from ck_repo.machine.interpreter import inspect_interpreter
 from ck_repo.models.model_file import inspect_model
+from ck_repo.stock.env_entry import write_env_entry
 from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
 from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.search import find
 from ck_repo.store.uid import uid_from_digest
-from ck_repo.store.writing import create_entry
 
 FULL_COCO_VAL = 5000  # images of val2017
 
@@ -114,8 +114,7 @@ def register(repositories: Repositories, meta: Mapping[str, Any], extra_tags: Se
         "registered": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{time.time_ns() % 10**9:09d}Z",
     }
     uid = uid_from_digest(of_value([str(meta["file"]), meta["soft"]]))
-    local = repositories.writable()
-    return create_entry(local, "env", uid, full, uid=uid, name=str(meta["name"]), replace=True)
+    return write_env_entry(repositories.writable(), uid, full)
 
 
 def _number(entry: Entry) -> int:

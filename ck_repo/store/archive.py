@@ -272,5 +272,5 @@ def unpack_repository(archive: Path, repositories: Repositories, name: str = "")
             write_json(staging / DESCRIPTION, content | {"data_uid": new_uid(), "data_alias": alias, "data_uoa": alias})
         if not publish_folder(staging, root / alias):
             raise _taken(alias)
-    repositories.forget_cache()
+    repositories.register(alias, root / alias)
     return read_repository(root / alias)

@@ -106,7 +106,10 @@ def _pull_one(repositories: Repositories, name: str, url: str, checkout: str) ->
             f"the repository {here.alias} is here already, from {remote_of(here.path) or here.url or 'no URL'}, not from {url}",
             hint="pull it under another name: `ck pull repo:NAME --url=…`",
         )
-    return here, update(here, checkout)
+    done = update(here, checkout)
+    if here.path.parent == repos_root() and not repositories.is_registered(here):  # cloned by hand, or by an older ck
+        repositories.register(here.alias, here.path, remote_of(here.path))
+    return here, done
 
 
 def _pull_needed(repositories: Repositories, name: str, url: str) -> tuple[Repository, str]:
@@ -172,6 +175,7 @@ def clone(repositories: Repositories, url: str, alias: str, checkout: str = "") 
                 shutil.rmtree(staging, ignore_errors=True)
                 return ours, "comes with ck; the copy at this URL is not needed"
             publish_folder(staging, final)
+            repositories.register(alias, final, url)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise

@@ -8,17 +8,19 @@ from pathlib import Path
 
 from ck_repo.errors import CKError, ConflictError, NotFoundError, UsageError, did_you_mean
 from ck_repo.store.atomic import publish_folder, storage_errors
-from ck_repo.store.entry import read_json_object, read_uid, uid_file, unlink_alias
+from ck_repo.store.entry import read_alias_file, read_json_object, read_uid, uid_file, unlink_alias
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import default_repository_root, repos_root
+from ck_repo.store.plain_file import UnreadableError
 from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository, write_description
+from ck_repo.store.stock_registry import announce, withdraw
 from ck_repo.store.uid import new_uid
 from ck_repo.store.work import remove_folder, sweep, working
 from ck_repo.store.writing import create_entry
 
 LOCAL = "local"
 _LOCAL_UID = "9a3280b14a4285c9"  # the same in every CK
-_REGISTERED = "repo"  # module of `local` whose entries point at repositories; ours at those outside CK_REPOS
+_REGISTERED = "repo"  # module of `local` whose entries point at repositories
 
 
 class Repositories:
@@ -78,7 +80,8 @@ class Repositories:
     def _registered(self) -> dict[str, Path]:
         """Folders of registered repositories, by alias; those that are not there are reported and left out.
 
-        Stock CK registers what is in CK_REPOS, too, and repositories on servers, which have no folder.
+        Those in CK_REPOS are registered for stock CK, which finds no others. It registers repositories on servers, too, which
+        have no folder.
         """
         root = repos_root()
         folder = root / LOCAL / _REGISTERED
@@ -94,8 +97,8 @@ class Repositories:
                 continue
             if remote:
                 continue
-            moved = root / path.name  # CK_REPOS itself was moved
-            if path.is_absolute() and (path / DESCRIPTION).is_file():
+            moved = root / path.name  # CK_REPOS itself was moved or copied
+            if path.is_absolute() and (path / DESCRIPTION).is_file() and not _was_copied(alias, path, moved):
                 found[alias] = path
             elif path.name and (moved / DESCRIPTION).is_file():
                 found[alias] = moved
@@ -179,13 +182,17 @@ class Repositories:
                 f"a repository {alias!r} exists already",
                 hint=f"choose another name: `ck add repo:NAME{' --path=…' if path else ''}`",
             )
+        new = not folder.exists()
         if not exists:
-            if not path and folder.exists():
+            if not path and not new:
                 raise ConflictError(f"{folder} exists and is no repository", hint="choose another name")
             self._make(folder, alias)
-        if path:
-            self._register(alias, folder)
-        self._rows = None
+        try:
+            self.register(alias, folder)
+        except CKError:
+            if new:
+                remove_folder(folder)
+            raise
         return self.get(alias)
 
     @staticmethod
@@ -199,12 +206,28 @@ class Repositories:
             write_description(staging, alias)
             publish_folder(staging, folder)
 
-    def _register(self, alias: str, folder: Path) -> None:
-        uid = read_repository(folder).uid
-        registrations = self.writable()
-        if uid_file(registrations.path / _REGISTERED, uid).exists():  # another repository has the same UID
+    def register(self, alias: str, folder: Path, url: str = "") -> None:
+        """Register the repository in a folder: here, and in stock CK's cache, so that stock CK finds it in the same store.
+
+        Parameters
+        ----------
+        url
+            Where it was cloned from; empty if it was not.
+        """
+        local = self.writable()
+        content = read_json_object(folder / DESCRIPTION)
+        meta = {"path": str(folder)} | ({"shared": "git", "url": url} if url else {})
+        uid, name = str(content.get("data_uid")), str(content.get("data_name") or alias)
+        if _alias_of(local.path / _REGISTERED, uid) not in ("", alias):  # another repository has the same UID
             uid = new_uid()
-        create_entry(registrations, _REGISTERED, alias, {"path": str(folder)}, uid=uid)
+        entry = create_entry(local, _REGISTERED, alias, meta, uid=uid, name=name, replace=True)
+        described = content.get("dict")
+        announce(entry, name, (described if isinstance(described, dict) else {}) | meta)
+        self._rows = None
+
+    def is_registered(self, row: Repository) -> bool:
+        """Whether a repository is registered, wherever it is."""
+        return row.path.resolve() in {folder.resolve() for folder in self._registered().values()}
 
     def remove(self, name: str) -> str:
         """Forget a repository. Its folder goes when it is in CK_REPOS; one from elsewhere stays where it is."""
@@ -222,6 +245,7 @@ class Repositories:
             uid = read_uid(entry)
             remove_folder(entry)
             unlink_alias(entry, uid)
+            withdraw(home.parent, alias, uid)
         if row and row.path.parent == repos_root():
             remove_folder(row.path)
             done = f"removed with {row.path}"
@@ -253,6 +277,24 @@ def _refuse_reserved(row: Repository, first: Sequence[Repository]) -> None:
             f"{row.path} has the UID {row.uid} of the repository {other.alias}",
             hint="ask its author to give it a UID of its own in .ckr.json",
         )
+
+
+def _was_copied(alias: str, path: Path, here: Path) -> bool:
+    """Whether a registration came with a copy of another CK_REPOS: `here` is then the copy of the repository at `path`."""
+    if path.parent.resolve() == here.parent.resolve() or not (path.parent / LOCAL / _REGISTERED / alias).is_dir():
+        return False
+    try:
+        return read_repository(path).uid == read_repository(here).uid
+    except CKError:
+        return False
+
+
+def _alias_of(registrations: Path, uid: str) -> str:
+    """The alias under which a UID is registered; empty if it is not."""
+    try:
+        return read_alias_file(uid_file(registrations, uid))
+    except UnreadableError:
+        return ""
 
 
 def _warn(text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,11 @@ def create_entry(
     uid: str = "",
     name: str = "",
     replace: bool = False,
+    files: Mapping[str, str] | None = None,
 ) -> Entry:
     """Write a new entry; it is there whole or not at all.
 
-    Without an alias the entry goes by its UID.
+    Without an alias the entry goes by its UID. `files` holds the text of its other files, by name.
     """
     uid = uid or (alias if is_uid(alias) else new_uid())
     check_name(alias or uid)
@@ -39,6 +40,8 @@ def create_entry(
     with staged(folder) as staging:
         named = folder.parent.name
         write_entry(staging, uid, meta, module=named, module_uid=folder_uid(named), name=name or folder.name)
+        for file_name, text in (files or {}).items():
+            write_text(staging / file_name, text)
         return publish(repository, named, staging, folder, uid, replace=replace)
 
 

@@ -6,6 +6,7 @@ standard library only. The engine runs in a Python environment of its own (`engi
 
 import json
 import os
+import re
 import sys
 
 from . import engine, handover, start
@@ -20,6 +21,7 @@ _STOCK_KEYS = {
     "env": {"setup", "soft_uoa"},
     "experiment": {"pipeline", "subview_uoa", "choices_order"},
 }
+_VERSION = re.compile(r"v?\d+(\.\d+)+([a-z]+\d*)?(\.post\d+|\.dev\d+)?")  # a tag that the engine reads as a version
 
 
 def opened(ck, module, folder):
@@ -149,6 +151,8 @@ def _only_stock_entries(ck, module, request):
     tags, name = str(request.get("tags", "")), request.get("data_uoa", "")
     if not marks or "*" in name or not (tags or name) or (module in ("env", "experiment") and not name):
         return False
+    if tags and not name and _is_own(ck, module, tags, request.get("repo_uoa", "")):
+        return False
     if tags and module == "package":
         query = {"action": "search_in_variations", "module_uoa": "misc", "query_module_uoa": module, "tags": tags}
     else:
@@ -156,3 +160,21 @@ def _only_stock_entries(ck, module, request):
     found = ck.access(dict(query, data_uoa=name, repo_uoa=request.get("repo_uoa", "")))
     metas = [each.get("meta", {}) for each in found.get("lst", [])]
     return bool(metas) and all(marks & set(meta) for meta in metas)
+
+
+def _is_own(ck, module, tags, repository):
+    """Whether an entry of this project has the tags.
+
+    A version among them is left aside: entries of this project take a version from the tags, while packages of stock CK
+    list versions as variations.
+    """
+    own = ck.load_repo_info_from_cache({"repo_uoa": handover.REPOSITORY})
+    if repository and repository not in (own.get("data_uoa"), own.get("data_uid")):
+        return False
+    wanted = {tag.strip() for tag in tags.split(",")} - {""}
+    refused = {tag[1:] for tag in wanted if tag.startswith("-")}
+    needed = {tag for tag in wanted if not tag.startswith("-") and not _VERSION.fullmatch(tag)}
+    query = {"action": "search", "module_uoa": module, "repo_uoa": handover.REPOSITORY, "add_meta": "yes", "common_func": "yes"}
+    metas = [each.get("meta", {}) for each in ck.access(query).get("lst", [])] if needed else []
+    tags_of_each = [{*meta.get("tags", []), *meta.get("variations", {})} for meta in metas]
+    return any(needed <= have and not refused & have for have in tags_of_each)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from installed import Ck
@@ -191,40 +192,128 @@ def test_a_repository_with_modules_and_entries_of_these_names_changes_nothing(st
             "create venv:mine --template=mlperf-inference-1.0 --dry-run --out=json", "ls venv.template", "show env",
             "run program:object-detection --dry-run --venv=demo --out=json",
             "install package --tags=dataset,demo --dry-run --venv=demo --out=json",
+            "install package --tags=lib,python-package,onnxruntime-cpu,1.6.0 --dry-run --venv=demo --out=json",
+            "install package --tags=lib,python-package,onnxruntime-cpu,9.9.9 --dry-run --venv=demo --out=json",
+            "install package --tags=onnxruntime-cpu,-shelf --dry-run --venv=demo --out=json",
         ):  # fmt: skip
             assert _outcome(stock, *words.split()) == _outcome(ours, *words.split())
         assert "* next-door (00000000000000a2)" in stock.text("run", "program:next-door", status=1)  # stock CK's own words
         assert "Package found: next-door" in stock.text("install", "package", "--tags=next-door", "--quiet", status=1)
+        assert "Package found: shelf" in stock.text("install", "package", "--tags=shelf,1.6.0", "--quiet", status=1)
     finally:
         stock.text("rm", "repo:a-neighbour", "--force", "--all")
 
 
 def _neighbour(folder: Path) -> None:
-    """A repository that brings a module `venv`, a template of our template's name, and a program of stock CK's kind."""
-    entries = {
-        "module": ("032630d041b4fd8a", "venv", "7ed17cb445bb5f69", {"actions": {"create": {}}}),
-        "venv.template": ("00437f87b26fd015", "mlperf-inference-1.0", "00000000000000a1", {}),
-        "package": (
-            "1dc07ee0f4742028",
-            "next-door",
-            "00000000000000a3",
-            {"tags": ["next-door"], "customize": {}, "soft_uoa": "none"},
-        ),
-        "program": ("b0ac08fe1d3c2615", "next-door", "00000000000000a2", {"run_cmds": {"x": {}}}),
+    """A repository that brings a module `venv`, a template of our template's name, and entries of stock CK's kind.
+
+    Its package `shelf` has the tags of our ONNX Runtime, and versions as variations.
+    """
+    package, pip = "1dc07ee0f4742028", {"install_env": {"PYTHON_PACKAGE_NAME": "onnxruntime"}}
+    shelf = {
+        "tags": ["lib", "python-package", "onnxruntime", "onnxruntime-cpu", "shelf"],
+        "customize": pip,
+        "soft_uoa": "none",
+        "variations": {"1.6.0": {"extra_env": {"PACKAGE_VERSION": "1.6.0"}}, "1.7.0": {}},
     }
-    for module, (module_uid, name, uid, meta) in entries.items():
+    next_door = {"tags": ["next-door"], "customize": {}, "soft_uoa": "none"}
+    entries = [
+        ("module", "032630d041b4fd8a", "venv", "7ed17cb445bb5f69", {"actions": {"create": {}}}),
+        ("venv.template", "00437f87b26fd015", "mlperf-inference-1.0", "00000000000000a1", {}),
+        ("package", package, "next-door", "00000000000000a3", next_door),
+        ("package", package, "shelf", "00000000000000a4", shelf),
+        ("program", "b0ac08fe1d3c2615", "next-door", "00000000000000a2", {"run_cmds": {"x": {}}}),
+    ]
+    code = "def init(i): return {'return': 0}\ndef create(i): return {'return': 1, 'error': 'made next door'}\n"
+    _repository(folder, "00000000000000a0", entries, {"module/venv/module.py": code})
+
+
+def _systems(folder: Path) -> None:
+    """A repository with the operating systems that ours are based on, as every repository of stock recipes has them."""
+    metas = [json.loads(file.read_text()) for file in ROOT.glob("os/*/.cm/meta.json")]
+    entries = [
+        ("os", "0440cb72c2bc5cc6", meta["base_uoa"], meta["base_uid"], {key: meta[key] for key in meta if "base" not in key})
+        for meta in metas
+    ]
+    _repository(folder, "00000000000000c0", entries, {})
+
+
+def _repository(
+    folder: Path, repository_uid: str, entries: list[tuple[str, str, str, str, dict[str, Any]]], files: dict[str, str]
+) -> None:
+    """Write a repository under git: a module, its UID, a name, a UID and a meta for each entry."""
+    for module, module_uid, name, uid, meta in entries:
         (folder / module / name / ".cm").mkdir(parents=True)
         (folder / module / name / ".cm" / "meta.json").write_text(json.dumps(meta))
         for place, alias, its_uid in ((folder, module, module_uid), (folder / module, name, uid)):
             (place / ".cm").mkdir(exist_ok=True)
             (place / ".cm" / f"alias-a-{alias}").write_text(its_uid)
             (place / ".cm" / f"alias-u-{its_uid}").write_text(alias)
-    (folder / "module/venv/module.py").write_text(
-        "def init(i): return {'return': 0}\ndef create(i): return {'return': 1, 'error': 'made next door'}\n"
-    )
-    names = {"data_alias": folder.name, "data_uoa": folder.name, "data_name": folder.name, "data_uid": "00000000000000a0"}
+    for path, text in files.items():
+        (folder / path).write_text(text)
+    names = {"data_alias": folder.name, "data_uoa": folder.name, "data_name": folder.name, "data_uid": repository_uid}
     (folder / ".ckr.json").write_text(json.dumps({**names, "dict": {}}))
     _commit(folder)
+
+
+@pytest.fixture
+def both(stock_program: Path, ours: Ck, origin: Path, tmp_path: Path) -> tuple[Ck, Ck]:
+    """Stock CK and our command in one new store; the modules are stock CK's own."""
+    ours_here = Ck(ours.program, tmp_path, {"HOME": str(tmp_path)})
+    stock_here = Ck(stock_program, tmp_path, {"HOME": str(tmp_path)})
+    stock_here.text("pull", "repo", f"--url={origin}")
+    return stock_here, ours_here
+
+
+def test_what_our_command_registers_is_used_by_stock_ck_s_own_modules(both: tuple[Ck, Ck], tmp_path: Path) -> None:
+    stock_here, ours_here = both
+    python = stock_here.program.with_name("python")
+    _systems(tmp_path / "systems")
+    stock_here.text("pull", "repo", f"--url={tmp_path / 'systems'}")
+    ours_here.good("detect", "soft:compiler.python", f"--full_path={python}")
+    shown = stock_here.text("cat", "env", "--tags=compiler,python")
+    assert f"export CK_ENV_COMPILER_PYTHON_FILE={python}" in shown
+    asked = """
+import json, ck.kernel as ck
+need = {"python": {"local": "yes", "name": "Python", "sort": 1, "tags": "compiler,python"}}
+answer = ck.access({"action": "resolve", "module_uoa": "env", "deps": need, "quiet": "yes"})
+json.dump(answer, open("answer.json", "w"), default=str)
+"""
+    subprocess.run([python, "-c", asked], env=stock_here.environment, cwd=tmp_path, stdin=subprocess.DEVNULL, check=True)
+    answer = json.loads((tmp_path / "answer.json").read_text())
+    assert answer["return"] == 0, answer.get("error")
+    assert answer["env"]["CK_ENV_COMPILER_PYTHON_FILE"] == str(python)
+    script = tmp_path / "set.sh"
+    script.write_text(answer["bat"] + "echo $CK_ENV_COMPILER_PYTHON_FILE\n")
+    assert subprocess.run(["sh", script], capture_output=True, text=True, check=True).stdout == f"{python}\n"
+
+
+def test_repositories_of_our_command_are_those_of_stock_ck(both: tuple[Ck, Ck], tmp_path: Path) -> None:
+    stock_here, ours_here = both
+    ours_here.good("add", "repo:mine")
+    ours_here.good("add", "repo:elsewhere", f"--path={tmp_path / 'x'}")
+    _neighbour(tmp_path / "from-here")
+    ours_here.good("pull", "repo:team@tools", f"--url={tmp_path / 'from-here'}")
+    expected = {"mine": "CK/mine", "elsewhere": "x", "team@tools": "CK/team@tools"}
+    for again in (False, True):
+        if again:
+            stock_here.text("recache", "repo")
+        for name, path in expected.items():
+            assert stock_here.text("where", f"repo:{name}").split() == [str(tmp_path / path)]
+    assert "next-door" in stock_here.text("ls", "team@tools:program:*")
+    ours_here.good("rm", "repo:elsewhere", "--force")
+    assert "not found in cache" in stock_here.text("where", "repo:elsewhere", status=1)
+
+
+def test_pulling_says_which_command_always_comes_first(stock_program: Path, origin: Path, tmp_path: Path) -> None:
+    ck = Ck(stock_program, tmp_path, {"HOME": str(tmp_path)})
+    assert "ck open front-door" in ck.text("pull", "repo", f"--url={origin}")
+    _neighbour(tmp_path / "a-neighbour")
+    ck.text("pull", "repo", f"--url={tmp_path / 'a-neighbour'}")
+    ck.text("open", "front-door")
+    assert "mlperf-inference-1.0" in ck.text("ls", "venv.template")
+    plan = ck.good("create", "venv:mine", "--template=mlperf-inference-1.0", "--dry-run")
+    assert plan["return"] == 0
 
 
 def test_without_an_index_the_first_use_says_what_to_do(stock_program: Path, origin: Path, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from ck_repo.actions import catalogue
 from ck_repo.actions.retired import retired_action
 from ck_repo.cli.words import parse
 from ck_repo.errors import NotFoundError
-from ck_repo.install.variables import KINDS, MODELS
 from ck_repo.run import spellings
+from ck_repo.stock.variables import KINDS, MODELS
 from ck_repo.store.modules import canonical_module
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "from-ck.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 from ck_repo.environment.venv import Venv, read_venv
 from ck_repo.environment.virtual import Named, conflicts, named, run_with, together
 from ck_repo.errors import NotFoundError
-from ck_repo.install.variables import Variables
+from ck_repo.stock.variables import Variables
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from ck_repo.resolve.versions import is_version
+
 ROOT = Path(__file__).resolve().parents[3]
 MODULES = ROOT / "module"
 
@@ -66,6 +68,13 @@ def test_the_repository_is_known_by_its_uid(front_door: ModuleType) -> None:
 )
 def test_a_request_as_words(front_door: ModuleType, request_: dict[str, Any], words: list[str]) -> None:
     assert front_door.start.words(request_) == words
+
+
+@pytest.mark.parametrize(
+    "tag", ["1.6.0", "v1.0", "2.0rc1", "1.0.post2", "1.0.dev3", "2017", "r1.0", "opset-8", "1.6.0-cpu", ""]
+)
+def test_a_tag_is_a_version_where_it_is_one_for_the_engine(front_door: ModuleType, tag: str) -> None:
+    assert bool(front_door.door._VERSION.fullmatch(tag)) == is_version(tag)
 
 
 def write_project(folder: Path, *requirements: str) -> None:

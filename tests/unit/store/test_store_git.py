@@ -26,7 +26,9 @@ def _pull(name: str = "", url: str = "", checkout: str = "") -> list[str]:
 
 
 def _listed() -> list[str]:
-    return sorted(path.name for path in repos_root().iterdir() if path.name != ".locks") if repos_root().is_dir() else []
+    """What is in CK_REPOS besides the registrations and the locks."""
+    names = {path.name for path in repos_root().iterdir()} if repos_root().is_dir() else set()
+    return sorted(names - {"local", ".locks", ".pending"})
 
 
 def test_pull_clones_and_its_entries_are_found(upstream: New) -> None:

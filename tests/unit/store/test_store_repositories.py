@@ -190,6 +190,30 @@ def test_a_store_that_was_moved_still_has_its_repositories(capsys: pytest.Captur
     assert capsys.readouterr().err == ""
 
 
+def test_in_a_copy_of_a_store_each_repository_is_the_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = repos_root()
+    Repositories().add("mine")
+    outside = Repositories().add("outside", tmp_path / "elsewhere" / "outside")
+    writing.create_entry(  # as stock CK registers what it pulls
+        Repositories().writable(), "repo", "pulled", {"path": str(_describe(first / "pulled"))}, uid=UID
+    )
+    shutil.copytree(first, tmp_path / "copy")
+    monkeypatch.setenv("CK_REPOS", str(tmp_path / "copy"))
+    paths = {row.alias: row.path for row in Repositories().all()[2:]}
+    assert paths == {"mine": tmp_path / "copy/mine", "pulled": tmp_path / "copy/pulled", "outside": outside.path}
+    assert capsys.readouterr().err == ""
+    Repositories().remove("pulled")
+    assert (first / "pulled").is_dir()  # the store that was copied keeps its own
+
+
+def test_a_clone_in_ck_repos_and_a_registered_folder_of_the_same_uid_are_two(tmp_path: Path) -> None:
+    Repositories().add("work", _describe(tmp_path / "x"))
+    _describe(repos_root() / "x")
+    assert {row.path for row in Repositories().all()[2:]} == {tmp_path / "x", repos_root() / "x"}
+
+
 @pytest.mark.parametrize("content", [{"data_alias": ["a"]}, {"data_uoa": {"a": 1}}, {"data_uid": 5}, {"dict": {"url": []}}])
 def test_a_description_of_wrong_types_is_left_out_with_a_word(
     content: dict[str, object], capsys: pytest.CaptureFixture[str]

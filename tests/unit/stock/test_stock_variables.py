@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ck_repo.install.variables import Variables, prefix_of, variables_of
+from ck_repo.stock.variables import Variables, prefix_of, variables_of
 
 ODD = ["plain", "with space", "it's", "$(touch spoilt)", "a;b", "ünï"]
 
