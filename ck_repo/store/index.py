@@ -1,6 +1,6 @@
 """A search index for each folder of entries, checked against the disk at every use.
 
-What is kept, in an SQLite file under CK_REPOS/.index: the tags of every entry, and for every entry the change time of its
+What is kept, in an SQLite file under CK_REPOS/.index: the tags and the keys of every entry, and the change time of its
 meta.json. A search compares the change times first (one `stat` an entry, no file is opened) and reads only what differs, so
 an entry that was edited by hand, pulled, added or removed is seen at once. The change time (ctime) is used since no
 program can set it: an older file that is copied over a newer one is seen too.
@@ -30,12 +30,12 @@ _MASK = (1 << 62) - 1
 _TICK_NS = 50_000_000  # longer than the coarsest time step of a file system's clock in use
 _SCHEMA = """
 CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB);
-CREATE TABLE entry (folder TEXT PRIMARY KEY, uid TEXT, tags TEXT, problem TEXT) WITHOUT ROWID;
+CREATE TABLE entry (folder TEXT PRIMARY KEY, uid TEXT, tags TEXT, keys TEXT, problem TEXT) WITHOUT ROWID;
 CREATE TABLE tag (tag TEXT, folder TEXT, PRIMARY KEY (tag, folder)) WITHOUT ROWID;
 CREATE INDEX by_uid ON entry (uid);
 CREATE INDEX by_folder ON tag (folder);
 """
-_VERSION = 3
+_VERSION = 4
 _UNREADABLE: list[str] = []  # the tags of an entry whose meta.json cannot be read
 _POSSIBLE = "~"  # before a tag that an entry has in one of its variations only: it may be asked for, and excludes nothing
 
@@ -103,6 +103,30 @@ class ModuleIndex:
         """Every tag that is in use, those of variations too."""
         return sorted({tag.removeprefix(_POSSIBLE) for tag in self._column("SELECT DISTINCT tag FROM tag")})
 
+    def with_word(self, word: str) -> set[str]:
+        """Names of the folders whose entry may be asked for by a word: its name, its UID, a tag of it or of its variations."""
+        select = (
+            "SELECT folder FROM tag WHERE tag IN (?, ?) UNION SELECT folder FROM entry WHERE folder = ? "
+            "UNION SELECT folder FROM entry WHERE uid = ?"
+        )
+        return set(self._column(select, word, _POSSIBLE + word, word, word))
+
+    def with_key(self, key: str) -> list[str]:
+        """Names of the folders whose meta.json has that key."""
+        return self._column("SELECT folder FROM entry WHERE instr(keys, ?) ORDER BY folder", f"\n{key}\n")
+
+    def tags_of(self, folder: str) -> set[str]:
+        """The tags of one entry, those of its variations too."""
+        return {tag.removeprefix(_POSSIBLE) for tag in self._column("SELECT tag FROM tag WHERE folder = ?", folder)}
+
+    def has_folder(self, name: str) -> bool:
+        """Whether there is an entry in that folder, readable or not."""
+        return bool(self._column("SELECT folder FROM entry WHERE folder = ?", name))
+
+    def folders(self) -> list[str]:
+        """Names of the folders of all entries, those that cannot be read too."""
+        return self._column("SELECT folder FROM entry ORDER BY folder")
+
     def problems(self) -> list[str]:
         """What is wrong with entries that cannot be read, and with UIDs that two entries share."""
         return [*self._column("SELECT problem FROM entry WHERE problem IS NOT NULL ORDER BY folder"), *self.doubles()]
@@ -164,10 +188,10 @@ class ModuleIndex:
             database.execute("DELETE FROM entry WHERE folder = ?", (name,))
         for name in new.changed:
             if times[name] != _ABSENT:
-                uid, tags, problem = _read(Path(self._folder, name))
+                uid, tags, keys, problem = _read(Path(self._folder, name))
                 if problem and tags is not _UNREADABLE:  # another file than meta.json may be at fault: look again next time
                     times[name] = _UNSURE
-                database.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", (name, uid, ",".join(tags), problem))
+                database.execute("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", (name, uid, ",".join(tags), keys, problem))
                 database.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?)", [(tag, name) for tag in tags])
         state = {
             "names": "\0".join(new.names).encode(),
@@ -228,17 +252,18 @@ def _entry_folders(folder: str) -> list[str]:
         return []
 
 
-def _read(folder: Path) -> tuple[str, list[str], str | None]:
-    """UID, tags and problem of an entry; the tags are `_UNREADABLE` where meta.json itself is at fault."""
+def _read(folder: Path) -> tuple[str, list[str], str, str | None]:
+    """UID, tags, keys and problem of an entry; the tags are `_UNREADABLE` where meta.json itself is at fault."""
     try:
         meta = read_json_object(folder / META)
         own = tags_of(meta, folder / META)
     except (CKError, OSError) as error:
-        return "", _UNREADABLE, str(error).splitlines()[0]
+        return "", _UNREADABLE, "", str(error).splitlines()[0]
     try:
-        return read_uid(folder), [*own, *(_POSSIBLE + tag for tag in variation_tags(meta) if tag not in own)], None
+        tags = [*own, *(_POSSIBLE + tag for tag in variation_tags(meta) if tag not in own)]
+        return read_uid(folder), tags, "\n".join(["", *meta, ""]), None
     except (CKError, OSError) as error:
-        return "", [], str(error).splitlines()[0]
+        return "", [], "", str(error).splitlines()[0]
 
 
 def _split(names: bytes) -> list[str]:
