@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ck_repo.errors import CKError
-from ck_repo.store.entry import META, read_json_object, read_uid, tags_of, variation_tags
+from ck_repo.store.entry import INFO, META, alias_file, read_json_object, read_uid, tags_of, variation_tags
 from ck_repo.store.folders import repos_root
 from ck_repo.store.plain_file import shown
 from ck_repo.store.query import TagQuery
@@ -30,7 +30,8 @@ _MASK = (1 << 62) - 1
 _TICK_NS = 50_000_000  # longer than the coarsest time step of a file system's clock in use
 _SCHEMA = """
 CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB);
-CREATE TABLE entry (folder TEXT PRIMARY KEY, uid TEXT, tags TEXT, keys TEXT, problem TEXT) WITHOUT ROWID;
+CREATE TABLE entry (folder TEXT PRIMARY KEY, uid TEXT, tags TEXT, keys TEXT, problem TEXT, without_uid TEXT)
+WITHOUT ROWID;
 CREATE TABLE tag (tag TEXT, folder TEXT, PRIMARY KEY (tag, folder)) WITHOUT ROWID;
 CREATE INDEX by_uid ON entry (uid);
 CREATE INDEX by_folder ON tag (folder);
@@ -169,16 +170,18 @@ class ModuleIndex:
         listed = _list_time(self._folder)
         names = _split(state["names"]) if state else []
         old = array("q", state.get("times", b""))
+        lost = database.execute("SELECT folder, without_uid FROM entry WHERE without_uid IS NOT NULL")
+        again = {name for name, files in lost if not files or _uid_files(Path(self._folder, name)) != files}
         if state and listed != _UNSURE and str(listed) == state["listed"]:
             times = change_times(self._folder, names)
-            if times == old and _UNSURE not in times:
+            if times == old and _UNSURE not in times and not again:
                 return None
-            changed = [n for n, a, b in zip(names, old, times, strict=True) if a != b or b == _UNSURE]
+            changed = [n for n, a, b in zip(names, old, times, strict=True) if a != b or b == _UNSURE or n in again]
             return _Difference([], changed, names, times, listed)
         known = dict(zip(names, old, strict=True))
         names = _entry_folders(self._folder)
         times = change_times(self._folder, names)
-        changed = [n for n, at in zip(names, times, strict=True) if at == _UNSURE or known.get(n) != at]
+        changed = [n for n, at in zip(names, times, strict=True) if at == _UNSURE or known.get(n) != at or n in again]
         return _Difference(sorted(set(known) - set(names)), changed, names, times, listed)
 
     def _apply(self, database: sqlite3.Connection, new: _Difference) -> None:
@@ -188,10 +191,12 @@ class ModuleIndex:
             database.execute("DELETE FROM entry WHERE folder = ?", (name,))
         for name in new.changed:
             if times[name] != _ABSENT:
+                begun = time.time_ns()
                 uid, tags, keys, problem = _read(Path(self._folder, name))
-                if problem and tags is not _UNREADABLE:  # another file than meta.json may be at fault: look again next time
-                    times[name] = _UNSURE
-                database.execute("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", (name, uid, ",".join(tags), keys, problem))
+                # another file than meta.json is at fault: the entry is read again when one that may give its UID changes
+                without_uid = _uid_files(Path(self._folder, name), begun) if problem and tags is not _UNREADABLE else None
+                row = (name, uid, ",".join(tags), keys, problem, without_uid)
+                database.execute("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?)", row)
                 database.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?)", [(tag, name) for tag in tags])
         state = {
             "names": "\0".join(new.names).encode(),
@@ -264,6 +269,27 @@ def _read(folder: Path) -> tuple[str, list[str], str, str | None]:
         return read_uid(folder), tags, "\n".join(["", *meta, ""]), None
     except (CKError, OSError) as error:
         return "", [], "", str(error).splitlines()[0]
+
+
+def _uid_files(folder: Path, read: int = 0) -> str:
+    """When the files were changed that may give an entry its UID; empty if that is too fresh to be relied on.
+
+    Parameters
+    ----------
+    read
+        When they were read, in ns; now if they were not.
+    """
+    sure, times = (read or time.time_ns()) - _TICK_NS, []
+    for path in (alias_file(folder.parent, folder.name), folder / INFO):
+        try:
+            found = os.stat(path)
+        except OSError:
+            times.append("absent")
+            continue
+        if found.st_ctime_ns >= sure:
+            return ""
+        times.append(f"{found.st_ctime_ns}.{found.st_ino}")
+    return " ".join(times)
 
 
 def _split(names: bytes) -> list[str]:

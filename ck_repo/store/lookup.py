@@ -80,10 +80,11 @@ class Lookup:
 
     def names(self) -> list[str]:
         """The names of all entries, with and without their repository."""
-        short = [
-            (shelf.repository.alias, f"{self._module}:{name}") for shelf in self._shelves for name in shelf.index.folders()
-        ]
-        return [name for repository, cid in short for name in (f"{repository}:{cid}", cid)]
+        found: list[str] = []
+        for shelf in self._shelves:
+            for name in shelf.index.folders():
+                found += [f"{shelf.repository.alias}:{self._module}:{name}", f"{self._module}:{name}"]
+        return found
 
     def named(self, word: str) -> Iterator[Entry]:
         """The entries of that alias, UID or longer name.
