@@ -22,15 +22,15 @@ class TagQuery:
 
     @classmethod
     def parse(cls, text: str | Iterable[str]) -> TagQuery:
-        """Read ``a,b,-c``: a and b, but not c.
+        """Read ``a,b,-c``: a and b, but not c. A dash alone is a tag.
 
         >>> TagQuery.parse("coco,-full").matches({"coco", "val"})
         True
         """
         words = tag_list(text)
         return cls(
-            frozenset(word for word in words if not word.startswith("-")),
-            frozenset(word[1:] for word in words if word.startswith("-")),
+            frozenset(word for word in words if not _excludes(word)),
+            frozenset(word[1:] for word in words if _excludes(word)),
         )
 
     def matches(self, tags: Iterable[str]) -> bool:
@@ -40,3 +40,7 @@ class TagQuery:
 
     def __str__(self) -> str:
         return ",".join([*sorted(self.required), *("-" + tag for tag in sorted(self.excluded))])
+
+
+def _excludes(word: str) -> bool:
+    return word.startswith("-") and word != "-"
