@@ -59,7 +59,7 @@ def _resolve(request: Request, resolver: Resolver) -> Choice:
 
 
 def _wanted(request: Request) -> str:
-    name = f"{request.repository}:package:{request.entry}" if request.repository and request.entry else request.entry
+    name = ":".join(part for part in (request.repository, "package", request.entry) if part) if request.entry else ""
     without = [f"-{tag}" for tag in tag_list(request.text("no_tags"))]
     tags = ",".join(part for part in (request.text("tags"), name, *without) if part)
     if not (request.text("tags") or name):

@@ -11,10 +11,12 @@ from ck_repo.resolve.need import Need
 from ck_repo.resolve.registered import names_and_tags
 from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.resolve.variations import Variant
+from ck_repo.stock.steps import RUNS
 from ck_repo.store.query import TagQuery
 from ck_repo.store.uid import is_uid
 
 LISTS = "`ck search package --tags=…` lists what there is"
+_NEVER_RUN = "the programs of stock CK's recipes are not run here, even with --trust"
 _MOST_LISTED = 50
 _MOST_REASONS = 6
 
@@ -90,7 +92,7 @@ def _unknown(have: Surroundings, need: Need, asker: str) -> CKError | None:
     known = have.packages.tags() | registered
     unknown = sorted((need.words or need.query.required) - known - set(names))
     if not unknown:
-        return None
+        return have.packages.fault(next(iter(need.words))) if len(need.words) == 1 else None
     if fault := have.packages.fault(unknown[0]):
         return fault
     # the tags of what meets the rest of the need are nearer than those of anything else
@@ -108,10 +110,12 @@ def _blocked(have: Surroundings, need: Need, rows: Sequence[Variant]) -> NotFoun
         ours = counterpart(row.component, own, have.own)
         instead = f"; `ck install package:{ours}` installs one of ours" if ours else ""
         hints.append(f"{row.component.full_name}: {row.obstacle}{instead}")
+    ends = [_NEVER_RUN] if any(row.obstacle.startswith(RUNS) for row in rows) else []
     if len(rows) == 1:
         what, _, instead = hints[0].partition("; `")
-        return NotFoundError(f"{what}, so it cannot be installed", hint=f"`{instead}" if instead else LISTS)
-    return NotFoundError(f"none of the packages {_that_are(need)} can be installed", hint="\n".join([*hints, LISTS]))
+        ends.append(f"`{instead}" if instead else LISTS)
+        return NotFoundError(f"{what}, so it cannot be installed", hint="\n".join(ends))
+    return NotFoundError(f"none of the packages {_that_are(need)} can be installed", hint="\n".join([*hints, *ends, LISTS]))
 
 
 def _only_names(need: Need) -> bool:

@@ -11,6 +11,7 @@ from ck_repo.errors import CKError
 from ck_repo.store.entry import Entry, read_alias_file, read_uid, uid_file
 from ck_repo.store.index import ModuleIndex
 from ck_repo.store.plain_file import UnreadableError
+from ck_repo.store.query import TagQuery
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import Repository
 from ck_repo.store.uid import is_uid
@@ -73,7 +74,7 @@ class Lookup:
         found: set[str] = set()
         for shelf in self._shelves:
             if not words:
-                found.update(shelf.index.tags(), shelf.index.folders())
+                found.update(shelf.index.tags(), shelf.index.with_tags(TagQuery(frozenset())))
             for name in self._having(shelf, words) if words else ():
                 found |= {name, *shelf.index.tags_of(name)}
         return found
