@@ -141,6 +141,7 @@ def install(request: Request) -> Answer:
     from ck_repo.environment.installing import install_into
     from ck_repo.environment.venv import chosen_name, find_venv
     from ck_repo.resolve import explain
+    from ck_repo.resolve.permission import refuse_foreign_code
     from ck_repo.resolve.plan import in_order
     from ck_repo.store.repositories import Repositories
 
@@ -156,6 +157,7 @@ def install(request: Request) -> Answer:
         return Answer(plan, explain.as_lines(choices, reasons=False))
     if request.flag("ask"):
         confirm(request, "\n".join([*explain.as_lines(choices, reasons=True), "install this"]))
+    refuse_foreign_code(choices, request.flag("trust"))
     needs_venv = any(row.for_a_venv for _, row in in_order(choices))
     if needs_venv and venv is None:
         venv = create_venv(repositories, plan_venv(repositories, name), trust=request.flag("trust"))
