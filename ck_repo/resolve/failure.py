@@ -87,7 +87,7 @@ def _unknown(have: Surroundings, need: Need, asker: str) -> CKError | None:
             hint = did_you_mean(name, have.packages.names()) if ":" in name else ""
             who = "" if asker == "you" else f", which {asker} asks for"
             return NotFoundError(
-                f"there is no {'entry with the UID ' * is_uid(name)}{name}{who}", hint=f"{hint}\n{LISTS}".strip()
+                f"there is no {'package with the UID ' * is_uid(name)}{name}{who}", hint=f"{hint}\n{LISTS}".strip()
             )
     known = have.packages.tags() | registered
     unknown = sorted((need.words or need.query.required) - known - set(names))
