@@ -248,6 +248,10 @@ def test_what_was_asked_for_and_why_is_in_the_plan(shelf: Shelf) -> None:
         "dependency": "made", "need": "made >=1", "name": "Made thing", "package": "made", "variations": [], "source": PACKAGE,
         "ready": False, "requirement": "", "version": "1.2", "key": "", "passed_over": [],
         "reason": "its tags match, and it is not installed yet",
+        "needs_trust": [],
     }  # fmt: skip
-    assert explain.as_lines(choices, reasons=False) == ["install numpy: numpy>=1.24", "install made: made 1.2"]
+    assert explain.as_lines(choices, reasons=False) == [
+        "install numpy: numpy>=1.24 (needs --trust: it runs code of another repository, Python package numpy>=1.24)",
+        "install made: made 1.2",
+    ]
     assert "          because the venv has no numpy" in explain.as_lines(choices, reasons=True)
