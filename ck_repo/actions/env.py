@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry import confirm, content_of, matching, row_of
@@ -17,16 +17,25 @@ from ck_repo.store.entry import Entry
 from ck_repo.store.query import is_pattern
 from ck_repo.store.repositories import LOCAL
 
+if TYPE_CHECKING:
+    from ck_repo.environment.venv import Venv
+
 ACTIONS: Actions = {}
 
 
-def _rows(request: Request) -> list[tuple[Entry, dict[str, Any]]]:
-    """What the request names; what cannot be read is left out with a warning, unless it is named."""
+def _rows(request: Request, *, needed: bool = True) -> list[tuple[Entry, dict[str, Any]]]:
+    """What the request names; what cannot be read is left out with a warning, unless it is named.
+
+    Parameters
+    ----------
+    needed
+        Whether it is an error if what is named is not there.
+    """
     from ck_repo.stock.environment import read_env
     from ck_repo.store.warnings_once import Problems
 
     rows, problems = [], Problems()
-    for entry in matching(_on_this_machine(request), needed=bool(request.entry or request.text("tags"))):
+    for entry in matching(_on_this_machine(request), needed=needed and bool(request.entry or request.text("tags"))):
         try:
             rows.append((entry, read_env(entry)))
         except CKError as error:
@@ -40,6 +49,19 @@ def _rows(request: Request) -> list[tuple[Entry, dict[str, Any]]]:
 def _on_this_machine(request: Request) -> Request:
     """The request for `local` alone, unless it names a repository: what others hold is not of this machine."""
     return request if request.repository else replace(request, target=replace(request.target, repository=LOCAL))
+
+
+def _python_packages(request: Request) -> tuple[Venv | None, dict[str, str]]:
+    """The venv, and those of its Python packages that have the tags of the request: none if it names an entry."""
+    from ck_repo.environment.present import present_packages
+    from ck_repo.environment.venv import chosen_name, find_venv
+    from ck_repo.store.repositories import Repositories
+
+    repositories, tags = Repositories(), request.text("tags")
+    venv = find_venv(repositories, chosen_name(request.text("venv")))
+    if venv is None or request.entry:
+        return venv, {}
+    return venv, {row.name: row.version for row in present_packages(repositories, venv, tags)} if tags else venv.packages
 
 
 def _source(meta: dict[str, Any]) -> str:
@@ -56,10 +78,8 @@ def _source(meta: dict[str, Any]) -> str:
 )
 def show(request: Request) -> Answer:
     """A table of env entries, and of the venv's Python packages."""
-    from ck_repo.environment.venv import chosen_name, find_venv
-    from ck_repo.store.repositories import Repositories
-
-    rows = [(entry, meta) for entry, meta in _rows(request) if meta.get("path") or meta.get("source")]
+    venv, packages = _python_packages(request)
+    rows = [(entry, meta) for entry, meta in _rows(request, needed=not packages) if meta.get("path") or meta.get("source")]
     table = [
         (entry.uid, meta.get("name", ""), meta.get("version") or "-", _source(meta), meta.get("path", ""))
         for entry, meta in rows
@@ -67,11 +87,9 @@ def show(request: Request) -> Answer:
     lines = (
         table_lines(("env", "name", "version", "source", "folder"), table) if rows else ["nothing is installed or registered"]
     )
-    venv = find_venv(Repositories(), chosen_name(request.text("venv")))
-    packages = venv.packages if venv and not request.entry and not request.text("tags") else {}
     if venv and packages:
-        lines += [
-            "",
+        lines = [
+            *([*lines, ""] if rows or not request.text("tags") else []),
             f"Python packages of venv:{venv.name} (Python {venv.version}):",
             *table_lines(("package", "version"), list(packages.items())),
         ]
@@ -84,11 +102,19 @@ def show(request: Request) -> Answer:
     "find",
     "the folder of what is installed",
     example="ck locate env --tags=dataset,coco,2017,val",
-    options=[TAGS],
+    options=[TAGS, VENV],
 )
 def locate(request: Request) -> Answer:
-    """Print folders."""
-    rows = _rows(request)
+    """Print folders; that of a Python package is the folder of packages of its venv."""
+    from ck_repo.machine.python_packages import site_packages
+
+    rows = _rows(request, needed=False)
+    if not rows and request.text("tags"):
+        venv, packages = _python_packages(request)
+        if venv and packages and (place := site_packages(venv.python)):
+            listed = [{"name": name, "version": version, "path": str(place)} for name, version in packages.items()]
+            return Answer({"lst": listed, "path": str(place)}, [str(place)])
+    rows = rows or _rows(request)
     if not rows:
         raise UsageError("locate what?", hint="`ck locate env --tags=…`; `ck show env` lists all")
     rows = [(entry, meta) for entry, meta in rows if meta.get("path")]

@@ -59,7 +59,7 @@ def _resolve(request: Request, resolver: Resolver) -> Choice:
 
 
 def _wanted(request: Request) -> str:
-    name = f"{request.repository}:package:{request.entry}" if request.repository and request.entry else request.entry
+    name = ":".join(part for part in (request.repository, "package", request.entry) if part) if request.entry else ""
     without = [f"-{tag}" for tag in tag_list(request.text("no_tags"))]
     tags = ",".join(part for part in (request.text("tags"), name, *without) if part)
     if not (request.text("tags") or name):
@@ -145,6 +145,7 @@ def install(request: Request) -> Answer:
     from ck_repo.environment.installing import install_into
     from ck_repo.environment.venv import chosen_name, find_venv
     from ck_repo.resolve import explain
+    from ck_repo.resolve.permission import refuse_foreign_code
     from ck_repo.resolve.plan import in_order
     from ck_repo.store.repositories import Repositories
 
@@ -160,6 +161,7 @@ def install(request: Request) -> Answer:
         return Answer(plan, explain.as_lines(choices, reasons=False))
     if request.flag("ask"):
         confirm(request, "\n".join([*explain.as_lines(choices, reasons=True), "install this"]))
+    refuse_foreign_code(choices, request.flag("trust"))
     needs_venv = any(row.for_a_venv for _, row in in_order(choices))
     if needs_venv and venv is None:
         venv = create_venv(repositories, plan_venv(repositories, name), trust=request.flag("trust"))

@@ -22,6 +22,7 @@ from ck_repo.errors import ConflictError, InstallError
 from ck_repo.install.installer import Installer
 from ck_repo.install.python_packages import missing
 from ck_repo.machine.interpreter import Interpreter, find_interpreter
+from ck_repo.resolve.permission import refuse_foreign_code
 from ck_repo.resolve.plan import PYTHON, Choice, in_order
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.resolve.versions import satisfies
@@ -96,6 +97,8 @@ def create_venv(repositories: Repositories, plan: VenvPlan, *, force: bool = Fal
     trust
         Let scripts of other repositories' recipes run.
     """
+
+    refuse_foreign_code(plan.choices, trust)  # before a venv is made
 
     def fill(python: Path) -> Lock:
         installed = Installer(repositories, python, trust=trust).install(plan.choices)

@@ -11,7 +11,7 @@ from ck_repo.errors import CKError, InstallError, NotFoundError
 from ck_repo.machine.interpreter import ask
 from ck_repo.machine.python_packages import python_packages, site_packages
 from ck_repo.machine.survey import survey
-from ck_repo.resolve.resolver import Surroundings
+from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.stock.venv import is_stock_venv, python_version
 from ck_repo.store.entry import META, Entry, read_json_object
 from ck_repo.store.fields import Fields

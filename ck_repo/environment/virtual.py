@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ck_repo.environment.present import present_packages
 from ck_repo.environment.venv import Venv, surroundings
 from ck_repo.errors import NotFoundError
 from ck_repo.machine.register import problem
-from ck_repo.resolve.plan import PYTHON
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.stock.variables import Variables, place_of, variable_name, variables_of
 from ck_repo.store.entry import Entry
@@ -82,13 +82,10 @@ def _in_venv(repositories: Repositories, tags: str, venv: Venv | None) -> Named:
                 f"{prefix}_FILE": str(venv.python), f"{prefix}_VERSION": venv.version,
             }  # fmt: skip
             return Named(f"Python {venv.version} of venv:{venv.name}", Variables(values).joined(base))
-    choice = Resolver(surroundings(repositories, venv)).resolve(tags)
-    if venv and choice.source == PYTHON and choice.present and choice.variant:
-        name = choice.variant.component.python_package
-        prefix = f"CK_ENV_PYTHON_PACKAGE_{variable_name(name)}"
-        return Named(
-            f"{name} {choice.present} of venv:{venv.name}", Variables({f"{prefix}_VERSION": choice.present}).joined(base)
-        )
+        for package in present_packages(repositories, venv, tags):
+            values = {f"CK_ENV_PYTHON_PACKAGE_{variable_name(package.name)}_VERSION": package.version}
+            return Named(f"{package.name} {package.version} of venv:{venv.name}", Variables(values).joined(base))
+    Resolver(surroundings(repositories, venv)).resolve(tags)  # a word that nothing has is an error of its own
     raise NotFoundError(
         f"nothing that is installed or registered has the tags {tags}", hint=f"`ck install package --tags={tags}` installs it"
     )

@@ -127,7 +127,7 @@ class Installer:
         requirements = sorted({choice.requirement for choice in missing})
         log = self._python.parent.parent / "ck-install.log"
         again = sorted(
-            choice.variant.component.python_package for choice in missing if choice.variant and choice.key in self._wishes.again
+            choice.variant.python_package for choice in missing if choice.variant and choice.key in self._wishes.again
         )
         install_python_packages(self._python, requirements, log, again=again, refetch=self._wishes.refetch)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ck_repo.store.atomic import storage_errors
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import tools_root
 from ck_repo.store.git_command import run_git
-from ck_repo.store.unpack import decompress, refuse_links_out, unpack
+from ck_repo.store.unpack import ArchiveError, decompress, refuse_links_out, unpack
 from ck_repo.trust import require_code
 
 
@@ -108,13 +109,24 @@ def _download(step: Fields, recipe: Recipe) -> None:
     path = _fetched(source, recipe)
     with storage_errors(f"writing {source.name}"):
         if step.flag("unpack"):
-            _unpack(path, recipe.folder, source.name, step.whole("strip", 0) or 0)
+            with _naming(source, path):
+                _unpack(path, recipe.folder, source.name, step.whole("strip", 0) or 0)
             return
         target = _target(recipe, step.text("to") or source.name)
         if step.flag("decompress"):
-            decompress(path, target)
+            with _naming(source, path):
+                decompress(path, target)
         else:  # a copy, as a later step may change it, and what is in the cache must not change
             shutil.copyfile(path, target)
+
+
+@contextmanager
+def _naming(source: Source, path: Path) -> Iterator[None]:
+    """Name the URL of an archive in errors, where the file in the cache has a digest for a name."""
+    try:
+        yield
+    except ArchiveError as error:
+        raise ArchiveError(error.what.replace(str(path), f"the file from {source.urls[0]}"), hint=error.hint) from error
 
 
 def _fetched(source: Source, recipe: Recipe, *, verified: bool = True) -> Path:

@@ -8,8 +8,8 @@ from typing import Any
 
 from ck_repo.errors import CKError
 from ck_repo.machine.register import problem
-from ck_repo.resolve.component import read_component
-from ck_repo.resolve.resolver import Surroundings
+from ck_repo.resolve.catalogue import Stored
+from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.stock.environment import STOCK, read_env, stock_problem
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import LOCAL, Repositories, default_repository_alias
@@ -23,7 +23,7 @@ def survey(
     python: str = "",
     scopes: Collection[str] = (),
 ) -> Surroundings:
-    """Read packages and env entries; one that is broken is left out with a warning.
+    """Read env entries, and open the indexes of packages; an entry that is broken is left out with a warning.
 
     Parameters
     ----------
@@ -36,12 +36,7 @@ def survey(
     scopes
         Whose own things count, too: what rests on a lock's word alone is for one venv or one experiment.
     """
-    packages, problems = [], Problems()
-    for entry in find(repositories, "package"):
-        try:
-            packages.append(read_component(entry))
-        except CKError as error:
-            problems.add(entry.repository, "package", error.what)
+    problems = Problems()
     registered: list[dict[str, Any]] = []
     installed: dict[str, dict[str, Any]] = {}
     for entry in find(repositories, "env", repository=LOCAL):
@@ -60,7 +55,7 @@ def survey(
     problems.warn()
     registered.sort(key=_order, reverse=True)
     own = frozenset({LOCAL, default_repository_alias()})
-    return Surroundings(packages, registered, installed, python_packages or {}, python, own)
+    return Surroundings(Stored(repositories), registered, installed, python_packages or {}, python, own)
 
 
 def _order(meta: Mapping[str, Any]) -> tuple[int, str, str]:

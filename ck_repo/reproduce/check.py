@@ -87,7 +87,7 @@ def _lacking(repositories: Repositories, venv: Venv) -> list[Difference]:
     except CKError:  # the template is not here, or is for another Python: the venv was made from a lock
         return []
     lacking = [choice for _, choice in in_order(plan.choices) if choice.source == PYTHON and not choice.ready]
-    names = {choice.variant.component.python_package: choice.requirement for choice in lacking if choice.variant}
+    names = {choice.variant.python_package: choice.requirement for choice in lacking if choice.variant}
     remark = f"the template {venv.template} lists it"
     return [Difference("package", canonicalize_name(name), wanted, "", remark) for name, wanted in names.items()]
 

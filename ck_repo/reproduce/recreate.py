@@ -19,10 +19,11 @@ from ck_repo.install.source import source_of
 from ck_repo.machine.interpreter import Interpreter, find_interpreter
 from ck_repo.machine.survey import survey
 from ck_repo.reproduce.difference import Difference, of_packages
+from ck_repo.resolve.catalogue import Stored
 from ck_repo.resolve.component import Component, Dependency, read_component
 from ck_repo.resolve.plan import Choice
 from ck_repo.resolve.resolver import Resolver
-from ck_repo.store.repositories import Repositories
+from ck_repo.store.repositories import Repositories, default_repository_alias
 from ck_repo.store.repository import check_name
 from ck_repo.trust import may_run, packages_to_ask_for
 
@@ -128,7 +129,8 @@ def recreate(
 
 def known_packages(repositories: Repositories) -> frozenset[str]:
     """Normalised names of the Python packages that our own recipes stand for."""
-    ours = (row for row in survey(repositories).packages if row.python_package and may_run(row.entry.path, trusted=False))
+    packages = Stored(repositories).of([default_repository_alias()])
+    ours = (row for row in packages if row.python_package and may_run(row.entry.path, trusted=False))
     return frozenset(canonicalize_name(row.python_package) for row in ours)
 
 

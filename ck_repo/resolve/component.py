@@ -168,6 +168,11 @@ class Component:
         short = {f"{self.entry.module}:{name}" for name in (self.entry.alias, self.entry.uid)}
         return frozenset({self.entry.uid, *short, *(f"{self.entry.repository}:{name}" for name in short)})
 
+    @cached_property
+    def possible(self) -> frozenset[str]:
+        """The tags that it has in some variation or other."""
+        return self.tags.union(*((row.name, *row.tags) for row in self.variations.values()))
+
     @property
     def root(self) -> Path:
         """The root of its repository."""

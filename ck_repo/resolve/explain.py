@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ck_repo.resolve.permission import foreign_code
 from ck_repo.resolve.plan import PYTHON, Choice, in_order
 
 
@@ -23,6 +24,7 @@ def as_data(choices: Mapping[str, Choice]) -> list[dict[str, Any]]:
             "version": choice.version,
             "key": choice.key,
             "reason": choice.reason,
+            "needs_trust": list(foreign_code(choice)),
             "passed_over": [{"name": other, "why": why} for other, why in choice.passed_over],
         }
         for name, choice in in_order(choices)
@@ -40,7 +42,9 @@ def as_lines(choices: Mapping[str, Choice], *, reasons: bool) -> list[str]:
         if conversion:
             what = f"{choice.label} from {conversion.source} to {conversion.target} ({label})"
         version = f" {choice.version}" if choice.version else ""
-        lines.append(f"{verb} {name}: {what}{version}")
+        code = foreign_code(choice)
+        trust = f" (needs --trust: it runs code of another repository, {', '.join(code)})" if code else ""
+        lines.append(f"{verb} {name}: {what}{version}{trust}")
         if reasons:
             lines.append(f"          asked for: {choice.need}")
             lines.append(f"          because {choice.reason}")

@@ -5,51 +5,25 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from ck_repo.errors import CKError, ConflictError, NotFoundError, did_you_mean
 from ck_repo.resolve import plan as sources
+from ck_repo.resolve.candidates import Candidate, candidates, why_first
 from ck_repo.resolve.component import Component, Dependency
-from ck_repo.resolve.counterpart import counterpart
+from ck_repo.resolve.conversion import way
+from ck_repo.resolve.failure import none_works, nothing
+from ck_repo.resolve.need import Need
 from ck_repo.resolve.plan import Choice
+from ck_repo.resolve.registered import is_near, refusal
+from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.resolve.variations import Variant, choose
-from ck_repo.resolve.versions import is_version, joined, range_of, satisfies
+from ck_repo.resolve.versions import joined, satisfies
 from ck_repo.store.digest import of_value
 from ck_repo.store.entry import tag_list
-from ck_repo.store.query import TagQuery
 
-_LISTS = "`ck search package --tags=…` lists what there is"
 _MOST_CANDIDATES = 50  # of a need, that are tried one after the other
 _DEEPEST = 50  # dependencies below each other
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What is there already, as read from the disk before anything is decided.
-
-    Attributes
-    ----------
-    packages
-        Every package entry.
-    registered
-        Meta of each env entry that the user registered, the latest first.
-    installed
-        Meta of each env entry that a package made, by its key.
-    python_packages
-        Name (normalised) to version, of what the venv has.
-    python
-        The version of the venv's Python; empty if there is no venv.
-    own
-        Aliases of the repositories whose packages come before every other repository's: the user's `local`, and ours.
-    """
-
-    packages: Sequence[Component]
-    registered: Sequence[Mapping[str, Any]] = ()
-    installed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    python_packages: Mapping[str, str] = field(default_factory=dict)
-    python: str = ""
-    own: frozenset[str] = frozenset()
 
 
 class CircularDependencyError(ConflictError):
@@ -89,7 +63,6 @@ class Resolver:
         self._added = dict(added or {})
         self._python_ranges: dict[str, list[tuple[str, str]]] = {}
         self._failed: dict[tuple[str, tuple[str, ...]], str] = {}  # of the need at hand: packages that lack something, and why
-        self._tags_in_use: frozenset[str] | None = None
 
     def resolve(self, tags: str | Sequence[str], version: str = "", *, asker: str = "you") -> Choice:
         """Meet one need.
@@ -138,65 +111,33 @@ class Resolver:
         NotFoundError
             If no conversions lead there; the message tells to which formats some do.
         """
-        have = str(choice.section("model").get("format", ""))
-        for component in self._way(have, wanted, choice, asker):
+        for component in way(self._have.packages.conversions(), wanted, choice, asker):
             variant = choose(component, ())
             assert isinstance(variant, Variant)
             choice = self._package(variant, f"{choice.name} as {wanted}", (), (), {sources.SOURCE: choice})
         return choice
 
-    def _way(self, have: str, wanted: str, choice: Choice, asker: str) -> list[Component]:
-        """The conversions from one format to another, the fewest; of equally few those whose names sort first."""
-        ways: dict[str, list[Component]] = {have: []}
-        waiting = [have]
-        conversions = sorted((row for row in self._have.packages if row.conversion), key=lambda row: row.entry.alias)
-        network = str(choice.section("model").get("network", ""))
-        refused = [row for row in conversions if row.conversion and not row.conversion.takes(network)]
-        conversions = [row for row in conversions if row not in refused]
-        for now in waiting:  # grows while it is gone through: by one conversion more each time
-            for row in conversions:
-                if row.conversion and row.conversion.source == now and row.conversion.target not in ways:
-                    ways[row.conversion.target] = [*ways[now], row]
-                    waiting.append(row.conversion.target)
-        if wanted not in ways:
-            reachable = sorted(name for name in ways if name != have)
-            hints = [f"it can be converted to {', '.join(reachable)}" if reachable else "there is no conversion of it at all"]
-            hints += [f"{row.entry.alias} is not for the network {network}" for row in refused]
-            raise NotFoundError(
-                f"{choice.label} is a model in the format {have or '(unknown)'}, and no conversion leads to {wanted}, "
-                f"which {asker} asked for",
-                hint="\n".join(hints),
-            )
-        return ways[wanted]
-
     def _meet(self, tags: Sequence[str], version: str, asker: str, trail: tuple[str, ...], home: str) -> Choice:
         if not trail:
             self._failed = {}
-        known = self._known_tags()
-        pinned = [tag for tag in tags if is_version(tag) and tag not in known]
-        query = TagQuery.parse([tag for tag in tags if tag not in pinned])
-        version = ",".join(part for part in (version, *(f"=={tag.lstrip('v')}" for tag in pinned)) if part)
-        range_of(version, f"the version that {asker} asks for")
-        need = str(query) + (f" {version}" if version else "")
+        need = Need.parse(map(self._canonical, tags), version, asker)
         passed: list[tuple[str, str]] = []
         for meta in self._have.registered:
-            reason = _refusal(meta, query, version)
+            reason = refusal(meta, need)
             if not reason:
-                return _registered(meta, need, (*passed, *self._other_registered(meta, query, version, home)))
-            missing = len(query.required - _names_and_tags(meta))
-            if missing == 0 or (missing == 1 and len(query.required) > 2):  # a near miss is worth telling
+                return _registered(meta, str(need), (*passed, *self._other_registered(meta, need, home)))
+            if is_near(meta, need):
                 passed.append((str(meta.get("name")), reason))
-        variants, refused, blocked = self._variants(query, version, home)
-        passed += blocked
-        if not variants:
-            raise self._nothing(query, version, asker, [*passed, *refused])
-        return self._first_that_can_be_had(variants, version, need, asker, trail, home, passed)
+        found = candidates(self._have, need, home, self._in_use)
+        if not found.candidates:
+            raise nothing(self._have, need, asker, passed, found)
+        passed += [(variant.label, why) for variant, why in found.blocked]
+        return self._first_that_can_be_had(found.candidates, need, asker, trail, home, passed)
 
     def _first_that_can_be_had(
         self,
-        variants: Sequence[Variant],
-        version: str,
-        need: str,
+        rows: Sequence[Candidate],
+        need: Need,
         asker: str,
         trail: tuple[str, ...],
         home: str,
@@ -204,97 +145,36 @@ class Resolver:
     ) -> Choice:
         """The first candidate whose own needs can be met; the others are passed over with the reason."""
         failures: list[tuple[str, CKError]] = []
-        for number, variant in enumerate(variants[:_MOST_CANDIDATES]):
-            ranges = {name: list(rows) for name, rows in self._python_ranges.items()}
+        for number, row in enumerate(rows[:_MOST_CANDIDATES]):
+            ranges = {name: list(asked) for name, asked in self._python_ranges.items()}
+            label = row.variant.label
             later = [
-                (other.label, f"{variant.label} comes first: {self._why_first(variant, other, home)}")
-                for other in variants[number + 1 :]
+                (other.variant.label, f"{label} comes first: {why_first(self._have, row, other, home, self._in_use)}")
+                for other in rows[number + 1 :]
             ]
             why = (*passed, *((name, error.what) for name, error in failures), *later)
             try:
-                if variant.python_package:
-                    return self._python(variant, version, need, asker, why, again=self._again and not trail)
-                return self._package(variant, need, trail, why)
+                if row.variant.python_package:
+                    return self._python(row.variant, row.version, str(need), asker, why, again=self._again and not trail)
+                return self._package(row.variant, str(need), trail, why)
             except (NotFoundError, CircularDependencyError) as error:
                 self._python_ranges = ranges
-                failures.append((variant.label, error))
-        if len(failures) == 1:
-            raise failures[0][1]
-        more = f" (the first {len(failures)} of {len(variants)} were tried)" if len(variants) > len(failures) else ""
-        raise NotFoundError(
-            f"none of the packages with the tags {need} that {asker} asked for can be installed{more}",
-            hint="\n".join([*(f"passed over {name}: {error.what}" for name, error in failures[:6]), _LISTS]),
-        )
+                failures.append((label, error))
+        raise failures[0][1] if len(failures) == 1 else none_works(need, asker, failures, len(rows))
 
-    def _other_registered(self, taken: Mapping[str, Any], query: TagQuery, version: str, home: str) -> list[tuple[str, str]]:
-        rows = [meta for meta in self._have.registered if meta is not taken and not _refusal(meta, query, version)]
+    def _other_registered(self, taken: Mapping[str, Any], need: Need, home: str) -> list[tuple[str, str]]:
+        rows = [meta for meta in self._have.registered if meta is not taken and not refusal(meta, need)]
         others = [(str(meta.get("name")), f"{taken.get('name')} was registered later") for meta in rows]
-        variants, _, _ = self._variants(query, version, home)
-        return others + [(variant.label, "what is registered comes before packages") for variant in variants]
+        packages = candidates(self._have, need, home, self._in_use).candidates
+        return others + [(row.variant.label, "what is registered comes before packages") for row in packages]
 
-    def _variants(
-        self, query: TagQuery, version: str, home: str
-    ) -> tuple[list[Variant], list[tuple[str, str]], list[tuple[str, str]]]:
-        """The packages that match, the best first; near misses, and packages that cannot be installed here, with reasons."""
-        found, refused, blocked = [], [], []
-        for package in self._have.packages:
-            variant = choose(package, query.required, query.excluded)
-            if package.conversion:
-                if isinstance(variant, Variant):
-                    refused.append(
-                        (package.entry.alias, "it is a way to a model, not a model: ask for the model with --format=")
-                    )
-            elif isinstance(variant, str):
-                shared = len(query.required & package.tags)
-                if query.required & package.names or (shared and shared >= len(query.required) - 2):
-                    refused.append((package.entry.alias, variant))
-            elif variant.obstacle:
-                blocked.append((variant.label, variant.obstacle))
-            elif not variant.python_package and not satisfies(variant.version or "0", version):
-                refused.append((variant.label, f"its version {variant.version or '(none)'} is not in {version}"))
-            else:
-                found.append(variant)
-        return sorted(found, key=lambda variant: self._rank(variant, home)), refused, blocked
+    def _canonical(self, tag: str) -> str:
+        return tag if tag.startswith("-") else self._have.packages.canonical(tag)
 
-    def _rank(self, variant: Variant, home: str) -> tuple[bool, int, bool, int, int, str]:
-        component = variant.component
-        last = component.priority < 0  # even if it is installed: it is there for those who ask for it by its own tag
-        there = self._is_there(variant)
-        return (
-            last, self._distance(component, home), not there, -component.priority, len(variant.tags), component.entry.alias,
-        )  # fmt: skip
-
-    def _distance(self, component: Component, home: str) -> int:
-        """How far a package is from who asks: 0 in the asker's own repository, 1 in ours, 2 in any other."""
-        repository = component.entry.repository
-        if repository == home or (repository in self._have.own and (not home or home in self._have.own)):
-            return 0
-        return 1 if repository in self._have.own else 2
-
-    def _is_there(self, variant: Variant) -> bool:
-        if variant.python_package:
-            return self._in_venv(variant.python_package)
-        uid = variant.component.entry.uid
-        return any(
-            meta.get("component", {}).get("uid") == uid and tuple(meta.get("variations", ())) == variant.chosen
-            for meta in self._have.installed.values()
-        )
-
-    def _in_venv(self, name: str) -> bool:
-        """Whether the venv has a Python package, or will have it for a need that was met before."""
-        return _normal(name) in self._have.python_packages or _normal(name) in self._python_ranges
-
-    def _why_first(self, first: Variant, other: Variant, home: str) -> str:
-        reasons = (
-            "its priority is higher",
-            "it is of a nearer repository",
-            "it is installed already",
-            "its priority is higher",
-            "it is the plainer match",
-            "its name sorts first",
-        )
-        pairs = zip(self._rank(first, home), self._rank(other, home), reasons, strict=True)
-        return next((reason for mine, its, reason in pairs if mine != its), reasons[-1])
+    @property
+    def _in_use(self) -> frozenset[str]:
+        """The Python packages that the venv has, or will have for a need that was met before."""
+        return frozenset({*self._have.python_packages, *self._python_ranges})
 
     def _python(
         self,
@@ -307,7 +187,7 @@ class Resolver:
         again: bool = False,
     ) -> Choice:
         name = variant.python_package
-        clashing = [row for row in variant.component.python_excludes if self._in_venv(row)]
+        clashing = [row for row in variant.component.python_excludes if _normal(row) in self._in_use]
         if clashing:
             raise ConflictError(
                 f"{name} and {clashing[0]} cannot be in one venv, as they have the same files; {clashing[0]} is in the venv, "
@@ -403,59 +283,6 @@ class Resolver:
             )
         return self._added
 
-    def _nothing(self, query: TagQuery, version: str, asker: str, passed: Sequence[tuple[str, str]]) -> CKError:
-        need = str(query) + (f" {version}" if version else "")
-        known = self._known_tags()
-        named = frozenset().union(*(package.names for package in self._have.packages)) & query.required
-        unknown = sorted(query.required - known - named)
-        if unknown and ":" in unknown[0]:
-            names = [name for package in self._have.packages for name in (package.full_name, package.entry.cid)]
-            return NotFoundError(f"there is no {unknown[0]}", hint="\n".join([did_you_mean(unknown[0], names), _LISTS]))
-        if unknown:
-            # the tags of what meets the rest of the need are nearer than those of anything else
-            near = self._known_tags(query.required - set(unknown)) or known
-            hints = [did_you_mean(unknown[0], near - query.required)]
-            return NotFoundError(f"nothing has the tag {unknown[0]!r}", hint="\n".join([*hints, _LISTS]))
-        conflicts = [why for _, why in passed if "exclude each other" in why]
-        if conflicts:
-            return ConflictError(f"{need}: {conflicts[0]}", hint="ask for one of the two")
-        if blocked := self._blocked(query):
-            return blocked
-        reasons = [f"passed over {name}: {why}" for name, why in passed[:6]]
-        return NotFoundError(
-            f"nothing has all the tags {query}{f' in a version {version}' if version else ''} that {asker} asked for",
-            hint="\n".join([*reasons, _LISTS]),
-        )
-
-    def _blocked(self, query: TagQuery) -> NotFoundError | None:
-        """The error for tags that only packages have which cannot be carried out; None if some other has them, or none."""
-        rows = [choose(package, query.required, query.excluded) for package in self._have.packages]
-        blocked = [row for row in rows if isinstance(row, Variant) and row.obstacle]
-        if not blocked:
-            return None
-        hints = []
-        for row in blocked[:_MOST_CANDIDATES]:
-            ours = counterpart(row.component, self._have.packages, self._have.own)
-            instead = f"; `ck install package:{ours}` installs one of ours" if ours else ""
-            hints.append(f"{row.component.full_name}: {row.obstacle}{instead}")
-        if len(blocked) == 1:
-            what, _, instead = hints[0].partition("; `")
-            return NotFoundError(f"{what}, so it cannot be installed", hint=f"`{instead}" if instead else _LISTS)
-        return NotFoundError(f"none of the packages with the tags {query} can be installed", hint="\n".join([*hints, _LISTS]))
-
-    def _known_tags(self, shared: frozenset[str] = frozenset()) -> frozenset[str]:
-        """Every tag of what has all the tags `shared`."""
-        if not shared and self._tags_in_use is not None:
-            return self._tags_in_use
-        rows = [_names_and_tags(meta) for meta in self._have.registered]
-        for package in self._have.packages:
-            more = {tag for row in package.variations.values() for tag in (row.name, *row.tags)}
-            rows.append(package.tags | more)
-        tags = frozenset().union(*(row for row in rows if shared <= row))
-        if not shared:
-            self._tags_in_use = tags
-        return tags
-
     def with_options(self, **more: str) -> Resolver:
         """The same, with further values for conditions."""
         other = Resolver(self._have, {**self._options, **more}, self._home, again=self._again, added=self._added)
@@ -482,25 +309,6 @@ def _registered(meta: Mapping[str, Any], need: str, passed: Sequence[tuple[str, 
         need, sources.REGISTERED, str(meta.get("name")), str(meta.get("key")), frozenset(meta.get("tags", [])),
         str(meta.get("version", "")), env=meta, reason=f"registered, in {meta.get('path')}", passed_over=tuple(passed),
     )  # fmt: skip
-
-
-def _names_and_tags(meta: Mapping[str, Any]) -> frozenset[str]:
-    """By what something registered may be asked for: its tags, its UID, its name."""
-    return frozenset([*meta.get("tags", []), str(meta.get("uid")), str(meta.get("name"))])
-
-
-def _refusal(meta: Mapping[str, Any], query: TagQuery, version: str) -> str:
-    """Why something registered does not meet a need; empty if it does."""
-    tags = _names_and_tags(meta)
-    if meta.get("problem"):
-        return str(meta["problem"])
-    if missing := sorted(query.required - tags):
-        return f"it has no tag {missing[0]}"
-    if unwanted := sorted(query.excluded & tags):
-        return f"it has the tag {unwanted[0]}, which is excluded"
-    if not satisfies(str(meta.get("version", "")), version):
-        return f"its version {meta.get('version')} is not in {version}"
-    return ""
 
 
 def _normal(name: str) -> str:

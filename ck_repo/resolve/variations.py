@@ -42,7 +42,8 @@ class Variant:
     @property
     def version(self) -> str:
         """The version of what it installs."""
-        return self.component.fields(self.chosen).text("version") if self.component.stock else self.component.version
+        changed = self.component.stock or self.chosen
+        return self.component.fields(self.chosen).text("version") if changed else self.component.version
 
     def _python(self, key: str) -> str:
         return self.component.fields(self.chosen).fields("python_package").text(key)

@@ -18,6 +18,7 @@ from ck_repo.experiments.experiment import Recording
 from ck_repo.experiments.provenance import provenance
 from ck_repo.install.installer import Installer
 from ck_repo.machine.gpu import has_cuda
+from ck_repo.resolve.permission import refuse_foreign_code
 from ck_repo.rounds.rules import mlperf_conf, user_conf
 from ck_repo.run.harness import run_harness
 from ck_repo.run.meter import metered
@@ -141,6 +142,7 @@ def _install(
     repositories: Repositories, plan: RunPlan, trust: bool
 ) -> tuple[Venv, dict[str, dict[str, Any]], tuple[LockedComponent, ...]]:
     """Make the venv if there is none, and install what the run needs; the venv's lock takes it."""
+    refuse_foreign_code(plan.choices, trust)
     venv = plan.venv
     if venv is None:
         assert plan.venv_plan is not None

@@ -18,8 +18,16 @@ _VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
 _FETCHED, _CLONED = ("http", "https", "file"), ("https", "file")
 
 
+RUNS = "its recipe runs"  # how the obstacles of recipes begin that run programs
+
+
 class Obstacle(Exception):
     """Why steps of ours cannot do what a stock recipe does."""
+
+
+def runs(what: str) -> Obstacle:
+    """The obstacle of a recipe that runs a program of its repository: --trust does not allow that either."""
+    return Obstacle(f"{RUNS} {what}")
 
 
 def download_steps(env: Mapping[str, str], folder: Path) -> list[Step]:
@@ -118,11 +126,11 @@ def _refuse_running(env: Mapping[str, str], folder: Path) -> None:
     for name in OWN_STEPS:
         path = folder / f"scripts.{_SYSTEM}" / f"{name}.sh"
         if path.is_file():
-            raise Obstacle(f"its recipe runs a script of its own ({path.relative_to(folder)})")
+            raise runs(f"a script of its own ({path.relative_to(folder)})")
     if env.get("SUBSTITUTE_ORIGINAL_PACKAGE_DIR"):
-        raise Obstacle("its recipe runs the scripts of another package")
+        raise runs("the scripts of another package")
     if _yes(env, "PACKAGE_RUN") or env.get("PACKAGE_RUN_EXTRA_LINUX"):
-        raise Obstacle("its recipe runs the program that it downloads")
+        raise runs("the program that it downloads")
     build = env.get("PACKAGE_BUILD_TYPE", "").lower()
     if build in ("cmake", "configure") or _yes(env, "PACKAGE_AUTOGEN"):
         raise Obstacle(f"its recipe builds source code ({build or 'autogen'})")
@@ -142,12 +150,32 @@ def _download(env: Mapping[str, str], url: str, number: str = "") -> Step:
     fetched = _fetched(env, url, number)
     extra = shlex.split(env.get("PACKAGE_WGET_EXTRA", "")) if not number else []
     name = extra[extra.index("-O") + 1] if "-O" in extra[:-1] else _file_name(url)
-    if any(_yes(env, flag + number) or _yes(env, flag) for flag in ("PACKAGE_UNZIP", "PACKAGE_UNTAR", "PACKAGE_UNXTAR")):
+    if any(_is_packed(env, flag, number, name) for flag in ("PACKAGE_UNZIP", "PACKAGE_UNTAR", "PACKAGE_UNXTAR")):
         strip = re.search(r"--strip(?:-components)?[= ](\d+)", env.get("PACKAGE_UNTAR_EXTRA", ""))
         return {"download": fetched | {"unpack": True} | ({"strip": int(strip[1])} if strip else {})}
-    if _yes(env, "PACKAGE_UNGZIP") or _yes(env, "PACKAGE_UNBZIP"):
+    if any(_is_packed(env, flag, number, name) for flag in ("PACKAGE_UNGZIP", "PACKAGE_UNBZIP")):
         return {"download": fetched | {"decompress": True, "to": str(PurePosixPath(name).with_suffix(""))}}
     return {"download": fetched | {"to": name}}
+
+
+def _is_packed(env: Mapping[str, str], flag: str, number: str, name: str) -> bool:
+    """Whether a flag says that a file is packed.
+
+    One with the number of the file is for that file; one without is for the first file, and for those of a number whose
+    names have a suffix of its kind.
+    """
+    if number and env.get(flag + number):
+        return _yes(env, flag + number)
+    return _yes(env, flag) and (not number or name.lower().endswith(_SUFFIXES[flag]))
+
+
+_SUFFIXES = {
+    "PACKAGE_UNZIP": (".zip",),
+    "PACKAGE_UNTAR": (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz"),
+    "PACKAGE_UNXTAR": (".tar.xz", ".txz"),
+    "PACKAGE_UNGZIP": (".gz",),
+    "PACKAGE_UNBZIP": (".bz2",),
+}
 
 
 def _fetched(env: Mapping[str, str], url: str, number: str = "") -> dict[str, Any]:

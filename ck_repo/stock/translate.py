@@ -18,6 +18,7 @@ from ck_repo.stock.steps import (
     detection_model_steps,
     download_steps,
     mobilenet_steps,
+    runs,
 )
 
 _PYTHON_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -97,16 +98,16 @@ def _kind(package: StockPackage) -> str:
     if not for_this_system(package.fields):
         raise Obstacle(f"it is for other systems than {' or '.join(sorted(host_tags()))}")
     if package.preprocess:
-        raise Obstacle("its recipe runs Python code of its repository (custom.py)")
+        raise runs("Python code of its repository (custom.py)")
     if package.script:
         if package.script not in SHARED:
-            raise Obstacle(f"its recipe runs a script of its repository ({package.script})")
+            raise runs(f"a script of its repository ({package.script})")
         return SHARED[package.script]
     if not package.process:
         raise Obstacle("its recipe has no script that installs anything")
     if pip_script(package.folder / f"{package.process}.sh") is not None:
         return PIP
-    raise Obstacle(f"its recipe runs a script of its own ({package.process}.sh)")
+    raise runs(f"a script of its own ({package.process}.sh)")
 
 
 def _steps(package: StockPackage, kind: str, env: Mapping[str, str]) -> list[dict[str, Any]]:

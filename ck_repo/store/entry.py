@@ -16,6 +16,7 @@ from ck_repo.store.uid import is_uid
 
 META = ".cm/meta.json"
 INFO = ".cm/info.json"
+BASE = "_base_entry"  # key of a meta.json: the entry that this one inherits from, [MODULE:]NAME
 _ALIAS_BYTES = 4096
 _DEEPEST = 100  # containers in containers
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")

@@ -1,7 +1,8 @@
 """A search index for each folder of entries, checked against the disk at every use.
 
-What is kept, in an SQLite file under CK_REPOS/.index: the tags of every entry, and for every entry the change time of its
-meta.json. A search compares the change times first (one `stat` an entry, no file is opened) and reads only what differs, so
+What is kept, in an SQLite file under CK_REPOS/.index: the tags of every entry and some of its keys, and the change time
+of its meta.json. A search compares the change times first (one `stat` an entry, no file is opened) and reads only what
+differs, so
 an entry that was edited by hand, pulled, added or removed is seen at once. The change time (ctime) is used since no
 program can set it: an older file that is copied over a newer one is seen too.
 """
@@ -12,14 +13,14 @@ import os
 import sqlite3
 import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from ck_repo.errors import CKError
-from ck_repo.store.entry import META, read_json_object, read_uid, tags_of, variation_tags
+from ck_repo.store.entry import BASE, INFO, META, alias_file, read_json_object, read_uid, tags_of, variation_tags
 from ck_repo.store.folders import repos_root
 from ck_repo.store.plain_file import shown
 from ck_repo.store.query import TagQuery
@@ -30,13 +31,15 @@ _MASK = (1 << 62) - 1
 _TICK_NS = 50_000_000  # longer than the coarsest time step of a file system's clock in use
 _SCHEMA = """
 CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB);
-CREATE TABLE entry (folder TEXT PRIMARY KEY, uid TEXT, tags TEXT, problem TEXT) WITHOUT ROWID;
+CREATE TABLE entry (folder TEXT PRIMARY KEY, uid TEXT, tags TEXT, problem TEXT, without_uid TEXT) WITHOUT ROWID;
 CREATE TABLE tag (tag TEXT, folder TEXT, PRIMARY KEY (tag, folder)) WITHOUT ROWID;
 CREATE INDEX by_uid ON entry (uid);
 CREATE INDEX by_folder ON tag (folder);
 """
-_VERSION = 3
+_VERSION = 4
 _UNREADABLE: list[str] = []  # the tags of an entry whose meta.json cannot be read
+_KEY = "\n"  # before a key of meta.json that entries are looked up by, among the tags, which never begin with it
+_KEYS = ("conversion", BASE)
 _POSSIBLE = "~"  # before a tag that an entry has in one of its variations only: it may be asked for, and excludes nothing
 
 
@@ -101,7 +104,31 @@ class ModuleIndex:
 
     def tags(self) -> list[str]:
         """Every tag that is in use, those of variations too."""
-        return sorted({tag.removeprefix(_POSSIBLE) for tag in self._column("SELECT DISTINCT tag FROM tag")})
+        return sorted(_plain(self._column("SELECT DISTINCT tag FROM tag")))
+
+    def with_word(self, word: str) -> set[str]:
+        """Names of the folders whose entry may be asked for by a word: its name, its UID, a tag of it or of its variations."""
+        select = (
+            "SELECT folder FROM tag WHERE tag IN (?, ?) UNION SELECT folder FROM entry WHERE folder = ? "
+            "UNION SELECT folder FROM entry WHERE uid = ?"
+        )
+        return set(self._column(select, word, _POSSIBLE + word, word, word))
+
+    def with_key(self, key: str) -> list[str]:
+        """Names of the folders whose meta.json has that key, one of `_KEYS`."""
+        return self._column("SELECT folder FROM tag WHERE tag = ? ORDER BY folder", _KEY + key)
+
+    def tags_of(self, folder: str) -> set[str]:
+        """The tags of one entry, those of its variations too."""
+        return _plain(self._column("SELECT tag FROM tag WHERE folder = ?", folder))
+
+    def has_folder(self, name: str) -> bool:
+        """Whether there is an entry in that folder, readable or not."""
+        return bool(self._column("SELECT folder FROM entry WHERE folder = ?", name))
+
+    def folders(self) -> list[str]:
+        """Names of the folders of all entries, those that cannot be read too."""
+        return self._column("SELECT folder FROM entry ORDER BY folder")
 
     def problems(self) -> list[str]:
         """What is wrong with entries that cannot be read, and with UIDs that two entries share."""
@@ -145,16 +172,18 @@ class ModuleIndex:
         listed = _list_time(self._folder)
         names = _split(state["names"]) if state else []
         old = array("q", state.get("times", b""))
+        lost = database.execute("SELECT folder, without_uid FROM entry WHERE without_uid IS NOT NULL")
+        again = {name for name, files in lost if not files or _uid_files(Path(self._folder, name)) != files}
         if state and listed != _UNSURE and str(listed) == state["listed"]:
             times = change_times(self._folder, names)
-            if times == old and _UNSURE not in times:
+            if times == old and _UNSURE not in times and not again:
                 return None
-            changed = [n for n, a, b in zip(names, old, times, strict=True) if a != b or b == _UNSURE]
+            changed = [n for n, a, b in zip(names, old, times, strict=True) if a != b or b == _UNSURE or n in again]
             return _Difference([], changed, names, times, listed)
         known = dict(zip(names, old, strict=True))
         names = _entry_folders(self._folder)
         times = change_times(self._folder, names)
-        changed = [n for n, at in zip(names, times, strict=True) if at == _UNSURE or known.get(n) != at]
+        changed = [n for n, at in zip(names, times, strict=True) if at == _UNSURE or known.get(n) != at or n in again]
         return _Difference(sorted(set(known) - set(names)), changed, names, times, listed)
 
     def _apply(self, database: sqlite3.Connection, new: _Difference) -> None:
@@ -164,11 +193,13 @@ class ModuleIndex:
             database.execute("DELETE FROM entry WHERE folder = ?", (name,))
         for name in new.changed:
             if times[name] != _ABSENT:
-                uid, tags, problem = _read(Path(self._folder, name))
-                if problem and tags is not _UNREADABLE:  # another file than meta.json may be at fault: look again next time
-                    times[name] = _UNSURE
-                database.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", (name, uid, ",".join(tags), problem))
-                database.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?)", [(tag, name) for tag in tags])
+                begun = time.time_ns()
+                uid, tags, keys, problem = _read(Path(self._folder, name))
+                # another file than meta.json is at fault: the entry is read again when one that may give its UID changes
+                without_uid = _uid_files(Path(self._folder, name), begun) if problem and tags is not _UNREADABLE else None
+                row = (name, uid, ",".join(tags), problem, without_uid)
+                database.execute("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", row)
+                database.executemany("INSERT OR IGNORE INTO tag VALUES (?, ?)", [(tag, name) for tag in (*tags, *keys)])
         state = {
             "names": "\0".join(new.names).encode(),
             "times": array("q", [times[name] for name in new.names]).tobytes(),
@@ -228,17 +259,44 @@ def _entry_folders(folder: str) -> list[str]:
         return []
 
 
-def _read(folder: Path) -> tuple[str, list[str], str | None]:
-    """UID, tags and problem of an entry; the tags are `_UNREADABLE` where meta.json itself is at fault."""
+def _read(folder: Path) -> tuple[str, list[str], list[str], str | None]:
+    """UID, tags, keys and problem of an entry; the tags are `_UNREADABLE` where meta.json itself is at fault."""
     try:
         meta = read_json_object(folder / META)
         own = tags_of(meta, folder / META)
     except (CKError, OSError) as error:
-        return "", _UNREADABLE, str(error).splitlines()[0]
+        return "", _UNREADABLE, [], str(error).splitlines()[0]
     try:
-        return read_uid(folder), [*own, *(_POSSIBLE + tag for tag in variation_tags(meta) if tag not in own)], None
+        tags = [*own, *(_POSSIBLE + tag for tag in variation_tags(meta) if tag not in own)]
+        return read_uid(folder), tags, [_KEY + key for key in _KEYS if meta.get(key)], None
     except (CKError, OSError) as error:
-        return "", [], str(error).splitlines()[0]
+        return "", [], [], str(error).splitlines()[0]
+
+
+def _uid_files(folder: Path, read: int = 0) -> str:
+    """When the files were changed that may give an entry its UID; empty if that is too fresh to be relied on.
+
+    Parameters
+    ----------
+    read
+        When they were read, in ns; now if they were not.
+    """
+    sure, times = (read or time.time_ns()) - _TICK_NS, []
+    for path in (alias_file(folder.parent, folder.name), folder / INFO):
+        try:
+            found = os.stat(path)
+        except OSError:
+            times.append("absent")
+            continue
+        if found.st_ctime_ns >= sure:
+            return ""
+        times.append(f"{found.st_ctime_ns}.{found.st_ino}")
+    return " ".join(times)
+
+
+def _plain(tags: Iterable[str]) -> set[str]:
+    """Tags of the index as an entry has them, without keys."""
+    return {tag.removeprefix(_POSSIBLE) for tag in tags if not tag.startswith(_KEY)}
 
 
 def _split(names: bytes) -> list[str]:

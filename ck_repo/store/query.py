@@ -23,15 +23,15 @@ class TagQuery:
 
     @classmethod
     def parse(cls, text: str | Iterable[str]) -> TagQuery:
-        """Read ``a,b,-c``: a and b, but not c.
+        """Read ``a,b,-c``: a and b, but not c. A dash alone is a tag.
 
         >>> TagQuery.parse("coco,-full").matches({"coco", "val"})
         True
         """
         words = tag_list(text)
         return cls(
-            frozenset(word for word in words if not word.startswith("-")),
-            frozenset(word[1:] for word in words if word.startswith("-")),
+            frozenset(word for word in words if not _excludes(word)),
+            frozenset(word[1:] for word in words if _excludes(word)),
         )
 
     def matches(self, tags: Iterable[str]) -> bool:
@@ -60,3 +60,7 @@ def holds(content: Any, wanted: Any, *, ignore_case: bool = False) -> bool:
     if ignore_case and isinstance(content, str) and isinstance(wanted, str):
         return content.casefold() == wanted.casefold()
     return isinstance(content, bool) == isinstance(wanted, bool) and bool(content == wanted)
+
+
+def _excludes(word: str) -> bool:
+    return word.startswith("-") and word != "-"

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ck_repo.errors import CKError, ConflictError, NotFoundError, did_you_mean
-from ck_repo.store.entry import META, Entry, read_alias_file, read_uid, uid_file
+from ck_repo.store.entry import BASE, META, Entry, read_alias_file, read_json_object, read_uid, tags_of, uid_file
 from ck_repo.store.index import ModuleIndex
 from ck_repo.store.modules import STOCK_MODULES, canonical_module, other_names
 from ck_repo.store.plain_file import MOST, UnreadableError, flaw, shown
@@ -18,6 +18,8 @@ from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import Repository
 from ck_repo.store.uid import is_uid
 from ck_repo.store.warnings_once import Problems, warn_once
+
+_MOST_BASES = 10  # of an entry, one above the other, as in stock CK
 
 
 def module_names(repositories: Repositories) -> list[str]:
@@ -58,7 +60,7 @@ def find(
         modules = [name for name in row.modules() if _has_name(name, module)] if is_pattern(module) else [module]
         for name in modules:
             for folder in row.module_folders(name):
-                found += _in_folder(row, folder, pattern, query, text, variations)
+                found += _in_folder(repositories, row, folder, pattern, query, text, variations)
     return found
 
 
@@ -72,12 +74,23 @@ def _chosen(repositories: Repositories, pattern: str) -> list[Repository]:
     return [repositories.get(pattern)]
 
 
-def _in_folder(row: Repository, folder: Path, pattern: str, query: TagQuery, text: str, variations: bool) -> list[Entry]:
+def _in_folder(
+    repositories: Repositories,
+    row: Repository,
+    folder: Path,
+    pattern: str,
+    query: TagQuery,
+    text: str,
+    variations: bool,
+) -> list[Entry]:
     module = folder.name
     if query.required or query.excluded or text:
         index = ModuleIndex(folder)
         try:
             names = index.with_tags(query, variations=variations)
+            if heirs := set(index.with_key(BASE)):  # the index has their own tags alone: the base is of any folder
+                named = {name for name in heirs if query.matches(_inherited(repositories, module, folder / name))}
+                names = sorted((set(names) - heirs) | named)
             if text:
                 names = sorted(set(names) & set(index.containing(text)))
             warn_once(row.alias, module, index.problems())
@@ -94,6 +107,23 @@ def _in_folder(row: Repository, folder: Path, pattern: str, query: TagQuery, tex
         names = [name for name in [_alias_of(folder, pattern)] if name]
     strict = bool(pattern) and not is_pattern(pattern)
     return list(_entries(row, module, folder, names, strict=strict))
+
+
+def _inherited(repositories: Repositories, module: str, folder: Path) -> frozenset[str]:
+    """The tags of an entry and of those that it inherits from; a base that is not there or cannot be read gives none."""
+    tags: set[str] = set()
+    for _ in range(_MOST_BASES):
+        try:
+            meta = read_json_object(folder / META)
+            tags.update(tags_of(meta, folder / META))
+            before, _, name = str(meta.get(BASE) or "").strip().rpartition(":")
+            module = canonical_module(before.rpartition(":")[2] or module)
+            if not name:
+                break
+            folder = load(repositories, module, name).path
+        except CKError:
+            break
+    return frozenset(tags)
 
 
 def _entries(row: Repository, module: str, folder: Path, names: list[str], *, strict: bool) -> Iterator[Entry]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from hashlib import sha256
 
 from ck_repo.errors import CKError
@@ -28,18 +29,23 @@ class Problems:
             warn_once(repository, module, problems)
 
 
-def warn_once(repository: str, module: str, problems: Sequence[str]) -> None:
+def warn_once(repository: str, module: str, problems: Sequence[str]) -> bool:
     """Say on stderr that entries of a repository have problems, unless each of these was said before.
 
     What was said is remembered under CK_REPOS/.index; where that cannot be written, it is said each time.
+
+    Returns
+    -------
+    bool
+        Whether anything was said.
     """
     if not problems:
-        return
+        return False
     place = repos_root() / ".index" / "said" / f"{sha256(f'{repository}:{module}'.encode()).hexdigest()[:24]}.json"
     known = _read(place)
     new = {_digest(problem) for problem in problems} - known
     if not new:
-        return
+        return False
     if len(problems) == 1:
         print(f"warning: {module} left out: {problems[0]}", file=sys.stderr)
     else:
@@ -47,10 +53,9 @@ def warn_once(repository: str, module: str, problems: Sequence[str]) -> None:
             f"warning: {repository}: {len(problems)} {module} entries cannot be used; `ck check repo:{repository}` lists them",
             file=sys.stderr,
         )
-    try:
+    with suppress(CKError, OSError):  # a store that cannot be written
         write_json(place, sorted(known | new))
-    except (CKError, OSError):  # a store that cannot be written
-        return
+    return True
 
 
 def _digest(problem: str) -> str:

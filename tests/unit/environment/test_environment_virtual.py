@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from stock_repositories import PIP, StockRepository
+from stock_repositories import stock as stock
 
 from ck_repo.environment.venv import Venv, read_venv
 from ck_repo.environment.virtual import Named, conflicts, named, run_with, together
 from ck_repo.errors import NotFoundError
+from ck_repo.machine.python_packages import site_packages
 from ck_repo.stock.variables import Variables
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
@@ -71,6 +76,16 @@ def test_a_python_package_of_the_venv(venv: Venv) -> None:
     (row,) = named(Repositories(), "", "lib,python-package,numpy", venv)
     assert row.variables.values["CK_ENV_PYTHON_PACKAGE_NUMPY_VERSION"] == "1.26.4"
     assert row.variables.values["VIRTUAL_ENV"] == str(venv.folder)
+
+
+def test_a_python_package_that_a_stock_entry_stands_for(venv: Venv, stock: StockRepository, ck: Callable[..., Any]) -> None:
+    stock.package("lib-theirs", PIP, env={"PYTHON_PACKAGE_NAME": "numpy"}, tags="lib,python-package,theirs")
+    tags, name = "--tags=lib,python-package,theirs", f"--venv={venv.name}"
+    assert "export CK_ENV_PYTHON_PACKAGE_NUMPY_VERSION=" in ck("cat", "env", tags, name).out
+    assert ck("show", "env", tags, name, "--out=json").json["python_packages"] == {"numpy": "1.26.4"}
+    for wanted in (tags, "--tags=lib,python-package,numpy"):
+        assert ck("locate", "env", wanted, name).out.strip() == str(site_packages(venv.python))
+    assert "no env has the tag 'lib'" in ck("locate", "env", "--tags=lib,python-package,torch", name).err
 
 
 @pytest.mark.parametrize("tags", ["lib,python-package,torch", "dataset,coco,2017,val,full"])

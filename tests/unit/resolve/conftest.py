@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from ck_repo.resolve.catalogue import Listed
 from ck_repo.resolve.component import Component, read_component
-from ck_repo.resolve.resolver import Resolver, Surroundings
+from ck_repo.resolve.resolver import Resolver
+from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
@@ -39,7 +41,7 @@ class Shelf:
 
     def resolver(self, options: Mapping[str, str] | None = None, **surroundings: Any) -> Resolver:
         """A resolver that sees them."""
-        return Resolver(Surroundings(self.packages, **surroundings), options)
+        return Resolver(Surroundings(Listed(self.packages), **surroundings), options)
 
 
 @pytest.fixture

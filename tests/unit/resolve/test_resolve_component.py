@@ -40,7 +40,7 @@ def test_a_faulty_package_is_left_out_with_a_warning(shelf: Shelf, capsys: pytes
     shelf.package("good", "good")
     with pytest.raises(ConfigError):
         shelf.package("faulty", priority="high")
-    aliases = {package.entry.alias for package in survey(shelf.repositories).packages}
+    aliases = {package.entry.alias for package in survey(shelf.repositories).packages.of(["local"])}
     assert "good" in aliases
     assert "faulty" not in aliases
     assert "package left out" in capsys.readouterr().err

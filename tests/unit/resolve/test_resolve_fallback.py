@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ck_repo.errors import ConflictError, NotFoundError
+from ck_repo.resolve.catalogue import Listed
 from ck_repo.resolve.component import Component, read_component
 from ck_repo.resolve.plan import Choice
-from ck_repo.resolve.resolver import Resolver, Surroundings
+from ck_repo.resolve.resolver import Resolver
+from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
@@ -73,7 +75,7 @@ def test_a_package_that_needs_itself_is_passed_over(shelf: Shelf) -> None:
 def test_packages_that_all_need_each_other_end_in_an_error_and_not_in_a_search_of_all_orders() -> None:
     rows = [("many", f"p{number}", {"tags": ["t"], "deps": {"x": {"tags": "t"}}}) for number in range(40)]
     with pytest.raises(NotFoundError, match="can be installed"):
-        Resolver(Surroundings(packages(*rows))).resolve("t")
+        Resolver(Surroundings(Listed(packages(*rows)))).resolve("t")
 
 
 def test_what_a_candidate_asked_of_python_is_forgotten_when_it_is_passed_over(shelf: Shelf) -> None:
@@ -93,10 +95,10 @@ def test_ours_comes_before_a_stranger_s_whatever_its_priority_and_tags() -> None
         ("ours", "coco-api", {"tags": ["tool", "coco", "api", "more"]}),
     )
     own = frozenset({"ours", "local"})
-    choice = Resolver(Surroundings(found, own=own)).resolve("tool,coco")
+    choice = Resolver(Surroundings(Listed(found), own=own)).resolve("tool,coco")
     assert taken(choice) == "ours:package:coco-api"
     assert choice.passed_over == (("coco", "coco-api comes first: it is of a nearer repository"),)
-    theirs = Resolver(Surroundings(found, own=own), home="strange").resolve("tool,coco")
+    theirs = Resolver(Surroundings(Listed(found), own=own), home="strange").resolve("tool,coco")
     assert taken(theirs) == "strange:package:coco"
 
 
@@ -107,9 +109,9 @@ def test_a_package_s_own_repository_comes_first_for_what_it_needs() -> None:
         ("ours", "labels", {"tags": ["labels"]}),
     )
     own = frozenset({"ours"})
-    choice = Resolver(Surroundings(found, own=own)).resolve("model")
+    choice = Resolver(Surroundings(Listed(found), own=own)).resolve("model")
     assert taken(choice.deps["labels"]) == "strange:package:labels"
-    assert taken(Resolver(Surroundings(found, own=own)).resolve("labels")) == "ours:package:labels"
+    assert taken(Resolver(Surroundings(Listed(found), own=own)).resolve("labels")) == "ours:package:labels"
 
 
 @pytest.mark.parametrize("how", ["repository and name", "repository and uid", "uid", "module and uid"])
@@ -122,7 +124,7 @@ def test_an_entry_is_asked_for_by_its_own_names(how: str) -> None:
         "uid": uid,
         "module and uid": f"package:{uid}",
     }[how]
-    resolver = Resolver(Surroundings(found, own=frozenset({"one"})))
+    resolver = Resolver(Surroundings(Listed(found), own=frozenset({"one"})))
     assert taken(resolver.resolve(word)) == "two:package:same"
     assert taken(resolver.resolve("same")) == "one:package:same"
 
@@ -130,5 +132,5 @@ def test_an_entry_is_asked_for_by_its_own_names(how: str) -> None:
 def test_a_name_that_is_none_is_an_error_that_names_the_nearest() -> None:
     found = packages(("one", "same", {"tags": ["tool"]}))
     with pytest.raises(NotFoundError, match="there is no two:package:same") as caught:
-        Resolver(Surroundings(found)).resolve("two:package:same")
+        Resolver(Surroundings(Listed(found))).resolve("two:package:same")
     assert "one:package:same" in caught.value.hint

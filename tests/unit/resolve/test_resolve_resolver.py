@@ -9,8 +9,10 @@ import pytest
 
 from ck_repo.errors import ConflictError, NotFoundError
 from ck_repo.resolve import explain
+from ck_repo.resolve.catalogue import Listed
 from ck_repo.resolve.plan import INSTALLED, PACKAGE, PYTHON, REGISTERED, in_order
-from ck_repo.resolve.resolver import Resolver, Surroundings, install_key
+from ck_repo.resolve.resolver import Resolver, install_key
+from ck_repo.resolve.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from conftest import Shelf
@@ -109,7 +111,7 @@ def test_what_is_gone_or_changed_is_passed_over_with_the_reason(shelf: Shelf) ->
 def test_when_nothing_else_is_there_what_is_gone_is_the_reason(asked: str) -> None:
     gone = registered("mine.onnx", "model,mine", problem="/mine.onnx is gone", uid="a" * 16)
     with pytest.raises(NotFoundError) as caught:
-        Resolver(Surroundings([], registered=[gone])).resolve(asked)
+        Resolver(Surroundings(Listed([]), registered=[gone])).resolve(asked)
     assert "/mine.onnx is gone" in str(caught.value)
 
 
@@ -246,6 +248,10 @@ def test_what_was_asked_for_and_why_is_in_the_plan(shelf: Shelf) -> None:
         "dependency": "made", "need": "made >=1", "name": "Made thing", "package": "made", "variations": [], "source": PACKAGE,
         "ready": False, "requirement": "", "version": "1.2", "key": "", "passed_over": [],
         "reason": "its tags match, and it is not installed yet",
+        "needs_trust": [],
     }  # fmt: skip
-    assert explain.as_lines(choices, reasons=False) == ["install numpy: numpy>=1.24", "install made: made 1.2"]
+    assert explain.as_lines(choices, reasons=False) == [
+        "install numpy: numpy>=1.24 (needs --trust: it runs code of another repository, Python package numpy>=1.24)",
+        "install made: made 1.2",
+    ]
     assert "          because the venv has no numpy" in explain.as_lines(choices, reasons=True)

@@ -96,9 +96,11 @@ def test_every_package_has_a_line_for_people() -> None:
 
 def test_every_framework_runs_a_format_that_the_models_can_be_brought_to() -> None:
     """But TensorFlow Lite, which runs its own files alone; SSD-ResNet34's weights come from its file of PyTorch alone."""
-    from ck_repo.resolve.resolver import Resolver, Surroundings
+    from ck_repo.resolve.catalogue import Listed
+    from ck_repo.resolve.resolver import Resolver
+    from ck_repo.resolve.surroundings import Surroundings
 
-    resolver = Resolver(Surroundings(packages()))
+    resolver = Resolver(Surroundings(Listed(packages())))
     assert {USUAL[target] for target in RUNS.values()} == set(RUNS)
     for row, tags, *_ in TABLE:
         choice = resolver.resolve(f"model,object-detection,mlperf,{tags}")

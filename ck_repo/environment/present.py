@@ -1,0 +1,43 @@
+"""The Python packages of a venv that have given tags: those of the package entries that stand for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ck_repo.environment.venv import Venv, surroundings
+from ck_repo.resolve.candidates import candidates
+from ck_repo.resolve.need import Need
+from ck_repo.resolve.versions import satisfies
+from ck_repo.store.entry import tag_list
+from ck_repo.store.repositories import Repositories
+
+
+@dataclass(frozen=True)
+class Present:
+    """A Python package of a venv.
+
+    Attributes
+    ----------
+    name, version
+        As the venv has it.
+    tags
+        Those of the package entry that stands for it.
+    """
+
+    name: str
+    version: str
+    tags: frozenset[str]
+
+
+def present_packages(repositories: Repositories, venv: Venv, tags: str) -> list[Present]:
+    """The Python packages of a venv that have the tags, each once, the best match first."""
+    from packaging.utils import canonicalize_name
+
+    have = surroundings(repositories, venv)
+    found: dict[str, Present] = {}
+    for row in candidates(have, Need.parse(tag_list(tags), "", "you"), "", frozenset(have.python_packages)).candidates:
+        name = str(canonicalize_name(row.variant.python_package)) if row.variant.python_package else ""
+        version = have.python_packages.get(name, "")
+        if version and satisfies(version, row.version):
+            found.setdefault(name, Present(row.variant.python_package, version, row.variant.tags))
+    return list(found.values())

@@ -1,0 +1,36 @@
+"""What of a plan runs code of other repositories, so that it is refused or announced before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ck_repo.resolve.plan import PYTHON, Choice, in_order
+from ck_repo.trust import may_run, require_code
+
+
+def foreign_code(choice: Choice) -> tuple[str, ...]:
+    """The code of another repository that installing a choice runs, each piece described; its dependencies apart."""
+    if choice.ready or choice.variant is None or may_run(choice.variant.component.entry.path, trusted=False):
+        return ()
+    if choice.source == PYTHON:
+        return (f"Python package {choice.requirement}",)
+    fields = choice.variant.component.fields(choice.variant.chosen)
+    scripts = [step.fields("script") for step in fields.rows("install") if "script" in step]
+    found = [f"script {row.text('file') or row.text('module')}" for row in scripts]
+    if fields.text("python_path"):
+        found.append(f"Python modules in {fields.text('python_path')}")
+    return tuple(found)
+
+
+def refuse_foreign_code(choices: Mapping[str, Choice], trust: bool) -> None:
+    """Refuse a plan that runs code of other repositories, unless the user trusts them.
+
+    Raises
+    ------
+    UntrustedError
+        With the first such code.
+    """
+    for _, choice in in_order(choices):
+        for what in foreign_code(choice):
+            assert choice.variant is not None
+            require_code(choice.variant.component.entry.path, what, trust)

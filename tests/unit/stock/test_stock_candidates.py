@@ -1,0 +1,198 @@
+"""Which packages are candidates beside a stock repository's, and what is said of those that are not."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stock_repositories import PIP, StockRepository
+
+from ck_repo.store.folders import repos_root
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.writing import create_entry
+
+Ck = Callable[..., Any]
+FETCH = {"PACKAGE_URL": "https://host.example", "PACKAGE_NAME": "net", "PACKAGE_WGET": "YES", "PACKAGE_SKIP_LINUX_MAKE": "YES"}
+
+
+def uid_of(repository: StockRepository, alias: str) -> str:
+    return (repository.root / "package" / ".cm" / f"alias-a-{alias}").read_text().strip()
+
+
+@pytest.mark.parametrize("action", ["install", "explain"])
+@pytest.mark.parametrize("name", ["package:{}", "stock:package:{}", "package:UID", "UID:package:{}"])
+@pytest.mark.parametrize(
+    ("meta", "why"), [("{", "is not JSON"), ({"tags": 5}, "tags is 5"), ({"tags": ["x"], "deps": 7, "install": []}, "deps")]
+)
+def test_a_named_package_that_cannot_be_read_says_why(
+    stock: StockRepository, ck: Ck, action: str, name: str, meta: Any, why: str
+) -> None:
+    stock.entry("package", "broken", meta)
+    repository = Repositories().get("stock").uid
+    name = name.replace("UID:", f"{repository}:").replace("UID", uid_of(stock, "broken")).format("broken")
+    done = ck(action, name)
+    assert done.code == 3
+    assert why in done.err
+    assert "broken/.cm/meta.json" in done.err
+    assert "has the tag" not in done.err
+
+
+def test_a_named_package_without_a_uid_says_so_until_it_has_one(stock: StockRepository, ck: Ck) -> None:
+    folder = stock.package("lost", env=FETCH, tags="lost-and-found")
+    link = folder.parent / ".cm" / "alias-a-lost"
+    content = link.read_text()
+    link.unlink()
+    assert "lost has no UID" in ck("install", "package:lost", "--dry-run").err
+    link.write_text(content)
+    assert ck("install", "package:lost", "--dry-run").code == 0
+    assert ck("search", "package", "--tags=lost-and-found").out.startswith("stock:package:lost")
+
+
+def test_only_candidates_are_read(stock: StockRepository, ck: Ck) -> None:
+    stock.package("wanted", env=FETCH, tags="wanted")
+    stock.entry("package", "typed", {"tags": ["wanted", "typed"], "customize": {}, "deps": 7})
+    assert ck("install", "package", "--tags=lib,python-package,numpy", "--dry-run").err == ""
+    done = ck("install", "package", "--tags=wanted", "--dry-run")
+    assert (done.code, done.out) == (0, "install wanted: wanted\n")
+    assert "package left out" in done.err
+
+
+def test_every_candidate_is_found_by_alias_uid_tag_and_variation(stock: StockRepository, ck: Ck) -> None:
+    stock.package("net", env=FETCH, tags="a,b", variations={"small": {"extra_tags": "tiny", "extra_env": {"X": "1"}}})
+    for tags in ("net", uid_of(stock, "net"), "a,b", "a,small", "tiny,b", "a,net", "stock:package:net,tiny"):
+        done = ck("install", "package", f"--tags={tags}", "--dry-run")
+        assert (tags, done.code) == (tags, 0), done.err
+
+
+def test_a_uid_is_found_when_its_alias_file_is_lost(stock: StockRepository, ck: Ck) -> None:
+    folder, uid = stock.package("net", env=FETCH), uid_of(stock, "net")
+    (folder.parent / ".cm" / f"alias-u-{uid}").unlink()
+    assert ck("install", f"package:{uid}", "--dry-run").out == "install net: net\n"
+
+
+def test_a_repository_goes_by_its_uid_too_and_an_unknown_one_is_named(stock: StockRepository, ck: Ck) -> None:
+    stock.package("net", env=FETCH)
+    uid = Repositories().get("stock").uid
+    assert ck("install", f"{uid}:package:net", "--dry-run").out == "install net: net\n"
+    assert ck("explain", f"{uid}:package:net").code == 0
+    done = ck("install", "stok:package:net")
+    assert "there is no repository 'stok'" in done.err
+    assert "did you mean stock?" in done.err
+
+
+def test_names_are_not_called_tags(stock: StockRepository, ck: Ck) -> None:
+    for number in (1, 2):
+        deps = {"d": {"tags": f"python-package,no{number}"}}
+        stock.package(f"a{number}", PIP, env={"PYTHON_PACKAGE_NAME": "x"}, tags="a", deps=deps)
+    done = ck("install", "package", "--tags=0123456789abcdef")
+    assert "there is no package with the UID 0123456789abcdef" in done.err
+    assert "there is no package:nothere" in ck("install", "package:nothere").err
+    refused = ck("install", "package:a1", "--no_tags=a").err
+    assert "nothing is package:a1 with the tags -a that you asked for" in refused
+
+
+def test_an_unmet_dependency_says_who_asks_for_it(stock: StockRepository, ck: Ck) -> None:
+    stock.package("asker", env=FETCH, deps={"d": {"tags": "nothing-like-it"}})
+    assert "nothing has the tag 'nothing-like-it', which asker asks for" in ck("install", "package:asker").err
+    create_entry(
+        Repositories().writable(),
+        "package",
+        "needy",
+        {"tags": ["needy"], "install": [], "deps": {"d": {"tags": "nothing-like-it"}}},
+    )
+    done = ck("install", "package:needy")
+    assert "nothing has the tag 'nothing-like-it', which needy asks for" in done.err
+
+
+def test_a_version_word_is_a_tag_of_one_package_and_a_version_of_another(stock: StockRepository, ck: Ck) -> None:
+    stock.package("theirs", env=FETCH, tags="lib,python-package,numpy", variations={"1.26.4": {"extra_env": {"X": "1"}}})
+    done = ck("install", "package", "--tags=lib,python-package,numpy,1.26.4", "--dry-run")
+    assert done.out == "install NumPy: numpy==1.26.4\n"
+    named = ck("install", "stock:package:theirs", "--tags=1.26.4", "--dry-run", "--out=json").json
+    assert named["plan"][0]["variations"] == ["1.26.4"]
+
+
+@pytest.mark.parametrize("how", ["--version=2", "--force_version=2", "--version=>=2", "a dependency"])
+def test_a_version_that_a_variation_brings_is_found(stock: StockRepository, ck: Ck, how: str) -> None:
+    variations = {
+        name: {"extra_customize": {"version": number}, "extra_env": {"PACKAGE_NAME": name}}
+        for name, number in (("one", "1"), ("two", "2"), ("three", "0.3"))
+    }
+    variations["one"]["on_by_default"] = "yes"  # type: ignore[assignment]
+    stock.package("net", env=FETCH, tags="net,model", variations=variations)
+    words = ["package:net", how]
+    if how == "a dependency":
+        deps = {"net": {"tags": "net,model", "version_from": [2], "version_to": [2]}}
+        stock.package("asker", env=FETCH, deps=deps)
+        words = ["package:asker"]
+    plan = ck("install", *words, "--dry-run", "--out=json").json["plan"]
+    assert plan[0]["variations"] == ["two"]
+    assert plan[0]["version"] == "2"
+
+
+def test_a_version_that_nothing_brings_names_those_that_there_are(stock: StockRepository, ck: Ck) -> None:
+    variations = {"one": {"extra_customize": {"version": "1"}}, "two": {"extra_customize": {"version": "2"}}}
+    stock.package("net", env=FETCH, tags="net,model", customize={"version": "0.5"}, variations=variations)
+    stock.package("other", env=FETCH, tags="model,other")
+    done = ck("install", "package", "--tags=net,model", "--version=9")
+    assert "passed over net: its versions 0.5, 1, 2 are not in 9" in done.err
+    assert "other" not in done.err
+
+
+def test_foreign_code_is_announced_and_refused_before_a_venv_is_made(stock: StockRepository, ck: Ck) -> None:
+    stock.package("lib-x", PIP, env={"PYTHON_PACKAGE_NAME": "x"}, tags="lib,x")
+    planned = ck("install", "package:lib-x", "--dry-run")
+    assert planned.out == ("install lib-x: x (needs --trust: it runs code of another repository, Python package x)\n")
+    done = ck("install", "package:lib-x")
+    assert "refused to run code of another repository: Python package x" in done.err
+    assert not (repos_root() / "local" / "venv").exists()
+
+
+def test_stock_scripts_are_refused_with_trust_too_and_that_is_said(stock: StockRepository, ck: Ck) -> None:
+    stock.package("own-script", "")
+    for trust in ([], ["--trust"]):
+        done = ck("install", "package:own-script", *trust)
+        assert "its recipe runs a script of its own (install.sh), so it cannot be installed" in done.err
+        assert "not run here, even with --trust" in done.err
+
+
+def test_flags_of_the_first_file_are_not_those_of_the_others(stock: StockRepository, ck: Ck, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "first.zip", "w") as archive:
+        archive.writestr("inside.txt", "packed")
+    (tmp_path / "a.txt").write_text("plain")
+    more = {"PACKAGE_UNZIP": "YES", "PACKAGE_URL1": tmp_path.as_uri(), "PACKAGE_NAME1": "a.txt"}
+    stock.fetched("several", tmp_path.as_uri(), "first.zip", env=more)
+    done = ck("install", "package:several", "--out=json")
+    folder = Path(done.json["path"])
+    assert {path.name for path in folder.glob("*.txt")} == {"inside.txt", "a.txt"}
+    assert (folder / "a.txt").read_text() == "plain"
+
+
+def test_a_spoilt_archive_is_named_by_its_url(stock: StockRepository, ck: Ck, tmp_path: Path) -> None:
+    (tmp_path / "first.zip").write_text("no archive")
+    stock.fetched("spoilt", tmp_path.as_uri(), "first.zip", env={"PACKAGE_UNZIP": "YES"})
+    done = ck("install", "package:spoilt")
+    assert f"the file from {tmp_path.as_uri()}/first.zip is neither a zip nor a tar archive" in done.err
+
+
+def test_search_gives_an_entry_the_tags_of_its_base(stock: StockRepository, ck: Ck) -> None:
+    stock.entry("program.template", "base", {"tags": ["general", "old"]})
+    stock.entry("program", "one", {"tags": ["special"], "_base_entry": "program.template:base"})
+    stock.entry("program", "two", {"tags": ["more"], "_base_entry": "one"})
+    stock.entry("program", "itself", {"tags": ["loop"], "_base_entry": "itself"})
+    stock.entry("program", "lost", {"tags": ["alone"], "_base_entry": "nowhere"})
+
+    def found(tags: str) -> list[str]:
+        return [
+            row["data_uoa"] for row in ck("search", "program", f"--tags={tags}", "--repo_uoa=stock", "--out=json").json["lst"]
+        ]
+
+    assert found("general") == ["one", "two"]
+    assert found("general,-more") == ["one"]
+    assert found("special") == ["one", "two"]
+    assert (found("loop"), found("alone"), found("-")) == (["itself"], ["lost"], [])
+    stock.entry("program.template", "base", {"tags": ["new"]})  # in another folder than what inherits from it
+    assert (found("general"), found("new,special")) == ([], ["one", "two"])
