@@ -91,17 +91,6 @@ def test_rm_of_a_name_that_two_repositories_have_asks_which(ck: Ck) -> None:
     assert len(ck("ls", "dataset")["lst"]) == 1
 
 
-def test_a_move_that_is_stopped_loses_nothing(ck: Ck, monkeypatch: pytest.MonkeyPatch) -> None:
-    ck("add", "dataset:a", "--tags=x")
-
-    def stop(path: Path) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(writing, "remove_folder", stop)
-    assert ck("mv", "dataset:a", "dataset:b")["return"] == 130
-    assert "x" in ck("info", "dataset:b")["tags"]
-
-
 def test_an_old_uid_does_not_find_a_new_entry_of_the_same_name(ck: Ck, ck_home: Path) -> None:
     old = ck("add", "dataset:a", "--tags=x")["data_uid"]
     shutil.rmtree(ck_home / "CK/local/dataset/a")

@@ -44,7 +44,7 @@ def test_versions_are_shown_and_searched(stock: StockRepository, ck: Ck) -> None
     )
     assert "package:lib-theirs (1.6.0)" in ck("search", "package", "--tags=lib,theirs,1.6.0").out
     planned = ck("install", "stock:package:lib-theirs", "--version===1.6.0", "--dry-run")
-    assert planned.out == "install lib-theirs: theirs==1.6.0\n"
+    assert planned.out.startswith("install lib-theirs: theirs==1.6.0 (needs --trust")
 
 
 def test_an_unreadable_entry_is_said_once(stock: StockRepository, ck: Ck) -> None:
@@ -84,7 +84,7 @@ def test_ten_thousand_packages_of_which_half_cannot_be_read(stock: StockReposito
     assert names(done) == [f"{42:016x}"]
     assert done.err.count("warning") == 1
     assert "stock: 5000 package entries cannot be used" in done.err
-    assert ck("search", "package", "--tags=n42").err == ""
+    assert "warning" not in ck("search", "package", "--tags=n42").err
 
 
 def test_a_stock_detector_is_replaced_by_ours(stock: StockRepository, ck: Ck) -> None:
