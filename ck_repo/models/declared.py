@@ -39,7 +39,7 @@ def entry_points(folder: Path, group: str) -> dict[str, str]:
         parser = configparser.RawConfigParser(delimiters=("=",))
         parser.optionxform = str  # type: ignore[assignment, method-assign]  # names keep their capitals
         with suppress(configparser.Error, UnreadableError, UnicodeDecodeError):
-            parser.read_string(read_plain(folder, path, most=_LARGEST).decode())
+            parser.read_string(_content(path).decode())
             for name, target in parser.items(group) if parser.has_section(group) else ():
                 found.setdefault(name, target.partition(":")[0].strip())
     return found
@@ -75,8 +75,14 @@ def _declaration(folder: Path, module: str, constant: str) -> Fields:
     base = module.replace(".", "/")
     for relative in (f"{base}.py", f"{base}/__init__.py"):
         with suppress(UnreadableError):
-            return Fields(_literal(folder / relative, read_plain(folder, relative, most=_LARGEST), constant), folder / relative)
+            return Fields(_literal(folder / relative, _content(folder / relative), constant), folder / relative)
     return Fields({}, folder / base)
+
+
+def _content(path: Path) -> bytes:
+    """A plain file; links are followed, as installers link packages from their caches."""
+    real = path.resolve()
+    return read_plain(real.parent, real.name, most=_LARGEST)
 
 
 def _literal(path: Path, source: bytes, constant: str) -> object:
