@@ -30,7 +30,7 @@ _OF_CK = {
     "extra_path": "--install_path= says where a package goes",
     "extra_tags": "`ck detect soft --extra_tags=` gives tags to what is on disk",
 }
-_FORMAT = Option("format", "of a model: convert it to this format", value="onnx", choices=tuple(formats()))
+_FORMAT = Option("format", "of a model: convert it to this format", value="onnx", choices=formats)
 
 _CHOICE = (
     TAGS,
