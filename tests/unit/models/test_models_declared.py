@@ -145,3 +145,11 @@ def test_links_are_followed_as_installers_make_them(tmp_path: Path) -> None:
     (folder / "mod.py").unlink()
     os.mkfifo(folder / "mod.py")  # not a plain file: it is not opened
     assert read_backends([folder])["x"].runs == ""
+
+
+def test_the_harness_s_distribution_has_the_harness_s_version() -> None:
+    (info,) = own_folder().glob("*.dist-info")
+    text = (own_folder() / "object_detection/__init__.py").read_text()
+    version = text.partition('__version__ = "')[2].partition('"')[0]
+    assert info.name == f"object_detection-{version}.dist-info"
+    assert f"Version: {version}\n" in (info / "METADATA").read_text()

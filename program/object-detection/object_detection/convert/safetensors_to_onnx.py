@@ -35,7 +35,8 @@ class Decoded(nn.Module):
         network = self.network
         given = images.permute(0, 3, 1, 2).float() if self._channels_last else images
         scores, offsets = network.heads(given)
-        return network.decode(offsets), network.confidences(scores).transpose(1, 2), scores, offsets
+        confidences = network.confidences(scores)
+        return network.decode(offsets), confidences.transpose(1, 2), scores, offsets
 
 
 def convert(task: Task) -> None:
