@@ -62,9 +62,7 @@ def _value(option: Option, value: Any) -> Any:
         value = ",".join(map(str, value))
     allowed = option.allowed()
     if allowed and str(value) not in allowed:
-        raise UsageError(
-            f"{flag}={value} is not one of {', '.join(allowed)}", hint=did_you_mean(str(value), allowed)
-        )
+        raise UsageError(f"{flag}={value} is not one of {', '.join(allowed)}", hint=did_you_mean(str(value), allowed))
     return value
 
 
