@@ -85,6 +85,11 @@ def backend_called(name: str, backends: Iterable[Backend]) -> str:
     return next((row.name for row in backends if name.lower() in row.also_called), name)
 
 
+def other_names() -> dict[str, str]:
+    """The other names of the benchmark's own backends, and the backends."""
+    return {name: row.name for row in own_backends().values() for name in row.also_called}
+
+
 def default_backend(model_format: str, backends: Iterable[Backend]) -> str:
     """The backend that runs models of a format unless the user says otherwise; empty if there is none."""
     return next((row.name for row in backends if model_format in row.default_for), "")
