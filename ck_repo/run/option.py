@@ -24,7 +24,8 @@ class Spelling:
     names
         Names of variables, separated by spaces.
     words
-        CK's values and ours, or a function that returns them, called when they are needed. Other values are errors, unless the option has no `choices`.
+        CK's values and ours, or a function that returns them when they are needed. Other values are
+        errors, unless the option has no `choices`.
     any_case
         Whether upper and lower case are the same in a value; `words` are in lower case then.
     what
