@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 import torch
-from object_detection.models.architectures import RESNET34_RULE as RULE
+from object_detection.models.networks.ssd_resnet34_1200 import RULE
 from object_detection.models.ssd_resnet34 import SSDResNet34
 
 SCENES = {"10 objects": (10, 20), "40 objects": (40, 60), "80 objects": (80, 200)}  # objects, boxes that see each

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ck_repo.models.backends import RUNS, USUAL
+from ck_repo.models.backends import own_backends
 from ck_repo.resolve.component import Component, read_component
 from ck_repo.resolve.variations import Variant, choose
 from ck_repo.store.entry import Entry
@@ -103,8 +103,8 @@ def page() -> str:
         for row in components()
         if row.conversion
     ]
-    runs = [[f"`{backend}`", f"`{target}`", ", ".join(f"`{name}`" for name, usual in USUAL.items() if usual == backend)]
-            for backend, target in RUNS.items()]  # fmt: skip
+    runs = [[f"`{name}`", f"`{row.runs}`", ", ".join(f"`{one}`" for one in row.default_for)]
+            for name, row in sorted(own_backends().items())]  # fmt: skip
     measured = [
         [row["model"], f"{row['backend']} {row['version']}", row["from"], f"{row['mAP']:.5f}"]
         for row in json.loads((DOCS / "measured.json").read_text(encoding="utf-8"))

@@ -23,7 +23,7 @@ class Option:
     kind
         ``text``, ``flag``, ``whole`` (an integer), ``number``, ``json``, or ``nested`` (``--name.KEY=value``).
     choices
-        The values that a text may have; any if empty.
+        The values that a text may have, or a function that returns them, called when they are needed; any if empty.
     least
         The smallest value of a number; `above` excludes it.
     aliases
@@ -36,11 +36,15 @@ class Option:
     help: str
     kind: str = "text"
     value: str = "…"
-    choices: tuple[str, ...] = ()
+    choices: tuple[str, ...] | Callable[[], Sequence[str]] = ()
     least: float | None = None
     above: bool = False
     aliases: tuple[str, ...] = ()
     unused: str = ""
+
+    def allowed(self) -> Sequence[str]:
+        """The values that a text may have; any if empty."""
+        return self.choices() if callable(self.choices) else self.choices
 
 
 def without_effect(name: str, why: str, *, kind: str = "flag") -> Option:

@@ -9,7 +9,7 @@ from ck_repo.actions.declare import LISTING, TAGS, Actions, Answer, Option, acti
 from ck_repo.actions.entry import NAMES, SEARCHED, cut_short, limit, matching, rows_of, shown_name
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError, UsageError
-from ck_repo.models.backends import USUAL
+from ck_repo.models.backends import formats
 from ck_repo.store.entry import tag_list
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _OF_CK = {
     "extra_path": "--install_path= says where a package goes",
     "extra_tags": "`ck detect soft --extra_tags=` gives tags to what is on disk",
 }
-_FORMAT = Option("format", "of a model: convert it to this format", value="onnx", choices=tuple(sorted(USUAL)))
+_FORMAT = Option("format", "of a model: convert it to this format", value="onnx", choices=formats)
 
 _CHOICE = (
     TAGS,

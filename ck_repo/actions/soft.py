@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry import matching
@@ -10,6 +12,9 @@ from ck_repo.actions.package import VENV
 from ck_repo.actions.request import Request
 from ck_repo.errors import UsageError
 from ck_repo.store.entry import Entry, tag_list
+
+if TYPE_CHECKING:
+    from ck_repo.models.networks import Network
 
 ACTIONS: Actions = {}
 
@@ -47,7 +52,7 @@ def detect(request: Request) -> Answer:
             )
         return _pythons()
     options = {name: request.text(name) for name in ("profile", "annotations", "dataset")}
-    meta = register.detect(soft, Path(request.text("full_path")), options)
+    meta = register.detect(soft, Path(request.text("full_path")), options, _networks(request))
     entry = register.register(Repositories(), meta, tag_list(request.text("extra_tags")))
     full = entry.meta()
     lines = [f"registered {full['name']} as env:{entry.alias}", f"tags: {','.join(full['tags'])}", f"file: {full['file']}"]
@@ -60,6 +65,18 @@ def detect(request: Request) -> Answer:
     if "model" in full:
         lines += [f"profile: {full['model']['profile']}", *(f"input: {row}" for row in full["model"]["signature"]["inputs"])]
     return Answer({"env": full, "env_uid": entry.uid, "path": str(entry.path), "tags": full["tags"]}, lines)
+
+
+def _networks(request: Request) -> Mapping[str, Network]:
+    """The benchmark's own networks, and those that packages in the venv declare, if there is a venv."""
+    from ck_repo.environment.venv import chosen_name, find_venv
+    from ck_repo.machine.python_packages import site_packages
+    from ck_repo.models.declared import own_folder
+    from ck_repo.models.networks import read_networks
+    from ck_repo.store.repositories import Repositories
+
+    venv = find_venv(Repositories(), chosen_name(request.text("venv")))
+    return read_networks([own_folder(), site_packages(venv.python) if venv else None])
 
 
 def _python_package(request: Request, soft: Entry) -> Answer:

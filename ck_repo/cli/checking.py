@@ -60,10 +60,9 @@ def _value(option: Option, value: Any) -> Any:
             raise UsageError(f"{flag} is not JSON: {error}") from None
     if option.kind == "text" and isinstance(value, list):
         value = ",".join(map(str, value))
-    if option.choices and str(value) not in option.choices:
-        raise UsageError(
-            f"{flag}={value} is not one of {', '.join(option.choices)}", hint=did_you_mean(str(value), option.choices)
-        )
+    allowed = option.allowed()
+    if allowed and str(value) not in allowed:
+        raise UsageError(f"{flag}={value} is not one of {', '.join(allowed)}", hint=did_you_mean(str(value), allowed))
     return value
 
 

@@ -74,8 +74,8 @@ def _typed(option: Option) -> str:
 
 def _described(option: Option) -> str:
     text = option.help
-    if option.choices:
-        text += f" ({', '.join(option.choices)})"
+    if allowed := option.allowed():
+        text += f" ({', '.join(allowed)})"
     if option.aliases:
         text += f" [also {', '.join('--' + name for name in option.aliases)}]"
     return text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import configparser
 import csv
 import hashlib
 import os
@@ -114,16 +113,3 @@ def _digest(path: Path) -> str:
     except OSError:
         return ""
     return "sha256=" + base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
-
-
-def entry_points(python: Path, group: str) -> set[str]:
-    """Names of the entry points of a group that packages in the venv of an interpreter have."""
-    folder = site_packages(python)
-    names: set[str] = set()
-    for path in folder.glob("*.dist-info/entry_points.txt") if folder else ():
-        parser = configparser.RawConfigParser(delimiters=("=",))
-        parser.optionxform = str  # type: ignore[assignment, method-assign]  # names keep their capitals
-        with suppress(configparser.Error, OSError, UnicodeDecodeError):
-            parser.read(path, encoding="utf-8")
-            names |= set(parser.options(group)) if parser.has_section(group) else set()
-    return names

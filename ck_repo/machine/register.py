@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ck_repo.errors import CKError, ConfigError, DetectError, did_you_mean
 from ck_repo.machine.coco_folder import images_stamp, inspect_coco
 from ck_repo.machine.interpreter import inspect_interpreter
+from ck_repo.models.backends import own_backends
 from ck_repo.models.model_file import inspect_model
+from ck_repo.models.networks import Network
 from ck_repo.stock.env_entry import write_env_entry
 from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.entry import META, Entry
@@ -22,7 +25,9 @@ from ck_repo.store.uid import uid_from_digest
 FULL_COCO_VAL = 5000  # images of val2017
 
 
-def detect(soft: Entry, path: Path, options: Mapping[str, str]) -> dict[str, Any]:
+def detect(
+    soft: Entry, path: Path, options: Mapping[str, str], networks: Mapping[str, Network] | None = None
+) -> dict[str, Any]:
     """Look at what the user names, and return the meta of its env entry; nothing is written.
 
     Parameters
@@ -33,10 +38,14 @@ def detect(soft: Entry, path: Path, options: Mapping[str, str]) -> dict[str, Any
         What the user named with ``--full_path=``.
     options
         ``profile``, ``annotations``, ``backend``: see `ck detect soft --help`.
+    networks
+        The networks whose models are recognised; the benchmark's own unless others are given.
     """
     fields = Fields(soft.meta(), soft.path / META)
     kind = fields.needed("detect")
-    kinds = {"python": _python, "coco": _coco} | dict.fromkeys(("onnx", "tflite", "tensorflow", "pytorch"), _model)
+    model = partial(_model, networks=networks)
+    kinds: dict[str, Callable[[Path, str, Mapping[str, str]], dict[str, Any]]] = {"python": _python, "coco": _coco}
+    kinds |= dict.fromkeys(("onnx", "tflite", "tensorflow", "pytorch"), model)
     if kind not in kinds:
         raise ConfigError(f"{soft.path / META}: detect is {kind!r}", hint=did_you_mean(kind, kinds))
     path = path.expanduser().absolute()
@@ -61,19 +70,28 @@ def python_package(soft: Entry, venv: str, have: Mapping[str, str] | None) -> tu
     fields = Fields(soft.meta(), soft.path / META)
     if have is None:
         raise DetectError(f"there is no venv:{venv}", hint=f"`ck create venv:{venv}`, or another with --venv=NAME")
-    for name in fields.texts("python_packages"):
+    names = _distributions(fields)
+    for name in names:
         if name in have:
             return name, have[name]
     raise DetectError(
-        f"venv:{venv} has no {' and no '.join(fields.texts('python_packages'))}",
+        f"venv:{venv} has no {' and no '.join(names)}",
         hint=f"`ck install package --tags={','.join(fields.tags())}`",
     )
 
 
-def _model(path: Path, kind: str, options: Mapping[str, str]) -> dict[str, Any]:
+def _distributions(fields: Fields) -> tuple[str, ...]:
+    """The Python packages that a soft entry names itself, or those of the backend that it is for."""
+    name = fields.text("backend")
+    if name and name not in own_backends():
+        raise fields.error("backend", name, f"a backend ({', '.join(own_backends())})")
+    return own_backends()[name].python_packages if name else fields.texts("python_packages")
+
+
+def _model(path: Path, kind: str, options: Mapping[str, str], networks: Mapping[str, Network] | None = None) -> dict[str, Any]:
     if not path.is_file():
         raise DetectError(f"{path} is not a file that is there", hint=f"name the model: --full_path=…/model.{kind}")
-    model = inspect_model(path, kind, options.get("profile", ""))
+    model = inspect_model(path, kind, options.get("profile", ""), networks)
     if options.get("dataset"):
         model["dataset"] = options["dataset"]
     stat = path.stat()

@@ -1,15 +1,15 @@
-"""Profiles: how an image becomes a model's input and a model's output becomes detections.
-
-Source: mlcommons/inference at v1.0.1, vision/classification_and_detection/python (main.py, dataset.py, coco.py).
-"""
+"""Profiles: how an image becomes a model's input and a model's output becomes detections. Networks declare them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any
 
 from ck_repo.errors import ConfigError, NotFoundError, did_you_mean
+from ck_repo.models.networks import DeclaredProfile, Network, own_networks
+from ck_repo.store.fields import Fields
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Profile:
         Added to the model's classes first; 1 where the model counts them from 0.
     only_annotated
         Whether images without annotations are left out.
+    reference_faults
+        What the reference harness of v1.0.1 does differently: fields of the profile.
     """
 
     name: str
@@ -54,10 +56,11 @@ class Profile:
     classes_are: str
     class_offset: int = 0
     only_annotated: bool = False
+    reference_faults: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def as_data(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
+        """As JSON, without the faults of the reference."""
+        return {key: value for key, value in vars(self).items() if key != "reference_faults"}
 
     def with_reference_faults(self) -> Profile:
         """As the reference harness of v1.0.1 does it, for comparison with logs of then.
@@ -65,7 +68,7 @@ class Profile:
         It cuts the ONNX model's scores at 0.5, leaves out images without annotations for the PyTorch model, and scores
         contiguous classes as if they were category ids unless it is told otherwise.
         """
-        faulty = replace(self, **_REFERENCE_FAULTS.get(self.name, {}))
+        faulty = replace(self, **self.reference_faults)
         return replace(faulty, classes_are="category")
 
     def for_model(self, model: Mapping[str, Any]) -> Profile:
@@ -80,37 +83,73 @@ class Profile:
         return replace(self, **own, **outputs)
 
 
-_REFERENCE_FAULTS: dict[str, dict[str, Any]] = {
-    "coco-1200-onnx": {"score_above": 0.5},
-    "coco-1200-pt": {"only_annotated": True},
-}
 # what a model's description may say otherwise than its profile
 _OUTPUTS = ("boxes", "scores", "classes", "count")
 _OWN = ("side", "scaling", "layout", "dtype", "box_order", "score_above", "classes_are", "class_offset")
-_TENSORFLOW = ("detection_boxes:0", "detection_scores:0", "detection_classes:0", "num_detections:0")
-_ROWS = (
-    Profile("coco-300", 300, "none", "NHWC", "uint8", *_TENSORFLOW, "yxyx", None, "category"),
-    # TFLite's own detection op: boxes, classes, scores, count, in this order; their names are up to the file
-    Profile(
-        "coco-300-tflite", 300, "none", "NHWC", "uint8", "TFLite_Detection_PostProcess", "TFLite_Detection_PostProcess:2",
-        "TFLite_Detection_PostProcess:1", "TFLite_Detection_PostProcess:3", "yxyx", None, "category", 1,
-    ),
-    Profile("coco-300-pt", 300, "plus-minus-one", "NCHW", "float32", "bboxes", "scores", "labels", "", "xyxy", 0.3, "category"),
-    Profile("coco-1200-pt", 1200, "imagenet", "NCHW", "float32", "bboxes", "scores", "labels", "", "xyxy", 0.05, "contiguous"),
-    # the reference cuts at 0.5 here, which its own expected mAP of 0.20 contradicts
-    Profile(
-        "coco-1200-onnx", 1200, "imagenet", "NCHW", "float32", "bboxes", "scores", "labels", "", "xyxy", 0.05, "contiguous"
-    ),
-    Profile(
-        "coco-1200-tf", 1200, "imagenet", "NCHW", "float32", "detection_bboxes:0", "detection_scores:0",
-        "detection_classes:0", "", "yxyx", 0.05, "contiguous",
-    ),
+_SCALINGS, _LAYOUTS, _ORDERS, _CLASSES = (
+    ("none", "plus-minus-one", "imagenet"), ("NHWC", "NCHW"), ("yxyx", "xyxy"), ("category", "contiguous"),
 )  # fmt: skip
-PROFILES = {row.name: row for row in _ROWS}
+_KEYS = tuple(row.name for row in fields(Profile) if row.name != "name")
 
 
-def profile(name: str) -> Profile:
-    """The profile of that name."""
-    if name not in PROFILES:
-        raise NotFoundError(f"there is no profile {name!r}", hint=did_you_mean(name, PROFILES))
-    return PROFILES[name]
+def profiles_of(networks: Mapping[str, Network]) -> dict[str, Profile]:
+    """The profiles that networks declare, by name, in their order.
+
+    Raises
+    ------
+    ConfigError
+        If a value is not what it has to be; with its file and key.
+    """
+    found: dict[str, Profile] = {}
+    for row in (row for network in networks.values() for row in network.profiles):
+        if row.name not in found:  # of two with one name the first counts
+            found[row.name] = _profile(row)
+    return found
+
+
+@cache
+def own_profiles() -> Mapping[str, Profile]:
+    """The profiles of the benchmark's own networks."""
+    return profiles_of(own_networks())
+
+
+def profile(name: str, profiles: Mapping[str, Profile] | None = None) -> Profile:
+    """The profile of that name, among the benchmark's own unless others are given."""
+    known = own_profiles() if profiles is None else profiles
+    if name not in known:
+        raise NotFoundError(f"there is no profile {name!r}", hint=did_you_mean(name, known))
+    return known[name]
+
+
+def _profile(declared: DeclaredProfile) -> Profile:
+    row = declared.fields
+    row.only(*_KEYS, "formats", "input", "outputs_in_order")
+    side = row.whole("side")
+    if not side or side < 1:
+        raise row.error("side", side, "a number of pixels")
+    unknown = set(declared.reference_faults) - {*_OWN, "only_annotated"}
+    if unknown:
+        raise row.error("reference_faults", sorted(unknown), f"a table of {', '.join(_OWN)} and only_annotated")
+    return Profile(
+        declared.name,
+        side,
+        _one_of(row, "scaling", _SCALINGS),
+        _one_of(row, "layout", _LAYOUTS),
+        row.needed("dtype"),
+        row.needed("boxes"),
+        row.needed("scores"),
+        row.needed("classes"),
+        row.text("count"),
+        _one_of(row, "box_order", _ORDERS),
+        row.number("score_above"),
+        _one_of(row, "classes_are", _CLASSES),
+        row.whole("class_offset", 0) or 0,
+        row.flag("only_annotated"),
+        declared.reference_faults,
+    )
+
+
+def _one_of(row: Fields, key: str, known: Sequence[str]) -> str:
+    if row.text(key) not in known:
+        raise row.error(key, row.text(key), f"one of {', '.join(known)}")
+    return row.text(key)

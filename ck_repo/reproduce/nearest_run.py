@@ -10,16 +10,12 @@ from typing import Any
 
 from ck_repo.errors import NotFoundError
 from ck_repo.machine.platform import describe_platform
+from ck_repo.models.backends import own_backends
 from ck_repo.rounds.rules import Rules, rules_for
 from ck_repo.rounds.scenario import RATE, Scenario
 from ck_repo.rounds.submission import Result
 from ck_repo.run.options import RunOptions
 
-# what a submitter's framework is called, our backend for it, and the format of our model for that
-_FRAMEWORKS = (
-    ("openvino", "openvino", "onnx"), ("onnxruntime", "onnxruntime", "onnx"), ("onnx runtime", "onnxruntime", "onnx"),
-    ("tensorflow", "tensorflow", "tf"), ("pytorch", "torch", "pytorch"),
-)  # fmt: skip
 Unmatched = Callable[[str, object, object, str], None]  # what, theirs, ours, why
 
 
@@ -82,11 +78,12 @@ def match(result: Result) -> Matched:
 
 def _framework(theirs: str, unmatched: Unmatched) -> tuple[str, str]:
     """Our backend, and the format of the model that it runs."""
-    for name, backend, form in _FRAMEWORKS:
-        if name in theirs.lower():
-            if theirs.lower() != name:
-                unmatched("framework", theirs, backend, "their build of it is not public")
-            return backend, form
+    named = [row for row in own_backends().values() if any(name in theirs.lower() for name in row.submitted_as)]
+    contained = {name for row in named for name in row.part_of}
+    for backend in (row for row in named if row.name not in contained):
+        if theirs.lower() not in backend.submitted_as:
+            unmatched("framework", theirs, backend.name, "their build of it is not public")
+        return backend.name, backend.submitted_model
     unmatched("framework", theirs or "not said", "onnxruntime", "there is no backend for it")
     return "onnxruntime", "onnx"
 

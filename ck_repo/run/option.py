@@ -24,7 +24,8 @@ class Spelling:
     names
         Names of variables, separated by spaces.
     words
-        CK's values and ours. Other values are errors, unless the option has no `choices`.
+        CK's values and ours, or a function that returns them when they are needed. Other values are
+        errors, unless the option has no `choices`.
     any_case
         Whether upper and lower case are the same in a value; `words` are in lower case then.
     what
@@ -32,9 +33,13 @@ class Spelling:
     """
 
     names: str
-    words: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str] | Callable[[], Mapping[str, str]] = field(default_factory=dict)
     any_case: bool = False
     what: str = "a value"
+
+    def known(self) -> Mapping[str, str]:
+        """CK's values and ours."""
+        return self.words() if callable(self.words) else self.words
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from ck_repo.errors import UsageError
+from ck_repo.models.backends import other_names
 from ck_repo.rounds.round import DEFAULT, load_round, round_names
 from ck_repo.run.option import RunOption, Spelling, declared_options
 from ck_repo.run.round_limits import check_duration, check_latency_bound, check_target
@@ -36,7 +37,7 @@ class RunOptions:
         RunOption(
             "the framework (default: the model's own)",
             value="NAME",
-            ck=Spelling("CK_LOADGEN_BACKEND MLPERF_BACKEND", words={"pytorch": "torch", "onnx": "onnxruntime"}, any_case=True),
+            ck=Spelling("CK_LOADGEN_BACKEND MLPERF_BACKEND", words=other_names, any_case=True),
         ),
     ] = ""
     device: Annotated[

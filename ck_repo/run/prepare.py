@@ -10,10 +10,12 @@ from typing import Any
 from ck_repo import progress
 from ck_repo.environment.create import VenvPlan, plan_venv
 from ck_repo.environment.venv import Venv, chosen_name, find_venv, surroundings
-from ck_repo.errors import ConfigError, NotFoundError, UsageError, did_you_mean
-from ck_repo.machine.python_packages import entry_points
-from ck_repo.models.backends import RUNS, USUAL
-from ck_repo.models.profiles import PROFILES, Profile, profile
+from ck_repo.errors import ConfigError, NotFoundError, UsageError
+from ck_repo.machine.python_packages import site_packages
+from ck_repo.models.backends import default_backend, read_backends
+from ck_repo.models.declared import own_folder
+from ck_repo.models.networks import read_networks
+from ck_repo.models.profiles import Profile, profile, profiles_of
 from ck_repo.resolve.component import Component, read_component
 from ck_repo.resolve.plan import Choice
 from ck_repo.resolve.resolver import Resolver
@@ -21,6 +23,7 @@ from ck_repo.rounds.logs import read_text
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import Rules, benchmark_of, rules_for
 from ck_repo.rounds.user_conf import parse_conf, targets_of
+from ck_repo.run.backends import check_backend, dependencies_with
 from ck_repo.run.foreign import own_dependencies
 from ck_repo.run.official import check_options
 from ck_repo.run.options import RunOptions
@@ -30,8 +33,6 @@ from ck_repo.store.fields import Fields
 from ck_repo.store.repositories import Repositories
 
 WEIGHTS, DATASET, LOADGEN = "weights", "dataset", "loadgen"
-_ALSO_CALLED = {"pytorch": "torch", "tf": "tensorflow", "onnx": "onnxruntime", "ort": "onnxruntime", "litert": "tflite"}
-BACKENDS = "ck_repo.backends"  # the group of entry points by which packages add backends
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class RunPlan:
         By the key of the program's dependency; `weights` and `dataset` among them.
     model
         The `model` section of the weights' meta, as far as it is known before a conversion is made.
+    profiles
+        Every profile that a model may name, by its name; a conversion can lead to another one than `profile`.
     """
 
     program: Component
@@ -55,6 +58,7 @@ class RunPlan:
     choices: Mapping[str, Choice]
     model: Mapping[str, Any]
     profile: Profile
+    profiles: Mapping[str, Profile]
     backend: str
 
 
@@ -80,7 +84,11 @@ def prepare(
     venv_plan = None if venv else plan_venv(repositories, name)
     there = surroundings(repositories, venv, venv_plan.python.version if venv_plan else "", scope)
     resolver = Resolver(there, home=program_entry.repository)
-    options, notes = own_dependencies(options, program.deps, program_entry.cid)
+    site = [site_packages(venv.python)] if venv else []
+    backends = read_backends([program_entry.path, *site])
+    profiles = profiles_of(read_networks([program_entry.path, own_folder(), *site]))
+    every = dependencies_with(program, list(backends.values()))
+    options, notes = own_dependencies(options, every, program_entry.cid, list(backends.values()))
     for note in notes:
         progress.say(f"note: {note}")
     added: dict[str, list[str]] = {key: tags.split(",") for key, tags in options.added_tags.items()}
@@ -92,20 +100,21 @@ def prepare(
     if not model.get("profile"):
         raise ConfigError(
             f"{weights.name} does not say how it is to be used: its meta has no model.profile",
-            hint=f"add one to the package: {', '.join(PROFILES)}",
+            hint=f"add one to the package: {', '.join(profiles)}",
         )
-    chosen = profile(str(model["profile"]))
-    backend = options.backend or str(model.get("backend") or USUAL.get(str(model.get("format", "")), ""))
-    _check_backend(program, backend, venv)
+    chosen = profile(str(model["profile"]), profiles)
+    backend = options.backend or str(model.get("backend") or default_backend(str(model.get("format", "")), backends.values()))
+    check_backend(program, backend, backends)
+    declaration = backends.get(backend)
     if options.dataset:
         added[DATASET] = [*added.get(DATASET, []), *options.dataset.split(",")]
     elif DATASET not in added and model.get("dataset"):
         added[DATASET] = str(model["dataset"]).split(",")
-    others = [row for row in program.deps if row.key != WEIGHTS]
+    others = [row for row in dependencies_with(program, [declaration] if declaration else []) if row.key != WEIGHTS]
     needs = resolver.with_options(backend=backend, device=options.device)
     choices = needs.dependencies(others, program_entry.cid, added=added)  # its framework first: conversions then take the same
-    if backend in RUNS:
-        weights = needs.in_format(weights, RUNS[backend], f"the backend {backend}")
+    if declaration and declaration.runs:
+        weights = needs.in_format(weights, declaration.runs, f"the backend {backend}")
     choices[WEIGHTS] = weights
     _check_prepared(choices[DATASET], chosen.for_model(model))
     section = weights.section("model") or model
@@ -115,7 +124,7 @@ def prepare(
         options = with_user_conf(options, rules)
     if not as_recorded:
         check_options(options, rules)
-    return RunPlan(program, options, venv, venv_plan, choices, section, chosen, backend)
+    return RunPlan(program, options, venv, venv_plan, choices, section, chosen, profiles, backend)
 
 
 def with_user_conf(options: RunOptions, rules: Rules) -> RunOptions:
@@ -151,17 +160,4 @@ def _check_prepared(dataset: Choice, interface: Profile) -> None:
             f"the data set {dataset.label} holds images of 300 × 300 bytes, and the model takes {interface.dtype} of pixels "
             "that are not rounded",
             hint="take --dataset=preprocessed,side.1200, which holds the images themselves, or the set that it was made from",
-        )
-
-
-def _check_backend(program: Component, backend: str, venv: Venv | None) -> None:
-    """Refuse a backend that neither the program nor a package in the venv brings."""
-    known = {value for row in program.deps for value in row.when.get("backend", ())}
-    if backend not in known:
-        known |= entry_points(venv.python, BACKENDS) if venv else set()
-    if backend not in known:
-        raise UsageError(
-            f"there is no backend {backend!r} for {program.entry.cid}",
-            hint=f"{did_you_mean(_ALSO_CALLED.get(backend.lower(), backend), known)}\n"
-            f"a Python package in the venv adds one by an entry point of {BACKENDS}",
         )

@@ -29,7 +29,7 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]]) -> dic
     """
     weights, dataset = installed[WEIGHTS], installed[DATASET]
     model = weights["model"]
-    interface = profile(str(model["profile"])).for_model(model)
+    interface = profile(str(model["profile"]), plan.profiles).for_model(model)
     if plan.options.reference_faults:
         interface = interface.with_reference_faults()
     described = interface.as_data()

@@ -72,10 +72,11 @@ def _value(option: RunOption, name: str, value: Any) -> dict[str, Any]:
     if option.kind in ("integer", "number"):
         return {option.name: _number(f"--env.{name}", value, option)}
     word = str(value).lower() if spelling.any_case else str(value)
-    if word in spelling.words:
-        return {option.name: spelling.words[word]}
+    words = spelling.known()
+    if word in words:
+        return {option.name: words[word]}
     if option.choices:
-        raise UsageError(f"--env.{name}={word} is not {spelling.what}", hint=did_you_mean(word, spelling.words))
+        raise UsageError(f"--env.{name}={word} is not {spelling.what}", hint=did_you_mean(word, words))
     return {option.name: str(value)} if str(value) else {}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from ck_repo.errors import ConfigError
 from ck_repo.machine.hardware import describe_hardware
 from ck_repo.machine.platform import describe_platform
+from ck_repo.models.backends import own_backends
 from ck_repo.rounds.check.finding import Finding, finding
 from ck_repo.rounds.check.system import check_system
 from ck_repo.rounds.logs import read_text
@@ -24,7 +25,6 @@ _MARKS = {
     "system_type": "edge, datacenter or datacenter,edge",
     "system_name": "a name for people",
 }
-_FRAMEWORKS = ("onnxruntime", "onnxruntime-gpu", "tensorflow", "tensorflow-cpu", "torch", "openvino", "ai-edge-litert")
 
 
 def describe_system(round_: Round, packages: Mapping[str, str], told: Mapping[str, str]) -> dict[str, Any]:
@@ -39,7 +39,8 @@ def describe_system(round_: Round, packages: Mapping[str, str], told: Mapping[st
     """
     machine, hardware = describe_platform(), describe_hardware()
     count = int(hardware.get("accelerators", "0"))
-    frameworks = [f"{name} {packages[name]}" for name in _FRAMEWORKS if name in packages]
+    known = [name for row in own_backends().values() for name in row.python_packages]
+    frameworks = [f"{name} {packages[name]}" for name in known if name in packages]
     found: dict[str, Any] = {
         "number_of_nodes": 1,
         "host_processors_per_node": machine["sockets"],

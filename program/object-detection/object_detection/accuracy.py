@@ -5,19 +5,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
 import math
-import struct
 from pathlib import Path
 from typing import Any
 
 from object_detection.annotations import ImageList
-from object_detection.detections import WIDTH
 from object_detection.errors import HarnessError
+from object_detection.logs import Found, read_answers
 from object_detection.spec import Spec
 
-Found = dict[int, list[tuple[float, ...]]]  # detections by sample index
-_BYTES = 4 * WIDTH
 # COCOeval.stats, in order
 _NAMES = (
     "mAP",
@@ -35,25 +31,6 @@ _NAMES = (
 )
 
 
-def read_log(path: Path) -> Found:
-    """Detections (ymin, xmin, ymax, xmax, score, class) by sample index; of a sample that is there twice the first counts."""
-    found: Found = {}
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        for row in rows:
-            data = bytes.fromhex(row["data"])
-            if len(data) % _BYTES:
-                raise HarnessError(f"{path}: sample {row['qsl_idx']} has {len(data)} bytes, not a multiple of {_BYTES}")
-            boxes = [struct.unpack_from(f"<{WIDTH}f", data, at) for at in range(0, len(data), _BYTES)]
-            wrong = [box for box in boxes if int(box[0]) != row["qsl_idx"]]
-            if wrong:
-                raise HarnessError(f"{path}: sample {row['qsl_idx']} holds a detection of sample {int(wrong[0][0])}")
-            found.setdefault(row["qsl_idx"], [box[1:] for box in boxes])
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise HarnessError(f"{path} is no accuracy log: {type(error).__name__} {error}") from error
-    return found
-
-
 def score(spec: Spec, images: ImageList, log: Path, output: Path) -> dict[str, Any]:
     """Score the log and write accuracy.txt, with the log's hash as a submission has it.
 
@@ -62,7 +39,7 @@ def score(spec: Spec, images: ImageList, log: Path, output: Path) -> dict[str, A
     dict
         COCO's twelve figures (0–1; -1 where a size has no objects), ``detections`` and ``images``.
     """
-    found = read_log(log)
+    found = read_answers(log)
     figures, text = judged(spec, images, found)
     digest = hashlib.sha256(log.read_bytes()).hexdigest()
     output.write_text(f"{text}hash={digest}\n", encoding="utf-8")

@@ -16,6 +16,7 @@ import mlperf_loadgen as lg
 
 from object_detection import loadgen_module
 from object_detection.errors import HarnessError
+from object_detection.logs import ANSWERS, DETAIL, SUMMARY
 from object_detection.progress import say, watched
 from object_detection.spec import LoadGenSettings
 from object_detection.sut.library import SampleLibrary
@@ -166,7 +167,7 @@ def run(
         os.chdir(before)
         lg.DestroyQSL(samples)
         lg.DestroySUT(system)
-    for name in ("mlperf_log_summary.txt", "mlperf_log_detail.txt", "mlperf_log_accuracy.json"):
+    for name in (SUMMARY, DETAIL, ANSWERS):
         if not (folder / name).is_file():
             raise HarnessError(f"LoadGen left no {name} in {folder}", "is the disk full?")
 

@@ -15,6 +15,7 @@ from object_detection.asked import Board
 from object_detection.backends import framework
 from object_detection.errors import HarnessError
 from object_detection.image_cache import ImageCache
+from object_detection.logs import ANSWERS
 from object_detection.progress import tell
 from object_detection.spec import Spec, read_spec
 from object_detection.sut.inline import InlineSUT
@@ -129,7 +130,7 @@ def run_mode(
     seconds, queries = _run_test(spec, mode, team, layout, library, len(images), rate)
     if mode == "accuracy":
         tell("scoring", 0, None)
-        return accuracy.score(spec, images, folder / "mlperf_log_accuracy.json", folder / "accuracy.txt")
+        return accuracy.score(spec, images, folder / ANSWERS, folder / "accuracy.txt")
     found = summary.performance(folder, spec.scenario)
     if _too_short(spec, found):  # the machine has become faster since the layouts were measured
         tell("performance, once more: it was faster than measured, and over too soon", 0, None)

@@ -15,13 +15,14 @@ BASELINE, TESTED = "baseline_accuracy.txt", "compliance_accuracy.txt"  # as the 
 
 def rescore(spec_file: Path, baseline: Path, tested: Path, folder: Path) -> None:
     """Score both logs over the samples that the tested one has, and write what the rules want into `folder`."""
-    from object_detection.accuracy import judged, read_log
+    from object_detection.accuracy import judged
     from object_detection.annotations import read_images
+    from object_detection.logs import read_answers
     from object_detection.spec import read_spec
 
     spec = read_spec(spec_file)
     images = read_images(spec.dataset, spec.count)
-    before, after = read_log(baseline), read_log(tested)
+    before, after = read_answers(baseline), read_answers(tested)
     unknown = sorted(set(after) - set(before))
     if unknown or not after:
         raise HarnessError(f"{tested} has {f'sample {unknown[0]}, which {baseline} has not' if unknown else 'no sample'}")

@@ -19,9 +19,10 @@ import pytest
 pytest.importorskip("numpy")
 pytest.importorskip("pycocotools")
 
-from object_detection.accuracy import as_coco, read_log, score
+from object_detection.accuracy import as_coco, score
 from object_detection.annotations import ImageList, read_images
 from object_detection.errors import HarnessError
+from object_detection.logs import read_answers
 from object_detection.spec import Spec, read_spec
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -252,13 +253,13 @@ def test_boxes_are_in_pixels_of_the_original_image(demo: Scorer) -> None:
 def test_bytes_that_are_no_whole_detections_are_an_error(demo: Scorer) -> None:
     log = demo.write([{"seq_id": 0, "qsl_idx": 3, "data": "00" * 27}])
     with pytest.raises(HarnessError, match="sample 3 has 27 bytes, not a multiple of 28"):
-        read_log(log)
+        read_answers(log)
 
 
 def test_detection_of_another_sample_is_an_error(demo: Scorer) -> None:
     log = demo.write([row(2, (0, 0, 1, 1, 0.5, 1), claimed=1)])
     with pytest.raises(HarnessError, match="sample 2 holds a detection of sample 1"):
-        read_log(log)
+        read_answers(log)
 
 
 def test_sample_that_the_data_set_does_not_have_is_an_error(demo: Scorer) -> None:
@@ -273,14 +274,14 @@ def test_sample_that_the_data_set_does_not_have_is_an_error(demo: Scorer) -> Non
 )
 def test_what_is_no_accuracy_log_is_named(demo: Scorer, text: str) -> None:
     with pytest.raises(HarnessError, match=r"log\.json is no accuracy log"):
-        read_log(demo.write(text))
+        read_answers(demo.write(text))
 
 
 @pytest.mark.parametrize("index", [float("nan"), float("inf")])
 def test_index_that_is_no_number_is_an_error(demo: Scorer, index: float) -> None:
     data = struct.pack("<7f", index, 0, 0, 1, 1, 0.5, 1).hex()
     with pytest.raises(HarnessError):
-        read_log(demo.write([{"seq_id": 0, "qsl_idx": 0, "data": data}]))
+        read_answers(demo.write([{"seq_id": 0, "qsl_idx": 0, "data": data}]))
 
 
 def test_class_that_is_no_number_is_an_error(demo: Scorer) -> None:

@@ -15,10 +15,10 @@ np = pytest.importorskip("numpy")
 
 from object_detection.errors import HarnessError  # noqa: E402
 from object_detection.models.anchors import mobilenet_anchors, resnet34_anchors  # noqa: E402
-from object_detection.models.architectures import Rule  # noqa: E402
 from object_detection.models.fuse import fuse  # noqa: E402
 from object_detection.models.load import load_network  # noqa: E402
 from object_detection.models.nms import detect  # noqa: E402
+from object_detection.models.rule import Rule  # noqa: E402
 from object_detection.models.ssd_mobilenet import SSDMobileNet  # noqa: E402
 from object_detection.models.ssd_resnet34 import SSDResNet34  # noqa: E402
 from official_weights import OFFICIAL, digest  # noqa: E402

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ck_repo.machine.python_packages import entry_points, python_packages
+from ck_repo.machine.python_packages import python_packages
 
 
 @pytest.fixture
@@ -39,13 +39,3 @@ def test_an_installation_that_was_cut_short_does_not_count(site: Path, tmp_path:
     add(site, "old-1.0.egg-info")
     assert python_packages(site.parents[2] / "bin/python") == {}
     assert python_packages(tmp_path / "no venv/bin/python") == {}
-
-
-def test_entry_points_of_a_group(site: Path) -> None:
-    python = site.parents[2] / "bin" / "python"
-    for name, content in (("one", "[group]\na = mod:x\n[other]\nb = mod\n"), ("two", "[group]\nc = mod"), ("broken", "a = b")):
-        info = site / f"{name}-1.0.dist-info"
-        info.mkdir()
-        (info / "entry_points.txt").write_text(content)
-    assert entry_points(python, "group") == {"a", "c"}
-    assert entry_points(python, "none") == set()

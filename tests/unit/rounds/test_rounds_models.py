@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ck_repo.errors import NotFoundError
-from ck_repo.models.backends import RUNS, USUAL
+from ck_repo.models.backends import default_backend, own_backends
 from ck_repo.models.profiles import profile
 from ck_repo.resolve.component import Component, read_component
 from ck_repo.resolve.variations import Variant, choose
@@ -101,11 +101,13 @@ def test_every_framework_runs_a_format_that_the_models_can_be_brought_to() -> No
     from ck_repo.resolve.surroundings import Surroundings
 
     resolver = Resolver(Surroundings(Listed(packages())))
-    assert {USUAL[target] for target in RUNS.values()} == set(RUNS)
+    backends = own_backends()
+    runs = {row.runs for row in backends.values()}
+    assert {default_backend(target, backends.values()) for target in runs} == set(backends)
     for row, tags, *_ in TABLE:
         choice = resolver.resolve(f"model,object-detection,mlperf,{tags}")
         unreachable = {8: {"safetensors"}, 10: {"safetensors", "tensorflow"}, 11: {"safetensors", "tensorflow"}}.get(row, set())
-        for target in {*RUNS.values()} - {"tflite"} - unreachable:
+        for target in runs - {"tflite"} - unreachable:
             assert resolver.in_format(choice, target).section("model")["format"] == target
         for target in unreachable:
             with pytest.raises(NotFoundError, match=f"no conversion leads to {target}") as caught:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ck_repo.errors import UsageError
+from ck_repo.models.backends import own_backends
 from ck_repo.resolve.component import Dependency
 from ck_repo.run.foreign import own_dependencies
 from ck_repo.run.options import RunOptions
@@ -13,7 +14,7 @@ DEPS = [Dependency("weights", ("model",), also=("model",)), Dependency("dataset"
 
 
 def taken(options: RunOptions) -> tuple[RunOptions, list[str]]:
-    return own_dependencies(options, DEPS, "program:toy")
+    return own_dependencies(options, DEPS, "program:toy", list(own_backends().values()))
 
 
 @pytest.mark.parametrize(

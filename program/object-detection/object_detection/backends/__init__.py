@@ -1,9 +1,12 @@
-"""Frameworks behind one interface. A third party adds one by an entry point of the group `ck_repo.backends`."""
+"""Frameworks behind one interface: ours and those of third parties are modules of the entry-point group `ck_repo.backends`.
+
+A module's constant `BACKEND` declares what the engine has to know of it: a dictionary of literals, which the engine reads
+without importing the module (docs/components.md).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Protocol, cast
 
@@ -15,7 +18,6 @@ from object_detection.spec import Model
 
 Array = npt.NDArray[np.generic]
 GROUP = "ck_repo.backends"
-_OWN = {name: f"object_detection.backends.{name}" for name in ("onnxruntime", "openvino", "tensorflow", "tflite", "torch")}
 
 
 class Backend(Protocol):
@@ -75,14 +77,12 @@ def framework(name: str, device: str) -> Framework:
 
 
 def _module(name: str) -> Framework:
+    found = {row.name: row for row in reversed(list(entry_points(group=GROUP)))}  # the first on the search path counts
     try:
-        if name in _OWN:
-            return cast(Framework, import_module(_OWN[name]))
-        found = {row.name: row for row in entry_points(group=GROUP)}
         if name in found:
             return cast(Framework, found[name].load())
     except ImportError as error:
         raise HarnessError(
             f"the backend {name} cannot be loaded: {error}", f"`ck install package --tags=lib,python-package,{name}`"
         ) from error
-    raise HarnessError(f"there is no backend {name!r}", f"known: {', '.join(sorted({*_OWN, *found}))}")
+    raise HarnessError(f"there is no backend {name!r}", f"known: {', '.join(sorted(found))}")

@@ -12,6 +12,23 @@ from object_detection.spec import Model
 ort.disable_telemetry_events()  # nothing is told to anybody, nor written into the user's home
 _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
 
+BACKEND = {
+    "runs": "onnx",
+    "default_for": ["onnx"],
+    "deps": {
+        "onnxruntime": {
+            "tags": ["lib", "python-package", "onnxruntime-cpu"],
+            "when": {"device": "cpu"},
+            "also": ["lib-python-onnxruntime"],
+        },
+        "onnxruntime-cuda": {"tags": ["lib", "python-package", "onnxruntime-cuda"], "when": {"device": "cuda"}},
+    },
+    "also_called": ["onnx", "ort"],
+    "python_packages": ["onnxruntime", "onnxruntime-gpu"],
+    "submitted_as": ["onnxruntime", "onnx runtime"],
+    "submitted_model": "onnx",
+}
+
 
 def version() -> str:
     """Version of ONNX Runtime."""

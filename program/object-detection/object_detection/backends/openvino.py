@@ -10,6 +10,16 @@ from object_detection.backends.interface import in_batches, layout_of, wanted_ou
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
 
+BACKEND = {
+    "runs": "openvino",
+    "default_for": ["openvino"],
+    "deps": {"openvino": {"tags": ["lib", "python-package", "openvino"]}},
+    "python_packages": ["openvino"],
+    "submitted_as": ["openvino"],
+    "submitted_model": "onnx",
+    "part_of": ["onnxruntime", "tensorflow", "torch"],
+}
+
 
 def version() -> str:
     """Version of OpenVINO."""

@@ -19,6 +19,20 @@ from object_detection.backends.interface import in_batches, layout_of, wanted_ou
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
 
+BACKEND = {
+    "runs": "tensorflow",
+    "default_for": ["tensorflow"],
+    "deps": {
+        "tensorflow": {"tags": ["lib", "python-package", "tensorflow-cpu"], "when": {"device": "cpu"}},
+        "tensorflow-cuda": {"tags": ["lib", "python-package", "tensorflow-cuda"], "when": {"device": "cuda"}},
+    },
+    "also_called": ["tf", "tensorflow-cpu", "tensorflow-gpu"],
+    "replaces": ["lib-tensorflow", "lib-python-tensorflow"],
+    "python_packages": ["tensorflow", "tensorflow-cpu"],
+    "submitted_as": ["tensorflow"],
+    "submitted_model": "tf",
+}
+
 
 def version() -> str:
     """Version of TensorFlow."""

@@ -12,6 +12,15 @@ from object_detection.backends.interface import in_batches, layout_of, wanted_ou
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
 
+BACKEND = {
+    "runs": "tflite",
+    "default_for": ["tflite"],
+    "deps": {"tflite": {"tags": ["lib", "python-package", "tflite"]}},
+    "also_called": ["litert"],
+    "replaces": ["lib-python-tflite"],
+    "python_packages": ["ai-edge-litert"],
+}
+
 
 def version() -> str:
     """Version of LiteRT."""

@@ -7,8 +7,21 @@ import torch
 from object_detection.backends import Array
 from object_detection.backends.interface import padded
 from object_detection.models.load import load_network
-from object_detection.models.ssd_mobilenet import SSDMobileNet
 from object_detection.spec import Model
+
+BACKEND = {
+    "runs": "safetensors",
+    "default_for": ["pytorch", "safetensors"],
+    "deps": {
+        "safetensors": {"tags": ["lib", "python-package", "safetensors"]},
+        "torch": {"tags": ["lib", "python-package", "torch"]},
+    },
+    "also_called": ["pytorch"],
+    "replaces": ["lib-python-torch"],
+    "python_packages": ["torch"],
+    "submitted_as": ["pytorch"],
+    "submitted_model": "pytorch",
+}
 
 
 def version() -> str:
@@ -35,8 +48,7 @@ class Torch:
         self._device = torch.device(device)
         self.threads = threads or torch.get_num_threads()
         self._channels_last = model.layout == "NHWC"
-        own_order = "yxyx" if isinstance(self._network, SSDMobileNet) else "xyxy"
-        self._corners = [0, 1, 2, 3] if model.box_order == own_order else [1, 0, 3, 2]
+        self._corners = [0, 1, 2, 3] if model.box_order == self._network.box_order else [1, 0, 3, 2]
         self.max_batch = model.max_batch
         self.layout = model.layout
 

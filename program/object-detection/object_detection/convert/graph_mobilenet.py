@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,20 +10,15 @@ import tensorflow as tf
 from object_detection.convert.mobilenet_names import BACKBONE, EXTRAS, bias_name, range_name
 from object_detection.convert.weights import Arrays
 from object_detection.models.anchors import MOBILENET_KINDS, mobilenet_anchors
-from object_detection.models.architectures import (
-    MOBILENET_CODER,
-    MOBILENET_FEATURES,
-    MOBILENET_RULE,
-    MOBILENET_STRIDE_2,
-)
+from object_detection.models.networks.ssd_mobilenet_v1 import CODER, FEATURES, RULE, STRIDE_2
 
 _SIDE = 300
 _ROWS = 100  # of the published graph's outputs
 ANCHORS = "anchors"  # the node by which a conversion back finds them
 
 
-def mobilenet(arrays: Arrays, metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Add the network to the default graph; what is to be known of its use.
+def mobilenet(arrays: Arrays, metadata: Mapping[str, str]) -> None:
+    """Add the network to the default graph.
 
     The input takes bytes, whatever the source took: the scaling is a part of the graph, as in the published one.
     """
@@ -34,7 +28,7 @@ def mobilenet(arrays: Arrays, metadata: Mapping[str, str]) -> dict[str, Any]:
     values = (tf.cast(images, tf.float32) - offset) * scale
     scores, offsets = _heads(values, arrays)
     anchors = tf.constant(arrays.get("anchors", mobilenet_anchors()).astype(np.float32), name=ANCHORS)
-    boxes = _decoded(offsets / np.array(MOBILENET_CODER, dtype=np.float32), anchors)
+    boxes = _decoded(offsets / np.array(CODER, dtype=np.float32), anchors)
     confidences = tf.sigmoid(scores[..., 1:], name="Postprocessor/convert_scores")
     confidences = _rounded(confidences, arrays, "scores.range")
     total = min(int(metadata.get("total", _ROWS)), _ROWS)
@@ -43,8 +37,8 @@ def mobilenet(arrays: Arrays, metadata: Mapping[str, str]) -> dict[str, Any]:
         confidences,
         max_output_size_per_class=total,
         max_total_size=total,
-        iou_threshold=float(metadata.get("iou", MOBILENET_RULE.iou)),
-        score_threshold=float(metadata.get("score_above", MOBILENET_RULE.score_above)),
+        iou_threshold=float(metadata.get("iou", RULE.iou)),
+        score_threshold=float(metadata.get("score_above", RULE.score_above)),
         clip_boxes=False,
     )
     tf.identity(found[0], name="detection_boxes")
@@ -52,28 +46,17 @@ def mobilenet(arrays: Arrays, metadata: Mapping[str, str]) -> dict[str, Any]:
     valid = tf.sequence_mask(found[3], total, dtype=tf.float32)
     tf.identity((found[2] + 1.0) * valid, name="detection_classes")
     tf.cast(found[3], tf.float32, name="num_detections")
-    return {
-        "profile": "coco-300",
-        "input": "image_tensor:0",
-        "max_batch": None,
-        "outputs": {
-            "boxes": "detection_boxes:0",
-            "scores": "detection_scores:0",
-            "classes": "detection_classes:0",
-            "count": "num_detections:0",
-        },
-    }
 
 
 def _heads(values: tf.Tensor, arrays: Arrays) -> tuple[tf.Tensor, tf.Tensor]:
     values = _layer(values, arrays, "backbone.0.0", BACKBONE + "Conv2d_0", stride=2)
     features = []
     for block in range(1, 14):
-        stride = 2 if block in MOBILENET_STRIDE_2 else 1
+        stride = 2 if block in STRIDE_2 else 1
         name = f"{BACKBONE}Conv2d_{block}_"
         values = _layer(values, arrays, f"backbone.{block}.depthwise", f"{name}depthwise", stride=stride)
         values = _layer(values, arrays, f"backbone.{block}.pointwise", f"{name}pointwise")
-        if block in MOBILENET_FEATURES:
+        if block in FEATURES:
             features.append(values)
     for extra in range(4):
         for part, stride in ((0, 1), (2, 2)):

@@ -3,62 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from object_detection.convert.weights import Arrays
 from object_detection.models.anchors import resnet34_anchors
-from object_detection.models.architectures import (
-    RESNET34_ADDITIONAL,
-    RESNET34_CODER,
-    RESNET34_HEAD_STRIDE,
-    RESNET34_RULE,
-)
+from object_detection.models.networks.ssd_resnet34_1200 import ADDITIONAL, CODER, HEAD_STRIDE, RULE
 
 _SIDE = 1200
 _EPSILON = 1e-5  # of the batch normalisations, as PyTorch's
 _STAGES = (("model.layer1.4", 3, 1), ("model.layer1.5", 4, 2), ("model.layer2.0", 6, 1))  # name, blocks, stride of the first
 
 
-def resnet34(arrays: Arrays, metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Add the network to the default graph; what is to be known of its use."""
+def resnet34(arrays: Arrays, metadata: Mapping[str, str]) -> None:
+    """Add the network to the default graph."""
     network = _Network(arrays)
     images = tf.compat.v1.placeholder(tf.float32, [None, 3, _SIDE, _SIDE], name="image")
     scores, offsets = network.heads(images)
     tf.identity(scores, name="raw_scores")
     tf.identity(offsets, name="raw_offsets")
     anchors = resnet34_anchors()
-    centre = offsets[..., :2] * RESNET34_CODER[0] * anchors[:, 2:] + anchors[:, :2]
-    half = tf.exp(offsets[..., 2:] * RESNET34_CODER[1]) * (anchors[:, 2:] / 2)
+    centre = offsets[..., :2] * CODER[0] * anchors[:, 2:] + anchors[:, :2]
+    half = tf.exp(offsets[..., 2:] * CODER[1]) * (anchors[:, 2:] / 2)
     near, far = (centre - half)[..., ::-1], (centre + half)[..., ::-1]  # y before x
     confidences = tf.nn.softmax(scores)[..., 1:]
-    candidates = tf.math.top_k(tf.transpose(confidences, [0, 2, 1]), RESNET34_RULE.candidates).values  # of each class
+    candidates = tf.math.top_k(tf.transpose(confidences, [0, 2, 1]), RULE.candidates).values  # of each class
     confidences = tf.where(confidences >= candidates[:, None, :, -1], confidences, 0.0)
     found = tf.image.combined_non_max_suppression(
         tf.concat([near, far], -1)[:, :, None],
         confidences,
-        max_output_size_per_class=RESNET34_RULE.total,
-        max_total_size=RESNET34_RULE.total,
-        iou_threshold=float(metadata.get("iou", RESNET34_RULE.iou)),
-        score_threshold=float(metadata.get("score_above", RESNET34_RULE.score_above)),
+        max_output_size_per_class=RULE.total,
+        max_total_size=RULE.total,
+        iou_threshold=float(metadata.get("iou", RULE.iou)),
+        score_threshold=float(metadata.get("score_above", RULE.score_above)),
         clip_boxes=False,
     )
     tf.identity(found[0], name="detection_bboxes")
     tf.identity(found[1], name="detection_scores")
     tf.identity(found[2] + 1.0, name="detection_classes")
-    return {
-        "profile": "coco-1200-tf",
-        "input": "image:0",
-        "max_batch": None,
-        "outputs": {
-            "boxes": "detection_bboxes:0",
-            "scores": "detection_scores:0",
-            "classes": "detection_classes:0",
-            "count": "",
-        },
-    }
 
 
 class _Network:
@@ -102,7 +85,7 @@ class _Network:
     def heads(self, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """(batch, 15130, classes) before the softmax, and (batch, 15130, 4)."""
         features = [self._backbone(values)]
-        for number, (_, _, stride, padding) in enumerate(RESNET34_ADDITIONAL):
+        for number, (_, _, stride, padding) in enumerate(ADDITIONAL):
             name = f"additional_blocks.{number}"
             inner = tf.nn.relu(self._conv(features[-1], f"{name}.0", 1, 0))
             features.append(tf.nn.relu(self._conv(inner, f"{name}.2", stride, padding)))
@@ -113,7 +96,7 @@ class _Network:
         per_box = 4 if head == "loc" else self._arrays["conf.0.bias"].shape[0] // 4
         rows = []
         for number, feature in enumerate(features):
-            found = self._conv(feature, f"{head}.{number}", RESNET34_HEAD_STRIDE, 1)
+            found = self._conv(feature, f"{head}.{number}", HEAD_STRIDE, 1)
             count = int(np.prod([int(size) for size in found.shape[1:]])) // per_box
             rows.append(tf.reshape(found, [-1, per_box, count]))
         return tf.transpose(tf.concat(rows, 2), [0, 2, 1])

@@ -16,7 +16,7 @@ from object_detection.convert.mobilenet_names import bias_name, check_complete, 
 from object_detection.convert.task import Task, main
 from object_detection.errors import HarnessError
 from object_detection.models.anchors import mobilenet_anchors
-from object_detection.models.architectures import SSD_MOBILENET
+from object_detection.models.networks.ssd_mobilenet_v1 import NAME
 
 Array = npt.NDArray[Any]
 
@@ -102,7 +102,7 @@ def convert(task: Task) -> None:
             arrays["scores.range"] = rounded
     arrays["anchors"] = _anchors(graph)
     settings = {**_input_scaling(graph, task.source), **_selection(graph, task.source)}
-    weights.save(task.output, arrays, SSD_MOBILENET, **settings)
+    weights.save(task.output, arrays, NAME, **settings)
     task.tell(max_batch=None)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from object_detection.convert.task import Task, main
-from object_detection.models.architectures import Rule
-from object_detection.models.load import Network, load_network
-from object_detection.models.ssd_mobilenet import SSDMobileNet
+from object_detection.models.detector import Detector
+from object_detection.models.load import load_declared
+from object_detection.models.rule import Rule
 
 FILE = "model.onnx"
 _OPSET = 18
@@ -27,53 +26,43 @@ _DECODED = ["decoded_boxes", "class_scores", "raw_scores", "raw_offsets"]
 class Decoded(nn.Module):
     """A network up to the boxes (batch, anchors, 4) and the scores (batch, classes, anchors) among which is selected."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Detector, channels_last: bool) -> None:
         super().__init__()
-        self.network = network
+        self.network, self._channels_last = network, channels_last
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Run."""
         network = self.network
-        if isinstance(network, SSDMobileNet):  # bytes, channels last
-            scores, offsets = network.heads(images.permute(0, 3, 1, 2).float())
-            confidences = network.scores(torch.sigmoid(scores[..., 1:]))
-        else:
-            scores, offsets = network.heads(images)
-            confidences = torch.softmax(scores, -1)[..., 1:]
+        given = images.permute(0, 3, 1, 2).float() if self._channels_last else images
+        scores, offsets = network.heads(given)
+        confidences = network.confidences(scores)
         return network.decode(offsets), confidences.transpose(1, 2), scores, offsets
 
 
 def convert(task: Task) -> None:
     """Write model.onnx, for one image at a time."""
-    network = load_network(task.source)
-    if isinstance(network, SSDMobileNet):
-        images, rule = torch.zeros(1, 300, 300, 3, dtype=torch.uint8), network.settings.rule
-        names = {"input": "image_tensor:0", "boxes": "detection_boxes:0", "scores": "detection_scores:0",
-                 "classes": "detection_classes:0", "count": "num_detections:0"}  # fmt: skip
-        profile = "coco-300"
-        if network.settings.input_scale == 1.0:  # the network itself wants -1 to 1, the interface has bytes
-            network.settings = replace(network.settings, input_offset=127.5, input_scale=1 / 127.5)
-    else:
-        images, rule = torch.zeros(1, 3, 1200, 1200), network.rule
-        names = {"input": "image", "boxes": "bboxes", "scores": "scores", "classes": "labels", "count": ""}
-        profile = "coco-1200-onnx"
+    network, declared = load_declared(task.source)
+    profile, interface = declared.profile_for("onnx"), declared.interface("onnx")
+    if profile["scaling"] == "none":
+        network.take_bytes()
+    side, channels_last = profile["side"], profile["layout"] == "NHWC"
+    shape = (1, side, side, 3) if channels_last else (1, 3, side, side)
     path = task.output / FILE
-    export(network, images, names["input"], path)
+    export(network, torch.zeros(shape, dtype=getattr(torch, profile["dtype"])), interface["input"], path, channels_last)
     model = onnx.load(str(path))
-    add_selection(model.graph, rule, names)
+    add_selection(model.graph, network.selection(), interface["outputs"])
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
-    outputs = {key: name for key, name in names.items() if key != "input"}
-    task.tell(profile=profile, input=names["input"], outputs=outputs, max_batch=1, opset=_OPSET)
+    task.tell(**interface, max_batch=1, opset=_OPSET)
 
 
-def export(network: Network, images: Tensor, name: str, path: Path) -> None:
+def export(network: Detector, images: Tensor, name: str, path: Path, channels_last: bool) -> None:
     """Write the network without its selection of detections."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            Decoded(network), (images,), str(path), input_names=[name], output_names=_DECODED,
+            Decoded(network, channels_last), (images,), str(path), input_names=[name], output_names=_DECODED,
             opset_version=_OPSET, dynamo=True, external_data=False, verbose=False,
         )  # fmt: skip
 

@@ -9,24 +9,22 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf  # noqa: E402: its log level is read when it is imported
 
 from object_detection.convert import weights
-from object_detection.convert.graph_mobilenet import mobilenet
-from object_detection.convert.graph_resnet34 import resnet34
 from object_detection.convert.task import Task, main
-from object_detection.models.architectures import SSD_MOBILENET, SSD_RESNET34, architecture_of
+from object_detection.models.networks import network_of
 
-_BUILDERS = {SSD_MOBILENET: mobilenet, SSD_RESNET34: resnet34}
 FILE = "frozen_inference_graph.pb"
 
 
 def convert(task: Task) -> None:
     """Write frozen_inference_graph.pb."""
     arrays, metadata = weights.load(task.source)
-    build = _BUILDERS[architecture_of(arrays, metadata, task.source)]
+    network = network_of(arrays, metadata, task.source)
+    build = network.builder("tensorflow")
     graph = tf.Graph()
     with graph.as_default():
-        changes = build(arrays, metadata)
+        build(arrays, metadata)
     (task.output / FILE).write_bytes(graph.as_graph_def().SerializeToString(deterministic=True))
-    task.tell(**changes)
+    task.tell(**network.interface("tensorflow"), max_batch=None)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from object_detection.convert.graph_mobilenet import ANCHORS
 from object_detection.convert.mobilenet_names import bias_name, check_complete, layer_of, range_name
 from object_detection.convert.task import Task, main
 from object_detection.errors import HarnessError
-from object_detection.models.architectures import SSD_MOBILENET
+from object_detection.models.networks import known_networks
+from object_detection.models.networks.ssd_mobilenet_v1 import NAME
 
 Array = npt.NDArray[Any]
 _NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
@@ -78,8 +79,8 @@ def convert(task: Task) -> None:
         if (steps := _follow(graph, operation.outputs[0])[2]) is not None:
             arrays["scores.range"] = steps
     offset, scale = _input_scaling(graph, first)
-    weights.save(task.output, arrays, SSD_MOBILENET, input_offset=offset, input_scale=scale, **_selection(graph))
-    task.tell(profile="coco-300", max_batch=None)
+    weights.save(task.output, arrays, NAME, input_offset=offset, input_scale=scale, **_selection(graph))
+    task.tell(profile=known_networks()[NAME].profile_for("tensorflow")["name"], max_batch=None)
 
 
 def _add_layer(graph: Graph, operation: tf.Operation, layer: str, kernel: Array, arrays: weights.Arrays) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from object_detection.models.architectures import Rule
+from object_detection.models.rule import Rule
 
 _FIRST = 4  # candidates that are looked at first, for each detection that is wanted
 _SMALL = 32  # classes with this many candidates or fewer share one padded block; the others get blocks of their own

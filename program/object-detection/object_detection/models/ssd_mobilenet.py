@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import cast
 
@@ -17,15 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from object_detection.models.anchors import MOBILENET_KINDS, mobilenet_anchors
-from object_detection.models.architectures import (
-    MOBILENET_CODER,
-    MOBILENET_FEATURES,
-    MOBILENET_RULE,
-    MOBILENET_STRIDE_2,
-    Rule,
-)
+from object_detection.models.detector import Detector
+from object_detection.models.networks.ssd_mobilenet_v1 import CODER, FEATURES, RULE, STRIDE_2
 from object_detection.models.nms import detect
+from object_detection.models.rule import Rule
 
+_FIRST = "backbone.0.0.weight"
 _WIDTHS = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
 _EXTRAS = ((256, 512), (128, 256), (128, 256), (64, 128))
 
@@ -42,7 +39,7 @@ class Settings:
         The network takes (x - offset) × scale of what it is given.
     """
 
-    rule: Rule = MOBILENET_RULE
+    rule: Rule = RULE
     input_offset: float = 0.0
     input_scale: float = 1.0
 
@@ -167,7 +164,7 @@ class Heads(nn.Module):
         )
 
 
-class SSDMobileNet(nn.Module):
+class SSDMobileNet(Detector):
     """The detector.
 
     Parameters
@@ -183,6 +180,8 @@ class SSDMobileNet(nn.Module):
         that are rounded to 8 bits.
     """
 
+    box_order = "yxyx"
+
     def __init__(
         self, classes: int = 91, depth: float = 1.0, settings: Settings | None = None, own: Collection[str] = ()
     ) -> None:
@@ -194,8 +193,8 @@ class SSDMobileNet(nn.Module):
 
         self.backbone = nn.ModuleList([_first(width(_WIDTHS[0]))])
         for number, (channels, out) in enumerate(pairwise(_WIDTHS), 1):
-            self.backbone.append(_block(width(channels), width(out), 2 if number in MOBILENET_STRIDE_2 else 1))
-        feeds = [width(_WIDTHS[number]) for number in MOBILENET_FEATURES]
+            self.backbone.append(_block(width(channels), width(out), 2 if number in STRIDE_2 else 1))
+        feeds = [width(_WIDTHS[number]) for number in FEATURES]
         self.extras = nn.ModuleList()
         for between, out in _EXTRAS:
             self.extras.append(_extra(feeds[-1], width(between), width(out)))
@@ -234,7 +233,7 @@ class SSDMobileNet(nn.Module):
         features = []
         for number, block in enumerate(self.backbone):
             values = block(values)
-            if number in MOBILENET_FEATURES:
+            if number in FEATURES:
                 features.append(values)
         for extra in self.extras:
             values = extra(values)
@@ -242,16 +241,42 @@ class SSDMobileNet(nn.Module):
         rows = [predictor(feature) for predictor, feature in zip(self.predictors, features, strict=True)]
         return torch.cat([scores for scores, _ in rows], 1), torch.cat([offsets for _, offsets in rows], 1)
 
+    def selection(self) -> Rule:
+        """How detections are selected."""
+        return self.settings.rule
+
+    def take_bytes(self) -> None:
+        """Take images as bytes: a network without a scaling of its own takes -1 to 1."""
+        if self.settings.input_scale == 1.0:
+            self.settings = replace(self.settings, input_offset=127.5, input_scale=1 / 127.5)
+
+    def confidences(self, scores: Tensor) -> Tensor:
+        """(batch, 1917, classes) scores of the heads to 0 to 1, without the background."""
+        confidences: Tensor = self.scores(torch.sigmoid(scores[..., 1:]))
+        return confidences
+
     def decode(self, offsets: Tensor) -> Tensor:
         """(batch, 1917, 4) offsets to corners ymin, xmin, ymax, xmax on a scale of 0 to 1."""
         anchors = cast(Tensor, self.anchors)
-        centre = offsets[..., :2] / MOBILENET_CODER[0] * anchors[:, 2:] + anchors[:, :2]
-        half = torch.exp(offsets[..., 2:] / MOBILENET_CODER[2]) * anchors[:, 2:] / 2
+        centre = offsets[..., :2] / CODER[0] * anchors[:, 2:] + anchors[:, :2]
+        half = torch.exp(offsets[..., 2:] / CODER[2]) * anchors[:, 2:] / 2
         return torch.cat([centre - half, centre + half], -1)
 
     def forward(self, images: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
         """For each image the boxes (n, 4) as ymin, xmin, ymax, xmax, scores (n,) and classes (n,), which count from 1."""
         scores, offsets = self.heads(images)
-        boxes, confidences = self.decode(offsets), self.scores(torch.sigmoid(scores[..., 1:]))
+        boxes, confidences = self.decode(offsets), self.confidences(scores)
         found = [detect(rows, given, self.settings.rule) for rows, given in zip(boxes, confidences, strict=True)]
         return [(rows, given, kinds + 1) for rows, given, kinds in found]
+
+
+def build(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> SSDMobileNet:
+    """The network, its parameters not yet set, that fits the weights."""
+    usual = Settings()
+    settings = Settings(
+        usual.rule.with_metadata(metadata), float(metadata.get("input_offset", 0)), float(metadata.get("input_scale", 1))
+    )
+    scores = tensors.get("predictors.0.classification.weight")
+    classes = len(scores) // 3 if scores is not None else 91
+    own = [name for name in tensors if name == "anchors" or name.endswith(".range")]
+    return SSDMobileNet(classes, tensors[_FIRST].shape[0] / 32, settings, own)

@@ -5,20 +5,17 @@ Sources: SSD (Liu et al., 2016); Deep Residual Learning (He et al., 2016), table
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from object_detection.models.anchors import RESNET34_KINDS, resnet34_anchors
-from object_detection.models.architectures import (
-    RESNET34_ADDITIONAL,
-    RESNET34_CODER,
-    RESNET34_HEAD_STRIDE,
-    RESNET34_RULE,
-    Rule,
-)
+from object_detection.models.detector import Detector
+from object_detection.models.networks.ssd_resnet34_1200 import ADDITIONAL, CODER, HEAD_STRIDE, RULE
 from object_detection.models.nms import detect
+from object_detection.models.rule import Rule
 
 
 class BasicBlock(nn.Module):
@@ -62,7 +59,7 @@ class Backbone(nn.Module):
         return features
 
 
-class SSDResNet34(nn.Module):
+class SSDResNet34(Detector):
     """The detector.
 
     Parameters
@@ -73,13 +70,15 @@ class SSDResNet34(nn.Module):
         The selection of detections.
     """
 
-    def __init__(self, classes: int = 81, rule: Rule = RESNET34_RULE) -> None:
+    box_order = "xyxy"
+
+    def __init__(self, classes: int = 81, rule: Rule = RULE) -> None:
         super().__init__()
         self.classes, self.rule = classes, rule
         self.model = Backbone()
         feeds = [256]
         self.additional_blocks = nn.ModuleList()
-        for between, out, stride, padding in RESNET34_ADDITIONAL:
+        for between, out, stride, padding in ADDITIONAL:
             self.additional_blocks.append(
                 nn.Sequential(
                     nn.Conv2d(feeds[-1], between, 1), nn.ReLU(), nn.Conv2d(between, out, 3, stride, padding), nn.ReLU()
@@ -89,7 +88,7 @@ class SSDResNet34(nn.Module):
 
         def heads(outputs: int) -> nn.ModuleList:
             rows = zip(feeds, RESNET34_KINDS, strict=True)
-            return nn.ModuleList(nn.Conv2d(channels, kinds * outputs, 3, RESNET34_HEAD_STRIDE, 1) for channels, kinds in rows)
+            return nn.ModuleList(nn.Conv2d(channels, kinds * outputs, 3, HEAD_STRIDE, 1) for channels, kinds in rows)
 
         self.loc, self.conf = heads(4), heads(classes)
         self.register_buffer("anchors", torch.from_numpy(resnet34_anchors()), persistent=False)
@@ -117,11 +116,19 @@ class SSDResNet34(nn.Module):
         scores = [head(row).reshape(batch, self.classes, -1) for head, row in zip(self.conf, features, strict=True)]
         return torch.cat(scores, 2).transpose(1, 2), torch.cat(offsets, 2).transpose(1, 2)
 
+    def selection(self) -> Rule:
+        """How detections are selected."""
+        return self.rule
+
+    def confidences(self, scores: Tensor) -> Tensor:
+        """(batch, 15130, classes) scores of the heads to 0 to 1, without the background."""
+        return torch.softmax(scores, -1)[..., 1:]
+
     def decode(self, offsets: Tensor) -> Tensor:
         """(batch, 15130, 4) offsets to corners xmin, ymin, xmax, ymax on a scale of 0 to 1."""
         anchors = cast(Tensor, self.anchors)
-        centre = offsets[..., :2] * RESNET34_CODER[0] * anchors[:, 2:] + anchors[:, :2]
-        half = torch.exp(offsets[..., 2:] * RESNET34_CODER[1]) * anchors[:, 2:] / 2
+        centre = offsets[..., :2] * CODER[0] * anchors[:, 2:] + anchors[:, :2]
+        half = torch.exp(offsets[..., 2:] * CODER[1]) * anchors[:, 2:] / 2
         return torch.cat([centre - half, centre + half], -1)
 
     def select(self, scores: Tensor, offsets: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
@@ -135,3 +142,8 @@ class SSDResNet34(nn.Module):
     def forward(self, images: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
         """For each image the boxes (n, 4) as xmin, ymin, xmax, ymax, scores (n,) and classes (n,); n may be 0."""
         return self.select(*self.heads(images))
+
+
+def build(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> SSDResNet34:
+    """The network, its parameters not yet set, that fits the weights."""
+    return SSDResNet34(rule=RULE.with_metadata(metadata))
