@@ -15,11 +15,12 @@ from ck_repo.child import last_lines, run_child
 from ck_repo.errors import ConfigError, GitError, InstallError
 from ck_repo.install.fetch import fetch, pinned_digest
 from ck_repo.install.first_fetch import FirstFetch
+from ck_repo.install.patch import apply_patch
 from ck_repo.install.source import Source, read_source, zenodo_file
 from ck_repo.store.atomic import storage_errors
 from ck_repo.store.fields import Fields
+from ck_repo.store.fill_folder import GIT_FOLDER
 from ck_repo.store.folders import tools_root
-from ck_repo.store.git_command import run_git
 from ck_repo.store.unpack import ArchiveError, decompress, refuse_links_out, unpack
 from ck_repo.trust import require_code
 
@@ -185,7 +186,7 @@ def _copy(step: Fields, recipe: Recipe) -> None:
     if "folder" in step:  # of the entry, with all that is in it
         source = inside(recipe.entry, step.needed("folder"))
         with storage_errors(f"writing {source.name}"):
-            shutil.copytree(source, inside(recipe.folder, step.text("to")), dirs_exist_ok=True, ignore=_links)
+            shutil.copytree(source, inside(recipe.folder, step.text("to")), dirs_exist_ok=True, ignore=_not_copied)
         return
     if named := step.text("from"):
         if named not in recipe.given:
@@ -211,9 +212,9 @@ def _known_dependencies(recipe: Recipe) -> str:
     return f"its dependencies are {', '.join(recipe.given)}" if recipe.given else "it has no dependency"
 
 
-def _links(folder: str, names: list[str]) -> list[str]:
-    """Symbolic links, which could lead out of the entry."""
-    return [name for name in names if Path(folder, name).is_symlink()]
+def _not_copied(folder: str, names: list[str]) -> list[str]:
+    """Symbolic links, which could lead out of the entry, and git folders, whose settings can name programs to run."""
+    return [name for name in names if Path(folder, name).is_symlink() or name.lower() == GIT_FOLDER]
 
 
 def _move(step: Fields, recipe: Recipe) -> None:
@@ -231,12 +232,9 @@ def _patch(step: Fields, recipe: Recipe) -> None:
     step.only("file", "to")
     patch, folder = inside(recipe.entry, step.needed("file")), inside(recipe.folder, step.text("to"))
     try:
-        run_git("init", "--quiet", "--template=", folder=folder)  # else a repository above it would be meant
-        run_git("apply", "--whitespace=nowarn", "--", str(patch), folder=folder)
+        apply_patch(patch, folder)
     except GitError as error:
         raise InstallError(f"the patch {step.needed('file')} does not fit: {error.what}") from error
-    finally:
-        shutil.rmtree(folder / ".git", ignore_errors=True)
 
 
 def _script(step: Fields, recipe: Recipe) -> None:
@@ -306,4 +304,6 @@ def inside(folder: Path, name: str) -> Path:
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise ConfigError(f"{name!r} leads out of {folder}", hint="fix the recipe")
+    if GIT_FOLDER in (part.lower() for part in path.relative_to(folder.resolve()).parts):
+        raise ConfigError(f"{name!r} is in a git folder, whose settings can name programs to run", hint="fix the recipe")
     return path

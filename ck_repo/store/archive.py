@@ -107,11 +107,8 @@ def _pack(rows: dict[str, Path], output: Path, overwrite: bool) -> int:
 
 
 def unpack_foreign(archive: Path, folder: Path, told: Progress | None = None) -> None:
-    """Unpack what was packed here, or elsewhere: without links, and without git's settings, which can name programs to run."""
+    """Unpack what was packed here, or elsewhere; links are refused."""
     unpack(archive, folder, told, links=False)
-    for path in folder.rglob("*"):
-        if path.name.lower() == ".git":
-            raise ArchiveError(f"{archive} is refused: it holds {path.relative_to(folder)}", hint="do not use this archive")
 
 
 def refuse_other_machine(archive: Path, folder: Path) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from ck_repo.errors import GitError, StorageError
 
 PROTOCOLS = ("file", "git", "https", "ssh")
+# for .git/info/attributes: no attribute of a repository may change what is written, or run a filter
+PLAIN_ATTRIBUTES = "* -text -ident -filter -working-tree-encoding\n"
 # set while git itself runs a command, as a hook does: they would make us look at that repository
 _OF_ANOTHER_REPOSITORY = frozenset({
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
