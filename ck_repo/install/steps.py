@@ -15,14 +15,15 @@ from ck_repo.child import last_lines, run_child
 from ck_repo.errors import ConfigError, GitError, InstallError
 from ck_repo.install.fetch import fetch, pinned_digest
 from ck_repo.install.first_fetch import FirstFetch
+from ck_repo.install.git_source import read_commit
 from ck_repo.install.patch import apply_patch
-from ck_repo.install.source import Source, read_source, zenodo_file
+from ck_repo.install.source import Source, is_local, local_file, read_source, zenodo_file
 from ck_repo.store.atomic import storage_errors
 from ck_repo.store.fields import Fields
 from ck_repo.store.fill_folder import GIT_FOLDER
 from ck_repo.store.folders import tools_root
 from ck_repo.store.unpack import ArchiveError, decompress, refuse_links_out, unpack
-from ck_repo.trust import require_code
+from ck_repo.trust import require_code, require_local_file
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ def _naming(source: Source, path: Path) -> Iterator[None]:
 
 def _fetched(source: Source, recipe: Recipe, *, verified: bool = True) -> Path:
     """The file of a source, on the recipe's record."""
+    _refuse_private(source, recipe)
     verified = verified and (recipe.first_fetch is None or source.pinned or zenodo_file(source) is not None)
     vouched = "" if source.pinned else recipe.vouched.get(source.urls[0], "")
     if vouched and vouched != pinned_digest(source):
@@ -143,6 +145,14 @@ def _fetched(source: Source, recipe: Recipe, *, verified: bool = True) -> Path:
         progress.say(f"{source.urls[0]} is unverified: its recipe gives no digest; from now on it has to be sha256 {digest}")
     recipe.downloads.append({"urls": list(source.urls), "size": path.stat().st_size, "sha256": digest, **told})
     return path
+
+
+def _refuse_private(source: Source, recipe: Recipe) -> None:
+    """Refuse URLs of this machine that the recipe may not read."""
+    for url in source.urls:
+        if is_local(url):
+            path = None if read_commit(url) else local_file(url)
+            require_local_file(recipe.entry, url, path, recipe.trusted)
 
 
 def _unpack(path: Path, folder: Path, name: str, strip: int = 0) -> None:
@@ -169,16 +179,23 @@ def _git(step: Fields, recipe: Recipe) -> None:
     exact = re.fullmatch("[0-9a-f]{40}", checkout) is not None
     if not exact and recipe.first_fetch is None:
         raise ConfigError(f"{recipe.entry}: checkout is {checkout!r}, not a commit", hint="give its 40 digits")
+    _commit_of(url, "0" * 40, recipe)  # whatever the commit, git is not given another kind of URL
+    if is_local(url):
+        require_local_file(recipe.entry, url, None, recipe.trusted)
     digest = checkout
     if not exact and recipe.first_fetch:
         locked = [name.rpartition("@")[2] for name in recipe.vouched if name.rpartition("@")[0] == f"git+{url}"]
         recipe.rests_on_vouched = recipe.rests_on_vouched or bool(locked)
         digest = locked[0] if locked else recipe.first_fetch.commit(url, checkout)
-    path = _fetched(read_source(Fields({"url": f"git+{url}@{digest}"}, recipe.entry)), recipe, verified=exact)
+    path = _fetched(_commit_of(url, digest, recipe), recipe, verified=exact)
     folder = inside(recipe.folder, step.text("to"))
     with storage_errors(f"writing {folder.name}"):
         folder.mkdir(parents=True, exist_ok=True)
         _unpack(path, folder, url)
+
+
+def _commit_of(url: str, digest: str, recipe: Recipe) -> Source:
+    return read_source(Fields({"url": f"git+{url}@{digest}"}, recipe.entry))
 
 
 def _copy(step: Fields, recipe: Recipe) -> None:
