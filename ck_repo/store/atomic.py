@@ -16,6 +16,7 @@ from ck_repo.errors import StorageError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FREE = "free some space (`ck clean env` removes what no environment uses) or point CK_TOOLS elsewhere"
+SPARE = 64 << 20  # bytes of the disk that stay free of what comes from elsewhere
 _NOTHING = 64 << 10  # bytes; with less than that, a disk is taken to be full
 
 
@@ -64,6 +65,16 @@ def refuse_full(folder: Path, doing: str) -> None:
         if found.f_bavail * found.f_frsize >= _NOTHING and (found.f_favail or not found.f_files):
             return
         raise StorageError(f"{doing}: the disk is full: {folder}", hint=_FREE)
+
+
+def usable(folder: Path) -> int:
+    """How many bytes from elsewhere may be written to the disk of `folder`: `SPARE` of what is free stays free."""
+    return max(shutil.disk_usage(folder).free - SPARE, 0)
+
+
+def too_large(doing: str, needed: str) -> StorageError:
+    """The error for what does not fit into `usable`."""
+    return StorageError(f"{doing}: {needed}, and {SPARE >> 20} MiB of the disk stay free", hint=_FREE)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
