@@ -318,7 +318,11 @@ def _target(recipe: Recipe, name: str) -> Path:
 
 def inside(folder: Path, name: str) -> Path:
     """The path of `name` below a folder; a name that leads out of it is refused."""
-    path = (folder / name).resolve()
+    try:
+        path = (folder / name).resolve()
+        path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, too long a name, a NUL
+        raise ConfigError(f"{name[:200]!r} is no name of a file: {error}"[:400], hint="fix the recipe") from None
     if not path.is_relative_to(folder.resolve()):
         raise ConfigError(f"{name!r} leads out of {folder}", hint="fix the recipe")
     if GIT_FOLDER in (part.lower() for part in path.relative_to(folder.resolve()).parts):

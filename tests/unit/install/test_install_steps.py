@@ -213,3 +213,11 @@ def test_a_link_that_stripping_would_turn_outwards_is_refused(shelf: Shelf, tmp_
     shelf.package("p", download(tmp_path / "a.tar", content.getvalue(), unpack=True, strip=1))
     with pytest.raises(CKError, match="leads out"):
         shelf.install("p")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "loop"])
+def test_a_name_that_no_file_has_is_a_fault_of_the_recipe(shelf: Shelf, name: str) -> None:
+    entry = shelf.package("p", {"copy": {"file": name}})
+    (entry.path / "loop").symlink_to("loop")
+    with pytest.raises(CKError):
+        shelf.install("p")
