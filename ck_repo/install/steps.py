@@ -25,6 +25,9 @@ from ck_repo.store.folders import tools_root
 from ck_repo.store.unpack import ArchiveError, decompress, refuse_links_out, unpack
 from ck_repo.trust import require_code, require_local_file
 
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(?P<name>[^{}]*)\}|[{}]")
+_LONGEST_WORD = 4096  # characters of a text with placeholders
+
 
 @dataclass(frozen=True)
 class Given:
@@ -299,14 +302,21 @@ def _weights(step: Fields, recipe: Recipe) -> None:
 
 
 def _filled(recipe: Recipe, word: str) -> str:
-    """A text of a step with its placeholders filled in."""
-    try:
-        return word.format_map({"folder": str(recipe.folder), **recipe.values})
-    except (AttributeError, KeyError, ValueError, IndexError) as error:
-        raise ConfigError(
-            f"{recipe.entry}: {word!r} has a placeholder that stands for nothing: {error}",
-            hint=f"there are {', '.join(['folder', *recipe.values])}",
-        ) from None
+    """A text of a step with its placeholders ``{name}`` filled in; ``{{`` and ``}}`` are braces."""
+    values = {"folder": str(recipe.folder), **recipe.values}
+
+    def value(match: re.Match[str]) -> str:
+        found = match[0][0] if match[0] in ("{{", "}}") else values.get(match["name"] or "")
+        if found is None:
+            raise ConfigError(
+                f"{recipe.entry}: {word[:200]!r} has a placeholder that stands for nothing: {match[0][:60]}",
+                hint=f"there are {', '.join(values)}",
+            )
+        return found
+
+    if len(word) > _LONGEST_WORD:
+        raise ConfigError(f"{recipe.entry}: a text of a step has {len(word)} characters", hint=f"{_LONGEST_WORD} are allowed")
+    return _PLACEHOLDER.sub(value, word)
 
 
 def _target(recipe: Recipe, name: str) -> Path:
