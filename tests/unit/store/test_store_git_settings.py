@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -208,3 +209,31 @@ def test_a_change_right_after_a_commit_is_seen(upstream: New) -> None:
         there.commit("file", f"{number}")
         (there.path / "file").write_text("x")  # of the same length, and maybe with the same time
         assert git_state.state_of(there.path)["changed"] is True
+
+
+@pytest.mark.parametrize(
+    "name", [".git/config", ".git/HEAD", ".git/index", ".git/packed-refs", ".git/refs/heads/x", ".git/info/exclude", ".gitignore"]
+)
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe"])
+def test_git_waits_for_no_pipe(name: str, kind: str, upstream: New, tmp_path: Path) -> None:
+    git.pull(Repositories(), "far", upstream("far").url)
+    folder = repos_root() / "far"
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    if kind == "pipe":
+        os.mkfifo(folder / name)
+    else:
+        os.mkfifo(tmp_path / "pipe")
+        (folder / name).symlink_to(tmp_path / "pipe")
+    (row,) = [row for row in Repositories().all() if row.alias == "far"]
+    with pytest.raises(GitError, match=r"git was not run in .*a named pipe|a link that leads out"):
+        git.update(row)
+    assert git_state.state_of(folder) == {"git": False}
+    assert git_state.commit_of(folder) == ""
+
+
+def test_a_link_inside_the_git_folder_may_stay(upstream: New) -> None:
+    there = upstream("far")
+    (there.path / ".git/HEAD").unlink()
+    (there.path / ".git/HEAD").symlink_to("refs/heads/main")
+    check_settings(there.path)
