@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from ck_repo.errors import StorageError
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 _FREE = "free some space (`ck clean env` removes what no environment uses) or point CK_TOOLS elsewhere"
 SPARE = 64 << 20  # bytes of the disk that stay free of what comes from elsewhere
 _NOTHING = 64 << 10  # bytes; with less than that, a disk is taken to be full
@@ -41,7 +41,7 @@ def storage_error(error: OSError, doing: str = "") -> StorageError | None:
         What was under way; the file's name if empty.
     """
     where = doing or str(error.filename or "writing")
-    if error.errno in _FULL:
+    if error.errno in FULL:
         return StorageError(f"{where}: the disk is full", hint=_FREE)
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return StorageError(

@@ -207,7 +207,7 @@ def _names(uid: str, folder: Path) -> dict[str, str]:
 
 def remove_entry(entry: Entry) -> None:
     """Remove an entry and its alias files."""
-    with storage_errors(f"removing {entry.path}"), working() as work, committing():
+    with storage_errors(f"removing {entry.path}"), working(freeing=True) as work, committing():
         _refuse_gone(entry)
         doomed = work.beside(entry.path, "removed")
         work.commit([Rename.of(entry.path, doomed, entry.uid), Unlink(str(entry.path.parent), entry.alias, entry.uid)])

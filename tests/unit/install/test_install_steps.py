@@ -224,7 +224,8 @@ def test_a_name_that_no_file_has_is_a_fault_of_the_recipe(shelf: Shelf, name: st
 
 
 @pytest.mark.parametrize(
-    "word", ["{folder:>3000000000}", "{folder!r}", "{folder.parent}", "{folder[0]}", "{}", "{0}", "{", "}", "{folder", "x" * 5000]
+    "word",
+    ["{folder:>3000000000}", "{folder!r}", "{folder.parent}", "{folder[0]}", "{}", "{0}", "{", "}", "{folder", "x" * 5000],
 )
 @pytest.mark.parametrize("kind", ["weights", "script"])
 def test_a_placeholder_is_a_name_and_nothing_else(shelf: Shelf, kind: str, word: str) -> None:

@@ -68,7 +68,9 @@ def test_a_recipe_that_brings_nothing_has_an_obstacle(shelf: Shelf) -> None:
     assert shelf.package("collection", install=[], deps={"a": {"tags": "a"}}).obstacle() == ""
 
 
-@pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "y/" * 5000, "loop", "pipe", "out", "../elsewhere", "/etc/passwd", "\ud800"])
+@pytest.mark.parametrize(
+    "name", ["a\0b", "x" * 5000, "y/" * 5000, "loop", "pipe", "out", "../elsewhere", "/etc/passwd", "\ud800"]
+)
 def test_a_package_that_uses_what_is_no_file_of_its_repository_is_left_out(
     shelf: Shelf, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -76,7 +78,9 @@ def test_a_package_that_uses_what_is_no_file_of_its_repository_is_left_out(
     (root / "loop").symlink_to("loop")
     (root / "out").symlink_to("/etc/passwd")
     os.mkfifo(root / "pipe")
-    create_entry(shelf.repositories.writable(), "package", "faulty", {"uses": ["program"], "install": [{"copy": {"file": "a"}}]})
+    create_entry(
+        shelf.repositories.writable(), "package", "faulty", {"uses": ["program"], "install": [{"copy": {"file": "a"}}]}
+    )
     meta = root / "package/faulty/.cm/meta.json"
     meta.write_text(json.dumps({"uses": [name], "install": [{"copy": {"file": "a"}}]}))
     aliases = {package.entry.alias for package in survey(shelf.repositories).packages}

@@ -212,7 +212,8 @@ def test_a_change_right_after_a_commit_is_seen(upstream: New) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [".git/config", ".git/HEAD", ".git/index", ".git/packed-refs", ".git/refs/heads/x", ".git/info/exclude", ".gitignore"]
+    "name",
+    [".git/config", ".git/HEAD", ".git/index", ".git/packed-refs", ".git/refs/heads/x", ".git/info/exclude", ".gitignore"],
 )
 @pytest.mark.parametrize("kind", ["pipe", "link to a pipe"])
 def test_git_waits_for_no_pipe(name: str, kind: str, upstream: New, tmp_path: Path) -> None:
