@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ck_repo import __version__, progress
-from ck_repo.errors import DownloadError, GitError, StorageError, UsageError
+from ck_repo.errors import DiskFullError, DownloadError, GitError, StorageError, UsageError
 from ck_repo.install.git_source import Commit, archive_commit, read_commit, resolve_commit
 from ck_repo.install.pip_settings import pip_settings
 from ck_repo.install.source import is_local, local_file
@@ -364,6 +364,8 @@ def _commit(commit: Commit, part: Path) -> None:
         archive_commit(commit, part, patience=_timeout(), certificate=_certificate())
     except StorageError as error:
         part.unlink(missing_ok=True)
+        if isinstance(error, DiskFullError):  # another URL needs as much space
+            raise
         reason = " ".join((error.tail or f"{error.what}: {error.hint}").split()[-40:])
         if any(sign in reason for sign in _NETWORK_OF_GIT):
             raise _Retry(reason) from error

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ck_repo.errors import StorageError
+from ck_repo.errors import DiskFullError, StorageError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 _FREE = "free some space (`ck clean env` removes what no environment uses) or point CK_TOOLS elsewhere"
@@ -42,7 +42,7 @@ def storage_error(error: OSError, doing: str = "") -> StorageError | None:
     """
     where = doing or str(error.filename or "writing")
     if error.errno in FULL:
-        return StorageError(f"{where}: the disk is full", hint=_FREE)
+        return DiskFullError(f"{where}: the disk is full", hint=_FREE)
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return StorageError(
             f"{where}: no permission to write {error.filename or ''}".rstrip(),
@@ -64,7 +64,7 @@ def refuse_full(folder: Path, doing: str) -> None:
         found = os.statvfs(folder)
         if found.f_bavail * found.f_frsize >= _NOTHING and (found.f_favail or not found.f_files):
             return
-        raise StorageError(f"{doing}: the disk is full: {folder}", hint=_FREE)
+        raise DiskFullError(f"{doing}: the disk is full: {folder}", hint=_FREE)
 
 
 def usable(folder: Path) -> int:
