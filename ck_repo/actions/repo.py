@@ -51,7 +51,7 @@ def pull(request: Request) -> Answer:
     if request.entry == "*":
         pulled = git.update_all(repositories)
     else:
-        pulled = git.pull(repositories, request.entry, request.text("url"), request.text("checkout"))
+        pulled = git.pull(repositories, request.entry, _url(request), request.text("checkout"))
     rows = [{**row_of(row), "done": did, "commit": commit_of(row.path)} for row, did in pulled.done]
     first = rows[0] if rows else {}
     lines = [f"{row.alias}: {did}" for row, did in pulled.done]
@@ -62,6 +62,14 @@ def pull(request: Request) -> Answer:
     text = text if request.entry == "*" else f"{pulled.done[0][0].alias} can be used; {text}"
     lines += [f"{name}: failed: {error}" for name, error in pulled.failed] + [text]
     return Answer({"error": text, **first, "lst": rows, "failed": failed}, lines, status=pulled.failed[0][1].code)
+
+
+def _url(request: Request) -> str:
+    """The URL that was given; empty if none was. ``--url=`` without a value is refused."""
+    url = request.text("url")
+    if "url" in request.options:
+        git.check_url(url)
+    return url
 
 
 @action(
@@ -79,7 +87,7 @@ def push(request: Request) -> Answer:
     if is_pattern(request.entry):
         raise UsageError("push which repository?", hint="`ck push repo:NAME`; `ck ls repo` lists them")
     row = Repositories().get(request.entry)
-    did = git.push(row, request.text("url"), request.text("message"))
+    did = git.push(row, _url(request), request.text("message"))
     return Answer({**row_of(row), "done": did, "commit": commit_of(row.path)}, [f"{row.alias}: {did}"])
 
 

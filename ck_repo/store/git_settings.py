@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ck_repo.errors import GitError, UsageError
 from ck_repo.store.git_command import PROTOCOLS, run_git
@@ -69,7 +70,7 @@ def check_url(url: str) -> None:
     """
     scheme = _SCHEME.match(url)
     if scheme:
-        good = scheme[1].lower() in PROTOCOLS and not url[scheme.end() :].startswith("-")
+        good = scheme[1].lower() in PROTOCOLS and not url[scheme.end() :].startswith("-") and _leads_somewhere(url)
     else:
         good = not url.startswith("-") and "::" not in url.split("/")[0]
         good = good and (":" not in url.split("/")[0] or bool(_SCP.fullmatch(url)))
@@ -78,6 +79,15 @@ def check_url(url: str) -> None:
             f"{url!r} is not a URL that ck gives to git",
             hint=f"use one of {', '.join(f'{name}://' for name in PROTOCOLS)}, user@host:path, or a folder",
         )
+
+
+def _leads_somewhere(url: str) -> bool:
+    """Whether a URL with a scheme names a host, or of ``file:`` a path."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.path.strip("/")) if parts.scheme == "file" else bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half of an IPv6 address, a port that is no number
+        return False
 
 
 def git_folders(folder: Path) -> tuple[Path, Path] | None:
