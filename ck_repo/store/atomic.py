@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ck_repo.errors import DiskFullError, StorageError
+from ck_repo.store.plain_file import A_FOLDER, MISSING, flaw, shown
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 _FREE = "free some space (`ck clean env` removes what no environment uses) or point CK_TOOLS elsewhere"
@@ -141,8 +142,20 @@ def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
         name.unlink()
 
 
-def copy_folder(source: Path, target: Path) -> None:
-    """Copy the files, folders and links of `source` into `target`; devices and pipes are left out."""
+def copy_folder(source: Path, target: Path, *, links_out: bool = False) -> list[str]:
+    """Copy the files, folders and links of `source` into `target`.
+
+    Parameters
+    ----------
+    links_out
+        Whether links that lead out of `source` are copied, too.
+
+    Returns
+    -------
+    list
+        What was left out, with the reason: links out, loops of links, pipes, devices and sockets.
+    """
+    left = []
     waiting = [(source, target)]
     while waiting:
         here, there = waiting.pop()
@@ -150,12 +163,20 @@ def copy_folder(source: Path, target: Path) -> None:
         with os.scandir(here) as rows:
             for row in rows:
                 to = there / row.name
+                name = os.path.relpath(row.path, source)
                 if row.is_symlink():
-                    to.symlink_to(os.readlink(row.path))
+                    why = "" if links_out else flaw(source, name)
+                    if why in ("", A_FOLDER, MISSING):  # a link to what is missing stays as it is
+                        to.symlink_to(os.readlink(row.path))
+                    else:
+                        left.append(f"{shown(name)} ({why})")
                 elif row.is_dir():
                     waiting.append((Path(row.path), to))
                 elif row.is_file():
                     shutil.copy2(row.path, to)
+                else:
+                    left.append(f"{shown(name)} ({flaw(source, name)})")
+    return sorted(left)
 
 
 def write_text(path: Path, content: str) -> None:
