@@ -11,6 +11,7 @@ from ck_repo.actions.entry import ARCHIVE, OVERWRITE, archive_path, confirm
 from ck_repo.actions.request import Request
 from ck_repo.errors import ConfigError, NotFoundError, UsageError
 from ck_repo.store import git
+from ck_repo.store.git_settings import check_url
 from ck_repo.store.git_state import commit_of
 from ck_repo.store.modules import module_uid
 from ck_repo.store.query import is_pattern
@@ -68,7 +69,7 @@ def _url(request: Request) -> str:
     """The URL that was given; empty if none was. ``--url=`` without a value is refused."""
     url = request.text("url")
     if "url" in request.options:
-        git.check_url(url)
+        check_url(url)
     return url
 
 
