@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,8 @@ from ck_repo.store.git_command import run_git
 from ck_repo.store.unpack import ArchiveError, decompress, refuse_links_out, unpack
 from ck_repo.trust import require_code
 
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_LONGEST_WORD = 128 << 10  # characters; Linux takes no longer argument
 
 @dataclass(frozen=True)
 class Given:
@@ -284,14 +287,29 @@ def _weights(step: Fields, recipe: Recipe) -> None:
 
 
 def _filled(recipe: Recipe, word: str) -> str:
-    """A text of a step with its placeholders filled in."""
-    try:
-        return word.format_map({"folder": str(recipe.folder), **recipe.values})
-    except (AttributeError, KeyError, ValueError, IndexError) as error:
-        raise ConfigError(
-            f"{recipe.entry}: {word!r} has a placeholder that stands for nothing: {error}",
-            hint=f"there are {', '.join(['folder', *recipe.values])}",
-        ) from None
+    """A text of a step with each ``{name}`` replaced; ``{{`` and ``}}`` are braces.
+
+    Only names are replaced: `str.format` would also evaluate widths, attributes and indices of the recipe's choice.
+    """
+    values = {"folder": str(recipe.folder), **recipe.values}
+    length = len(word)
+
+    def value(found: re.Match[str]) -> str:
+        nonlocal length
+        text = found.group()
+        if text in ("{{", "}}"):
+            return text[0]
+        if found.group(1) not in values:
+            raise ConfigError(
+                f"{recipe.entry}: {reprlib.repr(word)} has an unknown placeholder: {reprlib.repr(text)}",
+                hint=f"known placeholders: {', '.join(f'{{{name}}}' for name in values)}; write {{{{ and }}}} for braces",
+            )
+        length += len(values[found.group(1)])
+        if length > _LONGEST_WORD:
+            raise ConfigError(f"{recipe.entry}: {reprlib.repr(word)} is longer than {_LONGEST_WORD} characters", hint="shorten it")
+        return values[found.group(1)]
+
+    return _PLACEHOLDER.sub(value, word)
 
 
 def _target(recipe: Recipe, name: str) -> Path:
