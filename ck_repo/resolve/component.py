@@ -308,8 +308,12 @@ def _uses(fields: Fields, entry: Entry) -> tuple[str, ...]:
     names = fields.texts("uses")
     root = entry.path.parent.parent.resolve()
     for name in names:
-        path = (root / name).resolve()
-        if not (path.is_relative_to(root) and path.exists()):
+        try:
+            path = (root / name).resolve()
+            inside = path.is_relative_to(root) and path.exists()
+        except (OSError, RuntimeError, ValueError):  # too long a name, a loop of links, a NUL
+            inside = False
+        if not inside:
             raise fields.error("uses", name, "a file or folder of the repository")
     return names
 

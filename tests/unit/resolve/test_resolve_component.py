@@ -24,6 +24,10 @@ if TYPE_CHECKING:
         ({"deps": {"numpy": {"when": {"backend": 5}}}}, "deps.numpy.when"),
         ({"variations": {"a": {"default": 5}}}, "variations.a.default is 5, not true or false"),
         ({"priority": "high"}, "priority is 'high', not a whole number"),
+        ({"uses": ["a\0b"]}, "uses is 'a\\x00b', not a file or folder of the repository"),
+        ({"uses": ["loop"]}, "uses is 'loop', not a file or folder of the repository"),
+        ({"uses": ["x" * 5000]}, "not a file or folder of the repository"),
+        ({"uses": ["x/" * 5000]}, "not a file or folder of the repository"),
         (
             {"variations": {"a": {"group": "g", "default": True}, "b": {"group": "g", "default": True}}},
             "the variations a and b are both the default of g",
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_a_fault_is_told_with_file_and_key(shelf: Shelf, meta: dict[str, Any], why: str) -> None:
+    (shelf.repositories.writable().path / "loop").symlink_to("loop")
     with pytest.raises(ConfigError, match=r"faulty/\.cm/meta\.json") as caught:
         shelf.package("faulty", **meta)
     assert why in str(caught.value)
