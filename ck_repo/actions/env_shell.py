@@ -14,6 +14,7 @@ from ck_repo.actions.entry import all_matching, row_of
 from ck_repo.actions.package import VENV
 from ck_repo.actions.request import Request
 from ck_repo.errors import DetectError, UsageError
+from ck_repo.printable import printable
 
 if TYPE_CHECKING:
     from ck_repo.environment.virtual import Named
@@ -44,7 +45,9 @@ def _named(request: Request) -> list[Named]:
     for first, others in conflicts(rows):
         names = ", ".join(map(_called, others))
         print(
-            f"warning: {_called(first)} is used; {names} set the same variables differently: name one, or narrow the tags",
+            printable(
+                f"warning: {_called(first)} is used; {names} set the same variables differently: name one, or narrow the tags"
+            ),
             file=sys.stderr,
         )
     return rows
@@ -114,7 +117,7 @@ def virtual(request: Request) -> Answer:
     variables = together(_named(request))
     json = request.text("out") == "json"
     if request.flag("verbose"):
-        print("\n".join(variables.lines()), file=sys.stderr)
+        print(printable("\n".join(variables.lines())), file=sys.stderr)
     command = request.text("shell_cmd")
     if not command and json:
         raise UsageError("--out=json needs --shell_cmd=", hint="`ck cat env --out=json` gives the variables alone")

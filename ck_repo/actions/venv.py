@@ -11,6 +11,7 @@ from ck_repo.actions.entry import OVERWRITE, matching, row_of, rows_of
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError, ConflictError, NotFoundError, NotTheSameError, UsageError
+from ck_repo.printable import printable
 
 if TYPE_CHECKING:
     from ck_repo.environment.venv import Venv
@@ -225,7 +226,7 @@ def ls(request: Request) -> Answer:
         try:
             rows.append(read_venv(entry))
         except CKError as error:
-            print(f"warning: left out: {error.what}", file=sys.stderr)
+            print(printable(f"warning: left out: {error.what}"), file=sys.stderr)
     if not rows and request.entry and "*" not in request.entry:
         raise NotFoundError(f"there is no venv:{request.entry}", hint="`ck ls venv` lists them")
     listed = zip(rows, rows_of(request, [row.entry for row in rows]), strict=True)

@@ -27,6 +27,7 @@ from ck_repo.trust import require_code
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _LONGEST_WORD = 128 << 10  # characters; Linux takes no longer argument
 
+
 @dataclass(frozen=True)
 class Given:
     """A dependency, as far as a step may copy from it.
@@ -306,7 +307,9 @@ def _filled(recipe: Recipe, word: str) -> str:
             )
         length += len(values[found.group(1)])
         if length > _LONGEST_WORD:
-            raise ConfigError(f"{recipe.entry}: {reprlib.repr(word)} is longer than {_LONGEST_WORD} characters", hint="shorten it")
+            raise ConfigError(
+                f"{recipe.entry}: {reprlib.repr(word)} is longer than {_LONGEST_WORD} characters", hint="shorten it"
+            )
         return values[found.group(1)]
 
     return _PLACEHOLDER.sub(value, word)
