@@ -27,16 +27,16 @@ _EVIL = "\x1b]0;owned\x07\x1b[2Ja\x9b31m\rb\u202ec"
 
 
 def test_terminal_sequences_of_a_meta_are_escaped(ck: Ck) -> None:
-    name = json.dumps(_EVIL)
-    assert ck("add", "experiment:e", '@@@{"dict": {"tags": ["x"], "data_name": %s, "model": %s}}' % (name, name)).code == 0
-    assert (
-        ck("add", "env:broken", '@@@{"dict": {"tags": ["x"], "name": %s, "path": %s, "source": "package"}}' % (name, name)).code
-        == 0
-    )
-    assert ck("add", "package:p", '@@@{"dict": {"tags": ["x"], "priority": %s}}' % name).code == 0
+    metas = {
+        "experiment:e": {"data_name": _EVIL, "model": _EVIL},
+        "env:e": {"name": _EVIL, "path": _EVIL, "source": "package"},
+        "package:p": {"priority": _EVIL},
+    }
+    for name, meta in metas.items():
+        assert ck("add", name, "@@@" + json.dumps({"dict": {"tags": ["x"], **meta}})).code == 0
     for words in (
-        "ls experiment", "show experiment:e", "load experiment:e", "show env", "refresh env", "cat env:broken", "search package:p",
-        "show package:p", "explain package --tags=x", "check repo:local",
+        "ls experiment", "show experiment:e", "load experiment:e", "show env", "refresh env", "cat env:e",
+        "search package:p", "show package:p", "explain package --tags=x", "check repo:local",
     ):  # fmt: skip
         done = ck(*words.split())
         odd = [sign for sign in done.out + done.err if not (sign.isprintable() or sign in "\t\n")]
