@@ -34,6 +34,14 @@ def named(request: Request) -> list[Repository]:
     return [repositories.get(request.entry)]
 
 
+def _url(request: Request) -> str:
+    """The URL; an empty one, as of a variable that is not set, is refused."""
+    url = request.text("url")
+    if not url and request.options.get("url") is not None:
+        raise UsageError("--url= is empty", hint="give the URL, or leave out --url=")
+    return url
+
+
 @action(
     ACTIONS,
     "pull",
@@ -51,7 +59,7 @@ def pull(request: Request) -> Answer:
     if request.entry == "*":
         pulled = git.update_all(repositories)
     else:
-        pulled = git.pull(repositories, request.entry, request.text("url"), request.text("checkout"))
+        pulled = git.pull(repositories, request.entry, _url(request), request.text("checkout"))
     rows = [{**row_of(row), "done": did, "commit": commit_of(row.path)} for row, did in pulled.done]
     first = rows[0] if rows else {}
     lines = [f"{row.alias}: {did}" for row, did in pulled.done]
@@ -79,7 +87,7 @@ def push(request: Request) -> Answer:
     if is_pattern(request.entry):
         raise UsageError("push which repository?", hint="`ck push repo:NAME`; `ck ls repo` lists them")
     row = Repositories().get(request.entry)
-    did = git.push(row, request.text("url"), request.text("message"))
+    did = git.push(row, _url(request), request.text("message"))
     return Answer({**row_of(row), "done": did, "commit": commit_of(row.path)}, [f"{row.alias}: {did}"])
 
 

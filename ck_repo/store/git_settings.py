@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ck_repo.errors import GitError, UsageError
 from ck_repo.store.git_command import PROTOCOLS, run_git
@@ -62,11 +63,11 @@ def check_url(url: str) -> None:
     Raises
     ------
     UsageError
-        If it is none of these; ``ext::``, ``fd::`` and ``http://``, for example.
+        If it is none of these; ``ext::``, ``fd::``, ``http://`` and ``https://[``, for example.
     """
     scheme = _SCHEME.match(url)
     if scheme:
-        good = scheme[1].lower() in PROTOCOLS and not url[scheme.end() :].startswith("-")
+        good = scheme[1].lower() in PROTOCOLS and not url[scheme.end() :].startswith("-") and _names_a_place(url)
     else:
         good = not url.startswith("-") and "::" not in url.split("/")[0]
         good = good and (":" not in url.split("/")[0] or bool(_SCP.fullmatch(url)))
@@ -75,6 +76,15 @@ def check_url(url: str) -> None:
             f"{url!r} is not a URL that ck gives to git",
             hint=f"use one of {', '.join(f'{name}://' for name in PROTOCOLS)}, user@host:path, or a folder",
         )
+
+
+def _names_a_place(url: str) -> bool:
+    """Whether a URL with a scheme has a host, or of ``file://`` a path."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.path.strip("/") if parts.scheme == "file" else parts.hostname) and (parts.port or 0) >= 0
+    except ValueError:  # half of an IPv6 address; a port that is no number
+        return False
 
 
 def git_folders(folder: Path) -> tuple[Path, Path] | None:

@@ -164,6 +164,7 @@ def test_a_clone_of_ours_has_only_settings_that_are_allowed(upstream: New) -> No
     [
         "https://example.org/team/project.git", "ssh://git@example.org:2222/x", "git://example.org/x", "file:///home/a/x",
         "git@example.org:team/project", "example.org:project", "/home/a/x", "../x", "x/a:b", "HTTPS://example.org/x",
+        "https://[::1]:8443/x", "file://localhost/x",
     ],
 )  # fmt: skip
 def test_urls_that_are_allowed(url: str) -> None:
@@ -175,15 +176,16 @@ def test_urls_that_are_allowed(url: str) -> None:
     [
         "", "fd::0", "fd::0,1/x", "ext::sh -c date", "ext::sh", "http://example.org/x", "ftp://example.org/x", "hg::https://a.org/x",
         "transport://x", "--upload-pack=date", "-x:y", "ssh://-oProxyCommand=date/x", "-oProxyCommand=date:x", ":x", "a b:c",
-        "https://example.org/x\nfetch = y",
+        "https://example.org/x\nfetch = y", "https://[", "https://", "https:///x", "ssh://:22/x", "https://[::1/x", "git://h:port/x",
+        "https://h:99999/x", "file://",
     ],
 )  # fmt: skip
 def test_urls_that_are_refused(url: str, ck: Callable[..., Any]) -> None:
     with pytest.raises(UsageError, match="is not a URL that ck gives to git"):
         check_url(url)
-    if url:
-        done = ck("pull", "repo:x", f"--url={url}")
-        assert (done.code, "use one of file://, git://, https://, ssh://" in done.err) == (2, True)
+    done = ck("pull", "repo:x", f"--url={url}")
+    hint = "use one of file://, git://, https://, ssh://" if url else "leave out --url="
+    assert (done.code, hint in done.err) == (2, True)
 
 
 @pytest.mark.parametrize(("setting", "changed"), [("true", True), ("false", False)])
