@@ -10,7 +10,7 @@ from ck_repo.actions.declare import LISTING, TAGS, Actions, Answer, Option, acti
 from ck_repo.actions.entry import OVERWRITE, matching, row_of, rows_of
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
-from ck_repo.errors import CKError, ConflictError, NotFoundError, NotTheSameError, UsageError
+from ck_repo.errors import CKError, ConflictError, InstallError, NotFoundError, NotTheSameError, UsageError
 from ck_repo.printable import printable
 
 if TYPE_CHECKING:
@@ -208,6 +208,10 @@ def activate(request: Request) -> Answer:
     from ck_repo.environment import activate as shells
 
     venv = _named(request)
+    try:
+        venv.check_packages()
+    except InstallError as error:  # it may be entered to be repaired
+        print(printable(f"warning: {error}"), file=sys.stderr)
     shell = shells.user_shell(request.text("shell"))
     if request.flag("print") or (request.text("out") == "json" and not request.rest):
         lines = shells.shell_lines(venv, shell)
