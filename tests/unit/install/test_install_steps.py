@@ -135,7 +135,9 @@ def test_placeholders_and_doubled_braces_are_replaced(shelf: Shelf) -> None:
     assert Path(shelf.install("p")["path"], "out").read_text() == "a1-1{}{count}"
 
 
-@pytest.mark.parametrize("word", ["{folder:>3000000000}", "{folder!r}", "{folder.parent}", "{folder[0]}", "{}", "{0}", "{", "}"])
+@pytest.mark.parametrize(
+    "word", ["{folder:>3000000000}", "{folder!r}", "{folder.parent}", "{folder[0]}", "{}", "{0}", "{", "}"]
+)
 def test_a_placeholder_is_a_plain_name(shelf: Shelf, word: str) -> None:
     shelf.package("p", {"weights": {"file": word, "to": "m.safetensors"}})
     with pytest.raises(ConfigError, match="unknown placeholder"):
