@@ -180,3 +180,10 @@ def test_ctrl_c_while_the_command_starts_leaves_no_traceback(module: str) -> Non
     assert done.returncode == 130
     assert done.stderr.startswith("ck: error: interrupted")
     assert "Traceback" not in done.stderr
+
+
+def test_a_place_where_no_folder_can_be_made_is_named_with_its_variable(ck: Ck, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CK_TOOLS", "/proc/x")
+    done = ck("install", "package", "--tags=model,demo")
+    assert done.code == 8
+    assert "set CK_TOOLS to a folder that can be made" in done.err
