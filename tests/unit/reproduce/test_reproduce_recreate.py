@@ -363,7 +363,7 @@ def test_a_failed_creation_from_a_bundle_leaves_no_repository(ck: Ck, tmp_path: 
     (ck_home / "CK" / "local" / "venv" / "air" / ".cm" / "meta.json").write_text("damaged")
     done = ck("create", "venv:air", f"--bundle={path}", "--python=" + sys.executable)
     assert done.code == 3
-    assert "air/.cm/meta.json" in done.err
+    assert "local/venv/air has no UID" in done.err
     assert not (ck_home / "CK" / "brought").exists()
     assert ck("ls", "repo", "--out=json").json["lst"] == repositories
 
