@@ -11,6 +11,7 @@ from ck_repo.actions.entry import ARCHIVE, OVERWRITE, archive_path, confirm
 from ck_repo.actions.request import Request
 from ck_repo.errors import ConfigError, NotFoundError, UsageError
 from ck_repo.store import git
+from ck_repo.store.git_settings import check_url
 from ck_repo.store.git_state import commit_of
 from ck_repo.store.modules import module_uid
 from ck_repo.store.query import is_pattern
@@ -32,14 +33,6 @@ def named(request: Request) -> list[Repository]:
     if is_pattern(request.entry):
         return [row for row in repositories.all() if fnmatchcase(row.alias, request.entry or "*")]
     return [repositories.get(request.entry)]
-
-
-def _url(request: Request) -> str:
-    """The URL; an empty one, as of a variable that is not set, is refused."""
-    url = request.text("url")
-    if not url and request.options.get("url") is not None:
-        raise UsageError("--url= is empty", hint="give the URL, or leave out --url=")
-    return url
 
 
 @action(
@@ -70,6 +63,14 @@ def pull(request: Request) -> Answer:
     text = text if request.entry == "*" else f"{pulled.done[0][0].alias} can be used; {text}"
     lines += [f"{name}: failed: {error}" for name, error in pulled.failed] + [text]
     return Answer({"error": text, **first, "lst": rows, "failed": failed}, lines, status=pulled.failed[0][1].code)
+
+
+def _url(request: Request) -> str:
+    """The URL that was given; empty if none was. ``--url=`` without a value is refused."""
+    url = request.text("url")
+    if "url" in request.options:
+        check_url(url)
+    return url
 
 
 @action(

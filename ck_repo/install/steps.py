@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import reprlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,16 +15,18 @@ from ck_repo.child import last_lines, run_child
 from ck_repo.errors import ConfigError, GitError, InstallError
 from ck_repo.install.fetch import fetch, pinned_digest
 from ck_repo.install.first_fetch import FirstFetch
-from ck_repo.install.source import Source, read_source, zenodo_file
+from ck_repo.install.git_source import read_commit
+from ck_repo.install.patch import apply_patch
+from ck_repo.install.source import Source, is_local, local_file, read_source, zenodo_file
 from ck_repo.store.atomic import storage_errors
 from ck_repo.store.fields import Fields
+from ck_repo.store.fill_folder import GIT_FOLDER
 from ck_repo.store.folders import tools_root
-from ck_repo.store.git_command import run_git
 from ck_repo.store.unpack import ArchiveError, decompress, refuse_links_out, unpack
-from ck_repo.trust import require_code
+from ck_repo.trust import require_code, require_local_file
 
-_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_LONGEST_WORD = 128 << 10  # characters; Linux takes no longer argument
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(?P<name>[^{}]*)\}|[{}]")
+_LONGEST_WORD = 4096  # characters of a text with placeholders
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ def _naming(source: Source, path: Path) -> Iterator[None]:
 
 def _fetched(source: Source, recipe: Recipe, *, verified: bool = True) -> Path:
     """The file of a source, on the recipe's record."""
+    _refuse_private(source, recipe)
     verified = verified and (recipe.first_fetch is None or source.pinned or zenodo_file(source) is not None)
     vouched = "" if source.pinned else recipe.vouched.get(source.urls[0], "")
     if vouched and vouched != pinned_digest(source):
@@ -146,6 +148,14 @@ def _fetched(source: Source, recipe: Recipe, *, verified: bool = True) -> Path:
         progress.say(f"{source.urls[0]} is unverified: its recipe gives no digest; from now on it has to be sha256 {digest}")
     recipe.downloads.append({"urls": list(source.urls), "size": path.stat().st_size, "sha256": digest, **told})
     return path
+
+
+def _refuse_private(source: Source, recipe: Recipe) -> None:
+    """Refuse URLs of this machine that the recipe may not read."""
+    for url in source.urls:
+        if is_local(url):
+            path = None if read_commit(url) else local_file(url)
+            require_local_file(recipe.entry, url, path, recipe.trusted)
 
 
 def _unpack(path: Path, folder: Path, name: str, strip: int = 0) -> None:
@@ -172,16 +182,23 @@ def _git(step: Fields, recipe: Recipe) -> None:
     exact = re.fullmatch("[0-9a-f]{40}", checkout) is not None
     if not exact and recipe.first_fetch is None:
         raise ConfigError(f"{recipe.entry}: checkout is {checkout!r}, not a commit", hint="give its 40 digits")
+    _commit_of(url, "0" * 40, recipe)  # whatever the commit, git is not given another kind of URL
+    if is_local(url):
+        require_local_file(recipe.entry, url, None, recipe.trusted)
     digest = checkout
     if not exact and recipe.first_fetch:
         locked = [name.rpartition("@")[2] for name in recipe.vouched if name.rpartition("@")[0] == f"git+{url}"]
         recipe.rests_on_vouched = recipe.rests_on_vouched or bool(locked)
         digest = locked[0] if locked else recipe.first_fetch.commit(url, checkout)
-    path = _fetched(read_source(Fields({"url": f"git+{url}@{digest}"}, recipe.entry)), recipe, verified=exact)
+    path = _fetched(_commit_of(url, digest, recipe), recipe, verified=exact)
     folder = inside(recipe.folder, step.text("to"))
     with storage_errors(f"writing {folder.name}"):
         folder.mkdir(parents=True, exist_ok=True)
         _unpack(path, folder, url)
+
+
+def _commit_of(url: str, digest: str, recipe: Recipe) -> Source:
+    return read_source(Fields({"url": f"git+{url}@{digest}"}, recipe.entry))
 
 
 def _copy(step: Fields, recipe: Recipe) -> None:
@@ -189,7 +206,7 @@ def _copy(step: Fields, recipe: Recipe) -> None:
     if "folder" in step:  # of the entry, with all that is in it
         source = inside(recipe.entry, step.needed("folder"))
         with storage_errors(f"writing {source.name}"):
-            shutil.copytree(source, inside(recipe.folder, step.text("to")), dirs_exist_ok=True, ignore=_links)
+            shutil.copytree(source, inside(recipe.folder, step.text("to")), dirs_exist_ok=True, ignore=_not_copied)
         return
     if named := step.text("from"):
         if named not in recipe.given:
@@ -215,9 +232,9 @@ def _known_dependencies(recipe: Recipe) -> str:
     return f"its dependencies are {', '.join(recipe.given)}" if recipe.given else "it has no dependency"
 
 
-def _links(folder: str, names: list[str]) -> list[str]:
-    """Symbolic links, which could lead out of the entry."""
-    return [name for name in names if Path(folder, name).is_symlink()]
+def _not_copied(folder: str, names: list[str]) -> list[str]:
+    """Symbolic links, which could lead out of the entry, and git folders, whose settings can name programs to run."""
+    return [name for name in names if Path(folder, name).is_symlink() or name.lower() == GIT_FOLDER]
 
 
 def _move(step: Fields, recipe: Recipe) -> None:
@@ -235,12 +252,9 @@ def _patch(step: Fields, recipe: Recipe) -> None:
     step.only("file", "to")
     patch, folder = inside(recipe.entry, step.needed("file")), inside(recipe.folder, step.text("to"))
     try:
-        run_git("init", "--quiet", "--template=", folder=folder)  # else a repository above it would be meant
-        run_git("apply", "--whitespace=nowarn", "--", str(patch), folder=folder)
+        apply_patch(patch, folder)
     except GitError as error:
         raise InstallError(f"the patch {step.needed('file')} does not fit: {error.what}") from error
-    finally:
-        shutil.rmtree(folder / ".git", ignore_errors=True)
 
 
 def _script(step: Fields, recipe: Recipe) -> None:
@@ -288,30 +302,20 @@ def _weights(step: Fields, recipe: Recipe) -> None:
 
 
 def _filled(recipe: Recipe, word: str) -> str:
-    """A text of a step with each ``{name}`` replaced; ``{{`` and ``}}`` are braces.
-
-    Only names are replaced: `str.format` would also evaluate widths, attributes and indices of the recipe's choice.
-    """
+    """A text of a step with its placeholders ``{name}`` filled in; ``{{`` and ``}}`` are braces."""
     values = {"folder": str(recipe.folder), **recipe.values}
-    length = len(word)
 
-    def value(found: re.Match[str]) -> str:
-        nonlocal length
-        text = found.group()
-        if text in ("{{", "}}"):
-            return text[0]
-        if found.group(1) not in values:
+    def value(match: re.Match[str]) -> str:
+        found = match[0][0] if match[0] in ("{{", "}}") else values.get(match["name"] or "")
+        if found is None:
             raise ConfigError(
-                f"{recipe.entry}: {reprlib.repr(word)} has an unknown placeholder: {reprlib.repr(text)}",
-                hint=f"known placeholders: {', '.join(f'{{{name}}}' for name in values)}; write {{{{ and }}}} for braces",
+                f"{recipe.entry}: {word[:200]!r} has a placeholder that stands for nothing: {match[0][:60]}",
+                hint=f"there are {', '.join(values)}",
             )
-        length += len(values[found.group(1)])
-        if length > _LONGEST_WORD:
-            raise ConfigError(
-                f"{recipe.entry}: {reprlib.repr(word)} is longer than {_LONGEST_WORD} characters", hint="shorten it"
-            )
-        return values[found.group(1)]
+        return found
 
+    if len(word) > _LONGEST_WORD:
+        raise ConfigError(f"{recipe.entry}: a text of a step has {len(word)} characters", hint=f"{_LONGEST_WORD} are allowed")
     return _PLACEHOLDER.sub(value, word)
 
 
@@ -324,7 +328,13 @@ def _target(recipe: Recipe, name: str) -> Path:
 
 def inside(folder: Path, name: str) -> Path:
     """The path of `name` below a folder; a name that leads out of it is refused."""
-    path = (folder / name).resolve()
+    try:
+        path = (folder / name).resolve()
+        path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, too long a name, a NUL
+        raise ConfigError(f"{name[:200]!r} is no name of a file: {error}"[:400], hint="fix the recipe") from None
     if not path.is_relative_to(folder.resolve()):
         raise ConfigError(f"{name!r} leads out of {folder}", hint="fix the recipe")
+    if GIT_FOLDER in (part.lower() for part in path.relative_to(folder.resolve()).parts):
+        raise ConfigError(f"{name!r} is in a git folder, whose settings can name programs to run", hint="fix the recipe")
     return path

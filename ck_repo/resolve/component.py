@@ -16,6 +16,7 @@ from ck_repo.stock.translate import Translation, translate, usable_default
 from ck_repo.store import digest
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
+from ck_repo.store.plain_file import A_FOLDER, flaw
 
 _PRODUCING = ("install", "python_package", "conversion", "deps")  # keys of a recipe, one of which it needs to bring anything
 _VARIATION_KEYS = frozenset({"group", "default", "tags", "changes", "deps", "description"})
@@ -306,14 +307,8 @@ def _conversion(fields: Fields) -> Conversion | None:
 
 def _uses(fields: Fields, entry: Entry) -> tuple[str, ...]:
     names = fields.texts("uses")
-    root = entry.path.parent.parent.resolve()
     for name in names:
-        try:
-            path = (root / name).resolve()
-            inside = path.is_relative_to(root) and path.exists()
-        except (OSError, RuntimeError, ValueError):  # too long a name, a loop of links, a NUL
-            inside = False
-        if not inside:
+        if flaw(entry.path.parent.parent, name) not in ("", A_FOLDER):
             raise fields.error("uses", name, "a file or folder of the repository")
     return names
 

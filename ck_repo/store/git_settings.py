@@ -7,15 +7,18 @@ folder that has any other. The user's own settings (~/.gitconfig) are not looked
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ck_repo.errors import GitError, UsageError
 from ck_repo.store.git_command import PROTOCOLS, run_git
+from ck_repo.store.plain_file import A_FOLDER, A_LINK, MISSING, flaw, shown, walk
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SCP = re.compile(r"(?:[\w.-]+@)?(?:[A-Za-z0-9][\w.-]*|\[[0-9A-Fa-f:.]+\]):(?!:)\S.*")
+_IN_THE_TREE = (".gitignore", ".gitattributes", ".gitmodules")  # files of the checkout that git reads by itself
 _MOST = 1 << 16  # bytes of the small files of a .git folder
 # settings that hold no program and no file that git would send or include; a * stands for a name of the user's
 _HARMLESS = {
@@ -63,11 +66,11 @@ def check_url(url: str) -> None:
     Raises
     ------
     UsageError
-        If it is none of these; ``ext::``, ``fd::``, ``http://`` and ``https://[``, for example.
+        If it is none of these; ``ext::``, ``fd::`` and ``http://``, for example.
     """
     scheme = _SCHEME.match(url)
     if scheme:
-        good = scheme[1].lower() in PROTOCOLS and not url[scheme.end() :].startswith("-") and _names_a_place(url)
+        good = scheme[1].lower() in PROTOCOLS and not url[scheme.end() :].startswith("-") and _leads_somewhere(url)
     else:
         good = not url.startswith("-") and "::" not in url.split("/")[0]
         good = good and (":" not in url.split("/")[0] or bool(_SCP.fullmatch(url)))
@@ -78,12 +81,12 @@ def check_url(url: str) -> None:
         )
 
 
-def _names_a_place(url: str) -> bool:
-    """Whether a URL with a scheme has a host, or of ``file://`` a path."""
+def _leads_somewhere(url: str) -> bool:
+    """Whether a URL with a scheme names a host, or of ``file:`` a path."""
     try:
         parts = urlsplit(url)
-        return bool(parts.path.strip("/") if parts.scheme == "file" else parts.hostname) and (parts.port or 0) >= 0
-    except ValueError:  # half of an IPv6 address; a port that is no number
+        return bool(parts.path.strip("/")) if parts.scheme == "file" else bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half of an IPv6 address, a port that is no number
         return False
 
 
@@ -118,6 +121,26 @@ def settings_of(folder: Path) -> list[tuple[str, str]]:
     return rows
 
 
+def refuse_special(folder: Path) -> None:
+    """Refuse to run git in a folder whose git files are not plain files: git would wait for a pipe, or follow a link out.
+
+    Raises
+    ------
+    GitError
+        If there is such a file; it is named.
+    """
+    places = dict.fromkeys([folder / ".git", *(git_folders(folder) or ())])
+    found = [(place, row.name, row.flaw) for place in places if place.is_dir() for row in walk(place) if row.flaw]
+    found += [(folder, name, A_LINK) for name in (".git", *_IN_THE_TREE) if os.path.lexists(folder / name)]
+    for place, name, why in found:
+        why = flaw(place, name) if why == A_LINK else why  # a link may lead to a plain file of the same folder
+        if why not in ("", A_FOLDER, MISSING):
+            raise GitError(
+                f"git was not run in {folder}: {shown(place / name)} is {why}",
+                hint="remove it, or clone the repository anew: `ck pull repo`",
+            )
+
+
 def check_settings(folder: Path) -> None:
     """Refuse to run git in a folder whose own settings could make it run something else.
 
@@ -127,6 +150,7 @@ def check_settings(folder: Path) -> None:
         If .git/config has a setting that is not known to be harmless; it is named.
     """
     _refuse_elsewhere(folder)
+    refuse_special(folder)
     rows = settings_of(folder)
     odd = sorted({name for name, _ in rows if not any(pattern.fullmatch(name) for pattern in _PATTERNS)})
     if odd:

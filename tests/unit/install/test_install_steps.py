@@ -129,28 +129,6 @@ def test_a_script_gets_no_python_variable_that_is_not_known_to_be_harmless(
     assert Path(shelf.install("p")["path"], "out").read_text() == "[None, '7']"
 
 
-def test_placeholders_and_doubled_braces_are_replaced(shelf: Shelf) -> None:
-    body = "import sys; open('out', 'w').write(sys.argv[1])"
-    shelf.package("p", script(arguments=["a{count}-{count}{{}}{{count}}"]), files={"make.py": body}, values={"count": "1"})
-    assert Path(shelf.install("p")["path"], "out").read_text() == "a1-1{}{count}"
-
-
-@pytest.mark.parametrize(
-    "word", ["{folder:>3000000000}", "{folder!r}", "{folder.parent}", "{folder[0]}", "{}", "{0}", "{", "}"]
-)
-def test_a_placeholder_is_a_plain_name(shelf: Shelf, word: str) -> None:
-    shelf.package("p", {"weights": {"file": word, "to": "m.safetensors"}})
-    with pytest.raises(ConfigError, match="unknown placeholder"):
-        shelf.install("p")
-
-
-def test_a_filled_word_has_a_longest_length(shelf: Shelf) -> None:
-    long = script(arguments=["{v}" * 1000])
-    shelf.package("p", long, files={"make.py": ""}, values={"v": "x" * 1000})
-    with pytest.raises(ConfigError, match="longer than 131072 characters"):
-        shelf.install("p")
-
-
 def test_an_unknown_placeholder_is_told(shelf: Shelf) -> None:
     shelf.package("p", script(arguments=["{cuont}"]), files={"make.py": ""}, values={"count": "1"})
     with pytest.raises(CKError, match="cuont"):

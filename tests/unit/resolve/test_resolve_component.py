@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from ck_repo.errors import ConfigError
 from ck_repo.machine.survey import survey
 from ck_repo.resolve.component import read_component
+from ck_repo.store.writing import create_entry
 
 if TYPE_CHECKING:
     from conftest import Shelf
@@ -24,10 +27,6 @@ if TYPE_CHECKING:
         ({"deps": {"numpy": {"when": {"backend": 5}}}}, "deps.numpy.when"),
         ({"variations": {"a": {"default": 5}}}, "variations.a.default is 5, not true or false"),
         ({"priority": "high"}, "priority is 'high', not a whole number"),
-        ({"uses": ["a\0b"]}, "uses is 'a\\x00b', not a file or folder of the repository"),
-        ({"uses": ["loop"]}, "uses is 'loop', not a file or folder of the repository"),
-        ({"uses": ["x" * 5000]}, "not a file or folder of the repository"),
-        ({"uses": ["x/" * 5000]}, "not a file or folder of the repository"),
         (
             {"variations": {"a": {"group": "g", "default": True}, "b": {"group": "g", "default": True}}},
             "the variations a and b are both the default of g",
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     ],
 )
 def test_a_fault_is_told_with_file_and_key(shelf: Shelf, meta: dict[str, Any], why: str) -> None:
-    (shelf.repositories.writable().path / "loop").symlink_to("loop")
     with pytest.raises(ConfigError, match=r"faulty/\.cm/meta\.json") as caught:
         shelf.package("faulty", **meta)
     assert why in str(caught.value)
@@ -68,3 +66,36 @@ def test_an_unknown_key_of_a_variation_is_a_remark(shelf: Shelf) -> None:
 def test_a_recipe_that_brings_nothing_has_an_obstacle(shelf: Shelf) -> None:
     assert "nothing would be installed" in shelf.package("empty", install=[]).obstacle()
     assert shelf.package("collection", install=[], deps={"a": {"tags": "a"}}).obstacle() == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["a\0b", "x" * 5000, "y/" * 5000, "loop", "pipe", "out", "../elsewhere", "/etc/passwd", "\ud800"]
+)
+def test_a_package_that_uses_what_is_no_file_of_its_repository_is_left_out(
+    shelf: Shelf, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = shelf.package("good", "good").root
+    (root / "loop").symlink_to("loop")
+    (root / "out").symlink_to("/etc/passwd")
+    os.mkfifo(root / "pipe")
+    create_entry(
+        shelf.repositories.writable(), "package", "faulty", {"uses": ["program"], "install": [{"copy": {"file": "a"}}]}
+    )
+    meta = root / "package/faulty/.cm/meta.json"
+    meta.write_text(json.dumps({"uses": [name], "install": [{"copy": {"file": "a"}}]}))
+    aliases = {package.entry.alias for package in survey(shelf.repositories).packages}
+    assert "good" in aliases
+    assert "faulty" not in aliases
+    assert "package left out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["shared", "shared/a.py", "link"])
+def test_a_package_may_use_files_and_folders_of_its_repository(shelf: Shelf, name: str) -> None:
+    root = shelf.package("good").root
+    (root / "shared").mkdir()
+    (root / "shared/a.py").write_text("1")
+    (root / "link").symlink_to("shared/a.py")
+    package = shelf.package("user", uses=[name])
+    before = package.digest
+    (root / "shared/a.py").write_text("2")
+    assert read_component(package.entry).digest != before
