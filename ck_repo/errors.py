@@ -108,6 +108,10 @@ class NotFoundError(CKError):
     code = 16
 
 
+class DiskFullError(StorageError):
+    """The disk is full."""
+
+
 class GitError(StorageError):
     """git says no."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ck_repo.errors import UntrustedError
 from ck_repo.store.digest import of_file
-from ck_repo.store.folders import is_ours, repos_root
+from ck_repo.store.folders import is_ours, is_users, repos_root
 
 # kinds of soft entries whose files are read and never run
 _DATA = frozenset({"coco", "onnx", "tflite", "tensorflow", "pytorch"})
@@ -43,6 +43,37 @@ def require_code(entry: Path, what: str, trusted: bool, *, instead: str = "") ->
             f"refused to run code of another repository: {what} of {entry}",
             hint=f"{hint}; ours is {instead}" if instead else hint,
         )
+
+
+def require_local_file(entry: Path, url: str, path: Path | None, trusted: bool) -> None:
+    """Refuse a URL of this machine in a recipe of another repository, unless it leads to a file of that repository.
+
+    Our own recipes, and those that the user wrote into `local`, may name any file.
+
+    Parameters
+    ----------
+    entry
+        Folder of the recipe's entry.
+    path
+        The file; None if git would have to run to read it.
+
+    Raises
+    ------
+    UntrustedError
+        If it leads elsewhere, and the user did not say ``--trust``.
+    """
+    if may_run(entry, trusted) or is_users(entry):
+        return
+    try:
+        if path is not None and path.resolve().is_relative_to(entry.parents[1].resolve()):
+            return
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a NUL
+        pass
+    what = "a git repository of this machine" if path is None else "a file outside that repository"
+    raise UntrustedError(
+        f"refused to read {url!r}: the recipe {entry} of another repository asks for {what}",
+        hint="if you want it to be read, allow it with --trust",
+    )
 
 
 def require_data(kind: str, label: str) -> None:

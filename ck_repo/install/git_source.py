@@ -15,13 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ck_repo.errors import GitError
-from ck_repo.store.git_command import run_git
+from ck_repo.store.git_command import PLAIN_ATTRIBUTES, run_git
 
 _URL = re.compile(
     r"git\+(?P<url>(?:https|file)://[^@#\s]+)@(?P<digest>[0-9a-f]{40})(?:#subdirectory=(?P<folder>\w[\w.-]*(?:/\w[\w.-]*)*))?"
 )
-# no attribute of the repository may change what is written: the files are the blobs, byte by byte
-_ATTRIBUTES = "* -text -ident -filter -working-tree-encoding\n"
 _PROOF = "CK.commit"  # header of the tar: the commit and the trees that lead to the files, as git keeps them
 _FOLDER, _LINK, _SUBMODULE = "40000", "120000", "160000"
 
@@ -79,7 +77,7 @@ def archive_commit(commit: Commit, target: Path, *, patience: float, certificate
     try:
         run_git("init", "--quiet", "--template=", folder=clone)
         (clone / ".git" / "info").mkdir(exist_ok=True)
-        (clone / ".git" / "info" / "attributes").write_text(_ATTRIBUTES, encoding="utf-8")
+        (clone / ".git" / "info" / "attributes").write_text(PLAIN_ATTRIBUTES, encoding="utf-8")
         run_git("remote", "add", "origin", commit.url, folder=clone)
         settings = [
             "protocol.version=2",  # older ones give no commit that is not the tip of a branch

@@ -13,14 +13,16 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from ck_repo import __version__, progress
-from ck_repo.errors import DownloadError, GitError, StorageError, UsageError
+from ck_repo.errors import DiskFullError, DownloadError, GitError, StorageError, UsageError
 from ck_repo.install.git_source import Commit, archive_commit, read_commit, resolve_commit
 from ck_repo.install.pip_settings import pip_settings
-from ck_repo.install.source import is_local
+from ck_repo.install.source import is_local, local_file
 from ck_repo.network import is_offline, refuse_offline
+from ck_repo.store.atomic import too_large, usable
+from ck_repo.store.plain_file import MISSING, UnreadableError, opened
 
 T = TypeVar("T")
 _BLOCK = 1 << 15  # bytes; what has come of a block is lost when the line is cut
@@ -244,7 +246,7 @@ class _Transfer:
             _commit(commit, self._part)
             return
         if urlsplit(self._url).scheme == "file":
-            _copy(Path(unquote(urlsplit(self._url).path)), self._part, self._task)
+            self._copy()
             return
         have = self._have()
         if self._size is not None and have >= self._size:
@@ -310,7 +312,7 @@ class _Transfer:
         encoded = response.headers.get("Content-Encoding", "identity") != "identity"
         announced = None if encoded else _count(response.headers.get("Content-Length", ""))
         total = self._size or (start + announced if announced is not None else None)
-        done = start
+        done, most = start, start + usable(self._part.parent)
         with open(self._part, "ab" if start else "wb") as file:
             for block in response.iter_content(_BLOCK):
                 done += len(block)
@@ -318,10 +320,35 @@ class _Transfer:
                     file.close()
                     self._anew()
                     raise _GiveUp(f"it is longer than the {self._size} bytes that it should have")
+                if self._size is None and done > most:
+                    file.close()
+                    self._anew()
+                    raise too_large(f"fetching {self._url}", f"{done} bytes came without an end")
                 file.write(block)
                 self._task.advance_to(done, total)
             file.flush()
             os.fsync(file.fileno())
+
+    def _copy(self) -> None:
+        """Copy a plain file of this machine; a device or a pipe may have no end."""
+        try:
+            source = local_file(self._url).resolve()
+            with opened(source.parent, source.name, most=1 << 62, links=False) as origin:
+                total, most = os.fstat(origin.fileno()).st_size, self._have() + usable(self._part.parent)
+                with open(self._part, "wb") as file:
+                    done = 0
+                    while block := origin.read(1 << 20):
+                        done += len(block)
+                        if max(done, total) > most:
+                            file.close()
+                            self._anew()
+                            raise too_large(f"copying {source}", f"it has {max(done, total)} bytes")
+                        file.write(block)
+                        self._task.advance_to(done, total)
+        except UnreadableError as error:
+            raise _GiveUp("there is no such file" if error.why == MISSING else f"it is {error.why}") from None
+        except (RuntimeError, ValueError):  # a loop of links; a NUL in the name
+            raise _GiveUp("it leads nowhere") from None
 
 
 def _count(text: str) -> int | None:
@@ -348,25 +375,13 @@ def _tries(once: Callable[[], T], reached: Callable[[], int] = lambda: 0) -> T:
             time.sleep(max(error.after, _wait_base() * 2 ** (number - 1) * random.uniform(0.8, 1.2)))
 
 
-def _copy(source: Path, part: Path, task: progress.Task) -> None:
-    try:
-        with open(source, "rb") as origin, open(part, "wb") as file:
-            total, done = os.fstat(origin.fileno()).st_size, 0
-            while block := origin.read(1 << 20):
-                file.write(block)
-                done += len(block)
-                task.advance_to(done, total)
-    except FileNotFoundError:
-        raise _GiveUp("there is no such file") from None
-    except (IsADirectoryError, PermissionError) as error:
-        raise _GiveUp(str(error)) from None
-
-
 def _commit(commit: Commit, part: Path) -> None:
     try:
         archive_commit(commit, part, patience=_timeout(), certificate=_certificate())
     except StorageError as error:
         part.unlink(missing_ok=True)
+        if isinstance(error, DiskFullError):  # another URL needs as much space
+            raise
         reason = " ".join((error.tail or f"{error.what}: {error.hint}").split()[-40:])
         if any(sign in reason for sign in _NETWORK_OF_GIT):
             raise _Retry(reason) from error

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -104,12 +105,25 @@ def is_local(url: str) -> bool:
     return urlsplit(url).scheme in ("file", "git+file")
 
 
+def local_file(url: str) -> Path:
+    """The file that a ``file:`` URL names.
+
+    >>> local_file("file:///a%20b")
+    PosixPath('/a b')
+    """
+    return Path(unquote(urlsplit(url).path))
+
+
 def with_local_mirrors(source: Source) -> Source:
-    """The source with the site's own mirrors first: CK_MIRRORS is a list of ``FROM=TO`` prefixes, parted by spaces."""
+    """The source with the site's own mirrors first: CK_MIRRORS is a list of ``FROM=TO`` prefixes, separated by spaces.
+
+    A URL that would lead out of the mirror's folder, with ``..``, is not looked for there.
+    """
     extra = []
     for row in os.environ.get("CK_MIRRORS", "").split():
         before, _, after = row.partition("=")
-        extra += [after + url.removeprefix(before) for url in source.urls if before and url.startswith(before)]
+        below = [url.removeprefix(before) for url in source.urls if before and url.startswith(before)]
+        extra += [after + name for name in below if ".." not in unquote(name).split("/")]
     return replace(source, urls=(*extra, *source.urls))
 
 

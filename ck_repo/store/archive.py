@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +16,7 @@ from ck_repo.store.atomic import copy_folder, new_file, publish_folder, storage_
 from ck_repo.store.entry import META, Entry, alias_file, read_alias_file, read_json_object, read_uid, uid_file
 from ck_repo.store.folders import repos_root
 from ck_repo.store.modules import RECIPES, canonical_module
-from ck_repo.store.plain_file import UnreadableError
+from ck_repo.store.plain_file import UnreadableError, flaw, opened
 from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository
 from ck_repo.store.uid import new_uid
@@ -23,6 +25,7 @@ from ck_repo.store.work import scratch_folder
 from ck_repo.store.writing import module_folder, publish, refuse_taken_uid, staged
 
 _IN_MAKING = re.compile(r"\.(run|failed|lock)-|\..*\.(new|removed|old|lock)$")  # names of what is unfinished or of a process
+_FIRST, _LAST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)  # moments that a zip file can hold
 _OF_THIS_MACHINE = frozenset({"venv", "env", "repo"})  # modules whose entries point into this machine's folders
 
 
@@ -49,13 +52,14 @@ def pack_entries(
         seen[entry.cid] = entry.path
         for path in _files(entry.path):
             rows[f"{entry.module}/{entry.alias}/{path.relative_to(entry.path).as_posix()}"] = path
+        home = entry.path.parents[1]
         for path in (alias_file(entry.path.parent, entry.alias), uid_file(entry.path.parent, entry.uid)):
-            if path.exists():
+            if not flaw(home, path, links=False):  # what is no plain file is left out: info.json has the UID, too
                 rows[f"{entry.module}/.cm/{path.name}"] = path
-        for path in (entry.path.parents[1] / ".cm").glob("alias-*"):
-            if entry.module in (path.name.removeprefix("alias-a-"), _alias_of(path)):
+        for path in (home / ".cm").glob("alias-*"):
+            if entry.module in (path.name.removeprefix("alias-a-"), _alias_of(path)) and not flaw(home, path, links=False):
                 rows[f".cm/{path.name}"] = path
-    return _pack({**rows, **(more or {})}, output, overwrite)
+    return _pack({**rows, **{name: path.resolve() for name, path in (more or {}).items()}}, output, overwrite)
 
 
 def _alias_of(path: Path) -> str:
@@ -100,18 +104,26 @@ def _pack(rows: dict[str, Path], output: Path, overwrite: bool) -> int:
                 zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as file,
             ):
                 for name in sorted(rows):
-                    file.write(rows[name], name)
+                    _add(file, name, rows[name])
         except FileExistsError:  # another process was first
             raise taken from None
     return len(rows)
 
 
+def _add(file: zipfile.ZipFile, name: str, path: Path) -> None:
+    """Add a plain file with its time and permissions; what a link leads to is not added."""
+    with opened(path.parent, path.name, most=1 << 62, links=False) as source:
+        found = os.fstat(source.fileno())
+        row = zipfile.ZipInfo(name, min(max(time.localtime(found.st_mtime)[:6], _FIRST), _LAST))
+        row.compress_type, row.file_size = zipfile.ZIP_DEFLATED, found.st_size
+        row.external_attr = (found.st_mode & 0xFFFF) << 16
+        with file.open(row, "w") as sink:
+            shutil.copyfileobj(source, sink, 1 << 20)
+
+
 def unpack_foreign(archive: Path, folder: Path, told: Progress | None = None) -> None:
-    """Unpack what was packed here, or elsewhere: without links, and without git's settings, which can name programs to run."""
+    """Unpack what was packed here, or elsewhere; links are refused."""
     unpack(archive, folder, told, links=False)
-    for path in folder.rglob("*"):
-        if path.name.lower() == ".git":
-            raise ArchiveError(f"{archive} is refused: it holds {path.relative_to(folder)}", hint="do not use this archive")
 
 
 def refuse_other_machine(archive: Path, folder: Path) -> None:

@@ -12,10 +12,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ck_repo.errors import StorageError
+from ck_repo.errors import DiskFullError, StorageError
+from ck_repo.store.plain_file import A_FOLDER, MISSING, flaw, shown
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 _FREE = "free some space (`ck clean env` removes what no environment uses) or point CK_TOOLS elsewhere"
+SPARE = 64 << 20  # bytes of the disk that stay free of what comes from elsewhere
 _NOTHING = 64 << 10  # bytes; with less than that, a disk is taken to be full
 
 
@@ -40,8 +42,8 @@ def storage_error(error: OSError, doing: str = "") -> StorageError | None:
         What was under way; the file's name if empty.
     """
     where = doing or str(error.filename or "writing")
-    if error.errno in _FULL:
-        return StorageError(f"{where}: the disk is full", hint=_FREE)
+    if error.errno in FULL:
+        return DiskFullError(f"{where}: the disk is full", hint=_FREE)
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return StorageError(
             f"{where}: no permission to write {error.filename or ''}".rstrip(),
@@ -63,7 +65,17 @@ def refuse_full(folder: Path, doing: str) -> None:
         found = os.statvfs(folder)
         if found.f_bavail * found.f_frsize >= _NOTHING and (found.f_favail or not found.f_files):
             return
-        raise StorageError(f"{doing}: the disk is full: {folder}", hint=_FREE)
+        raise DiskFullError(f"{doing}: the disk is full: {folder}", hint=_FREE)
+
+
+def usable(folder: Path) -> int:
+    """How many bytes from elsewhere may be written to the disk of `folder`: `SPARE` of what is free stays free."""
+    return max(shutil.disk_usage(folder).free - SPARE, 0)
+
+
+def too_large(doing: str, needed: str) -> StorageError:
+    """The error for what does not fit into `usable`."""
+    return StorageError(f"{doing}: {needed}, and {SPARE >> 20} MiB of the disk stay free", hint=_FREE)
 
 
 def make_folder(path: Path, variable: str) -> None:
@@ -146,8 +158,20 @@ def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
         name.unlink()
 
 
-def copy_folder(source: Path, target: Path) -> None:
-    """Copy the files, folders and links of `source` into `target`; devices and pipes are left out."""
+def copy_folder(source: Path, target: Path, *, links_out: bool = False) -> list[str]:
+    """Copy the files, folders and links of `source` into `target`.
+
+    Parameters
+    ----------
+    links_out
+        Whether links that lead out of `source` are copied, too.
+
+    Returns
+    -------
+    list
+        What was left out, with the reason: links out, loops of links, pipes, devices and sockets.
+    """
+    left = []
     waiting = [(source, target)]
     while waiting:
         here, there = waiting.pop()
@@ -155,12 +179,20 @@ def copy_folder(source: Path, target: Path) -> None:
         with os.scandir(here) as rows:
             for row in rows:
                 to = there / row.name
+                name = os.path.relpath(row.path, source)
                 if row.is_symlink():
-                    to.symlink_to(os.readlink(row.path))
+                    why = "" if links_out else flaw(source, name)
+                    if why in ("", A_FOLDER, MISSING):  # a link to what is missing stays as it is
+                        to.symlink_to(os.readlink(row.path))
+                    else:
+                        left.append(f"{shown(name)} ({why})")
                 elif row.is_dir():
                     waiting.append((Path(row.path), to))
                 elif row.is_file():
                     shutil.copy2(row.path, to)
+                else:
+                    left.append(f"{shown(name)} ({flaw(source, name)})")
+    return sorted(left)
 
 
 def write_text(path: Path, content: str) -> None:

@@ -21,6 +21,7 @@ _LONGEST_NAME = 255  # bytes, what file systems take
 _BLOCK = 1 << 20
 _FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW
 _NEW_FILE = os.O_WRONLY | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+GIT_FOLDER = ".git"  # in no archive: git's settings can name programs to run
 
 
 class RefusedError(Exception):
@@ -36,6 +37,8 @@ def checked_name(name: str) -> str:
         sizes = [len(part.encode()) for part in path.parts]
     except UnicodeEncodeError:
         raise RefusedError(f"the name of its member {name!r} is not text") from None
+    if GIT_FOLDER in (part.lower() for part in path.parts):
+        raise RefusedError(f"it holds {name!r}: git's settings can name programs to run")
     if "\0" in name:
         raise RefusedError(f"the name of its member {name!r} holds a NUL")
     if len(sizes) > _DEEPEST or sum(sizes) > _LONGEST or max(sizes, default=0) > _LONGEST_NAME:

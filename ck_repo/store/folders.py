@@ -38,6 +38,11 @@ def default_repository_root() -> Path:
     return inside if inside.is_dir() else Path(__file__).resolve().parents[2]
 
 
+def is_users(path: Path) -> bool:
+    """Whether a path is of the repository `local`, which holds what this user wrote."""
+    return path.resolve().is_relative_to((repos_root() / "local").resolve())
+
+
 def is_ours(path: Path) -> bool:
     """Whether a path is of the components that come with this package; what is of another repository does not run unasked."""
     return path.resolve().is_relative_to(default_repository_root().resolve())

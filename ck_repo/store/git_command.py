@@ -7,14 +7,17 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from ck_repo.errors import GitError, StorageError
+from ck_repo.errors import DiskFullError, GitError, StorageError
 
 PROTOCOLS = ("file", "git", "https", "ssh")
+# for .git/info/attributes: no attribute of a repository may change what is written, or run a filter
+PLAIN_ATTRIBUTES = "* -text -ident -filter -working-tree-encoding\n"
 # set while git itself runs a command, as a hook does: they would make us look at that repository
 _OF_ANOTHER_REPOSITORY = frozenset({
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX",
 })  # fmt: skip
+_FULL = (b"No space left on device", b"Disk quota exceeded")  # as git says it in the locale C
 _TIMEOUT = 1800  # s; a clone of a large repository over a slow line
 _SETTINGS = {
     "core.hooksPath": "/dev/null",
@@ -40,8 +43,10 @@ def run_git(*words: str, folder: Path | None = None, strip: bool = True, environ
 
     Raises
     ------
+    DiskFullError
+        If git fails since the disk is full.
     GitError
-        If git fails; with the end of what it said.
+        If git fails otherwise; with the end of what it said.
     """
     variables = {key: value for key, value in os.environ.items() if key not in _OF_ANOTHER_REPOSITORY} | {
         "GIT_ALLOW_PROTOCOL": ":".join(PROTOCOLS),
@@ -63,6 +68,12 @@ def run_git(*words: str, folder: Path | None = None, strip: bool = True, environ
     except subprocess.TimeoutExpired:
         raise StorageError(f"git {verb} did not end within {_TIMEOUT} s") from None
     if done.returncode:
+        if any(sign in done.stderr for sign in _FULL):
+            raise DiskFullError(
+                f"git {verb}: the disk is full",
+                tail=os.fsdecode(done.stderr)[-1500:],
+                hint="free some space (`ck clean env` removes what no environment uses), then run the same command again",
+            )
         raise GitError(
             f"git {verb} failed (exit status {done.returncode})",
             tail=os.fsdecode(done.stderr)[-1500:],

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ck_repo.errors import CKError
 from ck_repo.store.git_command import run_git
-from ck_repo.store.git_settings import git_folders, settings_of
+from ck_repo.store.git_settings import git_folders, refuse_special, settings_of
 
 # settings of a checkout that say how its files are compared; they name no program
 _COMPARING = ("core.filemode", "core.ignorecase", "core.symlinks", "core.precomposeunicode", "core.autocrlf", "core.eol")
@@ -32,6 +32,7 @@ def _view(folder: Path) -> Iterator[dict[str, str] | None]:
         yield None
         return
     own, common = found
+    refuse_special(folder)
     settings = dict(settings_of(folder))
     with tempfile.TemporaryDirectory(prefix="ck-git-") as scratch:
         view = Path(scratch)

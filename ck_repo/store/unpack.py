@@ -7,7 +7,6 @@ import errno
 import gzip
 import io
 import lzma
-import shutil
 import stat
 import struct
 import tarfile
@@ -19,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from ck_repo.errors import CKError, StorageError
-from ck_repo.store.atomic import storage_errors
+from ck_repo.store.atomic import storage_errors, usable
 from ck_repo.store.fill_folder import Filler, RefusedError, check_links, checked_name
 
 Progress = Callable[[int, int], None]
@@ -27,7 +26,6 @@ LARGEST_RATIO = 100  # what comes out may have so many times the bytes of the ar
 LARGEST_SMALL = 256 << 20  # … and as many bytes more, for small archives that compress well
 MOST_MEMBERS = 1_000_000
 _LARGEST_HEADER = 16 << 20  # bytes that tarfile may read at once, for names and attributes
-_SPARE = 64 << 20  # bytes that stay free on the disk
 # what the libraries raise on a damaged file
 _DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, struct.error, ValueError, RuntimeError,
@@ -132,10 +130,10 @@ def _filler(archive: Path, destination: Path, declared: int, members: int) -> Fi
         raise RefusedError(f"it has {members} members; {MOST_MEMBERS} are allowed")
     if declared > most:
         raise RefusedError(f"it unpacks to {declared} bytes, from {archive.stat().st_size}; {most} are allowed")
-    free = shutil.disk_usage(destination).free - _SPARE
+    free = usable(destination)
     if declared > free:
         raise StorageError(
-            f"unpacking {archive.name} into {destination} takes {declared} bytes, and {max(free, 0)} can be used",
+            f"unpacking {archive.name} into {destination} takes {declared} bytes, and {free} can be used",
             hint="free some space (`ck clean env` removes what no environment uses) or point CK_TOOLS elsewhere",
         )
     return Filler(destination, min(most, free))

@@ -15,12 +15,13 @@ import fcntl
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ck_repo.store.atomic import storage_errors
+from ck_repo.store.atomic import FULL, storage_errors
 from ck_repo.store.folders import repos_root
 from ck_repo.store.steps import Step, UndoError, as_data, carry_out, from_data, put_back
 
@@ -37,9 +38,10 @@ class Work:
         Eight hexadecimal digits that no other work has.
     """
 
-    def __init__(self, path: Path, file: int) -> None:
-        self._path, self._file = path, file
+    def __init__(self, path: Path, file: int, *, freeing: bool = False) -> None:
+        self._path, self._file, self._freeing = path, file, freeing
         self._halfway = False
+        self._unrecorded: list[dict[str, Any]] = []  # what a full disk did not take
         self.key = path.name.removesuffix(_RECORD)
 
     def beside(self, final: Path, kind: str = "new") -> Path:
@@ -66,7 +68,11 @@ class Work:
     def commit(self, steps: Sequence[Step]) -> None:
         """Carry out steps: all of them, or none if one fails. The caller holds `committing`."""
         self._note({"steps": as_data(steps)})
-        os.fsync(self._file)
+        try:
+            os.fsync(self._file)
+        except OSError:
+            if not self._freeing:
+                raise
         self._halfway = True
         try:
             carry_out(steps)
@@ -99,7 +105,7 @@ class Work:
         for line in lines:
             with suppress(ValueError):
                 found.append(json.loads(line))
-        return found
+        return found + self._unrecorded
 
     def end(self) -> None:
         """Remove what is temporary, and the record; what cannot be removed yet is left on record for the next process."""
@@ -122,8 +128,16 @@ class Work:
 
     def _note(self, row: dict[str, Any]) -> None:
         line = json.dumps(row).encode() + b"\n"
-        if os.write(self._file, line) < len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+        found = os.fstat(self._file)
+        try:
+            if not stat.S_ISREG(found.st_mode) or os.write(self._file, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+        except OSError as error:
+            if not (self._freeing and error.errno in FULL):
+                raise
+            with suppress(OSError):  # /dev/null has no length
+                os.ftruncate(self._file, found.st_size)
+            self._unrecorded.append(row)
 
 
 def _remove(path: Path) -> None:
@@ -135,25 +149,37 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
-def working() -> Iterator[Work]:
-    """Begin a change; at the end what it left unfinished is removed."""
+def working(*, freeing: bool = False) -> Iterator[Work]:
+    """Begin a change; at the end what it left unfinished is removed.
+
+    Parameters
+    ----------
+    freeing
+        Whether the change only removes something. On a full disk it then goes on without a record: if its process is killed,
+        a hidden folder may stay.
+    """
     folder = _pending()
     with storage_errors(f"writing to {folder}"):
-        work = _begin(folder)
+        work = _begin(folder, freeing)
     try:
         yield work
     finally:
         work.end()
 
 
-def _begin(folder: Path) -> Work:
+def _begin(folder: Path, freeing: bool) -> Work:
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{os.urandom(4).hex()}{_RECORD}"
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        except OSError as error:
+            if not (freeing and error.errno in FULL):
+                raise
+            return Work(path, os.open(os.devnull, os.O_RDWR), freeing=True)
         _lock(file)
         if os.fstat(file).st_nlink:  # else another process took it for abandoned
-            return Work(path, file)
+            return Work(path, file, freeing=freeing)
         os.close(file)
 
 
@@ -252,7 +278,7 @@ def _pending() -> Path:
 
 def remove_folder(path: Path) -> None:
     """Remove a folder: it vanishes at once under its name, then its content goes."""
-    with storage_errors(f"removing {path}"), working() as work:
+    with storage_errors(f"removing {path}"), working(freeing=True) as work:
         os.rename(path, work.beside(path, "removed"))
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ck_repo import progress
 from ck_repo.errors import ConflictError
 from ck_repo.store.atomic import copy_folder, storage_errors, write_json, write_text
 from ck_repo.store.entry import INFO, META, Entry, read_alias_file, read_json_object, read_uid, uid_file, write_entry
@@ -137,18 +138,26 @@ def copy_entry(entry: Entry, repository: Repository, module: str, alias: str) ->
     check_name(alias or uid)
     folder = module_folder(repository, module) / (alias or uid)
     with staged(folder) as staging:
-        _copy(entry, staging, uid, folder)
+        left = _copy(entry, staging, uid, folder)
+        if left:
+            progress.say(f"{entry.cid}: left out of the copy: {', '.join(left[:5])}{_more(left)}")
         return publish(repository, folder.parent.name, staging, folder, uid)
 
 
-def _copy(entry: Entry, staging: Path, uid: str, folder: Path) -> None:
+def _more(names: Sequence[str]) -> str:
+    return f" and {len(names) - 5} more" if len(names) > 5 else ""
+
+
+def _copy(entry: Entry, staging: Path, uid: str, folder: Path, *, links_out: bool = False) -> list[str]:
+    """Copy the content of an entry; return what was left out."""
     try:
-        copy_folder(entry.path, staging)
+        left = copy_folder(entry.path, staging, links_out=links_out)
     except FileNotFoundError:
         _refuse_gone(entry)
         raise
     info = read_json_object(staging / INFO) if (staging / INFO).exists() else {}
     write_json(staging / INFO, info | _names(uid, folder))
+    return left
 
 
 def move_entry(entry: Entry, repository: Repository, module: str, alias: str, *, new_identity: bool = False) -> Entry:
@@ -188,7 +197,11 @@ def _copied(entry: Entry, folder: Path, work: Work, uid: str) -> Path | None:
     if same_disk:
         return None
     staging = work.beside(folder)
-    _copy(entry, staging, uid, folder)
+    if left := _copy(entry, staging, uid, folder, links_out=True):
+        raise ConflictError(
+            f"{entry.cid} cannot be moved to another file system: {', '.join(left[:5])}{_more(left)}",
+            hint="remove what is no file, or move the entry within its file system",
+        )
     return staging
 
 
@@ -215,7 +228,7 @@ def _names(uid: str, folder: Path) -> dict[str, str]:
 
 def remove_entry(entry: Entry) -> None:
     """Remove an entry and its alias files."""
-    with storage_errors(f"removing {entry.path}"), working() as work, committing():
+    with storage_errors(f"removing {entry.path}"), working(freeing=True) as work, committing():
         _refuse_gone(entry)
         doomed = work.beside(entry.path, "removed")
         work.commit([Rename.of(entry.path, doomed, entry.uid), Unlink(str(entry.path.parent), entry.alias, entry.uid)])

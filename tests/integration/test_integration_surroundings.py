@@ -149,6 +149,25 @@ def seed(ck_home: Path) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare, to mount a small disk")
+@pytest.mark.parametrize("size", ["1m", "1m,nr_inodes={}"])
+@pytest.mark.usefixtures("seed")
+def test_an_entry_can_be_removed_from_a_full_disk(small_disk: Run, ck_home: Path, size: str) -> None:
+    """The disk takes not one byte more, or not one file more."""
+    seed = ck_home / "CK.seed"
+    (seed / "filler").write_bytes(b"")
+    if "{}" in size:
+        size = size.format(1 + sum(1 for _ in seed.rglob("*")))
+    else:
+        files = [path for path in seed.rglob("*") if path.is_file()]
+        used = sum(-(-path.stat().st_size // 4096) * 4096 for path in files)
+        (seed / "filler").write_bytes(bytes((1 << 20) - used))
+    done = small_disk("rm", "dataset:a", "--force", size=size)
+    assert done.returncode == 0, done.stderr
+    assert "there: ./local/dataset/a\n" not in done.stdout
+    assert "removed dataset:a" in done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare, to mount a small disk")
 @pytest.mark.usefixtures("seed")
 def test_a_copy_on_a_full_disk_is_one_error_and_leaves_nothing(small_disk: Run) -> None:
     done = small_disk("cp", "dataset:a", "dataset:b")

@@ -8,7 +8,7 @@ from pathlib import Path
 from ck_repo.install import http
 from ck_repo.models import pickled, torch_file
 from ck_repo.rounds.submission import SMALL
-from ck_repo.store import entry, plain_file, unpack, yaml_text
+from ck_repo.store import atomic, entry, plain_file, unpack, yaml_text
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
@@ -26,7 +26,7 @@ def test_every_promise_names_a_test_that_is_there() -> None:
 def test_the_bounds_are_those_of_the_code() -> None:
     mib = 1 << 20
     assert (64 * mib, 100, 4 * mib) == (plain_file.MOST, entry._DEEPEST, SMALL)
-    assert (100, 256 * mib, 10**6, 64 * mib) == (unpack.LARGEST_RATIO, unpack.LARGEST_SMALL, unpack.MOST_MEMBERS, unpack._SPARE)
+    assert (100, 256 * mib, 10**6, 64 * mib) == (unpack.LARGEST_RATIO, unpack.LARGEST_SMALL, unpack.MOST_MEMBERS, atomic.SPARE)
     assert (plain_file._DEEPEST, plain_file._LONGEST) == (64, 1024)
     assert (mib, 100_000) == (yaml_text._LONGEST, yaml_text._MOST_VALUES)
     assert (3_000_000, 256 * mib, 100_000) == (pickled._MOST_STEPS, pickled._MOST_BYTES, torch_file._MOST_WEIGHTS)

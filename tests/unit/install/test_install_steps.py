@@ -224,3 +224,30 @@ def test_a_link_that_stripping_would_turn_outwards_is_refused(shelf: Shelf, tmp_
     shelf.package("p", download(tmp_path / "a.tar", content.getvalue(), unpack=True, strip=1))
     with pytest.raises(CKError, match="leads out"):
         shelf.install("p")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "loop"])
+def test_a_name_that_no_file_has_is_a_fault_of_the_recipe(shelf: Shelf, name: str) -> None:
+    entry = shelf.package("p", {"copy": {"file": name}})
+    (entry.path / "loop").symlink_to("loop")
+    with pytest.raises(CKError):
+        shelf.install("p")
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["{folder:>3000000000}", "{folder!r}", "{folder.parent}", "{folder[0]}", "{}", "{0}", "{", "}", "{folder", "x" * 5000],
+)
+@pytest.mark.parametrize("kind", ["weights", "script"])
+def test_a_placeholder_is_a_name_and_nothing_else(shelf: Shelf, kind: str, word: str) -> None:
+    step = {"weights": {"file": word, "to": "a"}} if kind == "weights" else script(arguments=[word])
+    shelf.package("p", step, files={"make.py": ""})
+    with pytest.raises(ConfigError):
+        shelf.install("p")
+
+
+def test_placeholders_are_filled_in_once(shelf: Shelf) -> None:
+    body = "import sys; open('out', 'w').write('|'.join(sys.argv[1:]))"
+    words = ["{a}{b}", "{{a}}", "{{{a}}}", '{{"k": "{b}"}}']
+    shelf.package("p", script(arguments=words), files={"make.py": body}, values={"a": "{b}", "b": "2"})
+    assert Path(shelf.install("p")["path"], "out").read_text() == '{b}2|{a}|{{b}}|{"k": "2"}'

@@ -25,9 +25,9 @@ class User:
         """What `ck install package --tags=… --dry-run` decides."""
         return Resolver(survey(Repositories())).resolve(tags)
 
-    def install(self, tags: str) -> dict[str, Any]:
+    def install(self, tags: str, *, trust: bool = False) -> dict[str, Any]:
         """What `ck install package --tags=…` does; the env meta."""
-        return Installer(Repositories(), Path(sys.executable)).install({"it": self.plan(tags)})["it"]
+        return Installer(Repositories(), Path(sys.executable), trust=trust).install({"it": self.plan(tags)})["it"]
 
 
 @pytest.fixture

@@ -178,7 +178,7 @@ def test_a_commit_of_git_is_verified(stock: StockRepository, user: User, upstrea
     digest = project.git("rev-parse", "HEAD")
     project.commit("code.c", "second")
     git_package(stock, project, digest)
-    meta = user.install("source")
+    meta = user.install("source", trust=True)
     assert Path(meta["file"]).read_text() == "first"
     assert "unverified" not in meta
 
@@ -191,10 +191,10 @@ def test_a_branch_or_tag_of_git_stays_what_it_was(
     short = project.commit("code.c", "first")
     project.git("tag", "-a", "v1", "-m", "first")
     folder = git_package(stock, project, {"branch": "main", "tag": "v1", "digits": short, "none": ""}[how])
-    meta = user.install("source")
+    meta = user.install("source", trust=True)
     project.commit("code.c", "second")
     (folder / "notes.txt").write_text("the recipe was edited, so that it is installed anew")
-    again = user.install("source")
+    again = user.install("source", trust=True)
     assert (Path(meta["file"]).read_text(), Path(again["file"]).read_text()) == ("first", "first")
     assert meta["unverified"]
     assert meta["path"] != again["path"]
@@ -204,7 +204,7 @@ def test_a_branch_or_tag_of_git_stays_what_it_was(
 def test_a_branch_that_is_not_there_is_told(stock: StockRepository, user: User, upstream: Callable[..., Upstream]) -> None:
     git_package(stock, upstream("project"), "r9.9")
     with pytest.raises(DownloadError, match=r"no branch and no tag 'r9\.9'"):
-        user.install("source")
+        user.install("source", trust=True)
 
 
 def test_a_failed_download_leaves_nothing(stock: StockRepository, user: User, server: Server, ck_home: Path) -> None:
@@ -244,13 +244,13 @@ def test_what_a_lock_says_counts_before_what_a_branch_is_now(
     project.commit("code.c", "first")
     locked = f"git+{project.path.as_uri()}@{project.git('rev-parse', 'HEAD')}"
     git_package(stock, project, "main")
-    first = user.install("source")["downloads"][0]
+    first = user.install("source", trust=True)["downloads"][0]
     shutil.rmtree(cache_root() / "pins")  # as on another machine
     project.commit("code.c", "second")
     vouched = Vouched("venv:there", {locked: first["sha256"]})
     choice = user.plan("source")
     fresh = replace(choice, source=PACKAGE, key="0" * 64)  # not what is installed here
-    meta = Installer(Repositories(), None, vouched=vouched).install({"it": fresh})["it"]
+    meta = Installer(Repositories(), None, trust=True, vouched=vouched).install({"it": fresh})["it"]
     assert Path(meta["file"]).read_text() == "first"
     assert (meta["only_for"], meta["unverified"]) == ("venv:there", True)
 

@@ -326,3 +326,32 @@ def test_an_archive_of_entries_holds_no_links(tmp_path: Path, crafted: Callable[
 def test_what_comes_in_is_private_to_no_one_but_the_user_s_umask(crafted: Callable[..., Path]) -> None:
     (entry,) = _unpack(crafted(_entry("a")))
     assert stat.S_IMODE((entry.path / ".cm" / "meta.json").stat().st_mode) & 0o7000 == 0
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder of links"])
+def test_an_alias_file_that_is_no_plain_file_is_left_out(add: Add, tmp_path: Path, kind: str) -> None:
+    entry = add("a")
+    (tmp_path / "secret").write_text(entry.uid)
+    alias = entry.path.parent / ".cm" / "alias-a-a"
+    if kind == "folder of links":
+        alias.parent.rename(tmp_path / "elsewhere")
+        alias.parent.symlink_to(tmp_path / "elsewhere")
+    else:
+        alias.unlink()
+        if kind == "link":
+            alias.symlink_to(tmp_path / "secret")
+        else:
+            os.mkfifo(alias)
+    pack_entries([entry], tmp_path / "a.zip")
+    names = zipfile.ZipFile(tmp_path / "a.zip").namelist()
+    assert "dataset/.cm/alias-a-a" not in names
+    assert "dataset/a/.cm/meta.json" in names
+
+
+@pytest.mark.parametrize("moment", [0, 2**33])
+def test_a_file_with_an_odd_time_is_packed(add: Add, tmp_path: Path, moment: int) -> None:
+    entry = add("a")
+    (entry.path / "file").write_text("hi")
+    os.utime(entry.path / "file", (moment, moment))
+    pack_entries([entry], tmp_path / "a.zip")
+    assert zipfile.ZipFile(tmp_path / "a.zip").read("dataset/a/file") == b"hi"

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -320,3 +324,27 @@ def test_our_own_repository_needs_no_pull(upstream: New) -> None:
     there.commit(".ckr.json", json.dumps({"data_alias": "mlperf-object-detection", "data_uid": "4b0c8a3d5e6f7a91"}))
     assert _pull(url=there.url) == ["mlperf-object-detection: comes with ck; the copy at this URL is not needed"]
     assert _listed() == []
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare, to mount a small disk")
+def test_a_full_disk_is_called_so(upstream: New, tmp_path: Path) -> None:
+    there = upstream("large")
+    (there.path / "data").write_bytes(os.urandom(2 << 20))
+    there.git("add", "--all")
+    there.git("commit", "--quiet", "-m", "data")
+    place = tmp_path / "small"
+    place.mkdir()
+    script = f"mount -t tmpfs -o size=1m tmpfs '{place}' || exit 99; CK_REPOS='{place}/CK' exec \"$@\""
+    words = [sys.executable, "-m", "ck_repo", "pull", "repo:large", f"--url={there.url}"]
+    done = subprocess.run(["unshare", "-rm", "sh", "-c", script, "sh", *words], capture_output=True, text=True)
+    if done.returncode == 99 or "unshare" in done.stderr:
+        pytest.skip("no file system can be mounted here")
+    assert done.returncode == 8, done.stderr
+    assert "git clone: the disk is full" in done.stderr
+    assert "check the URL" not in done.stderr
+
+
+def test_an_empty_url_is_refused(ck: Callable[..., Any]) -> None:
+    for words in (("pull", "repo:x", "--url="), ("pull", "repo", "--url="), ("push", "repo:local", "--url=")):
+        done = ck(*words)
+        assert (done.code, "'' is not a URL" in done.err) == (2, True)

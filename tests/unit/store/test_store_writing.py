@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -207,3 +209,34 @@ def test_a_uid_that_is_taken_comes_with_a_hint_that_fits(add: Add) -> None:
     with pytest.raises(ConflictError) as caught, writing.staged(folder) as staging:
         writing.publish(local, "dataset", staging, folder, entry.uid)
     assert caught.value.hint == "a UID names one entry: `ck rm dataset:a` removes the other"
+
+
+@pytest.fixture
+def odd(add: Add, tmp_path: Path) -> Entry:
+    """An entry with links in and out, and a pipe."""
+    entry = add("odd")
+    (entry.path / "deep").mkdir()
+    (entry.path / "deep/file").write_text("hi")
+    for name, target in (("in", "deep/file"), ("folder", "deep"), ("gone", "missing"), ("loop", "loop"), ("deep/up", "../in")):
+        (entry.path / name).symlink_to(target)
+    for name, target in (("out", "/etc/passwd"), ("deep/out", "../../other"), ("away", str(tmp_path))):
+        (entry.path / name).symlink_to(target)
+    os.mkfifo(entry.path / "deep/pipe")
+    return entry
+
+
+def test_a_copy_leaves_out_what_leads_out_and_says_so(odd: Entry, ck: Callable[..., Any]) -> None:
+    done = ck("cp", "dataset:odd", "dataset:copy")
+    copy = odd.path.parent / "copy"
+    found = {str(path.relative_to(copy)) for path in copy.rglob("*") if ".cm" not in path.parts}
+    assert found == {"deep", "deep/file", "deep/up", "in", "folder", "gone"}
+    assert (copy / "deep/up").read_text() == "hi"
+    assert done.code == 0
+    assert "dataset:odd: left out of the copy: away (a link that leads out of" in done.err
+    assert "deep/pipe (a named pipe)" in done.err
+
+
+def test_a_move_within_a_file_system_loses_nothing(odd: Entry, other: Repository) -> None:
+    before = {str(path.relative_to(odd.path)) for path in odd.path.rglob("*")}
+    moved = writing.move_entry(odd, other, "dataset", "moved")
+    assert {str(path.relative_to(moved.path)) for path in moved.path.rglob("*")} == before
