@@ -1,8 +1,13 @@
 """``python -m ck_repo`` is the command ``ck``."""
 
+import os
 import sys
 
-from ck_repo.start import main
+try:
+    from ck_repo.start import main
+except KeyboardInterrupt:  # before there is a handler
+    os.write(2, b"ck: error: interrupted\n")
+    os._exit(130)
 
 if __name__ == "__main__":
     sys.exit(main())

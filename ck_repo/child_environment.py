@@ -7,11 +7,13 @@ from collections.abc import Mapping
 
 from ck_repo import progress
 
-# what Python and the dynamic linker read before any line of a program runs
+# what the dynamic linker and the launchers of Python read before any line of a program runs
 _LOADERS = frozenset({
-    "PYTHONHOME", "PYTHONPATH", "PYTHONPLATLIBDIR", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONEXECUTABLE", "PYTHONINSPECT",
-    "PYTHONOPTIMIZE", "PYTHONBREAKPOINT", "PYTHONCASEOK", "PYTHONSAFEPATH", "PYTHONWARNINGS", "__PYVENV_LAUNCHER__",
-    "LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH",
+    "__PYVENV_LAUNCHER__", "LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH",
+})  # fmt: skip
+# all other variables of Python may change which code runs, its memory, or the text that it reads and writes
+_HARMLESS_PYTHON = frozenset({
+    "PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONHASHSEED", "PYTHONNOUSERSITE", "PYTHONUNBUFFERED",
 })  # fmt: skip
 # settings of pip that say where packages are from and how the network is reached; all others say what is done, or where to
 PIP_SETTINGS = frozenset({
@@ -61,6 +63,8 @@ def refused(environment: Mapping[str, str]) -> list[str]:
 def _is_refused(name: str) -> bool:
     if name in _LOADERS:
         return True
+    if name.startswith("PYTHON"):
+        return name not in _HARMLESS_PYTHON
     if name.startswith("PIP_"):
         return name.removeprefix("PIP_").replace("_", "-").lower() not in _HARMLESS_PIP
     if name.startswith("UV_"):

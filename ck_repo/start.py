@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import os
-import signal
 import sys
 
 _INTERRUPTED = b"ck: error: interrupted\n"
+try:  # Ctrl-C may come while these are loaded, before there is a handler
+    import io
+    import signal
+except KeyboardInterrupt:
+    os.write(2, _INTERRUPTED)
+    os._exit(130)
 
 
 def main() -> int:
     """Run the command that was typed; return its exit status."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` and shells without job control ignore it on purpose
-            signal.signal(number, _leave)
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` and shells without job control ignore it on purpose
+                signal.signal(number, _leave)
+    except KeyboardInterrupt:
+        _leave(signal.SIGINT, None)
     open_streams()
     from ck_repo.cli.main import main as run
 

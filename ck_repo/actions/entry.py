@@ -10,6 +10,7 @@ from typing import Any
 from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action
 from ck_repo.actions.request import Request, Target
 from ck_repo.errors import CKError, ConflictError, NotFoundError, UsageError, did_you_mean
+from ck_repo.printable import printable
 from ck_repo.store import writing
 from ck_repo.store.entry import META, Entry, read_json_object, tag_list, tags_of
 from ck_repo.store.modules import canonical_module, folder_uid
@@ -67,7 +68,7 @@ def _files_of(entry: Entry, *, meta: bool, info: bool) -> dict[str, Any]:
         if meta:
             found["meta"] = entry.meta()
     except CKError as error:
-        print(f"warning: {error.what}", file=sys.stderr)
+        print(printable(f"warning: {error.what}"), file=sys.stderr)
     return found
 
 
@@ -140,7 +141,7 @@ def _holds(entry: Entry, wanted: dict[str, Any], *, ignore_case: bool) -> bool:
     try:
         return holds(entry.meta(), wanted, ignore_case=ignore_case)
     except CKError as error:
-        print(f"warning: {error.what}", file=sys.stderr)
+        print(printable(f"warning: {error.what}"), file=sys.stderr)
         return False
 
 
@@ -363,7 +364,7 @@ def confirm(request: Request, what: str) -> None:
     """Ask on a terminal, unless told not to; elsewhere go on."""
     if request.flag("quiet") or request.flag("force") or request.text("out") == "json" or not sys.stdin.isatty():
         return
-    print(f"{what}? [y/N] ", end="", file=sys.stderr, flush=True)
+    print(printable(f"{what}? [y/N] "), end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageError("nothing was changed")
 

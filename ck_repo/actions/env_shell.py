@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines, without_effect
 from ck_repo.actions.entry import all_matching, row_of
 from ck_repo.actions.package import VENV
 from ck_repo.actions.request import Request
-from ck_repo.errors import DetectError, UsageError
+from ck_repo.errors import DetectError, NotTheSameError, UsageError
+from ck_repo.printable import printable
 
 if TYPE_CHECKING:
     from ck_repo.environment.virtual import Named
+    from ck_repo.install.refresh import Refreshed
+    from ck_repo.store.entry import Entry
+    from ck_repo.store.repositories import Repositories
 
 ACTIONS: Actions = {}
 _SHELL_FILE = "tmp-ck-env.bat"  # CK's own name, on every system
@@ -44,7 +48,9 @@ def _named(request: Request) -> list[Named]:
     for first, others in conflicts(rows):
         names = ", ".join(map(_called, others))
         print(
-            f"warning: {_called(first)} is used; {names} set the same variables differently: name one, or narrow the tags",
+            printable(
+                f"warning: {_called(first)} is used; {names} set the same variables differently: name one, or narrow the tags"
+            ),
             file=sys.stderr,
         )
     return rows
@@ -114,7 +120,7 @@ def virtual(request: Request) -> Answer:
     variables = together(_named(request))
     json = request.text("out") == "json"
     if request.flag("verbose"):
-        print("\n".join(variables.lines()), file=sys.stderr)
+        print(printable("\n".join(variables.lines())), file=sys.stderr)
     command = request.text("shell_cmd")
     if not command and json:
         raise UsageError("--out=json needs --shell_cmd=", hint="`ck cat env --out=json` gives the variables alone")
@@ -191,12 +197,34 @@ def xset(request: Request) -> Answer:
 def refresh(request: Request) -> Answer:
     """Look at every entry again."""
     from ck_repo.install.refresh import refresh as look_again
+
+    return _states(request, look_again, DetectError.code)
+
+
+@action(
+    ACTIONS,
+    "check",
+    "whether the content of everything installed or registered is what was recorded; exit status 10 if not",
+    example="ck check env",
+    usage="ck check env[:UID …] [--tags=…]",
+    options=[TAGS],
+    more_entries=True,
+)
+def check(request: Request) -> Answer:
+    """Compare every content with its digest; nothing is changed."""
+    from ck_repo.install.refresh import check as compare
+
+    return _states(request, compare, NotTheSameError.code)
+
+
+def _states(request: Request, look: Callable[[Repositories, Entry, dict[str, Any]], Refreshed], status: int) -> Answer:
+    """The state of every entry that a request names, and what to do about it; `status` if one cannot be used."""
     from ck_repo.store.repositories import LOCAL, Repositories
 
     named = bool(request.entry or request.text("tags"))
     repositories = Repositories()
     found = [entry for entry in all_matching(request, needed=named) if entry.repository == LOCAL]
-    rows = [(entry, look_again(repositories, entry, entry.meta())) for entry in found]
+    rows = [(entry, look(repositories, entry, entry.meta())) for entry in found]
     data = [{**row_of(entry), "name": row.name, "state": row.state, "advice": row.advice} for entry, row in rows]
     table = [(entry.uid, row.name, row.state) for entry, row in rows]
     lines = table_lines(("env", "name", "state"), table) if rows else ["nothing is installed or registered"]
@@ -204,5 +232,5 @@ def refresh(request: Request) -> Answer:
     if bad:
         text = f"{len(bad)} of {len(rows)} cannot be used: {', '.join(row.name for row in bad)}"
         advice = [row.advice for row in bad]
-        return Answer({"error": text, "lst": data}, [*lines, "", *advice], status=DetectError.code)
+        return Answer({"error": text, "lst": data}, [*lines, "", *advice], status=status)
     return Answer({"lst": data}, lines)

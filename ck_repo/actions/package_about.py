@@ -9,6 +9,7 @@ from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, action, t
 from ck_repo.actions.entry import matching, row_of
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError
+from ck_repo.printable import printable
 from ck_repo.store.query import is_pattern
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def show(request: Request) -> Answer:
         except CKError as error:
             if not is_pattern(request.entry):
                 raise
-            print(f"warning: package left out: {error.what}", file=sys.stderr)
+            print(printable(f"warning: package left out: {error.what}"), file=sys.stderr)
     names = unambiguous_names(Repositories(), [row.entry for row in found])
     data = [_described(row) for row in found]
     if is_pattern(request.entry):

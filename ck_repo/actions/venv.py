@@ -10,7 +10,8 @@ from ck_repo.actions.declare import LISTING, TAGS, Actions, Answer, Option, acti
 from ck_repo.actions.entry import OVERWRITE, matching, row_of, rows_of
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
-from ck_repo.errors import CKError, ConflictError, NotFoundError, NotTheSameError, UsageError
+from ck_repo.errors import CKError, ConflictError, InstallError, NotFoundError, NotTheSameError, UsageError
+from ck_repo.printable import printable
 
 if TYPE_CHECKING:
     from ck_repo.environment.venv import Venv
@@ -207,6 +208,10 @@ def activate(request: Request) -> Answer:
     from ck_repo.environment import activate as shells
 
     venv = _named(request)
+    try:
+        venv.check_packages()
+    except InstallError as error:  # it may be entered to be repaired
+        print(printable(f"warning: {error}"), file=sys.stderr)
     shell = shells.user_shell(request.text("shell"))
     if request.flag("print") or (request.text("out") == "json" and not request.rest):
         lines = shells.shell_lines(venv, shell)
@@ -225,7 +230,7 @@ def ls(request: Request) -> Answer:
         try:
             rows.append(read_venv(entry))
         except CKError as error:
-            print(f"warning: left out: {error.what}", file=sys.stderr)
+            print(printable(f"warning: left out: {error.what}"), file=sys.stderr)
     if not rows and request.entry and "*" not in request.entry:
         raise NotFoundError(f"there is no venv:{request.entry}", hint="`ck ls venv` lists them")
     listed = zip(rows, rows_of(request, [row.entry for row in rows]), strict=True)

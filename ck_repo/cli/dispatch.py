@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from ck_repo import network
@@ -14,6 +15,7 @@ from ck_repo.cli.checking import checked_options, refuse_more_entries
 from ck_repo.cli.words import Words
 from ck_repo.errors import CKError, ConfigError, StorageError, UsageError
 from ck_repo.store.atomic import storage_error
+from ck_repo.store.folders import repos_root, tools_root
 from ck_repo.store.modules import canonical_module
 from ck_repo.store.plain_file import shown
 
@@ -61,7 +63,8 @@ def error_of(error: Exception) -> CKError:
     if isinstance(error, CKError):
         return error
     if isinstance(error, OSError):
-        return storage_error(error) or StorageError(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+        what = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
+        return storage_error(error) or StorageError(what, hint=_hint_of_place(error))
     if isinstance(error, RecursionError):
         return ConfigError(
             "something is nested too deeply: a path of many hundred folders, or a file with values in values",
@@ -74,6 +77,16 @@ def error_of(error: Exception) -> CKError:
     if isinstance(error, UnicodeEncodeError):
         return UsageError(f"{shown(error.object)} is not UTF-8 text", hint="names, tags and options have to be")
     return CKError(f"{type(error).__name__}: {error}", hint="this is a fault of ck itself: --debug shows where")
+
+
+def _hint_of_place(error: OSError) -> str:
+    """What to do about a folder of CK_REPOS or CK_TOOLS that cannot be made; empty if the error is about something else."""
+    for variable, place in (("CK_REPOS", repos_root), ("CK_TOOLS", tools_root)):
+        with suppress(CKError):
+            root = place()
+            if not root.is_dir() and str(error.filename) in map(str, (root, *root.parents)):
+                return f"set {variable} to a folder that can be made; it is {root}"
+    return ""
 
 
 def _known(targets: Sequence[Target]) -> tuple[Target, ...]:

@@ -15,6 +15,7 @@ from ck_repo.actions.declare import Answer
 from ck_repo.cli.checking import FALSE
 from ck_repo.cli.words import Words
 from ck_repo.errors import CKError
+from ck_repo.printable import printable
 
 
 def answer_text(answer: Answer) -> str:
@@ -62,7 +63,7 @@ class Output:
         if self.form == "json":
             print(text)
         elif answer.lines and self.form != "none":
-            print("\n".join(answer.lines))
+            print(printable("\n".join(answer.lines)))
         sys.stdout.flush()
         return answer.status
 
@@ -76,11 +77,11 @@ class Output:
             if self.form == "json":
                 print(text)
                 sys.stdout.flush()
-            print(f"ck: error: {error}", file=sys.stderr)
+            print(printable(f"ck: error: {error}"), file=sys.stderr)
         except BrokenPipeError:
             self.reader_left()
         except OSError:  # stdout is full: JSON has nowhere to go
-            print(f"ck: error: {error}", file=sys.stderr)
+            print(printable(f"ck: error: {error}"), file=sys.stderr)
         return error.code
 
     def reader_left(self) -> int:

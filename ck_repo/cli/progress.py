@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from ck_repo.printable import printable
 from ck_repo.progress import Sink, Task
 
 if TYPE_CHECKING:
@@ -32,12 +33,12 @@ class _Lines:
         return _LineTask(title, total, unit)
 
     def say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 class _LineTask:
     def __init__(self, title: str, total: float | None, unit: str) -> None:
-        self._title, self._total, self._unit = title, total, unit
+        self._title, self._total, self._unit = printable(title), total, unit
         self._begun = time.monotonic()
         self._told = self._begun + _QUIET_FOR - _EVERY
         self._spoke = False
@@ -49,7 +50,8 @@ class _LineTask:
             return
         self._told, self._spoke = now, True
         of = f" of {amount_text(self._total, self._unit)}" if self._total else ""
-        print(f"{self._title}: {amount_text(done, self._unit)}{of}{', ' + note if note else ''}", file=sys.stderr, flush=True)
+        more = f", {printable(note)}" if note else ""
+        print(f"{self._title}: {amount_text(done, self._unit)}{of}{more}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         if self._spoke:
@@ -71,7 +73,8 @@ class _Bars:
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
             self._progress = Progress(
-                TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[amount]}"), TimeRemainingColumn(),
+                TextColumn("{task.description}", markup=False), BarColumn(),
+                TextColumn("{task.fields[amount]}", markup=False), TimeRemainingColumn(),
                 console=Console(stderr=True), transient=True,
             )  # fmt: skip
             self._progress.start()
@@ -87,14 +90,14 @@ class _Bars:
 
     def say(self, text: str) -> None:
         if self._progress:
-            self._progress.console.print(text, markup=False, highlight=False)
+            self._progress.console.print(printable(text), markup=False, highlight=False)
         else:
-            print(text, file=sys.stderr, flush=True)
+            print(printable(text), file=sys.stderr, flush=True)
 
 
 class _Bar:
     def __init__(self, bars: _Bars, title: str, total: float | None, unit: str) -> None:
-        self._bars, self._title, self._total, self._unit = bars, title, total, unit
+        self._bars, self._title, self._total, self._unit = bars, printable(title), total, unit
         self._begun = time.monotonic()
         self._display: Progress | None = None
         self._id: TaskID | None = None
@@ -103,7 +106,7 @@ class _Bar:
         self._total = total or self._total
         amount = amount_text(done, self._unit) + (f" of {amount_text(self._total, self._unit)}" if self._total else "")
         if note:
-            amount += f", {note}"
+            amount += f", {printable(note)}"
         if self._display is None or self._id is None:
             if time.monotonic() - self._begun < 0.3:  # a step that ends at once shows no bar
                 return

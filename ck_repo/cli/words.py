@@ -10,7 +10,10 @@ from typing import Any
 
 from ck_repo.actions.request import Target
 from ck_repo.errors import ConfigError, UsageError
+from ck_repo.store.plain_file import MISSING, MOST, UnreadableError, read_plain
 from ck_repo.store.writing import merged
+
+_OPTIONS_FILE = f"name a plain file of JSON or YAML, of at most {MOST >> 20} MiB"
 
 
 @dataclass
@@ -106,9 +109,15 @@ def _object(text: str, what: str) -> dict[str, Any]:
 
 def _from_file(name: str) -> dict[str, Any]:
     try:
-        text = Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"@{name} cannot be read: {error}") from None
+        path = Path(name).resolve()  # the user may name a link
+        text = read_plain(path.parent, path).decode()
+    except UnreadableError as error:
+        why = "there is no such file" if error.why == MISSING else f"it is {error.why}"
+        raise UsageError(f"@{name} cannot be read: {why}", hint=_OPTIONS_FILE) from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"@{name} cannot be read: it is not UTF-8 ({error.reason} at byte {error.start})") from None
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, too long a name
+        raise UsageError(f"@{name} cannot be read: {error}", hint=_OPTIONS_FILE) from None
     if not name.endswith((".yaml", ".yml")):
         return _object(text, name)
     from ck_repo.store.yaml_text import parse_yaml

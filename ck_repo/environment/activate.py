@@ -33,8 +33,12 @@ def user_shell(wanted: str = "") -> str:
 
 
 def enter(venv: Venv, shell: str) -> int:
-    """Open a subshell in the venv; return its exit status."""
-    return open_shell(shell_lines(venv, shell), shell)
+    """Open a subshell in the venv; return its exit status.
+
+    A shell that is not interactive, as behind a pipe, does not evaluate the lines: it gets the venv by its environment.
+    """
+    interactive = os.isatty(0) and os.isatty(2)
+    return open_shell(shell_lines(venv, shell), shell, None if interactive else _inside(venv))
 
 
 def open_shell(evaluated: Sequence[str], shell: str, variables: Mapping[str, str] | None = None) -> int:
@@ -70,9 +74,13 @@ def open_shell(evaluated: Sequence[str], shell: str, variables: Mapping[str, str
 
 def run_inside(venv: Venv, command: Sequence[str]) -> int:
     """Run one command with the venv's programs first on PATH; return its exit status."""
+    return _run(command, _inside(venv), "it is looked for in the venv first, then on PATH")
+
+
+def _inside(venv: Venv) -> dict[str, str]:
+    """The environment of a program in the venv."""
     path = f"{venv.folder / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
-    environment = child_environment({"VIRTUAL_ENV": str(venv.folder), "CK_VENV": venv.name, "PATH": path})
-    return _run(command, environment, "it is looked for in the venv first, then on PATH")
+    return child_environment({"VIRTUAL_ENV": str(venv.folder), "CK_VENV": venv.name, "PATH": path})
 
 
 def _run(command: Sequence[str], environment: dict[str, str], hint: str) -> int:

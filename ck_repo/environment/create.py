@@ -26,8 +26,9 @@ from ck_repo.resolve.permission import refuse_foreign_code
 from ck_repo.resolve.plan import PYTHON, Choice, in_order
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.resolve.versions import satisfies
-from ck_repo.store.atomic import refuse_full, storage_errors
+from ck_repo.store.atomic import make_folder, refuse_full, storage_errors
 from ck_repo.store.entry import INFO, META, Entry, link_alias, read_json_object, unlink_alias, write_entry
+from ck_repo.store.folders import repos_root, tools_root
 from ck_repo.store.lock import locked
 from ck_repo.store.modules import module_uid
 from ck_repo.store.repositories import Repositories
@@ -146,6 +147,8 @@ def make_venv(
     force
         Make it anew if it exists.
     """
+    make_folder(repos_root(), "CK_REPOS")
+    make_folder(tools_root(), "CK_TOOLS")
     local = repositories.writable()
     folder = module_folder(local, "venv") / name
     with locked(folder.with_name(f".{name}.lock"), f"making venv:{name}"):

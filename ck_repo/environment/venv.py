@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ck_repo.errors import CKError, InstallError, NotFoundError
 from ck_repo.machine.interpreter import ask
-from ck_repo.machine.python_packages import python_packages, site_packages
+from ck_repo.machine.python_packages import half_removed, python_packages, site_packages
 from ck_repo.machine.survey import survey
 from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.stock.venv import is_stock_venv, python_version
@@ -71,10 +71,30 @@ class Venv:
             If it is broken; the message says how.
         """
         if why := self._broken():
-            lock = self.entry.path / "lock.json"
-            made_from = f" --template={self.template}" if self.template not in ("", "lock") else ""
-            made_from = made_from or (f" --lock={lock}" if lock.exists() else "")
-            raise InstallError(why, hint=f"make it again: `ck create venv:{self.name}{made_from} --force`")
+            raise InstallError(why, hint=f"make it again: {self._make_again()}")
+
+    def check_packages(self) -> None:
+        """Refuse a venv that lists packages whose code is gone.
+
+        Raises
+        ------
+        InstallError
+            If there are any; the message names them.
+        """
+        if gone := half_removed(self.python):
+            first = next(iter(gone))
+            more = f" and {len(gone) - 1} more packages" if len(gone) > 1 else ""
+            raise InstallError(
+                f"venv:{self.name} is damaged: it lists {first}{more} as installed, but {gone[first]} is not there",
+                hint=f"`ck check venv:{self.name}` lists what is missing; make it again: {self._make_again()}",
+            )
+
+    def _make_again(self) -> str:
+        """The command that makes it anew."""
+        lock = self.entry.path / "lock.json"
+        made_from = f" --template={self.template}" if self.template not in ("", "lock") else ""
+        made_from = made_from or (f" --lock={lock}" if lock.exists() else "")
+        return f"`ck create venv:{self.name}{made_from} --force`"
 
     def _broken(self) -> str:
         """What is wrong with it; empty if nothing is."""

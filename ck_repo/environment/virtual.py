@@ -16,6 +16,7 @@ from ck_repo.environment.present import present_packages
 from ck_repo.environment.venv import Venv, surroundings
 from ck_repo.errors import NotFoundError
 from ck_repo.machine.register import problem
+from ck_repo.printable import printable
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.stock.variables import Variables, place_of, variable_name, variables_of
 from ck_repo.store.entry import Entry
@@ -55,7 +56,7 @@ def _entries(repositories: Repositories, pattern: str, tags: str) -> Iterator[Na
     found.sort(key=lambda row: str(row[1].get("registered") or row[1].get("installed") or ""), reverse=True)
     for entry, meta in found:
         if wrong := gone(meta, entry.uid):
-            print(f"warning: env:{entry.alias} is left out: {wrong}", file=sys.stderr)
+            print(printable(f"warning: env:{entry.alias} is left out: {wrong}"), file=sys.stderr)
             continue
         yield Named(
             str(meta.get("name") or entry.info().get("data_name") or entry.alias), variables_of(meta, entry.path), entry, meta

@@ -8,6 +8,7 @@ from typing import Any
 
 from ck_repo.errors import CKError
 from ck_repo.experiments.types import check_experiment
+from ck_repo.printable import printable
 from ck_repo.store.entry import META, Entry
 
 
@@ -31,4 +32,4 @@ def readable(entries: Iterable[Entry]) -> Iterator[tuple[Entry, dict[str, Any]]]
             yield entry, read_experiment(entry)
         except (CKError, OSError) as error:
             what = error.what if isinstance(error, CKError) else str(error)
-            print(f"warning: {entry.cid} is left out, as it cannot be read: {what}", file=sys.stderr)
+            print(printable(f"warning: {entry.cid} is left out, as it cannot be read: {what}"), file=sys.stderr)

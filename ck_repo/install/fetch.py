@@ -88,7 +88,8 @@ def fetch_unknown(source: Source, known: str = "") -> tuple[Path, str]:
         part.parent.mkdir(parents=True, exist_ok=True)
         part.unlink(missing_ok=True)  # what an earlier try left may be of another file
         try:
-            download(with_local_mirrors(source).urls, part, source.size, f"fetching {source.name}", lambda path: "")
+            urls = with_local_mirrors(source).urls
+            download(urls, part, source.size, f"fetching {source.name}", lambda path: "", unknown=True)
             return _keep(part, source)
         finally:
             part.unlink(missing_ok=True)

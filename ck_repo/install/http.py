@@ -156,7 +156,15 @@ def _answer(url: str, headers: Mapping[str, str]) -> Iterator[Any]:
         raise _GiveUp(f"the answer makes no sense: {error}") from error
 
 
-def download(urls: Sequence[str], part: Path, size: int | None, title: str, verify: Callable[[Path], str]) -> None:
+def download(
+    urls: Sequence[str],
+    part: Path,
+    size: int | None,
+    title: str,
+    verify: Callable[[Path], str],
+    *,
+    unknown: bool = False,
+) -> None:
     """Fetch a file into `part`, going on where an earlier try stopped.
 
     Parameters
@@ -171,6 +179,9 @@ def download(urls: Sequence[str], part: Path, size: int | None, title: str, veri
         What the user sees beside the progress bar.
     verify
         What is wrong with a file that came, expected and seen; empty if it is right.
+    unknown
+        Whether `verify` knows no digest. Parts are then put together only if the server says that they are of one version,
+        and the caller keeps nothing for a later command.
 
     Raises
     ------
@@ -182,14 +193,14 @@ def download(urls: Sequence[str], part: Path, size: int | None, title: str, veri
     reachable = [url for url in urls if not is_offline() or is_local(url)]
     with progress.task(title, size, "B") as task:
         for url in reachable:
-            transfer = _Transfer(url, part, size, task)
+            transfer = _Transfer(url, part, size, task, unknown)
             try:
                 transfer.verified(verify)
                 return
             except _GiveUp as error:
                 failures.append(f"{url}: {error}")
                 resumable = resumable or transfer.resumable
-    have = part.stat().st_size if part.exists() else 0
+    have = part.stat().st_size if part.exists() and not unknown else 0
     kept = f" ({have} bytes are kept for the next try)" if have and resumable else ""
     raise DownloadError(f"{title} failed{kept}\n  " + "\n  ".join(failures), hint=_network_hint(have if resumable else 0))
 
@@ -203,8 +214,8 @@ class _Transfer:
         Whether a later try can go on from what is there: the server has not shown that it cannot.
     """
 
-    def __init__(self, url: str, part: Path, size: int | None, task: progress.Task) -> None:
-        self._url, self._part, self._size, self._task = url, part, size, task
+    def __init__(self, url: str, part: Path, size: int | None, task: progress.Task, unknown: bool = False) -> None:
+        self._url, self._part, self._size, self._task, self._unknown = url, part, size, task, unknown
         self.resumable = not is_local(url)
         self._pieces = 1 if self._have() else 0  # answers that the file is put together from
         self._version: tuple[str, ...] | None = None
@@ -271,14 +282,19 @@ class _Transfer:
             return 0
         version = self._version_of(response, total)
         changed = self._version is not None and any(a != b for a, b in zip(self._version, version, strict=True) if a and b)
+        named = zip((self._version or ("", ""))[:2], version[:2], strict=True)  # ETag and Last-Modified
+        unsure = self._unknown and not any(a and a == b for a, b in named)
         if (
             changed
+            or unsure
             or not place.startswith(f"bytes {have}-")
             or response.headers.get("Content-Encoding", "identity") != "identity"
         ):
             self._anew()
             if changed:
                 raise _Retry("the file changed on the server while it came")
+            if unsure:
+                raise _Retry("the server does not say whether the rest is of the same file")
             if not place.startswith(f"bytes {have}-"):
                 raise _Retry(f"the server sent another part than was asked for: {place or 'it does not say which'}")
             raise _Retry("the server compresses a part of the file, which nobody asked for")

@@ -65,6 +65,29 @@ def _installed(name: str, entry: Entry, meta: Mapping[str, Any]) -> Refreshed:
     return Refreshed(name, SAME)
 
 
+def check(repositories: Repositories, entry: Entry, meta: Mapping[str, Any]) -> Refreshed:
+    """Read the content of an env entry, and compare its digest with the recorded one; nothing is changed."""
+    if meta.get("source") != "detected":
+        return refresh(repositories, entry, meta)
+    name = str(meta.get("name") or entry.info().get("data_name") or entry.alias)
+    path = Path(str(meta.get("file") or meta.get("path")))
+    if not path.exists():
+        return Refreshed(name, GONE, register.problem({**meta, "uid": entry.uid}) or f"{path} is gone")
+    again = f"`ck refresh env:{entry.uid}` registers it as it is now"
+    with progress.task(f"checking {name}"):
+        try:
+            digest = _detect(repositories, meta, path)["digest"]
+        except CKError as error:
+            return Refreshed(name, CHANGED, f"{path} cannot be read as what was registered: {error.what}")
+    return Refreshed(name, SAME) if digest == meta.get("digest") else Refreshed(name, CHANGED, f"{path} was changed: {again}")
+
+
+def _detect(repositories: Repositories, meta: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """What would be registered now."""
+    soft = load(repositories, "soft", str(meta.get("soft")))
+    return register.detect(soft, _named_file(meta, path), _options(meta))
+
+
 def _registered(repositories: Repositories, name: str, entry: Entry, meta: Mapping[str, Any]) -> Refreshed:
     wrong = register.problem({**meta, "uid": entry.uid})
     if not wrong and "size" in meta:
@@ -73,8 +96,7 @@ def _registered(repositories: Repositories, name: str, entry: Entry, meta: Mappi
     if not path.exists():
         return Refreshed(name, GONE, wrong)
     try:
-        soft = load(repositories, "soft", str(meta.get("soft")))
-        found = register.detect(soft, _named_file(meta, path), _options(meta))
+        found = _detect(repositories, meta, path)
     except CKError as error:
         return Refreshed(name, CHANGED, f"{wrong or path}: it cannot be read again: {error.what}")
     if found["digest"] == meta.get("digest") and not wrong:  # an interpreter, which has no size

@@ -103,6 +103,35 @@ def altered_files(python: Path, name: str) -> list[str]:
     return altered
 
 
+def half_removed(python: Path) -> dict[str, str]:
+    """Name of each package that is listed as installed but whose code is gone, to what is missing.
+
+    Only the top-level modules that RECORD lists are looked for, to be quick; `altered_files` reads every file.
+    """
+    folder = site_packages(python)
+    found = {}
+    for info in sorted(folder.glob("*.dist-info")) if folder else ():
+        match = _DIST_INFO.fullmatch(info.name)
+        if folder and match and (gone := next((name for name in _top_level(info) if not (folder / name).exists()), "")):
+            found[re.sub(r"[-_.]+", "-", match["name"]).lower()] = str(folder / gone)
+    return found
+
+
+def _top_level(info: Path) -> list[str]:
+    """The modules of a package: files, folders, and the ``__init__.py`` of each folder that has one."""
+    found: dict[str, str] = {}
+    with suppress(OSError), open(info / "RECORD", encoding="utf-8", errors="replace", newline="") as file:
+        for row in csv.reader(file):
+            path = row[0] if row else ""
+            top, _, below = path.partition("/")
+            if top in ("", "..", "__pycache__", info.name) or os.path.isabs(path):
+                continue
+            if below == "__init__.py":
+                found[top] = path
+            found.setdefault(top, top)
+    return list(found.values())
+
+
 def _digest(path: Path) -> str:
     """As RECORD writes it: SHA-256 in base 64 for URLs, without padding."""
     digest = hashlib.sha256()

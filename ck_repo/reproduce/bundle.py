@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +28,10 @@ from ck_repo.store.digest import of_file
 from ck_repo.store.entry import read_json_object
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import default_repository_root, repos_root, tools_root
-from ck_repo.store.repositories import Repositories
+from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.repository import DESCRIPTION, check_name, read_repository
 from ck_repo.store.unpack import ArchiveError
-from ck_repo.store.work import scratch_folder
+from ck_repo.store.work import remove_folder, scratch_folder
 
 FORMAT, VERSION = "ck-bundle", 1
 _CONTENTS = "bundle.json"
@@ -155,11 +157,11 @@ def create_from_bundle(
         _unpack(path, scratch)
         lock = read_lock(scratch / NAME)
         interpreter = interpreter_for(lock, python)
-        _bring_recipes(repositories, scratch / _RECIPES)
-        bring_in(repositories, lock, scratch, f"venv:{name}")
-        # who makes a venv from a bundle takes its wheels: there is nowhere else to have them from
-        wheels = scratch / _WHEELS
-        return recreate(repositories, name, lock, interpreter, wheels=wheels, force=force, trust=trust, own=True)
+        with _recipes_of_bundle(repositories, scratch / _RECIPES):
+            bring_in(repositories, lock, scratch, f"venv:{name}")
+            # who makes a venv from a bundle takes its wheels: there is nowhere else to have them from
+            wheels = scratch / _WHEELS
+            return recreate(repositories, name, lock, interpreter, wheels=wheels, force=force, trust=trust, own=True)
 
 
 def _unpack(path: Path, folder: Path) -> None:
@@ -191,15 +193,41 @@ def _unpack(path: Path, folder: Path) -> None:
             task.advance_to(number)
 
 
-def _bring_recipes(repositories: Repositories, folder: Path) -> None:
-    """Add the repositories of a bundle that are not here yet; nothing in them is run without --trust."""
-    have = {row.uid for row in repositories.all()}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        check_name(path.name)
-        refuse_other_machine(path, path)
-        refuse_double_uids(path, path)
-        if read_repository(path).uid not in have:
-            if (repos_root() / path.name).exists() or any(row.alias == path.name for row in repositories.all()):
-                raise ConflictError(f"another repository is called {path.name} here", hint=f"rename {repos_root() / path.name}")
-            publish_folder(path, repos_root() / path.name)
-    repositories.forget_cache()
+@contextmanager
+def _recipes_of_bundle(repositories: Repositories, folder: Path) -> Iterator[None]:
+    """Add the repositories of a bundle that are not here yet; nothing in them is run without --trust.
+
+    If what follows fails, they are removed again.
+    """
+    added: list[Path] = []
+    try:
+        have = {row.uid for row in repositories.all()}
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            check_name(path.name)
+            refuse_other_machine(path, path)
+            refuse_double_uids(path, path)
+            uid, final = read_repository(path).uid, repos_root() / path.name
+            if uid in have:
+                continue
+            _refuse_taken(repositories, path.name)
+            if publish_folder(path, final):
+                added.append(final)
+            elif read_repository(final).uid != uid:  # another process was first, with another repository
+                _refuse_taken(repositories, path.name)
+        repositories.forget_cache()
+        yield
+    except BaseException:
+        for path in added:
+            remove_folder(path)
+        repositories.forget_cache()
+        raise
+
+
+def _refuse_taken(repositories: Repositories, alias: str) -> None:
+    """Refuse the name of a repository that is here."""
+    folder = repos_root() / alias
+    if not folder.exists() and all(row.alias != alias for row in repositories.all()):
+        return
+    other_name = f"rename it where the bundle was made, in {DESCRIPTION} and its folder's name, and make the bundle again"
+    here = f"rename the folder {folder} of this machine, or " if folder.exists() and alias != LOCAL else ""
+    raise ConflictError(f"the repository {alias} of the bundle is not the {alias} of this machine", hint=f"{here}{other_name}")

@@ -4,6 +4,7 @@ The command line and its help, `--env`, EXTRA_OPS, the checks of numbers and of 
 record and replays take over, ``ck audit`` and the Python API follow from the rows.
 """
 
+import reprlib
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -233,6 +234,8 @@ class RunOptions:
     def __post_init__(self) -> None:
         for option in RUN_OPTIONS:
             value = getattr(self, option.name)
+            if wrong := _wrong_type(option, value):
+                raise UsageError(f"{option.name} is {reprlib.repr(value)}, not {wrong}")
             if value is None or option.maximum is None:
                 continue
             integer = option.kind == "integer"
@@ -259,6 +262,18 @@ class RunOptions:
             for option, value in values
             if value not in (None, "", {}) and (option.default_recorded or value != option.default)
         }
+
+
+def _wrong_type(option: RunOption, value: object) -> str:
+    """What a text, flag or nested option has to be, if the value, of a lock that was edited say, is something else."""
+    if option.kind == "text" and not isinstance(value, str):
+        return "a text"
+    if option.kind == "flag" and not isinstance(value, bool):
+        return "true or false"
+    if option.kind != "nested":
+        return ""
+    texts = isinstance(value, Mapping) and all(isinstance(text, str) for pair in value.items() for text in pair)
+    return "" if texts else "an object of texts"
 
 
 RUN_OPTIONS = declared_options(RunOptions)

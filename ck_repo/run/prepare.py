@@ -81,6 +81,7 @@ def prepare(
     venv = find_venv(repositories, name)
     if venv:
         venv.check()
+        venv.check_packages()
     venv_plan = None if venv else plan_venv(repositories, name)
     there = surroundings(repositories, venv, venv_plan.python.version if venv_plan else "", scope)
     resolver = Resolver(there, home=program_entry.repository)

@@ -78,6 +78,22 @@ def too_large(doing: str, needed: str) -> StorageError:
     return StorageError(f"{doing}: {needed}, and {SPARE >> 20} MiB of the disk stay free", hint=_FREE)
 
 
+def make_folder(path: Path, variable: str) -> None:
+    """Make a folder that an environment variable names, if it is not there.
+
+    Raises
+    ------
+    StorageError
+        If that is impossible; ``/proc`` and the like say "No such file or directory" of a folder to be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        known = storage_error(error, f"making the folder {path}")
+        hint = f"set {variable} to a folder that can be made"
+        raise known or StorageError(f"the folder {path} cannot be made: {error.strerror}", hint=hint) from error
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old content or the new, never a part."""
     with storage_errors(f"writing {path}"):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ck_repo.errors import CKError, ConflictError, NotFoundError, UsageError, did_you_mean
+from ck_repo.printable import printable
 from ck_repo.store.atomic import publish_folder, storage_errors
 from ck_repo.store.entry import read_alias_file, read_json_object, read_uid, uid_file, unlink_alias
 from ck_repo.store.fields import Fields
@@ -300,4 +301,4 @@ def _alias_of(registrations: Path, uid: str) -> str:
 def _warn(text: str) -> None:
     import sys
 
-    print(f"warning: {text}", file=sys.stderr)
+    print(printable(f"warning: {text}"), file=sys.stderr)

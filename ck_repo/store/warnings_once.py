@@ -9,6 +9,7 @@ from contextlib import suppress
 from hashlib import sha256
 
 from ck_repo.errors import CKError
+from ck_repo.printable import printable
 from ck_repo.store.atomic import write_json
 from ck_repo.store.folders import repos_root
 
@@ -47,7 +48,7 @@ def warn_once(repository: str, module: str, problems: Sequence[str]) -> bool:
     if not new:
         return False
     if len(problems) == 1:
-        print(f"warning: {module} left out: {problems[0]}", file=sys.stderr)
+        print(printable(f"warning: {module} left out: {problems[0]}"), file=sys.stderr)
     else:
         print(
             f"warning: {repository}: {len(problems)} {module} entries cannot be used; `ck check repo:{repository}` lists them",

@@ -37,7 +37,7 @@ def create_entry(
     uid = uid or (alias if is_uid(alias) else new_uid())
     check_name(alias or uid)
     folder = module_folder(repository, module) / (alias or uid)
-    refuse_taken_uid(folder, uid)
+    refuse_taken_uid(folder, uid, hint="leave out --data_uid for a new one")
     with staged(folder) as staging:
         named = folder.parent.name
         write_entry(staging, uid, meta, module=named, module_uid=folder_uid(named), name=name or folder.name)
@@ -74,14 +74,17 @@ def publish(repository: Repository, module: str, staging: Path, folder: Path, ui
     return Entry(repository.alias, module, folder.name, uid, folder, repository.uid, repository.module_uid(module))
 
 
-def refuse_taken_uid(folder: Path, uid: str, besides: Path | None = None) -> None:
+def refuse_taken_uid(folder: Path, uid: str, besides: Path | None = None, hint: str = "") -> None:
     """No two entries of a module have one UID; the entry `besides` is about to give it up."""
     try:
         other = read_alias_file(uid_file(folder.parent, uid))
     except UnreadableError:
         other = uid
     if folder.parent / other != besides and other != folder.name and (folder.parent / other / META).exists():
-        raise ConflictError(f"{folder.parent.name}:{other} has the UID {uid} already", hint="leave out --data_uid")
+        raise ConflictError(
+            f"{folder.parent.name}:{other} has the UID {uid} already",
+            hint=hint or f"a UID names one entry: `ck rm {folder.parent.name}:{other}` removes the other",
+        )
 
 
 def module_folder(repository: Repository, module: str) -> Path:
@@ -186,7 +189,12 @@ def move_entry(entry: Entry, repository: Repository, module: str, alias: str, *,
 
 def _copied(entry: Entry, folder: Path, work: Work, uid: str) -> Path | None:
     """A copy beside `folder` if that is on another file system than the entry."""
-    if folder.parent.stat().st_dev == entry.path.stat().st_dev:
+    try:
+        same_disk = folder.parent.stat().st_dev == entry.path.stat().st_dev
+    except FileNotFoundError:
+        _refuse_gone(entry)
+        raise
+    if same_disk:
         return None
     staging = work.beside(folder)
     if left := _copy(entry, staging, uid, folder, links_out=True):

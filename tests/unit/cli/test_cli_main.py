@@ -155,3 +155,35 @@ def test_warnings_do_not_come_between_json(ck: Ck, ck_home: Path) -> None:
     done = ck("search", "dataset", "--tags=x", "--out=json")
     assert [row["data_uoa"] for row in done.json["lst"]] == ["good"]
     assert "warning: " in done.err
+
+
+_INTERRUPTED_AT = """
+import os, runpy, signal as _, sys
+del sys.modules["signal"]
+sys.path[:0] = sys.argv[2].split(os.pathsep)
+module = sys.argv[1]
+def hook(event, words):
+    if event == "import" and words[0] == module:
+        os.kill(os.getpid(), 2)
+        for _ in range(1000):  # Python handles a signal between two steps
+            pass
+sys.addaudithook(hook)
+sys.argv[1:] = ["ls", "env"]
+runpy.run_module("ck_repo", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("module", ["ck_repo.start", "signal", "ck_repo.cli.main", "ck_repo.actions.catalogue"])
+def test_ctrl_c_while_the_command_starts_leaves_no_traceback(module: str) -> None:
+    words = [sys.executable, "-S", "-c", _INTERRUPTED_AT, module, os.pathsep.join(sys.path)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 130
+    assert done.stderr.startswith("ck: error: interrupted")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_place_where_no_folder_can_be_made_is_named_with_its_variable(ck: Ck, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CK_TOOLS", "/proc/x")
+    done = ck("install", "package", "--tags=model,demo")
+    assert done.code == 8
+    assert "set CK_TOOLS to a folder that can be made" in done.err

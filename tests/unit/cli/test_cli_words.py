@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,34 @@ def test_a_spoilt_file_of_options_is_told(tmp_path: Path, name: str, content: by
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CKError, match=words):
         parse(["run", f"@{tmp_path / name}"])
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder", "large", "loop", "procfs"])
+def test_an_options_file_is_a_plain_file_of_bounded_size(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "options.json"
+    if kind == "device":
+        path = Path("/dev/zero")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "large":
+        with open(path, "wb") as file:
+            file.truncate(65 << 20)
+    elif kind == "loop":
+        path.symlink_to(path)
+    else:
+        path = Path("/proc/self/mem")
+    with pytest.raises(UsageError, match="cannot be read") as caught:
+        parse(["run", f"@{path}"])
+    assert "64 MiB" in caught.value.hint
+
+
+def test_an_options_file_may_be_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "real.json").write_text('{"x": 1}')
+    (tmp_path / "link.json").symlink_to(tmp_path / "a" / "real.json")
+    assert parse(["run", f"@{tmp_path / 'link.json'}"]).options == {"x": 1}
 
 
 _PIECES = st.sampled_from(["--", "-", "@@@", "@", "=", ".", ":", "{", "}", "[", '"', "a", "env", "1", " ", "all", "\\", "null"])

@@ -114,3 +114,17 @@ def test_subshell_is_in_the_venv_and_passes_on_its_exit_status(tmp_path: Path, s
         process.kill()
         os.close(terminal)
     assert (tmp_path / "seen").read_text() == f"with space|active|{'' if shell == 'sh' else 'read'}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh", "zsh", "fish"])
+def test_a_shell_that_reads_a_pipe_is_in_the_venv(tmp_path: Path, shell: str) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"no {shell} here")
+    venv = venv_called("with space", tmp_path)
+    (venv.folder / "bin" / "activate.fish").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-c", ENTER, str(venv.folder), venv.name, shell], input="tell\n", text=True,
+        env=dict(os.environ) | {"HOME": str(tmp_path)}, cwd=tmp_path, capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == f"with space in {venv.folder}\n"
+    assert done.returncode == 7

@@ -10,7 +10,7 @@ import pytest
 
 from ck_repo.environment.create import create_venv, plan_venv
 from ck_repo.environment.venv import Venv, find_venv
-from ck_repo.errors import CKError, ConflictError, InstallError, NotFoundError, UsageError
+from ck_repo.errors import CKError, ConflictError, InstallError, NotFoundError, StorageError, UsageError
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
@@ -105,3 +105,13 @@ def test_plan_that_cannot_be_is_told_before_anything_is_made(
 def test_python_that_the_template_is_not_for_is_refused(repositories: Repositories) -> None:
     with pytest.raises(ConflictError, match=r"the template future is for Python >=3\.99, and .* is 3\."):
         plan_venv(repositories, "mine", "future", sys.executable)
+
+
+def test_a_place_where_no_folder_can_be_made_is_refused_before_anything_is_made(
+    repositories: Repositories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CK_TOOLS", "/proc/x")
+    with pytest.raises(StorageError, match="the folder /proc/x cannot be made") as caught:
+        make(repositories)
+    assert "CK_TOOLS" in caught.value.hint
+    assert find_venv(repositories, "mine") is None

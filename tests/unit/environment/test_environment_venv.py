@@ -128,3 +128,36 @@ def test_a_venv_that_was_made_from_a_lock_is_made_again_from_it(venv: Venv) -> N
     with pytest.raises(InstallError) as caught:
         found.check()
     assert f"--lock={venv.entry.path / 'lock.json'}" in caught.value.hint
+
+
+# packages that are listed, and gone
+
+
+def _package(venv: Venv) -> Path:
+    """A package of a folder, a folder without ``__init__.py``, a module and a script."""
+    site = venv.folder / "lib" / f"python{venv.version.rpartition('.')[0]}" / "site-packages"
+    info = site / "Some_Pack.age-1.0.dist-info"
+    files = ["pack/__init__.py", "pack/part/more.py", "pack.libs/lib.so", "single.py"]
+    for path in [site / name for name in files] + [info / "METADATA"]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    others = ["../../../bin/tool", "__pycache__/single.cpython-311.pyc", f"{info.name}/METADATA", f"{info.name}/RECORD"]
+    (info / "RECORD").write_text("".join(f"{name},,\n" for name in [*files[::-1], *others]))
+    return site
+
+
+@pytest.mark.parametrize("gone", ["pack", "pack/__init__.py", "pack.libs", "single.py"])
+def test_packages_that_are_gone_are_reported(venv: Venv, ck: Callable[..., Any], gone: str) -> None:
+    site = _package(venv)
+    venv.check_packages()
+    shutil.rmtree(site / gone) if (site / gone).is_dir() else (site / gone).unlink()
+    with pytest.raises(InstallError, match=r"lists some-pack-age as installed, but .* is not there") as caught:
+        venv.check_packages()
+    assert "`ck check venv:mine`" in caught.value.hint
+    assert "--template=mlperf-inference-1.0 --force`" in caught.value.hint
+    entered = ck("activate", "venv:mine", "--print")
+    assert entered.code == 0
+    assert "lists some-pack-age as installed" in entered.err
+    run = ck("run", "program:object-detection", "--venv=mine", "--dry-run")
+    assert run.code == 6
+    assert "lists some-pack-age as installed" in run.err

@@ -28,7 +28,7 @@ from servers import (
 
 from ck_repo.errors import ConfigError, DownloadError
 from ck_repo.install import http
-from ck_repo.install.fetch import fetch
+from ck_repo.install.fetch import fetch, fetch_unknown
 from ck_repo.install.source import Source, read_source
 from ck_repo.store.fields import Fields
 
@@ -126,6 +126,48 @@ def test_a_change_that_the_server_tells_of_is_not_gone_on_with(server: Server) -
     url = server.give("/f", version(OTHER, "one", after=HALF), version(CONTENT, "two", after=1 << 16), version(CONTENT, "two"))
     assert fetch(source(url))[0].read_bytes() == CONTENT
     assert server.ranges("/f") == ["", f"bytes={HALF}-", ""]
+
+
+def test_what_is_kept_of_a_file_that_changed_is_of_the_new_one(server: Server, ck_home: Path) -> None:
+    new = version(CONTENT, "two", after=HALF)
+    answers = [
+        version(OTHER, "one", after=HALF),
+        version(CONTENT, "two", after=1 << 16),
+        new,
+        status(404),
+        version(CONTENT, "two"),
+    ]
+    url = server.give("/f", *answers)
+    with pytest.raises(DownloadError) as caught:
+        fetch(source(url))
+    assert f"it goes on behind the {kept(ck_home)[0]} bytes that are kept" in caught.value.hint
+    server.requests.clear()
+    assert fetch(source(url))[0].read_bytes() == CONTENT
+    assert server.ranges("/f") == [f"bytes={HALF}-"]
+
+
+# a file of which no digest is known
+
+
+def test_nothing_is_kept_or_said_to_be_kept_of_an_unknown_file(server: Server, ck_home: Path) -> None:
+    url = server.give("/f", version(CONTENT, "one", after=HALF), status(404))
+    with pytest.raises(DownloadError) as caught:
+        fetch_unknown(Source((url,), None))
+    assert "goes on" not in caught.value.hint
+    assert "are kept" not in str(caught.value)
+    assert kept(ck_home) == []
+
+
+def test_an_unknown_file_is_never_put_together_from_two_versions(server: Server) -> None:
+    url = server.give("/f", whole(OTHER, after=HALF), whole(CONTENT))
+    assert fetch_unknown(Source((url,), None))[0].read_bytes() == CONTENT
+    assert server.ranges("/f") == ["", f"bytes={HALF}-", ""]
+
+
+def test_an_unknown_file_with_an_etag_is_resumed(server: Server) -> None:
+    url = server.give("/f", version(CONTENT, "one", after=HALF), version(CONTENT, "one"))
+    assert fetch_unknown(Source((url,), None))[0].read_bytes() == CONTENT
+    assert server.ranges("/f") == ["", f"bytes={HALF}-"]
 
 
 def test_a_file_that_changes_its_length_is_fetched_anew(server: Server) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ck_repo.install.refresh import Refreshed, refresh
+from ck_repo.install.refresh import Refreshed, check, refresh
 from ck_repo.machine.register import detect, problem, register
 from ck_repo.store.entry import Entry
 from ck_repo.store.folders import default_repository_root
@@ -90,3 +92,34 @@ def test_an_entry_of_another_ck(tmp_path: Path) -> None:
     assert refresh(Repositories(), entry, meta) == Refreshed("a library", "unchanged")
     place.rmdir()
     assert state(entry) == "gone"
+
+
+# checked without a change
+
+
+def test_a_registered_file_is_checked_by_its_content(model: Path) -> None:
+    entry = registered(model)
+    os.utime(model, (1, 1))  # another time, and the same content
+    assert check(Repositories(), entry, entry.meta()).state == "unchanged"
+    with open(model, "ab") as file:
+        file.write(b"\x9a\x06\x01x")
+    before = entry.meta()
+    found = check(Repositories(), entry, before)
+    assert (found.state, found.advice) == (
+        "changed",
+        f"{model} was changed: `ck refresh env:{entry.uid}` registers it as it is now",
+    )
+    assert entry.meta() == before
+    model.unlink()
+    assert check(Repositories(), entry, before).state == "gone"
+
+
+def test_check_env_ends_with_status_10_if_an_installed_file_was_changed(shelf: Shelf, ck: Callable[..., Any]) -> None:
+    shelf.package("p", {"copy": {"file": "m.txt"}}, files={"m.txt": "weights"}, file="m.txt")
+    path = Path(shelf.install("p")["file"])
+    assert ck("check", "env").code == 0
+    path.chmod(0o644)
+    path.write_text("other")
+    done = ck("check", "env", "--out=json")
+    assert (done.code, [row["state"] for row in done.json["lst"]]) == (10, ["changed"])
+    assert "ck install package:p --reinstall" in done.json["lst"][0]["advice"]

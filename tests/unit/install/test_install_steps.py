@@ -118,6 +118,17 @@ def test_a_script_gets_neither_our_pythonpath_nor_input(shelf: Shelf, monkeypatc
     assert Path(shelf.install("p")["path"], "out").read_text() == ""
 
 
+@pytest.mark.parametrize("name", ["PYTHONIOENCODING", "PYTHONMALLOC", "PYTHONPYCACHEPREFIX", "PYTHON_CPU_COUNT", "PYTHONNEW"])
+def test_a_script_gets_no_python_variable_that_is_not_known_to_be_harmless(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "utf-8")
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    body = f"import os; open('out', 'w').write(repr([os.environ.get('{name}'), os.environ['PYTHONHASHSEED']]))"
+    shelf.package("p", script(), files={"make.py": body})
+    assert Path(shelf.install("p")["path"], "out").read_text() == "[None, '7']"
+
+
 def test_an_unknown_placeholder_is_told(shelf: Shelf) -> None:
     shelf.package("p", script(arguments=["{cuont}"]), files={"make.py": ""}, values={"count": "1"})
     with pytest.raises(CKError, match="cuont"):

@@ -65,3 +65,16 @@ def test_options_out_of_range_are_refused_first(ck: Ck, experiment: Entry) -> No
     done = ck("replay", "experiment:mine", "--dry-run")
     assert done.code == 3
     assert "sessions is 100000" in done.err
+
+
+@pytest.mark.parametrize(
+    "changed", [{"dataset": {"a": 1}}, {"added_tags": [1]}, {"model": ["x"]}, {"official": "x"}, {"mode": []}, {"device": {}}]
+)
+def test_options_of_other_types_are_refused_first(ck: Ck, experiment: Entry, changed: dict[str, Any]) -> None:
+    path = experiment.path / NAME
+    lock = json.loads(path.read_text())
+    lock["options"] |= changed
+    path.write_text(json.dumps(lock))
+    done = ck("replay", "experiment:mine", "--dry-run")
+    assert done.code == 3
+    assert f"option {next(iter(changed))} is" in done.err

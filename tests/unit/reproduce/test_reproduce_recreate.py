@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -289,8 +291,6 @@ def test_a_venv_in_an_archive_is_refused(ck: Ck, tmp_path: Path) -> None:
 
 def bundle(path: Path, change: Callable[[dict[str, bytes]], None] = lambda rows: None) -> Path:
     rows = {"lock.json": json.dumps(EMPTY.as_data()).encode(), "wheels/x-1-py3-none-any.whl": b"wheel"}
-    from hashlib import sha256
-
     listed = {name: {"sha256": sha256(content).hexdigest(), "size": len(content)} for name, content in rows.items()}
     rows["bundle.json"] = json.dumps({"format": "ck-bundle", "version": 1, "files": listed}).encode()
     change(rows)
@@ -339,6 +339,42 @@ def test_a_bundle_cut_short_leaves_nothing(ck: Ck, tmp_path: Path) -> None:
     assert not list((tmp_path / "CK-TOOLS").glob(".bundle-*"))
     assert ck("ls", "venv", "--out=json").json["lst"] == []
     assert ck("create", "venv:air", "--bundle=none.zip").code == 16
+
+
+def with_repository(alias: str, *more: str) -> Callable[[dict[str, bytes]], None]:
+    """Put repositories into a bundle."""
+
+    def change(rows: dict[str, bytes]) -> None:
+        for number, name in enumerate((alias, *more)):
+            content = json.dumps({"data_alias": name, "data_uoa": name, "data_uid": f"{number:016x}", "dict": {}}).encode()
+            rows[f"repositories/{name}/.ckr.json"] = content
+        listed = {name: {"sha256": sha256(content).hexdigest()} for name, content in rows.items() if name != "bundle.json"}
+        rows["bundle.json"] = json.dumps({"format": "ck-bundle", "version": 1, "files": listed}).encode()
+
+    return change
+
+
+def test_a_failed_creation_from_a_bundle_leaves_no_repository(ck: Ck, tmp_path: Path, ck_home: Path) -> None:
+    repositories = ck("ls", "repo", "--out=json").json["lst"]
+    path = bundle(tmp_path / "b.zip", with_repository("brought", "other"))
+    with zipfile.ZipFile(path) as file:
+        assert "repositories/brought/.ckr.json" in file.namelist()
+    (ck_home / "CK" / "local" / "venv" / "air" / ".cm").mkdir(parents=True)
+    (ck_home / "CK" / "local" / "venv" / "air" / ".cm" / "meta.json").write_text("damaged")
+    done = ck("create", "venv:air", f"--bundle={path}", "--python=" + sys.executable)
+    assert done.code == 3
+    assert "local/venv/air has no UID" in done.err
+    assert not (ck_home / "CK" / "brought").exists()
+    assert ck("ls", "repo", "--out=json").json["lst"] == repositories
+
+
+def test_a_bundle_s_repository_called_local_is_refused_with_a_hint_that_works(ck: Ck, tmp_path: Path, ck_home: Path) -> None:
+    path = bundle(tmp_path / "b.zip", with_repository("another", "local"))
+    done = ck("create", "venv:air", f"--bundle={path}", "--python=" + sys.executable)
+    assert done.code == 4
+    assert "the repository local of the bundle" in done.err
+    assert str(ck_home / "CK" / "local") not in done.err
+    assert not (ck_home / "CK" / "another").exists()
 
 
 def test_a_venv_that_has_drifted_is_not_bundled(tmp_path: Path) -> None:

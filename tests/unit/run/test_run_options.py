@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ck_repo import progress
@@ -174,3 +176,17 @@ def test_the_older_spelling_of_a_test() -> None:
     assert from_environment({"CK_MLPERF_COMPLIANCE_TEST": "TEST04-A"}) == {"compliance": "TEST04-A"}
     with pytest.raises(UsageError, match="is not a compliance test"):
         from_environment({"CK_MLPERF_COMPLIANCE_TEST": "TEST09"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("model", ["x"], "a text"), ("dataset", {"a": 1}, "a text"), ("venv", 1, "a text"), ("backend", None, "a text"),
+        ("official", "no", "true or false"), ("official", 1, "true or false"), ("reference_faults", None, "true or false"),
+        ("added_tags", [1], "an object of texts"), ("added_tags", {"weights": 1}, "an object of texts"),
+        ("added_tags", {"weights": ["a"]}, "an object of texts"), ("added_tags", "a,b", "an object of texts"),
+    ],
+)  # fmt: skip
+def test_an_option_of_another_type_is_refused(name: str, value: Any, what: str) -> None:
+    with pytest.raises(UsageError, match=f"^{name} is .*, not {what}$"):
+        RunOptions(**{name: value})

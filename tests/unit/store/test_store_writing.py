@@ -192,6 +192,25 @@ def test_an_entry_with_the_longest_name_is_renamed_copied_and_removed(add: Add) 
     assert [row.uid for row in find(Repositories(), "dataset", tags="x")] == [copy.uid]
 
 
+def test_a_move_of_an_entry_that_was_removed_meanwhile_says_so(add: Add, other: Repository) -> None:
+    entry = add("a")
+    writing.remove_entry(entry)
+    with pytest.raises(ConflictError, match="another process has renamed, replaced or removed dataset:a"):
+        writing.move_entry(entry, other, "dataset", "b")
+
+
+def test_a_uid_that_is_taken_comes_with_a_hint_that_fits(add: Add) -> None:
+    entry = add("a")
+    local = Repositories().writable()
+    with pytest.raises(ConflictError) as caught:
+        writing.create_entry(local, "dataset", "b", {}, uid=entry.uid)
+    assert "--data_uid" in caught.value.hint
+    folder = entry.path.with_name("b")
+    with pytest.raises(ConflictError) as caught, writing.staged(folder) as staging:
+        writing.publish(local, "dataset", staging, folder, entry.uid)
+    assert caught.value.hint == "a UID names one entry: `ck rm dataset:a` removes the other"
+
+
 @pytest.fixture
 def odd(add: Add, tmp_path: Path) -> Entry:
     """An entry with links in and out, and a pipe."""
