@@ -20,6 +20,10 @@ BACKEND = {
     "part_of": ["onnxruntime", "tensorflow", "torch"],
 }
 
+# The first use of a type fills a table inside OpenVINO's Python bindings. Two threads that do so at the same time wait for each
+# other for ever: one has the interpreter's lock, the other the table's. Modules are imported by one thread.
+_TABLE_IS_FILLED = ov.Type.f32.to_dtype()
+
 
 def version() -> str:
     """Version of OpenVINO."""
