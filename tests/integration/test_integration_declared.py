@@ -106,6 +106,10 @@ def site(venv: Entry) -> Path:
     for name in NEEDED:
         for info in home.glob(f"{name}-*.dist-info"):
             (folder / info.name).symlink_to(info)
+            tops = {line.split(",")[0].split("/")[0] for line in (info / "RECORD").read_text().splitlines()}
+            for top in tops - {"..", info.name, "__pycache__"}:  # a venv whose packages lack their modules is refused
+                if not (folder / top).exists():
+                    (folder / top).symlink_to(home / top)
     (folder / "blob_backend.py").write_text(BACKEND)
     (folder / "blob_network.py").write_text(NETWORK)
     info = folder / "blobs-1.0.dist-info"
