@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ck_repo.errors import CKError, DetectError, UsageError
+from ck_repo.machine.register import distributions
 from ck_repo.stock.soft import python_module
-from ck_repo.store.entry import Entry
+from ck_repo.store.entry import META, Entry
+from ck_repo.store.fields import Fields
 from ck_repo.store.repositories import Repositories, default_repository_alias
 from ck_repo.store.search import find
 
@@ -64,8 +66,16 @@ def _same(stock: Entry, ours: Sequence[Entry]) -> Entry | None:
     module, tags = python_module(_meta(stock)), _tags(stock)
     named = [entry for entry in ours if entry.alias == stock.alias]
     tagged = [entry for entry in ours if entry.tags() <= tags | _OF_OURS]
-    packaged = [entry for entry in ours if module and module in (_meta(entry).get("python_packages") or ())]
+    packaged = [entry for entry in ours if module and module in _packages(entry)]
     return next(iter([*named, *sorted(tagged, key=lambda entry: -len(entry.tags())), *packaged]), None)
+
+
+def _packages(entry: Entry) -> Sequence[str]:
+    """The Python packages that a detector of ours looks for; none if it cannot be read."""
+    try:
+        return distributions(Fields(_meta(entry), entry.path / META))
+    except CKError:
+        return ()
 
 
 def _tags(stock: Entry) -> frozenset[str]:

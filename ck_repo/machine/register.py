@@ -70,7 +70,7 @@ def python_package(soft: Entry, venv: str, have: Mapping[str, str] | None) -> tu
     fields = Fields(soft.meta(), soft.path / META)
     if have is None:
         raise DetectError(f"there is no venv:{venv}", hint=f"`ck create venv:{venv}`, or another with --venv=NAME")
-    names = _distributions(fields)
+    names = distributions(fields)
     for name in names:
         if name in have:
             return name, have[name]
@@ -80,7 +80,7 @@ def python_package(soft: Entry, venv: str, have: Mapping[str, str] | None) -> tu
     )
 
 
-def _distributions(fields: Fields) -> tuple[str, ...]:
+def distributions(fields: Fields) -> tuple[str, ...]:
     """The Python packages that a soft entry names itself, or those of the backend that it is for."""
     name = fields.text("backend")
     if name and name not in own_backends():

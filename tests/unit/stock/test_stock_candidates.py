@@ -165,7 +165,7 @@ def test_flags_of_the_first_file_are_not_those_of_the_others(stock: StockReposit
     (tmp_path / "a.txt").write_text("plain")
     more = {"PACKAGE_UNZIP": "YES", "PACKAGE_URL1": tmp_path.as_uri(), "PACKAGE_NAME1": "a.txt"}
     stock.fetched("several", tmp_path.as_uri(), "first.zip", env=more)
-    done = ck("install", "package:several", "--out=json")
+    done = ck("install", "package:several", "--trust", "--out=json")
     folder = Path(done.json["path"])
     assert {path.name for path in folder.glob("*.txt")} == {"inside.txt", "a.txt"}
     assert (folder / "a.txt").read_text() == "plain"
@@ -174,7 +174,7 @@ def test_flags_of_the_first_file_are_not_those_of_the_others(stock: StockReposit
 def test_a_spoilt_archive_is_named_by_its_url(stock: StockRepository, ck: Ck, tmp_path: Path) -> None:
     (tmp_path / "first.zip").write_text("no archive")
     stock.fetched("spoilt", tmp_path.as_uri(), "first.zip", env={"PACKAGE_UNZIP": "YES"})
-    done = ck("install", "package:spoilt")
+    done = ck("install", "package:spoilt", "--trust")
     assert f"the file from {tmp_path.as_uri()}/first.zip is neither a zip nor a tar archive" in done.err
 
 
