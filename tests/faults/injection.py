@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-from operations import ROOT, Operation, ck, environment
+from operations import ROOT, Operation, environment
 
 KINDS = ("SIGKILL", "SIGINT", "ENOSPC")
 _RUNNER = """
@@ -41,6 +43,20 @@ os._exit(status)
 _CHECKS = (
     "ls dataset", "ls experiment", "ls venv", "ls repo", "search dataset --tags=old", "show env", "find dataset:*", "clean env",
 )  # fmt: skip
+_CHECKER = """
+import json, os, sys
+from ck_repo.start import main  # imported once; each command has a process of its own
+import ck_repo.actions.catalogue
+for number, words in enumerate(json.loads(sys.argv[1])):
+    if not (child := os.fork()):
+        for stream, name in ((1, os.devnull), (2, f"{sys.argv[2]}/{number}")):
+            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), stream)
+        sys.argv[1:] = words.split()
+        status = main()
+        sys.stderr.flush()
+        os._exit(status)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
 _HIDDEN = ("*.new", "*.removed", "*.old", "*.work", ".unzip*", ".bundle*", "*.part")
 
 
@@ -90,10 +106,13 @@ def _on_small_disk(operation: Operation, home: Path, free: int) -> subprocess.Co
 def problems(home: Path) -> list[str]:
     """What is wrong with a store after a fault, when the next commands have run."""
     found = []
-    for words in _CHECKS:
-        done = ck(home, *words.split())
-        if done.returncode not in (0, 16) or "Traceback" in done.stderr or "fault of ck" in done.stderr:
-            found.append(f"`ck {words}` ended with {done.returncode}: {done.stderr.strip()[:300]}")
+    with tempfile.TemporaryDirectory() as told:
+        command = [sys.executable, "-c", _CHECKER, json.dumps(_CHECKS), told]
+        done = subprocess.run(command, env=environment(home), capture_output=True, text=True, check=True)
+        for number, (words, status) in enumerate(zip(_CHECKS, done.stdout.split(), strict=True)):
+            said = (Path(told) / str(number)).read_text()
+            if int(status) not in (0, 16) or "Traceback" in said or "fault of ck" in said:
+                found.append(f"`ck {words}` ended with {status}: {said.strip()[:300]}")
     for pattern in _HIDDEN:
         found += [f"left over: {path.relative_to(home)}" for path in home.rglob(pattern)]
     return found

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from injection import KINDS, count, disturb, problems
-from operations import OPERATIONS, SLOW
+from operations import OPERATIONS
 
 _TIMES = int(os.environ.get("CK_FAULTS", "0"))
 _TABLE = os.environ.get("CK_FAULTS_TABLE")
@@ -80,9 +80,8 @@ def test_many_faults_leave_old_or_new(tmp_path: Path, name: str, kind: str) -> N
         pytest.skip("needs unshare, to mount a small disk")
     seed, home, points = _prepared(name, tmp_path)
     choose = random.Random(f"{_SEED} {name} {kind}")
-    times = max(_TIMES // 10, 1) if name in SLOW else _TIMES
     outcomes: Counter[str] = Counter()
-    for _ in range(times):
+    for _ in range(_TIMES):
         share = choose.random()
         try:
             outcomes[_strike(name, kind, share, points, seed, home)] += 1
@@ -90,4 +89,4 @@ def test_many_faults_leave_old_or_new(tmp_path: Path, name: str, kind: str) -> N
             raise AssertionError(f"{name}, {kind} at {share} of {points} (CK_FAULTS_SEED={_SEED}): {error}") from error
     if _TABLE:
         with open(_TABLE, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"command": name, "fault": kind, "times": times, "outcomes": outcomes}) + "\n")
+            file.write(json.dumps({"command": name, "fault": kind, "times": _TIMES, "outcomes": outcomes}) + "\n")
