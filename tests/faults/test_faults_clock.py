@@ -1,0 +1,78 @@
+"""Commands under a clock that is wrong or jumps (libfaketime): the same results as under a right one.
+
+A board without a battery begins in 1970; years before 1980 and after 2107 have no place in a ZIP file. The clock is that of the
+command alone: the store is made, and checked, under the right one, so that time goes back or forth between any two commands.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from operations import OPERATIONS, Operation, environment
+
+pytestmark = pytest.mark.skipif(not shutil.which("faketime"), reason="needs faketime (Debian's package of that name)")
+
+_CLOCKS = ("1970-01-02 00:00:00", "2150-01-01 00:00:00")
+# libfaketime moves the end of time.sleep, a reading of the monotonic clock, as if it were a time of day; it leaves select alone
+_RUNNER = """
+import select, sys, time
+time.sleep = lambda seconds: select.select([], [], [], seconds)
+from ck_repo.start import main
+sys.exit(main())
+"""
+
+
+def _under(clock: dict[str, str], operation: Operation, home: Path, *before: str) -> subprocess.CompletedProcess[str]:
+    command = [*before, sys.executable, "-c", _RUNNER, *operation.words(home)]
+    variables = {**environment(home), "DONT_FAKE_MONOTONIC": "1", **clock}
+    return subprocess.run(command, env=variables, capture_output=True, text=True)
+
+
+def _library() -> str:
+    """The path of libfaketime, as faketime sets it for what it starts."""
+    shown = subprocess.run(["faketime", "now", "printenv", "LD_PRELOAD"], capture_output=True, text=True, check=True)
+    return shown.stdout.strip()
+
+
+def _expected(operation: Operation, home: Path) -> object:
+    """The state after the command under the right clock; the store is then as before."""
+    operation.prepare(home)
+    seed = home.with_name("seed")
+    shutil.copytree(home, seed, symlinks=True)
+    done = _under({}, operation, home)
+    assert done.returncode == 0, done.stderr
+    state = operation.state(home)
+    shutil.rmtree(home)
+    seed.rename(home)
+    return state
+
+
+@pytest.mark.parametrize("clock", _CLOCKS)
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_command_under_a_wrong_clock(tmp_path: Path, name: str, clock: str) -> None:
+    home = tmp_path / "home"
+    expected = _expected(OPERATIONS[name], home)
+    done = _under({}, OPERATIONS[name], home, "faketime", clock)
+    assert done.returncode == 0, done.stderr
+    assert OPERATIONS[name].state(home) == expected
+
+
+@pytest.mark.parametrize("moment", ["@1970-01-02 00:00:00", "@2150-01-01 00:00:00"])
+def test_clock_that_jumps_during_a_run(tmp_path: Path, moment: str) -> None:
+    home = tmp_path / "home"
+    operation = OPERATIONS["run"]
+    expected = _expected(operation, home)
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    harness = home / "CK" / "local" / "program" / "tiny" / "tiny_harness" / "__main__.py"
+    harness.write_text(harness.read_text() + f"Path({os.fspath(clock)!r}).write_text({moment!r})\n")
+    jumping = {"LD_PRELOAD": _library(), "FAKETIME_TIMESTAMP_FILE": os.fspath(clock), "FAKETIME_NO_CACHE": "1"}
+    done = _under(jumping, operation, home)
+    assert done.returncode == 0, done.stderr
+    assert clock.read_text() == moment
+    assert operation.state(home) == expected
