@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from ck_repo.actions.declare import Action, Actions
 from ck_repo.errors import NotFoundError, did_you_mean
 from ck_repo.store.modules import canonical_module, module_uid
+
+if TYPE_CHECKING:
+    from ck_repo.store.repositories import Repositories
 
 # module of CK: (file here, summary)
 _MODULES = {
@@ -57,15 +61,14 @@ def module_summary(module: str) -> str:
     return _MODULES[module][1] if module in _MODULES else "entries of a repository"
 
 
-def known_module(name: str, *, creating: bool = False) -> str:
+def known_module(name: str, repositories: Repositories, *, creating: bool = False) -> str:
     """The module's own name; one that is neither ours nor in a repository is an error, unless it is to be made."""
     name = canonical_module(name)
     if not name or name in _MODULES or creating or "*" in name or "?" in name:
         return name
-    from ck_repo.store.repositories import Repositories
     from ck_repo.store.search import module_names as modules_on_disk
 
-    known = {*_MODULES, *modules_on_disk(Repositories())}
+    known = {*_MODULES, *modules_on_disk(repositories)}
     by_uid = {module_uid(module): module for module in known}
     if name in known or name in by_uid:
         return by_uid.get(name, name)

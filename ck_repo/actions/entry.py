@@ -15,7 +15,7 @@ from ck_repo.store import writing
 from ck_repo.store.entry import META, Entry, read_json_object, tag_list, tags_of
 from ck_repo.store.modules import canonical_module, folder_uid
 from ck_repo.store.query import TagQuery, holds, is_pattern
-from ck_repo.store.repositories import Repositories, default_repository_alias
+from ck_repo.store.repositories import default_repository_alias
 from ck_repo.store.search import find, known_tags, load, suggest
 
 ACTIONS: Actions = {}
@@ -43,7 +43,7 @@ def row_of(entry: Entry) -> dict[str, str]:
     """An entry as CK gives it in JSON."""
     return {
         "repo_uoa": entry.repository,
-        "repo_uid": entry.repository_uid or Repositories().get(entry.repository).uid,
+        "repo_uid": entry.repository_uid,
         "module_uoa": entry.module,
         "module_uid": entry.module_uid or folder_uid(entry.module),
         "data_uoa": entry.alias,
@@ -97,9 +97,8 @@ def content_of(entry: Entry) -> dict[str, Any]:
 
 def matching(request: Request, *, needed: bool = True, variations: bool = False) -> list[Entry]:
     """The entries that a request names, by pattern and tags; with `variations` by those of a package's variations, too."""
-    repositories = Repositories()
     found = find(
-        repositories,
+        request.session.repositories,
         request.module,
         request.entry,
         repository=request.repository,
@@ -112,7 +111,7 @@ def matching(request: Request, *, needed: bool = True, variations: bool = False)
     if found or not needed:
         return found
     tags = TagQuery.parse(request.text("tags"))
-    known = known_tags(repositories, request.module, request.repository) if tags.required else set()
+    known = known_tags(request.session.repositories, request.module, request.repository) if tags.required else set()
     unknown = sorted(tags.required - known)
     if unknown:
         raise NotFoundError(
@@ -122,7 +121,7 @@ def matching(request: Request, *, needed: bool = True, variations: bool = False)
     if not is_pattern(request.entry):
         raise NotFoundError(
             f"there is no {request.target.text}",
-            hint=suggest(repositories, request.module, request.entry, request.repository),
+            hint=suggest(request.session.repositories, request.module, request.entry, request.repository),
         )
     raise NotFoundError(
         f"no {request.module} matches {request.entry or '*'}" + (f" with tags {tags}" if tags.required or tags.excluded else "")
@@ -161,7 +160,7 @@ def one(request: Request) -> Entry:
         raise UsageError(
             f"`ck {request.action} {request.module}` needs the name of one entry", hint=f"`ck ls {request.module}` lists them"
         )
-    return load(Repositories(), request.module, request.entry, request.repository)
+    return load(request.session.repositories, request.module, request.entry, request.repository)
 
 
 def listed(request: Request, entries: list[Entry], *, with_module: bool = False) -> Answer:
@@ -170,7 +169,7 @@ def listed(request: Request, entries: list[Entry], *, with_module: bool = False)
 
     chosen = entries[: limit(request)]
     rows = rows_of(request, chosen)
-    called = unambiguous_names(Repositories(), chosen) if with_module else [entry.alias for entry in chosen]
+    called = unambiguous_names(request.session.repositories, chosen) if with_module else [entry.alias for entry in chosen]
     names = [shown_name(request, *each) for each in zip(chosen, rows, called, strict=True)]
     return Answer({"lst": rows, **cut_short(len(chosen) < len(entries))}, names)
 
@@ -271,14 +270,13 @@ def info(request: Request) -> Answer:
 )
 def add(request: Request) -> Answer:
     """Add an entry."""
-    repositories = Repositories()
     if request.flag("update") and request.entry and matching(request, needed=False):
         return update(request)
     meta = _meta(request)
     if request.text("tags"):
         meta["tags"] = tag_list(request.text("tags"))
     entry = writing.create_entry(
-        repositories.writable(request.repository),
+        request.session.repositories.writable(request.repository),
         request.module,
         request.entry,
         meta,
@@ -369,15 +367,15 @@ def confirm(request: Request, what: str) -> None:
         raise UsageError("nothing was changed")
 
 
-def _destination(request: Request) -> tuple[Repositories, Target]:
+def _destination(request: Request) -> Target:
     if len(request.more) != 1:
         raise UsageError(
             f"`ck {request.action}` needs two entries", hint=f"`ck {request.action} {request.module}:OLD {request.module}:NEW`"
         )
     to = request.more[0]
     if to.module and not (to.entry or to.repository):  # a word alone is the new name
-        return Repositories(), Target(request.module, to.module)
-    return Repositories(), Target(to.module or request.module, to.entry, to.repository)
+        return Target(request.module, to.module)
+    return Target(to.module or request.module, to.entry, to.repository)
 
 
 @action(
@@ -391,9 +389,9 @@ def _destination(request: Request) -> tuple[Repositories, Target]:
 )
 def copy(request: Request) -> Answer:
     """Copy; the copy has a new UID."""
-    repositories, to = _destination(request)
+    to = _destination(request)
     entry = one(request)
-    done = writing.copy_entry(entry, repositories.writable(to.repository), to.module, to.entry or entry.alias)
+    done = writing.copy_entry(entry, request.session.repositories.writable(to.repository), to.module, to.entry or entry.alias)
     return Answer(content_of(done), [f"copied {entry.cid} to {done.path}"])
 
 
@@ -408,9 +406,9 @@ def copy(request: Request) -> Answer:
 )
 def move(request: Request) -> Answer:
     """Move; the UID stays."""
-    repositories, to = _destination(request)
+    to = _destination(request)
     entry = one(request)
-    where_to = repositories.writable(to.repository or entry.repository)
+    where_to = request.session.repositories.writable(to.repository or entry.repository)
     done = writing.move_entry(entry, where_to, to.module, to.entry or entry.alias)
     return Answer(content_of(done), [f"moved {entry.cid} to {done.path}"])
 
@@ -427,16 +425,19 @@ def move(request: Request) -> Answer:
 def rename(request: Request) -> Answer:
     """Rename; with --new_uid alone the name stays."""
     entry = one(request)
-    repositories = Repositories()
     if request.flag("new_uid") and not request.more:
         to = Target(entry.module, "" if entry.alias == entry.uid else entry.alias)
     else:
-        repositories, to = _destination(request)
+        to = _destination(request)
         if canonical_module(to.module) != canonical_module(entry.module) or to.repository not in ("", entry.repository):
             raise UsageError("`ck ren` keeps module and repository", hint=f"`ck mv {entry.cid} {to.text}` moves")
     alias = to.entry
     done = writing.move_entry(
-        entry, repositories.writable(entry.repository), entry.module, alias, new_identity=request.flag("new_uid")
+        entry,
+        request.session.repositories.writable(entry.repository),
+        entry.module,
+        alias,
+        new_identity=request.flag("new_uid"),
     )
     return Answer(content_of(done), [f"renamed {entry.cid} to {done.cid} ({done.uid})"])
 
@@ -487,11 +488,15 @@ def unpack(request: Request) -> Answer:
     """Unpack entries into a repository."""
     from ck_repo.store.archive import unpack_entries
 
-    repositories = Repositories()
     path = archive_path(request)
-    target = repositories.writable(request.repository)
+    target = request.session.repositories.writable(request.repository)
     done, left = unpack_entries(
-        path, repositories, target, request.module, everything=request.flag("all"), overwrite=request.flag("overwrite")
+        path,
+        request.session.repositories,
+        target,
+        request.module,
+        everything=request.flag("all"),
+        overwrite=request.flag("overwrite"),
     )
     lines = [f"unpacked {entry.cid} to {entry.path}" for entry in done]
     lines += [f"left out: {name}" for name in left[:20]]

@@ -55,13 +55,12 @@ def _python_packages(request: Request) -> tuple[Venv | None, dict[str, str]]:
     """The venv, and those of its Python packages that have the tags of the request: none if it names an entry."""
     from ck_repo.environment.present import present_packages
     from ck_repo.environment.venv import chosen_name, find_venv
-    from ck_repo.store.repositories import Repositories
 
-    repositories, tags = Repositories(), request.text("tags")
-    venv = find_venv(repositories, chosen_name(request.text("venv")))
+    tags = request.text("tags")
+    venv = find_venv(request.session, chosen_name(request.text("venv")))
     if venv is None or request.entry:
         return venv, {}
-    return venv, {row.name: row.version for row in present_packages(repositories, venv, tags)} if tags else venv.packages
+    return venv, {row.name: row.version for row in present_packages(request.session, venv, tags)} if tags else venv.packages
 
 
 def _source(meta: dict[str, Any]) -> str:

@@ -19,8 +19,8 @@ from ck_repo.printable import printable
 if TYPE_CHECKING:
     from ck_repo.environment.virtual import Named
     from ck_repo.install.refresh import Refreshed
+    from ck_repo.session import Session
     from ck_repo.store.entry import Entry
-    from ck_repo.store.repositories import Repositories
 
 ACTIONS: Actions = {}
 _SHELL_FILE = "tmp-ck-env.bat"  # CK's own name, on every system
@@ -32,10 +32,8 @@ def _named(request: Request) -> list[Named]:
     """What a request names, by entries, tags or groups of tags."""
     from ck_repo.environment.venv import chosen_name, find_venv
     from ck_repo.environment.virtual import conflicts, named
-    from ck_repo.store.repositories import Repositories
 
-    repositories = Repositories()
-    venv = find_venv(repositories, chosen_name(request.text("venv")))
+    venv = find_venv(request.session, chosen_name(request.text("venv")))
     tags = request.text("tags")
     patterns = [name for name in request.entry.split(",") if name]
     patterns += [target.entry or target.module for target in request.more]
@@ -44,7 +42,7 @@ def _named(request: Request) -> list[Named]:
     if not wanted:
         command = f"ck {request.action} env"
         raise UsageError("which one?", hint=f"`{command} --tags=…` or `{command}:UID`; `ck show env` lists all")
-    rows = [row for pattern, group in wanted for row in named(repositories, pattern, group, venv)]
+    rows = [row for pattern, group in wanted for row in named(request.session, pattern, group, venv)]
     for first, others in conflicts(rows):
         names = ", ".join(map(_called, others))
         print(
@@ -217,14 +215,13 @@ def check(request: Request) -> Answer:
     return _states(request, compare, NotTheSameError.code)
 
 
-def _states(request: Request, look: Callable[[Repositories, Entry, dict[str, Any]], Refreshed], status: int) -> Answer:
+def _states(request: Request, look: Callable[[Session, Entry, dict[str, Any]], Refreshed], status: int) -> Answer:
     """The state of every entry that a request names, and what to do about it; `status` if one cannot be used."""
-    from ck_repo.store.repositories import LOCAL, Repositories
+    from ck_repo.store.repositories import LOCAL
 
     named = bool(request.entry or request.text("tags"))
-    repositories = Repositories()
     found = [entry for entry in all_matching(request, needed=named) if entry.repository == LOCAL]
-    rows = [(entry, look(repositories, entry, entry.meta())) for entry in found]
+    rows = [(entry, look(request.session, entry, entry.meta())) for entry in found]
     data = [{**row_of(entry), "name": row.name, "state": row.state, "advice": row.advice} for entry, row in rows]
     table = [(entry.uid, row.name, row.state) for entry, row in rows]
     lines = table_lines(("env", "name", "state"), table) if rows else ["nothing is installed or registered"]

@@ -26,9 +26,8 @@ ACTIONS: Actions = {}
 def ls(request: Request) -> Answer:
     """List experiments, the oldest first; one that cannot be read says why."""
     from ck_repo.experiments.experiment import sweep
-    from ck_repo.store.repositories import Repositories
 
-    sweep(Repositories())
+    sweep(request.session)
     rows = []
     entries = matching(request, needed=not is_pattern(request.entry))
     for entry, data in zip(entries, rows_of(request, entries), strict=True):
@@ -90,9 +89,8 @@ def show(request: Request) -> Answer:
 def shown(request: Request) -> list[Entry]:
     """The experiments that a request names; the latest if it names none."""
     from ck_repo.experiments.experiment import sweep
-    from ck_repo.store.repositories import Repositories
 
-    sweep(Repositories())
+    sweep(request.session)
     entries = matching(request, needed=not is_pattern(request.entry))
     if not entries:
         raise NotFoundError("no experiment yet", hint="`ck run program:object-detection` makes one")
@@ -175,15 +173,14 @@ def replay(request: Request) -> Answer:
     """Replay."""
     from ck_repo.reproduce import replay as replaying
     from ck_repo.reproduce.verdict import USUAL, Tolerances, verdict_lines
-    from ck_repo.store.repositories import Repositories
 
     entry = _ours(one(request), "replayed")
     if request.flag("dry_run"):
-        foreseen = replaying.foresee(Repositories(), entry, trust=request.flag("trust"))
+        foreseen = replaying.foresee(request.session, entry)
         return Answer({**row_of(entry), **foreseen.as_data()}, foreseen.lines())
     limit, share = request.number("map_tolerance"), request.number("detections")
     done = replaying.replay(
-        Repositories(),
+        request.session,
         entry,
         venv=request.text("venv"),
         python=request.text("python"),
@@ -191,7 +188,6 @@ def replay(request: Request) -> Answer:
         tolerances=Tolerances(USUAL.mAP if limit is None else limit, USUAL.share if share is None else share),
         name=request.text("record"),
         repository=request.text("record_repo"),
-        trust=request.flag("trust"),
     )
     verdict, first = done.verdict, done.records[0].experiment
     runs = [
@@ -224,21 +220,19 @@ def compare(request: Request) -> Answer:
     from ck_repo.experiments.compare import beside_published, side_by_side
     from ck_repo.experiments.figures import figures
     from ck_repo.experiments.meta import read_experiment
-    from ck_repo.store.repositories import Repositories
     from ck_repo.store.search import load
 
-    repositories = Repositories()
     entries = [one(request)]
     for row in request.more:
         if row.entry and row.module != "experiment":
             raise UsageError(f"{row.text} is no experiment")
-        entries.append(load(repositories, "experiment", row.entry or row.module, row.repository))
+        entries.append(load(request.session.repositories, "experiment", row.entry or row.module, row.repository))
     entries = [_ours(entry, "compared") for entry in entries]
     if request.flag("published"):
         if len(entries) > 1:
             raise UsageError("--published sets one experiment beside published results", hint="name one")
         found = figures(read_experiment(entries[0]))
-        rows = beside_published(repositories, found)
+        rows = beside_published(request.session, found)
         table = [
             (row.submitter, row.system, row.value_text, "-" if ratio is None else f"{ratio:.3g}", row.map_text, row.framework)
             for row, ratio in rows
@@ -286,7 +280,6 @@ def compare(request: Request) -> Answer:
 def pack(request: Request) -> Answer:
     """Pack experiments; what was left out is told."""
     from ck_repo.reproduce.artifacts import pack_experiments
-    from ck_repo.store.repositories import Repositories
 
     found = all_matching(request)
     if others := [entry for entry in found if entry.module != "experiment"]:
@@ -295,7 +288,7 @@ def pack(request: Request) -> Answer:
     output = Path(request.text("archive_name") or name).absolute()
     wanted = request.text("artifacts") or "no"
     overwrite = request.flag("overwrite")
-    files, left = pack_experiments(Repositories(), found, output, artifacts=wanted, overwrite=overwrite)
+    files, left = pack_experiments(request.session, found, output, artifacts=wanted, overwrite=overwrite)
     lines = [f"packed {len(found)} experiments, {files} files: {output}"]
     lines += [f"left out: {what}; {why} (--artifacts=all takes it along)" for what, why in left]
     data = {"path": str(output), "files": files, "lst": [row_of(entry) for entry in found]}

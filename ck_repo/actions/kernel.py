@@ -18,9 +18,8 @@ def version(request: Request) -> Answer:
 @action(ACTIONS, "ls", "every module that has entries", example="ck ls", options=[REPOSITORY])
 def ls(request: Request) -> Answer:
     """List modules."""
-    from ck_repo.store.repositories import Repositories
 
-    repositories = Repositories()
+    repositories = request.session.repositories
     rows = [repositories.get(request.repository)] if request.repository else repositories.all()
     names = sorted({name for row in rows for name in row.modules()})
     return Answer({"lst": names}, names)
@@ -56,9 +55,7 @@ def cid(request: Request) -> Answer:
 
     from ck_repo.actions.entry import row_of
     from ck_repo.store.naming import entry_at, uid_names
-    from ck_repo.store.repositories import Repositories
 
-    repositories = Repositories()
-    entry = entry_at(repositories, Path.cwd())
-    names = uid_names(repositories, entry)
+    entry = entry_at(request.session.repositories, Path.cwd())
+    names = uid_names(request.session.repositories, entry)
     return Answer({**row_of(entry), **names}, [names["cid"]])

@@ -26,10 +26,9 @@ def uid(request: Request) -> Answer:
 def cid(request: Request) -> Answer:
     """Print the CID by UIDs; the JSON has the other names, too."""
     from ck_repo.store.naming import uid_names
-    from ck_repo.store.repositories import Repositories
 
     entry = one(request)
-    names = uid_names(Repositories(), entry)
+    names = uid_names(request.session.repositories, entry)
     return Answer({**row_of(entry), **names}, [names["cid"]])
 
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ck_repo.environment.venv import Venv
     from ck_repo.resolve.plan import Choice
     from ck_repo.resolve.resolver import Resolver
-    from ck_repo.store.repositories import Repositories
 
 ACTIONS: Actions = {}
 VENV = Option("venv", "the venv to use (default: the active one, else mlperf-inference)", value="NAME")
@@ -42,13 +41,13 @@ _CHOICE = (
 )
 
 
-def _resolver(request: Request, repositories: Repositories, venv: Venv | None) -> Resolver:
+def _resolver(request: Request, venv: Venv | None) -> Resolver:
     from ck_repo.environment.venv import surroundings
     from ck_repo.resolve.resolver import Resolver
 
     again = request.flag("rebuild") or request.flag("reinstall")
     added = {key: tag_list(str(tags)) for key, tags in request.nested("dep_add_tags").items()}
-    return Resolver(surroundings(repositories, venv), again=again, added=added)
+    return Resolver(surroundings(request.session, venv), again=again, added=added)
 
 
 def _resolve(request: Request, resolver: Resolver) -> Choice:
@@ -84,11 +83,10 @@ def search(request: Request) -> Answer:
     from ck_repo.resolve.variations import Variant, choose, offered
     from ck_repo.store.naming import unambiguous_names
     from ck_repo.store.query import TagQuery
-    from ck_repo.store.repositories import Repositories
     from ck_repo.store.warnings_once import Problems
 
     query = TagQuery.parse(request.text("tags"))
-    problems, repositories = Problems(), Repositories()
+    problems = Problems()
     found: list[tuple[dict[str, Any], str]] = []
     by_variation: list[tuple[dict[str, Any], str]] = []
     for entry in matching(request, needed=False, variations=True):
@@ -107,7 +105,9 @@ def search(request: Request) -> Answer:
         row = {**rows_of(request, [entry])[0], "variations": names or [], "versions": list(package.versions)}
         row |= {"obstacle": obstacle}
         shown = ", ".join([*(names or []), *package.versions])
-        line = shown_name(request, entry, row, unambiguous_names(repositories, [entry])[0]) + (f" ({shown})" if shown else "")
+        line = shown_name(request, entry, row, unambiguous_names(request.session.repositories, [entry])[0]) + (
+            f" ({shown})" if shown else ""
+        )
         line += f" cannot be installed here: {obstacle}" if obstacle and request.flag("explain") else ""
         (by_variation if package.stock and not own else found).append((row, line))  # stock finds one by its own tags only
     problems.warn()
@@ -147,14 +147,12 @@ def install(request: Request) -> Answer:
     from ck_repo.resolve import explain
     from ck_repo.resolve.permission import refuse_foreign_code
     from ck_repo.resolve.plan import in_order
-    from ck_repo.store.repositories import Repositories
 
-    repositories = Repositories()
     name = chosen_name(request.text("venv"))
-    venv = find_venv(repositories, name)
+    venv = find_venv(request.session, name)
     if venv:
         venv.check()
-    choice = _resolve(request, _resolver(request, repositories, venv))
+    choice = _resolve(request, _resolver(request, venv))
     choices = {choice.name: choice}
     plan = {"plan": explain.as_data(choices), "venv": name}
     if request.flag("dry_run"):
@@ -164,12 +162,12 @@ def install(request: Request) -> Answer:
     refuse_foreign_code(choices, request.flag("trust"))
     needs_venv = any(row.for_a_venv for _, row in in_order(choices))
     if needs_venv and venv is None:
-        venv = create_venv(repositories, plan_venv(repositories, name), trust=request.flag("trust"))
-        choice = _resolve(request, _resolver(request, repositories, venv))
+        venv = create_venv(request.session, plan_venv(request.session, name))
+        choice = _resolve(request, _resolver(request, venv))
         choices = {choice.name: choice}
     place = Path(request.text("install_path")).expanduser().absolute() if request.text("install_path") else None
     done = install_into(
-        repositories, venv, choices, trust=request.flag("trust"), place=place, refetch=request.flag("reinstall"),
+        request.session, venv, choices, place=place, refetch=request.flag("reinstall"),
         again=request.flag("rebuild") or request.flag("reinstall"),
     )  # fmt: skip
     meta = done[choice.name]
@@ -192,9 +190,7 @@ def explain_choice(request: Request) -> Answer:
     """Resolve and tell why."""
     from ck_repo.environment.venv import chosen_name, find_venv
     from ck_repo.resolve import explain
-    from ck_repo.store.repositories import Repositories
 
-    repositories = Repositories()
-    venv = find_venv(repositories, chosen_name(request.text("venv")))
-    choice = _resolve(request, _resolver(request, repositories, venv))
+    venv = find_venv(request.session, chosen_name(request.text("venv")))
+    choice = _resolve(request, _resolver(request, venv))
     return Answer({"plan": explain.as_data({choice.name: choice})}, explain.as_lines({choice.name: choice}, reasons=True))

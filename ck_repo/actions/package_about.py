@@ -29,7 +29,6 @@ def show(request: Request) -> Answer:
     """Describe packages; one that cannot be read is an error only if it was named."""
     from ck_repo.resolve.component import read_component
     from ck_repo.store.naming import unambiguous_names
-    from ck_repo.store.repositories import Repositories
 
     found: list[Component] = []
     for entry in matching(request):
@@ -39,7 +38,7 @@ def show(request: Request) -> Answer:
             if not is_pattern(request.entry):
                 raise
             print(printable(f"warning: package left out: {error.what}"), file=sys.stderr)
-    names = unambiguous_names(Repositories(), [row.entry for row in found])
+    names = unambiguous_names(request.session.repositories, [row.entry for row in found])
     data = [_described(row) for row in found]
     if is_pattern(request.entry):
         table = [(name, row.version or "-", row.name) for name, row in zip(names, found, strict=True)]

@@ -33,7 +33,6 @@ ACTIONS: Actions = {}
 )
 def find(request: Request) -> Answer:
     """Search a target: nobody has to guess it."""
-    from ck_repo.store.repositories import Repositories
     from ck_repo.submit.targets import find_and_write
 
     options = replace(
@@ -46,8 +45,7 @@ def find(request: Request) -> Answer:
     path = Path(request.text("output") or "user.conf").expanduser().absolute()
     if path.is_dir():
         raise UsageError(f"{path} is a folder", hint="name the file to write: --output=user.conf")
-    bound, trust = request.number("target_latency"), request.flag("trust")
-    found, line = find_and_write(Repositories(), options, bound, path, trust=trust)
+    found, line = find_and_write(request.session, options, request.number("target_latency"), path)
     tries = [{"target": target, "valid": valid, f"{found.percentile}_ms": latency} for target, valid, latency in found.tries]
     table = [
         (f"{target:g}", "yes" if valid else "no", "-" if latency is None else f"{latency:.3f}")

@@ -93,18 +93,16 @@ def run(request: Request) -> Answer:
 def run_records(request: Request) -> list[RunRecord]:
     """Run a benchmark as often as is asked; each run is recorded."""
     from ck_repo.run.pipeline import run_repeatedly
-    from ck_repo.store.repositories import Repositories
 
     name = "" if request.text("record") in ("yes", "no") else request.text("record")  # CK's --record has no name
     return run_repeatedly(
-        Repositories(),
+        request.session,
         one(request),
         run_options(request),
         request.whole("repetitions") or 1,
         name=name,
         repository=request.text("record_repo"),
         tags=tag_list(request.text("tags")),
-        trust=request.flag("trust"),
     )
 
 
@@ -126,10 +124,9 @@ def explain_run(request: Request) -> Answer:
     from ck_repo.run.pipeline import foresee
     from ck_repo.run.prepare import prepare
     from ck_repo.run.spec import loadgen_settings, rules_of
-    from ck_repo.store.repositories import Repositories
 
     entry = one(request)
-    plan = prepare(Repositories(), entry, run_options(request))
+    plan = prepare(request.session, entry, run_options(request))
     settings = loadgen_settings(plan.options, rules_of(plan))
     venv = f"venv {plan.venv.name}, Python {plan.venv.version}" if plan.venv else "a new venv"
     if plan.venv_plan:
@@ -162,26 +159,24 @@ def audit_run(request: Request) -> Answer:
     """Run TEST01, TEST04-A, TEST04-B and TEST05 against a reference run."""
     from ck_repo.rounds.round import load_round
     from ck_repo.run.pipeline import check_device
-    from ck_repo.store.repositories import Repositories
     from ck_repo.store.search import load
     from ck_repo.submit.audit import audit_program, tests_for
 
-    repositories, program, options = Repositories(), one(request), run_options(request)
+    program, options = one(request), run_options(request)
     if request.flag("dry_run") or request.flag("explain"):
         names = tests_for(load_round(options.round), options.scenario)
         first = f"experiment:{request.text('reference')}" if request.text("reference") else "a reference run"
         return Answer({"tests": names}, [f"{first}, then {', '.join(names)}: {options.scenario}"])
     check_device(options)
     base, tests = audit_program(
-        repositories,
+        request.session,
         program,
         options,
-        load(repositories, "experiment", request.text("reference")) if request.text("reference") else None,
+        load(request.session.repositories, "experiment", request.text("reference")) if request.text("reference") else None,
         scenario=request.text("scenario"),
         round_name=request.text("round"),
         repository=request.text("record_repo"),
         tags=tag_list(request.text("tags")),
-        trust=request.flag("trust"),
     )
     failed = [row.name for row in tests if not row.passed]
     lines = []

@@ -15,7 +15,6 @@ from ck_repo.store.git_settings import check_url
 from ck_repo.store.git_state import commit_of
 from ck_repo.store.modules import module_uid
 from ck_repo.store.query import is_pattern
-from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import Repository
 
 ACTIONS: Actions = {}
@@ -29,10 +28,9 @@ def row_of(row: Repository) -> dict[str, Any]:
 
 def named(request: Request) -> list[Repository]:
     """The repositories that a request names; every one if it names none."""
-    repositories = Repositories()
     if is_pattern(request.entry):
-        return [row for row in repositories.all() if fnmatchcase(row.alias, request.entry or "*")]
-    return [repositories.get(request.entry)]
+        return [row for row in request.session.repositories.all() if fnmatchcase(row.alias, request.entry or "*")]
+    return [request.session.repositories.get(request.entry)]
 
 
 @action(
@@ -48,11 +46,10 @@ def named(request: Request) -> list[Repository]:
 )
 def pull(request: Request) -> Answer:
     """Pull; nothing of what comes is run."""
-    repositories = Repositories()
     if request.entry == "*":
-        pulled = git.update_all(repositories)
+        pulled = git.update_all(request.session.repositories)
     else:
-        pulled = git.pull(repositories, request.entry, _url(request), request.text("checkout"))
+        pulled = git.pull(request.session.repositories, request.entry, _url(request), request.text("checkout"))
     rows = [{**row_of(row), "done": did, "commit": commit_of(row.path)} for row, did in pulled.done]
     first = rows[0] if rows else {}
     lines = [f"{row.alias}: {did}" for row, did in pulled.done]
@@ -87,7 +84,7 @@ def push(request: Request) -> Answer:
     """Push a repository."""
     if is_pattern(request.entry):
         raise UsageError("push which repository?", hint="`ck push repo:NAME`; `ck ls repo` lists them")
-    row = Repositories().get(request.entry)
+    row = request.session.repositories.get(request.entry)
     did = git.push(row, _url(request), request.text("message"))
     return Answer({**row_of(row), "done": did, "commit": commit_of(row.path)}, [f"{row.alias}: {did}"])
 
@@ -104,7 +101,7 @@ def add(request: Request) -> Answer:
     path = Path(request.text("path")) if request.text("path") else None
     if not request.entry and not path:
         raise UsageError("which name?", hint="`ck add repo:NAME`")
-    row = Repositories().add(request.entry, path)
+    row = request.session.repositories.add(request.entry, path)
     return Answer(row_of(row), [f"added repository {row.alias} in {row.path}"])
 
 
@@ -139,7 +136,7 @@ def check(request: Request) -> Answer:
 
     if is_pattern(request.entry):
         raise UsageError("check which repository?", hint="`ck check repo:NAME`; `ck ls repo` lists them")
-    row = Repositories().get(request.entry)
+    row = request.session.repositories.get(request.entry)
     found = check_repository(row)
     parts = {
         "unreadable": ("cannot be read", found.unreadable),
@@ -168,7 +165,7 @@ def remove(request: Request) -> Answer:
     if is_pattern(request.entry):
         raise UsageError("remove which repository?", hint="`ck rm repo:NAME`; `ck ls repo` lists them")
     confirm(request, f"remove the repository {request.entry}")
-    done = Repositories().remove(request.entry)
+    done = request.session.repositories.remove(request.entry)
     return Answer({"data_uoa": request.entry, "done": done}, [f"{request.entry}: {done}"])
 
 
@@ -183,7 +180,7 @@ def pack(request: Request) -> Answer:
     """Pack a repository."""
     from ck_repo.store.archive import pack_repository
 
-    row = Repositories().get(request.entry or "local")
+    row = request.session.repositories.get(request.entry or "local")
     output = Path(request.text("archive_name") or f"ck-repo-{row.alias}.zip").absolute()
     files = pack_repository(row, output, overwrite=request.flag("overwrite"))
     return Answer({"path": str(output), "files": files}, [f"packed {row.alias}, {files} files: {output}"])
@@ -200,5 +197,5 @@ def unpack(request: Request) -> Answer:
     """Unpack a repository."""
     from ck_repo.store.archive import unpack_repository
 
-    row = unpack_repository(archive_path(request), Repositories(), request.entry)
+    row = unpack_repository(archive_path(request), request.session.repositories, request.entry)
     return Answer(row_of(row), [f"unpacked repository {row.alias} to {row.path}"])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ck_repo.errors import UsageError
+from ck_repo.session import Session
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Request:
         Values by option name, underscores for dashes. Options of kind `nested` are dicts.
     rest
         The words behind ``--``.
+    session
+        The repositories that the action works with, and whether code of others may run.
     """
 
     action: str
@@ -45,6 +48,7 @@ class Request:
     more: tuple[Target, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     rest: tuple[str, ...] = ()
+    session: Session = field(default_factory=Session, compare=False)
 
     @property
     def module(self) -> str:

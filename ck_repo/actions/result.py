@@ -30,10 +30,9 @@ _FILTERS = [
 def take(request: Request) -> Answer:
     """Import figures; `ck compare experiment:X --published` sets a run beside them."""
     from ck_repo.experiments.published import import_results
-    from ck_repo.store.repositories import Repositories
 
     entry, rows = import_results(
-        Repositories(), round_of(request), Path(request.needed("path", "name a table or a tree: --path=FILE"))
+        request.session, round_of(request), Path(request.needed("path", "name a table or a tree: --path=FILE"))
     )
     return Answer(
         {**row_of(entry), "count": len(rows), "lst": [row.as_data() for row in rows]},
@@ -51,17 +50,15 @@ def take(request: Request) -> Answer:
 def ls(request: Request) -> Answer:
     """List figures; mAP is in percent, as published."""
     from ck_repo.experiments.published import all_published, matching, unread_results
-    from ck_repo.store.repositories import Repositories
 
     names = ("model", "scenario", "system", "submitter", "division")
-    repositories = Repositories()
     wanted = {name: request.text(name) for name in names} | {"round_": request.text("round")}
-    rows = matching(all_published(repositories, request.repository), **wanted)
+    rows = matching(all_published(request.session, request.repository), **wanted)
     table = [(row.round, *row.key, row.value_text, "VALID" if row.valid else "INVALID", row.map_text) for row in rows]
     header = ("round", "division", "submitter", "system", "model", "scenario", "result", "valid", "mAP")
     empty = ["no published result here: `ck import results --path=FILE`, or `ck import submission --path=TREE`"]
     lines = table_lines(header, table) if rows else empty
-    others = [] if any(wanted.values()) else unread_results(repositories, request.repository)
+    others = [] if any(wanted.values()) else unread_results(request.session, request.repository)
     if others:
         lines = [*lines, "", "results of other CK modules, which are not published figures of this benchmark:"]
         lines += [f"  {entry.repository}:{entry.cid}: {what}" for entry, what in others]

@@ -40,9 +40,8 @@ def detect(request: Request) -> Answer:
     """Look at a file or folder, and write an env entry that points at it."""
     from ck_repo.machine import register
     from ck_repo.machine.detector import detector
-    from ck_repo.store.repositories import Repositories
 
-    soft = detector(Repositories(), matching(request))
+    soft = detector(request.session, matching(request))
     if soft.meta().get("detect") == "python-package":
         return _python_package(request, soft)
     if not request.text("full_path"):
@@ -53,7 +52,7 @@ def detect(request: Request) -> Answer:
         return _pythons()
     options = {name: request.text(name) for name in ("profile", "annotations", "dataset")}
     meta = register.detect(soft, Path(request.text("full_path")), options, _networks(request))
-    entry = register.register(Repositories(), meta, tag_list(request.text("extra_tags")))
+    entry = register.register(request.session, meta, tag_list(request.text("extra_tags")))
     full = entry.meta()
     lines = [f"registered {full['name']} as env:{entry.alias}", f"tags: {','.join(full['tags'])}", f"file: {full['file']}"]
     if "dataset" in full and "2017" in full["tags"] and "full" not in full["tags"]:
@@ -73,9 +72,8 @@ def _networks(request: Request) -> Mapping[str, Network]:
     from ck_repo.machine.python_packages import site_packages
     from ck_repo.models.declared import own_folder
     from ck_repo.models.networks import read_networks
-    from ck_repo.store.repositories import Repositories
 
-    venv = find_venv(Repositories(), chosen_name(request.text("venv")))
+    venv = find_venv(request.session, chosen_name(request.text("venv")))
     return read_networks([own_folder(), site_packages(venv.python) if venv else None])
 
 
@@ -83,10 +81,9 @@ def _python_package(request: Request, soft: Entry) -> Answer:
     """A Python package of the venv. It gets no entry: what a venv has is read from it each time."""
     from ck_repo.environment.venv import chosen_name, find_venv
     from ck_repo.machine.register import python_package
-    from ck_repo.store.repositories import Repositories
 
     name = chosen_name(request.text("venv"))
-    venv = find_venv(Repositories(), name)
+    venv = find_venv(request.session, name)
     package, version = python_package(soft, name, venv.packages if venv else None)
     return Answer(
         {"name": package, "version": version, "venv": name, "tags": sorted(soft.tags())},

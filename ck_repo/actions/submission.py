@@ -33,10 +33,9 @@ TREE = Option("path", "the root of the tree, which holds closed/ or open/", valu
 def take(request: Request) -> Answer:
     """Import a tree; what is missing or cannot be read is told for each result."""
     from ck_repo.experiments.importing import import_submission
-    from ck_repo.store.repositories import Repositories
 
     path = Path(request.needed("path", "name the tree: --path=FOLDER"))
-    done = import_submission(Repositories(), round_of(request), path, request.text("record_repo"))
+    done = import_submission(request.session, round_of(request), path, request.text("record_repo"))
     table = [(row.submitter, row.system, row.model, row.scenario, row.value_text, entry.alias) for entry, row, _ in done]
     remarks = [f"note: {text}" for _, _, texts in done for text in texts]
     lines = [*table_lines(("submitter", "system", "model", "scenario", "result", "experiment"), table), *remarks]
@@ -67,7 +66,6 @@ def reproduce(request: Request) -> Answer:
     from ck_repo.experiments.importing import chosen_results
     from ck_repo.reproduce.nearest_run import match
     from ck_repo.run.pipeline import run_repeatedly
-    from ck_repo.store.repositories import Repositories
     from ck_repo.store.search import load
 
     path = Path(request.needed("path", "name the tree: --path=FOLDER"))
@@ -86,10 +84,9 @@ def reproduce(request: Request) -> Answer:
         raise UsageError(
             f"{len(matched)} results fit, and --run runs one", hint=f"say which: --system=, --model=, --scenario=\n{listed}"
         )
-    repositories = Repositories()
-    program = load(repositories, "program", "object-detection")
+    program = load(request.session.repositories, "program", "object-detection")
     options = replace(matched[0][1].options, venv=request.text("venv"))
-    (ran,) = run_repeatedly(repositories, program, options, tags=["reproduce"], trust=request.flag("trust"))
+    (ran,) = run_repeatedly(request.session, program, options, tags=["reproduce"])
     entry = ran.experiment
     ours = {"experiment": experiment_of(entry), "results": ran.results}
     return Answer({**data, **ours}, [*lines, *experiment_lines(entry.alias, entry.meta())])
@@ -220,7 +217,6 @@ def summarize(request: Request) -> Answer:
 )
 def generate(request: Request) -> Answer:
     """Generate a tree; refuses one that would be rejected, unless it is a draft."""
-    from ck_repo.store.repositories import Repositories
     from ck_repo.submit import generate as generating
 
     named = request.needed("system", "name the system's JSON: --system=FILE")
@@ -230,7 +226,7 @@ def generate(request: Request) -> Answer:
         raise UsageError("who submits?", hint="--submitter=NAME")
     check_name(submitter.replace(" ", "-"))
     made = generating.generate(
-        Repositories(),
+        request.session,
         round_of(request),
         system,
         submitter,

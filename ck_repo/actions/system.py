@@ -33,13 +33,12 @@ _WORDS = [
 def describe(request: Request) -> Answer:
     """Describe the system; exit status 10 as long as something is to be added or wrong."""
     from ck_repo.environment.venv import chosen_name, find_venv
-    from ck_repo.store.repositories import Repositories
     from ck_repo.submit.describe import write_description
 
     name = (request.entry or "system").removesuffix(".json")
     check_name(name)
     path = Path(request.text("output") or f"{name}.json").expanduser().absolute()
-    venv = find_venv(Repositories(), chosen_name(request.text("venv")))
+    venv = find_venv(request.session, chosen_name(request.text("venv")))
     round_ = round_of(request)
     keys = [row.name.replace("-", "_") for row in _WORDS]
     told = {key: request.text(key) for key in keys if request.text(key)}

@@ -45,18 +45,16 @@ def create(request: Request) -> Answer:
     from ck_repo.environment.create import create_venv, plan_venv
     from ck_repo.environment.venv import default_name
     from ck_repo.resolve import explain
-    from ck_repo.store.repositories import Repositories
 
-    repositories = Repositories()
     name, force = request.entry or default_name(), request.flag("force")
-    plan = plan_venv(repositories, name, request.text("template"), request.text("python"), anew=force)
+    plan = plan_venv(request.session, name, request.text("template"), request.text("python"), anew=force)
     if request.flag("dry_run"):
         planned = {"python": str(plan.python.path), "python_version": plan.python.version}
         lines = [f"venv:{plan.name} with Python {plan.python.version} ({plan.python.path})"]
         return Answer(
             {**planned, "plan": explain.as_data(plan.choices)}, [*lines, *explain.as_lines(plan.choices, reasons=False)]
         )
-    venv = create_venv(repositories, plan, force=force, trust=request.flag("trust"))
+    venv = create_venv(request.session, plan, force=force)
     made = {"python": str(venv.python), "python_version": venv.version, "packages": venv.packages}
     return Answer(
         {**row_of(venv.entry), **made}, [f"venv:{venv.name} is ready, Python {venv.version}: `ck activate venv:{venv.name}`"]
@@ -69,24 +67,21 @@ def _recreate(request: Request) -> Answer:
     from ck_repo.environment.venv import default_name
     from ck_repo.reproduce.bundle import create_from_bundle
     from ck_repo.reproduce.recreate import interpreter_for, recreate, tell
-    from ck_repo.store.repositories import Repositories
     from ck_repo.trust import is_own_lock
 
     if request.text("template") or (request.text("lock") and request.text("bundle")):
         raise UsageError("--lock=, --bundle= and --template= each say what the venv is made of", hint="give one of them")
-    repositories, name = Repositories(), request.entry or default_name()
-    force, trust = request.flag("force"), request.flag("trust")
+    name = request.entry or default_name()
+    force = request.flag("force")
     if request.flag("dry_run"):
         raise UsageError("--dry-run is for templates; a lock file can be read", hint="it says each package and component")
     if request.text("bundle"):
-        done = create_from_bundle(
-            repositories, name, Path(request.text("bundle")), request.text("python"), force=force, trust=trust
-        )
+        done = create_from_bundle(request.session, name, Path(request.text("bundle")), request.text("python"), force=force)
     else:
         path = Path(request.text("lock")).expanduser().resolve()
         lock = read_lock(path)
         python = interpreter_for(lock, request.text("python"))
-        done = recreate(repositories, name, lock, python, force=force, trust=trust, own=is_own_lock(path))
+        done = recreate(request.session, name, lock, python, force=force, own=is_own_lock(path))
     venv = done.venv
     made = {"python": str(venv.python), "python_version": venv.version, "packages": venv.packages}
     lines = [*tell(done.differences), f"venv:{venv.name} is ready, Python {venv.version}: `ck activate venv:{venv.name}`"]
@@ -104,14 +99,13 @@ def lock(request: Request) -> Answer:
     """Lock a venv: interpreter, packages, components, files, platform."""
     from ck_repo.environment.lockfile import NAME, write_lock
     from ck_repo.environment.locking import renew_lock
-    from ck_repo.store.repositories import Repositories
 
     venv = _named(request)
     path = Path(request.text("output") or f"{venv.name}.lock.json").expanduser().absolute()
     if path.exists() and not request.flag("overwrite"):
         raise ConflictError(f"{path} exists already", hint="give another name with --output=, or --overwrite")
     first = venv.of_stock_ck and not (venv.entry.path / NAME).exists()
-    made = renew_lock(Repositories(), venv)
+    made = renew_lock(request.session, venv)
     write_lock(path, made)
     return Answer(
         {**row_of(venv.entry), "lock": str(path), "dict": made.as_data()},
@@ -135,17 +129,16 @@ def check(request: Request) -> Answer:
     from ck_repo.environment.lockfile import NAME, read_lock
     from ck_repo.environment.locking import read_venv_lock
     from ck_repo.reproduce.check import drift
-    from ck_repo.store.repositories import Repositories
 
-    venv, repositories = _named(request), Repositories()
+    venv = _named(request)
     if venv.of_stock_ck and not request.text("lock") and not (venv.entry.path / NAME).exists():
         raise NotFoundError(
             f"venv:{venv.name} was made by stock CK and has no lock to be checked against",
             hint=f"`ck lock venv:{venv.name}` writes down what it holds now",
         )
     named = request.text("lock")
-    held = read_lock(Path(named).expanduser().resolve()) if named else read_venv_lock(repositories, venv)
-    found = drift(repositories, venv, held)
+    held = read_lock(Path(named).expanduser().resolve()) if named else read_venv_lock(request.session, venv)
+    found = drift(request.session, venv, held)
     data = {**row_of(venv.entry), "drift": [row.as_data() for row in found]}
     if not found:
         return Answer(data, [f"venv:{venv.name} is what its lock of {held.made} says"])
@@ -166,11 +159,10 @@ def check(request: Request) -> Answer:
 def bundle(request: Request) -> Answer:
     """Gather a venv with all that was installed for it or run with it."""
     from ck_repo.reproduce.bundle import make_bundle
-    from ck_repo.store.repositories import Repositories
 
     venv = _named(request)
     path = Path(request.text("output") or f"{venv.name}.bundle.zip").expanduser().absolute()
-    made = make_bundle(Repositories(), venv, path, overwrite=request.flag("overwrite"))
+    made = make_bundle(request.session, venv, path, overwrite=request.flag("overwrite"))
     size = path.stat().st_size
     return Answer(
         {"path": str(path), "size": size, "files": made.files, "components": [row.label for row in made.lock.components]},
@@ -184,10 +176,10 @@ def bundle(request: Request) -> Answer:
 def _named(request: Request) -> Venv:
     """The venv that a request names, else the active one, else the default."""
     from ck_repo.environment.venv import chosen_name, read_venv
-    from ck_repo.store.repositories import LOCAL, Repositories
+    from ck_repo.store.repositories import LOCAL
     from ck_repo.store.search import load
 
-    venv = read_venv(load(Repositories(), "venv", chosen_name(request.entry), LOCAL))
+    venv = read_venv(load(request.session.repositories, "venv", chosen_name(request.entry), LOCAL))
     venv.check()
     return venv
 

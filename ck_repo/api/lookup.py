@@ -8,9 +8,9 @@ from ck_repo.api.experiment import Experiment, Experiments
 from ck_repo.cli.dispatch import request_for
 from ck_repo.cli.words import target
 from ck_repo.experiments.experiment import MODULE
+from ck_repo.session import Session
 from ck_repo.store import search
 from ck_repo.store.entry import Entry
-from ck_repo.store.repositories import Repositories
 
 
 def find(*, tags: str = "", name: str = "", repository: str = "") -> Experiments:
@@ -30,7 +30,7 @@ def find(*, tags: str = "", name: str = "", repository: str = "") -> Experiments
     Experiments
         The oldest first; empty if none matches. One that cannot be read is left out with a warning.
     """
-    entries = search.find(Repositories(), MODULE, name, repository=repository, tags=tags)
+    entries = search.find(Session().repositories, MODULE, name, repository=repository, tags=tags)
     return Experiments(tuple(sorted(Experiment.read_all(entries), key=lambda row: (row.recorded, row.alias))))
 
 
@@ -59,6 +59,6 @@ def show(experiment: Experiment | str = "") -> Experiment:
 def entry_of(experiment: Experiment | str) -> Entry:
     """The entry of an experiment, or of its name."""
     if isinstance(experiment, Experiment):
-        return search.load(Repositories(), MODULE, experiment.uid, experiment.repository)
+        return search.load(Session().repositories, MODULE, experiment.uid, experiment.repository)
     named = target(experiment)
-    return search.load(Repositories(), MODULE, named.entry or named.module, named.repository)
+    return search.load(Session().repositories, MODULE, named.entry or named.module, named.repository)

@@ -14,18 +14,21 @@ from ck_repo.actions.retired import retired_action
 from ck_repo.cli.checking import checked_options, refuse_more_entries
 from ck_repo.cli.words import Words
 from ck_repo.errors import CKError, ConfigError, StorageError, UsageError
+from ck_repo.session import Session
 from ck_repo.store.atomic import storage_error
 from ck_repo.store.folders import repos_root, tools_root
 from ck_repo.store.modules import canonical_module
 from ck_repo.store.plain_file import shown
+from ck_repo.store.repositories import Repositories
 
 
 def perform(words: Words) -> Answer:
     """Find the action and run it."""
+    repositories = Repositories()
     if words.action == "help" or not (words.action or words.options.get("version")):
         from ck_repo.cli import help as pages
 
-        module = catalogue.known_module(words.targets[0].module) if words.targets else ""
+        module = catalogue.known_module(words.targets[0].module, repositories) if words.targets else ""
         return Answer(lines=pages.of_module(module) if module else pages.overview())
     if words.options.get("help") and not words.targets and canonical_module(words.action) in catalogue.module_names():
         from ck_repo.cli import help as pages
@@ -40,14 +43,14 @@ def perform(words: Words) -> Answer:
     if retired := retired_action(words.action, target.module):
         module, action = target.module, retired
     else:
-        module = catalogue.known_module(target.module, creating=words.action in ("add", "unzip", "unpack"))
+        module = catalogue.known_module(target.module, repositories, creating=words.action in ("add", "unzip", "unpack"))
         action = catalogue.find_action(module, words.action)
     command = " ".join(part for part in (words.action, module) if part)
     if words.options.get("help"):
         from ck_repo.cli import help as pages
 
         return Answer(lines=pages.of_action(module, action))
-    request = _request(words, module, target, action, command)
+    request = _request(words, module, target, action, command, repositories)
     with network.scope(offline=request.flag("offline")):
         return action.run(request)
 
@@ -55,7 +58,9 @@ def perform(words: Words) -> Answer:
 def request_for(action: str, target: Target, options: Mapping[str, object]) -> Request:
     """A request of Python code, its options checked as those of the command line are."""
     found = catalogue.find_action(target.module, action)
-    return _request(Words(action, [target], dict(options)), target.module, target, found, f"{action} {target.module}")
+    return _request(
+        Words(action, [target], dict(options)), target.module, target, found, f"{action} {target.module}", Repositories()
+    )
 
 
 def error_of(error: Exception) -> CKError:
@@ -94,11 +99,16 @@ def _known(targets: Sequence[Target]) -> tuple[Target, ...]:
     return tuple(replace(row, module=canonical_module(row.module)) for row in targets)
 
 
-def _request(words: Words, module: str, target: Target, action: Action, command: str) -> Request:
+def _request(words: Words, module: str, target: Target, action: Action, command: str, repositories: Repositories) -> Request:
     refuse_more_entries(action, words.targets[1:], command)
     options = checked_options(words.options, action, command)
     if module == "repo" and target.entry and target.repository:
         target = Target(module, f"{target.repository}:{target.entry}")
     return Request(
-        words.action, Target(module, target.entry, target.repository), _known(words.targets[1:]), options, words.rest
+        words.action,
+        Target(module, target.entry, target.repository),
+        _known(words.targets[1:]),
+        options,
+        words.rest,
+        Session(repositories, trust=bool(options.get("trust", False))),
     )

@@ -13,11 +13,12 @@ from ck_repo.machine.interpreter import ask
 from ck_repo.machine.platform import describe_platform
 from ck_repo.machine.python_packages import installed_packages
 from ck_repo.resolve.component import Component, read_component
+from ck_repo.session import Session
 from ck_repo.stock.environment import STOCK
 from ck_repo.store.digest import of_entry
 from ck_repo.store.entry import Entry
 from ck_repo.store.git_state import remote_of, state_of
-from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.repositories import LOCAL
 from ck_repo.store.search import find
 
 PROGRAM = "program"
@@ -50,9 +51,7 @@ def locked_program(program: Component) -> LockedComponent:
     )
 
 
-def locked_components(
-    repositories: Repositories, installed: Iterable[tuple[str, Mapping[str, Any]]]
-) -> tuple[LockedComponent, ...]:
+def locked_components(session: Session, installed: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[LockedComponent, ...]:
     """What was installed or registered, and what it was made from.
 
     Parameters
@@ -60,7 +59,7 @@ def locked_components(
     installed
         Roles with the env meta of each. What is a Python package alone is left out: it is among the packages of the venv.
     """
-    by_key = {str(meta.get("key")): meta for meta in _env_metas(repositories)}
+    by_key = {str(meta.get("key")): meta for meta in _env_metas(session)}
     rows: dict[str, LockedComponent] = {}
 
     def visit(role: str, meta: Mapping[str, Any]) -> None:
@@ -77,15 +76,15 @@ def locked_components(
     return tuple(rows.values())
 
 
-def still_made(repositories: Repositories, components: Iterable[LockedComponent]) -> tuple[LockedComponent, ...]:
+def still_made(session: Session, components: Iterable[LockedComponent]) -> tuple[LockedComponent, ...]:
     """Those of a lock's components that would be made the same again: installed, and by the recipe as it is now.
 
     A program is taken as it is now.
     """
-    installed = {str(meta.get("key")) for meta in _env_metas(repositories)}
+    installed = {str(meta.get("key")) for meta in _env_metas(session)}
     kept = []
     for row in components:
-        recipe = _recipe(repositories, row) if row.uid else None
+        recipe = _recipe(session, row) if row.uid else None
         if row.source == PROGRAM and recipe:
             kept.append(locked_program(recipe))
         elif row.source != PROGRAM and row.key in installed and (not row.uid or (recipe and recipe.digest == row.digest)):
@@ -93,17 +92,17 @@ def still_made(repositories: Repositories, components: Iterable[LockedComponent]
     return tuple(kept)
 
 
-def _recipe(repositories: Repositories, row: LockedComponent) -> Component | None:
-    entry = entry_of(repositories, row.module, row.uid)
+def _recipe(session: Session, row: LockedComponent) -> Component | None:
+    entry = entry_of(session, row.module, row.uid)
     try:
         return read_component(entry) if entry else None
     except CKError:
         return None
 
 
-def entry_of(repositories: Repositories, module: str, uid: str) -> Entry | None:
+def entry_of(session: Session, module: str, uid: str) -> Entry | None:
     """The entry of a UID, in whatever repository."""
-    return next((entry for entry in find(repositories, module) if entry.uid == uid), None)
+    return next((entry for entry in find(session.repositories, module) if entry.uid == uid), None)
 
 
 def _component(role: str, meta: Mapping[str, Any]) -> LockedComponent:
@@ -130,18 +129,18 @@ def _component(role: str, meta: Mapping[str, Any]) -> LockedComponent:
     )
 
 
-def _env_metas(repositories: Repositories) -> Iterable[dict[str, Any]]:
-    for entry in find(repositories, "env", repository=LOCAL):
+def _env_metas(session: Session) -> Iterable[dict[str, Any]]:
+    for entry in find(session.repositories, "env", repository=LOCAL):
         try:
             yield entry.meta()
         except CKError:  # the survey warns of it
             continue
 
 
-def repository_states(repositories: Repositories, aliases: Iterable[str]) -> dict[str, dict[str, Any]]:
+def repository_states(session: Session, aliases: Iterable[str]) -> dict[str, dict[str, Any]]:
     """UID, URL, commit and changes of repositories; the URL is that of the clone's origin where the repository names none."""
     wanted = set(aliases)
-    rows = [row for row in repositories.all() if row.alias in wanted]
+    rows = [row for row in session.repositories.all() if row.alias in wanted]
     return {row.alias: {"uid": row.uid, "url": _public(row.url or remote_of(row.path)), **state_of(row.path)} for row in rows}
 
 
@@ -151,7 +150,7 @@ def _public(url: str) -> str:
 
 
 def make_lock(
-    repositories: Repositories,
+    session: Session,
     python: Path,
     template: Mapping[str, str],
     components: tuple[LockedComponent, ...] = (),
@@ -164,7 +163,7 @@ def make_lock(
         template=template,
         packages=locked_packages(python),
         components=components,
-        repositories=repository_states(repositories, aliases),
+        repositories=repository_states(session, aliases),
         platform=describe_platform(),
         options=dict(options or {}),
     )

@@ -26,13 +26,13 @@ from ck_repo.resolve.permission import refuse_foreign_code
 from ck_repo.resolve.plan import PYTHON, Choice, in_order
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.resolve.versions import satisfies
+from ck_repo.session import Session
 from ck_repo.store.atomic import make_folder, refuse_full, storage_errors
 from ck_repo.store.entry import INFO, META, Entry, link_alias, read_json_object, unlink_alias, write_entry
 from ck_repo.store.folders import repos_root, tools_root
 from ck_repo.store.lock import locked
 from ck_repo.store.modules import module_uid
-from ck_repo.store.repositories import Repositories
-from ck_repo.store.repository import check_name
+from ck_repo.store.repository import Repository, check_name
 from ck_repo.store.uid import new_uid
 from ck_repo.store.work import remove_folder, sweep, working
 from ck_repo.store.writing import module_folder
@@ -51,9 +51,7 @@ class VenvPlan:
     choices: dict[str, Choice]
 
 
-def plan_venv(
-    repositories: Repositories, name: str, template_name: str = "", python: str = "", *, anew: bool = False
-) -> VenvPlan:
+def plan_venv(session: Session, name: str, template_name: str = "", python: str = "", *, anew: bool = False) -> VenvPlan:
     """Decide on interpreter and components; nothing is made yet.
 
     Parameters
@@ -62,11 +60,11 @@ def plan_venv(
         Plan for an empty venv, even if there is one of that name: what that one holds will be gone.
     """
     check_name(name)
-    template = read_template(template_entry(repositories, template_name or DEFAULT_TEMPLATE))
-    existing = find_venv(repositories, name)
+    template = read_template(template_entry(session, template_name or DEFAULT_TEMPLATE))
+    existing = find_venv(session, name)
     base = str(existing.entry.meta().get("python_path", "")) if existing else ""
     here = base if base and Path(base).exists() else ""
-    here_now = surroundings(repositories, None if anew else existing)
+    here_now = surroundings(session, None if anew else existing)
     registered = [Path(str(row["file"])) for row in here_now.registered if "compiler" in row.get("tags", [])]
     interpreter = find_interpreter(python or here or _ours_if_in(template.python), registered)
     if not satisfies(interpreter.version, template.python):
@@ -84,25 +82,21 @@ def _ours_if_in(wanted: str) -> str:
     return "" if satisfies(ours, wanted) else wanted
 
 
-def create_venv(repositories: Repositories, plan: VenvPlan, *, force: bool = False, trust: bool = False) -> Venv:
+def create_venv(session: Session, plan: VenvPlan, *, force: bool = False) -> Venv:
     """Carry out a plan. The entry appears when all of it is there; a venv that exists gets what it lacks.
 
     Parameters
     ----------
-    repositories
-        The venv is an entry of `local`.
     plan
         What `plan_venv` decided.
     force
         Make it anew if it exists.
-    trust
-        Let scripts of other repositories' recipes run.
     """
 
-    refuse_foreign_code(plan.choices, trust)  # before a venv is made
+    refuse_foreign_code(plan.choices, session.trust)  # before a venv is made
 
     def fill(python: Path) -> Lock:
-        installed = Installer(repositories, python, trust=trust).install(plan.choices)
+        installed = Installer(session, python).install(plan.choices)
         wanted = sorted({choice.requirement for _, choice in in_order(plan.choices) if choice.source == PYTHON})
         if absent := missing(python, wanted):
             raise InstallError(
@@ -110,7 +104,7 @@ def create_venv(repositories: Repositories, plan: VenvPlan, *, force: bool = Fal
                 hint="the venv was changed while it was made anew: run the same command again",
             )
         template = locked_template(plan.template.entry)
-        return make_lock(repositories, python, template, locked_components(repositories, installed.items()))
+        return make_lock(session, python, template, locked_components(session, installed.items()))
 
     def complete(venv: Venv) -> None:
         if venv.of_stock_ck or venv.template != plan.template.name:
@@ -118,14 +112,14 @@ def create_venv(repositories: Repositories, plan: VenvPlan, *, force: bool = Fal
         if venv.version != plan.python.version and plan.python.path != venv.python:
             raise ConflictError(f"venv:{plan.name} exists already, with Python {venv.version}", hint=_TAKEN)
         before = venv.packages
-        installed = Installer(repositories, venv.python, trust=trust).install(plan.choices)
-        extend_lock(repositories, venv, before, locked_components(repositories, installed.items()))
+        installed = Installer(session, venv.python).install(plan.choices)
+        extend_lock(session, venv, before, locked_components(session, installed.items()))
 
-    return make_venv(repositories, plan.name, plan.template.name, plan.python, fill, complete, force=force)
+    return make_venv(session, plan.name, plan.template.name, plan.python, fill, complete, force=force)
 
 
 def make_venv(
-    repositories: Repositories,
+    session: Session,
     name: str,
     template: str,
     python: Interpreter,
@@ -149,11 +143,11 @@ def make_venv(
     """
     make_folder(repos_root(), "CK_REPOS")
     make_folder(tools_root(), "CK_TOOLS")
-    local = repositories.writable()
+    local = session.repositories.writable()
     folder = module_folder(local, "venv") / name
     with locked(folder.with_name(f".{name}.lock"), f"making venv:{name}"):
         if (folder / META).exists() and not force:
-            venv = find_venv(repositories, name)
+            venv = find_venv(session, name)
             assert venv is not None
             venv.check()
             complete(venv)
@@ -170,7 +164,7 @@ def make_venv(
                 write_lock(folder / NAME, fill(interpreter_of(folder / "venv")))
                 if aside.exists():
                     unlink_alias(folder, str(read_json_object(aside / INFO).get("backup_data_uid", "")))
-                return _publish(name, template, python, folder)
+                return _publish(local, name, template, python, folder)
             except BaseException:
                 log = folder / "venv" / "ck-install.log"
                 if log.exists():
@@ -200,7 +194,7 @@ def _virtualenv(python: Interpreter, folder: Path, name: str) -> None:
         )  # fmt: skip
 
 
-def _publish(name: str, template: str, python: Interpreter, folder: Path) -> Venv:
+def _publish(local: Repository, name: str, template: str, python: Interpreter, folder: Path) -> Venv:
     uid = new_uid()
     meta = {
         "tags": ["venv", template, f"python-{python.version}"],
@@ -211,4 +205,4 @@ def _publish(name: str, template: str, python: Interpreter, folder: Path) -> Ven
     }
     link_alias(folder, uid)
     write_entry(folder, uid, meta, module="venv", module_uid=module_uid("venv"))
-    return read_venv(Entry("local", "venv", name, uid, folder))
+    return read_venv(Entry(local.alias, "venv", name, uid, folder, local.uid))

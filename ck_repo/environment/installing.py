@@ -12,15 +12,14 @@ from ck_repo.environment.venv import Venv
 from ck_repo.errors import ConflictError
 from ck_repo.install.installer import Installer, Wishes
 from ck_repo.resolve.plan import PYTHON, REGISTERED, Choice
-from ck_repo.store.repositories import Repositories
+from ck_repo.session import Session
 
 
 def install_into(
-    repositories: Repositories,
+    session: Session,
     venv: Venv | None,
     choices: Mapping[str, Choice],
     *,
-    trust: bool = False,
     again: bool = False,
     refetch: bool = False,
     place: Path | None = None,
@@ -32,8 +31,6 @@ def install_into(
 
     Parameters
     ----------
-    trust
-        Let scripts of other repositories' recipes run.
     again, refetch
         Install the choices anew if they are there, and fetch them again, too.
     place
@@ -48,7 +45,7 @@ def install_into(
     for choice in choices.values():
         _check(choice, again, place)
     wishes = Wishes(dict.fromkeys(keys, place) if place else {}, keys if again else [], refetch)
-    installer = Installer(repositories, venv.python if venv else None, trust=trust, wishes=wishes)
+    installer = Installer(session, venv.python if venv else None, wishes=wishes)
     if venv is None:
         return installer.install(choices)
     before = venv.packages
@@ -57,7 +54,7 @@ def install_into(
         installed = installer.install(choices)
         own = [(name, meta) for name, meta in installed.items() if meta.get("python_path")]
     finally:  # Python packages come first, and stay when what needs them fails
-        extend_lock(repositories, venv, before, locked_components(repositories, own))
+        extend_lock(session, venv, before, locked_components(session, own))
     return installed
 
 

@@ -11,28 +11,26 @@ from ck_repo.environment.template import template_entry
 from ck_repo.environment.venv import Venv
 from ck_repo.errors import NotFoundError
 from ck_repo.machine.python_packages import python_packages
+from ck_repo.session import Session
 from ck_repo.store.lock import locked
-from ck_repo.store.repositories import Repositories
 
 
-def read_venv_lock(repositories: Repositories, venv: Venv) -> Lock:
+def read_venv_lock(session: Session, venv: Venv) -> Lock:
     """The venv's lock; one that was made before there were locks gets its own from what it holds now."""
     path = venv.entry.path / NAME
-    return read_lock(path) if path.exists() else make_lock(repositories, venv.python, _template(repositories, venv))
+    return read_lock(path) if path.exists() else make_lock(session, venv.python, _template(session, venv))
 
 
-def _template(repositories: Repositories, venv: Venv) -> dict[str, str]:
+def _template(session: Session, venv: Venv) -> dict[str, str]:
     if not venv.template:
         return {"alias": ""}
     try:
-        return locked_template(template_entry(repositories, venv.template))
+        return locked_template(template_entry(session, venv.template))
     except NotFoundError:  # its repository was removed
         return {"alias": venv.template}
 
 
-def extend_lock(
-    repositories: Repositories, venv: Venv, before: Mapping[str, str], components: tuple[LockedComponent, ...]
-) -> None:
+def extend_lock(session: Session, venv: Venv, before: Mapping[str, str], components: tuple[LockedComponent, ...]) -> None:
     """Take into the venv's lock what an installation of ours changed, and nothing that was changed by other hands.
 
     Parameters
@@ -45,7 +43,7 @@ def extend_lock(
     path = venv.entry.path / NAME
     with locked(venv.entry.path / ".lock-file", "locking the venv"):
         known = path.exists()
-        lock = read_venv_lock(repositories, venv)
+        lock = read_venv_lock(session, venv)
         after = python_packages(venv.python)
         keys = {row.key or row.uid for row in lock.components}
         if known and after == before and all((row.key or row.uid) in keys for row in components):
@@ -55,14 +53,14 @@ def extend_lock(
             changed = {name: row for name, row in now.items() if before.get(name) != row.version}
             kept = {name: row for name, row in lock.packages.items() if name in after or name not in before}
             lock = replace(lock, packages=dict(sorted({**kept, **changed}.items())))
-        write_lock(path, lock.with_components(components, repository_states(repositories, _aliases(components))))
+        write_lock(path, lock.with_components(components, repository_states(session, _aliases(components))))
 
 
-def renew_lock(repositories: Repositories, venv: Venv) -> Lock:
+def renew_lock(session: Session, venv: Venv) -> Lock:
     """Make the venv as it is now the one that it is held against, and return the lock."""
     with locked(venv.entry.path / ".lock-file", "locking the venv"):
-        old = read_venv_lock(repositories, venv)
-        lock = make_lock(repositories, venv.python, _template(repositories, venv), still_made(repositories, old.components))
+        old = read_venv_lock(session, venv)
+        lock = make_lock(session, venv.python, _template(session, venv), still_made(session, old.components))
         write_lock(venv.entry.path / NAME, lock)
         return lock
 

@@ -8,8 +8,8 @@ from ck_repo.environment.venv import Venv, surroundings
 from ck_repo.resolve.candidates import candidates
 from ck_repo.resolve.need import Need
 from ck_repo.resolve.versions import satisfies
+from ck_repo.session import Session
 from ck_repo.store.entry import tag_list
-from ck_repo.store.repositories import Repositories
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Present:
     tags: frozenset[str]
 
 
-def present_packages(repositories: Repositories, venv: Venv, tags: str) -> list[Present]:
+def present_packages(session: Session, venv: Venv, tags: str) -> list[Present]:
     """The Python packages of a venv that have the tags, each once, the best match first."""
     from packaging.utils import canonicalize_name
 
-    have = surroundings(repositories, venv)
+    have = surroundings(session, venv)
     found: dict[str, Present] = {}
     for row in candidates(have, Need.parse(tag_list(tags), "", "you"), "", frozenset(have.python_packages)).candidates:
         name = str(canonicalize_name(row.variant.python_package)) if row.variant.python_package else ""

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from ck_repo.errors import ConfigError, UsageError
 from ck_repo.resolve.component import Dependency
+from ck_repo.session import Session
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
 from ck_repo.store.modules import canonical_module
 from ck_repo.store.plain_file import UnreadableError, read_plain
-from ck_repo.store.repositories import LOCAL, Repositories, default_repository_alias
+from ck_repo.store.repositories import LOCAL, default_repository_alias
 from ck_repo.store.search import load
 from ck_repo.store.yaml_text import parse_yaml
 
@@ -47,7 +48,7 @@ class Template:
         return self.entry.alias if own else f"{self.entry.repository}:{self.entry.alias}"
 
 
-def template_entry(repositories: Repositories, name: str) -> Entry:
+def template_entry(session: Session, name: str) -> Entry:
     """The entry of a template: ``NAME`` (an alias or a UID), ``venv.template:NAME``, ``REPOSITORY:NAME`` or all three.
 
     Raises
@@ -62,7 +63,7 @@ def template_entry(repositories: Repositories, name: str) -> Entry:
             f"{name!r} does not name a template",
             hint="use NAME, REPOSITORY:NAME or REPOSITORY:venv.template:NAME; `ck ls venv.template` lists the templates",
         )
-    return load(repositories, _MODULE, alias, "".join(before))
+    return load(session.repositories, _MODULE, alias, "".join(before))
 
 
 def read_template(entry: Entry) -> Template:

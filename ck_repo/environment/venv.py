@@ -12,11 +12,12 @@ from ck_repo.machine.interpreter import ask
 from ck_repo.machine.python_packages import half_removed, python_packages, site_packages
 from ck_repo.machine.survey import survey
 from ck_repo.resolve.surroundings import Surroundings
+from ck_repo.session import Session
 from ck_repo.stock.venv import is_stock_venv, python_version
 from ck_repo.store.entry import META, Entry, read_json_object
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import repos_root
-from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.repositories import LOCAL
 from ck_repo.store.search import load
 
 DEFAULT_NAME = "mlperf-inference"
@@ -158,15 +159,15 @@ def read_venv(entry: Entry) -> Venv:
     return Venv(entry.alias, entry, entry.path / "venv", fields.text("template"), fields.text("python_version"))
 
 
-def find_venv(repositories: Repositories, name: str) -> Venv | None:
+def find_venv(session: Session, name: str) -> Venv | None:
     """The venv of that name, if it exists."""
     try:
-        return read_venv(load(repositories, "venv", name, LOCAL))  # one that was pulled could hold any program
+        return read_venv(load(session.repositories, "venv", name, LOCAL))  # one that was pulled could hold any program
     except NotFoundError:
         return None
 
 
-def surroundings(repositories: Repositories, venv: Venv | None, python: str = "", scope: str = "") -> Surroundings:
+def surroundings(session: Session, venv: Venv | None, python: str = "", scope: str = "") -> Surroundings:
     """What there is for a venv to use.
 
     Parameters
@@ -177,5 +178,5 @@ def surroundings(repositories: Repositories, venv: Venv | None, python: str = ""
         ``experiment:UID`` when that experiment is replayed: what came with it counts, too.
     """
     if venv is None:
-        return survey(repositories, {}, python, [scope])
-    return survey(repositories, venv.packages, venv.version, [scope, f"venv:{venv.name}"])
+        return survey(session, {}, python, [scope])
+    return survey(session, venv.packages, venv.version, [scope, f"venv:{venv.name}"])

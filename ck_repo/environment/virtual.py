@@ -18,10 +18,11 @@ from ck_repo.errors import NotFoundError
 from ck_repo.machine.register import problem
 from ck_repo.printable import printable
 from ck_repo.resolve.resolver import Resolver
+from ck_repo.session import Session
 from ck_repo.stock.variables import Variables, place_of, variable_name, variables_of
 from ck_repo.store.entry import Entry
 from ck_repo.store.query import TagQuery
-from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.repositories import LOCAL
 from ck_repo.store.search import find
 
 
@@ -35,7 +36,7 @@ class Named:
     meta: Mapping[str, Any] | None = None
 
 
-def named(repositories: Repositories, pattern: str, tags: str, venv: Venv | None) -> list[Named]:
+def named(session: Session, pattern: str, tags: str, venv: Venv | None) -> list[Named]:
     """What a pattern and tags name: env entries that are there, else what the venv has.
 
     Raises
@@ -43,16 +44,16 @@ def named(repositories: Repositories, pattern: str, tags: str, venv: Venv | None
     NotFoundError
         If nothing that is installed or registered has these tags.
     """
-    rows = list(_entries(repositories, pattern, tags))
+    rows = list(_entries(session, pattern, tags))
     if rows:
         return rows
     if pattern:
         raise NotFoundError(f"there is no env:{pattern}" + (f" with the tags {tags}" if tags else ""), hint="`ck show env`")
-    return [_in_venv(repositories, tags, venv)]
+    return [_in_venv(session, tags, venv)]
 
 
-def _entries(repositories: Repositories, pattern: str, tags: str) -> Iterator[Named]:
-    found = [(entry, entry.meta()) for entry in find(repositories, "env", pattern, repository=LOCAL, tags=tags)]
+def _entries(session: Session, pattern: str, tags: str) -> Iterator[Named]:
+    found = [(entry, entry.meta()) for entry in find(session.repositories, "env", pattern, repository=LOCAL, tags=tags)]
     found.sort(key=lambda row: str(row[1].get("registered") or row[1].get("installed") or ""), reverse=True)
     for entry, meta in found:
         if wrong := gone(meta, entry.uid):
@@ -71,7 +72,7 @@ def gone(meta: Mapping[str, Any], uid: str) -> str:
     return f"{path} is gone" if path and not os.path.exists(path) else ""
 
 
-def _in_venv(repositories: Repositories, tags: str, venv: Venv | None) -> Named:
+def _in_venv(session: Session, tags: str, venv: Venv | None) -> Named:
     if venv:
         base = _of_venv(venv)
         version = venv.version.split(".")
@@ -83,10 +84,10 @@ def _in_venv(repositories: Repositories, tags: str, venv: Venv | None) -> Named:
                 f"{prefix}_FILE": str(venv.python), f"{prefix}_VERSION": venv.version,
             }  # fmt: skip
             return Named(f"Python {venv.version} of venv:{venv.name}", Variables(values).joined(base))
-        for package in present_packages(repositories, venv, tags):
+        for package in present_packages(session, venv, tags):
             values = {f"CK_ENV_PYTHON_PACKAGE_{variable_name(package.name)}_VERSION": package.version}
             return Named(f"{package.name} {package.version} of venv:{venv.name}", Variables(values).joined(base))
-    Resolver(surroundings(repositories, venv)).resolve(tags)  # a word that nothing has is an error of its own
+    Resolver(surroundings(session, venv)).resolve(tags)  # a word that nothing has is an error of its own
     raise NotFoundError(
         f"nothing that is installed or registered has the tags {tags}", hint=f"`ck install package --tags={tags}` installs it"
     )

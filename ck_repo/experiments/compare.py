@@ -12,9 +12,9 @@ from ck_repo.experiments.detections import agreement
 from ck_repo.experiments.figures import Figures, figures
 from ck_repo.experiments.meta import read_experiment
 from ck_repo.experiments.published import Published, all_published, matching
+from ck_repo.session import Session
 from ck_repo.store.entry import Entry
 from ck_repo.store.plain_file import MISSING, flaw, shown
-from ck_repo.store.repositories import Repositories
 
 _LOG = "accuracy/mlperf_log_accuracy.json"
 
@@ -115,7 +115,7 @@ def equal_detections(entries: Sequence[Entry]) -> list[float | None]:
     return shares
 
 
-def beside_published(repositories: Repositories, found: Figures) -> list[tuple[Published, float | None]]:
+def beside_published(session: Session, found: Figures) -> list[tuple[Published, float | None]]:
     """The published results of the same model and scenario, the best first, each with its speed relative to `found`.
 
     Raises
@@ -124,7 +124,7 @@ def beside_published(repositories: Repositories, found: Figures) -> list[tuple[P
         If none is known here.
     """
     wanted = {"model": found.benchmark or found.model, "scenario": found.scenario, "round_": found.round}
-    rows = matching(all_published(repositories), **wanted)
+    rows = matching(all_published(session), **wanted)
     if not rows:
         raise NotFoundError(
             f"no published result of {found.benchmark or found.model}, {found.scenario}, in round {found.round} is known here",

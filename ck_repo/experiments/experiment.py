@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo.errors import CKError, ConflictError, StorageError
+from ck_repo.session import Session
 from ck_repo.store.atomic import storage_errors
 from ck_repo.store.entry import Entry, write_entry
 from ck_repo.store.lock import locked
 from ck_repo.store.modules import module_uid
-from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import check_name
 from ck_repo.store.uid import new_uid
 from ck_repo.store.writing import module_folder, publish
@@ -31,16 +31,14 @@ class Recording:
 
     Parameters
     ----------
-    repositories
-        Where to write.
     repository
         Alias of the repository; `local` if empty.
     alias
         The experiment's name; its UID if empty. A name that is taken is refused at once.
     """
 
-    def __init__(self, repositories: Repositories, repository: str = "", alias: str = "") -> None:
-        self._repository = repositories.writable(repository)
+    def __init__(self, session: Session, repository: str = "", alias: str = "") -> None:
+        self._repository = session.repositories.writable(repository)
         self.uid = new_uid()
         self._home = module_folder(self._repository, MODULE)
         self._final = self._home / (alias or self.uid)
@@ -96,9 +94,9 @@ class Recording:
         _sweep_folder(self._home)
 
 
-def sweep(repositories: Repositories) -> None:
+def sweep(session: Session) -> None:
     """Remove the run folders of processes that were killed, in every repository that can be written; others are left alone."""
-    for repository in repositories.all():
+    for repository in session.repositories.all():
         home = repository.path / MODULE
         if os.access(home, os.W_OK):
             _sweep_folder(home)

@@ -14,11 +14,11 @@ from ck_repo.errors import NotFoundError
 from ck_repo.experiments.published import Published, of_result
 from ck_repo.rounds.round import Round
 from ck_repo.rounds.submission import Place, Result, find_results, read_result
+from ck_repo.session import Session
 from ck_repo.store.digest import of_value
 from ck_repo.store.entry import Entry, read_uid, write_entry
 from ck_repo.store.modules import module_uid
 from ck_repo.store.plain_file import UnreadableError, flaw, is_folder, opened, shown, walk
-from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import Repository
 from ck_repo.store.uid import uid_from_digest
 from ck_repo.store.writing import module_folder, publish, staged
@@ -28,7 +28,7 @@ _MOST = 64 << 20  # bytes of a file that is copied: a truncated log has some 10 
 
 
 def import_submission(
-    repositories: Repositories, round_: Round, path: Path, repository: str = ""
+    session: Session, round_: Round, path: Path, repository: str = ""
 ) -> list[tuple[Entry, Published, list[str]]]:
     """Import every result of a tree of a round; one that was imported before is replaced.
 
@@ -37,7 +37,7 @@ def import_submission(
     list
         The entry, its figure, and what was remarked, for each result.
     """
-    target = repositories.writable(repository)
+    target = session.repositories.writable(repository)
     places = find_results(path)
     done = []
     with progress.task("importing results", total=len(places), unit="results") as task:

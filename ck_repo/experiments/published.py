@@ -16,10 +16,11 @@ from ck_repo.printable import printable
 from ck_repo.rounds.logs import read_text
 from ck_repo.rounds.round import DEFAULT, Round, find_round
 from ck_repo.rounds.submission import Result, find_results, read_result
+from ck_repo.session import Session
 from ck_repo.store.digest import of_value
 from ck_repo.store.entry import META, Entry, tags_of
 from ck_repo.store.fields import Fields
-from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.repositories import LOCAL
 from ck_repo.store.search import find
 from ck_repo.store.uid import uid_from_digest
 from ck_repo.store.writing import create_entry
@@ -147,7 +148,7 @@ def _number(row: dict[str, str], name: str, where: str) -> float | None:
         raise ConfigError(f"{where}: {name} is {row[name]!r}, not a number", hint="fix the table") from None
 
 
-def import_results(repositories: Repositories, round_: Round, path: Path) -> tuple[Entry, list[Published]]:
+def import_results(session: Session, round_: Round, path: Path) -> tuple[Entry, list[Published]]:
     """Take the figures of a round from a table or a tree into the local index; the same table again replaces the old one."""
     path = path.expanduser().absolute()
     if path.is_dir():
@@ -159,10 +160,10 @@ def import_results(repositories: Repositories, round_: Round, path: Path) -> tup
     uid = uid_from_digest(of_value(["published results", str(path)]))
     content = [{key: value for key, value in row.as_data().items() if key != "path" or value} for row in rows]
     meta = {"tags": ["published", "mlperf", "object-detection", round_.name], "source": str(path), "rows": content}
-    return create_entry(repositories.writable(), MODULE, uid, meta, uid=uid, name=path.name, replace=True), rows
+    return create_entry(session.repositories.writable(), MODULE, uid, meta, uid=uid, name=path.name, replace=True), rows
 
 
-def all_published(repositories: Repositories, repository: str = "") -> list[Published]:
+def all_published(session: Session, repository: str = "") -> list[Published]:
     """Every published figure that is known here, each once: from an imported submission rather than from a table.
 
     Parameters
@@ -170,9 +171,9 @@ def all_published(repositories: Repositories, repository: str = "") -> list[Publ
     repository
         Where to look; everywhere if empty.
     """
-    tables = find(repositories, MODULE, repository=repository or LOCAL)
+    tables = find(session.repositories, MODULE, repository=repository or LOCAL)
     rows = {row.identity: row for entry in tables for row in _rows_of(entry)}
-    for entry in find(repositories, IMPORTED, repository=repository, tags="submission"):
+    for entry in find(session.repositories, IMPORTED, repository=repository, tags="submission"):
         with _warned(entry):
             content = entry.meta().get("published")
             if isinstance(content, dict):
@@ -181,10 +182,10 @@ def all_published(repositories: Repositories, repository: str = "") -> list[Publ
     return [rows[key] for key in sorted(rows)]
 
 
-def unread_results(repositories: Repositories, repository: str = "") -> list[tuple[Entry, str]]:
+def unread_results(session: Session, repository: str = "") -> list[tuple[Entry, str]]:
     """Entries of the module `result` that hold no published figures, each with what it says that it is."""
     found = []
-    for entry in find(repositories, MODULE, repository=repository):
+    for entry in find(session.repositories, MODULE, repository=repository):
         meta = entry.meta()
         if "rows" not in meta:
             files = [path.name for path in sorted(entry.path.iterdir()) if path.is_file() and path.name[0] != "."]

@@ -21,6 +21,7 @@ from ck_repo.install.steps import Given, Recipe, inside, run_step
 from ck_repo.machine.python_packages import python_packages
 from ck_repo.resolve.component import Component
 from ck_repo.resolve.plan import PACKAGE, PYTHON, SOURCE, Choice, in_order
+from ck_repo.session import Session
 from ck_repo.stock.env_entry import SCRIPT, with_stock_keys, write_env_entry
 from ck_repo.store.atomic import publish_folder, storage_errors, write_json
 from ck_repo.store.digest import of_file, of_value
@@ -29,7 +30,6 @@ from ck_repo.store.exchange import exchange
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import tools_root
 from ck_repo.store.lock import locked
-from ck_repo.store.repositories import Repositories
 from ck_repo.store.uid import uid_from_digest
 from ck_repo.store.work import remove_folder, working
 from ck_repo.trust import may_run, require_code
@@ -77,12 +77,10 @@ class Installer:
 
     Parameters
     ----------
-    repositories
-        Where env entries are written.
+    session
+        The repositories to write env entries to, and whether scripts of others than ours may run.
     python
         Interpreter of the venv; None if there is none.
-    trust
-        Whether scripts of repositories other than our own may run.
     vouched
         What a lock says of files that its recipes do not verify.
     wishes
@@ -91,16 +89,14 @@ class Installer:
 
     def __init__(
         self,
-        repositories: Repositories,
+        session: Session,
         python: Path | None,
         *,
-        trust: bool = False,
         vouched: Vouched | None = None,
         wishes: Wishes | None = None,
     ) -> None:
-        self._repositories = repositories
+        self._session = session
         self._python = python
-        self._trust = trust
         self._vouched = vouched
         self._wishes = wishes or Wishes()
 
@@ -123,7 +119,7 @@ class Installer:
             raise InstallError("Python packages need a venv to go into", hint="`ck create venv`, or --venv=NAME")
         for choice in missing:
             if choice.variant:
-                require_code(choice.variant.component.entry.path, f"Python package {choice.requirement}", self._trust)
+                require_code(choice.variant.component.entry.path, f"Python package {choice.requirement}", self._session.trust)
         requirements = sorted({choice.requirement for choice in missing})
         log = self._python.parent.parent / "ck-install.log"
         again = sorted(
@@ -183,7 +179,7 @@ class Installer:
                     given[key] = _given(row)
                 values |= {key: str(row.get("path", "")), f"{key}_file": str(row.get("file", ""))}
                 values |= {f"{key}_{part}": json.dumps(row.get(part, {})) for part in ("model", "dataset")}
-            trusted = may_run(component.entry.path, self._trust)
+            trusted = may_run(component.entry.path, self._session.trust)
             recipe = Recipe(
                 component.entry.path, staging, self._python, trusted, values, given,
                 self._vouched.digests if self._vouched else {}, _first_fetch(component) if component.stock else None,
@@ -253,7 +249,7 @@ class Installer:
     def _register(self, meta: dict[str, Any]) -> dict[str, Any]:
         """The env entry of an installed folder; made anew if it was removed."""
         uid = uid_from_digest(of_value([meta["key"], meta["only_for"]]) if "only_for" in meta else str(meta["key"]))
-        local = self._repositories.writable()
+        local = self._session.repositories.writable()
         folder = local.module_folder("env") / uid
         known, script = folder / META, folder / SCRIPT
         full = with_stock_keys(meta)

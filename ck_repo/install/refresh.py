@@ -11,9 +11,9 @@ from ck_repo import progress
 from ck_repo.errors import CKError
 from ck_repo.install.installer import content_of
 from ck_repo.machine import register
+from ck_repo.session import Session
 from ck_repo.stock.variables import place_of
 from ck_repo.store.entry import Entry
-from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import load
 
 SAME, READ, GONE, CHANGED = "unchanged", "read again", "gone", "changed"
@@ -41,14 +41,14 @@ class Refreshed:
         return self.state in (SAME, READ)
 
 
-def refresh(repositories: Repositories, entry: Entry, meta: Mapping[str, Any]) -> Refreshed:
+def refresh(session: Session, entry: Entry, meta: Mapping[str, Any]) -> Refreshed:
     """Check an env entry; what was registered is read again if its files changed."""
     name = str(meta.get("name") or entry.info().get("data_name") or entry.alias)
     if meta.get("source") == "package":
         with progress.task(f"checking {name}"):
             return _installed(name, entry, meta)
     if meta.get("source") == "detected":
-        return _registered(repositories, name, entry, meta)
+        return _registered(session, name, entry, meta)
     path = place_of(meta)
     if path and not Path(path).exists():
         return Refreshed(name, GONE, f"{path} is gone: `ck rm env:{entry.uid}` forgets it")
@@ -65,10 +65,10 @@ def _installed(name: str, entry: Entry, meta: Mapping[str, Any]) -> Refreshed:
     return Refreshed(name, SAME)
 
 
-def check(repositories: Repositories, entry: Entry, meta: Mapping[str, Any]) -> Refreshed:
+def check(session: Session, entry: Entry, meta: Mapping[str, Any]) -> Refreshed:
     """Read the content of an env entry, and compare its digest with the recorded one; nothing is changed."""
     if meta.get("source") != "detected":
-        return refresh(repositories, entry, meta)
+        return refresh(session, entry, meta)
     name = str(meta.get("name") or entry.info().get("data_name") or entry.alias)
     path = Path(str(meta.get("file") or meta.get("path")))
     if not path.exists():
@@ -76,19 +76,19 @@ def check(repositories: Repositories, entry: Entry, meta: Mapping[str, Any]) -> 
     again = f"`ck refresh env:{entry.uid}` registers it as it is now"
     with progress.task(f"checking {name}"):
         try:
-            digest = _detect(repositories, meta, path)["digest"]
+            digest = _detect(session, meta, path)["digest"]
         except CKError as error:
             return Refreshed(name, CHANGED, f"{path} cannot be read as what was registered: {error.what}")
     return Refreshed(name, SAME) if digest == meta.get("digest") else Refreshed(name, CHANGED, f"{path} was changed: {again}")
 
 
-def _detect(repositories: Repositories, meta: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def _detect(session: Session, meta: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """What would be registered now."""
-    soft = load(repositories, "soft", str(meta.get("soft")))
+    soft = load(session.repositories, "soft", str(meta.get("soft")))
     return register.detect(soft, _named_file(meta, path), _options(meta))
 
 
-def _registered(repositories: Repositories, name: str, entry: Entry, meta: Mapping[str, Any]) -> Refreshed:
+def _registered(session: Session, name: str, entry: Entry, meta: Mapping[str, Any]) -> Refreshed:
     wrong = register.problem({**meta, "uid": entry.uid})
     if not wrong and "size" in meta:
         return Refreshed(name, SAME)
@@ -96,12 +96,12 @@ def _registered(repositories: Repositories, name: str, entry: Entry, meta: Mappi
     if not path.exists():
         return Refreshed(name, GONE, wrong)
     try:
-        found = _detect(repositories, meta, path)
+        found = _detect(session, meta, path)
     except CKError as error:
         return Refreshed(name, CHANGED, f"{wrong or path}: it cannot be read again: {error.what}")
     if found["digest"] == meta.get("digest") and not wrong:  # an interpreter, which has no size
         return Refreshed(name, SAME)
-    register.register(repositories, found, [str(tag) for tag in meta.get("tags", [])])
+    register.register(session, found, [str(tag) for tag in meta.get("tags", [])])
     return Refreshed(name, READ)
 
 

@@ -7,17 +7,18 @@ from typing import Any
 
 from ck_repo.errors import CKError, DetectError, UsageError
 from ck_repo.machine.register import distributions
+from ck_repo.session import Session
 from ck_repo.stock.soft import python_module
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
-from ck_repo.store.repositories import Repositories, default_repository_alias
+from ck_repo.store.repositories import default_repository_alias
 from ck_repo.store.search import find
 
 _OF_OURS = frozenset({"object-detection"})  # what our detectors are for, where stock's tags do not say
 _PYTHON = frozenset({"lib", "python-package"})  # tags of every detector and package of a Python package
 
 
-def detector(repositories: Repositories, found: Sequence[Entry]) -> Entry:
+def detector(session: Session, found: Sequence[Entry]) -> Entry:
     """The one detector that the soft entries mean.
 
     Parameters
@@ -34,12 +35,12 @@ def detector(repositories: Repositories, found: Sequence[Entry]) -> Entry:
     """
     ours = [entry for entry in found if _kind(entry)]
     if not ours:
-        every = [entry for entry in find(repositories, "soft") if _kind(entry)]
+        every = [entry for entry in find(session.repositories, "soft") if _kind(entry)]
         ours = list({same.path: same for entry in found if (same := _same(entry, every))}.values())
         if not ours:
             raise DetectError(
                 f"{_name(found[0])} is a detector of stock CK, a Python program (customize.py) that is not run here",
-                hint=_instead(repositories, found[0])
+                hint=_instead(session, found[0])
                 or f"there are detectors of ours for {', '.join(sorted({entry.alias for entry in every}))}",
             )
     first = [entry for entry in ours if entry.alias == ours[0].alias]
@@ -83,13 +84,13 @@ def _tags(stock: Entry) -> frozenset[str]:
     return stock.tags() | (_PYTHON if python_module(_meta(stock)) else frozenset())
 
 
-def _instead(repositories: Repositories, stock: Entry) -> str:
+def _instead(session: Session, stock: Entry) -> str:
     """How to get the Python package that stock's detector looks for; empty if no package of ours installs it."""
     if not python_module(_meta(stock)):
         return ""
     for tag in sorted(_tags(stock) - _PYTHON):
         tags = f"lib,python-package,{tag}"
-        if find(repositories, "package", repository=default_repository_alias(), tags=tags):
+        if find(session.repositories, "package", repository=default_repository_alias(), tags=tags):
             return f"`ck install package --tags={tags}` puts it into a venv; `ck show env` lists what a venv has"
     return ""
 

@@ -14,11 +14,12 @@ from ck_repo.machine.interpreter import inspect_interpreter
 from ck_repo.models.backends import own_backends
 from ck_repo.models.model_file import inspect_model
 from ck_repo.models.networks import Network
+from ck_repo.session import Session
 from ck_repo.stock.env_entry import write_env_entry
 from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
-from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.repositories import LOCAL
 from ck_repo.store.search import find
 from ck_repo.store.uid import uid_from_digest
 
@@ -121,9 +122,9 @@ def _python(path: Path, kind: str, options: Mapping[str, str]) -> dict[str, Any]
     }  # fmt: skip
 
 
-def register(repositories: Repositories, meta: Mapping[str, Any], extra_tags: Sequence[str]) -> Entry:
+def register(session: Session, meta: Mapping[str, Any], extra_tags: Sequence[str]) -> Entry:
     """Write the env entry. The same file registered again takes its old entry's place."""
-    envs = find(repositories, "env", repository=LOCAL)
+    envs = find(session.repositories, "env", repository=LOCAL)
     full = dict(meta) | {
         "tags": sorted({*meta.get("tags", []), *extra_tags}),
         "source": "detected",
@@ -132,7 +133,7 @@ def register(repositories: Repositories, meta: Mapping[str, Any], extra_tags: Se
         "registered": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{time.time_ns() % 10**9:09d}Z",
     }
     uid = uid_from_digest(of_value([str(meta["file"]), meta["soft"]]))
-    return write_env_entry(repositories.writable(), uid, full)
+    return write_env_entry(session.repositories.writable(), uid, full)
 
 
 def _number(entry: Entry) -> int:

@@ -10,15 +10,16 @@ from ck_repo.errors import CKError
 from ck_repo.machine.register import problem
 from ck_repo.resolve.catalogue import Stored
 from ck_repo.resolve.surroundings import Surroundings
+from ck_repo.session import Session
 from ck_repo.stock.environment import STOCK, read_env, stock_problem
 from ck_repo.store.entry import Entry
-from ck_repo.store.repositories import LOCAL, Repositories, default_repository_alias
+from ck_repo.store.repositories import LOCAL, default_repository_alias
 from ck_repo.store.search import find
 from ck_repo.store.warnings_once import Problems
 
 
 def survey(
-    repositories: Repositories,
+    session: Session,
     python_packages: Mapping[str, str] | None = None,
     python: str = "",
     scopes: Collection[str] = (),
@@ -27,8 +28,6 @@ def survey(
 
     Parameters
     ----------
-    repositories
-        Where to look.
     python_packages
         Name to version of what the venv has.
     python
@@ -39,7 +38,7 @@ def survey(
     problems = Problems()
     registered: list[dict[str, Any]] = []
     installed: dict[str, dict[str, Any]] = {}
-    for entry in find(repositories, "env", repository=LOCAL):
+    for entry in find(session.repositories, "env", repository=LOCAL):
         meta = _env_meta(entry, problems)
         scope = meta.get("only_for", "")
         if scope and scope not in scopes:
@@ -55,7 +54,7 @@ def survey(
     problems.warn()
     registered.sort(key=_order, reverse=True)
     own = frozenset({LOCAL, default_repository_alias()})
-    return Surroundings(Stored(repositories), registered, installed, python_packages or {}, python, own)
+    return Surroundings(Stored(session.repositories), registered, installed, python_packages or {}, python, own)
 
 
 def _order(meta: Mapping[str, Any]) -> tuple[int, str, str]:

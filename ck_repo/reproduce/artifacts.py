@@ -15,6 +15,7 @@ from ck_repo.experiments.meta import read_experiment
 from ck_repo.install.fetch import adopt, fetch
 from ck_repo.install.source import source_of
 from ck_repo.machine.register import detect, problem, register
+from ck_repo.session import Session
 from ck_repo.store.archive import pack_entries
 from ck_repo.store.atomic import copy_folder, publish_folder, storage_errors
 from ck_repo.store.digest import of_file, of_value
@@ -22,7 +23,7 @@ from ck_repo.store.entry import Entry
 from ck_repo.store.folders import tools_root
 from ck_repo.store.lock import locked
 from ck_repo.store.plain_file import flaw, is_folder, shown, walk
-from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.repositories import LOCAL
 from ck_repo.store.repository import check_name
 from ck_repo.store.search import find, load
 from ck_repo.store.work import remove_folder, working
@@ -49,7 +50,7 @@ class Artifacts:
     left: list[tuple[str, str]] = field(default_factory=list)
 
 
-def gather(repositories: Repositories, lock: Lock, *, only_free: bool) -> Artifacts:
+def gather(session: Session, lock: Lock, *, only_free: bool) -> Artifacts:
     """The files that the components of a lock are made from.
 
     Parameters
@@ -70,7 +71,7 @@ def gather(repositories: Repositories, lock: Lock, *, only_free: bool) -> Artifa
             licence = f"its licence is {row.licence}" if row.licence else "no licence is known that allows passing it on"
             found.left.append((row.label, licence))
         elif row.source == "registered":
-            found.rows |= {f"{REGISTERED}/{row.content}/{name}": path for name, path in _registered(repositories, row)}
+            found.rows |= {f"{REGISTERED}/{row.content}/{name}": path for name, path in _registered(session, row)}
         else:
             for each in row.downloads:
                 path, digest = fetch(source_of(each, row.label))
@@ -78,9 +79,9 @@ def gather(repositories: Repositories, lock: Lock, *, only_free: bool) -> Artifa
     return found
 
 
-def _registered(repositories: Repositories, row: LockedComponent) -> Iterator[tuple[str, Path]]:
+def _registered(session: Session, row: LockedComponent) -> Iterator[tuple[str, Path]]:
     """The files of something registered, by their names below its folder."""
-    metas = (entry.meta() for entry in find(repositories, "env", repository=LOCAL))
+    metas = (entry.meta() for entry in find(session.repositories, "env", repository=LOCAL))
     meta = next((each for each in metas if each.get("key") == row.key and each.get("source") == "detected"), None)
     if meta is None:
         raise NotFoundError(f"{row.label} is no longer registered", hint=f"`ck detect soft:{row.alias} --full_path=…`")
@@ -102,7 +103,7 @@ def _registered(repositories: Repositories, row: LockedComponent) -> Iterator[tu
 
 
 def pack_experiments(
-    repositories: Repositories, entries: Sequence[Entry], output: Path, *, artifacts: str, overwrite: bool = False
+    session: Session, entries: Sequence[Entry], output: Path, *, artifacts: str, overwrite: bool = False
 ) -> tuple[int, list[tuple[str, str]]]:
     """Pack experiments into a zip file.
 
@@ -122,13 +123,13 @@ def pack_experiments(
         meta = read_experiment(entry)
         if "published" in meta:  # of a submission: nothing of ours
             continue
-        found = gather(repositories, lock_of_experiment(entry.path, meta), only_free=artifacts == "yes")
+        found = gather(session, lock_of_experiment(entry.path, meta), only_free=artifacts == "yes")
         more |= {f"{entry.module}/{entry.alias}/{ARTIFACTS}/{name}": path for name, path in found.rows.items()}
         left |= dict(found.left)
     return pack_entries(entries, output, overwrite=overwrite, more=more), sorted(left.items())
 
 
-def bring_in(repositories: Repositories, lock: Lock, folder: Path, scope: str) -> None:
+def bring_in(session: Session, lock: Lock, folder: Path, scope: str) -> None:
     """Take artifacts into the cache, and register what was the user's own.
 
     Parameters
@@ -144,16 +145,16 @@ def bring_in(repositories: Repositories, lock: Lock, folder: Path, scope: str) -
             if not flaw(folder, f"{FILES}/{source.sha256}", links=False):
                 adopt(folder / FILES / source.sha256, source)
         if row.source == "registered" and is_folder(folder, f"{REGISTERED}/{row.content}"):
-            _register(repositories, row, folder / REGISTERED / row.content, scope)
+            _register(session, row, folder / REGISTERED / row.content, scope)
 
 
-def _register(repositories: Repositories, row: LockedComponent, source: Path, scope: str) -> None:
+def _register(session: Session, row: LockedComponent, source: Path, scope: str) -> None:
     """Copy something of the user's into CK_TOOLS and register it under its old tags, unless it is here already."""
-    metas = (entry.meta() for entry in find(repositories, "env", repository=LOCAL))
+    metas = (entry.meta() for entry in find(session.repositories, "env", repository=LOCAL))
     known = (meta for meta in metas if meta.get("source") == "detected" and meta.get("key") == row.key)
     if any(meta.get("only_for", scope) == scope and _has_tags(meta, row) for meta in known):
         return
-    soft = load(repositories, "soft", row.alias)
+    soft = load(session.repositories, "soft", row.alias)
     require_data(str(soft.meta().get("detect", "")), row.label)
     final = tools_root() / f"{soft.alias}-{row.content[:12]}-{of_value(scope)[:8]}"
     check_name(row.file)
@@ -166,13 +167,13 @@ def _register(repositories: Repositories, row: LockedComponent, source: Path, sc
                 copy_folder(source, staging)
                 publish_folder(staging, final)
         try:
-            _register_verified(repositories, row, soft, final, scope)
+            _register_verified(session, row, soft, final, scope)
         except CKError:
             remove_folder(final)  # what is not what it should be does not stand in the way of what is
             raise
 
 
-def _register_verified(repositories: Repositories, row: LockedComponent, soft: Entry, final: Path, scope: str) -> None:
+def _register_verified(session: Session, row: LockedComponent, soft: Entry, final: Path, scope: str) -> None:
     model, dataset = row.meta.get("model") or {}, row.meta.get("dataset") or {}
     options = {name: str(model[name]) for name in ("profile", "dataset") if model.get(name)}
     path = final / row.file
@@ -189,7 +190,7 @@ def _register_verified(repositories: Repositories, row: LockedComponent, soft: E
             hint="gather it again; it was altered or cut short",
         )
     named = {**meta, "name": row.meta.get("name", meta["name"]), "only_for": scope}
-    register(repositories, named, list(row.meta.get("tags", [])))
+    register(session, named, list(row.meta.get("tags", [])))
 
 
 def _has_tags(meta: Mapping[str, Any], row: LockedComponent) -> bool:

@@ -22,13 +22,14 @@ from ck_repo.install.python_packages import collect_wheel_for, collect_wheels
 from ck_repo.reproduce.artifacts import bring_in, gather
 from ck_repo.reproduce.check import drift
 from ck_repo.reproduce.recreate import Recreated, interpreter_for, recreate
+from ck_repo.session import Session
 from ck_repo.store.archive import refuse_double_uids, refuse_other_machine, unpack_foreign
 from ck_repo.store.atomic import new_file, publish_folder, storage_errors, write_json
 from ck_repo.store.digest import of_file
 from ck_repo.store.entry import read_json_object
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import default_repository_root, repos_root, tools_root
-from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.repositories import LOCAL
 from ck_repo.store.repository import DESCRIPTION, check_name, read_repository
 from ck_repo.store.unpack import ArchiveError
 from ck_repo.store.work import remove_folder, scratch_folder
@@ -47,7 +48,7 @@ class Bundle:
     wheels: int
 
 
-def make_bundle(repositories: Repositories, venv: Venv, output: Path, *, overwrite: bool = False) -> Bundle:
+def make_bundle(session: Session, venv: Venv, output: Path, *, overwrite: bool = False) -> Bundle:
     """Gather wheels, fetched and registered files, recipes and the lock of a venv into one archive; it appears whole.
 
     Raises
@@ -57,8 +58,8 @@ def make_bundle(repositories: Repositories, venv: Venv, output: Path, *, overwri
     """
     if output.exists() and not overwrite:
         raise _taken(output)
-    lock = read_venv_lock(repositories, venv)
-    changed = drift(repositories, venv, lock)
+    lock = read_venv_lock(session, venv)
+    changed = drift(session, venv, lock)
     if changed:
         raise NotTheSameError(
             f"venv:{venv.name} is no longer what its lock says: {changed[0]}",
@@ -69,8 +70,8 @@ def make_bundle(repositories: Repositories, venv: Venv, output: Path, *, overwri
         wheels.mkdir()
         _gather_wheels(venv.python, lock, wheels, scratch / "log")
         rows = {f"{_WHEELS}/{path.name}": path for path in sorted(wheels.iterdir())}
-        rows |= gather(repositories, lock, only_free=False).rows
-        rows |= _recipes(repositories, lock)
+        rows |= gather(session, lock, only_free=False).rows
+        rows |= _recipes(session, lock)
         write_lock(scratch / NAME, lock)
         rows[NAME] = scratch / NAME
         _write(output, rows, scratch / _CONTENTS, overwrite)
@@ -98,11 +99,11 @@ def _gather_wheels(python: Path, lock: Lock, folder: Path, log: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def _recipes(repositories: Repositories, lock: Lock) -> dict[str, Path]:
+def _recipes(session: Session, lock: Lock) -> dict[str, Path]:
     """The recipes of repositories other than the one that comes with ck, each with its repository's description."""
     rows = {}
     for row in lock.components:
-        entry = entry_of(repositories, row.module, row.uid) if row.uid else None
+        entry = entry_of(session, row.module, row.uid) if row.uid else None
         root = entry.path.parent.parent if entry else None
         if entry is None or root is None or root == default_repository_root():
             continue
@@ -137,9 +138,7 @@ def _write(output: Path, rows: dict[str, Path], contents: Path, overwrite: bool)
         raise _taken(output) from None
 
 
-def create_from_bundle(
-    repositories: Repositories, name: str, path: Path, python: str = "", *, force: bool = False, trust: bool = False
-) -> Recreated:
+def create_from_bundle(session: Session, name: str, path: Path, python: str = "", *, force: bool = False) -> Recreated:
     """Make a venv from a bundle; the network is not used.
 
     Raises
@@ -157,11 +156,11 @@ def create_from_bundle(
         _unpack(path, scratch)
         lock = read_lock(scratch / NAME)
         interpreter = interpreter_for(lock, python)
-        with _recipes_of_bundle(repositories, scratch / _RECIPES):
-            bring_in(repositories, lock, scratch, f"venv:{name}")
+        with _recipes_of_bundle(session, scratch / _RECIPES):
+            bring_in(session, lock, scratch, f"venv:{name}")
             # who makes a venv from a bundle takes its wheels: there is nowhere else to have them from
             wheels = scratch / _WHEELS
-            return recreate(repositories, name, lock, interpreter, wheels=wheels, force=force, trust=trust, own=True)
+            return recreate(session, name, lock, interpreter, wheels=wheels, force=force, own=True)
 
 
 def _unpack(path: Path, folder: Path) -> None:
@@ -194,14 +193,14 @@ def _unpack(path: Path, folder: Path) -> None:
 
 
 @contextmanager
-def _recipes_of_bundle(repositories: Repositories, folder: Path) -> Iterator[None]:
+def _recipes_of_bundle(session: Session, folder: Path) -> Iterator[None]:
     """Add the repositories of a bundle that are not here yet; nothing in them is run without --trust.
 
     If what follows fails, they are removed again.
     """
     added: list[Path] = []
     try:
-        have = {row.uid for row in repositories.all()}
+        have = {row.uid for row in session.repositories.all()}
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             check_name(path.name)
             refuse_other_machine(path, path)
@@ -209,24 +208,24 @@ def _recipes_of_bundle(repositories: Repositories, folder: Path) -> Iterator[Non
             uid, final = read_repository(path).uid, repos_root() / path.name
             if uid in have:
                 continue
-            _refuse_taken(repositories, path.name)
+            _refuse_taken(session, path.name)
             if publish_folder(path, final):
                 added.append(final)
             elif read_repository(final).uid != uid:  # another process was first, with another repository
-                _refuse_taken(repositories, path.name)
-        repositories.forget_cache()
+                _refuse_taken(session, path.name)
+        session.repositories.forget_cache()
         yield
     except BaseException:
         for path in added:
             remove_folder(path)
-        repositories.forget_cache()
+        session.repositories.forget_cache()
         raise
 
 
-def _refuse_taken(repositories: Repositories, alias: str) -> None:
+def _refuse_taken(session: Session, alias: str) -> None:
     """Refuse the name of a repository that is here."""
     folder = repos_root() / alias
-    if not folder.exists() and all(row.alias != alias for row in repositories.all()):
+    if not folder.exists() and all(row.alias != alias for row in session.repositories.all()):
         return
     other_name = f"rename it where the bundle was made, in {DESCRIPTION} and its folder's name, and make the bundle again"
     here = f"rename the folder {folder} of this machine, or " if folder.exists() and alias != LOCAL else ""

@@ -20,24 +20,25 @@ from ck_repo.machine.register import problem
 from ck_repo.reproduce.difference import Difference, of_packages
 from ck_repo.resolve.component import read_component
 from ck_repo.resolve.plan import PYTHON, in_order
+from ck_repo.session import Session
 from ck_repo.store.digest import of_entry
-from ck_repo.store.repositories import LOCAL, Repositories
+from ck_repo.store.repositories import LOCAL
 from ck_repo.store.search import find
 
 
-def drift(repositories: Repositories, venv: Venv, lock: Lock) -> list[Difference]:
+def drift(session: Session, venv: Venv, lock: Lock) -> list[Difference]:
     """What was changed since the lock was made: packages, files of packages, recipes, installed models and data sets.
 
     Every file is read: some seconds for a venv with TensorFlow or PyTorch.
     """
     found = _interpreter(venv, lock) + _packages(venv, lock)
     found += _files(venv, sorted(set(lock.packages) - {row.name for row in found}))
-    metas = {str(entry.meta().get("key")): entry.meta() for entry in find(repositories, "env", repository=LOCAL)}
-    edited = _template(repositories, lock)
-    found += edited or [row for row in _lacking(repositories, venv) if row.name not in {each.name for each in found}]
+    metas = {str(entry.meta().get("key")): entry.meta() for entry in find(session.repositories, "env", repository=LOCAL)}
+    edited = _template(session, lock)
+    found += edited or [row for row in _lacking(session, venv) if row.name not in {each.name for each in found}]
     with progress.task("checking what is installed", len(lock.components), "components") as task:
         for number, row in enumerate(lock.components, 1):
-            found += _recipe(repositories, row) + _content(row, metas.get(row.key))
+            found += _recipe(session, row) + _content(row, metas.get(row.key))
             task.advance_to(number)
     return found
 
@@ -71,19 +72,19 @@ def _files(venv: Venv, names: list[str]) -> list[Difference]:
     return found
 
 
-def _template(repositories: Repositories, lock: Lock) -> list[Difference]:
+def _template(session: Session, lock: Lock) -> list[Difference]:
     if not lock.template.get("digest"):
         return []
-    entry = entry_of(repositories, "env_templates", lock.template.get("uid", ""))
+    entry = entry_of(session, "env_templates", lock.template.get("uid", ""))
     return _edited("template", lock.template.get("alias", ""), lock.template["digest"], of_entry(entry) if entry else "")
 
 
-def _lacking(repositories: Repositories, venv: Venv) -> list[Difference]:
+def _lacking(session: Session, venv: Venv) -> list[Difference]:
     """What the template lists and the venv does not hold, whatever the lock says."""
     if not venv.template:  # of stock CK
         return []
     try:
-        plan = plan_venv(repositories, venv.name, venv.template)
+        plan = plan_venv(session, venv.name, venv.template)
     except CKError:  # the template is not here, or is for another Python: the venv was made from a lock
         return []
     lacking = [choice for _, choice in in_order(plan.choices) if choice.source == PYTHON and not choice.ready]
@@ -92,10 +93,10 @@ def _lacking(repositories: Repositories, venv: Venv) -> list[Difference]:
     return [Difference("package", canonicalize_name(name), wanted, "", remark) for name, wanted in names.items()]
 
 
-def _recipe(repositories: Repositories, row: LockedComponent) -> list[Difference]:
+def _recipe(session: Session, row: LockedComponent) -> list[Difference]:
     if not row.uid:
         return []
-    entry = entry_of(repositories, row.module, row.uid)
+    entry = entry_of(session, row.module, row.uid)
     try:
         digest = read_component(entry).digest if entry else ""
     except CKError as error:

@@ -23,7 +23,8 @@ from ck_repo.resolve.catalogue import Stored
 from ck_repo.resolve.component import Component, Dependency, read_component
 from ck_repo.resolve.plan import Choice
 from ck_repo.resolve.resolver import Resolver
-from ck_repo.store.repositories import Repositories, default_repository_alias
+from ck_repo.session import Session
+from ck_repo.store.repositories import default_repository_alias
 from ck_repo.store.repository import check_name
 from ck_repo.trust import may_run, packages_to_ask_for
 
@@ -56,7 +57,7 @@ def interpreter_for(lock: Lock, wanted: str = "") -> Interpreter:
 
 
 def recreate(
-    repositories: Repositories,
+    session: Session,
     name: str,
     lock: Lock,
     python: Interpreter,
@@ -64,7 +65,6 @@ def recreate(
     wheels: Path | None = None,
     components: bool = True,
     force: bool = False,
-    trust: bool = False,
     own: bool = False,
 ) -> Recreated:
     """Make a venv as the lock has it. The entry appears when all of it is there.
@@ -77,8 +77,6 @@ def recreate(
         Whether the models and data sets of the lock are installed as well.
     force
         Make it anew if it exists.
-    trust
-        Let scripts of other repositories' recipes run, and install every Python package of the lock.
     own
         Whether this machine wrote the lock, or the user brought its wheels: every Python package of it is installed then.
 
@@ -98,19 +96,19 @@ def recreate(
 
     def fill(executable: Path) -> Lock:
         log = executable.parent.parent / _LOG
-        roots = None if trust or own else known_packages(repositories)
+        roots = None if session.trust or own else known_packages(session)
         reasons = install_locked_packages(
-            executable, lock.packages, log, same_python=same_python, links=wheels, build=trust, roots=roots
+            executable, lock.packages, log, same_python=same_python, links=wheels, build=session.trust, roots=roots
         )
         here = locked_packages(executable)
         reasons |= {package: "this Python needs it" for package in here if package not in lock.packages}
-        reasons |= dict.fromkeys(packages_to_ask_for(lock.packages, here, trust or own), _UNASKED)
+        reasons |= dict.fromkeys(packages_to_ask_for(lock.packages, here, session.trust or own), _UNASKED)
         found.extend(of_packages(lock.packages, here, reasons))
         made: tuple[LockedComponent, ...] = ()
         if components:
-            made, told = install_components(repositories, lock, executable, scope, trust=trust)
+            made, told = install_components(session, lock, executable, scope)
             found.extend(told)
-        return make_lock(repositories, executable, lock.template, made)
+        return make_lock(session, executable, lock.template, made)
 
     def complete(venv: Venv) -> None:
         here = locked_packages(venv.python)
@@ -121,21 +119,21 @@ def recreate(
                 hint=f"make it {_UNDER_WHICH}",
             )
         if components:
-            found.extend(install_components(repositories, lock, venv.python, scope, trust=trust)[1])
+            found.extend(install_components(session, lock, venv.python, scope)[1])
 
     template = lock.template.get("alias", "") or "lock"
-    return Recreated(make_venv(repositories, name, template, python, fill, complete, force=force), found)
+    return Recreated(make_venv(session, name, template, python, fill, complete, force=force), found)
 
 
-def known_packages(repositories: Repositories) -> frozenset[str]:
+def known_packages(session: Session) -> frozenset[str]:
     """Normalised names of the Python packages that our own recipes stand for."""
-    packages = Stored(repositories).of([default_repository_alias()])
+    packages = Stored(session.repositories).of([default_repository_alias()])
     ours = (row for row in packages if row.python_package and may_run(row.entry.path, trusted=False))
     return frozenset(canonicalize_name(row.python_package) for row in ours)
 
 
 def install_components(
-    repositories: Repositories, lock: Lock, python: Path, scope: str, *, trust: bool = False
+    session: Session, lock: Lock, python: Path, scope: str
 ) -> tuple[tuple[LockedComponent, ...], list[Difference]]:
     """Install the models and data sets of a lock, from the same recipes; what cannot be the same is reported.
 
@@ -149,16 +147,16 @@ def install_components(
     found: list[Difference] = []
     choices: dict[str, Choice] = {}
     have = {name: row.version for name, row in locked_packages(python).items()}
-    resolver = Resolver(survey(repositories, have, locked_interpreter(python).get("version", ""), [scope]))
+    resolver = Resolver(survey(session, have, locked_interpreter(python).get("version", ""), [scope]))
     vouched: dict[str, str] = {}
     needed = {key for row in lock.components for key in row.inputs.values()}
     for row in lock.components:
         if row.source == "registered":
-            found += _registered(repositories, row, scope)
+            found += _registered(session, row, scope)
         for each in row.downloads:  # a recipe without a digest takes the file that the lock knows
             source = source_of(each, f"the lock, {row.label}")
             vouched[source.urls[0]] = source.sha256
-        recipe = _recipe(repositories, row, lock, found) if row.source in ("package", "program") else None
+        recipe = _recipe(session, row, lock, found) if row.source in ("package", "program") else None
         if recipe is None or row.source == "program" or row.key in needed:
             continue
         tags = (recipe.entry.alias, *row.variations)
@@ -166,20 +164,20 @@ def install_components(
             choices[row.key] = resolver.dependencies([Dependency(row.role, tags)], f"the lock, as {row.role}")[row.role]
         except CKError as error:
             found.append(Difference("component", row.label, row.content[:12], "", error.what))
-    installed = Installer(repositories, python, trust=trust, vouched=Vouched(scope, vouched)).install(choices)
+    installed = Installer(session, python, vouched=Vouched(scope, vouched)).install(choices)
     roles = {row.key: row for row in lock.components}
     for key, meta in installed.items():
         row, content = roles[key], str(meta.get("digest", ""))
         if row.content and content != row.content:
             why = "its recipe makes it, with these versions" if not row.downloads else "made from the same files in another way"
             found.append(Difference("component", row.label, row.content[:12], content[:12], why))
-    made = locked_components(repositories, [(roles[key].role, meta) for key, meta in installed.items()])
+    made = locked_components(session, [(roles[key].role, meta) for key, meta in installed.items()])
     return made, found
 
 
-def _registered(repositories: Repositories, row: LockedComponent, scope: str) -> list[Difference]:
+def _registered(session: Session, row: LockedComponent, scope: str) -> list[Difference]:
     """A file of the user's: here if something of the same content is registered."""
-    have = survey(repositories, scopes=[scope]).registered
+    have = survey(session, scopes=[scope]).registered
     if any(meta.get("digest") == row.content and not meta.get("problem") for meta in have):
         return []
     tags = ",".join(sorted(set(row.meta.get("tags", []))))
@@ -187,8 +185,8 @@ def _registered(repositories: Repositories, row: LockedComponent, scope: str) ->
     return [Difference("component", row.label, row.content[:12], "", why)]
 
 
-def _recipe(repositories: Repositories, row: LockedComponent, lock: Lock, found: list[Difference]) -> Component | None:
-    entry = entry_of(repositories, row.module, row.uid)
+def _recipe(session: Session, row: LockedComponent, lock: Lock, found: list[Difference]) -> Component | None:
+    entry = entry_of(session, row.module, row.uid)
     if entry is None:
         origin = lock.repositories.get(row.repository, {})
         found.append(Difference("recipe", row.alias, row.digest[:12], "", _how_to_get(row.repository, origin)))

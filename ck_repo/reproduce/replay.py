@@ -23,9 +23,10 @@ from ck_repo.reproduce.verdict import USUAL, Tolerances, Verdict, judge
 from ck_repo.run.options import MEASURED, RUN_OPTIONS, RunOptions
 from ck_repo.run.pipeline import RunRecord, execute
 from ck_repo.run.prepare import prepare
+from ck_repo.session import Session
 from ck_repo.store.digest import of_value
 from ck_repo.store.entry import Entry
-from ck_repo.store.repositories import LOCAL, Repositories, default_repository_alias
+from ck_repo.store.repositories import LOCAL, default_repository_alias
 from ck_repo.store.search import find, load
 from ck_repo.store.writing import update_entry
 from ck_repo.trust import is_own_lock, require_code
@@ -78,33 +79,33 @@ class Foreseen:
         ]
 
 
-def foresee(repositories: Repositories, experiment: Entry, *, trust: bool = False) -> Foreseen:
+def foresee(session: Session, experiment: Entry) -> Foreseen:
     """What a replay of the experiment would run; nothing is changed."""
     meta = read_experiment(experiment)
     lock = lock_of_experiment(experiment.path, meta)
     options_of(lock, experiment)
-    entry = _program(repositories, lock, meta, trust)
-    known = known_packages(repositories)
+    entry = _program(session, lock, meta)
+    known = known_packages(session)
     pins = {name: f"{name}=={row.version}" for name, row in sorted(lock.packages.items())}
     return Foreseen(
         f"{entry.repository}:{entry.cid}",
         tuple(pin for name, pin in pins.items() if name in known),
         tuple(pin for name, pin in pins.items() if name not in known),
         tuple(f"{row.role}: {row.label} ({row.source})" for row in lock.components if row.source != "program"),
-        trust or is_own_lock(experiment.path / NAME),
+        session.trust or is_own_lock(experiment.path / NAME),
     )
 
 
-def _program(repositories: Repositories, lock: Lock, meta: dict[str, Any], trust: bool) -> Entry:
+def _program(session: Session, lock: Lock, meta: dict[str, Any]) -> Entry:
     """The program to run: that of the lock's UID, else the one of its name; another repository's needs ``--trust``."""
     program = lock.component("program")
-    entry = entry_of(repositories, "program", program.uid if program else "") or _by_alias(repositories, meta)
-    require_code(entry.path, "program", trust, instead=f"{default_repository_alias()}:program:object-detection")
+    entry = entry_of(session, "program", program.uid if program else "") or _by_alias(session, meta)
+    require_code(entry.path, "program", session.trust, instead=f"{default_repository_alias()}:program:object-detection")
     return entry
 
 
 def replay(
-    repositories: Repositories,
+    session: Session,
     experiment: Entry,
     *,
     venv: str = "",
@@ -113,7 +114,6 @@ def replay(
     tolerances: Tolerances = USUAL,
     name: str = "",
     repository: str = "",
-    trust: bool = False,
 ) -> Replay:
     """Replay an experiment.
 
@@ -134,23 +134,23 @@ def replay(
     lock = lock_of_experiment(experiment.path, meta)
     options = options_of(lock, experiment)
     scope = f"{MODULE}:{experiment.uid}"
-    entry = _program(repositories, lock, meta, trust)
+    entry = _program(session, lock, meta)
     progress.say(f"replaying with {entry.repository}:{entry.cid}, in a venv with the Python packages of the lock that it needs")
     own = is_own_lock(experiment.path / NAME)
-    bring_in(repositories, lock, experiment.path / ARTIFACTS, scope)
-    home, missing = _environment(repositories, lock, venv, python, trust, own)
+    bring_in(session, lock, experiment.path / ARTIFACTS, scope)
+    home, missing = _environment(session, lock, venv, python, own)
     before = python_packages(home.python)
-    _, told = install_components(repositories, lock, home.python, scope, trust=trust)
+    _, told = install_components(session, lock, home.python, scope)
     told = [*missing, *told]
-    extend_lock(repositories, home, before, ())  # what a recipe was made with
+    extend_lock(session, home, before, ())  # what a recipe was made with
     _refuse_missing(lock, told)
     records: list[RunRecord] = []
     for number in range(repetitions):
         mode = options.mode if number == 0 else "performance"
-        plan = prepare(repositories, entry, replace(options, venv=home.name, mode=mode), as_recorded=True, scope=scope)
+        plan = prepare(session, entry, replace(options, venv=home.name, mode=mode), as_recorded=True, scope=scope)
         more = {"parent": {"uid": experiment.uid, "alias": experiment.alias, "module": MODULE}}
         first = {"name": name} if number == 0 else {}
-        records.append(execute(repositories, plan, repository=repository, tags=["replay"], trust=trust, more=more, **first))
+        records.append(execute(session, plan, repository=repository, tags=["replay"], more=more, **first))
         measured = records[0].results  # the further ones measure the same layout, and do not look for one again
         options = replace(options, **{key: measured[key] for key in MEASURED})
         if options.mode == "accuracy":
@@ -183,34 +183,32 @@ def options_of(lock: Lock, experiment: Entry) -> RunOptions:
         raise ConfigError(f"{experiment.path}: its option {error.what}", hint="the lock was edited") from None
 
 
-def _environment(
-    repositories: Repositories, lock: Lock, name: str, python: str, trust: bool, own: bool
-) -> tuple[Venv, list[Difference]]:
+def _environment(session: Session, lock: Lock, name: str, python: str, own: bool) -> tuple[Venv, list[Difference]]:
     """The venv to replay in: the one that is named, one that the lock fits, or a new one; and what a new one lacks."""
     if name:
-        found = find_venv(repositories, name)
+        found = find_venv(session, name)
         if found is None:
             raise NotFoundError(f"there is no venv:{name}", hint="leave out --venv=: a venv is made from the experiment's lock")
         found.check()
         return found, []
     made = f"replay-{of_value([lock.as_data()['packages'], lock.python_minor, python])[:8]}"
-    for candidate in map(read_venv, find(repositories, "venv", repository=LOCAL)):
-        if candidate.python.exists() and _fits(repositories, candidate, made, lock, python):
+    for candidate in map(read_venv, find(session.repositories, "venv", repository=LOCAL)):
+        if candidate.python.exists() and _fits(session, candidate, made, lock, python):
             progress.say(f"venv:{candidate.name} is what the lock says")
             return candidate, []
     # one that was made for this lock before, and was changed by hand since, is made anew
     interpreter = interpreter_for(lock, python)
-    done = recreate(repositories, made, lock, interpreter, components=False, force=True, trust=trust, own=own)
+    done = recreate(session, made, lock, interpreter, components=False, force=True, own=own)
     for row in done.differences:
         if row.kind == "package" and not row.here:
             progress.say(str(row))
     return done.venv, [row for row in done.differences if row.kind == "package"]
 
 
-def _fits(repositories: Repositories, venv: Venv, made: str, lock: Lock, python: str) -> bool:
+def _fits(session: Session, venv: Venv, made: str, lock: Lock, python: str) -> bool:
     """Whether a venv can be used for a lock: it holds the same packages; or it was made for it, and is as it was made."""
     if venv.name == made:
-        return locked_packages(venv.python) == read_venv_lock(repositories, venv).packages
+        return locked_packages(venv.python) == read_venv_lock(session, venv).packages
     if python or venv.version != lock.interpreter.get("version"):
         return False
     here = locked_packages(venv.python)
@@ -229,11 +227,11 @@ def _refuse_missing(lock: Lock, told: Sequence[Difference]) -> None:
             )
 
 
-def _by_alias(repositories: Repositories, meta: dict[str, Any]) -> Entry:
+def _by_alias(session: Session, meta: dict[str, Any]) -> Entry:
     alias = str((meta.get("program") or {}).get("alias", ""))
     if not re.fullmatch(r"[\w.-]+", alias):
         raise ConfigError(f"the experiment does not say which program it ran: {alias!r}")
-    return load(repositories, "program", alias)
+    return load(session.repositories, "program", alias)
 
 
 def _distinct(rows: Sequence[Difference]) -> list[Difference]:

@@ -26,11 +26,12 @@ from ck_repo.run.official import check_official
 from ck_repo.run.options import RunOptions
 from ck_repo.run.prepare import DATASET, WEIGHTS, RunPlan, prepare
 from ck_repo.run.spec import build_spec, rules_of
+from ck_repo.session import Session
 from ck_repo.store.atomic import write_json, write_text
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import repos_root
-from ck_repo.store.repositories import Repositories, default_repository_alias
+from ck_repo.store.repositories import default_repository_alias
 from ck_repo.store.writing import remove_entry
 from ck_repo.trust import require_code
 
@@ -53,7 +54,7 @@ def check_device(options: RunOptions) -> None:
 
 
 def run_repeatedly(
-    repositories: Repositories, program: Entry, options: RunOptions, repetitions: int = 1, *, name: str = "", **more: Any
+    session: Session, program: Entry, options: RunOptions, repetitions: int = 1, *, name: str = "", **more: Any
 ) -> list[RunRecord]:
     """Run a program so many times, each planned and recorded by itself.
 
@@ -67,7 +68,7 @@ def run_repeatedly(
     check_device(options)
     if name and repetitions > 1:
         raise UsageError("--record=NAME names one experiment", hint="leave out the name when there are repetitions")
-    return [execute(repositories, prepare(repositories, program, options), name=name, **more) for _ in range(repetitions)]
+    return [execute(session, prepare(session, program, options), name=name, **more) for _ in range(repetitions)]
 
 
 def forget(records: Sequence[RunRecord]) -> None:
@@ -77,44 +78,37 @@ def forget(records: Sequence[RunRecord]) -> None:
 
 
 def execute(
-    repositories: Repositories,
+    session: Session,
     plan: RunPlan,
     *,
     name: str = "",
     repository: str = "",
     tags: Sequence[str] = (),
-    trust: bool = False,
     more: Mapping[str, Any] | None = None,
 ) -> RunRecord:
     """Carry out a plan: make the venv, install, run the harness, record.
 
     Parameters
     ----------
-    repositories, plan
-        Where, and what.
     name
         Alias of the experiment; its UID if empty.
     repository
         The repository to record in; `local` if empty.
     tags
         Further tags of the experiment.
-    trust
-        Let scripts of other repositories' recipes run.
     more
         Further keys of the experiment's meta.
     """
     program = plan.program.entry
-    require_code(program.path, "program", trust, instead=f"{default_repository_alias()}:{program.cid}")
+    require_code(program.path, "program", session.trust, instead=f"{default_repository_alias()}:{program.cid}")
     check_device(plan.options)
     begun = time.time()
-    recording = Recording(repositories, repository, name)  # first: a name that is taken is told before the work
-    venv, installed, components = _install(repositories, plan, trust)
-    modules = _modules(plan, installed, trust)
+    recording = Recording(session, repository, name)  # first: a name that is taken is told before the work
+    venv, installed, components = _install(session, plan)
+    modules = _modules(plan, installed, session.trust)
     spec = build_spec(plan, installed)
     with recording.folder() as folder:
-        lock = make_lock(
-            repositories, venv.python, read_venv_lock(repositories, venv).template, components, plan.options.as_data()
-        )
+        lock = make_lock(session, venv.python, read_venv_lock(session, venv).template, components, plan.options.as_data())
         _write_inputs(folder, plan, spec, lock)
         notes = check_official(plan.options, rules_of(plan), spec, installed, folder) if plan.options.official else []
         started = time.time()
@@ -138,19 +132,17 @@ def execute(
         return RunRecord(recording.publish(folder, meta), results)
 
 
-def _install(
-    repositories: Repositories, plan: RunPlan, trust: bool
-) -> tuple[Venv, dict[str, dict[str, Any]], tuple[LockedComponent, ...]]:
+def _install(session: Session, plan: RunPlan) -> tuple[Venv, dict[str, dict[str, Any]], tuple[LockedComponent, ...]]:
     """Make the venv if there is none, and install what the run needs; the venv's lock takes it."""
-    refuse_foreign_code(plan.choices, trust)
+    refuse_foreign_code(plan.choices, session.trust)
     venv = plan.venv
     if venv is None:
         assert plan.venv_plan is not None
-        venv = create_venv(repositories, plan.venv_plan, trust=trust)
+        venv = create_venv(session, plan.venv_plan)
     before = venv.packages
-    installed = Installer(repositories, venv.python, trust=trust).install(plan.choices)
-    components = (*locked_components(repositories, installed.items()), locked_program(plan.program))
-    extend_lock(repositories, venv, before, components)
+    installed = Installer(session, venv.python).install(plan.choices)
+    components = (*locked_components(session, installed.items()), locked_program(plan.program))
+    extend_lock(session, venv, before, components)
     return venv, installed, components
 
 

@@ -27,10 +27,10 @@ from ck_repo.run.backends import check_backend, dependencies_with
 from ck_repo.run.foreign import own_dependencies
 from ck_repo.run.official import check_options
 from ck_repo.run.options import RunOptions
+from ck_repo.session import Session
 from ck_repo.stock.program import refuse_program
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
-from ck_repo.store.repositories import Repositories
 
 WEIGHTS, DATASET, LOADGEN = "weights", "dataset", "loadgen"
 
@@ -63,7 +63,7 @@ class RunPlan:
 
 
 def prepare(
-    repositories: Repositories, program_entry: Entry, options: RunOptions, *, as_recorded: bool = False, scope: str = ""
+    session: Session, program_entry: Entry, options: RunOptions, *, as_recorded: bool = False, scope: str = ""
 ) -> RunPlan:
     """Resolve a run.
 
@@ -75,15 +75,15 @@ def prepare(
         ``experiment:UID`` when that experiment is replayed: what came with it counts, too.
     """
     needed = Fields(program_entry.meta(), program_entry.path / META).table("deps")
-    refuse_program(repositories, program_entry, needed, (WEIGHTS, DATASET))
+    refuse_program(session, program_entry, needed, (WEIGHTS, DATASET))
     program = read_component(program_entry)
     name = chosen_name(options.venv)
-    venv = find_venv(repositories, name)
+    venv = find_venv(session, name)
     if venv:
         venv.check()
         venv.check_packages()
-    venv_plan = None if venv else plan_venv(repositories, name)
-    there = surroundings(repositories, venv, venv_plan.python.version if venv_plan else "", scope)
+    venv_plan = None if venv else plan_venv(session, name)
+    there = surroundings(session, venv, venv_plan.python.version if venv_plan else "", scope)
     resolver = Resolver(there, home=program_entry.repository)
     site = [site_packages(venv.python)] if venv else []
     backends = read_backends([program_entry.path, *site])

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ck_repo.errors import RunError
+from ck_repo.session import Session
 from ck_repo.store.entry import Entry
-from ck_repo.store.repositories import Repositories, default_repository_alias
+from ck_repo.store.repositories import default_repository_alias
 from ck_repo.store.search import find
 
 # keys of a stock program's meta that name its scripts and sources
 _SCRIPTS = ("run_cmds", "compile_cmds", "source_files", "run_deps", "_base_entry", "process_in_tmp", "use_compile_script")
 
 
-def refuse_program(repositories: Repositories, entry: Entry, dependencies: Collection[str], needed: Collection[str]) -> None:
+def refuse_program(session: Session, entry: Entry, dependencies: Collection[str], needed: Collection[str]) -> None:
     """Refuse a program that the engine cannot run.
 
     Parameters
@@ -31,7 +32,7 @@ def refuse_program(repositories: Repositories, entry: Entry, dependencies: Colle
     missing = [key for key in needed if key not in dependencies]
     if not missing:
         return
-    ours = _same_task(repositories, entry)
+    ours = _same_task(session, entry)
     other = f"; here, `ck run {ours.cid}` does {' and '.join(_common(entry, ours))}" if ours else ""
     if any(key in entry.meta() for key in _SCRIPTS):
         raise RunError(
@@ -44,8 +45,8 @@ def refuse_program(repositories: Repositories, entry: Entry, dependencies: Colle
     )
 
 
-def _same_task(repositories: Repositories, entry: Entry) -> Entry | None:
-    programs = find(repositories, "program", repository=default_repository_alias())
+def _same_task(session: Session, entry: Entry) -> Entry | None:
+    programs = find(session.repositories, "program", repository=default_repository_alias())
     found = [row for row in programs if row.path != entry.path and _common(entry, row)]
     return max(found, key=lambda row: len(_common(entry, row)), default=None)
 

@@ -67,7 +67,7 @@ def entry_at(repositories: Repositories, folder: Path) -> Entry:
         if len(parts) < 2 or not (root / parts[0] / parts[1] / META).exists():
             break
         path = row.path / parts[0] / parts[1]
-        return Entry(row.alias, parts[0], parts[1], read_uid(path), path)
+        return Entry(row.alias, parts[0], parts[1], read_uid(path), path, row.uid)
     raise NotFoundError(f"{folder} is not in an entry", hint="name one: `ck cid MODULE:ENTRY`, or change to an entry's folder")
 
 

@@ -21,10 +21,10 @@ from ck_repo.run.harness import rescore
 from ck_repo.run.options import RunOptions
 from ck_repo.run.pipeline import RunRecord, execute, harness_of
 from ck_repo.run.prepare import prepare
+from ck_repo.session import Session
 from ck_repo.store.atomic import write_text
 from ck_repo.store.entry import Entry
 from ck_repo.store.folders import tools_root
-from ck_repo.store.repositories import Repositories
 from ck_repo.store.work import scratch_folder
 from ck_repo.store.writing import update_entry
 
@@ -62,7 +62,7 @@ def tests_for(round_: Round, scenario: str) -> list[str]:
 
 
 def audit_program(
-    repositories: Repositories,
+    session: Session,
     program: Entry,
     options: RunOptions,
     reference: Entry | None = None,
@@ -71,7 +71,6 @@ def audit_program(
     round_name: str = "",
     repository: str = "",
     tags: Sequence[str] = (),
-    trust: bool = False,
 ) -> tuple[Entry, list[AuditedTest]]:
     """Run every compliance test of a program, each recorded as an experiment with the tag ``audit``.
 
@@ -81,7 +80,7 @@ def audit_program(
         Of the reference run; where a reference is given, its own options count, whatever else was asked for.
     scenario, round_name
         As the user said them, if at all: those of a reference have to be the same.
-    repository, tags, trust
+    repository, tags
         As `execute` takes them.
     """
     if reference:
@@ -93,11 +92,11 @@ def audit_program(
         options = replace(given, venv=options.venv)
 
     def run(wanted: RunOptions, more: Mapping[str, Any]) -> RunRecord:
-        plan = prepare(repositories, program, wanted, as_recorded=reference is not None)
-        return execute(repositories, plan, repository=repository, tags=[*tags, "audit"], trust=trust, more=more)
+        plan = prepare(session, program, wanted, as_recorded=reference is not None)
+        return execute(session, plan, repository=repository, tags=[*tags, "audit"], more=more)
 
     def score(base: Entry, test: Entry, folder: Path) -> None:
-        venv = find_venv(repositories, chosen_name(options.venv))
+        venv = find_venv(session, chosen_name(options.venv))
         assert venv is not None  # the test ran in it
         logs = (base.path / _ACCURACY, test.path / _ANSWERS)
         rescore(venv.python, program.path, harness_of(program), test.path / "spec.json", logs, folder)

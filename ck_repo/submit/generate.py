@@ -20,10 +20,10 @@ from ck_repo.rounds.round import DEFAULT, Round
 from ck_repo.rounds.submission import BASELINE, DETAIL, FALLBACK, SUMMARY, Place
 from ck_repo.rounds.truncate import truncate_tree
 from ck_repo.run.options import RunOptions, command_of
+from ck_repo.session import Session
 from ck_repo.store.atomic import publish_folder, storage_errors, write_json, write_text
 from ck_repo.store.digest import of_file
 from ck_repo.store.entry import Entry
-from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import check_name
 from ck_repo.store.search import find
 from ck_repo.store.work import scratch_folder
@@ -59,7 +59,7 @@ class Generated:
     report: Report
 
 
-def choose(repositories: Repositories, round_: Round, tags: str = "") -> list[Chosen]:
+def choose(session: Session, round_: Round, tags: str = "") -> list[Chosen]:
     """The best experiment of each benchmark and scenario in a round, with the compliance runs that belong to it.
 
     The runs of a search for targets do not count. One without accuracy is left out, and that is told.
@@ -69,10 +69,10 @@ def choose(repositories: Repositories, round_: Round, tags: str = "") -> list[Ch
     NotFoundError
         If nothing is left.
     """
-    rows = list(readable(find(repositories, "experiment", tags=tags)))
+    rows = list(readable(find(session.repositories, "experiment", tags=tags)))
     runs = [(entry, meta) for entry, meta in rows if meta.get("results") and _of_round(meta, round_)]
     runs = [(entry, meta) for entry, meta in runs if not _test_of(meta) and TRIAL not in meta["tags"]]
-    tests = _tests_by_parent(repositories)  # whatever their tags: they belong to what they were held against
+    tests = _tests_by_parent(session)  # whatever their tags: they belong to what they were held against
     groups: dict[tuple[str, str], list[tuple[Entry, dict[str, Any]]]] = {}
     for entry, meta in runs:
         found = figures(meta)
@@ -110,10 +110,10 @@ def _test_of(meta: Mapping[str, Any]) -> str:
     return str((meta.get("options") or {}).get("compliance") or "")
 
 
-def _tests_by_parent(repositories: Repositories) -> dict[str, dict[str, Entry]]:
+def _tests_by_parent(session: Session) -> dict[str, dict[str, Entry]]:
     """The compliance runs, the latest of each test, by the UID of the experiment that they are held against."""
     found: dict[str, dict[str, Entry]] = {}
-    rows = list(readable(find(repositories, "experiment", tags="compliance")))
+    rows = list(readable(find(session.repositories, "experiment", tags="compliance")))
     for entry, meta in sorted(rows, key=lambda row: str(row[1].get("recorded"))):
         if meta.get("results") and _test_of(meta):
             found.setdefault(str((meta.get("parent") or {}).get("uid")), {})[_test_of(meta)] = entry
@@ -165,7 +165,7 @@ def read_system(path: Path) -> dict[str, Any]:
 
 
 def generate(
-    repositories: Repositories,
+    session: Session,
     round_: Round,
     system: Path,
     submitter: str,
@@ -198,7 +198,7 @@ def generate(
     if output.exists():
         raise ConflictError(f"{output} exists already", hint="give another folder with --output=")
     description = {**read_system(system), "division": division, "submitter": submitter}
-    chosen = choose(repositories, round_, tags)
+    chosen = choose(session, round_, tags)
     with scratch_folder(output.parent, output.name) as scratch:
         staging = scratch.resolve()
         with storage_errors(f"writing {output}"):

@@ -17,8 +17,8 @@ from ck_repo.run.options import MEASURED, RunOptions
 from ck_repo.run.pipeline import execute
 from ck_repo.run.prepare import prepare
 from ck_repo.run.spec import rules_of
+from ck_repo.session import Session
 from ck_repo.store.atomic import write_text
-from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import load
 
 Run = Callable[[RunOptions], dict[str, Any]]  # runs a benchmark, returns its results
@@ -90,9 +90,7 @@ def find_target(options: RunOptions, scenario: Scenario, bound_ms: float | None,
     return _search(options, scenario, rate, bound_ms, run)
 
 
-def find_and_write(
-    repositories: Repositories, options: RunOptions, bound_ms: float | None, path: Path, *, trust: bool = False
-) -> tuple[Target, str]:
+def find_and_write(session: Session, options: RunOptions, bound_ms: float | None, path: Path) -> tuple[Target, str]:
     """Find the target of a scenario of the benchmark, and write it into a user.conf; what else is in the file stays.
 
     Parameters
@@ -105,13 +103,13 @@ def find_and_write(
     target, line
         The line is that of user.conf.
     """
-    program = load(repositories, "program", "object-detection")
+    program = load(session.repositories, "program", "object-detection")
     before = read_text(path) if path.exists() else ""  # first: what is wrong with the file is told before the search
-    rules = rules_of(prepare(repositories, program, options))
+    rules = rules_of(prepare(session, program, options))
     scenario = rules.scenario(options.scenario)
 
     def run(wanted: RunOptions) -> dict[str, Any]:
-        return execute(repositories, prepare(repositories, program, wanted), tags=[TRIAL], trust=trust).results
+        return execute(session, prepare(session, program, wanted), tags=[TRIAL]).results
 
     found = find_target(options, scenario, scenario.bound_ms and (bound_ms or scenario.bound_ms), run)
     line = f"{rules.benchmark}.{scenario.name}.{found.key} = {found.value:g}"

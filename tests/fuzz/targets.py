@@ -168,7 +168,7 @@ def _words(typed: list[str], folder: Path) -> None:
     from ck_repo.actions import catalogue
 
     parsed = words.parse(typed)
-    module = catalogue.known_module("program")
+    module = catalogue.known_module("program", Repositories())
     checked_options(parsed.options, catalogue.find_action(module, "run"), "run program")
 
 

@@ -17,6 +17,7 @@ from ck_repo.resolve.component import read_component
 from ck_repo.run.options import RunOptions
 from ck_repo.run.pipeline import execute
 from ck_repo.run.prepare import prepare
+from ck_repo.session import Session
 from ck_repo.store import writing
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
@@ -36,16 +37,16 @@ def foreign() -> Repositories:
 def test_a_program_of_another_repository_is_not_run_unasked(foreign: Repositories) -> None:
     ours = load(foreign, "program", "object-detection")
     copy = writing.copy_entry(ours, foreign.get("theirs"), "program", "object-detection")
-    plan = prepare(foreign, load(foreign, "program", "object-detection", "theirs"), RunOptions())
+    plan = prepare(Session(foreign), load(foreign, "program", "object-detection", "theirs"), RunOptions())
     assert plan.program.entry.path == copy.path
     assert load(foreign, "program", "object-detection").path != copy.path  # ours comes first
     with pytest.raises(UntrustedError, match="refused to run code of another repository: program"):
-        execute(foreign, plan)
+        execute(Session(foreign), plan)
 
 
 def test_a_venv_of_another_repository_is_not_used(foreign: Repositories) -> None:
     writing.create_entry(foreign.get("theirs"), "venv", "mlperf-inference", {"template": "x", "python_version": "3.11.0"})
-    assert find_venv(foreign, "mlperf-inference") is None
+    assert find_venv(Session(foreign), "mlperf-inference") is None
 
 
 @pytest.mark.parametrize("name", ["--index-url=http://x", "evil @ file:///tmp/evil", "-r x", "a b"])

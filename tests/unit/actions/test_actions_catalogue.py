@@ -11,6 +11,7 @@ from ck_repo.actions import catalogue
 from ck_repo.actions.declare import table_lines
 from ck_repo.actions.request import Request, Target
 from ck_repo.errors import NotFoundError, UsageError
+from ck_repo.store.repositories import Repositories
 
 Ck = Callable[..., Any]  # the fixture `ck`
 
@@ -53,14 +54,14 @@ def test_what_people_type_is_there(module: str, word: str) -> None:
     ("typed", "module"), [("venv.template", "env_templates"), ("7ed17cb445bb5f69", "venv"), ("soft", "soft")]
 )
 def test_a_module_by_its_other_name_or_uid(typed: str, module: str) -> None:
-    assert catalogue.known_module(typed) == module
+    assert catalogue.known_module(typed, Repositories()) == module
 
 
 def test_a_module_of_ones_own_has_the_general_actions(ck: Ck) -> None:
     with pytest.raises(NotFoundError, match="there is no module 'dataset'"):
-        catalogue.known_module("dataset")
+        catalogue.known_module("dataset", Repositories())
     ck("add", "dataset:a")
-    assert catalogue.known_module("dataset") == "dataset"
+    assert catalogue.known_module("dataset", Repositories()) == "dataset"
     assert "search" in catalogue.actions_of("dataset")
 
 

@@ -13,6 +13,7 @@ from ck_repo.actions.retired import RETIRED, Retired, retired_action
 from ck_repo.cli.checking import checked_options
 from ck_repo.cli.words import parse
 from ck_repo.store.modules import canonical_module
+from ck_repo.store.repositories import Repositories
 
 Ck = Callable[..., Any]  # the fixture `ck`
 
@@ -35,7 +36,7 @@ def test_an_answer_names_commands_that_exist(row: Retired) -> None:
         words = parse(command.split())
         if words.action == "help":
             continue
-        module = catalogue.known_module(words.targets[0].module) if words.targets else ""
+        module = catalogue.known_module(words.targets[0].module, Repositories()) if words.targets else ""
         action = catalogue.find_action(module, words.action)
         names = {option.name.replace("-", "_") for option in action.options}
         assert set(words.options) - {"out"} <= names, command

@@ -11,6 +11,7 @@ import pytest
 from ck_repo.actions import catalogue
 from ck_repo.cli import words as grammar
 from ck_repo.cli.checking import checked_options, refuse_more_entries
+from ck_repo.store.repositories import Repositories
 
 Ck = Callable[..., Any]  # the fixture `ck`
 MODULES = catalogue.module_names()
@@ -36,7 +37,7 @@ def test_a_module_s_help_lists_its_actions(ck: Ck, module: str, form: str) -> No
     done = ck(*form.format(module).split()[1:])
     assert (done.code, done.err) == (0, "")
     assert "ck <action> " in done.out
-    names = {action.name for action in catalogue.actions_of(catalogue.known_module(module)).values()}
+    names = {action.name for action in catalogue.actions_of(catalogue.known_module(module, Repositories())).values()}
     assert all(f"\n  {name} " in done.out for name in names)
 
 
@@ -52,7 +53,7 @@ def test_the_help_of_the_command_lists_the_modules(ck: Ck, words: list[str]) -> 
 def test_an_example_is_a_command_that_is_taken(module: str, word: str) -> None:
     action = catalogue.find_action(module, word)
     command = grammar.parse(shlex.split(action.example)[1:])
-    where = catalogue.known_module(command.targets[0].module, creating=True) if command.targets else ""
+    where = catalogue.known_module(command.targets[0].module, Repositories(), creating=True) if command.targets else ""
     meant = catalogue.find_action(where, command.action)
     checked_options(command.options, meant, action.example)
     refuse_more_entries(meant, command.targets[1:], action.example)

@@ -12,6 +12,7 @@ from ck_repo.environment.lockfile import LockedPackage
 from ck_repo.environment.locking import extend_lock, read_venv_lock, renew_lock
 from ck_repo.experiments.provenance import provenance
 from ck_repo.resolve.component import read_component
+from ck_repo.session import Session
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
@@ -38,7 +39,9 @@ def test_a_component_comes_with_what_it_was_made_from() -> None:
     made = {"key": "m", "name": "made", "digest": "3", "inputs": {"source": "s"}, "component": {"alias": "conv"}}
     for meta in (source, made):
         create_entry(local, "env", "", meta)
-    rows = locked_components(repositories, {"weights": made, "library": {"name": "numpy", "requirement": "numpy"}}.items())
+    rows = locked_components(
+        Session(repositories), {"weights": made, "library": {"name": "numpy", "requirement": "numpy"}}.items()
+    )
     assert [(row.role, row.source, row.key) for row in rows] == [("source", "package", "s"), ("weights", "conversion", "m")]
 
 
@@ -49,9 +52,9 @@ def test_repositories_that_took_part_are_told_with_their_commit() -> None:
     for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
         subprocess.run([*git, *words], check=True, capture_output=True)
     repositories.add("not-used")
-    clean = repository_states(repositories, ["shared", "local", "shared"])
+    clean = repository_states(Session(repositories), ["shared", "local", "shared"])
     (row.path / "new.txt").touch()
-    changed = repository_states(repositories, ["shared"])
+    changed = repository_states(Session(repositories), ["shared"])
     assert set(clean) == {"shared", "local"}
     assert re.fullmatch("[0-9a-f]{40}", str(clean["shared"]["commit"]))
     assert (clean["shared"]["changed"], changed["shared"]["changed"]) == (False, True)
@@ -63,7 +66,7 @@ def test_a_clone_that_names_no_url_is_told_with_its_origin_and_no_password() -> 
     row = repositories.add("shared")
     for words in (["init", "-q"], ["remote", "add", "origin", "https://me:secret@example.org/team/r.git"]):
         subprocess.run(["git", "-C", str(row.path), *words], check=True, capture_output=True)
-    assert repository_states(repositories, ["shared"])["shared"]["url"] == "https://example.org/team/r.git"
+    assert repository_states(Session(repositories), ["shared"])["shared"]["url"] == "https://example.org/team/r.git"
 
 
 def test_a_package_is_the_same_if_its_content_is_as_far_as_it_was_recorded() -> None:
@@ -77,7 +80,7 @@ def test_a_run_tells_the_venv_as_its_lock_has_it() -> None:
     venv = make_venv()
     assert venv.packages == {}
     add_package(venv, "numpy", "2.1.0")  # the run may have installed something since the venv was first looked at
-    found = provenance(venv, make_lock(Repositories(), venv.python, {}))
+    found = provenance(venv, make_lock(Session(), venv.python, {}))
     assert found["venv"]["packages"] == {"numpy": "2.1.0"}
     assert found["platform"]["cores_usable"] > 0
 
@@ -85,12 +88,12 @@ def test_a_run_tells_the_venv_as_its_lock_has_it() -> None:
 def test_the_venv_s_lock_takes_what_an_installation_changed_and_nothing_else() -> None:
     repositories, venv = Repositories(), make_venv()
     add_package(venv, "kept", "1.0")
-    renew_lock(repositories, venv)
+    renew_lock(Session(repositories), venv)
     add_package(venv, "kept", "1.0", content="altered by hand")
     before = {"kept": "1.0"}
     add_package(venv, "new", "2.0")
-    extend_lock(repositories, venv, before, ())
-    lock = read_venv_lock(repositories, venv)
+    extend_lock(Session(repositories), venv, before, ())
+    lock = read_venv_lock(Session(repositories), venv)
     assert lock.packages["new"] == locked_packages(venv.python)["new"]
     assert lock.packages["kept"] != locked_packages(venv.python)["kept"]  # so that `ck check` still finds it
 
@@ -102,7 +105,7 @@ def test_what_an_edited_recipe_made_is_not_locked_anew() -> None:
     component = {"repository": "local", "module": "package", "alias": "thing", "uid": recipe.uid}
     meta = {"key": "k", "digest": "1", "component": {**component, "digest": read_component(recipe).digest}}
     create_entry(local, "env", "", meta)
-    rows = locked_components(repositories, [("dataset", meta)])
-    assert still_made(repositories, rows) == rows
+    rows = locked_components(Session(repositories), [("dataset", meta)])
+    assert still_made(Session(repositories), rows) == rows
     create_entry(local, "package", "thing", {"tags": ["thing", "edited"]}, uid=recipe.uid, replace=True)
-    assert still_made(repositories, rows) == ()
+    assert still_made(Session(repositories), rows) == ()

@@ -11,6 +11,7 @@ import pytest
 from ck_repo.environment.create import create_venv, plan_venv
 from ck_repo.environment.venv import Venv, find_venv
 from ck_repo.errors import CKError, ConflictError, InstallError, NotFoundError, StorageError, UsageError
+from ck_repo.session import Session
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
@@ -34,7 +35,7 @@ def repositories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repositorie
 
 
 def make(repositories: Repositories, name: str = "mine", template: str = "empty", *, force: bool = False) -> Venv:
-    return create_venv(repositories, plan_venv(repositories, name, template), force=force)
+    return create_venv(Session(repositories), plan_venv(Session(repositories), name, template), force=force)
 
 
 def folders(repositories: Repositories) -> list[str]:
@@ -49,7 +50,7 @@ def test_venv_has_a_python_of_its_own(repositories: Repositories) -> None:
     done = subprocess.run([venv.python, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(venv.folder), "True"]
     assert venv.version == ".".join(map(str, sys.version_info[:3]))
-    assert find_venv(repositories, "mine") == venv
+    assert find_venv(Session(repositories), "mine") == venv
     assert folders(repositories) == ["mine"]
     check_second_time(repositories, venv)
 
@@ -73,7 +74,7 @@ def test_failure_leaves_no_venv(repositories: Repositories) -> None:
     with pytest.raises(InstallError, match="not there"):
         make(repositories, template="broken")
     assert folders(repositories) == []
-    assert find_venv(repositories, "mine") is None
+    assert find_venv(Session(repositories), "mine") is None
 
 
 def test_what_a_killed_process_left_is_made_anew(repositories: Repositories) -> None:
@@ -98,13 +99,13 @@ def test_plan_that_cannot_be_is_told_before_anything_is_made(
     repositories: Repositories, name: str, template: str, kind: type[CKError], message: str
 ) -> None:
     with pytest.raises(kind, match=message):
-        plan_venv(repositories, name, template)
+        plan_venv(Session(repositories), name, template)
     assert folders(repositories) == []
 
 
 def test_python_that_the_template_is_not_for_is_refused(repositories: Repositories) -> None:
     with pytest.raises(ConflictError, match=r"the template future is for Python >=3\.99, and .* is 3\."):
-        plan_venv(repositories, "mine", "future", sys.executable)
+        plan_venv(Session(repositories), "mine", "future", sys.executable)
 
 
 def test_a_place_where_no_folder_can_be_made_is_refused_before_anything_is_made(
@@ -114,4 +115,4 @@ def test_a_place_where_no_folder_can_be_made_is_refused_before_anything_is_made(
     with pytest.raises(StorageError, match="the folder /proc/x cannot be made") as caught:
         make(repositories)
     assert "CK_TOOLS" in caught.value.hint
-    assert find_venv(repositories, "mine") is None
+    assert find_venv(Session(repositories), "mine") is None

@@ -11,6 +11,7 @@ from stock_repositories import stock as stock
 from ck_repo.environment.template import read_template, template_entry
 from ck_repo.errors import ConfigError, NotFoundError, UsageError
 from ck_repo.resolve.component import Dependency
+from ck_repo.session import Session
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import load
@@ -63,11 +64,15 @@ def test_another_repository_s_template_is_reached_by_its_repository() -> None:
     other = repositories.add("other")
     (create_entry(other, "env_templates", "mlperf-inference-1.0", {}).path / "script.sh").touch()
     (create_entry(other, "env_templates", "theirs", {}).path / "template.yaml").write_text(GOOD)
-    assert read_template(template_entry(repositories, "mlperf-inference-1.0")).entry.repository != "other"
-    assert template_entry(repositories, "other:mlperf-inference-1.0").repository == "other"
-    theirs = read_template(template_entry(repositories, "theirs"))
+    assert read_template(template_entry(Session(repositories), "mlperf-inference-1.0")).entry.repository != "other"
+    assert template_entry(Session(repositories), "other:mlperf-inference-1.0").repository == "other"
+    theirs = read_template(template_entry(Session(repositories), "theirs"))
     assert theirs.name == "other:theirs"
-    assert template_entry(repositories, theirs.name) == template_entry(repositories, theirs.entry.uid) == theirs.entry
+    assert (
+        template_entry(Session(repositories), theirs.name)
+        == template_entry(Session(repositories), theirs.entry.uid)
+        == theirs.entry
+    )
 
 
 @pytest.mark.parametrize("name", ["theirs", "other:theirs", "venv.template:theirs", "env_templates:theirs",
@@ -75,20 +80,20 @@ def test_another_repository_s_template_is_reached_by_its_repository() -> None:
 @pytest.mark.parametrize("folder", ["venv.template", "env_templates"])
 def test_template_is_found_by_repository_and_either_module_name(stock: StockRepository, name: str, folder: str) -> None:
     there = stock.entry(folder, "theirs", {}, {"template.yaml": GOOD})
-    found = template_entry(Repositories(), name.replace("other", stock.alias))
+    found = template_entry(Session(), name.replace("other", stock.alias))
     assert (found.path, found.module) == (there, folder)
 
 
 @pytest.mark.parametrize("name", ["a:b:c", "a:b:venv.template:c", "other:soft:theirs"])
 def test_name_of_something_else_is_no_template(name: str) -> None:
     with pytest.raises(UsageError, match="does not name a template") as caught:
-        template_entry(Repositories(), name)
+        template_entry(Session(), name)
     assert "REPOSITORY:venv.template:NAME" in caught.value.hint
 
 
 def test_unknown_repository_of_a_template_is_named() -> None:
     with pytest.raises(NotFoundError, match="there is no repository 'nowhere'"):
-        template_entry(Repositories(), "nowhere:generic")
+        template_entry(Session(), "nowhere:generic")
 
 
 def test_template_of_v1_0_pins_the_loadgen_of_the_round() -> None:

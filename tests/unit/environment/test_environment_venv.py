@@ -14,6 +14,7 @@ from bare_venv import bare_venv
 
 from ck_repo.environment.venv import Venv, chosen_name, find_venv
 from ck_repo.errors import InstallError
+from ck_repo.session import Session
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
@@ -25,7 +26,7 @@ def venv() -> Venv:
     meta = {"template": "mlperf-inference-1.0", "python_version": platform.python_version()}
     entry = create_entry(repositories.writable(), "venv", "mine", meta)
     bare_venv(entry.path / "venv")
-    found = find_venv(repositories, "mine")
+    found = find_venv(Session(repositories), "mine")
     assert found is not None
     return found
 
@@ -123,7 +124,7 @@ def test_a_venv_that_was_made_from_a_lock_is_made_again_from_it(venv: Venv) -> N
     meta.write_text(json.dumps({**venv.entry.meta(), "template": "lock"}))
     (venv.entry.path / "lock.json").write_text("{}")
     venv.python.unlink()
-    found = find_venv(Repositories(), "mine")
+    found = find_venv(Session(), "mine")
     assert found is not None
     with pytest.raises(InstallError) as caught:
         found.check()

@@ -16,6 +16,7 @@ from ck_repo.environment.venv import Venv, read_venv
 from ck_repo.environment.virtual import Named, conflicts, named, run_with, together
 from ck_repo.errors import NotFoundError
 from ck_repo.machine.python_packages import site_packages
+from ck_repo.session import Session
 from ck_repo.stock.variables import Variables
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
@@ -46,7 +47,7 @@ def test_entries_with_the_tags_the_latest_first(tmp_path: Path) -> None:
     env("old", tmp_path / "o", "2024-01-01", "lib", "x")
     env("new", tmp_path / "n", "2025-01-01", "lib", "x")
     env("other", tmp_path / "t", "2025-01-01", "lib")
-    assert [row.name for row in named(Repositories(), "", "x", None)] == ["new", "old"]
+    assert [row.name for row in named(Session(), "", "x", None)] == ["new", "old"]
 
 
 def test_entries_of_another_repository_are_not_taken(tmp_path: Path) -> None:
@@ -54,26 +55,26 @@ def test_entries_of_another_repository_are_not_taken(tmp_path: Path) -> None:
     other = Repositories().add("other")
     create_entry(other, "env", "theirs", {"tags": ["lib", "x"], "env": {"PATH": "/theirs/bin"}})
     env("mine", tmp_path / "m", "2024", "lib", "x")
-    assert [row.name for row in named(Repositories(), "", "x", None)] == ["mine"]
+    assert [row.name for row in named(Session(), "", "x", None)] == ["mine"]
 
 
 def test_what_is_gone_is_left_out_with_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     entry = env("gone", tmp_path / "g", "2024", "x")
     (tmp_path / "g").rmdir()
     with pytest.raises(NotFoundError):
-        named(Repositories(), "", "x", None)
+        named(Session(), "", "x", None)
     assert f"env:{entry.alias} is left out: {tmp_path / 'g'} is gone" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("tags", ["compiler,python", "compiler,python,v3", "compiler,python,v3.11"])
 def test_the_python_of_the_venv(venv: Venv, tags: str) -> None:
-    (row,) = named(Repositories(), "", tags, venv)
+    (row,) = named(Session(), "", tags, venv)
     assert row.variables.values["CK_ENV_COMPILER_PYTHON_FILE"] == str(venv.python)
     assert row.variables.searched == {"PATH": (str(venv.folder / "bin"),)}
 
 
 def test_a_python_package_of_the_venv(venv: Venv) -> None:
-    (row,) = named(Repositories(), "", "lib,python-package,numpy", venv)
+    (row,) = named(Session(), "", "lib,python-package,numpy", venv)
     assert row.variables.values["CK_ENV_PYTHON_PACKAGE_NUMPY_VERSION"] == "1.26.4"
     assert row.variables.values["VIRTUAL_ENV"] == str(venv.folder)
 
@@ -91,7 +92,7 @@ def test_a_python_package_that_a_stock_entry_stands_for(venv: Venv, stock: Stock
 @pytest.mark.parametrize("tags", ["lib,python-package,torch", "dataset,coco,2017,val,full"])
 def test_what_could_be_installed_is_not_there(venv: Venv, tags: str) -> None:
     with pytest.raises(NotFoundError, match="nothing that is installed or registered has the tags") as caught:
-        named(Repositories(), "", tags, venv)
+        named(Session(), "", tags, venv)
     assert f"ck install package --tags={tags}" in caught.value.hint
 
 

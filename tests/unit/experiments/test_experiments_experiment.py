@@ -10,6 +10,7 @@ import pytest
 
 from ck_repo.errors import ConflictError, NotFoundError, RunError, UsageError
 from ck_repo.experiments.experiment import Recording, sweep
+from ck_repo.session import Session
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find, load
 
@@ -28,7 +29,7 @@ def names(repositories: Repositories) -> list[str]:
 
 
 def record(repositories: Repositories, alias: str = "", repository: str = "") -> Recording:
-    recording = Recording(repositories, repository, alias)
+    recording = Recording(Session(repositories), repository, alias)
     with recording.folder() as folder:
         (folder / "results.json").write_text("{}")
         recording.publish(folder, {"tags": ["experiment", "quick"]})
@@ -37,7 +38,7 @@ def record(repositories: Repositories, alias: str = "", repository: str = "") ->
 
 def fail(repositories: Repositories, text: str = "no memory") -> RunError:
     def run() -> None:
-        with Recording(repositories).folder() as folder:
+        with Recording(Session(repositories)).folder() as folder:
             (folder / "stderr.log").write_text(text)
             raise RunError("the benchmark failed", log=folder / "stderr.log")
 
@@ -56,7 +57,7 @@ def test_experiment_is_found_by_alias_uid_and_tags(repositories: Repositories) -
 
 
 def test_nothing_is_to_be_seen_before_the_end(repositories: Repositories) -> None:
-    recording = Recording(repositories, "", "mine")
+    recording = Recording(Session(repositories), "", "mine")
     with recording.folder() as folder:
         (folder / "spec.json").write_text("{}")
         assert names(repositories) == []
@@ -68,14 +69,14 @@ def test_nothing_is_to_be_seen_before_the_end(repositories: Repositories) -> Non
 def test_name_that_is_taken_is_refused_at_once(repositories: Repositories) -> None:
     record(repositories, "mine")
     with pytest.raises(ConflictError, match="experiment:mine exists already") as caught:
-        Recording(repositories, "", "mine")
+        Recording(Session(repositories), "", "mine")
     assert "--record=NAME" in caught.value.hint
 
 
 @pytest.mark.parametrize("alias", ["a/b", "../a", ".hidden", "a:b", "a*"])
 def test_name_that_could_not_be_a_folder_is_refused(repositories: Repositories, alias: str) -> None:
     with pytest.raises(UsageError, match="cannot be a name"):
-        Recording(repositories, "", alias)
+        Recording(Session(repositories), "", alias)
 
 
 def test_other_repository_may_be_recorded_in(repositories: Repositories) -> None:
@@ -84,7 +85,7 @@ def test_other_repository_may_be_recorded_in(repositories: Repositories) -> None
     assert load(repositories, "experiment", "mine").repository == "my-results"
     record(repositories, "mine")  # the name is free here
     with pytest.raises(NotFoundError):
-        Recording(repositories, "no-such", "mine")
+        Recording(Session(repositories), "no-such", "mine")
 
 
 def test_logs_of_a_failure_stay_and_the_message_says_where(repositories: Repositories) -> None:
@@ -97,7 +98,7 @@ def test_logs_of_a_failure_stay_and_the_message_says_where(repositories: Reposit
 
 def test_interrupted_run_leaves_nothing(repositories: Repositories) -> None:
     def run() -> None:
-        with Recording(repositories).folder() as folder:
+        with Recording(Session(repositories)).folder() as folder:
             (folder / "performance").mkdir()
             (folder / "performance" / "mlperf_log_detail.txt").write_text("half")
             raise KeyboardInterrupt
@@ -109,7 +110,7 @@ def test_interrupted_run_leaves_nothing(repositories: Repositories) -> None:
 
 def test_failure_to_publish_keeps_what_was_measured(repositories: Repositories) -> None:
     """Two runs with one name at once: the second to end must not lose its results."""
-    first, second = Recording(repositories, "", "mine"), Recording(repositories, "", "mine")
+    first, second = Recording(Session(repositories), "", "mine"), Recording(Session(repositories), "", "mine")
 
     def run(recording: Recording) -> None:
         with recording.folder() as folder:
@@ -136,7 +137,7 @@ def test_folder_of_a_process_that_was_killed_goes_with_the_next_run(repositories
     record(repositories, "first")
     killed = home(repositories) / ".run-0123456789abcdef"
     killed.mkdir()
-    with Recording(repositories).folder() as folder:
+    with Recording(Session(repositories)).folder() as folder:
         assert folder.exists()
         record(repositories, "second")  # of two runs at once neither tidies the other away
         assert folder.exists()
@@ -145,7 +146,7 @@ def test_folder_of_a_process_that_was_killed_goes_with_the_next_run(repositories
 
 def test_a_fault_of_ours_keeps_what_was_measured(repositories: Repositories) -> None:
     def run() -> None:
-        with Recording(repositories).folder() as folder:
+        with Recording(Session(repositories)).folder() as folder:
             (folder / "results.json").write_text("{}")
             raise ZeroDivisionError
 
@@ -169,8 +170,8 @@ def test_sweep_removes_what_killed_runs_left_in_any_repository_and_nothing_else(
     old.touch()
     new.touch()  # perhaps of a run that is about to make its folder
     os.utime(old, (0, 0))
-    with Recording(repositories, "my-results").folder() as running:
-        sweep(repositories)
+    with Recording(Session(repositories), "my-results").folder() as running:
+        sweep(Session(repositories))
         assert running.exists()
     assert not any(path.exists() for path in killed)
     assert not old.exists()
@@ -185,5 +186,5 @@ def test_sweep_of_a_repository_that_cannot_be_written_leaves_it_alone(
     left = home(repositories) / ".run-00000000000000aa"
     left.mkdir()
     monkeypatch.setattr(os, "access", lambda *_: False)  # the tests may run as root, whom no mode keeps out
-    sweep(repositories)
+    sweep(Session(repositories))
     assert left.exists()

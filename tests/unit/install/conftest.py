@@ -13,6 +13,7 @@ from upstreams import upstream as upstream
 from ck_repo.install.installer import Installer
 from ck_repo.machine.survey import survey
 from ck_repo.resolve.resolver import Resolver
+from ck_repo.session import Session
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
@@ -34,8 +35,8 @@ class Shelf:
 
     def install(self, alias: str, *, trust: bool = True, python: Path | None = Path(sys.executable)) -> dict[str, Any]:
         """What `ck install package:ALIAS` does; the env meta."""
-        choice = Resolver(survey(self.repositories)).resolve(alias)
-        return Installer(self.repositories, python, trust=trust).install({alias: choice})[alias]
+        choice = Resolver(survey(Session(self.repositories))).resolve(alias)
+        return Installer(Session(self.repositories, trust), python).install({alias: choice})[alias]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from ck_repo.errors import ConfigError, DetectError, InstallError
 from ck_repo.install.installer import Installer
 from ck_repo.machine.survey import survey
 from ck_repo.resolve.resolver import Resolver
+from ck_repo.session import Session
 
 if TYPE_CHECKING:
     from conftest import Shelf
@@ -51,7 +52,7 @@ def convertible(shelf: Shelf, code: str = MAKE, **more: Any) -> None:
 def convert(shelf: Shelf, *, trust: bool = True) -> dict[str, Any]:
     resolver = Resolver(survey(shelf.repositories))
     choice = resolver.in_format(resolver.resolve("ssd"), "b")
-    return Installer(shelf.repositories, Path(sys.executable), trust=trust).install({"weights": choice})["weights"]
+    return Installer(Session(shelf.repositories, trust), Path(sys.executable)).install({"weights": choice})["weights"]
 
 
 def test_a_conversion_runs_a_module_and_says_how_its_result_is_used(shelf: Shelf) -> None:
@@ -89,7 +90,7 @@ def test_versions_of_the_tools_are_recorded(shelf: Shelf) -> None:
     convertible(shelf, deps={"pytest": {"tags": ["lib-pytest"], "tool": True}})
     resolver = Resolver(survey(shelf.repositories, {"pytest": pytest.__version__}))
     choice = resolver.in_format(resolver.resolve("ssd"), "b")
-    meta = Installer(shelf.repositories, Path(sys.executable), trust=True).install({"w": choice})["w"]
+    meta = Installer(Session(shelf.repositories, trust=True), Path(sys.executable)).install({"w": choice})["w"]
     assert meta["tools"] == {"pytest": pytest.__version__}
 
 

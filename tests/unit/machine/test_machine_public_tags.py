@@ -7,12 +7,12 @@ import pytest
 from ck_repo.errors import CKError
 from ck_repo.machine.survey import survey
 from ck_repo.resolve.resolver import Resolver
-from ck_repo.store.repositories import Repositories
+from ck_repo.session import Session
 
 
 @pytest.fixture(scope="module")
 def resolver() -> Resolver:
-    return Resolver(survey(Repositories()))
+    return Resolver(survey(Session()))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from ck_repo.errors import ConfigError, DetectError
 from ck_repo.machine.register import detect, problem, register
 from ck_repo.machine.survey import survey
 from ck_repo.resolve.resolver import Resolver
+from ck_repo.session import Session
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find, load
 from ck_repo.store.writing import create_entry
@@ -39,7 +40,7 @@ def known(
 ) -> dict[str, Any]:
     """Detect, register, and read the env entry."""
     meta = detect(load(repositories, "soft", soft), path, options)
-    return register(repositories, meta, tags.split(",")).meta()
+    return register(Session(repositories), meta, tags.split(",")).meta()
 
 
 def test_a_model_is_registered_where_it_is_and_found_by_its_tags(repositories: Repositories, model: Path) -> None:
@@ -47,7 +48,7 @@ def test_a_model_is_registered_where_it_is_and_found_by_its_tags(repositories: R
     assert meta["file"] == str(model)
     assert meta["model"]["dataset"] == "dataset,mine"
     assert {"model", "onnx", "object-detection", "mine"} <= set(meta["tags"])
-    choice = Resolver(survey(repositories)).resolve("model,mine")
+    choice = Resolver(survey(Session(repositories))).resolve("model,mine")
     assert choice.env["file"] == str(model)
     assert choice.section("model")["profile"] == "coco-300"
 
@@ -64,7 +65,7 @@ def test_the_latest_of_two_files_is_taken(repositories: Repositories, model: Pat
     other = Path(shutil.copy(model, model.with_name("other.onnx")))
     for path in (model, other, model):
         known(repositories, path)
-    assert Resolver(survey(repositories)).resolve("model,mine").env["file"] == str(model)
+    assert Resolver(survey(Session(repositories))).resolve("model,mine").env["file"] == str(model)
 
 
 def test_a_data_set_is_registered(repositories: Repositories, data_set: DataSet) -> None:
@@ -115,7 +116,7 @@ def test_a_broken_env_entry_is_left_out_with_a_warning(
 ) -> None:
     known(repositories, model)
     (find(repositories, "env")[0].path / ".cm/meta.json").write_text("{")
-    assert survey(repositories).registered == []
+    assert survey(Session(repositories)).registered == []
     assert "meta.json is not JSON" in capsys.readouterr().err
 
 
@@ -131,5 +132,5 @@ def test_the_last_registration_wins_though_the_clock_was_set_back(
         Path(meta["file"]).touch()
         with monkeypatch.context() as patch:
             patch.setattr(time, "gmtime", functools.partial(real, seconds))
-            register(repositories, meta, [])
-    assert [row["name"] for row in survey(repositories).registered] == ["second", "first"]
+            register(Session(repositories), meta, [])
+    assert [row["name"] for row in survey(Session(repositories)).registered] == ["second", "first"]

@@ -17,6 +17,7 @@ from ck_repo.environment.locking import extend_lock, read_venv_lock, renew_lock
 from ck_repo.environment.venv import Venv
 from ck_repo.reproduce.replay import _fits
 from ck_repo.resolve.component import read_component
+from ck_repo.session import Session
 from ck_repo.store.digest import of_value
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
@@ -44,8 +45,8 @@ def locked(tmp_path: Path) -> Venv:
         },
     }  # fmt: skip
     create_entry(repositories.writable(), "env", "", meta)
-    extend_lock(repositories, venv, {}, locked_components(repositories, [("dataset", meta)]))
-    renew_lock(repositories, venv)
+    extend_lock(Session(repositories), venv, {}, locked_components(Session(repositories), [("dataset", meta)]))
+    renew_lock(Session(repositories), venv)
     return venv
 
 
@@ -115,8 +116,10 @@ def test_a_venv_is_held_against_any_lock(ck: Ck, locked: Venv, tmp_path: Path) -
 
 def test_a_venv_of_the_same_versions_and_other_content_is_not_replayed_in(locked: Venv) -> None:
     repositories = Repositories()
-    lock = read_venv_lock(repositories, locked)
-    assert _fits(repositories, locked, "replay-0", lock, "")
+    lock = read_venv_lock(Session(repositories), locked)
+    assert _fits(Session(repositories), locked, "replay-0", lock, "")
     add_package(locked, "one", "1.0", content="x = 'another build'\n")
-    assert not _fits(repositories, locked, "replay-0", lock, "")
-    assert not _fits(repositories, locked, locked.name, lock, "")  # nor one that was made for the lock, and changed since
+    assert not _fits(Session(repositories), locked, "replay-0", lock, "")
+    assert not _fits(
+        Session(repositories), locked, locked.name, lock, ""
+    )  # nor one that was made for the lock, and changed since

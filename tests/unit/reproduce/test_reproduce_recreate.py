@@ -28,6 +28,7 @@ from ck_repo.reproduce.bundle import _unpack, make_bundle
 from ck_repo.reproduce.recreate import install_components
 from ck_repo.reproduce.replay import options_of
 from ck_repo.resolve.component import read_component
+from ck_repo.session import Session
 from ck_repo.store.digest import of_file
 from ck_repo.store.entry import Entry
 from ck_repo.store.folders import default_repository_root
@@ -61,7 +62,7 @@ def thing(tmp_path: Path) -> tuple[Entry, LockedComponent]:
 def told(component: LockedComponent, **lock: Any) -> list[str]:
     venv = next(iter(find(Repositories(), "venv")), None)
     python = venv.path / "venv/bin/python" if venv else make_venv().python
-    _, found = install_components(Repositories(), replace(EMPTY, components=(component,), **lock), python, SCOPE)
+    _, found = install_components(Session(), replace(EMPTY, components=(component,), **lock), python, SCOPE)
     return [str(row) for row in found]
 
 
@@ -110,30 +111,30 @@ def test_a_file_without_a_digest_in_its_recipe_is_held_to_the_lock_s(tmp_path: P
 
 def test_artifacts_travel_and_need_no_source_any_more(thing: tuple[Entry, LockedComponent], tmp_path: Path) -> None:
     lock = replace(EMPTY, components=(thing[1],))
-    found = gather(Repositories(), lock, only_free=True)
+    found = gather(Session(), lock, only_free=True)
     digest = thing[1].content
     assert set(found.rows) == {f"files/{digest}"}
     (tmp_path / "there/files").mkdir(parents=True)
     shutil.copy(found.rows[f"files/{digest}"], tmp_path / "there/files" / digest)
     shutil.rmtree(tmp_path / "CK-TOOLS")
     (tmp_path / "served.bin").unlink()
-    bring_in(Repositories(), lock, tmp_path / "there", SCOPE)
+    bring_in(Session(), lock, tmp_path / "there", SCOPE)
     assert told(thing[1]) == []
 
 
 def test_what_no_licence_lets_pass_is_left_out_and_told(thing: tuple[Entry, LockedComponent]) -> None:
     for licence, why in (("", "no licence is known"), ("CC-BY-NC-4.0", "its licence is CC-BY-NC-4.0")):
         lock = replace(EMPTY, components=(replace(thing[1], licence=licence),))
-        found = gather(Repositories(), lock, only_free=True)
+        found = gather(Session(), lock, only_free=True)
         assert found.rows == {}
         assert why in found.left[0][1]
-        assert gather(Repositories(), lock, only_free=False).rows
+        assert gather(Session(), lock, only_free=False).rows
 
 
 def test_a_registered_file_that_is_gone_cannot_be_packed() -> None:
     own = LockedComponent("weights", "registered", "m.onnx", "model.onnx", key="d", content="d" * 64, meta={"tags": ["mine"]})
     with pytest.raises(NotFoundError, match=r"m\.onnx is no longer registered"):
-        gather(Repositories(), replace(EMPTY, components=(own,)), only_free=False)
+        gather(Session(), replace(EMPTY, components=(own,)), only_free=False)
 
 
 def test_an_altered_artifact_is_refused(thing: tuple[Entry, LockedComponent], tmp_path: Path) -> None:
@@ -162,7 +163,7 @@ def test_a_download_of_a_lock_is_a_url_and_a_digest(thing: tuple[Entry, LockedCo
     for wrong in ({"sha256": str(mine)}, {"urls": ["ftp://x/y"]}, {"urls": []}):
         component = replace(thing[1], downloads=({**thing[1].downloads[0], **wrong},))
         with pytest.raises(ConfigError):
-            gather(Repositories(), replace(EMPTY, components=(component,)), only_free=False)
+            gather(Session(), replace(EMPTY, components=(component,)), only_free=False)
     assert mine.read_text() == "kept"
 
 
@@ -187,7 +188,7 @@ def test_what_an_archive_brings_for_a_recipe_without_a_digest_is_for_its_replay_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     component, archive = unpinned(tmp_path)
-    bring_in(Repositories(), replace(EMPTY, components=(component,)), archive, SCOPE)
+    bring_in(Session(), replace(EMPTY, components=(component,)), archive, SCOPE)
     monkeypatch.setenv("CK_OFFLINE", "1")
     assert told(component) == []
     url = str(component.downloads[0]["urls"][0])
@@ -195,16 +196,16 @@ def test_what_an_archive_brings_for_a_recipe_without_a_digest_is_for_its_replay_
     with pytest.raises(OfflineError):  # nobody else takes the file for that of the URL
         fetch(Source((url,)))
     (key,) = {str(entry.meta()["key"]) for entry in find(Repositories(), "env")}
-    assert key not in survey(Repositories()).installed
-    assert key not in survey(Repositories(), scopes=["experiment:other"]).installed
-    assert key in survey(Repositories(), scopes=[SCOPE]).installed
+    assert key not in survey(Session()).installed
+    assert key not in survey(Session(), scopes=["experiment:other"]).installed
+    assert key in survey(Session(), scopes=[SCOPE]).installed
 
 
 def test_what_was_verified_here_comes_before_what_a_lock_says_outside_its_replay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server
 ) -> None:
     component, archive = unpinned(tmp_path)
-    bring_in(Repositories(), replace(EMPTY, components=(component,)), archive, SCOPE)
+    bring_in(Session(), replace(EMPTY, components=(component,)), archive, SCOPE)
     url = str(component.downloads[0]["urls"][0])
     served = tmp_path / "published.bin"
     served.write_text("the publisher's")
@@ -226,9 +227,9 @@ def test_a_file_of_the_users_in_an_archive_is_registered_for_its_replay_alone(tm
     folder = tmp_path / "there/registered" / own.content
     folder.mkdir(parents=True)
     shutil.copy(model, folder / "m.onnx")
-    bring_in(Repositories(), replace(EMPTY, components=(own,)), tmp_path / "there", SCOPE)
-    assert survey(Repositories()).registered == []
-    assert [row["key"] for row in survey(Repositories(), scopes=[SCOPE]).registered] == [own.key]
+    bring_in(Session(), replace(EMPTY, components=(own,)), tmp_path / "there", SCOPE)
+    assert survey(Session()).registered == []
+    assert [row["key"] for row in survey(Session(), scopes=[SCOPE]).registered] == [own.key]
 
 
 def test_an_interpreter_in_an_archive_is_refused_and_not_run(tmp_path: Path) -> None:
@@ -241,7 +242,7 @@ def test_an_interpreter_in_an_archive_is_refused_and_not_run(tmp_path: Path) -> 
     (folder / "python").write_text(f"#!/bin/sh\ntouch {mark}\n")
     (folder / "python").chmod(0o755)
     with pytest.raises(UntrustedError, match="refused to register Python from an archive"):
-        bring_in(Repositories(), replace(EMPTY, components=(own,)), tmp_path / "there", SCOPE)
+        bring_in(Session(), replace(EMPTY, components=(own,)), tmp_path / "there", SCOPE)
     assert not mark.exists()
 
 
@@ -265,14 +266,12 @@ def test_a_damaged_artifact_does_not_stand_in_the_way_of_a_good_one(tmp_path: Pa
     (folder / "m.onnx").write_bytes(model.read_bytes()[:-9])
     lock = replace(EMPTY, components=(own,))
     with pytest.raises(NotTheSameError):
-        bring_in(Repositories(), lock, tmp_path / "there", SCOPE)
+        bring_in(Session(), lock, tmp_path / "there", SCOPE)
     (folder / "m.onnx").write_bytes(model.read_bytes())
-    bring_in(Repositories(), lock, tmp_path / "there", SCOPE)
+    bring_in(Session(), lock, tmp_path / "there", SCOPE)
     assert [entry.meta()["digest"] for entry in find(Repositories(), "env")] == [own.content]
     with pytest.raises(NotFoundError):
-        bring_in(
-            Repositories(), replace(EMPTY, components=(replace(own, alias="../x", key="0" * 64),)), tmp_path / "there", SCOPE
-        )
+        bring_in(Session(), replace(EMPTY, components=(replace(own, alias="../x", key="0" * 64),)), tmp_path / "there", SCOPE)
 
 
 def test_a_venv_in_an_archive_is_refused(ck: Ck, tmp_path: Path) -> None:
@@ -383,10 +382,10 @@ def test_a_venv_that_has_drifted_is_not_bundled(tmp_path: Path) -> None:
     from ck_repo.environment.locking import renew_lock
 
     venv = make_venv()
-    renew_lock(Repositories(), venv)
+    renew_lock(Session(), venv)
     add_package(venv, "by-hand", "1")
     with pytest.raises(NotTheSameError, match="is no longer what its lock says: package by-hand"):
-        make_bundle(Repositories(), venv, tmp_path / "b.zip")
+        make_bundle(Session(), venv, tmp_path / "b.zip")
     assert not (tmp_path / "b.zip").exists()
 
 
@@ -396,8 +395,8 @@ def test_experiments_are_packed_with_and_without_artifacts(thing: tuple[Entry, L
     repositories = Repositories()
     entry = create_entry(repositories.writable(), "experiment", "mine", {"tags": ["experiment"]})
     write_lock(entry.path / NAME, replace(EMPTY, components=(thing[1],)))
-    pack_experiments(repositories, [entry], tmp_path / "plain.zip", artifacts="no")
-    _, left = pack_experiments(repositories, [entry], tmp_path / "full.zip", artifacts="yes")
+    pack_experiments(Session(repositories), [entry], tmp_path / "plain.zip", artifacts="no")
+    _, left = pack_experiments(Session(repositories), [entry], tmp_path / "full.zip", artifacts="yes")
     plain, full = (set(zipfile.ZipFile(tmp_path / name).namelist()) for name in ("plain.zip", "full.zip"))
     assert full - plain == {f"experiment/mine/artifacts/files/{thing[1].content}"}
     assert "experiment/mine/lock.json" in plain

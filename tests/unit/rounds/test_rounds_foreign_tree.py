@@ -14,7 +14,7 @@ from ck_repo.rounds.check.tree import check_tree
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.submission import Place, find_results, read_result
 from ck_repo.rounds.truncate import truncate_tree
-from ck_repo.store.repositories import Repositories
+from ck_repo.session import Session
 
 Spoil = Callable[[Path], object]
 SECRET = "mAP=99.9% PRIVATE KEY hash=" + "a" * 64
@@ -72,7 +72,7 @@ def test_what_is_no_plain_file_is_a_finding_and_no_content(tree: Path, name: str
     report = check_tree(load_round(), tree)
     findings = [*report.stray, *(each for row in report.results for each in row.findings)]
     assert any(path.name in row.file and row.seen != "no such file" for row in findings)
-    ((entry, published, remarks),) = import_submission(Repositories(), load_round(), tree)
+    ((entry, published, remarks),) = import_submission(Session(), load_round(), tree)
     assert any(path.name in text for text in remarks)
     assert published.mAP in (25.0, None)
     for taken in entry.path.rglob("*"):
@@ -87,7 +87,7 @@ def test_a_folder_of_a_result_that_leads_out_is_not_read(tree: Path, tmp_path: P
     path.symlink_to(tmp_path / "outside")
     found = read_result(load_round(), Place(tree, *PLACE))
     assert any("leads out" in text for text in found.remarks)
-    ((entry, _, remarks),) = import_submission(Repositories(), load_round(), tree)
+    ((entry, _, remarks),) = import_submission(Session(), load_round(), tree)
     assert any("leads out of the tree" in text for text in remarks)
     assert not (entry.path / name.partition("/")[0]).exists() or not any((entry.path / name.partition("/")[0]).rglob("*.txt"))
 
@@ -160,7 +160,7 @@ def test_folders_a_thousand_levels_deep_are_a_remark(tree: Path) -> None:
         os.close(here)
         here = below
     os.close(here)
-    ((_, _, remarks),) = import_submission(Repositories(), load_round(), tree)
+    ((_, _, remarks),) = import_submission(Session(), load_round(), tree)
     assert any("64 levels deep" in text for text in remarks)
     assert any("64 levels deep" in row.seen for row in check_tree(load_round(), tree).stray)
     while (deep := Place(tree, *PLACE).measurements / "deep").exists():  # no recursion can take it away

@@ -15,6 +15,7 @@ from ck_repo.machine import gpu
 from ck_repo.run.options import RunOptions
 from ck_repo.run.pipeline import RunRecord, check_device, execute, foresee, forget
 from ck_repo.run.prepare import RunPlan, prepare
+from ck_repo.session import Session
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find
@@ -65,13 +66,13 @@ class Bench:
         (row.path / file).write_text(alias)
 
     def plan(self, **options: Any) -> RunPlan:
-        return prepare(self.repositories, self.program, RunOptions(**options))
+        return prepare(Session(self.repositories), self.program, RunOptions(**options))
 
     def run(self, code: str = WELL, name: str = "", **options: Any) -> RunRecord:
         package = self.program.path / "toy_harness"
         package.mkdir(exist_ok=True)
         (package / "__main__.py").write_text(HARNESS + code)
-        return execute(self.repositories, self.plan(**options), name=name, tags=["mine"], trust=True)
+        return execute(Session(self.repositories, trust=True), self.plan(**options), name=name, tags=["mine"])
 
     def experiments(self) -> list[str]:
         return [row.alias for row in find(self.repositories, "experiment")]
@@ -259,7 +260,7 @@ def test_rounded_bytes_for_a_model_that_takes_floats_are_refused_before_anything
 def test_what_the_rules_do_not_allow_is_told_when_a_run_is_planned(bench: Bench) -> None:
     with pytest.raises(UsageError, match="at least 600 s"):
         bench.plan(official=True, seconds=5.0)
-    prepare(bench.repositories, bench.program, RunOptions(official=True, seconds=5.0), as_recorded=True)
+    prepare(Session(bench.repositories), bench.program, RunOptions(official=True, seconds=5.0), as_recorded=True)
 
 
 def test_what_an_official_run_is_told_first_is_told_by_a_plan_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

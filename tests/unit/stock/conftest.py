@@ -15,7 +15,7 @@ from ck_repo.install.installer import Installer
 from ck_repo.machine.survey import survey
 from ck_repo.resolve.plan import Choice
 from ck_repo.resolve.resolver import Resolver
-from ck_repo.store.repositories import Repositories
+from ck_repo.session import Session
 
 
 class User:
@@ -23,11 +23,11 @@ class User:
 
     def plan(self, tags: str) -> Choice:
         """What `ck install package --tags=… --dry-run` decides."""
-        return Resolver(survey(Repositories())).resolve(tags)
+        return Resolver(survey(Session())).resolve(tags)
 
     def install(self, tags: str, *, trust: bool = False) -> dict[str, Any]:
         """What `ck install package --tags=…` does; the env meta."""
-        return Installer(Repositories(), Path(sys.executable), trust=trust).install({"it": self.plan(tags)})["it"]
+        return Installer(Session(trust=trust), Path(sys.executable)).install({"it": self.plan(tags)})["it"]
 
 
 @pytest.fixture

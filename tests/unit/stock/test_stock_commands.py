@@ -13,6 +13,7 @@ from stock_repositories import DOWNLOAD, PIP, StockRepository
 
 from ck_repo.machine.detector import detector
 from ck_repo.machine.register import distributions
+from ck_repo.session import Session
 from ck_repo.store.fields import Fields
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import load
@@ -120,7 +121,7 @@ def test_a_stock_detector_of_a_python_package_is_replaced_by_ours(
     stock.entry("soft", alias, {"customize": file, "tags": tags.split(",")})
     assert "there is no venv:nowhere" in ck("detect", f"stock:soft:{alias}", "--venv=nowhere").err
     repositories = Repositories()
-    found = detector(repositories, [load(repositories, "soft", alias, stock.alias)])
+    found = detector(Session(repositories), [load(repositories, "soft", alias, stock.alias)])
     assert ours in distributions(Fields(found.meta(), found.path))
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from ck_repo.machine.register import detect, register
+from ck_repo.session import Session
 from ck_repo.stock.environment import is_stock_env
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
@@ -16,7 +17,7 @@ from ck_repo.store.search import find, load
 
 def _registered(soft: str, path: Path, **options: str) -> Entry:
     repositories = Repositories()
-    return register(repositories, detect(load(repositories, "soft", soft), path, options), [])
+    return register(Session(repositories), detect(load(repositories, "soft", soft), path, options), [])
 
 
 def test_the_script_sets_the_variables_that_the_meta_names(ck_home: Path) -> None:

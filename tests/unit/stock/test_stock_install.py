@@ -23,6 +23,7 @@ from ck_repo.errors import CKError, DownloadError, NotTheSameError, OfflineError
 from ck_repo.install.fetch import cache_root
 from ck_repo.install.installer import Installer, Vouched
 from ck_repo.resolve.plan import PACKAGE
+from ck_repo.session import Session
 from ck_repo.store.repositories import Repositories
 
 if TYPE_CHECKING:
@@ -250,7 +251,7 @@ def test_what_a_lock_says_counts_before_what_a_branch_is_now(
     vouched = Vouched("venv:there", {locked: first["sha256"]})
     choice = user.plan("source")
     fresh = replace(choice, source=PACKAGE, key="0" * 64)  # not what is installed here
-    meta = Installer(Repositories(), None, trust=True, vouched=vouched).install({"it": fresh})["it"]
+    meta = Installer(Session(trust=True), None, vouched=vouched).install({"it": fresh})["it"]
     assert Path(meta["file"]).read_text() == "first"
     assert (meta["only_for"], meta["unverified"]) == ("venv:there", True)
 

@@ -12,6 +12,7 @@ from ck_repo.machine.survey import survey
 from ck_repo.resolve.component import Component, read_component
 from ck_repo.resolve.plan import PYTHON
 from ck_repo.resolve.variations import Variant, choose
+from ck_repo.session import Session
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import load
 
@@ -220,7 +221,7 @@ def test_a_value_of_the_wrong_type_is_an_error_with_file_and_key_or_does_no_harm
         folder = stock.entry("package", "net", content)
     told = error_of("net")
     assert not told or str(folder / ".cm/meta.json") in told
-    survey(Repositories())
+    survey(Session())
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ck_repo.environment.venv import chosen_name, default_name, find_venv
+from ck_repo.session import Session
 from ck_repo.stock.venv import is_stock_venv, python_version
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
@@ -17,7 +18,7 @@ META = {"ck_activate": "bin/activate", "ck_activate_all": "env.sh", "python_bin"
 def test_the_entry_itself_is_the_environment() -> None:
     entry = create_entry(Repositories().writable(), "venv", "theirs", META)
     (entry.path / "pyvenv.cfg").write_text("home = /usr/bin\nversion_info = 3.9.2.final.0\n")
-    venv = find_venv(Repositories(), "theirs")
+    venv = find_venv(Session(), "theirs")
     assert venv is not None
     assert (venv.folder, venv.version, venv.origin, venv.of_stock_ck) == (entry.path, "3.9.2", "stock CK", True)
     assert venv.python == entry.path / "bin" / "python"

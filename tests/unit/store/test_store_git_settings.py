@@ -13,6 +13,7 @@ import pytest
 
 from ck_repo.environment.collect import repository_states
 from ck_repo.errors import GitError, UsageError
+from ck_repo.session import Session
 from ck_repo.store import git, git_state
 from ck_repo.store.folders import repos_root
 from ck_repo.store.git_settings import check_settings, check_url
@@ -88,7 +89,7 @@ def test_no_setting_of_the_folder_s_own_runs_a_program(
     assert ck("add", "repo:mine", f"--path={folder}").code == 0
     assert ck("ls", "dataset").out == "a\n"
     assert ck("search", "dataset", "--tags=y").out == "mine:dataset:a\n"
-    assert repository_states(Repositories(), ["mine"])["mine"]["commit"] == commit  # what `ck run` records
+    assert repository_states(Session(), ["mine"])["mine"]["commit"] == commit  # what `ck run` records
     assert git_state.state_of(folder) == {"git": True, "commit": commit, "changed": True}
     for words in (["pull", "repo:mine"], ["pull", "all"], ["push", "repo:mine"]):
         done = ck(*words)

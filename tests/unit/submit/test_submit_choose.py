@@ -9,6 +9,7 @@ import pytest
 from ck_repo import progress
 from ck_repo.errors import NotFoundError
 from ck_repo.rounds.round import load_round
+from ck_repo.session import Session
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
@@ -44,9 +45,7 @@ def bench() -> Recorder:
 
 
 def chosen(tags: str = "") -> list[tuple[str, str, list[str]]]:
-    return [
-        (row.performance.alias, row.accuracy.alias, sorted(row.tests)) for row in choose(Repositories(), load_round(), tags)
-    ]
+    return [(row.performance.alias, row.accuracy.alias, sorted(row.tests)) for row in choose(Session(), load_round(), tags)]
 
 
 def test_the_whole_and_audited_run_is_taken_before_later_ones_of_a_part(bench: Recorder) -> None:
