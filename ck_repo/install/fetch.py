@@ -11,9 +11,10 @@ from pathlib import Path
 
 from ck_repo import progress
 from ck_repo.errors import DownloadError, NotTheSameError, StorageError
+from ck_repo.install.download import download
 from ck_repo.install.git_source import read_commit, unproven
-from ck_repo.install.http import download
-from ck_repo.install.source import Source, is_local, pin, with_local_mirrors
+from ck_repo.install.publisher import pin
+from ck_repo.install.source import Source, is_local, with_local_mirrors
 from ck_repo.network import refuse_offline
 from ck_repo.store.atomic import new_file, storage_errors, write_text
 from ck_repo.store.digest import of_file

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ck_repo.errors import NotTheSameError
 from ck_repo.install.fetch import cache_root, fetch, fetch_unknown, pinned_digest
-from ck_repo.install.http import commit_named
+from ck_repo.install.git_download import commit_named
 from ck_repo.install.source import Source, zenodo_file
 from ck_repo.store.atomic import write_text
 from ck_repo.store.lock import locked

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ck_repo.errors import ConfigError, DownloadError
+from ck_repo.errors import ConfigError
 from ck_repo.install.git_source import read_commit
 from ck_repo.store.fields import Fields
 
@@ -133,34 +133,3 @@ def zenodo_file(source: Source) -> tuple[str, str] | None:
         if match := _ZENODO_FILE.match(url):
             return match.group(1), unquote(match.group(2))
     return None
-
-
-def pin(source: Source) -> Source:
-    """The source with a digest: its own, or the one that Zenodo's record gives; without one a file is not fetched."""
-    if source.pinned:
-        return source
-    place = zenodo_file(source)
-    if place is None:
-        raise DownloadError(
-            f"{source.urls[0]} has no digest, and its publisher gives none that could be asked for",
-            hint="put its sha256 into the recipe: a file that cannot be verified is not used",
-        )
-    record, name = place
-    rows = _zenodo_record(record)
-    for row in rows:
-        if row.get("key") == name or row.get("filename") == name:
-            algorithm, _, value = str(row.get("checksum", "")).partition(":")
-            if algorithm == "md5" and re.fullmatch("[0-9a-f]{32}", value):
-                size = int(str(row.get("size") or row.get("filesize") or 0))
-                return replace(source, md5=value, size=source.size or size or None)
-    raise DownloadError(f"Zenodo's record {record} has no file {name!r} with a checksum", hint="put its sha256 into the recipe")
-
-
-def _zenodo_record(record: str) -> list[dict[str, object]]:
-    from ck_repo.install.http import get_json
-
-    answer = get_json(with_local_mirrors(Source((f"https://zenodo.org/api/records/{record}",))).urls)
-    files = answer.get("files") if isinstance(answer, dict) else None
-    if not isinstance(files, list):
-        raise DownloadError(f"Zenodo's record {record} is not what its API promises: it lists no files")
-    return [row for row in files if isinstance(row, dict)]

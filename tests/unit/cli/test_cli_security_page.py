@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ck_repo.install import http
+from ck_repo.install import http_request, retry
 from ck_repo.models import pickled, torch_file
 from ck_repo.rounds.submission import SMALL
 from ck_repo.store import atomic, entry, plain_file, unpack, yaml_text
@@ -30,4 +30,4 @@ def test_the_bounds_are_those_of_the_code() -> None:
     assert (plain_file._DEEPEST, plain_file._LONGEST) == (64, 1024)
     assert (mib, 100_000) == (yaml_text._LONGEST, yaml_text._MOST_VALUES)
     assert (3_000_000, 256 * mib, 100_000) == (pickled._MOST_STEPS, pickled._MOST_BYTES, torch_file._MOST_WEIGHTS)
-    assert (16 * mib, 120) == (http._LARGEST_JSON, http._LONGEST_WAIT)
+    assert (16 * mib, 120) == (http_request.LARGEST_JSON, retry.LONGEST_WAIT)

@@ -27,8 +27,9 @@ from servers import (
 )
 
 from ck_repo.errors import ConfigError, DownloadError
-from ck_repo.install import http
+from ck_repo.install import http_request
 from ck_repo.install.fetch import fetch, fetch_unknown
+from ck_repo.install.http_request import get_json
 from ck_repo.install.source import Source, read_source
 from ck_repo.store.fields import Fields
 
@@ -242,15 +243,15 @@ def test_what_is_no_http_is_an_error_of_ours(server: Server, answer: Answer) -> 
 
 
 def test_a_document_without_end_is_cut(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_LARGEST_JSON", 1000)
+    monkeypatch.setattr(http_request, "LARGEST_JSON", 1000)
     with pytest.raises(DownloadError, match="larger than 1000 bytes"):
-        http.get_json([server.give("/j", document(["x"] * 1000))])
+        get_json([server.give("/j", document(["x"] * 1000))])
 
 
 @pytest.mark.parametrize("body", [b"[" * 200_000, b"<html>", b"\xff"])
 def test_a_document_that_is_none(server: Server, body: bytes) -> None:
     with pytest.raises(DownloadError, match="is not JSON"):
-        http.get_json([server.give("/j", without_ranges(body))])
+        get_json([server.give("/j", without_ranges(body))])
 
 
 @pytest.mark.parametrize("url", ["http://[", "http://", "https:///x", "http://x:99999999/", "ext::sh -c x", "", "ftp://x/y"])

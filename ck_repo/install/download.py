@@ -1,0 +1,90 @@
+"""A file from the first URL that gives the right one: over HTTP, from this machine, or of a commit by git."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ck_repo import progress
+from ck_repo.errors import DownloadError
+from ck_repo.install.git_download import CommitArchive
+from ck_repo.install.git_source import read_commit
+from ck_repo.install.http_request import network_hint
+from ck_repo.install.http_transfer import HttpTransfer
+from ck_repo.install.local_copy import LocalCopy
+from ck_repo.install.retry import PermanentError, with_retries
+from ck_repo.install.source import is_local
+from ck_repo.install.transfer import Transfer
+from ck_repo.network import is_offline
+
+
+def download(
+    urls: Sequence[str],
+    part: Path,
+    size: int | None,
+    title: str,
+    verify: Callable[[Path], str],
+    *,
+    unknown: bool = False,
+) -> None:
+    """Fetch a file into `part`, going on where an earlier try stopped.
+
+    Parameters
+    ----------
+    urls
+        Where it is; the next is tried when one fails or gives another file.
+    part
+        The file to write; what it holds already is kept if the server can go on from there.
+    size
+        Its length in bytes, if known: more than that is refused while it comes.
+    title
+        What the user sees beside the progress bar.
+    verify
+        What is wrong with a file that came, expected and seen; empty if it is right.
+    unknown
+        Whether `verify` knows no digest. Parts are then put together only if the server says that they are of one version,
+        and the caller keeps nothing for a later command.
+
+    Raises
+    ------
+    DownloadError
+        If no URL gives the right file; the message tells of each why not.
+    """
+    failures = []
+    resumable = False
+    reachable = [url for url in urls if not is_offline() or is_local(url)]
+    with progress.task(title, size, "B") as task:
+        for url in reachable:
+            transfer = _transfer(url, part, size, task, unknown)
+            try:
+                _verified(transfer, verify)
+                return
+            except PermanentError as error:
+                failures.append(f"{url}: {error}")
+                resumable = resumable or transfer.resumable
+    have = part.stat().st_size if part.exists() and not unknown else 0
+    kept = f" ({have} bytes are kept for the next try)" if have and resumable else ""
+    raise DownloadError(f"{title} failed{kept}\n  " + "\n  ".join(failures), hint=network_hint(have if resumable else 0))
+
+
+def _transfer(url: str, part: Path, size: int | None, task: progress.Task, unknown: bool) -> Transfer:
+    """The way to fetch from a URL."""
+    if commit := read_commit(url):
+        return CommitArchive(commit, part)
+    if urlsplit(url).scheme == "file":
+        return LocalCopy(url, part, task)
+    return HttpTransfer(url, part, size, task, unknown)
+
+
+def _verified(transfer: Transfer, verify: Callable[[Path], str]) -> None:
+    """Fetch a file. One that is wrong goes; one that was put together from pieces is fetched once more, in one."""
+    for last in (False, True):
+        with_retries(transfer.fetch, transfer.have)
+        wrong = verify(transfer.part)
+        if not wrong:
+            return
+        pieces = transfer.pieces
+        transfer.discard()
+        if last or pieces < 2:
+            raise PermanentError(f"it is not the file that it should be: {wrong}")

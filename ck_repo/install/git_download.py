@@ -1,0 +1,58 @@
+"""Commits of git repositories: which one a name stands for now, and the files of one as an archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ck_repo.errors import DiskFullError, DownloadError, GitError, StorageError
+from ck_repo.install.git_source import Commit, archive_commit, resolve_commit
+from ck_repo.install.http_request import certificate, timeout
+from ck_repo.install.retry import PermanentError, TransientError
+from ck_repo.install.source import is_local
+from ck_repo.install.transfer import Transfer
+from ck_repo.network import refuse_offline
+
+# what git says when another try may help
+_NETWORK_OF_GIT = (
+    "onnection", "onnect to", "timed out", "early EOF", "RPC failed", "returned error: 5", "too slow",
+    "gnutls_handshake", "SSL_ERROR_SYSCALL",
+)  # fmt: skip
+
+
+def commit_named(url: str, name: str) -> str:
+    """The commit that a branch, a tag or the first digits of a commit name in a git repository now.
+
+    Raises
+    ------
+    DownloadError
+        If there is none, or the server cannot be reached.
+    OfflineError
+        If the network is off limits.
+    """
+    if not is_local(url):
+        refuse_offline(f"{url} (which commit {name or 'its first branch'} is)")
+    try:
+        return resolve_commit(url, name, certificate=certificate())
+    except GitError as error:
+        raise DownloadError(f"{url}: {error.what}", hint=error.hint, tail=error.tail) from error
+
+
+class CommitArchive(Transfer):
+    """Packs the files of a commit."""
+
+    def __init__(self, commit: Commit, part: Path) -> None:
+        super().__init__(part)
+        self._commit = commit
+
+    def fetch(self) -> None:
+        """Fetch the commit, and write its files into a tar."""
+        try:
+            archive_commit(self._commit, self.part, patience=timeout(), certificate=certificate())
+        except StorageError as error:
+            self.discard()
+            if isinstance(error, DiskFullError):  # another URL needs as much space
+                raise
+            reason = " ".join((error.tail or f"{error.what}: {error.hint}").split()[-40:])
+            if any(sign in reason for sign in _NETWORK_OF_GIT):
+                raise TransientError(reason) from error
+            raise PermanentError(reason) from error

@@ -1,0 +1,147 @@
+"""HTTP requests, with TLS always verified, and what an answer or an error means for another attempt."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import Any
+
+from ck_repo import __version__
+from ck_repo.errors import DownloadError
+from ck_repo.install.pip_settings import pip_settings
+from ck_repo.install.retry import PermanentError, TransientError, seconds_of, with_retries
+from ck_repo.network import refuse_offline
+
+BLOCK = 1 << 15  # bytes; what has come of a block is lost when the line is cut
+LARGEST_JSON = 16 << 20  # bytes
+_FINAL = frozenset({400, 401, 403, 404, 405, 410, 451})  # statuses that another attempt does not change
+
+
+def get_json(urls: Sequence[str]) -> Any:
+    """A JSON document from the first URL that gives one."""
+    refuse_offline(f"{urls[-1]} (what the publisher says of a file)")
+    failures = []
+    for url in urls:
+        try:
+            return with_retries(partial(_json_once, url))
+        except PermanentError as error:
+            failures.append(f"{url}: {error}")
+    raise DownloadError(f"{urls[-1]} cannot be fetched\n  " + "\n  ".join(failures), hint=network_hint())
+
+
+def _json_once(url: str) -> Any:
+    with answer(url, {}) as response:
+        check_status(response)
+        content = b""
+        for block in response.iter_content(BLOCK):
+            content += block
+            if len(content) > LARGEST_JSON:
+                raise PermanentError(f"the answer is larger than {LARGEST_JSON} bytes")
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise PermanentError(f"the answer is not JSON: {error}") from error
+
+
+@contextmanager
+def answer(url: str, headers: Mapping[str, str]) -> Iterator[Any]:
+    """Ask for a URL; whatever the libraries say of the answer, and of its content while it is read, is a try that failed."""
+    import requests
+    import urllib3
+
+    final = (
+        requests.TooManyRedirects, requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema,
+        requests.exceptions.MissingSchema, requests.exceptions.InvalidHeader, urllib3.exceptions.LocationValueError,
+    )  # fmt: skip
+    try:
+        with _session() as session, session.get(url, headers=headers, stream=True, timeout=timeout()) as response:
+            yield response
+    except final as error:
+        raise PermanentError(f"it leads nowhere: {error}") from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        raise TransientError(_reason(error)) from error
+    except ValueError as error:  # a redirect to what is no URL
+        raise PermanentError(f"the answer makes no sense: {error}") from error
+
+
+def check_status(response: Any) -> None:
+    """Raise unless the server gives the file, or the part of it that was asked for."""
+    status = int(response.status_code)
+    if status in (200, 206):
+        return
+    if status in _FINAL:
+        raise PermanentError(f"the server answers {status}")
+    raise TransientError(f"the server answers {status}", _retry_after(response.headers.get("Retry-After", "")))
+
+
+def _retry_after(text: str) -> float:
+    """Seconds that a server asks us to wait, as a number or as a date; 0 if it says neither."""
+    seconds = count_of(text.strip())
+    if seconds is not None:
+        return seconds
+    try:
+        moment = parsedate_to_datetime(text)
+        return max(0.0, (moment - datetime.now(moment.tzinfo)).total_seconds())
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def count_of(text: str) -> int | None:
+    """A number of bytes, as a header has it; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
+def _reason(error: Exception) -> str:
+    """A network error in a few words."""
+    text = str(error)
+    if "SSLError" in type(error).__name__ or "CERTIFICATE_VERIFY_FAILED" in text:
+        raise PermanentError(f"its TLS certificate cannot be verified: {text[:200]}") from error
+    for sign, meaning in (
+        ("Read timed out", f"no byte came for {timeout():g} s"),
+        ("timed out", f"no connection within {timeout():g} s"),
+        ("Connection refused", "the connection is refused"),
+        ("Name or service not known", "the host's name is not known: is there a network?"),
+        ("NameResolutionError", "the host's name is not known: is there a network?"),
+        ("Temporary failure in name resolution", "the host's name is not known: is there a network?"),
+        ("Network is unreachable", "there is no network"),
+        ("IncompleteRead", "the connection was cut"),
+        ("Connection aborted", "the connection was cut"),
+        ("Connection broken", "the connection was cut"),
+    ):
+        if sign in text:
+            return meaning
+    return f"{type(error).__name__}: {text[:200]}"
+
+
+def network_hint(have: int = 0) -> str:
+    """What a user can do about a failed download, of which `have` bytes are kept."""
+    goes_on = f": it goes on behind the {have} bytes that are kept" if have else ""
+    return (
+        f"check the network and the address, and run the same command again{goes_on}. A proxy is taken from "
+        "HTTPS_PROXY, a mirror from CK_MIRRORS, and a file that you have from `ck detect soft:… --full_path=…`"
+    )
+
+
+def _session() -> Any:
+    import requests
+
+    session = requests.Session()
+    if authority := certificate():
+        session.verify = authority
+    session.headers.update({"User-Agent": f"ck-repo/{__version__}", "Accept-Encoding": "identity"})
+    return session
+
+
+def timeout() -> float:
+    """Seconds without a byte after which a server counts as hanging."""
+    return seconds_of("CK_DOWNLOAD_TIMEOUT", 30.0)
+
+
+def certificate() -> str:
+    """A file with a company's own authority, as pip is told of it; empty if there is none."""
+    return os.environ.get("SSL_CERT_FILE") or pip_settings().get("cert") or ""

@@ -1,0 +1,70 @@
+"""Attempts to fetch something: which errors are worth another one, and how long to wait before it."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from ck_repo import progress
+from ck_repo.errors import UsageError
+
+T = TypeVar("T")
+TRIES = 5  # for each URL
+LONGEST_WAIT = 120  # s that a server may ask us to wait
+
+
+class TransientError(Exception):
+    """This attempt failed, another one may not.
+
+    Parameters
+    ----------
+    after
+        Seconds that the server asks us to wait before it.
+    """
+
+    def __init__(self, why: str, after: float = 0) -> None:
+        super().__init__(why)
+        self.after = after
+
+
+class PermanentError(Exception):
+    """This URL fails whenever it is tried."""
+
+
+def with_retries(once: Callable[[], T], reached: Callable[[], int] = lambda: 0) -> T:
+    """Try until it works, with longer and longer waits; a try that got further than any before does not count."""
+    number, furthest = 0, reached()
+    while True:
+        try:
+            return once()
+        except TransientError as error:
+            if reached() > furthest:
+                number, furthest = 0, reached()
+            number += 1
+            if number >= TRIES:
+                raise PermanentError(f"{error} ({TRIES} tries)") from error
+            if error.after > LONGEST_WAIT:
+                raise PermanentError(f"{error}, and asks to come back in {error.after:.0f} s") from error
+            if error.after:
+                progress.say(f"waiting {error.after:.0f} s, as the server asks")
+            time.sleep(max(error.after, _wait_base() * 2 ** (number - 1) * random.uniform(0.8, 1.2)))
+
+
+def _wait_base() -> float:
+    """Seconds before the second try; each further one waits twice as long."""
+    return seconds_of("CK_RETRY_WAIT", 1.0)
+
+
+def seconds_of(variable: str, default: float) -> float:
+    """The value of an environment variable that is a number of seconds."""
+    text = os.environ.get(variable) or str(default)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 < seconds < float("inf"):
+        raise UsageError(f"{variable}={text} is not a number of seconds")
+    return seconds

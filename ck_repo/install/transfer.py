@@ -1,0 +1,44 @@
+"""One file on its way from one URL: what every way of fetching has in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+
+class Transfer(ABC):
+    """A file on its way from one URL into the file `part`.
+
+    Attributes
+    ----------
+    resumable
+        Whether a later command can go on from what is there.
+    pieces
+        From how many answers the file was put together.
+    """
+
+    resumable = False
+    pieces = 1
+
+    def __init__(self, part: Path) -> None:
+        self.part = part
+
+    @abstractmethod
+    def fetch(self) -> None:
+        """Try once.
+
+        Raises
+        ------
+        TransientError
+            If this attempt failed, and another one may not.
+        PermanentError
+            If the URL fails whenever it is tried.
+        """
+
+    def have(self) -> int:
+        """How many bytes are there."""
+        return self.part.stat().st_size if self.part.exists() else 0
+
+    def discard(self) -> None:
+        """Forget what has come."""
+        self.part.unlink(missing_ok=True)
