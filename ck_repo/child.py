@@ -1,30 +1,124 @@
-"""A child process that tells how far it is: lines of JSON on its stdout, ``{"progress": …, "done": 3, "total": 10}``,
-with a ``note`` that stands behind it.
-
-``{"say": …}`` is a sentence for the user.
-"""
+"""Child processes: every one that the engine starts is started here."""
 
 from __future__ import annotations
 
 import codecs
 import io
-import json
 import os
 import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from ck_repo import progress
 from ck_repo.child_environment import child_environment
+from ck_repo.child_report import follow
 
 _GRACE = 5  # s between asking a child to end and ending it
 _LOOK = 0.5  # s between two looks at a child that says nothing
 _LINGER = 2.0  # s that are waited for the end of its output once it has ended: a process outside its group may hold it open
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A child process that has ended: its exit status, negative for a signal, and what it printed."""
+
+    status: int
+    output: bytes
+    errors: bytes
+
+
+def capture(
+    command: Sequence[str], environment: Mapping[str, str], *, folder: Path | None = None, timeout: float | None = None
+) -> Finished:
+    """Run a program without input, and return what it prints.
+
+    Parameters
+    ----------
+    folder
+        Its working directory; ours if None.
+    timeout
+        Seconds after which it is killed.
+
+    Raises
+    ------
+    TimeoutError
+        If it does not end within `timeout`.
+    OSError
+        If it cannot be started.
+    """
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout
+        )
+    except subprocess.TimeoutExpired:
+        raise TimeoutError(f"{command[0]} did not end within {timeout} s") from None
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def attach(command: Sequence[str], environment: Mapping[str, str], *, output: int | None = None) -> int:
+    """Run a program that uses our terminal, such as a shell; return its exit status.
+
+    Parameters
+    ----------
+    output
+        File descriptor for its stdout; ours if None.
+    """
+    return subprocess.run(command, env=environment, stdout=output).returncode
+
+
+@contextmanager
+def background(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    output: IO[Any],
+    *,
+    folder: Path | None = None,
+    grace: float = _GRACE,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program without input while the body runs; then SIGTERM ends it, and all that it started.
+
+    Parameters
+    ----------
+    output
+        File for its stdout and stderr.
+    folder
+        Its working directory; ours if None.
+    grace
+        Seconds that it has to end before it is killed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be started.
+    """
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(grace)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait for a process in the background; whether it has ended by then."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def run_child(
@@ -37,7 +131,7 @@ def run_child(
     watches_stdin: bool = False,
     watch: Callable[[], None] | None = None,
 ) -> int:
-    """Run a Python program of another interpreter, show its progress, keep what it prints.
+    """Run a program that reports as `child_report` describes: show its progress, keep what it prints.
 
     When it ends, or we are interrupted, what it started ends with it: all processes of its group.
 
@@ -73,7 +167,7 @@ def run_child(
         ) as process,
     ):  # fmt: skip
         try:
-            _follow(_lines(process, watch), kept)
+            follow(_lines(process, watch), kept)
             _await_end(process, watch)
         finally:
             _end(process)
@@ -137,39 +231,6 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
     """End everything that a process, not yet reaped, has started in its group."""
     with suppress(ProcessLookupError, PermissionError):  # macOS answers the latter for a group of zombies
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def _follow(lines: Iterable[str], kept: IO[str]) -> None:
-    """Lines of progress move the bar; everything else is kept."""
-    title = ""
-    with ExitStack() as bars:
-        task: progress.Task | None = None
-        for line in lines:
-            row = _told(line)
-            if row and "say" in row:
-                progress.say(str(row["say"]))
-                continue
-            if row is None:
-                kept.write(line)
-                kept.flush()
-                continue
-            if task is None or row["progress"] != title:
-                bars.close()
-                title = str(row["progress"])
-                task = bars.enter_context(progress.task(title, row.get("total"), str(row.get("unit", ""))))
-            task.advance_to(float(row.get("done") or 0), row.get("total"), str(row.get("note", "")))
-
-
-def _told(line: str) -> dict[str, Any] | None:
-    """A line of progress, or something to say, as it was meant; None for what the child just prints."""
-    if not line.startswith(('{"progress"', '{"say"')):
-        return None
-    try:
-        row = json.loads(line)
-        numbers = (row.get("done") or 0, row.get("total") or 0)
-    except (ValueError, AttributeError):
-        return None
-    return row if all(isinstance(number, int | float) for number in numbers) else None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

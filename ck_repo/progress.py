@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
+
+from ck_repo.printable import printable
 
 
 class Task(Protocol):
@@ -72,6 +75,20 @@ def task(title: str, total: float | None = None, unit: str = "") -> Iterator[Tas
         row.close()
 
 
-def say(text: str) -> None:
-    """Tell the user something on the way."""
-    _sink.say(text)
+def say(text: str, *, always: bool = False) -> None:
+    """Show a line while a command runs.
+
+    Parameters
+    ----------
+    always
+        Show it on stderr where progress is not shown.
+    """
+    if always and _sink is SILENT:
+        print(printable(text), file=sys.stderr, flush=True)
+    else:
+        _sink.say(text)
+
+
+def warn(text: str) -> None:
+    """Warn of a problem that does not stop the command; shown even where progress is not."""
+    say(f"warning: {text}", always=True)

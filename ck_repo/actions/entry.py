@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ck_repo import progress
 from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action
 from ck_repo.actions.request import Request, Target
 from ck_repo.errors import CKError, ConflictError, NotFoundError, UsageError, did_you_mean
@@ -68,7 +69,7 @@ def _files_of(entry: Entry, *, meta: bool, info: bool) -> dict[str, Any]:
         if meta:
             found["meta"] = entry.meta()
     except CKError as error:
-        print(printable(f"warning: {error.what}"), file=sys.stderr)
+        progress.warn(f"{error.what}")
     return found
 
 
@@ -140,7 +141,7 @@ def _holds(entry: Entry, wanted: dict[str, Any], *, ignore_case: bool) -> bool:
     try:
         return holds(entry.meta(), wanted, ignore_case=ignore_case)
     except CKError as error:
-        print(printable(f"warning: {error.what}"), file=sys.stderr)
+        progress.warn(f"{error.what}")
         return False
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ck_repo import progress
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines, without_effect
 from ck_repo.actions.entry import all_matching, row_of
 from ck_repo.actions.package import VENV
 from ck_repo.actions.request import Request
 from ck_repo.errors import DetectError, NotTheSameError, UsageError
-from ck_repo.printable import printable
 
 if TYPE_CHECKING:
     from ck_repo.environment.virtual import Named
@@ -45,12 +44,7 @@ def _named(request: Request) -> list[Named]:
     rows = [row for pattern, group in wanted for row in named(request.session, pattern, group, venv)]
     for first, others in conflicts(rows):
         names = ", ".join(map(_called, others))
-        print(
-            printable(
-                f"warning: {_called(first)} is used; {names} set the same variables differently: name one, or narrow the tags"
-            ),
-            file=sys.stderr,
-        )
+        progress.warn(f"{_called(first)} is used; {names} set the same variables differently: name one, or narrow the tags")
     return rows
 
 
@@ -118,7 +112,7 @@ def virtual(request: Request) -> Answer:
     variables = together(_named(request))
     json = request.text("out") == "json"
     if request.flag("verbose"):
-        print(printable("\n".join(variables.lines())), file=sys.stderr)
+        progress.say("\n".join(variables.lines()), always=True)
     command = request.text("shell_cmd")
     if not command and json:
         raise UsageError("--out=json needs --shell_cmd=", hint="`ck cat env --out=json` gives the variables alone")
@@ -126,7 +120,7 @@ def virtual(request: Request) -> Answer:
         status = run_with(variables, command, output=2 if json else None)
     else:
         shell = user_shell(request.text("shell"))
-        print("a shell with the variables set; `exit` leaves it", file=sys.stderr)
+        progress.say("a shell with the variables set; `exit` leaves it", always=True)
         status = open_shell(variables.lines(shell), shell, variables.environment(os.environ))
     code = status if status >= 0 else 128 - status
     failed = {"error": f"the command ended with exit status {code}"} if code else {}

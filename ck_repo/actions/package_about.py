@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
+from ck_repo import progress
 from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, action, table_lines
 from ck_repo.actions.entry import matching, row_of
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError
-from ck_repo.printable import printable
 from ck_repo.store.query import is_pattern
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def show(request: Request) -> Answer:
         except CKError as error:
             if not is_pattern(request.entry):
                 raise
-            print(printable(f"warning: package left out: {error.what}"), file=sys.stderr)
+            progress.warn(f"package left out: {error.what}")
     names = unambiguous_names(request.session.repositories, [row.entry for row in found])
     data = [_described(row) for row in found]
     if is_pattern(request.entry):

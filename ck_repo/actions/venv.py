@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ck_repo import progress
 from ck_repo.actions.declare import LISTING, TAGS, Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry import OVERWRITE, matching, row_of, rows_of
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError, ConflictError, InstallError, NotFoundError, NotTheSameError, UsageError
-from ck_repo.printable import printable
 
 if TYPE_CHECKING:
     from ck_repo.environment.venv import Venv
@@ -203,7 +202,7 @@ def activate(request: Request) -> Answer:
     try:
         venv.check_packages()
     except InstallError as error:  # it may be entered to be repaired
-        print(printable(f"warning: {error}"), file=sys.stderr)
+        progress.warn(f"{error}")
     shell = shells.user_shell(request.text("shell"))
     if request.flag("print") or (request.text("out") == "json" and not request.rest):
         lines = shells.shell_lines(venv, shell)
@@ -222,7 +221,7 @@ def ls(request: Request) -> Answer:
         try:
             rows.append(read_venv(entry))
         except CKError as error:
-            print(printable(f"warning: left out: {error.what}"), file=sys.stderr)
+            progress.warn(f"left out: {error.what}")
     if not rows and request.entry and "*" not in request.entry:
         raise NotFoundError(f"there is no venv:{request.entry}", hint="`ck ls venv` lists them")
     listed = zip(rows, rows_of(request, [row.entry for row in rows]), strict=True)

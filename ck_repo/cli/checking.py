@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Sequence
 from typing import Any
 
+from ck_repo import progress
 from ck_repo.actions.declare import Action, Option
 from ck_repo.errors import NotFoundError, UsageError, did_you_mean
 
@@ -37,7 +37,7 @@ def checked_options(typed: dict[str, Any], action: Action, command: str) -> dict
             raise NotFoundError(f"`ck {command}` has no option --{name}", hint=f"{hint}\nsee `ck {command} --help`")
         values[row.name.replace("-", "_")] = checked = _value(row, value)
         if row.unused and checked is not False:
-            print(f"note: --{row.name} has no effect: {row.unused}", file=sys.stderr)
+            progress.say(f"note: --{row.name} has no effect: {row.unused}", always=True)
     return values
 
 

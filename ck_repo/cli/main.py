@@ -29,9 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         words = grammar.parse(typed)
         output = Output.of(words)
-        if words.action in ("", "help", "version") or words.options.get("help"):
-            _mention_stock_ck()
         with progress.shown_in(progress.SILENT if output.form == "none" else console_sink()):
+            if words.action in ("", "help", "version") or words.options.get("help"):
+                _mention_stock_ck()
             return output.answer(perform(words))
     except BrokenPipeError:
         return output.reader_left()
@@ -46,7 +46,7 @@ def _mention_stock_ck() -> None:
     from ck_repo.cli import neighbour
 
     if line := neighbour.warning():
-        print(line, file=sys.stderr)
+        progress.say(line, always=True)
 
 
 def _end_on_terminate() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ck_repo.child import attach
 from ck_repo.child_environment import child_environment
 from ck_repo.environment.venv import Venv
 from ck_repo.errors import NotFoundError, UsageError
@@ -85,6 +85,6 @@ def _inside(venv: Venv) -> dict[str, str]:
 
 def _run(command: Sequence[str], environment: dict[str, str], hint: str) -> int:
     try:
-        return subprocess.run(command, env=environment).returncode
+        return attach(command, environment)
     except (FileNotFoundError, PermissionError) as error:
         raise NotFoundError(f"{command[0]} cannot be run: {error.strerror}", hint=hint) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ck_repo import progress
+from ck_repo.child import capture
 from ck_repo.child_environment import child_environment
 from ck_repo.environment.collect import locked_components, locked_template, make_lock
 from ck_repo.environment.lockfile import NAME, Lock, write_lock
@@ -181,17 +181,16 @@ def _virtualenv(python: Interpreter, folder: Path, name: str) -> None:
     environment = child_environment({"VIRTUALENV_CONFIG_FILE": os.devnull})
     with progress.task(f"making venv:{name}"):
         try:
-            done = subprocess.run(
-                command, env=environment, capture_output=True, text=True, timeout=_TIMEOUT, stdin=subprocess.DEVNULL
-            )
-        except subprocess.TimeoutExpired:
+            done = capture(command, environment, timeout=_TIMEOUT)
+        except TimeoutError:
             raise InstallError(f"virtualenv did not end within {_TIMEOUT} s") from None
-    if done.returncode:
+    if done.status:
         refuse_full(folder, f"making venv:{name}")
         raise InstallError(
-            f"virtualenv failed (exit status {done.returncode})", tail=(done.stderr or done.stdout)[-2000:],
+            f"virtualenv failed (exit status {done.status})",
+            tail=(done.errors or done.output).decode(errors="replace")[-2000:],
             hint="choose another interpreter with --python=",
-        )  # fmt: skip
+        )
 
 
 def _publish(local: Repository, name: str, template: str, python: Interpreter, folder: Path) -> Venv:

@@ -6,17 +6,16 @@ Only env entries of `local` are taken: those of a repository that was pulled cou
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ck_repo import progress
+from ck_repo.child import attach
 from ck_repo.environment.present import present_packages
 from ck_repo.environment.venv import Venv, surroundings
 from ck_repo.errors import NotFoundError
 from ck_repo.machine.register import problem
-from ck_repo.printable import printable
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.session import Session
 from ck_repo.stock.variables import Variables, place_of, variable_name, variables_of
@@ -57,7 +56,7 @@ def _entries(session: Session, pattern: str, tags: str) -> Iterator[Named]:
     found.sort(key=lambda row: str(row[1].get("registered") or row[1].get("installed") or ""), reverse=True)
     for entry, meta in found:
         if wrong := gone(meta, entry.uid):
-            print(printable(f"warning: env:{entry.alias} is left out: {wrong}"), file=sys.stderr)
+            progress.warn(f"env:{entry.alias} is left out: {wrong}")
             continue
         yield Named(
             str(meta.get("name") or entry.info().get("data_name") or entry.alias), variables_of(meta, entry.path), entry, meta
@@ -127,4 +126,4 @@ def run_with(variables: Variables, command: str, *, output: int | None = None) -
         File descriptor for what it prints; None for ours.
     """
     shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
-    return subprocess.run([shell, "-c", command], env=variables.environment(os.environ), stdout=output).returncode
+    return attach([shell, "-c", command], variables.environment(os.environ), output=output)

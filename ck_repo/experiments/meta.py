@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ck_repo import progress
 from ck_repo.errors import CKError
 from ck_repo.experiments.types import check_experiment
-from ck_repo.printable import printable
 from ck_repo.store.entry import META, Entry
 
 
@@ -32,4 +31,4 @@ def readable(entries: Iterable[Entry]) -> Iterator[tuple[Entry, dict[str, Any]]]
             yield entry, read_experiment(entry)
         except (CKError, OSError) as error:
             what = error.what if isinstance(error, CKError) else str(error)
-            print(printable(f"warning: {entry.cid} is left out, as it cannot be read: {what}"), file=sys.stderr)
+            progress.warn(f"{entry.cid} is left out, as it cannot be read: {what}")

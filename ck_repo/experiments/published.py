@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ck_repo import progress
 from ck_repo.errors import CKError, ConfigError, NotFoundError
-from ck_repo.printable import printable
 from ck_repo.rounds.logs import read_text
 from ck_repo.rounds.round import DEFAULT, Round, find_round
 from ck_repo.rounds.submission import Result, find_results, read_result
@@ -202,7 +201,7 @@ def _warned(entry: Entry) -> Iterator[None]:
     try:
         yield
     except CKError as error:
-        print(printable(f"warning: {entry.cid} is left out, as it cannot be read: {error.what}"), file=sys.stderr)
+        progress.warn(f"{entry.cid} is left out, as it cannot be read: {error.what}")
 
 
 def _rows_of(entry: Entry) -> list[Published]:

@@ -20,6 +20,7 @@ from ck_repo.store.atomic import new_file, storage_errors, write_text
 from ck_repo.store.digest import of_file
 from ck_repo.store.folders import tools_root
 from ck_repo.store.lock import locked
+from ck_repo.store.work import scratch_folder
 
 
 def cache_root() -> Path:
@@ -84,16 +85,11 @@ def fetch_unknown(source: Source, known: str = "") -> tuple[Path, str]:
         return found
     if not any(is_local(url) for url in with_local_mirrors(source).urls):
         refuse_offline(f"{source.name} ({source.urls[0]})")
-    part = cache_root() / "partial" / f"{sha256(source.urls[0].encode()).hexdigest()[:24]}-{os.getpid()}.part"
-    with storage_errors(f"fetching {source.name}"):
-        part.parent.mkdir(parents=True, exist_ok=True)
-        part.unlink(missing_ok=True)  # what an earlier try left may be of another file
-        try:
-            urls = with_local_mirrors(source).urls
-            download(urls, part, source.size, f"fetching {source.name}", lambda path: "", unknown=True)
-            return _keep(part, source)
-        finally:
-            part.unlink(missing_ok=True)
+    # what an earlier attempt left may be of another file: nothing of it is used
+    with storage_errors(f"fetching {source.name}"), scratch_folder(cache_root() / "partial", "fetch") as scratch:
+        part, urls = scratch / "file.part", with_local_mirrors(source).urls
+        download(urls, part, source.size, f"fetching {source.name}", lambda path: "", unknown=True)
+        return _keep(part, source)
 
 
 def _fetch_into(source: Source, part: Path, wanted: Source) -> tuple[Path, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,13 +12,15 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from ck_repo import progress
-from ck_repo.child import last_lines
+from ck_repo.child import background, capture, ended_within, last_lines
 from ck_repo.child_environment import child_environment
 from ck_repo.errors import InstallError
 from ck_repo.install.pip_settings import pip_environment, pip_settings, uv_environment
 from ck_repo.machine.python_packages import python_packages
 from ck_repo.network import is_offline, refuse_offline
 from ck_repo.store.lock import locked
+
+_EVERY = 0.5  # s between two looks at an installer
 
 
 def install_python_packages(
@@ -122,7 +123,7 @@ def obtainable(python: Path, requirement: str) -> bool:
     uv = _uv()
     words = ["--dry-run", "--no-deps", "--no-build", "--python", str(python)]
     command = [uv, "pip", "install", *words, *_offline(None), requirement]
-    return bool(uv) and not subprocess.run(command, env=_for_uv(), stdin=subprocess.DEVNULL, capture_output=True).returncode
+    return bool(uv) and not capture(command, _for_uv()).status
 
 
 def collect_wheels(python: Path, requirements: Sequence[str], folder: Path, log: Path) -> None:
@@ -179,16 +180,9 @@ def _uv() -> str:
 
 def _run(command: Sequence[str], environment: dict[str, str], sink: IO[str], task: progress.Task) -> int:
     print("$", *command, file=sink, flush=True)
-    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT)
-    try:
-        seconds = 0.0
-        while True:
-            try:
-                return int(process.wait(timeout=0.5))
-            except subprocess.TimeoutExpired:
-                seconds += 0.5
-                task.advance_to(seconds)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait()
+    seconds = 0.0
+    with background(command, environment, sink) as process:
+        while not ended_within(process, _EVERY):
+            seconds += _EVERY
+            task.advance_to(seconds)
+    return process.returncode

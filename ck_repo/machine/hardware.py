@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from ck_repo.child import capture
 
 _TIMEOUT = 15  # s
 
@@ -31,10 +33,10 @@ def _ask(*command: str) -> str:
     if shutil.which(command[0]) is None:
         return ""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.SubprocessError):
+        done = capture(command, os.environ, timeout=_TIMEOUT)
+    except OSError:
         return ""
-    return done.stdout if done.returncode == 0 else ""
+    return done.output.decode(errors="replace") if done.status == 0 else ""
 
 
 def _json(*command: str) -> dict[str, Any]:

@@ -6,13 +6,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
+from ck_repo.child import capture
 from ck_repo.child_environment import child_environment
 from ck_repo.errors import DetectError
 from ck_repo.resolve.versions import range_of
@@ -55,14 +55,11 @@ def ask(path: Path, *, site: bool = False) -> Interpreter | None:
     """
     command = [str(path), "-I", *([] if site else ["-S"]), "-c", _ASK]
     try:
-        done = subprocess.run(
-            command, env=child_environment(), capture_output=True, text=True, timeout=_TIMEOUT, stdin=subprocess.DEVNULL
-        )
-        row = json.loads(done.stdout)
+        row = json.loads(capture(command, child_environment(), timeout=_TIMEOUT).output)
         return Interpreter(
             Path(row["path"] or path), row["version"], row["implementation"], row["machine"], str(row.get("prefix", ""))
         )
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ck_repo.child import last_lines
+from ck_repo.child import background, ended_within, last_lines
 from ck_repo.errors import RunError, UsageError
 
 _AT_ONCE = 1.0  # s
@@ -42,40 +40,21 @@ def metered(command: str, folder: Path) -> Iterator[None]:
         raise UsageError("--meter= names no command")
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "meter.log"
-    with open(log, "wb") as sink:
+    environment = dict(os.environ) | {"CK_RUN_FOLDER": str(folder)}
+    with open(log, "wb") as sink, ExitStack() as running:
         try:
-            environment = dict(os.environ) | {"CK_RUN_FOLDER": str(folder)}
-            process = subprocess.Popen(
-                words,
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            process = running.enter_context(background(words, environment, sink, folder=folder, grace=_GRACE))
         except OSError as error:
             raise RunError(
                 f"--meter={command} cannot be started: {error.strerror}", hint="name a program that is here"
             ) from None
-        try:
-            with suppress(subprocess.TimeoutExpired):  # one that cannot do its work mostly ends at once: told now, not then
-                process.wait(_AT_ONCE)
-            _refuse_ended(process, log)
-            yield
-            _refuse_ended(process, log)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)  # what a wrapper started, too
-                try:
-                    process.wait(_GRACE)
-                except subprocess.TimeoutExpired:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    process.wait()
+        ended_within(process, _AT_ONCE)  # one that cannot do its work mostly ends at once: told now, not then
+        _refuse_ended(process.poll(), log)
+        yield
+        _refuse_ended(process.poll(), log)
 
 
-def _refuse_ended(process: subprocess.Popen[bytes], log: Path) -> None:
-    early = process.poll()
+def _refuse_ended(early: int | None, log: Path) -> None:
     if early is not None:
         raise RunError(
             f"the meter's command ended before the run did (exit status {early})", tail=last_lines(log),

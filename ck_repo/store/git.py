@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from ck_repo.store.git_state import commit_of, remote_of
 from ck_repo.store.lock import locked
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository
+from ck_repo.store.work import working
 
 _PUSHES = 3
 
@@ -159,11 +159,8 @@ def clone(repositories: Repositories, url: str, alias: str, checkout: str = "") 
             raise ConflictError(
                 f"{final} exists already", hint="remove it, or pull under another name: `ck pull repo:NAME --url=…`"
             )
-        staging = final.with_name(f".{alias}.{os.getpid()}.new")
-        with storage_errors(f"cloning {url}"):
-            shutil.rmtree(staging, ignore_errors=True)
-            staging.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with storage_errors(f"cloning {url}"), working() as work:
+            staging = work.beside(final)
             run_git("clone", "--quiet", "--", url, str(staging))
             if checkout:
                 _check_out(staging, checkout)
@@ -172,13 +169,9 @@ def clone(repositories: Repositories, url: str, alias: str, checkout: str = "") 
             new = read_repository(staging)
             ours = repositories.refuse_reserved(new)
             if ours:
-                shutil.rmtree(staging, ignore_errors=True)
                 return ours, "comes with ck; the copy at this URL is not needed"
             publish_folder(staging, final)
             repositories.register(alias, final, url)
-        except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
-            raise
     return read_repository(final), f"cloned at {commit_of(final)}"
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from ck_repo.child import capture
 from ck_repo.errors import DiskFullError, GitError, StorageError
 
 PROTOCOLS = ("file", "git", "https", "ssh")
@@ -58,26 +58,24 @@ def run_git(*words: str, folder: Path | None = None, strip: bool = True, environ
     verb = next((word for word in words if not word.startswith("-") and "=" not in word), "")
     command = ["git", *(word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")), *words]
     try:
-        done = subprocess.run(
-            command, cwd=folder, env=variables, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT
-        )
+        done = capture(command, variables, folder=folder, timeout=_TIMEOUT)
     except FileNotFoundError:
         raise StorageError(
             "git is not installed", hint="install git, or get the repository as a zip: `ck unzip repo`"
         ) from None
-    except subprocess.TimeoutExpired:
+    except TimeoutError:
         raise StorageError(f"git {verb} did not end within {_TIMEOUT} s") from None
-    if done.returncode:
-        if any(sign in done.stderr for sign in _FULL):
+    if done.status:
+        if any(sign in done.errors for sign in _FULL):
             raise DiskFullError(
                 f"git {verb}: the disk is full",
-                tail=os.fsdecode(done.stderr)[-1500:],
+                tail=os.fsdecode(done.errors)[-1500:],
                 hint="free some space (`ck clean env` removes what no environment uses), then run the same command again",
             )
         raise GitError(
-            f"git {verb} failed (exit status {done.returncode})",
-            tail=os.fsdecode(done.stderr)[-1500:],
+            f"git {verb} failed (exit status {done.status})",
+            tail=os.fsdecode(done.errors)[-1500:],
             hint="check the URL, the network and the proxy" if verb in ("clone", "fetch") else "",
         )
-    text = os.fsdecode(done.stdout)
+    text = os.fsdecode(done.output)
     return text.strip() if strip else text

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ck_repo import progress
 from ck_repo.errors import StorageError
 from ck_repo.store.atomic import storage_errors
 
@@ -16,7 +17,6 @@ def locked(path: Path, doing: str, *, wait: bool = True) -> Iterator[None]:
 
     The operating system frees the lock when its holder ends, however it ends.
     """
-    import sys
 
     from filelock import FileLock, Timeout
 
@@ -29,7 +29,7 @@ def locked(path: Path, doing: str, *, wait: bool = True) -> Iterator[None]:
         except Timeout:
             if not wait:
                 raise StorageError(f"{doing}: another process is at it", hint="wait for it to end") from None
-            print(f"{doing}: another process is at it; waiting", file=sys.stderr)
+            progress.say(f"{doing}: another process is at it; waiting", always=True)
             lock.acquire()
     try:
         yield

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ck_repo import progress
 from ck_repo.errors import CKError, ConflictError, NotFoundError, UsageError, did_you_mean
-from ck_repo.printable import printable
 from ck_repo.store.atomic import publish_folder, storage_errors
 from ck_repo.store.entry import read_alias_file, read_json_object, read_uid, uid_file, unlink_alias
 from ck_repo.store.fields import Fields
@@ -57,14 +57,14 @@ class Repositories:
                     _refuse_reserved(row, first)
                     found.append(row)
             except CKError as error:
-                _warn(f"repository left out: {error.what}")
+                progress.warn(f"repository left out: {error.what}")
         # a name that a person gave goes before one that a folder happens to have
         names = {row.alias for row in first}
         chosen = {}
         for row in sorted(found, key=lambda row: row.path.resolve() not in given):
             free = next((name for name in (row.alias, *row.also, row.uid) if name not in names), "")
             if not free:
-                _warn(f"repository left out: every name of {row.path} is another repository's")
+                progress.warn(f"repository left out: every name of {row.path} is another repository's")
                 continue
             names.add(free)
             chosen[row.path] = replace(row, alias=free, also=tuple(name for name in row.also if name != free))
@@ -94,7 +94,7 @@ class Repositories:
                 path = Path(content.text("path"))
                 remote = content.flag("remote")
             except CKError as error:
-                _warn(f"repository left out: {error.what} (`ck rm repo:{alias}` forgets it)")
+                progress.warn(f"repository left out: {error.what} (`ck rm repo:{alias}` forgets it)")
                 continue
             if remote:
                 continue
@@ -105,7 +105,9 @@ class Repositories:
                 found[alias] = moved
             else:
                 where = path if path.is_absolute() else f"its folder ({str(path)!r})"
-                _warn(f"repository left out: {alias} is registered, but {where} is not there (`ck rm repo:{alias}` forgets it)")
+                progress.warn(
+                    f"repository left out: {alias} is registered, but {where} is not there (`ck rm repo:{alias}` forgets it)"
+                )
         return found
 
     def named(self, name: str) -> Repository | None:
@@ -296,9 +298,3 @@ def _alias_of(registrations: Path, uid: str) -> str:
         return read_alias_file(uid_file(registrations, uid))
     except UnreadableError:
         return ""
-
-
-def _warn(text: str) -> None:
-    import sys
-
-    print(printable(f"warning: {text}"), file=sys.stderr)

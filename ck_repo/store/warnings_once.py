@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from hashlib import sha256
 
+from ck_repo import progress
 from ck_repo.errors import CKError
-from ck_repo.printable import printable
 from ck_repo.store.atomic import write_json
 from ck_repo.store.folders import repos_root
 
@@ -48,12 +47,9 @@ def warn_once(repository: str, module: str, problems: Sequence[str]) -> bool:
     if not new:
         return False
     if len(problems) == 1:
-        print(printable(f"warning: {module} left out: {problems[0]}"), file=sys.stderr)
+        progress.warn(f"{module} left out: {problems[0]}")
     else:
-        print(
-            f"warning: {repository}: {len(problems)} {module} entries cannot be used; `ck check repo:{repository}` lists them",
-            file=sys.stderr,
-        )
+        progress.warn(f"{repository}: {len(problems)} {module} entries cannot be used; `ck check repo:{repository}` lists them")
     with suppress(CKError, OSError):  # a store that cannot be written
         write_json(place, sorted(known | new))
     return True

@@ -57,7 +57,7 @@ for number, words in enumerate(json.loads(sys.argv[1])):
         os._exit(status)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
-_HIDDEN = ("*.new", "*.removed", "*.old", "*.work", ".unzip*", ".bundle*", "*.part")
+_HIDDEN = ("*.new", "*.removed", "*.old", "*.work", ".unzip*", ".bundle*", ".fetch*", "*.part")
 
 
 def count(operation: Operation, home: Path) -> int:

@@ -82,3 +82,26 @@ def test_a_step_that_fails_is_closed(talkative: None, capsys: pytest.CaptureFixt
     with pytest.raises(ValueError, match="odd"):
         _failing_step()
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_warning_is_shown_even_where_progress_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.shown_in(progress.SILENT):
+        progress.say("half done")
+        progress.warn("a file is missing\x1b[2J")
+    assert capsys.readouterr().err == "warning: a file is missing\\x1b[2J\n"
+
+
+def test_a_warning_goes_where_progress_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    lines: list[str] = []
+
+    class Kept:
+        def begin(self, title: str, total: float | None, unit: str) -> progress.Task:
+            return progress.SILENT.begin(title, total, unit)
+
+        def say(self, text: str) -> None:
+            lines.append(text)
+
+    with progress.shown_in(Kept()):
+        progress.warn("a file is missing")
+    assert lines == ["warning: a file is missing"]
+    assert capsys.readouterr().err == ""
