@@ -48,7 +48,7 @@ _WITHOUT_ENTRIES = frozenset(
     {"repo", "submission", "system", "performance", "platform.os"}
 )  # modules that are no folders of entries
 _KERNEL = "kernel"
-_ENTRY = ("entry", "naming")
+_ENTRY = ("entry_list", "entry_change", "entry_archive", "naming")
 
 
 def module_names() -> list[str]:

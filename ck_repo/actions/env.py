@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
-from ck_repo.actions.entry import confirm, content_of, matching, row_of
+from ck_repo.actions.entry_change import confirm
+from ck_repo.actions.entry_data import content_of, row_of
+from ck_repo.actions.entry_selection import matching
 from ck_repo.actions.package import VENV
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError, NotFoundError, UsageError

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ck_repo import progress
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines, without_effect
-from ck_repo.actions.entry import all_matching, row_of
+from ck_repo.actions.entry_data import row_of
+from ck_repo.actions.entry_selection import all_matching
 from ck_repo.actions.package import VENV
 from ck_repo.actions.request import Request
 from ck_repo.errors import DetectError, NotTheSameError, UsageError

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action, table_lines
-from ck_repo.actions.entry import ARCHIVE, OVERWRITE, all_matching, content_of, matching, one, row_of, rows_of
+from ck_repo.actions.entry_archive import ARCHIVE, OVERWRITE
+from ck_repo.actions.entry_data import content_of, row_of, rows_of
+from ck_repo.actions.entry_selection import all_matching, matching, one
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError, NotFoundError, NotTheSameError, UsageError, did_you_mean

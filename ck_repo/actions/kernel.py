@@ -34,9 +34,9 @@ def ls(request: Request) -> Answer:
 )
 def search(request: Request) -> Answer:
     """Search all modules."""
-    from ck_repo.actions import entry
+    from ck_repo.actions import entry_list
 
-    return entry.search(request.with_module("*"))
+    return entry_list.search(request.with_module("*"))
 
 
 @action(ACTIONS, "uid", "a new UID, 16 hexadecimal digits", example="ck uid")
@@ -53,7 +53,7 @@ def cid(request: Request) -> Answer:
     """Say which entry the working directory belongs to."""
     from pathlib import Path
 
-    from ck_repo.actions.entry import row_of
+    from ck_repo.actions.entry_data import row_of
     from ck_repo.store.naming import entry_at, uid_names
 
     entry = entry_at(request.session.repositories, Path.cwd())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, Option, action
-from ck_repo.actions.entry import matching, one, row_of
+from ck_repo.actions.entry_data import row_of
+from ck_repo.actions.entry_selection import matching, one
 from ck_repo.actions.request import Request
 
 ACTIONS: Actions = {}

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ck_repo.actions.declare import LISTING, TAGS, Actions, Answer, Option, action, without_effect
-from ck_repo.actions.entry import NAMES, SEARCHED, cut_short, limit, matching, rows_of, shown_name
+from ck_repo.actions.entry_data import rows_of
+from ck_repo.actions.entry_list import NAMES, cut_short, limit, shown_name
+from ck_repo.actions.entry_selection import SEARCHED, matching
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError, UsageError
 from ck_repo.models.backends import formats
@@ -140,7 +142,7 @@ def search(request: Request) -> Answer:
 )
 def install(request: Request) -> Answer:
     """Resolve, then install."""
-    from ck_repo.actions.entry import confirm
+    from ck_repo.actions.entry_change import confirm
     from ck_repo.environment.create import create_venv, plan_venv
     from ck_repo.environment.installing import install_into
     from ck_repo.environment.venv import chosen_name, find_venv

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ck_repo import progress
 from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, action, table_lines
-from ck_repo.actions.entry import matching, row_of
+from ck_repo.actions.entry_data import row_of
+from ck_repo.actions.entry_selection import matching
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError
 from ck_repo.store.query import is_pattern

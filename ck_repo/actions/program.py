@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ck_repo.actions.declare import Actions, Answer, Option, action, without_effect
-from ck_repo.actions.entry import one, row_of
+from ck_repo.actions.entry_data import row_of
+from ck_repo.actions.entry_selection import one
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
 from ck_repo.actions.run_options import declared, not_of_audits, run_options

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
-from ck_repo.actions.entry import ARCHIVE, OVERWRITE, archive_path, confirm
+from ck_repo.actions.entry_archive import ARCHIVE, OVERWRITE, archive_path
+from ck_repo.actions.entry_change import confirm
 from ck_repo.actions.request import Request
 from ck_repo.errors import ConfigError, NotFoundError, UsageError
 from ck_repo.store import git

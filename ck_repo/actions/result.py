@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ck_repo.actions.declare import REPOSITORY, Actions, Answer, Option, action, table_lines
-from ck_repo.actions.entry import row_of
+from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.request import Request
 from ck_repo.actions.round import ROUND, round_of
 

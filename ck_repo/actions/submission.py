@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
-from ck_repo.actions.entry import row_of
+from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.package import TRUST, VENV
 from ck_repo.actions.program import experiment_of
 from ck_repo.actions.request import Request
