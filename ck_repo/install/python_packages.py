@@ -20,6 +20,7 @@ from ck_repo.machine.python_packages import python_packages
 from ck_repo.network import is_offline, refuse_offline
 from ck_repo.store.lock import locked
 
+_QUIETLY = ("--quiet", "--no-input", "--disable-pip-version-check")
 _EVERY = 0.5  # s between two looks at an installer
 
 
@@ -69,32 +70,47 @@ def install_python_packages(
             bounds.write_text("".join(f"{row}\n" for row in constraints), encoding="utf-8")
             common += ["--constraint", str(bounds)]
         with open(log, "a", encoding="utf-8") as sink:
-            uv = _uv()
-            if uv:
-                wheels = [] if build else ["--no-build"]
-                anew = [word for name in again for word in ("--reinstall-package", name)]
-                anew += [word for name in again if refetch for word in ("--refresh-package", name)]
-                words = [*_offline(links), *wheels, *common, *anew, *requirements]
+            if uv := _uv():
+                words = [*_offline(links), *_uv_options(build, again, refetch), *common, *requirements]
                 command = [uv, "pip", "install", "--python", str(python), *words]
                 if not _run(command, _for_uv(), sink, task) and not (absent := missing(python, requirements)):
                     return "uv"
             if not is_offline():
                 sink.write("uv could not; trying pip\n")
-                pip = [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
-                wheels = [] if build else ["--only-binary=:all:"]
-                anew = [*(["--force-reinstall"] if again else []), *(["--no-cache-dir"] if again and refetch else [])]
-                ended = _run([*pip, *wheels, *common, *anew, *requirements], _for_pip(), sink, task)
+                command = [str(python), "-m", "pip", "install", *_QUIETLY, *_pip_options(build, again, refetch)]
+                ended = _run([*command, *common, *requirements], _for_pip(), sink, task)
                 if not ended and not (absent := missing(python, requirements)):
                     return "pip"
+    raise _failure(python, requirements, log, links, absent)
+
+
+def _uv_options(build: bool, again: Sequence[str], refetch: bool) -> list[str]:
+    return [
+        *([] if build else ["--no-build"]),
+        *(word for name in again for word in ("--reinstall-package", name)),
+        *(word for name in again if refetch for word in ("--refresh-package", name)),
+    ]
+
+
+def _pip_options(build: bool, again: Sequence[str], refetch: bool) -> list[str]:
+    return [
+        *([] if build else ["--only-binary=:all:"]),
+        *(["--force-reinstall"] if again else []),
+        *(["--no-cache-dir"] if again and refetch else []),
+    ]
+
+
+def _failure(python: Path, requirements: Sequence[str], log: Path, links: Path | None, absent: Sequence[str]) -> InstallError:
+    """The error for requirements that no installer has installed; `absent` are those that one says it has."""
     if absent:
-        raise InstallError(
+        return InstallError(
             f"what was installed is not in the venv of {python}: {_some(absent)} is missing",
             tail=last_lines(log), log=log,
             hint="the installer ended without an error; its own settings (uv.toml) may lead it elsewhere",
         )  # fmt: skip
     if links is None:
         refuse_offline(f"what is needed to install {_some(requirements)}")
-    raise InstallError(
+    return InstallError(
         f"{_some(requirements)} cannot be installed for {python}",
         tail=last_lines(log),
         log=log,
@@ -152,7 +168,7 @@ def collect_wheel_for(python: Path, requirement: str, platforms: Sequence[str], 
 
 def _pip(python: Path, verb: str, words: Sequence[str], log: Path, title: str) -> bool:
     with progress.task(title) as task, open(log, "a", encoding="utf-8") as sink:
-        command = [str(python), "-m", "pip", verb, "--quiet", "--no-input", "--disable-pip-version-check", *words]
+        command = [str(python), "-m", "pip", verb, *_QUIETLY, *words]
         return not _run(command, _for_pip(), sink, task)
 
 

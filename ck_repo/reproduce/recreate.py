@@ -86,43 +86,60 @@ def recreate(
         If a package or a file has the locked name and another content.
     """
     check_name(name)
-    scope = f"venv:{name}"
     found = [
         Difference("python", key, value, getattr(python, key))
         for key, value in lock.interpreter.items()
         if value and value != getattr(python, key)
     ]
     same_python = python.version.split(".")[:2] == lock.python_minor.split(".")
+    making = _Recreation(session, name, lock, same_python, wheels, components, own, found)
+    template = lock.template.get("alias", "") or "lock"
+    venv = make_venv(session, name, template, python, making.fill, making.complete, force=force)
+    return Recreated(venv, making.found)
 
-    def fill(executable: Path) -> Lock:
-        log = executable.parent.parent / _LOG
-        roots = None if session.trust or own else known_packages(session)
+
+@dataclass
+class _Recreation:
+    """A venv of a lock in the making; `found` collects how it differs from the lock."""
+
+    session: Session
+    name: str
+    lock: Lock
+    same_python: bool
+    wheels: Path | None
+    components: bool
+    own: bool
+    found: list[Difference]
+
+    def fill(self, python: Path) -> Lock:
+        """Install into the new venv of an interpreter; return the lock of what is there then."""
+        trusted = self.session.trust or self.own
         reasons = install_locked_packages(
-            executable, lock.packages, log, same_python=same_python, links=wheels, build=session.trust, roots=roots
-        )
-        here = locked_packages(executable)
-        reasons |= {package: "this Python needs it" for package in here if package not in lock.packages}
-        reasons |= dict.fromkeys(packages_to_ask_for(lock.packages, here, session.trust or own), _UNASKED)
-        found.extend(of_packages(lock.packages, here, reasons))
-        made: tuple[LockedComponent, ...] = ()
-        if components:
-            made, told = install_components(session, lock, executable, scope)
-            found.extend(told)
-        return make_lock(session, executable, lock.template, made)
+            python, self.lock.packages, python.parent.parent / _LOG, same_python=self.same_python, links=self.wheels,
+            build=self.session.trust, roots=None if trusted else known_packages(self.session),
+        )  # fmt: skip
+        here = locked_packages(python)
+        reasons |= {package: "this Python needs it" for package in here if package not in self.lock.packages}
+        reasons |= dict.fromkeys(packages_to_ask_for(self.lock.packages, here, trusted), _UNASKED)
+        self.found.extend(of_packages(self.lock.packages, here, reasons))
+        return make_lock(self.session, python, self.lock.template, self._install_components(python))
 
-    def complete(venv: Venv) -> None:
-        here = locked_packages(venv.python)
-        differing = of_packages(lock.packages, here)
+    def complete(self, venv: Venv) -> None:
+        """Install what an existing venv lacks; one with other packages is refused."""
+        differing = of_packages(self.lock.packages, locked_packages(venv.python))
         if differing:
             raise ConflictError(
-                f"venv:{name} exists already, and is not what the lock says: {differing[0]}",
+                f"venv:{self.name} exists already, and is not what the lock says: {differing[0]}",
                 hint=f"make it {_UNDER_WHICH}",
             )
-        if components:
-            found.extend(install_components(session, lock, venv.python, scope)[1])
+        self._install_components(venv.python)
 
-    template = lock.template.get("alias", "") or "lock"
-    return Recreated(make_venv(session, name, template, python, fill, complete, force=force), found)
+    def _install_components(self, python: Path) -> tuple[LockedComponent, ...]:
+        if not self.components:
+            return ()
+        made, differences = install_components(self.session, self.lock, python, f"venv:{self.name}")
+        self.found.extend(differences)
+        return made
 
 
 def known_packages(session: Session) -> frozenset[str]:

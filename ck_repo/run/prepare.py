@@ -77,12 +77,7 @@ def prepare(
     needed = Fields(program_entry.meta(), program_entry.path / META).table("deps")
     refuse_program(session, program_entry, needed, (WEIGHTS, DATASET))
     program = read_component(program_entry)
-    name = chosen_name(options.venv)
-    venv = find_venv(session, name)
-    if venv:
-        venv.check()
-        venv.check_packages()
-    venv_plan = None if venv else plan_venv(session, name)
+    venv, venv_plan = _venv(session, chosen_name(options.venv))
     there = surroundings(session, venv, venv_plan.python.version if venv_plan else "", scope)
     resolver = Resolver(there, home=program_entry.repository)
     site = [site_packages(venv.python)] if venv else []
@@ -92,24 +87,15 @@ def prepare(
     options, notes = own_dependencies(options, every, program_entry.cid, list(backends.values()))
     for note in notes:
         progress.say(f"note: {note}")
-    added: dict[str, list[str]] = {key: tags.split(",") for key, tags in options.added_tags.items()}
-    if options.model:
-        added[WEIGHTS] = [*added.get(WEIGHTS, []), *options.model.split(",")]
+    added = _added_tags(options)
     by_key = {row.key: row for row in program.deps}
     weights = resolver.dependencies([by_key[WEIGHTS]], program_entry.cid, added=added)[WEIGHTS]
     model = weights.section("model")
-    if not model.get("profile"):
-        raise ConfigError(
-            f"{weights.name} does not say how it is to be used: its meta has no model.profile",
-            hint=f"add one to the package: {', '.join(profiles)}",
-        )
-    chosen = profile(str(model["profile"]), profiles)
+    chosen = _profile(weights, model, profiles)
     backend = options.backend or str(model.get("backend") or default_backend(str(model.get("format", "")), backends.values()))
     check_backend(program, backend, backends)
     declaration = backends.get(backend)
-    if options.dataset:
-        added[DATASET] = [*added.get(DATASET, []), *options.dataset.split(",")]
-    elif DATASET not in added and model.get("dataset"):
+    if DATASET not in added and model.get("dataset"):
         added[DATASET] = str(model["dataset"]).split(",")
     others = [row for row in dependencies_with(program, [declaration] if declaration else []) if row.key != WEIGHTS]
     needs = resolver.with_options(backend=backend, device=options.device)
@@ -126,6 +112,35 @@ def prepare(
     if not as_recorded:
         check_options(options, rules)
     return RunPlan(program, options, venv, venv_plan, choices, section, chosen, profiles, backend)
+
+
+def _venv(session: Session, name: str) -> tuple[Venv | None, VenvPlan | None]:
+    """The venv of that name, ready to be used; or how to make it."""
+    venv = find_venv(session, name)
+    if venv is None:
+        return None, plan_venv(session, name)
+    venv.check()
+    venv.check_packages()
+    return venv, None
+
+
+def _added_tags(options: RunOptions) -> dict[str, list[str]]:
+    """The tags that the user adds to dependencies, by their keys."""
+    added = {key: tags.split(",") for key, tags in options.added_tags.items()}
+    for key, tags in ((WEIGHTS, options.model), (DATASET, options.dataset)):
+        if tags:
+            added[key] = [*added.get(key, []), *tags.split(",")]
+    return added
+
+
+def _profile(weights: Choice, model: Mapping[str, Any], profiles: Mapping[str, Profile]) -> Profile:
+    """The profile that a model's meta names."""
+    if not model.get("profile"):
+        raise ConfigError(
+            f"{weights.name} does not say how it is to be used: its meta has no model.profile",
+            hint=f"add one to the package: {', '.join(profiles)}",
+        )
+    return profile(str(model["profile"]), profiles)
 
 
 def with_user_conf(options: RunOptions, rules: Rules) -> RunOptions:

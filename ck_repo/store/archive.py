@@ -202,19 +202,12 @@ def unpack_entries(
             )
         recipes = [folder for folder in found if target.alias == LOCAL and canonical_module(folder.parent.name) in RECIPES]
         own = _new_home(archive, repositories, recipes[0]) if recipes else target.path
-        wanted: list[tuple[Path, Path, str]] = []
         for folder in found:  # everything is looked at before anything is written
             check_name(folder.parent.name)
             check_name(folder.name)
-            uid = read_uid(folder)
-            if folder in recipes:
-                final = own / folder.parent.name / folder.name
-            else:
-                if folder not in asked:
-                    _refuse_outranking(archive, repositories, target, folder, uid)
-                final = target.module_folder(folder.parent.name) / folder.name
-            refuse_taken_uid(final, uid)
-            wanted.append((folder, final, uid))
+            if folder not in asked and folder not in recipes:
+                _refuse_outranking(archive, repositories, target, folder, read_uid(folder))
+        wanted = [_place(folder, target, own if folder in recipes else None) for folder in found]
         taken = [final for _, final, _ in wanted if final.exists()]
         if taken and not overwrite:
             raise ConflictError(
@@ -230,6 +223,14 @@ def unpack_entries(
                 copy_folder(folder, staging)
                 done.append(publish(into, folder.parent.name, staging, final, uid, replace=overwrite))
         return done, left
+
+
+def _place(folder: Path, target: Repository, own: Path | None) -> tuple[Path, Path, str]:
+    """An entry's folder in the archive, the one to write, and its UID; `own` is the new repository of recipes."""
+    module, uid = folder.parent.name, read_uid(folder)
+    final = (own / module if own else target.module_folder(module)) / folder.name
+    refuse_taken_uid(final, uid)
+    return folder, final, uid
 
 
 def _new_home(archive: Path, repositories: Repositories, recipe: Path) -> Path:

@@ -14,6 +14,7 @@ from ck_repo.errors import ConflictError, InstallError
 from ck_repo.install.installer import Installer, Wishes
 from ck_repo.machine.survey import survey
 from ck_repo.resolve.resolver import Resolver
+from ck_repo.session import Session
 from ck_repo.store.search import find
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ def install(
     shelf: Shelf, alias: str, *, again: bool = False, place: Path | None = None, refetch: bool = False
 ) -> dict[str, Any]:
     """What `ck install package:ALIAS --rebuild --install_path=PLACE` does; the env meta."""
-    choice = Resolver(survey(shelf.repositories), again=again).resolve(alias)
+    choice = Resolver(survey(Session(shelf.repositories)), again=again).resolve(alias)
     keys = [choice.key] if again else []
     places = {choice.key: place} if place else {}
-    made = Installer(shelf.repositories, None, wishes=Wishes(places, keys, refetch)).install({alias: choice})
+    made = Installer(Session(shelf.repositories), None, wishes=Wishes(places, keys, refetch)).install({alias: choice})
     return made[alias]
 
 
@@ -58,10 +59,10 @@ def test_what_it_needs_is_not_installed_again(shelf: Shelf) -> None:
 def test_when_it_fails_what_was_there_stays(shelf: Shelf) -> None:
     entry = shelf.package("hello", HELLO, files={"hello.txt": "hi"})
     first = install(shelf, "hello")
-    choice = Resolver(survey(shelf.repositories), again=True).resolve("hello")
+    choice = Resolver(survey(Session(shelf.repositories)), again=True).resolve("hello")
     (entry.path / "hello.txt").unlink()
     with pytest.raises(InstallError, match="is not there"):
-        Installer(shelf.repositories, None, wishes=Wishes(again=[choice.key])).install({"hello": choice})
+        Installer(Session(shelf.repositories), None, wishes=Wishes(again=[choice.key])).install({"hello": choice})
     assert Path(first["path"], "hello.txt").read_text() == "hi"
 
 

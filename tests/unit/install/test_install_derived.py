@@ -50,7 +50,7 @@ def convertible(shelf: Shelf, code: str = MAKE, **more: Any) -> None:
 
 
 def convert(shelf: Shelf, *, trust: bool = True) -> dict[str, Any]:
-    resolver = Resolver(survey(shelf.repositories))
+    resolver = Resolver(survey(Session(shelf.repositories)))
     choice = resolver.in_format(resolver.resolve("ssd"), "b")
     return Installer(Session(shelf.repositories, trust), Path(sys.executable)).install({"weights": choice})["weights"]
 
@@ -88,7 +88,7 @@ def test_another_repository_s_conversion_is_not_run_unasked(shelf: Shelf) -> Non
 def test_versions_of_the_tools_are_recorded(shelf: Shelf) -> None:
     shelf.package("lib-pytest", python_package={"name": "pytest"})
     convertible(shelf, deps={"pytest": {"tags": ["lib-pytest"], "tool": True}})
-    resolver = Resolver(survey(shelf.repositories, {"pytest": pytest.__version__}))
+    resolver = Resolver(survey(Session(shelf.repositories), {"pytest": pytest.__version__}))
     choice = resolver.in_format(resolver.resolve("ssd"), "b")
     meta = Installer(Session(shelf.repositories, trust=True), Path(sys.executable)).install({"w": choice})["w"]
     assert meta["tools"] == {"pytest": pytest.__version__}

@@ -20,6 +20,7 @@ from ck_repo.install.clean import clean_leftovers
 from ck_repo.install.fetch import adopt, fetch
 from ck_repo.install.git_source import read_commit, unproven
 from ck_repo.install.source import Source, read_source
+from ck_repo.session import Session
 from ck_repo.store.fields import Fields
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ def test_a_package_of_compiled_modules_is_for_one_python(shelf: Shelf, there: Up
     from ck_repo.resolve.resolver import Resolver
 
     def key(python: str) -> str:
-        return Resolver(survey(shelf.repositories, {}, python)).resolve("compiled").key
+        return Resolver(survey(Session(shelf.repositories), {}, python)).resolve("compiled").key
 
     shelf.package("compiled", {"download": {"url": url_of(there), "unpack": True}}, per_python=True)
     assert key("3.11.7") == key("3.11.9") != key("3.12.1")

@@ -11,6 +11,7 @@ import pytest
 from ck_repo.errors import ConfigError
 from ck_repo.machine.survey import survey
 from ck_repo.resolve.component import read_component
+from ck_repo.session import Session
 from ck_repo.store.writing import create_entry
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def test_a_faulty_package_is_left_out_with_a_warning(shelf: Shelf, capsys: pytes
     shelf.package("good", "good")
     with pytest.raises(ConfigError):
         shelf.package("faulty", priority="high")
-    aliases = {package.entry.alias for package in survey(shelf.repositories).packages.of(["local"])}
+    aliases = {package.entry.alias for package in survey(Session(shelf.repositories)).packages.of(["local"])}
     assert "good" in aliases
     assert "faulty" not in aliases
     assert "package left out" in capsys.readouterr().err
@@ -81,7 +82,7 @@ def test_a_package_that_uses_what_is_no_file_of_its_repository_is_left_out(
     create_entry(shelf.repositories.writable(), "package", "faulty", {"install": [{"copy": {"file": "a"}}]})
     meta = root / "package/faulty/.cm/meta.json"
     meta.write_text(json.dumps({"uses": [name], "install": [{"copy": {"file": "a"}}]}))
-    aliases = {package.entry.alias for package in survey(shelf.repositories).packages.of(["local"])}
+    aliases = {package.entry.alias for package in survey(Session(shelf.repositories)).packages.of(["local"])}
     assert "good" in aliases
     assert "faulty" not in aliases
     assert "package left out" in capsys.readouterr().err
