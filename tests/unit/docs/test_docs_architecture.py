@@ -1,0 +1,61 @@
+"""The code keeps what docs/architecture.md says: which room imports which, and where processes are started."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+ENGINE = ROOT / "ck_repo"
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "ck_repo":
+            yield from (f"ck_repo.{name.name}" for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def rooms() -> list[str]:
+    """The engine's rooms, the highest first, as the page lists them."""
+    table = PAGE.partition("| room |")[2].partition("\n\n")[0]
+    return re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+
+
+def allowed(room: str) -> set[str]:
+    """The rooms that the page lets a room import."""
+    (cell,) = re.findall(rf"^\| `{room}` \|.*\| (.*) \|$", PAGE, re.MULTILINE)
+    if not cell.startswith("all below"):
+        return {name.strip() for name in cell.split(",")}
+    every = rooms()
+    return set(every[every.index(room) + 1 :]) - set(re.findall(r"but `(\w+)`", cell))
+
+
+def test_every_room_is_on_the_page() -> None:
+    assert sorted(rooms()) == sorted(path.parent.name for path in ENGINE.glob("*/__init__.py"))
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_a_room_imports_only_the_rooms_below_that_the_page_names(room: str) -> None:
+    known, may = set(rooms()), allowed(room) | {room}
+    wrong = [
+        f"{path.relative_to(ROOT)}: {module}"
+        for path in sorted((ENGINE / room).rglob("*.py"))
+        for module in imported(path)
+        if module.startswith("ck_repo.") and module.split(".")[1] in known - may
+    ]
+    assert wrong == []
+
+
+def test_child_processes_are_started_in_one_file() -> None:
+    starting = [path.name for path in sorted(ENGINE.rglob("*.py")) if "subprocess" in imported(path)]
+    assert starting == ["child.py"]
