@@ -110,12 +110,15 @@ def _in_folder(
 
 
 def _inherited(repositories: Repositories, module: str, folder: Path) -> frozenset[str]:
-    """The tags of an entry and of those that it inherits from; a base that is not there or cannot be read gives none."""
-    tags: set[str] = set()
+    """The tags of an entry: its own, or those of the first that it inherits from and that has some.
+
+    As in stock CK, a list of the entry replaces that of its base. A base that is not there or cannot be read gives none.
+    """
     for _ in range(_MOST_BASES):
         try:
             meta = read_json_object(folder / META)
-            tags.update(tags_of(meta, folder / META))
+            if "tags" in meta:
+                return frozenset(tags_of(meta, folder / META))
             before, _, name = str(meta.get(BASE) or "").strip().rpartition(":")
             module = canonical_module(before.rpartition(":")[2] or module)
             if not name:
@@ -123,7 +126,7 @@ def _inherited(repositories: Repositories, module: str, folder: Path) -> frozens
             folder = load(repositories, module, name).path
         except CKError:
             break
-    return frozenset(tags)
+    return frozenset()
 
 
 def _entries(row: Repository, module: str, folder: Path, names: list[str], *, strict: bool) -> Iterator[Entry]:

@@ -178,11 +178,14 @@ def test_a_spoilt_archive_is_named_by_its_url(stock: StockRepository, ck: Ck, tm
     assert f"the file from {tmp_path.as_uri()}/first.zip is neither a zip nor a tar archive" in done.err
 
 
-def test_search_gives_an_entry_the_tags_of_its_base(stock: StockRepository, ck: Ck) -> None:
+def test_an_entry_without_tags_has_those_of_its_base(stock: StockRepository, ck: Ck) -> None:
+    """Lists replace those of the base in stock CK's `merge_dicts`: an entry with tags has its own alone."""
     stock.entry("program.template", "base", {"tags": ["general", "old"]})
-    stock.entry("program", "one", {"tags": ["special"], "_base_entry": "program.template:base"})
-    stock.entry("program", "two", {"tags": ["more"], "_base_entry": "one"})
+    stock.entry("program", "one", {"_base_entry": "program.template:base"})
+    stock.entry("program", "two", {"_base_entry": "one"})
+    stock.entry("program", "own", {"tags": ["more"], "_base_entry": "one"})
     stock.entry("program", "itself", {"tags": ["loop"], "_base_entry": "itself"})
+    stock.entry("program", "circle", {"_base_entry": "circle"})
     stock.entry("program", "lost", {"tags": ["alone"], "_base_entry": "nowhere"})
 
     def found(tags: str) -> list[str]:
@@ -191,8 +194,8 @@ def test_search_gives_an_entry_the_tags_of_its_base(stock: StockRepository, ck: 
         ]
 
     assert found("general") == ["one", "two"]
-    assert found("general,-more") == ["one"]
-    assert found("special") == ["one", "two"]
+    assert found("general,-old") == []
+    assert found("more") == ["own"]
     assert (found("loop"), found("alone"), found("-")) == (["itself"], ["lost"], [])
     stock.entry("program.template", "base", {"tags": ["new"]})  # in another folder than what inherits from it
-    assert (found("general"), found("new,special")) == ([], ["one", "two"])
+    assert (found("general"), found("new")) == ([], ["one", "two"])
