@@ -105,10 +105,20 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.replace(name, path)
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file, and what a killed writer of it left, if they are there; nobody else may be writing it."""
+    path.unlink(missing_ok=True)
+    _unfinished(path).unlink(missing_ok=True)
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
+
+
 @contextmanager
 def _beside(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """An empty file beside `path`, locked by its writer, so that the next writer takes over what a killed one left."""
-    name = path.with_name(f".{path.name}.new")
+    name = _unfinished(path)
     while True:
         file = os.fdopen(os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+b")
         with file:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo.errors import ConfigError
-from ck_repo.store.atomic import write_json, write_text
+from ck_repo.store.atomic import remove_file, write_json, write_text
 from ck_repo.store.plain_file import MISSING, UnreadableError, read_plain
 from ck_repo.store.uid import is_uid
 
@@ -214,4 +214,4 @@ def link_alias(folder: Path, uid: str) -> None:
 def unlink_alias(folder: Path, uid: str) -> None:
     """Undo `link_alias`."""
     for path in (alias_file(folder.parent, folder.name), uid_file(folder.parent, uid)):
-        path.unlink(missing_ok=True)
+        remove_file(path)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo.errors import CKError
-from ck_repo.store.atomic import write_json
+from ck_repo.store.atomic import remove_file, write_json
 from ck_repo.store.entry import INFO, META, alias_file, link_alias, read_json_object, uid_file
 from ck_repo.store.exchange import exchange, finish_exchange
 
@@ -98,7 +98,7 @@ class Link:
         if self.before:
             link_alias(folder, self.before)
         else:
-            alias_file(folder.parent, self.name).unlink(missing_ok=True)
+            remove_file(alias_file(folder.parent, self.name))
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Unlink:
     def do(self) -> None:
         folder = Path(self.home, self.name)
         if not (folder / META).exists():
-            alias_file(folder.parent, self.name).unlink(missing_ok=True)
+            remove_file(alias_file(folder.parent, self.name))
         elif _content(alias_file(folder.parent, self.name)) == self.uid:
             return  # they belong together again
         _unlink_if(uid_file(folder.parent, self.uid), self.name)
@@ -186,7 +186,7 @@ def put_back(aside: Path, folder: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
         return
     _unlink_if(uid_file(folder.parent, _content(alias_file(folder.parent, folder.name))), folder.name)
-    alias_file(folder.parent, folder.name).unlink(missing_ok=True)
+    remove_file(alias_file(folder.parent, folder.name))
     shutil.rmtree(folder, ignore_errors=True)
     if not (aside / META).exists():
         shutil.rmtree(aside, ignore_errors=True)
@@ -213,4 +213,4 @@ def _content(path: Path) -> str:
 
 def _unlink_if(path: Path, content: str) -> None:
     if _content(path) in ("", content):
-        path.unlink(missing_ok=True)
+        remove_file(path)
