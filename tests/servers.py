@@ -194,6 +194,22 @@ def stalling(content: bytes, after: int) -> Answer:
     return answer
 
 
+def trickling(content: bytes, between: float) -> Answer:
+    """A server that sends one byte after the other, with a wait (s) between them."""
+
+    def answer(call: Call) -> None:
+        begin = call.begin or 0
+        call.send(206 if begin else 200, b"", Content_Length=len(content) - begin,
+                  **({"Content_Range": f"bytes {begin}-{len(content) - 1}/{len(content)}"} if begin else {}))  # fmt: skip
+        for number in range(begin, len(content)):
+            call.wfile.write(content[number : number + 1])
+            call.wfile.flush()
+            if call.room.stopping.wait(between):
+                return
+
+    return answer
+
+
 def raw(answer_bytes: bytes) -> Answer:
     """A server that does not speak HTTP properly."""
     return lambda call: call.wfile.write(answer_bytes) and None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -18,6 +19,7 @@ from ck_repo.install.retry import PermanentError, TransientError, seconds_of, wi
 from ck_repo.network import refuse_offline
 
 BLOCK = 1 << 15  # bytes; what has come of a block is lost when the line is cut
+SLOWEST = 100  # bytes/s; a server that sends less counts as hanging
 LARGEST_JSON = 16 << 20  # bytes
 _FINAL = frozenset({400, 401, 403, 404, 405, 410, 451})  # statuses that another attempt does not change
 
@@ -38,7 +40,7 @@ def _json_once(url: str) -> Any:
     with answer(url, {}) as response:
         check_status(response)
         content = b""
-        for block in response.iter_content(BLOCK):
+        for block in blocks(response):
             content += block
             if len(content) > LARGEST_JSON:
                 raise PermanentError(f"the answer is larger than {LARGEST_JSON} bytes")
@@ -67,6 +69,25 @@ def answer(url: str, headers: Mapping[str, str]) -> Iterator[Any]:
         raise TransientError(_reason(error)) from error
     except ValueError as error:  # a redirect to what is no URL
         raise PermanentError(f"the answer makes no sense: {error}") from error
+
+
+def blocks(response: Any) -> Iterator[bytes]:
+    """The content of an answer, as it comes, in blocks of at most `BLOCK` bytes.
+
+    Raises
+    ------
+    TransientError
+        If fewer than `SLOWEST` bytes/s came for as long as a server may say nothing.
+    """
+    came, since = 0, time.monotonic()
+    while block := response.raw.read1(BLOCK, decode_content=True):
+        yield block
+        came += len(block)
+        waited = time.monotonic() - since
+        if waited >= timeout():
+            if came < SLOWEST * waited:
+                raise TransientError(f"only {came} bytes came in {waited:.0f} s", counts=True)
+            came, since = 0, time.monotonic()
 
 
 def check_status(response: Any) -> None:

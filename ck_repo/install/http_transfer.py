@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo import progress
-from ck_repo.install.http_request import BLOCK, answer, check_status, count_of
+from ck_repo.install.http_request import answer, blocks, check_status, count_of
 from ck_repo.install.retry import PermanentError, TransientError
 from ck_repo.install.transfer import Transfer
 from ck_repo.store.atomic import too_large, usable
@@ -104,7 +104,7 @@ class HttpTransfer(Transfer):
         total = self._size or (start + announced if announced is not None else None)
         done, most = start, start + usable(self.part.parent)
         with open(self.part, "ab" if start else "wb") as file:
-            for block in response.iter_content(BLOCK):
+            for block in blocks(response):
                 done += len(block)
                 if self._size is not None and done > self._size:
                     file.close()

@@ -23,11 +23,13 @@ class TransientError(Exception):
     ----------
     after
         Seconds that the server asks us to wait before it.
+    counts
+        Whether this attempt counts even if it got further than those before.
     """
 
-    def __init__(self, why: str, after: float = 0) -> None:
+    def __init__(self, why: str, after: float = 0, *, counts: bool = False) -> None:
         super().__init__(why)
-        self.after = after
+        self.after, self.counts = after, counts
 
 
 class PermanentError(Exception):
@@ -42,7 +44,8 @@ def with_retries(once: Callable[[], T], reached: Callable[[], int] = lambda: 0) 
             return once()
         except TransientError as error:
             if reached() > furthest:
-                number, furthest = 0, reached()
+                furthest = reached()
+                number = number if error.counts else 0
             number += 1
             if number >= TRIES:
                 raise PermanentError(f"{error} ({TRIES} tries)") from error

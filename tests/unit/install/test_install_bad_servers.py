@@ -21,6 +21,7 @@ from servers import (
     stalling,
     status,
     swelling,
+    trickling,
     version,
     whole,
     without_ranges,
@@ -224,7 +225,7 @@ def test_what_says_that_it_is_compressed_and_is_not(server: Server) -> None:
 
 
 def test_a_stall_is_gone_on_from(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CK_DOWNLOAD_TIMEOUT", "0.3")
+    monkeypatch.setenv("CK_DOWNLOAD_TIMEOUT", "1")
     url = server.give("/f", stalling(CONTENT, HALF), whole(CONTENT))
     assert fetch(source(url))[0].read_bytes() == CONTENT
 
@@ -258,3 +259,12 @@ def test_a_document_that_is_none(server: Server, body: bytes) -> None:
 def test_a_recipe_with_a_url_that_is_none(url: str) -> None:
     with pytest.raises(ConfigError):
         read_source(Fields({"url": url}, "recipe"))
+
+
+def test_a_server_that_trickles_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch, slept: list[float]) -> None:
+    """One byte after the other is no progress: the tries count, though each gets further than the one before."""
+    monkeypatch.setenv("CK_DOWNLOAD_TIMEOUT", "1")
+    url = server.give("/f", trickling(CONTENT, 0.02))
+    with pytest.raises(DownloadError, match=r"bytes came in \d s \(5 tries\)"):
+        fetch(source(url, size=len(CONTENT)))
+    assert len(server.requests) >= 5
