@@ -111,6 +111,15 @@ def remove_file(path: Path) -> None:
     _unfinished(path).unlink(missing_ok=True)
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed writers of files in `folder` left; files whose writers are alive stay."""
+    for path in folder.glob(".*.new"):
+        with suppress(OSError), os.fdopen(os.open(path, os.O_RDWR | os.O_NOFOLLOW), "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is(file.fileno(), path):
+                path.unlink()
+
+
 def _unfinished(path: Path) -> Path:
     return path.with_name(f".{path.name}.new")
 

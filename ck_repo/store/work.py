@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ck_repo.store.atomic import FULL, storage_errors
+from ck_repo.store.atomic import FULL, remove_unfinished, storage_errors
 from ck_repo.store.folders import repos_root
 from ck_repo.store.steps import Step, UndoError, as_data, carry_out, from_data, put_back
 
@@ -53,6 +53,10 @@ class Work:
         path = parent / f"{before}.{self.key}{behind}"
         self._note({"remove": str(path)})
         return path
+
+    def writes_files_in(self, folder: Path) -> None:
+        """Files of `folder` are about to be written one by one: what a killed process leaves unfinished of them is removed."""
+        self._note({"files": str(folder)})
 
     def in_place(self, folder: Path) -> Path:
         """Set the entry in `folder` aside, to make another in its place; return where it is.
@@ -86,12 +90,27 @@ class Work:
     def finish_steps(self) -> None:
         """Complete what a process that is gone has committed to."""
         rows = self.rows()
-        if any("done" in row for row in rows):
-            return
-        for row in rows:
-            for step in from_data(row.get("steps", [])):
-                step.do()
-        self._done()
+        if not any("done" in row for row in rows):
+            for row in rows:
+                for step in from_data(row.get("steps", [])):
+                    step.do()
+            self._done()
+
+    def remove_unfinished_files(self) -> None:
+        """Remove what the process, which is gone, left of single files about the entries that it changed."""
+        for folder in self._folders():
+            remove_unfinished(folder)
+
+    def _folders(self) -> set[Path]:
+        """The folders where it wrote files: those that the record names, and the `.cm` of its entries and modules."""
+        found, named = set(), set()
+        for row in self.rows():
+            named |= {Path(row["files"])} if "files" in row else set()
+            found |= {Path(row[key]).parent for key in ("remove", "folder") if key in row}
+            for step in row.get("steps", []):
+                found |= {Path(step[key]) for key in ("home", "folder") if key in step}
+                found |= {Path(step[key]).parent for key in ("source", "target") if key in step}
+        return named | {place / ".cm" for folder in found for place in (folder, folder.parent)}
 
     def _done(self) -> None:
         self._halfway = False
@@ -228,6 +247,7 @@ def _sweep(folder: Path) -> None:
     finally:
         os.close(file)
     for work in left:
+        work.remove_unfinished_files()
         work.end()
 
 

@@ -92,10 +92,12 @@ def module_folder(repository: Repository, module: str) -> Path:
     check_name(module)
     folder = repository.module_folder(module)
     if not (folder / ".cm").is_dir():
-        with storage_errors(f"writing {folder}"):
-            (folder / ".cm").mkdir(parents=True, exist_ok=True)
-        write_text(repository.path / ".cm" / f"alias-a-{module}", folder_uid(module) + "\n")
-        write_text(repository.path / ".cm" / f"alias-u-{folder_uid(module)}", module + "\n")
+        names = repository.path / ".cm"
+        with storage_errors(f"writing {folder}"), working() as work:
+            work.writes_files_in(names)
+            write_text(names / f"alias-a-{module}", folder_uid(module) + "\n")
+            write_text(names / f"alias-u-{folder_uid(module)}", module + "\n")
+            (folder / ".cm").mkdir(parents=True, exist_ok=True)  # last: it says that the files are there
     return folder
 
 
