@@ -41,6 +41,7 @@ def docs(session: nox.Session) -> None:
     session.install("-e", ".[docs]")
     session.run("python", "docs/make_commands.py", "--check")
     session.run("python", "docs/make_api.py", "--check")
+    session.run("python", "docs/make_contract.py", "--check")
     session.run("python", "docs/make_models.py", "--check")
     session.run("mkdocs", "build", "--strict", env={"NO_MKDOCS_2_WARNING": "1"})
 
@@ -70,9 +71,10 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def pages(session: nox.Session) -> None:
-    """Write what follows from declarations: docs/commands.md, docs/models.md, `api.run`, and stock CK's modules."""
+    """Write what follows from declarations: docs/commands.md, docs/models.md, `api.run`, the harness's contract, stock CK's modules."""
     session.install("-e", ".")
     session.run("python", "docs/make_api.py")
+    session.run("python", "docs/make_contract.py")
     session.run("python", "docs/make_commands.py")
     session.run("python", "docs/make_models.py")
     session.run("python", "module/make_modules.py")

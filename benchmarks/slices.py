@@ -66,7 +66,7 @@ class Harness:
             loadgen.run(spec.scenario, "performance", settings, spec.loadgen, ordered, self.library, self._count, folder)
             sut.close()
             found = summary.performance(folder, spec.scenario)
-            return float(found["latency_ms"]["p90"] if single else found["samples_per_second"])
+            return found.latency_ms["p90"] if single else found.samples_per_second or 0.0
 
 
 class Bare:

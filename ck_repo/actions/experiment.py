@@ -11,6 +11,7 @@ from ck_repo.actions.entry_data import content_of, row_of, rows_of
 from ck_repo.actions.entry_selection import all_matching, matching, one
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
+from ck_repo.contract.record import write
 from ck_repo.errors import CKError, NotFoundError, NotTheSameError, UsageError, did_you_mean
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.query import is_pattern
@@ -197,7 +198,7 @@ def replay(request: Request) -> Answer:
     ]
     data = {
         "reproduced": verdict.reproduced, "verdict": verdict.as_data(), "parent": row_of(entry), "path": str(first.path),
-        "experiment": runs[0], "runs": runs, "results": done.records[0].results,
+        "experiment": runs[0], "runs": runs, "results": write(done.records[0].results),
     }  # fmt: skip
     lines = [*verdict_lines(verdict), "", f"recorded: {first.path} (`ck compare {entry.cid} {first.cid}`)"]
     if verdict.reproduced:

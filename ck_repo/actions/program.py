@@ -10,6 +10,7 @@ from ck_repo.actions.entry_selection import one
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
 from ck_repo.actions.run_options import declared, not_of_audits, run_options
+from ck_repo.contract.record import write
 from ck_repo.errors import NotTheSameError, UsageError
 from ck_repo.store.entry import tag_list
 from ck_repo.store.repository import check_name
@@ -81,10 +82,10 @@ def run(request: Request) -> Answer:
             lines += ["", f"{shown}:", path.read_text(encoding="utf-8", errors="replace").rstrip()]
     if request.flag("no_record"):
         forget(records)
-        results = [{"results": record.results} for record in records]
+        results = [{"results": write(record.results)} for record in records]
         return Answer(dict(results[-1]) | ({"runs": results} if len(results) > 1 else {}), lines[1:])
     runs = [
-        {"path": str(record.experiment.path), "experiment": experiment_of(record.experiment), "results": record.results}
+        {"path": str(record.experiment.path), "experiment": experiment_of(record.experiment), "results": write(record.results)}
         for record in records
     ]
     data = dict(runs[-1]) | ({"runs": runs} if len(runs) > 1 else {})
@@ -128,7 +129,7 @@ def explain_run(request: Request) -> Answer:
 
     entry = one(request)
     plan = prepare(request.session, entry, run_options(request))
-    settings = loadgen_settings(plan.options, rules_of(plan))
+    settings = write(loadgen_settings(plan.options, rules_of(plan)))
     venv = f"venv {plan.venv.name}, Python {plan.venv.version}" if plan.venv else "a new venv"
     if plan.venv_plan:
         venv = f"a new venv:{plan.venv_plan.name} from {plan.venv_plan.template.name}, Python {plan.venv_plan.python.version}"

@@ -11,6 +11,7 @@ from ck_repo.actions.package import TRUST, VENV
 from ck_repo.actions.program import experiment_of
 from ck_repo.actions.request import Request
 from ck_repo.actions.round import ROUND, round_of
+from ck_repo.contract.record import write
 from ck_repo.errors import NotTheSameError, UsageError
 from ck_repo.experiments.experiment_table import experiment_lines
 from ck_repo.store.repository import check_name
@@ -88,7 +89,7 @@ def reproduce(request: Request) -> Answer:
     options = replace(matched[0][1].options, venv=request.text("venv"))
     (ran,) = run_repeatedly(request.session, program, options, tags=["reproduce"])
     entry = ran.experiment
-    ours = {"experiment": experiment_of(entry), "results": ran.results}
+    ours = {"experiment": experiment_of(entry), "results": write(ran.results)}
     return Answer({**data, **ours}, [*lines, *experiment_lines(entry.alias, entry.meta())])
 
 

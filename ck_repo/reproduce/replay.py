@@ -152,7 +152,7 @@ def replay(
         first = {"name": name} if number == 0 else {}
         records.append(execute(session, plan, repository=repository, tags=["replay"], more=more, **first))
         measured = records[0].results  # the further ones measure the same layout, and do not look for one again
-        options = replace(options, **{key: measured[key] for key in MEASURED})
+        options = replace(options, **{key: getattr(measured, key) for key in MEASURED})
         if options.mode == "accuracy":
             break
     here = lock_of_experiment(records[0].experiment.path, read_experiment(records[0].experiment))

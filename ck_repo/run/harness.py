@@ -6,13 +6,14 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ck_repo.child import last_lines, run_child
+from ck_repo.contract.results import Results
 from ck_repo.errors import RunError
 from ck_repo.run.watchdog import Watchdog, read_asked
 from ck_repo.store.atomic import refuse_full
 from ck_repo.store.entry import read_json_object
+from ck_repo.store.fields import Fields
 
 _TOLD = 4  # sessions that a message names
 _SETTINGS = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
@@ -34,9 +35,16 @@ def rescore(python: Path, program: Path, name: str, spec: Path, logs: Sequence[P
 
 
 def run_harness(
-    python: Path, program: Path, name: str, spec: Path, modules: Sequence[str] = (), variables: Mapping[str, str] | None = None
-) -> dict[str, Any]:
-    """Run the harness on a spec and return its results.json.
+    python: Path,
+    program: Path,
+    name: str,
+    spec: Path,
+    modules: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+    *,
+    backend: str,
+) -> Results:
+    """Run the harness on a spec and return its results.
 
     Parameters
     ----------
@@ -50,6 +58,8 @@ def run_harness(
         Folders of Python modules that come before those of the venv.
     variables
         Further variables of its environment.
+    backend
+        Name of the backend, for messages.
 
     Raises
     ------
@@ -58,7 +68,6 @@ def run_harness(
         it was running.
     """
     folder = spec.parent
-    backend = str((read_json_object(spec).get("model") or {}).get("backend", ""))
     status = run_child(
         [str(python), "-m", name, str(spec)],
         folder,
@@ -71,7 +80,7 @@ def run_harness(
     results = folder / "results.json"
     if status or not results.exists():
         raise _failure(folder, status)
-    return read_json_object(results)
+    return Fields(read_json_object(results), results).record(Results, "the harness wrote it: its version is not for this ck")
 
 
 def _failure(folder: Path, status: int) -> RunError:
@@ -79,8 +88,8 @@ def _failure(folder: Path, status: int) -> RunError:
     refuse_full(folder, "the run")
     told = folder / "error.json"
     if told.exists():
-        row = read_json_object(told)
-        return RunError(f"the benchmark failed: {row.get('error')}", hint=str(row.get("hint", "")), log=log)
+        row = Fields(read_json_object(told), told)
+        return RunError(f"the benchmark failed: {row.text('error')}", hint=row.text("hint"), log=log)
     known = {row.value: row.name for row in signal.Signals}
     how = f"was ended by signal {known.get(-status, -status)}" if status < 0 else f"ended with exit status {status}"
     hint = "the system may be out of memory" if status == -signal.SIGKILL else ""

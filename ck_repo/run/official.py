@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo import progress
+from ck_repo.contract.spec import Spec
 from ck_repo.errors import RunError, UsageError
 from ck_repo.install.installer import content_of
 from ck_repo.machine.platform import describe_platform
@@ -51,7 +52,7 @@ def check_options(options: RunOptions, rules: Rules) -> None:
 
 
 def check_official(
-    options: RunOptions, rules: Rules, spec: Mapping[str, Any], installed: Mapping[str, Mapping[str, Any]], folder: Path
+    options: RunOptions, rules: Rules, spec: Spec, installed: Mapping[str, Mapping[str, Any]], folder: Path
 ) -> list[str]:
     """Look at data set, model, disk, memory and governor, and say when the run will end.
 
@@ -72,12 +73,13 @@ def check_official(
     return warnings
 
 
-def _dataset(spec: Mapping[str, Any]) -> list[str]:
+def _dataset(spec: Spec) -> list[str]:
     """Every image that the annotations name is there."""
-    path, images = Path(spec["dataset"]["annotations"]), Path(spec["dataset"]["images"])
-    rows = json.loads(path.read_text(encoding="utf-8"))["images"]
-    ready = spec["dataset"].get("preprocessed")
-    missing = [] if ready else [row["file_name"] for row in rows if not (images / row["file_name"]).is_file()]
+    images = spec.dataset.images
+    rows = json.loads(spec.dataset.annotations.read_text(encoding="utf-8"))["images"]
+    missing = (
+        [] if spec.dataset.preprocessed else [row["file_name"] for row in rows if not (images / row["file_name"]).is_file()]
+    )
     if missing:
         raise RunError(
             f"{len(missing)} of {len(rows)} images are missing, {missing[0]} first",
@@ -98,14 +100,14 @@ def _model(meta: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _machine(options: RunOptions, rules: Rules, spec: Mapping[str, Any], folder: Path) -> list[str]:
+def _machine(options: RunOptions, rules: Rules, spec: Spec, folder: Path) -> list[str]:
     free = shutil.disk_usage(folder).free
     if free < _LOG_BYTES:
         raise RunError(
             f"{folder} has {free / 1e6:.0f} MB free; a run may write {_LOG_BYTES / 1e6:.0f} MB", hint="free some space"
         )
     machine = describe_platform()
-    side, width = int(spec["model"]["side"]), 1 if spec["model"].get("dtype") == "uint8" else 4
+    side, width = spec.model.side, 1 if spec.model.dtype == "uint8" else 4
     needed = rules.performance_sample_count * side * side * 3 * width + _SESSION
     available = _available()
     if available and needed > available:
@@ -134,17 +136,16 @@ def _available() -> int:
     return 0
 
 
-def _when(options: RunOptions, rules: Rules, spec: Mapping[str, Any]) -> str:
+def _when(options: RunOptions, rules: Rules, spec: Spec) -> str:
     """When the run will end: the rules' durations are known, that of the accuracy run follows from the progress shown."""
-    settings = spec["loadgen"]
-    seconds = settings["min_duration_ms"] / 1e3 if "performance" in spec["modes"] else 0.0
-    if (
-        seconds and rules.scenario(options.scenario).fixed_intervals and spec.get("loadgen_built")
-    ):  # a query each interval, however fast it is
-        seconds = max(seconds, settings["min_query_count"] / settings["target_qps"])
+    settings = spec.loadgen
+    seconds = settings.min_duration_ms / 1e3 if "performance" in spec.modes else 0.0
+    fixed = rules.scenario(options.scenario).fixed_intervals and spec.loadgen_built
+    if seconds and fixed and settings.target_qps:  # a query each interval, however fast it is
+        seconds = max(seconds, settings.min_query_count / settings.target_qps)
     end = time.strftime("%H:%M" if seconds < _HALF_A_DAY else "%Y-%m-%d %H:%M", time.localtime(time.time() + seconds))
     parts = []
-    if "accuracy" in spec["modes"]:
+    if "accuracy" in spec.modes:
         parts.append("accuracy over every image first")
     if seconds:
         parts.append(f"performance for at least {seconds / 60:.0f} minutes")

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ck_repo.contract.record import write
+from ck_repo.contract.results import Results
+from ck_repo.contract.spec import Spec
 from ck_repo.environment.collect import locked_components, locked_program, make_lock
 from ck_repo.environment.create import create_venv
 from ck_repo.environment.lockfile import NAME, Lock, LockedComponent, write_lock
@@ -25,7 +28,7 @@ from ck_repo.run.meter import metered
 from ck_repo.run.official import check_official
 from ck_repo.run.options import RunOptions
 from ck_repo.run.prepare import DATASET, WEIGHTS, RunPlan, prepare
-from ck_repo.run.spec import build_spec, rules_of
+from ck_repo.run.spec import build_spec, rules_of, spec_data
 from ck_repo.session import Session
 from ck_repo.store.atomic import write_json, write_text
 from ck_repo.store.entry import META, Entry
@@ -41,7 +44,7 @@ class RunRecord:
     """What a run left: its experiment entry and its results."""
 
     experiment: Entry
-    results: dict[str, Any]
+    results: Results
 
 
 def check_device(options: RunOptions) -> None:
@@ -114,14 +117,16 @@ def execute(
         started = time.time()
         visible = {"CUDA_VISIBLE_DEVICES": plan.options.visible_devices} if plan.options.visible_devices else {}
         with metered(plan.options.meter, folder / "performance"):
-            results = run_harness(venv.python, program.path, harness_of(program), folder / "spec.json", modules, visible)
+            results = run_harness(
+                venv.python, program.path, harness_of(program), folder / "spec.json", modules, visible, backend=plan.backend
+            )
         ended = time.time()
         meta = {
             "tags": _experiment_tags(plan, spec, tags),
             "program": {"alias": program.alias, "uid": program.uid, "digest": plan.program.digest},
             "options": plan.options.as_data(),
-            "spec": spec,
-            "results": results,
+            "spec": spec_data(spec, plan.options),
+            "results": write(results),
             "model": installed[WEIGHTS],
             "dataset": installed[DATASET],
             "seconds": {"all": round(ended - begun, 3), "harness": round(ended - started, 3)},
@@ -167,14 +172,14 @@ def foresee(plan: RunPlan) -> list[str]:
     return check_official(plan.options, rules_of(plan), build_spec(plan, ready), ready, repos_root())
 
 
-def _write_inputs(folder: Path, plan: RunPlan, spec: dict[str, Any], lock: Lock) -> None:
+def _write_inputs(folder: Path, plan: RunPlan, spec: Spec, lock: Lock) -> None:
     """What the run starts from: spec, lock, and for each test the settings in the round's own syntax."""
     write_lock(folder / NAME, lock)
-    write_json(folder / "spec.json", spec)
+    write_json(folder / "spec.json", spec_data(spec, plan.options))
     rules = rules_of(plan)
-    for mode in spec["modes"]:
+    for mode in spec.modes:
         write_text(folder / mode / "mlperf.conf", mlperf_conf(rules))
-        write_text(folder / mode / "user.conf", user_conf(rules, plan.options.scenario, spec["loadgen"]))
+        write_text(folder / mode / "user.conf", user_conf(rules, plan.options.scenario, write(spec.loadgen)))
 
 
 def harness_of(program: Entry) -> str:
@@ -182,7 +187,7 @@ def harness_of(program: Entry) -> str:
     return Fields(program.meta(), program.path / META).needed("harness")
 
 
-def _experiment_tags(plan: RunPlan, spec: dict[str, Any], more: Sequence[str]) -> list[str]:
+def _experiment_tags(plan: RunPlan, spec: Spec, more: Sequence[str]) -> list[str]:
     found = {
         "experiment",
         "mlperf",
@@ -190,10 +195,10 @@ def _experiment_tags(plan: RunPlan, spec: dict[str, Any], more: Sequence[str]) -
         plan.options.round,
         plan.options.scenario,
         plan.backend,
-        *spec["modes"],
+        *spec.modes,
         *more,
     }
-    found |= {spec["model"]["name"], spec["dataset"]["name"]}
+    found |= {spec.model.name, spec.dataset.name}
     if plan.options.compliance:
         found |= {"compliance", plan.options.compliance}
     return sorted(tag.replace(" ", "-").replace(",", "-") for tag in found if tag)

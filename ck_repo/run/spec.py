@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ck_repo.contract.record import write
+from ck_repo.contract.spec import OPTIONS, Built, Dataset, LoadGenSettings, Model, Preprocessed, Spec
 from ck_repo.models.profiles import profile
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import Rules, benchmark_of, rules_for
@@ -14,10 +17,8 @@ from ck_repo.run.options import DEFAULT_SECONDS, RUN_OPTIONS, RunOptions
 from ck_repo.run.prepare import DATASET, LOADGEN, WEIGHTS, RunPlan
 from ck_repo.store.folders import tools_root
 
-VERSION = 1
 
-
-def build_spec(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def build_spec(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]]) -> Spec:
     """The spec of a run.
 
     Parameters
@@ -32,52 +33,76 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]]) -> dic
     interface = profile(str(model["profile"]), plan.profiles).for_model(model)
     if plan.options.reference_faults:
         interface = interface.with_reference_faults()
-    described = interface.as_data()
-    described.pop("name")
-    only_annotated = described.pop("only_annotated")
     base = Path(str(dataset["path"]))
     parts = dataset["dataset"]
     rules = rules_of(plan)
     settings = loadgen_settings(plan.options, rules)
     built = _built(installed.get(LOADGEN) or {})
-    if built and built["version"] == rules.round.loadgen_of_round:  # its order of samples is the round's with the round's count
-        settings["min_query_count"] = settings["required_query_count"]
+    if built and built.version == rules.round.loadgen_of_round:  # its order of samples is the round's with the round's count
+        settings = replace(settings, min_query_count=settings.required_query_count)
+    options = plan.options
+    return Spec(
+        model=Model(
+            name=label(weights),
+            path=Path(str(weights["file"])),
+            backend=plan.backend,
+            input=str(model.get("input", "")),
+            max_batch=model.get("max_batch"),
+            side=interface.side,
+            scaling=interface.scaling,
+            layout=interface.layout,
+            dtype=interface.dtype,
+            boxes=interface.boxes,
+            scores=interface.scores,
+            classes=interface.classes,
+            count=interface.count,
+            box_order=interface.box_order,
+            score_above=interface.score_above,
+            classes_are=interface.classes_are,
+            class_offset=interface.class_offset,
+        ),
+        dataset=Dataset(
+            name=label(dataset),
+            images=base / parts["images"],
+            annotations=base / parts["annotations"],
+            digest=str(dataset["digest"]),
+            only_annotated=interface.only_annotated,
+            preprocessed=_preprocessed(base, parts),
+        ),
+        device=options.device,
+        scenario=options.scenario,
+        modes=options.modes,
+        count=options.count,
+        batch_size=options.batch_size,
+        threads=options.threads,
+        sessions=options.sessions,
+        official=options.official,
+        loadgen=settings,
+        cache=tools_root() / ".cache" / "preprocessed",
+        reference_faults=options.reference_faults,
+        loadgen_built=built,
+    )
+
+
+def spec_data(spec: Spec, options: RunOptions) -> Mapping[str, Any]:
+    """The content of spec.json: the spec, and the options that only the harness of another program knows."""
+    known = {each.name for each in OPTIONS}
     return {
-        "version": VERSION,
-        "model": {
-            "name": label(weights),
-            "path": str(weights["file"]),
-            "backend": plan.backend,
-            "input": str(model.get("input", "")),
-            "max_batch": model.get("max_batch"),
-            **described,
-        },
-        "dataset": {
-            "name": label(dataset),
-            "images": str(base / parts["images"]),
-            "annotations": str(base / parts["annotations"]),
-            "digest": str(dataset["digest"]),
-            "only_annotated": only_annotated,
-            "preprocessed": _preprocessed(base, parts),
-        },
-        "modes": list(plan.options.modes),
-        **{option.name: getattr(plan.options, option.name) for option in RUN_OPTIONS if option.in_spec},
-        "loadgen": settings,
-        "loadgen_built": built,
-        "cache": str(tools_root() / ".cache" / "preprocessed"),
+        **write(spec),
+        **{option.name: getattr(options, option.name) for option in RUN_OPTIONS if option.in_spec and option.name not in known},
     }
 
 
-def _built(loadgen: Mapping[str, Any]) -> dict[str, str] | None:
+def _built(loadgen: Mapping[str, Any]) -> Built | None:
     """Of a LoadGen that a recipe built: the folder that it has to be imported from, and its version; None for the venv's."""
     path = loadgen.get("python_path")
-    return {"folder": str(path), "version": str(loadgen.get("version", ""))} if path else None
+    return Built(Path(str(path)), str(loadgen.get("version", ""))) if path else None
 
 
-def _preprocessed(base: Path, parts: Mapping[str, Any]) -> dict[str, Any] | None:
+def _preprocessed(base: Path, parts: Mapping[str, Any]) -> Preprocessed | None:
     """Of a data set that holds images made ready: where they are, and how they were made."""
     row = parts.get("preprocessed")
-    return {**row, "file": str(base / row["file"])} if row else None
+    return Preprocessed(base / row["file"], row["kind"], row["side"], row["library"]) if row else None
 
 
 def label(meta: Mapping[str, Any]) -> str:
@@ -91,7 +116,7 @@ def rules_of(plan: RunPlan) -> Rules:
     return rules_for(load_round(plan.options.round), benchmark_of(dict(plan.model), plan.profile.side))
 
 
-def loadgen_settings(options: RunOptions, rules: Rules) -> dict[str, Any]:
+def loadgen_settings(options: RunOptions, rules: Rules) -> LoadGenSettings:
     """LoadGen's settings: the round's seeds always; its durations and counts when the run is official.
 
     The order in which LoadGen 4.1.30 issues samples is that of v1.0 only with a minimum query count of 0. So an official run
@@ -106,24 +131,24 @@ def loadgen_settings(options: RunOptions, rules: Rules) -> dict[str, Any]:
             seconds = max(seconds, row.min_query_count / options.target_qps)
     latency = options.target_latency if options.target_latency is not None else row.target_latency_ms
     seeds, audit = _compliance(options, rules)
-    return {
+    return LoadGenSettings(
         **seeds,
-        "performance_sample_count": rules.performance_sample_count,
-        "percentile": row.percentile,
-        "min_duration_ms": round(seconds * 1e3),
-        "min_query_count": row.min_query_count if options.official and (row.one_query or options.counts == "loadgen") else 0,
-        "required_query_count": row.min_query_count if options.official else 0,
-        "target_qps": options.target_qps or (row.target_qps if row.fixed_intervals else None),
-        "target_latency_ms": latency if not row.one_query else None,
-        "samples_per_query": options.samples_per_query or row.samples_per_query,
-        "max_async_queries": row.max_async_queries,
-        "version": rules.round.loadgen,
-        "version_of_round": rules.round.loadgen_of_round,
-        "audit": audit,
-    }
+        performance_sample_count=rules.performance_sample_count,
+        percentile=row.percentile,
+        min_duration_ms=round(seconds * 1e3),
+        min_query_count=row.min_query_count if options.official and (row.one_query or options.counts == "loadgen") else 0,
+        required_query_count=row.min_query_count if options.official else 0,
+        target_qps=options.target_qps or (row.target_qps if row.fixed_intervals else None),
+        target_latency_ms=latency if not row.one_query else None,
+        samples_per_query=options.samples_per_query or row.samples_per_query,
+        max_async_queries=row.max_async_queries,
+        version=rules.round.loadgen,
+        version_of_round=rules.round.loadgen_of_round,
+        audit=audit,
+    )
 
 
-def _compliance(options: RunOptions, rules: Rules) -> tuple[dict[str, int], dict[str, Any]]:
+def _compliance(options: RunOptions, rules: Rules) -> tuple[Mapping[str, int], Mapping[str, Any]]:
     """Seeds, and further settings of TestSettings, under a compliance test."""
     if not options.compliance:
         return dict(rules.seeds), {}

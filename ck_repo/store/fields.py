@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import reprlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+from ck_repo.contract.record import FieldError, read
 from ck_repo.errors import ConfigError
 from ck_repo.store.entry import tag_list
 
+Record = TypeVar("Record")
 _SHORT = reprlib.Repr()  # of a value that may be of any size
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 200
 
@@ -119,6 +121,20 @@ class Fields:
             raise self.error(key, value, "a list")
         base = f"{self._path}.{key}".strip(".")
         return [Fields(row, self._source, f"{base}[{number}]") for number, row in enumerate(value)]
+
+    def record(self, kind: type[Record], hint: str = "fix the file") -> Record:
+        """The object as a dataclass (`ck_repo.contract.record`).
+
+        Parameters
+        ----------
+        hint
+            What to do if a value is of the wrong type.
+        """
+        try:
+            return read(kind, self._content, self._path)
+        except FieldError as error:
+            what = f"{self._source}: {error.key} is {_SHORT.repr(error.value)}, not {error.expected}"
+            raise ConfigError(what, hint=hint) from None
 
     def as_dict(self) -> dict[str, Any]:
         """The object itself."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo import progress
+from ck_repo.contract.record import write
 from ck_repo.errors import RunError
 from ck_repo.experiments.figures import TRIAL
 from ck_repo.rounds.logs import read_text
@@ -109,7 +110,7 @@ def find_and_write(session: Session, options: RunOptions, bound_ms: float | None
     scenario = rules.scenario(options.scenario)
 
     def run(wanted: RunOptions) -> dict[str, Any]:
-        return execute(session, prepare(session, program, wanted), tags=[TRIAL]).results
+        return write(execute(session, prepare(session, program, wanted), tags=[TRIAL]).results)
 
     found = find_target(options, scenario, scenario.bound_ms and (bound_ms or scenario.bound_ms), run)
     line = f"{rules.benchmark}.{scenario.name}.{found.key} = {found.value:g}"

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from object_detection.annotations import ImageList
+from object_detection.contract.record import read
+from object_detection.contract.results import Accuracy
 from object_detection.errors import HarnessError
 from object_detection.logs import Found, read_answers
 from object_detection.spec import Spec
@@ -31,19 +33,13 @@ _NAMES = (
 )
 
 
-def score(spec: Spec, images: ImageList, log: Path, output: Path) -> dict[str, Any]:
-    """Score the log and write accuracy.txt, with the log's hash as a submission has it.
-
-    Returns
-    -------
-    dict
-        COCO's twelve figures (0–1; -1 where a size has no objects), ``detections`` and ``images``.
-    """
+def score(spec: Spec, images: ImageList, log: Path, output: Path) -> Accuracy:
+    """Score the log and write accuracy.txt, with the log's hash as a submission has it."""
     found = read_answers(log)
     figures, text = judged(spec, images, found)
     digest = hashlib.sha256(log.read_bytes()).hexdigest()
     output.write_text(f"{text}hash={digest}\n", encoding="utf-8")
-    return {**figures, "detections": sum(map(len, found.values())), "images": len(found)}
+    return read(Accuracy, {**figures, "detections": sum(map(len, found.values())), "images": len(found)})
 
 
 def judged(spec: Spec, images: ImageList, found: Found) -> tuple[dict[str, float], str]:

@@ -7,12 +7,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from object_detection import accuracy, damage, loadgen, loadgen_module, outputs, summary, tuning
 from object_detection.annotations import ImageList, read_images
 from object_detection.asked import Board
 from object_detection.backends import framework
+from object_detection.contract.record import write
+from object_detection.contract.results import Accuracy, Performance, Results
 from object_detection.errors import HarnessError
 from object_detection.image_cache import ImageCache
 from object_detection.logs import ANSWERS
@@ -56,32 +57,35 @@ def run(path: Path) -> None:
         return [worker(number, threads) for number in range(sessions)]
 
     layout, team, rate, measured = choose_layout(spec, library, workers, len(images))
-    results: dict[str, Any] = {
-        "model": spec.model.name,
-        "dataset": spec.dataset.name,
-        "images": len(images),
-        "backend": spec.model.backend,
-        "backend_version": backend.version(),
-        "device": spec.device,
-        "batch_size": layout.batch_size,
-        "threads": team[0].threads or layout.threads,
-        "sessions": layout.sessions,
-        "scenario": spec.scenario,
-        "loadgen_version": loadgen_module.version(spec.loadgen_built),
-        "official": spec.official,
-        "tuning": measured,
-        **({"reference_faults": True} if spec.reference_faults else {}),
-        **({"remark": remark} if remark else {}),
-    }
+    results = Results(
+        model=spec.model.name,
+        dataset=spec.dataset.name,
+        images=len(images),
+        backend=spec.model.backend,
+        backend_version=backend.version(),
+        device=spec.device,
+        batch_size=layout.batch_size,
+        threads=team[0].threads or layout.threads,
+        sessions=layout.sessions,
+        scenario=spec.scenario,
+        loadgen_version=loadgen_module.version(spec.loadgen_built),
+        official=spec.official,
+        tuning=measured,
+        reference_faults=spec.reference_faults,
+        remark=remark,
+    )
     outputs.remarks(worker.check for worker in team)  # of the measurement: what counts are the tests
     odd: dict[str, str] = {}
     for mode in spec.modes:
-        results[mode] = run_mode(spec, mode, team, layout, library, images, rate)
+        if mode == "accuracy":
+            results = replace(results, accuracy=run_accuracy(spec, team, layout, library, images, rate))
+        else:
+            results = replace(results, performance=run_performance(spec, team, layout, library, images, rate))
         odd = {**outputs.remarks(worker.check for worker in team), **odd}
-    if told := [text for text in (damage.remark(library.damaged), *odd.values()) if text]:
-        results["remarks"] = told
+    remarks = tuple(text for text in (damage.remark(library.damaged), *odd.values()) if text)
     board.remove()
-    (spec.folder / "results.json").write_text(json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    text = json.dumps(write(replace(results, remarks=remarks)), indent=2, sort_keys=True)
+    (spec.folder / "results.json").write_text(text + "\n", encoding="utf-8")
 
 
 def check_loadgen(spec: Spec) -> str:
@@ -121,32 +125,43 @@ def choose_layout(
         library.unload(samples)
 
 
-def run_mode(
-    spec: Spec, mode: str, team: Sequence[Worker], layout: Layout, library: SampleLibrary, images: ImageList, rate: float
-) -> dict[str, Any]:
-    """One test of LoadGen in a folder of its own, and what came out."""
-    folder = spec.folder / mode
-    folder.mkdir(exist_ok=True)
-    seconds, queries = _run_test(spec, mode, team, layout, library, len(images), rate)
-    if mode == "accuracy":
-        tell("scoring", 0, None)
-        return accuracy.score(spec, images, folder / ANSWERS, folder / "accuracy.txt")
+def run_accuracy(
+    spec: Spec, team: Sequence[Worker], layout: Layout, library: SampleLibrary, images: ImageList, rate: float
+) -> Accuracy:
+    """The accuracy test of LoadGen, in a folder of its own, scored."""
+    _run_test(spec, "accuracy", team, layout, library, len(images), rate)
+    tell("scoring", 0, None)
+    folder = spec.folder / "accuracy"
+    return accuracy.score(spec, images, folder / ANSWERS, folder / "accuracy.txt")
+
+
+def run_performance(
+    spec: Spec, team: Sequence[Worker], layout: Layout, library: SampleLibrary, images: ImageList, rate: float
+) -> Performance:
+    """The performance test of LoadGen, in a folder of its own, and its figures."""
+    folder = spec.folder / "performance"
+    seconds, queries = _run_test(spec, "performance", team, layout, library, len(images), rate)
     found = summary.performance(folder, spec.scenario)
     if _too_short(spec, found):  # the machine has become faster since the layouts were measured
+        assert found.samples_per_second is not None
         tell("performance, once more: it was faster than measured, and over too soon", 0, None)
-        seconds, queries = _run_test(spec, mode, team, layout, library, len(images), found["samples_per_second"])
-        found = {**summary.performance(folder, spec.scenario), "repeated": True}
+        seconds, queries = _run_test(spec, "performance", team, layout, library, len(images), found.samples_per_second)
+        found = replace(summary.performance(folder, spec.scenario), repeated=True)
     bound, tail = spec.loadgen.target_latency_ms, f"p{100 * spec.loadgen.percentile:g}"
     if spec.scenario == "multistream" and bound is not None:  # LoadGen's VALID does not look at it, the rules of v1.0 do
-        found["within_target_latency"] = found["latency_ms"].get(tail, float("inf")) <= bound
         fixed = f"one query in each interval of {1e3 / (spec.loadgen.target_qps or 1):g} ms"
-        found["issuing"] = fixed if loadgen_module.OF_V1_0 else f"back to back; v1.0 has {fixed}"
-    found["queries"] = found["queries"] or queries  # LoadGen of v1.0 tells only how many it made ready
+        found = replace(
+            found,
+            within_target_latency=found.latency_ms.get(tail, float("inf")) <= bound,
+            issuing=fixed if loadgen_module.OF_V1_0 else f"back to back; v1.0 has {fixed}",
+        )
+    count = found.queries or queries  # LoadGen of v1.0 tells only how many it made ready
+    found = replace(found, queries=count, duration_s=round(seconds, 3))
     required = spec.loadgen.required_query_count
-    if spec.scenario != "offline" and found["queries"] < required:
-        found["valid"] = False
-        found.setdefault("reasons", []).append(f"{found['queries']} queries: the rules ask for {required}")
-    return {**found, "duration_s": round(seconds, 3)}
+    if spec.scenario != "offline" and count < required:
+        reason = f"{count} queries: the rules ask for {required}"
+        return replace(found, valid=False, reasons=(*found.reasons, reason))
+    return found
 
 
 def _run_test(
@@ -154,6 +169,7 @@ def _run_test(
 ) -> tuple[float, int]:
     """Let LoadGen drive the sessions; the logs go into the mode's folder. Returns its duration, s, and how often it asked."""
     folder = spec.folder / mode
+    folder.mkdir(exist_ok=True)
     sut: InlineSUT | PoolSUT
     if spec.scenario == "singlestream":
         sut = InlineSUT(team[0], spec.folder)
@@ -170,7 +186,7 @@ def _run_test(
     return time.monotonic() - begun, ordered.queries
 
 
-def _too_short(spec: Spec, found: dict[str, Any]) -> bool:
+def _too_short(spec: Spec, found: Performance) -> bool:
     """Whether an Offline run ended before its least duration; a compliance test that issues few samples always does."""
-    short = any("Min duration satisfied : NO" in reason for reason in found.get("reasons", []))
+    short = any("Min duration satisfied : NO" in reason for reason in found.reasons)
     return short and spec.scenario == "offline" and not spec.loadgen.audit

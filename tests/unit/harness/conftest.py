@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ck_repo.contract.record import write
 from ck_repo.models.profiles import profile
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import rules_for
@@ -116,7 +117,7 @@ def spec_for(demo_set: Path, image_cache: Path) -> Callable[..., dict[str, Any]]
             "threads": 1,
             "sessions": 1 if scenario == "singlestream" else 2,
             "official": False,
-            "loadgen": loadgen_settings(wanted, rules_for(load_round(), "ssd-mobilenet")) | (loadgen_changes or {}),
+            "loadgen": write(loadgen_settings(wanted, rules_for(load_round(), "ssd-mobilenet"))) | (loadgen_changes or {}),
             "cache": str(image_cache),
             **changes,
         }
@@ -197,7 +198,7 @@ def loadgen_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., LoadG
 
     def run(options: RunOptions, benchmark: str = "ssd-mobilenet", rate: float = 1000.0) -> LoadGenRun:
         row = LoadGenRun(tmp_path_factory.mktemp("loadgen"))
-        wanted = LoadGenSettings(**loadgen_settings(options, rules_for(load_round(options.round), benchmark)))
+        wanted = LoadGenSettings(**write(loadgen_settings(options, rules_for(load_round(options.round), benchmark))))
         settings = loadgen.settings_for(options.scenario, "performance", wanted, rate)
         loadgen.run(options.scenario, "performance", settings, wanted, Nothing(row), row, 5000, row.folder)
         return row

@@ -21,6 +21,7 @@ pytest.importorskip("pycocotools")
 
 from object_detection.accuracy import as_coco, score
 from object_detection.annotations import ImageList, read_images
+from object_detection.contract.record import write
 from object_detection.errors import HarnessError
 from object_detection.logs import read_answers
 from object_detection.spec import Spec, read_spec
@@ -49,7 +50,7 @@ class Scorer:
         return path
 
     def score(self, log: Path) -> dict[str, Any]:
-        return score(self.spec, self.images, log, self.folder / "accuracy.txt")
+        return write(score(self.spec, self.images, log, self.folder / "accuracy.txt"))
 
 
 def scorer(folder: Path, content: dict[str, Any]) -> Scorer:

@@ -64,7 +64,7 @@ def run(prepared: Callable[[str], Path], folder: Path) -> Run:
 
     def call(body: str) -> dict[str, Any]:
         path = prepared(body)
-        return run_harness(Path(sys.executable), PROGRAM, "object_detection", folder / "spec.json", [str(path)])
+        return run_harness(Path(sys.executable), PROGRAM, "object_detection", folder / "spec.json", [str(path)], backend="toy")
 
     return call
 
@@ -115,7 +115,9 @@ def test_crash_while_the_model_is_loaded_is_told(prepared: Callable[[str], Path]
     module = prepared(ANSWER) / "toy_backend.py"
     module.write_text(module.read_text().replace("return Toy()", "import os; os.kill(os.getpid(), 9)"))
     with pytest.raises(RunError, match="was ended by signal SIGKILL while the backend was loading the model"):
-        run_harness(Path(sys.executable), PROGRAM, "object_detection", folder / "spec.json", [str(module.parent)])
+        run_harness(
+            Path(sys.executable), PROGRAM, "object_detection", folder / "spec.json", [str(module.parent)], backend="toy"
+        )
 
 
 def test_process_that_a_backend_leaves_behind_ends_with_the_run(run: Run, folder: Path) -> None:
@@ -142,7 +144,7 @@ CALL = """
 import sys
 from pathlib import Path
 from ck_repo.run.harness import run_harness
-run_harness(Path(sys.executable), Path(sys.argv[1]), "object_detection", Path(sys.argv[2]), [sys.argv[3]])
+run_harness(Path(sys.executable), Path(sys.argv[1]), "object_detection", Path(sys.argv[2]), [sys.argv[3]], backend="toy")
 """
 
 

@@ -18,6 +18,7 @@ pytest.importorskip("cv2")
 from object_detection import loadgen, loadgen_module  # noqa: E402
 from object_detection.spec import LoadGenSettings  # noqa: E402
 
+from ck_repo.contract.record import write  # noqa: E402
 from ck_repo.rounds.logs import read_detail  # noqa: E402
 from ck_repo.rounds.round import load_round  # noqa: E402
 from ck_repo.rounds.rules import rules_for  # noqa: E402
@@ -31,7 +32,7 @@ LOADED = "c89def559bc1ce31b026af4cd1dbc551f158ef81d7a1f99e04892b5ccfcd6877"  # S
 
 def settings(scenario: str, mode: str = "performance", rate: float = 100.0, **options: Any) -> Any:
     wanted = loadgen_settings(RunOptions(scenario=scenario, **options), rules_for(load_round(), "ssd-mobilenet"))
-    return loadgen.settings_for(scenario, mode, LoadGenSettings(**wanted), rate)
+    return loadgen.settings_for(scenario, mode, LoadGenSettings(**write(wanted)), rate)
 
 
 @pytest.fixture(scope="module")

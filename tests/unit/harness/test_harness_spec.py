@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from object_detection import spec as harness_spec
 from object_detection.errors import HarnessError
 from object_detection.spec import OPTIONS, read_spec
 
-from ck_repo.run import spec as engine_spec
 from ck_repo.run.options import RUN_OPTIONS
 
 
@@ -20,10 +18,6 @@ def written(folder: Path, content: Any) -> Path:
     path = folder / "spec.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     return path
-
-
-def test_both_sides_speak_the_same_version() -> None:
-    assert engine_spec.VERSION == harness_spec.VERSION
 
 
 def test_what_the_engine_writes_is_read(tmp_path: Path, spec_for: Callable[..., dict[str, Any]], demo_model: Path) -> None:

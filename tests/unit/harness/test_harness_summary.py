@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from object_detection.contract.results import Performance
 from object_detection.errors import HarnessError
 from object_detection.summary import performance
 from trees import Submissions
@@ -15,13 +16,13 @@ from trees import Submissions
 from ck_repo.run.options import RunOptions
 
 
-def figure(found: dict[str, Any], scenario: str) -> float:
+def figure(found: Performance, scenario: str) -> float | None:
     """What a round publishes of a scenario, in its unit (mlcommons/inference_results_v1.0)."""
     if scenario == "Offline":
-        return found["samples_per_second"]
+        return found.samples_per_second
     if scenario == "Server":
-        return found["scheduled_queries_per_second"]
-    return found["samples_per_query"] if scenario == "MultiStream" else found["latency_ms"]["p90"] * 1e6
+        return found.scheduled_queries_per_second
+    return found.samples_per_query if scenario == "MultiStream" else found.latency_ms["p90"] * 1e6
 
 
 def test_logs_give_the_results_of_the_table(submissions: Submissions) -> None:
@@ -35,9 +36,9 @@ def test_logs_give_the_results_of_the_table(submissions: Submissions) -> None:
         if folder.is_dir():
             found = performance(folder, row["scenario"].lower())
             assert figure(found, row["scenario"]) == pytest.approx(float(row["result_raw"]), rel=1e-5), place
-            assert found["latency_ms"]["p99"] * 1e6 == pytest.approx(float(row["p99_latency_ns"])), place
-            assert found["valid"]
-            assert found["errors"] == 0
+            assert found.latency_ms["p99"] * 1e6 == pytest.approx(float(row["p99_latency_ns"])), place
+            assert found.valid
+            assert found.errors == 0
             compared += 1
     assert compared == len(list((submissions.root / "closed").glob("*/results/*/*/*"))) >= 13
 
@@ -45,19 +46,19 @@ def test_logs_give_the_results_of_the_table(submissions: Submissions) -> None:
 def test_run_that_is_too_short_tells_why(loadgen_run: Callable[..., Any]) -> None:
     row = loadgen_run(RunOptions(scenario="offline", seconds=0.5), rate=10.0)  # a few samples, answered at once
     found = performance(row.folder, "offline")
-    assert found["valid"] is False
-    assert "Min duration satisfied : NO" in found["reasons"]
-    assert any("larger (coalesced) query" in reason for reason in found["reasons"])
-    assert found["queries"] == 1
+    assert found.valid is False
+    assert "Min duration satisfied : NO" in found.reasons
+    assert any("larger (coalesced) query" in reason for reason in found.reasons)
+    assert found.queries == 1
 
 
 def test_every_figure_of_latency_is_there(loadgen_run: Callable[..., Any]) -> None:
     found = performance(loadgen_run(RunOptions(scenario="server", seconds=0.2, target_qps=500.0)).folder, "server")
-    latency = found["latency_ms"]
+    latency = found.latency_ms
     assert set(latency) == {"mean", "p50", "p90", "p95", "p97", "p99", "p99_9"}
     assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"] <= latency["p99_9"]
-    assert found["target_qps"] == 500
-    assert found["queries"] > 0
+    assert found.target_qps == 500
+    assert found.queries > 0
 
 
 @pytest.fixture
@@ -67,11 +68,11 @@ def broken(loadgen_run: Callable[..., Any]) -> Path:
 
 
 def test_errors_of_loadgen_are_counted(broken: Path) -> None:
-    assert performance(broken, "singlestream")["errors"] == 0
+    assert performance(broken, "singlestream").errors == 0
     log = broken / "mlperf_log_detail.txt"
     line = next(line for line in log.read_text().splitlines() if "effective_scenario" in line)
     log.write_text(log.read_text() + line.replace('"is_error": false', '"is_error": true') + "\n")
-    assert performance(broken, "singlestream")["errors"] == 1
+    assert performance(broken, "singlestream").errors == 1
 
 
 def test_summary_without_a_result_is_an_error(broken: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import trees
 
+from ck_repo.contract.record import write
 from ck_repo.errors import ConfigError, NotFoundError, UsageError
 from ck_repo.experiments.figures import figures
 from ck_repo.rounds import round as rounds
@@ -77,13 +78,13 @@ def test_a_data_file_makes_a_round(folder: Path) -> None:
 
 def test_a_run_has_the_settings_of_its_round(made_up: rounds.Round) -> None:
     rules = rules_for(made_up, "ssd-mobilenet")
-    server = loadgen_settings(RunOptions(scenario="server", official=True, target_qps=10.0, round="v9.9"), rules)
+    server = write(loadgen_settings(RunOptions(scenario="server", official=True, target_qps=10.0, round="v9.9"), rules))
     assert {name: server[name] for name in SEEDS} == SEEDS
     assert (server["percentile"], server["target_latency_ms"], server["performance_sample_count"]) == (0.97, 7.5, 2000)
     assert (server["required_query_count"], server["min_duration_ms"]) == (1000, 600_000)
-    single = loadgen_settings(RunOptions(scenario="singlestream", official=True), rules)
+    single = write(loadgen_settings(RunOptions(scenario="singlestream", official=True), rules))
     assert (single["min_duration_ms"], single["required_query_count"], single["percentile"]) == (5_000, 99, 0.8)
-    assert loadgen_settings(RunOptions(scenario="offline", official=True), rules)["min_query_count"] == 500
+    assert loadgen_settings(RunOptions(scenario="offline", official=True), rules).min_query_count == 500
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_configuration_files_are_the_round_s(made_up: rounds.Round) -> None:
         "*.SingleStream.min_duration = 5000", "*.Offline.min_query_count = 500",
     } <= set(conf.splitlines())  # fmt: skip
     assert "MultiStream" not in conf
-    settings = loadgen_settings(RunOptions(scenario="singlestream", official=True, seconds=20.0), rules)
+    settings = write(loadgen_settings(RunOptions(scenario="singlestream", official=True, seconds=20.0), rules))
     assert "ssd-mobilenet.SingleStream.min_duration = 20000" in user_conf(rules, "singlestream", settings)
     (low, seed, good) = parse_conf("*.Server.min_query_count = 999\n*.*.qsl_rng_seed = 12\n*.*.qsl_rng_seed = 11\n")
     assert "at least 1000" in low.refusal(rules)

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -33,12 +33,14 @@ def folder(tmp_path: Path) -> Path:
 def run(tmp_path: Path, folder: Path) -> Run:
     """Run a harness with that code; `folder` is its run folder."""
 
-    def call(code: str) -> dict[str, Any]:
+    def call(code: str) -> Mapping[str, Any]:
         package = tmp_path / "program" / "toy_harness"
         package.mkdir(parents=True)
         head = "import json, os, signal, sys\nfrom pathlib import Path\nspec = Path(sys.argv[1])\nfolder = spec.parent\n"
         (package / "__main__.py").write_text(head + dedent(code))
-        return run_harness(Path(sys.executable), tmp_path / "program", "toy_harness", folder / "spec.json")
+        return run_harness(
+            Path(sys.executable), tmp_path / "program", "toy_harness", folder / "spec.json", backend="toy"
+        ).others
 
     return call
 
@@ -162,7 +164,7 @@ CALL = """
 import sys
 from pathlib import Path
 from ck_repo.run.harness import run_harness
-run_harness(Path(sys.executable), Path(sys.argv[1]), "toy_harness", Path(sys.argv[2]))
+run_harness(Path(sys.executable), Path(sys.argv[1]), "toy_harness", Path(sys.argv[2]), backend="toy")
 """
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from ck_repo import progress
+from ck_repo.contract.record import write
+from ck_repo.contract.spec import Dataset, Model, Spec
 from ck_repo.errors import NotFoundError, RunError, UsageError
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import rules_for
@@ -46,7 +48,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Said:
 
 
 @pytest.fixture
-def spec(tmp_path: Path) -> dict[str, Any]:
+def spec(tmp_path: Path) -> Spec:
     images = tmp_path / "val2017"
     images.mkdir()
     rows = [{"file_name": f"{number}.jpg"} for number in range(3)]
@@ -54,27 +56,24 @@ def spec(tmp_path: Path) -> dict[str, Any]:
         (images / row["file_name"]).touch()
     (tmp_path / "a.json").write_text(json.dumps({"images": rows}))
     loadgen = loadgen_settings(RunOptions(official=True), RULES)
-    return {
-        "dataset": {"annotations": str(tmp_path / "a.json"), "images": str(images), "preprocessed": None},
-        "model": {"side": 300, "dtype": "uint8"}, "modes": ["accuracy", "performance"], "loadgen": loadgen,
-    }  # fmt: skip
+    dataset = Dataset("set", images, tmp_path / "a.json", "0" * 64)
+    model = Model("mine", tmp_path, "toy", "", None, 300, "none", "NHWC", "uint8", "b", "s", "c", "n", "yxyx", None, "category")
+    return Spec(model, dataset, "cpu", "offline", ("accuracy", "performance"), None, None, None, None, True, loadgen, tmp_path)
 
 
-def check(spec: dict[str, Any], tmp_path: Path, options: RunOptions | None = None, **model: Any) -> list[str]:
+def check(spec: Spec, tmp_path: Path, options: RunOptions | None = None, **model: Any) -> list[str]:
     meta = {"name": "mine", "source": "detected", **model}
     return check_official(options or RunOptions(official=True), RULES, spec, {"weights": meta}, tmp_path)
 
 
-def test_what_does_not_suit_the_closed_division_is_told_and_the_end_too(
-    spec: dict[str, Any], tmp_path: Path, said: Said
-) -> None:
+def test_what_does_not_suit_the_closed_division_is_told_and_the_end_too(spec: Spec, tmp_path: Path, said: Said) -> None:
     warnings = check(spec, tmp_path)
     assert any("has 3 images; the closed division asks for the 5000" in text for text in warnings)
     assert any("none of the round's models" in text for text in warnings)
     assert "performance for at least 10 minutes; it ends not before" in said.lines[-1]
 
 
-def test_a_missing_image_is_told_before_the_run(spec: dict[str, Any], tmp_path: Path, said: Said) -> None:
+def test_a_missing_image_is_told_before_the_run(spec: Spec, tmp_path: Path, said: Said) -> None:
     (tmp_path / "val2017/1.jpg").unlink()
     with pytest.raises(RunError, match=r"1 of 3 images are missing, 1\.jpg first"):
         check(spec, tmp_path)
@@ -115,7 +114,7 @@ def test_options_that_the_rules_leave_to_a_user_are_not(options: dict[str, Any])
     check_options(RunOptions(official=True, **options), rules_for(load_round(), "ssd-mobilenet"))
 
 
-def test_a_model_that_was_changed_since_is_refused(spec: dict[str, Any], tmp_path: Path, said: Said) -> None:
+def test_a_model_that_was_changed_since_is_refused(spec: Spec, tmp_path: Path, said: Said) -> None:
     file = tmp_path / "tool/m.onnx"
     file.parent.mkdir()
     file.write_text("changed")
@@ -123,9 +122,7 @@ def test_a_model_that_was_changed_since_is_refused(spec: dict[str, Any], tmp_pat
         check(spec, tmp_path, source="package", file=str(file), path=str(file.parent), digest="0" * 64)
 
 
-def test_too_little_disk_or_memory_is_told(
-    spec: dict[str, Any], tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_little_disk_or_memory_is_told(spec: Spec, tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(official, "_LOG_BYTES", 1 << 60)
     with pytest.raises(RunError, match="MB free; a run may write"):
         check(spec, tmp_path)
@@ -139,7 +136,7 @@ def test_an_official_run_has_the_figures_of_the_rules() -> None:
     for scenario, queries in (("singlestream", 1024), ("multistream", 270336), ("server", 270336), ("offline", 24576)):
         for counts in ("held", "loadgen"):
             options = RunOptions(official=True, scenario=scenario, counts=counts, target_qps=1000.0)
-            found = loadgen_settings(options, RULES)
+            found = write(loadgen_settings(options, RULES))
             assert found["min_duration_ms"] >= 600_000
             assert found["required_query_count"] == queries
             by_loadgen = counts == "loadgen" or scenario == "offline"

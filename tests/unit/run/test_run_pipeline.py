@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from bare_venv import bare_venv
 
+from ck_repo.contract.record import write
 from ck_repo.errors import CKError, ConflictError, InstallError, RunError, UsageError
 from ck_repo.machine import gpu
 from ck_repo.run.options import RunOptions
@@ -91,8 +92,8 @@ def test_run_is_recorded_with_what_took_part_in_it(bench: Bench) -> None:
     record = bench.run(name="first", count=7)
     meta = record.experiment.meta()
     assert bench.experiments() == ["first"]
-    assert record.results == meta["results"]
-    assert record.results["found"] == ["toy-model", "a.json"]
+    assert write(record.results) == meta["results"]
+    assert record.results.others["found"] == ["toy-model", "a.json"]
     assert meta["options"]["count"] == 7
     assert meta["spec"]["count"] == 7
     assert meta["program"]["uid"] == bench.program.uid
@@ -279,14 +280,14 @@ def test_run_that_is_not_kept_leaves_no_experiment(bench: Bench) -> None:
     forget([record])
     assert bench.experiments() == []
     assert bench.left() == []
-    assert record.results["found"]
+    assert record.results.others["found"]
 
 
 def test_gpus_that_a_run_may_use_are_told_to_the_harness(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     tell = 'results["gpus"] = os.environ["CUDA_VISIBLE_DEVICES"]\n' + WELL
-    assert bench.run(tell, visible_devices="0,1").results["gpus"] == "0,1"
-    assert bench.run(tell).results["gpus"] == "7"
+    assert bench.run(tell, visible_devices="0,1").results.others["gpus"] == "0,1"
+    assert bench.run(tell).results.others["gpus"] == "7"
 
 
 def test_dependency_by_another_name_of_it(bench: Bench) -> None:

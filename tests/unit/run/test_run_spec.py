@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ck_repo.contract.record import write
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import rules_for
 from ck_repo.run.options import SCENARIOS, RunOptions
@@ -30,7 +31,7 @@ SEEDS = {
 def settings(scenario: str = "offline", model: str = "ssd-mobilenet", **options: Any) -> dict[str, Any]:
     if scenario == "server" and options.get("official"):
         options.setdefault("target_qps", 50.0)  # without one such a run is refused
-    return loadgen_settings(RunOptions(scenario=scenario, **options), rules_for(load_round(), model))
+    return write(loadgen_settings(RunOptions(scenario=scenario, **options), rules_for(load_round(), model)))
 
 
 @pytest.mark.parametrize("official", [False, True])

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from trees import Submissions
 
+from ck_repo.contract.results import Results
 from ck_repo.errors import UsageError
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.submission import BASELINE, FALLBACK, falls_back
@@ -53,7 +54,7 @@ class Bench:
         log.write_text(f":::MLLOG {json.dumps(row)}\n")
         answers(entry.path / "accuracy", 0.5)
         answers(entry.path / "performance", self.test_score, range(2))
-        return RunRecord(entry, results)
+        return RunRecord(entry, Results(sessions=2, threads=1, batch_size=4))
 
     def score(self, base: Entry, test: Entry, folder: Path) -> None:
         self.scored.append((base.alias, test.alias))

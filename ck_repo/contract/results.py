@@ -1,0 +1,122 @@
+"""results.json: what the harness reports of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .record import optional, other_keys
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """COCO's figures, 0–1 (-1 where no object has the size); see https://cocodataset.org/#detection-eval.
+
+    Attributes
+    ----------
+    detections, images
+        How many were scored.
+    """
+
+    mAP: float
+    AP50: float | None = optional()
+    AP75: float | None = optional()
+    AP_small: float | None = optional()
+    AP_medium: float | None = optional()
+    AP_large: float | None = optional()
+    AR1: float | None = optional()
+    AR10: float | None = optional()
+    AR100: float | None = optional()
+    AR_small: float | None = optional()
+    AR_medium: float | None = optional()
+    AR_large: float | None = optional()
+    detections: int | None = optional()
+    images: int | None = optional()
+    others: Mapping[str, Any] = other_keys()
+
+
+@dataclass(frozen=True)
+class Performance:
+    """The figures of a performance run. Those that the scenario does not have are None.
+
+    Attributes
+    ----------
+    valid
+        Whether the run is VALID by LoadGen and has the queries that the rules ask for.
+    reasons
+        Why it is not.
+    latency_ms
+        ``mean`` and percentiles (``p50`` to ``p99_9``), ms.
+    queries_per_second, scheduled_queries_per_second, target_qps
+        Of Server: completed, scheduled, and asked for, 1/s.
+    issuing
+        Of MultiStream: how its queries were issued.
+    within_target_latency
+        Of MultiStream: whether the rules' percentile of the latency is within their bound.
+    errors
+        Events that LoadGen marks as errors.
+    repeated
+        Whether the run was too short at first, and was repeated.
+    duration_s
+        How long it took, s.
+    """
+
+    valid: bool
+    latency_ms: Mapping[str, float] = optional({})
+    samples_per_second: float | None = optional()
+    queries_per_second: float | None = optional()
+    scheduled_queries_per_second: float | None = optional()
+    target_qps: float | None = optional()
+    samples_per_query: int | None = optional()
+    queries: int | None = optional()
+    errors: int | None = optional()
+    reasons: tuple[str, ...] = optional(())
+    repeated: bool = optional(False)
+    within_target_latency: bool | None = optional()
+    issuing: str = optional("")
+    duration_s: float | None = optional()
+    others: Mapping[str, Any] = other_keys()
+
+
+@dataclass(frozen=True)
+class Results:
+    """What was run, and what came out. A harness of another program may leave out what it does not measure.
+
+    Attributes
+    ----------
+    images
+        How many the data set has, as far as the run used it.
+    batch_size, threads, sessions
+        The layout that was used: images a batch at most, threads of a session (0 for the framework's own number), sessions.
+    official
+        Whether the counts and durations were those of the rules.
+    tuning
+        Samples/s of each layout that was measured.
+    reference_faults
+        Whether known faults of the reference were kept.
+    remark, remarks
+        What is to be known of LoadGen, and of images and detections.
+    accuracy, performance
+        None if not measured.
+    """
+
+    model: str = optional("")
+    dataset: str = optional("")
+    images: int | None = optional()
+    backend: str = optional("")
+    backend_version: str = optional("")
+    device: str = optional("")
+    batch_size: int | None = optional()
+    threads: int | None = optional()
+    sessions: int | None = optional()
+    scenario: str = optional("")
+    loadgen_version: str = optional("")
+    official: bool | None = optional()
+    tuning: Mapping[str, float] | None = optional()
+    reference_faults: bool = optional(False)
+    remark: str = optional("")
+    remarks: tuple[str, ...] = optional(())
+    accuracy: Accuracy | None = optional()
+    performance: Performance | None = optional()
+    others: Mapping[str, Any] = other_keys()

@@ -1,0 +1,176 @@
+"""spec.json: what the engine asks the harness for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from .record import transient
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model file and how to use it; see the engine's profiles for the meaning of each field.
+
+    Attributes
+    ----------
+    max_batch
+        The largest batch that it takes; None for any.
+    """
+
+    name: str
+    path: Path
+    backend: str
+    input: str
+    max_batch: int | None
+    side: int
+    scaling: str
+    layout: str
+    dtype: str
+    boxes: str
+    scores: str
+    classes: str
+    count: str
+    box_order: str
+    score_above: float | None
+    classes_are: str
+    class_offset: int = 0
+
+
+@dataclass(frozen=True)
+class Preprocessed:
+    """Images that a data set holds ready: in which file, and how they were made; see the recipe of the data set.
+
+    Attributes
+    ----------
+    kind
+        ``resized``: an array of inputs, one an image. ``decoded``: images in their own sizes, to be resized when loaded.
+    library
+        What decoded and resizes them: ``opencv`` or ``pillow``.
+    """
+
+    file: Path
+    kind: str
+    side: int
+    library: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images and their annotations.
+
+    Attributes
+    ----------
+    digest
+        Names the content.
+    only_annotated
+        Whether images without annotations are left out.
+    """
+
+    name: str
+    images: Path
+    annotations: Path
+    digest: str
+    only_annotated: bool = False
+    preprocessed: Preprocessed | None = None
+
+
+@dataclass(frozen=True)
+class LoadGenSettings:
+    """What LoadGen is told. Times in ms, rates in 1/s, percentiles as 0–1.
+
+    Attributes
+    ----------
+    min_query_count
+        LoadGen's own least count; it changes the order of the samples.
+    target_qps
+        Of MultiStream the intervals in a second, which a LoadGen of v1.0 keeps.
+    max_async_queries
+        How many queries of MultiStream may be under way at once.
+    required_query_count
+        The rules' least count, which a run is held against when it is over.
+    audit
+        Of a compliance test: further settings of the performance run, by the names of TestSettings; besides,
+        ``accuracy_log_sampling_target``: about how many answers are to be logged.
+    """
+
+    qsl_rng_seed: int
+    sample_index_rng_seed: int
+    schedule_rng_seed: int
+    performance_sample_count: int
+    percentile: float
+    min_duration_ms: int
+    min_query_count: int
+    required_query_count: int
+    target_qps: float | None
+    target_latency_ms: float | None
+    samples_per_query: int
+    version: str
+    version_of_round: str = "1.0"
+    audit: Mapping[str, Any] = field(default_factory=dict)
+    max_async_queries: int = 1
+
+
+@dataclass(frozen=True)
+class Built:
+    """A LoadGen that a recipe built from source: the folder that it has to be imported from."""
+
+    folder: Path
+    version: str
+
+
+_OPTION: Mapping[str, Any] = {"option": True}  # of a field: spec.json has it under the same name, as the user gave it
+
+
+def _between(least: int, most: int) -> Mapping[str, Any]:
+    """Of an option: its bounds, which are those of the command line (`ck_repo/run/options.py`)."""
+    return {**_OPTION, "bounds": (least, most)}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A run. An option that was added later has a default, so that older specs can be read.
+
+    Attributes
+    ----------
+    modes
+        ``accuracy``, ``performance`` or both, in this order.
+    count
+        Images to use, from the first; None for all.
+    batch_size, threads, sessions
+        None lets the harness choose.
+    reference_faults
+        Whether known faults of the reference harness are kept; which they are, the model and the data set have.
+    cache
+        Folder of pre-processed images.
+    folder
+        The run folder, where everything is written: that of spec.json, which does not have it.
+    loadgen_built
+        The LoadGen to import, if it is not that of the venv.
+    """
+
+    model: Model
+    dataset: Dataset
+    device: str = field(metadata=_OPTION)
+    scenario: str = field(metadata=_OPTION)
+    modes: tuple[str, ...]
+    count: int | None = field(metadata=_between(1, 10**9))
+    batch_size: int | None = field(metadata=_between(1, 10**5))
+    threads: int | None = field(metadata=_between(1, 4096))
+    sessions: int | None = field(metadata=_between(1, 4096))
+    official: bool = field(metadata=_OPTION)
+    loadgen: LoadGenSettings
+    cache: Path
+    reference_faults: bool = field(default=False, metadata=_OPTION)
+    loadgen_built: Built | None = None
+    version: int = VERSION
+    folder: Path = transient(Path())
+
+
+OPTIONS = tuple(each for each in fields(Spec) if "option" in each.metadata)
+# an unknown key of these would be a setting that is not used; other keys of a spec may be options of another harness
+EXACT = (Model, Dataset, Preprocessed, LoadGenSettings, Built)
