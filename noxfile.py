@@ -71,7 +71,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def pages(session: nox.Session) -> None:
-    """Write what follows from declarations: docs/commands.md, docs/models.md, `api.run`, the harness's contract, CK's modules."""
+    """Write what follows from declarations: docs/commands.md, docs/models.md, `api.run`, the harness's contract, module/."""
     session.install("-e", ".")
     session.run("python", "docs/make_api.py")
     session.run("python", "docs/make_contract.py")

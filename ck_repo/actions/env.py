@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry_change import confirm
@@ -14,8 +13,10 @@ from ck_repo.actions.entry_data import content_of, row_of
 from ck_repo.actions.entry_selection import matching
 from ck_repo.actions.package import VENV
 from ck_repo.actions.request import Request
+from ck_repo.contract.record import write
 from ck_repo.errors import CKError, NotFoundError, UsageError
 from ck_repo.store.entry import Entry
+from ck_repo.store.installed import PACKAGE, Installed
 from ck_repo.store.query import is_pattern
 from ck_repo.store.repositories import LOCAL
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 ACTIONS: Actions = {}
 
 
-def _rows(request: Request, *, needed: bool = True) -> list[tuple[Entry, dict[str, Any]]]:
+def _rows(request: Request, *, needed: bool = True) -> list[tuple[Entry, Installed]]:
     """What the request names; what cannot be read is left out with a warning, unless it is named.
 
     Parameters
@@ -65,9 +66,9 @@ def _python_packages(request: Request) -> tuple[Venv | None, dict[str, str]]:
     return venv, {row.name: row.version for row in present_packages(request.session, venv, tags)} if tags else venv.packages
 
 
-def _source(meta: dict[str, Any]) -> str:
+def _source(env: Installed) -> str:
     """How it came here, and whether nobody vouches for what its recipe fetched."""
-    return f"{meta.get('source', '')}{' (unverified)' if meta.get('unverified') else ''}"
+    return f"{env.source}{' (unverified)' if env.unverified else ''}"
 
 
 @action(
@@ -80,11 +81,8 @@ def _source(meta: dict[str, Any]) -> str:
 def show(request: Request) -> Answer:
     """A table of env entries, and of the venv's Python packages."""
     venv, packages = _python_packages(request)
-    rows = [(entry, meta) for entry, meta in _rows(request, needed=not packages) if meta.get("path") or meta.get("source")]
-    table = [
-        (entry.uid, meta.get("name", ""), meta.get("version") or "-", _source(meta), meta.get("path", ""))
-        for entry, meta in rows
-    ]
+    rows = [(entry, env) for entry, env in _rows(request, needed=not packages) if env.path or env.source]
+    table = [(entry.uid, env.name, env.version or "-", _source(env), env.path) for entry, env in rows]
     lines = (
         table_lines(("env", "name", "version", "source", "folder"), table) if rows else ["nothing is installed or registered"]
     )
@@ -94,7 +92,7 @@ def show(request: Request) -> Answer:
             f"Python packages of venv:{venv.name} (Python {venv.version}):",
             *table_lines(("package", "version"), list(packages.items())),
         ]
-    data = [{**row_of(entry), "meta": meta} for entry, meta in rows]
+    data = [{**row_of(entry), "meta": write(env)} for entry, env in rows]
     return Answer({"lst": data, "python_packages": packages}, lines)
 
 
@@ -118,10 +116,10 @@ def locate(request: Request) -> Answer:
     rows = rows or _rows(request)
     if not rows:
         raise UsageError("locate what?", hint="`ck locate env --tags=…`; `ck show env` lists all")
-    rows = [(entry, meta) for entry, meta in rows if meta.get("path")]
+    rows = [(entry, env) for entry, env in rows if env.path]
     if not rows:
         raise NotFoundError("what matches has no folder on this machine", hint="`ck show env` lists all")
-    data = [{**row_of(entry), "path": str(meta.get("path", "")), "file": str(meta.get("file", ""))} for entry, meta in rows]
+    data = [{**row_of(entry), "path": env.path, "file": env.file} for entry, env in rows]
     return Answer({"lst": data, "path": data[0]["path"]}, [row["path"] for row in data])
 
 
@@ -137,10 +135,10 @@ def load(request: Request) -> Answer:
     rows = _rows(request)
     if not rows:
         raise UsageError("which one?", hint="`ck load env --tags=…`; `ck show env` lists all")
-    data = [{**row_of(entry), "dict": meta} for entry, meta in rows]
+    data = [{**row_of(entry), "dict": write(env)} for entry, env in rows]
     return Answer(
         {**content_of(rows[0][0]), "lst": data},
-        [json.dumps(meta, indent=2, sort_keys=True, ensure_ascii=False) for _, meta in rows],
+        [json.dumps(write(env), indent=2, sort_keys=True, ensure_ascii=False) for _, env in rows],
     )
 
 
@@ -159,18 +157,18 @@ def remove(request: Request) -> Answer:
     if not request.entry and not request.text("tags"):
         raise UsageError("remove which?", hint="`ck rm env:UID`, `ck rm env --tags=…` or `ck rm env:*`")
     rows = _rows(request)
-    confirm(request, f"remove {', '.join(str(meta.get('name')) for _, meta in rows)}")
-    for entry, meta in rows:
+    confirm(request, f"remove {', '.join(env.name for _, env in rows)}")
+    for entry, env in rows:
         remove_entry(entry)
-        remove_installed(meta)
-    lines = [f"removed {meta.get('name')}" + _left(meta) for _, meta in rows]
+        remove_installed(env)
+    lines = [f"removed {env.name}" + _left(env) for _, env in rows]
     return Answer({"lst": [row_of(entry) for entry, _ in rows]}, lines)
 
 
-def _left(meta: Mapping[str, Any]) -> str:
+def _left(env: Installed) -> str:
     """What to say of files that stay: those of a folder that the user named with --install_path=."""
-    path = str(meta.get("path", ""))
-    return f"; its files stay in {path}" if meta.get("source") == "package" and path and Path(path).exists() else ""
+    stays = env.source == PACKAGE and env.path and Path(env.path).exists()
+    return f"; its files stay in {env.path}" if stays else ""
 
 
 @action(
@@ -183,15 +181,16 @@ def _left(meta: Mapping[str, Any]) -> str:
 def clean(request: Request) -> Answer:
     """Free disk space."""
     from ck_repo.install.clean import clean_leftovers, remove_installed
+    from ck_repo.stock.environment import read_env
     from ck_repo.store.folders import tools_root
     from ck_repo.store.writing import remove_entry
 
     if request.flag("all"):
         confirm(request, "remove everything that is installed")
         for entry in matching(_on_this_machine(request), needed=False):
-            meta = entry.meta()
-            if meta.get("source") == "package":  # what the user registered stays known
+            if entry.meta().get("source") == PACKAGE:  # what the user registered stays known
+                env = read_env(entry)
                 remove_entry(entry)
-                remove_installed(meta)
+                remove_installed(env)
     freed = clean_leftovers()
     return Answer({"freed": freed}, [f"freed {freed / 1e6:.1f} MB of leftovers in {tools_root()}"])

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ck_repo import progress
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines, without_effect
@@ -210,13 +210,13 @@ def check(request: Request) -> Answer:
     return _states(request, compare, NotTheSameError.code)
 
 
-def _states(request: Request, look: Callable[[Session, Entry, dict[str, Any]], Refreshed], status: int) -> Answer:
+def _states(request: Request, look: Callable[[Session, Entry], Refreshed], status: int) -> Answer:
     """The state of every entry that a request names, and what to do about it; `status` if one cannot be used."""
     from ck_repo.store.repositories import LOCAL
 
     named = bool(request.entry or request.text("tags"))
     found = [entry for entry in all_matching(request, needed=named) if entry.repository == LOCAL]
-    rows = [(entry, look(request.session, entry, entry.meta())) for entry in found]
+    rows = [(entry, look(request.session, entry)) for entry in found]
     data = [{**row_of(entry), "name": row.name, "state": row.state, "advice": row.advice} for entry, row in rows]
     table = [(entry.uid, row.name, row.state) for entry, row in rows]
     lines = table_lines(("env", "name", "state"), table) if rows else ["nothing is installed or registered"]

@@ -10,6 +10,7 @@ from ck_repo.actions.entry_data import rows_of
 from ck_repo.actions.entry_list import NAMES, cut_short, limit, shown_name
 from ck_repo.actions.entry_selection import SEARCHED, matching
 from ck_repo.actions.request import Request
+from ck_repo.contract.record import write
 from ck_repo.errors import CKError, UsageError
 from ck_repo.models.backends import formats
 from ck_repo.store.entry import tag_list
@@ -172,11 +173,11 @@ def install(request: Request) -> Answer:
         request.session, venv, choices, place=place, refetch=request.flag("reinstall"),
         again=request.flag("rebuild") or request.flag("reinstall"),
     )  # fmt: skip
-    meta = done[choice.name]
-    where = meta.get("path") or (f"venv:{name}" if venv else "")
-    unverified = " (unverified: its recipe gives no digest)" if meta.get("unverified") else ""
+    env = done[choice.name]
+    where = env.path or (f"venv:{name}" if venv else "")
+    unverified = " (unverified: its recipe gives no digest)" if env.unverified else ""
     return Answer(
-        {**plan, "env": meta, "path": str(meta.get("path", ""))},
+        {**plan, "env": write(env) | ({"uid": env.uid} if env.uid else {}), "path": env.path},
         [f"{choice.name}: {'was there already' if choice.ready else 'installed'}{unverified}, in {where}"],
     )
 

@@ -10,6 +10,7 @@ from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table
 from ck_repo.actions.entry_selection import matching
 from ck_repo.actions.package import VENV
 from ck_repo.actions.request import Request
+from ck_repo.contract.record import write
 from ck_repo.errors import UsageError
 from ck_repo.store.entry import Entry, tag_list
 
@@ -40,6 +41,7 @@ def detect(request: Request) -> Answer:
     """Look at a file or folder, and write an env entry that points at it."""
     from ck_repo.machine import register
     from ck_repo.machine.detector import detector
+    from ck_repo.stock.environment import read_env
 
     soft = detector(request.session, matching(request))
     if soft.meta().get("detect") == "python-package":
@@ -51,19 +53,19 @@ def detect(request: Request) -> Answer:
             )
         return _pythons()
     options = {name: request.text(name) for name in ("profile", "annotations", "dataset")}
-    meta = register.detect(soft, Path(request.text("full_path")), options, _networks(request))
-    entry = register.register(request.session, meta, tag_list(request.text("extra_tags")))
-    full = entry.meta()
-    lines = [f"registered {full['name']} as env:{entry.alias}", f"tags: {','.join(full['tags'])}", f"file: {full['file']}"]
-    if "dataset" in full and "2017" in full["tags"] and "full" not in full["tags"]:
+    found = register.detect(soft, Path(request.text("full_path")), options, _networks(request))
+    entry = register.register(request.session, found, tag_list(request.text("extra_tags")))
+    env = read_env(entry)
+    lines = [f"registered {env.name} as env:{entry.alias}", f"tags: {','.join(env.tags)}", f"file: {env.file}"]
+    if env.dataset and "2017" in env.tags and "full" not in env.tags:
         lines += [
-            f"it has {full['dataset']['count']} of the set's 5000 images: a run of the round's models takes it when its tags",
+            f"it has {env.dataset.count} of the set's 5000 images: a run of the round's models takes it when its tags",
             "or its name are given with --dataset=, or by itself when it was registered with --extra_tags=full;",
             "a model of your own takes it by itself",
         ]
-    if "model" in full:
-        lines += [f"profile: {full['model']['profile']}", *(f"input: {row}" for row in full["model"]["signature"]["inputs"])]
-    return Answer({"env": full, "env_uid": entry.uid, "path": str(entry.path), "tags": full["tags"]}, lines)
+    if env.model:
+        lines += [f"profile: {env.model['profile']}", *(f"input: {row}" for row in env.model["signature"]["inputs"])]
+    return Answer({"env": write(env), "env_uid": entry.uid, "path": str(entry.path), "tags": list(env.tags)}, lines)
 
 
 def _networks(request: Request) -> Mapping[str, Network]:

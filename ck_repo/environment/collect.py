@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ck_repo.environment.lockfile import Lock, LockedComponent, LockedPackage
+from ck_repo.environment.lockfile import Lock, LockedComponent, LockedPackage, RegisteredAs, RepositoryState
 from ck_repo.errors import CKError
 from ck_repo.machine.interpreter import ask
 from ck_repo.machine.platform import describe_platform
 from ck_repo.machine.python_packages import installed_packages
 from ck_repo.resolve.component import Component, read_component
 from ck_repo.session import Session
-from ck_repo.stock.environment import STOCK
+from ck_repo.stock.environment import STOCK, read_env
 from ck_repo.store.digest import of_entry
 from ck_repo.store.entry import Entry
 from ck_repo.store.git_state import remote_of, state_of
+from ck_repo.store.installed import Installed, RecipeEntry
 from ck_repo.store.repositories import LOCAL
+from ck_repo.store.repository import Repository
 from ck_repo.store.search import find
 
 PROGRAM = "program"
-# of something registered: what has to be known to register it again elsewhere
-_KEPT = ("name", "tags", "soft", "model", "dataset", "size")
 
 
 def locked_packages(python: Path) -> dict[str, LockedPackage]:
@@ -51,28 +52,27 @@ def locked_program(program: Component) -> LockedComponent:
     )
 
 
-def locked_components(session: Session, installed: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[LockedComponent, ...]:
+def locked_components(session: Session, installed: Iterable[tuple[str, Installed]]) -> tuple[LockedComponent, ...]:
     """What was installed or registered, and what it was made from.
 
     Parameters
     ----------
     installed
-        Roles with the env meta of each. What is a Python package alone is left out: it is among the packages of the venv.
+        Roles with what has each. What is a Python package alone is left out: it is among the packages of the venv.
     """
-    by_key = {str(meta.get("key")): meta for meta in _env_metas(session)}
+    by_key = {env.key: env for env in readable_envs(session)}
     rows: dict[str, LockedComponent] = {}
 
-    def visit(role: str, meta: Mapping[str, Any]) -> None:
-        key = str(meta.get("key", ""))
-        if not key or key in rows:
+    def visit(role: str, env: Installed) -> None:
+        if not env.key or env.key in rows:
             return
-        for name, below in (meta.get("inputs") or {}).items():
+        for name, below in env.inputs.items():
             if below in by_key:
                 visit(name, by_key[below])
-        rows[key] = _component(role, meta)
+        rows[env.key] = _component(role, env)
 
-    for role, meta in installed:
-        visit(role, meta)
+    for role, env in installed:
+        visit(role, env)
     return tuple(rows.values())
 
 
@@ -81,7 +81,7 @@ def still_made(session: Session, components: Iterable[LockedComponent]) -> tuple
 
     A program is taken as it is now.
     """
-    installed = {str(meta.get("key")) for meta in _env_metas(session)}
+    installed = {env.key for env in readable_envs(session)}
     kept = []
     for row in components:
         recipe = _recipe(session, row) if row.uid else None
@@ -105,43 +105,48 @@ def entry_of(session: Session, module: str, uid: str) -> Entry | None:
     return next((entry for entry in find(session.repositories, module) if entry.uid == uid), None)
 
 
-def _component(role: str, meta: Mapping[str, Any]) -> LockedComponent:
-    recipe = meta.get("component") or {}
-    file = str(meta.get("file") or "")
-    section = meta.get("model") or meta.get("dataset") or {}
-    registered = meta.get("source") in ("detected", STOCK)
-    source = "registered" if registered else "conversion" if "source" in (meta.get("inputs") or {}) else "package"
+def _component(role: str, env: Installed) -> LockedComponent:
+    recipe = env.component or RecipeEntry()
+    registered = env.is_registered or env.source == STOCK
+    licence = env.section("model").get("licence") or env.section("dataset").get("licence") or env.licence
     return LockedComponent(
         role=role,
-        source=source,
-        label=str(meta.get("label") or recipe.get("alias") or meta.get("name")),
-        alias=str(meta.get("soft", "") if registered else recipe.get("alias", "")),
-        **{name: str(recipe.get(name, "")) for name in ("repository", "module", "uid", "digest")},
-        variations=tuple(meta.get("variations") or ()),
-        key=str(meta.get("key", "")),
-        inputs=dict(meta.get("inputs") or {}),
-        content=str(meta.get("digest", "")),
-        file=Path(file).name if file else "",
-        licence=str(section.get("licence") or meta.get("licence") or ""),
-        downloads=tuple(meta.get("downloads") or ()),
-        tools=dict(meta.get("tools") or {}),
-        meta={name: meta[name] for name in _KEPT if name in meta} if registered else {},
+        source="registered" if registered else "conversion" if "source" in env.inputs else "package",
+        label=env.title,
+        alias=env.soft if registered else recipe.alias,
+        repository=recipe.repository,
+        module=recipe.module,
+        uid=recipe.uid,
+        digest=recipe.digest,
+        variations=env.variations,
+        key=env.key,
+        inputs=env.inputs,
+        content=env.digest,
+        file=Path(env.file).name if env.file else "",
+        licence=str(licence),
+        downloads=env.downloads,
+        tools=env.tools,
+        meta=RegisteredAs(env.name, env.tags, env.soft, env.model, env.dataset, env.size) if registered else None,
     )
 
 
-def _env_metas(session: Session) -> Iterable[dict[str, Any]]:
+def readable_envs(session: Session) -> Iterator[Installed]:
+    """What is installed or registered here; the survey warns of what cannot be read."""
     for entry in find(session.repositories, "env", repository=LOCAL):
-        try:
-            yield entry.meta()
-        except CKError:  # the survey warns of it
-            continue
+        with suppress(CKError):
+            yield read_env(entry)
 
 
-def repository_states(session: Session, aliases: Iterable[str]) -> dict[str, dict[str, Any]]:
+def repository_states(session: Session, aliases: Iterable[str]) -> dict[str, RepositoryState]:
     """UID, URL, commit and changes of repositories; the URL is that of the clone's origin where the repository names none."""
     wanted = set(aliases)
     rows = [row for row in session.repositories.all() if row.alias in wanted]
-    return {row.alias: {"uid": row.uid, "url": _public(row.url or remote_of(row.path)), **state_of(row.path)} for row in rows}
+    return {row.alias: _state(row) for row in rows}
+
+
+def _state(row: Repository) -> RepositoryState:
+    state = state_of(row.path)
+    return RepositoryState(row.uid, _public(row.url or remote_of(row.path)), state.git, state.commit, state.changed)
 
 
 def _public(url: str) -> str:

@@ -23,7 +23,7 @@ from ck_repo.install.installer import Installer
 from ck_repo.install.python_packages import missing
 from ck_repo.machine.interpreter import Interpreter, find_interpreter
 from ck_repo.resolve.permission import refuse_foreign_code
-from ck_repo.resolve.plan import PYTHON, Choice, in_order
+from ck_repo.resolve.plan import Choice, PythonPackage, in_order
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.resolve.versions import satisfies
 from ck_repo.session import Session
@@ -65,7 +65,7 @@ def plan_venv(session: Session, name: str, template_name: str = "", python: str 
     base = str(existing.entry.meta().get("python_path", "")) if existing else ""
     here = base if base and Path(base).exists() else ""
     here_now = surroundings(session, None if anew else existing)
-    registered = [Path(str(row["file"])) for row in here_now.registered if "compiler" in row.get("tags", [])]
+    registered = [Path(env.file) for env in here_now.registered if "compiler" in env.tags]
     interpreter = find_interpreter(python or here or _ours_if_in(template.python), registered)
     if not satisfies(interpreter.version, template.python):
         raise ConflictError(
@@ -97,7 +97,7 @@ def create_venv(session: Session, plan: VenvPlan, *, force: bool = False) -> Ven
 
     def fill(python: Path) -> Lock:
         installed = Installer(session, python).install(plan.choices)
-        wanted = sorted({choice.requirement for _, choice in in_order(plan.choices) if choice.source == PYTHON})
+        wanted = sorted({row.requirement for _, row in in_order(plan.choices) if isinstance(row, PythonPackage)})
         if absent := missing(python, wanted):
             raise InstallError(
                 f"venv:{plan.name} lacks {', '.join(absent)} of the template {plan.template.name}",

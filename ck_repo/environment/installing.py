@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ck_repo.environment.collect import locked_components
 from ck_repo.environment.locking import extend_lock
 from ck_repo.environment.venv import Venv
 from ck_repo.errors import ConflictError
 from ck_repo.install.installer import Installer, Wishes
-from ck_repo.resolve.plan import PYTHON, REGISTERED, Choice
+from ck_repo.resolve.plan import Choice, InstalledPackage, PythonPackage, RegisteredFile
 from ck_repo.session import Session
+from ck_repo.store.installed import Installed
 
 
 def install_into(
@@ -23,8 +23,8 @@ def install_into(
     again: bool = False,
     refetch: bool = False,
     place: Path | None = None,
-) -> dict[str, dict[str, Any]]:
-    """Install choices for a venv, or without one; return the env meta of every choice by name.
+) -> dict[str, Installed]:
+    """Install choices for a venv, or without one; return what each became, by name.
 
     The venv's lock takes the Python packages that came, and what is compiled for its Python. A model or a data set is no part
     of a venv until a run uses it there.
@@ -49,10 +49,10 @@ def install_into(
     if venv is None:
         return installer.install(choices)
     before = venv.packages
-    own: list[tuple[str, dict[str, Any]]] = []
+    own: list[tuple[str, Installed]] = []
     try:
         installed = installer.install(choices)
-        own = [(name, meta) for name, meta in installed.items() if meta.get("python_path")]
+        own = [(name, env) for name, env in installed.items() if env.python_path]
     finally:  # Python packages come first, and stay when what needs them fails
         extend_lock(session, venv, before, locked_components(session, own))
     return installed
@@ -60,15 +60,15 @@ def install_into(
 
 def _check(choice: Choice, again: bool, place: Path | None) -> None:
     """Refuse what cannot be done with a choice."""
-    if again and choice.source == REGISTERED:
+    if again and isinstance(choice, RegisteredFile):
         raise ConflictError(
             f"{choice.name} is registered, and no package installs it",
-            hint=f"`ck rm env:{choice.env.get('uid', '')}` forgets it; then a package is taken",
+            hint=f"`ck rm env:{choice.env.uid}` forgets it; then a package is taken",
         )
-    if place and choice.source == PYTHON:
+    if place and isinstance(choice, PythonPackage):
         raise ConflictError(f"{choice.name} goes into a venv, not into a folder", hint="choose the venv with --venv=NAME")
-    if place and choice.ready:
+    if place and isinstance(choice, RegisteredFile | InstalledPackage):
         raise ConflictError(
-            f"{choice.name} is there already, in {choice.env.get('path')}",
-            hint=f"`ck rm env:{choice.env.get('uid', '')}` removes it; then --install_path= can say where it goes",
+            f"{choice.name} is there already, in {choice.env.path}",
+            hint=f"`ck rm env:{choice.env.uid}` removes it; then --install_path= can say where it goes",
         )

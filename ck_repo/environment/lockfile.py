@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
 from ck_repo import __version__
+from ck_repo.contract.record import optional, write
 from ck_repo.errors import ConfigError, NotFoundError
 from ck_repo.resolve.component import PLAIN_NAME
 from ck_repo.store.atomic import write_json
 from ck_repo.store.entry import read_json_object
 from ck_repo.store.fields import Fields
+from ck_repo.store.installed import InstalledDataset
 from ck_repo.trust import note_own_lock
 
 FORMAT, VERSION = "ck-lock", 1
@@ -29,12 +31,41 @@ class LockedPackage:
     """A Python package; see `InstalledPackage` for `content` and `tags`. Both are empty where they were not recorded."""
 
     version: str
-    content: str = ""
-    tags: str = ""
+    content: str = optional("")
+    tags: str = optional("")
 
     def same_as(self, other: LockedPackage) -> bool:
         """Whether both are one release with one content, as far as that was recorded."""
         return self.version == other.version and (not self.content or not other.content or self.content == other.content)
+
+
+@dataclass(frozen=True)
+class RegisteredAs:
+    """What has to be known of something registered to register it again elsewhere; see `Installed`."""
+
+    name: str = optional("")
+    tags: tuple[str, ...] = optional(())
+    soft: str = optional("")
+    model: Mapping[str, Any] | None = optional()
+    dataset: InstalledDataset | None = optional()
+    size: int | None = optional()
+
+
+@dataclass(frozen=True)
+class RepositoryState:
+    """A repository at the time of the lock.
+
+    Attributes
+    ----------
+    git, commit, changed
+        Whether it is under git; if so, its commit, and whether files were changed since.
+    """
+
+    uid: str = optional("")
+    url: str = optional("")
+    git: bool = False
+    commit: str = optional("")
+    changed: bool = optional(False)
 
 
 @dataclass(frozen=True)
@@ -68,26 +99,26 @@ class LockedComponent:
     tools
         Versions of the Python packages that made it.
     meta
-        Of something registered: what has to be known to register it again.
+        Of something registered.
     """
 
     role: str
     source: str
-    label: str
-    alias: str
-    repository: str = ""
-    module: str = ""
-    uid: str = ""
-    digest: str = ""
-    variations: tuple[str, ...] = ()
-    key: str = ""
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    content: str = ""
-    file: str = ""
-    licence: str = ""
-    downloads: tuple[Mapping[str, Any], ...] = ()
-    tools: Mapping[str, str] = field(default_factory=dict)
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    label: str = optional("")
+    alias: str = optional("")
+    repository: str = optional("")
+    module: str = optional("")
+    uid: str = optional("")
+    digest: str = optional("")
+    variations: tuple[str, ...] = optional(())
+    key: str = optional("")
+    inputs: Mapping[str, str] = optional({})
+    content: str = optional("")
+    file: str = optional("")
+    licence: str = optional("")
+    downloads: tuple[Mapping[str, Any], ...] = optional(())
+    tools: Mapping[str, str] = optional({})
+    meta: RegisteredAs | None = optional()
 
 
 @dataclass(frozen=True)
@@ -105,7 +136,7 @@ class Lock:
     components
         What is needed comes before what needs it.
     repositories
-        By alias: ``uid``, ``url``, ``git``, ``commit``, ``changed``.
+        By alias.
     platform
         The machine, as `describe_platform` has it.
     options
@@ -116,7 +147,7 @@ class Lock:
     template: Mapping[str, str]
     packages: Mapping[str, LockedPackage]
     components: tuple[LockedComponent, ...] = ()
-    repositories: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    repositories: Mapping[str, RepositoryState] = field(default_factory=dict)
     platform: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     engine: Mapping[str, str] = field(default_factory=lambda: {"name": "ck-repo", "version": __version__})
@@ -131,20 +162,15 @@ class Lock:
         """The component that was needed as `role`."""
         return next((row for row in self.components if row.role == role), None)
 
-    def with_components(self, more: tuple[LockedComponent, ...], repositories: Mapping[str, Mapping[str, Any]]) -> Lock:
+    def with_components(self, more: tuple[LockedComponent, ...], repositories: Mapping[str, RepositoryState]) -> Lock:
         """The lock with further components; one of the same key takes the old one's place."""
         keys = {row.key or row.uid for row in more}
         kept = tuple(row for row in self.components if (row.key or row.uid) not in keys)
         return replace(self, components=kept + more, repositories={**self.repositories, **repositories})
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> Mapping[str, Any]:
         """The content of the file; what is empty is left out."""
-        content = asdict(self)
-        content["components"] = [{key: value for key, value in row.items() if value} for row in content["components"]]
-        content["packages"] = {
-            name: {key: value for key, value in row.items() if value} for name, row in content["packages"].items()
-        }
-        return {"format": FORMAT, "version": VERSION, **content}
+        return {"format": FORMAT, "version": VERSION, **write(self)}
 
 
 def write_lock(path: Path, lock: Lock) -> None:
@@ -194,7 +220,7 @@ def _lock(fields: Fields) -> Lock:
         template=_texts(fields, "template"),
         packages={name: _package(name, row) for name, row in fields.each("packages").items()},
         components=tuple(_component(row) for row in fields.rows("components")),
-        repositories={name: row.as_dict() for name, row in fields.each("repositories").items()},
+        repositories={name: row.record(RepositoryState) for name, row in fields.each("repositories").items()},
         platform=fields.table("platform"),
         options=fields.table("options"),
         engine=_texts(fields, "engine"),
@@ -228,15 +254,7 @@ def _component(row: Fields) -> LockedComponent:
     content = row.text("content")
     if content and not _DIGEST.fullmatch(content):
         raise row.error("content", content, "64 hexadecimal digits")
-    texts = ("role", "source", "label", "alias", "repository", "module", "uid", "digest", "key", "content", "file", "licence")
-    return LockedComponent(
-        **{name: row.text(name) for name in texts},
-        variations=row.texts("variations"),
-        inputs=_texts(row, "inputs"),
-        downloads=tuple(each.as_dict() for each in row.rows("downloads")),
-        tools=_texts(row, "tools"),
-        meta=row.table("meta"),
-    )
+    return row.record(LockedComponent)
 
 
 def _from_run(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,12 +14,14 @@ from ck_repo import progress
 from ck_repo.child import attach
 from ck_repo.environment.present import present_packages
 from ck_repo.environment.venv import Venv, surroundings
-from ck_repo.errors import NotFoundError
+from ck_repo.errors import CKError, NotFoundError
 from ck_repo.machine.register import problem
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.session import Session
+from ck_repo.stock.environment import read_env
 from ck_repo.stock.variables import Variables, place_of, variable_name, variables_of
 from ck_repo.store.entry import Entry
+from ck_repo.store.installed import is_registered
 from ck_repo.store.query import TagQuery
 from ck_repo.store.repositories import LOCAL
 from ck_repo.store.search import find
@@ -55,18 +57,20 @@ def _entries(session: Session, pattern: str, tags: str) -> Iterator[Named]:
     found = [(entry, entry.meta()) for entry in find(session.repositories, "env", pattern, repository=LOCAL, tags=tags)]
     found.sort(key=lambda row: str(row[1].get("registered") or row[1].get("installed") or ""), reverse=True)
     for entry, meta in found:
-        if wrong := gone(meta, entry.uid):
+        try:
+            wrong, variables = gone(entry, meta), variables_of(meta, entry.path)
+        except CKError as error:
+            wrong = error.what
+        if wrong:
             progress.warn(f"env:{entry.alias} is left out: {wrong}")
             continue
-        yield Named(
-            str(meta.get("name") or entry.info().get("data_name") or entry.alias), variables_of(meta, entry.path), entry, meta
-        )
+        yield Named(str(meta.get("name") or entry.info().get("data_name") or entry.alias), variables, entry, meta)
 
 
-def gone(meta: Mapping[str, Any], uid: str) -> str:
+def gone(entry: Entry, meta: Mapping[str, Any]) -> str:
     """Why something registered or installed cannot be used; empty if it can."""
-    if meta.get("source") == "detected":
-        return problem({**meta, "uid": uid})
+    if is_registered(meta):
+        return problem(read_env(entry))
     path = place_of(meta)
     return f"{path} is gone" if path and not os.path.exists(path) else ""
 

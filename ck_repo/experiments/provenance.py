@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from ck_repo import __version__
+from ck_repo.contract.record import write
 from ck_repo.environment.lockfile import Lock
 from ck_repo.environment.venv import Venv
 
@@ -16,7 +17,7 @@ def provenance(venv: Venv, lock: Lock) -> dict[str, Any]:
     return {
         "platform": dict(lock.platform),
         "venv": {"name": venv.name, "template": venv.template, "python": venv.version, "packages": packages},
-        "repositories": dict(lock.repositories),
+        "repositories": {alias: write(row) for alias, row in lock.repositories.items()},
         "engine": {"name": "ck-repo", "version": __version__},
         "recorded": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }

@@ -6,11 +6,11 @@ import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from ck_repo.errors import StorageError
 from ck_repo.install.fetch import cache_root
 from ck_repo.store.folders import tools_root
+from ck_repo.store.installed import PACKAGE, Installed
 from ck_repo.store.lock import locked
 from ck_repo.store.work import remove_folder, sweep
 
@@ -38,10 +38,10 @@ def clean_leftovers() -> int:
     return before - _size(tools_root())
 
 
-def remove_installed(meta: dict[str, Any]) -> None:
+def remove_installed(env: Installed) -> None:
     """Remove the folder that a package filled; nothing outside CK_TOOLS is ever touched."""
-    path = Path(str(meta.get("path", "")))
-    if meta.get("source") == "package" and path.parent == tools_root() and path.is_dir():
+    path = Path(env.path)
+    if env.source == PACKAGE and path.parent == tools_root() and path.is_dir():
         remove_folder(path)
 
 

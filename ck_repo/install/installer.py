@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from ck_repo import progress
+from ck_repo.contract.record import write
 from ck_repo.errors import ConflictError, InstallError
 from ck_repo.install.fetch import forget_fetched
 from ck_repo.install.first_fetch import FirstFetch
@@ -20,7 +21,7 @@ from ck_repo.install.python_packages import install_python_packages
 from ck_repo.install.steps import Given, Recipe, inside, run_step
 from ck_repo.machine.python_packages import python_packages
 from ck_repo.resolve.component import Component
-from ck_repo.resolve.plan import PACKAGE, PYTHON, SOURCE, Choice, in_order
+from ck_repo.resolve.plan import SOURCE, Choice, NewPackage, PythonPackage, in_order
 from ck_repo.session import Session
 from ck_repo.stock.env_entry import SCRIPT, with_stock_keys, write_env_entry
 from ck_repo.store.atomic import publish_folder, storage_errors, write_json
@@ -29,6 +30,7 @@ from ck_repo.store.entry import META, read_json_object
 from ck_repo.store.exchange import exchange
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import tools_root
+from ck_repo.store.installed import PACKAGE, Installed, InstalledDataset, RecipeEntry, read_installed
 from ck_repo.store.lock import locked
 from ck_repo.store.uid import uid_from_digest
 from ck_repo.store.work import remove_folder, working
@@ -100,38 +102,35 @@ class Installer:
         self._vouched = vouched
         self._wishes = wishes or Wishes()
 
-    def install(self, choices: Mapping[str, Choice]) -> dict[str, dict[str, Any]]:
-        """Install what is not ready, Python packages first and together; return the env meta of every choice by name."""
+    def install(self, choices: Mapping[str, Choice]) -> dict[str, Installed]:
+        """Install what is not ready, Python packages first and together; return what each choice became, by name."""
         rows = in_order(choices)
-        missing = [choice for _, choice in rows if choice.source == PYTHON and not choice.ready]
+        missing = [choice for _, choice in rows if isinstance(choice, PythonPackage) and not choice.ready]
         if missing:
             self._install_python(missing)
-        done: dict[str, dict[str, Any]] = {}  # by key
+        done: dict[str, Installed] = {}  # by key
         for _, choice in rows:
-            if choice.source == PYTHON:
-                done[choice.key] = {"name": choice.name, "requirement": choice.requirement, "tags": sorted(choice.tags)}
+            if isinstance(choice, PythonPackage):
+                tags = tuple(sorted(choice.tags))
+                done[choice.key] = Installed(choice.name, requirement=choice.requirement, tags=tags)
             else:
-                done[choice.key] = self._install_package(choice, done) if choice.source == PACKAGE else dict(choice.env)
+                done[choice.key] = self._install_package(choice, done) if isinstance(choice, NewPackage) else choice.env
         return {name: done[choice.key] for name, choice in choices.items()}
 
-    def _install_python(self, missing: list[Choice]) -> None:
+    def _install_python(self, missing: list[PythonPackage]) -> None:
         if self._python is None:
             raise InstallError("Python packages need a venv to go into", hint="`ck create venv`, or --venv=NAME")
         for choice in missing:
-            if choice.variant:
-                require_code(choice.variant.component.entry.path, f"Python package {choice.requirement}", self._session.trust)
+            require_code(choice.variant.component.entry.path, f"Python package {choice.requirement}", self._session.trust)
         requirements = sorted({choice.requirement for choice in missing})
         log = self._python.parent.parent / "ck-install.log"
-        again = sorted(
-            choice.variant.python_package for choice in missing if choice.variant and choice.key in self._wishes.again
-        )
+        again = sorted(choice.variant.python_package for choice in missing if choice.key in self._wishes.again)
         install_python_packages(self._python, requirements, log, again=again, refetch=self._wishes.refetch)
 
-    def _install_package(self, choice: Choice, done: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-        assert choice.variant is not None
+    def _install_package(self, choice: NewPackage, done: Mapping[str, Installed]) -> Installed:
         name = choice.variant.component.entry.alias
         folder = self._wishes.places.get(choice.key) or tools_root() / f"{name}-{choice.key[:12]}"
-        inherited = next((str(row["only_for"]) for row in map(done.get, _keys_below(choice)) if row and "only_for" in row), "")
+        inherited = next((row.only_for for below in choice.deps.values() if (row := done.get(below.key)) and row.only_for), "")
         scope = inherited or (self._vouched.scope if self._vouched else "")
         alone = folder.with_name(f"{folder.name}-{of_value(scope)[:8]}") if scope else folder
         with locked(tools_root() / ".locks" / f"{choice.key[:24]}.lock", f"installing {name}"):
@@ -146,13 +145,10 @@ class Installer:
                 conversion = choice.variant.component.conversion
                 what = f"converting {choice.label} from {conversion.source} to {conversion.target}" if conversion else ""
                 progress.say(what or f"installing {choice.variant.label}")
-                there = self._fill(choice, folder, alone, {"only_for": scope} if inherited else {}, done)
-            meta = read_json_object(there / _MANIFEST)
-            return self._register(meta)
+                there = self._fill(choice, folder, alone, inherited, done)
+            return self._register(_manifest(there))
 
-    def _fill(
-        self, choice: Choice, folder: Path, alone: Path, scope: dict[str, str], done: Mapping[str, dict[str, Any]]
-    ) -> Path:
+    def _fill(self, choice: NewPackage, folder: Path, alone: Path, scope: str, done: Mapping[str, Installed]) -> Path:
         """Run the recipe in a staging folder, then give it its name; return it. The lock on the key is held.
 
         Parameters
@@ -160,9 +156,8 @@ class Installer:
         alone
             Its name if it has a scope: what rests on a file that only a lock vouches for is for that lock's user alone.
         scope
-            The scope of what it is made from, as its meta says it.
+            The scope of what it is made from; empty if there is none.
         """
-        assert choice.variant is not None
         component = choice.variant.component
         with working() as work:
             with storage_errors(f"installing {component.entry.alias}"):
@@ -175,10 +170,10 @@ class Installer:
             given: dict[str, Given] = {}
             for key, below in choice.deps.items():  # after the recipe's own values, which cannot stand for a dependency
                 row = done[below.key]
-                if row.get("path"):
+                if row.path:
                     given[key] = _given(row)
-                values |= {key: str(row.get("path", "")), f"{key}_file": str(row.get("file", ""))}
-                values |= {f"{key}_{part}": json.dumps(row.get(part, {})) for part in ("model", "dataset")}
+                values |= {key: row.path, f"{key}_file": row.file}
+                values |= {f"{key}_{part}": json.dumps(row.section(part)) for part in ("model", "dataset")}
             trusted = may_run(component.entry.path, self._session.trust)
             recipe = Recipe(
                 component.entry.path, staging, self._python, trusted, values, given,
@@ -187,79 +182,83 @@ class Installer:
             for step in fields.rows("install"):
                 run_step(step, recipe)
             if self._vouched and recipe.rests_on_vouched:
-                scope = scope or {"only_for": self._vouched.scope}
+                scope = scope or self._vouched.scope
             folder = alone if scope else folder
-            meta = self._meta(choice, staging, folder, recipe, done) | _python_path(fields, recipe, folder) | scope
-            meta |= {"unverified": True} if any(row.get("unverified") for row in recipe.downloads) else {}
-            meta |= {"licence": fields.text("licence")} if "licence" in fields else {}
-            write_json(staging / _MANIFEST, meta)
+            made = replace(
+                self._made(choice, staging, folder, recipe, done),
+                python_path=_python_path(fields, recipe, folder),
+                only_for=scope,
+                unverified=any(row.get("unverified") for row in recipe.downloads),
+                licence=fields.text("licence"),
+            )
+            write_json(staging / _MANIFEST, write(made))
             _replace(staging, folder)
             return folder
 
-    def _meta(
-        self, choice: Choice, staging: Path, folder: Path, recipe: Recipe, done: Mapping[str, dict[str, Any]]
-    ) -> dict[str, Any]:
-        assert choice.variant is not None
+    def _made(
+        self, choice: NewPackage, staging: Path, folder: Path, recipe: Recipe, done: Mapping[str, Installed]
+    ) -> Installed:
         component = choice.variant.component
         fields = component.fields(choice.variant.chosen)
         files = _files(staging)
         main = _main_file(component.entry.alias, fields.text("file"), list(files))
-        meta: dict[str, Any] = {
-            "name": component.name,
-            "label": choice.label,
-            "tags": sorted(choice.tags),
-            "version": choice.version,
-            "variations": list(choice.variant.chosen),
-            "component": {
-                "repository": component.entry.repository,
-                "module": component.entry.module,
-                "alias": component.entry.alias,
-                "uid": component.entry.uid,
-                "digest": component.digest,
-            },
-            "source": "package",
-            "key": choice.key,
-            "inputs": {key: below.key for key, below in choice.deps.items() if below.source != PYTHON},
-            "path": str(folder),
-            "file": str(folder / main) if main else "",
-            "digest": files[main] if _main_counts(main, files, "dataset" in fields) else of_value(files),
-            "files": len(files),
-            "tools": self._tools(choice),
-            "downloads": recipe.downloads,
-            "installed": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
-        source = done[choice.deps[SOURCE].key] if component.conversion else {}
+        source = done[choice.deps[SOURCE].key] if component.conversion else Installed()
+        sections: dict[str, dict[str, Any]] = {}
         for section in ("model", "dataset"):
             produced = staging / f"{section}.json"  # what only the steps could tell
             told = read_json_object(produced) if produced.name in files else {}
-            if value := {**(source.get(section) or {}), **fields.table(section), **told}:
-                meta[section] = value
-        return meta
+            if value := {**source.section(section), **fields.table(section), **told}:
+                sections[section] = value
+        return Installed(
+            name=component.name,
+            label=choice.label,
+            tags=tuple(sorted(choice.tags)),
+            version=choice.version,
+            variations=choice.variant.chosen,
+            component=RecipeEntry(
+                component.entry.repository,
+                component.entry.module,
+                component.entry.alias,
+                component.entry.uid,
+                component.digest,
+            ),
+            source=PACKAGE,
+            key=choice.key,
+            inputs={key: below.key for key, below in choice.deps.items() if not isinstance(below, PythonPackage)},
+            path=str(folder),
+            file=str(folder / main) if main else "",
+            digest=files[main] if _main_counts(main, files, "dataset" in fields) else of_value(files),
+            files=len(files),
+            tools=self._tools(choice),
+            downloads=tuple(recipe.downloads),
+            installed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            model=sections.get("model"),
+            dataset=Fields(sections["dataset"], component.entry.cid, "dataset").record(InstalledDataset)
+            if "dataset" in sections
+            else None,
+        )
 
-    def _tools(self, choice: Choice) -> dict[str, str]:
+    def _tools(self, choice: NewPackage) -> dict[str, str]:
         """Versions of the Python packages that took part, which the key does not tell."""
-        names = [
-            canonicalize_name(row.variant.python_package)
-            for row in choice.deps.values()
-            if row.source == PYTHON and row.variant
-        ]
+        packages = (row.variant.python_package for row in choice.deps.values() if isinstance(row, PythonPackage))
+        names = [canonicalize_name(name) for name in packages]
         have = python_packages(self._python) if names and self._python else {}
         return {name: have.get(name, "") for name in sorted(names)}
 
-    def _register(self, meta: dict[str, Any]) -> dict[str, Any]:
-        """The env entry of an installed folder; made anew if it was removed."""
-        uid = uid_from_digest(of_value([meta["key"], meta["only_for"]]) if "only_for" in meta else str(meta["key"]))
+    def _register(self, made: Installed) -> Installed:
+        """Write the env entry of an installed folder, if it is not there or is not the same."""
+        uid = uid_from_digest(of_value([made.key, made.only_for]) if made.only_for else made.key)
         local = self._session.repositories.writable()
         folder = local.module_folder("env") / uid
         known, script = folder / META, folder / SCRIPT
-        full = with_stock_keys(meta)
-        if not (known.exists() and script.exists()) or read_json_object(known) != full:
-            write_env_entry(local, uid, meta)
-        return full | {"uid": uid}
+        if not (known.exists() and script.exists()) or read_json_object(known) != with_stock_keys(made):
+            write_env_entry(local, uid, made)
+        return replace(made, uid=uid)
 
 
-def _keys_below(choice: Choice) -> list[str]:
-    return [row.key for row in choice.deps.values()]
+def _manifest(folder: Path) -> Installed:
+    """What the installed folder itself says."""
+    return read_installed(read_json_object(folder / _MANIFEST), folder / _MANIFEST)
 
 
 def _replace(staging: Path, folder: Path) -> None:
@@ -273,8 +272,7 @@ def _replace(staging: Path, folder: Path) -> None:
 
 def _refuse_filled(folder: Path, key: str) -> None:
     """Refuse to install into a folder of other files; what the same recipe installed there before is used."""
-    manifest = folder / _MANIFEST
-    if manifest.exists() and read_json_object(manifest).get("key") == key:
+    if (folder / _MANIFEST).exists() and _manifest(folder).key == key:
         return
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise ConflictError(f"{folder} is not empty", hint="name a folder that is empty or does not exist with --install_path=")
@@ -284,7 +282,7 @@ def _fetched_for(folder: Path) -> list[str]:
     """SHA-256 of the files that were fetched for an installed folder."""
     if not (folder / _MANIFEST).exists():
         return []
-    return [str(row.get("sha256", "")) for row in read_json_object(folder / _MANIFEST).get("downloads", [])]
+    return [str(row.get("sha256", "")) for row in _manifest(folder).downloads]
 
 
 def _first_fetch(component: Component) -> FirstFetch:
@@ -292,24 +290,23 @@ def _first_fetch(component: Component) -> FirstFetch:
     return FirstFetch(component.entry.repository_uid or component.entry.repository, component.entry.uid)
 
 
-def _given(meta: Mapping[str, Any]) -> Given:
+def _given(env: Installed) -> Given:
     """What a recipe may copy from a dependency; of something registered no more than was registered."""
-    folder = Path(str(meta["path"]))
-    if meta.get("source") != "detected":
-        return Given(folder)
-    parts = (meta.get("file"), (meta.get("dataset") or {}).get("images"))
-    return Given(folder, tuple(Path(str(part)) for part in parts if part))
+    if not env.is_registered:
+        return Given(Path(env.path))
+    parts = (env.file, env.dataset.images if env.dataset else "")
+    return Given(Path(env.path), tuple(Path(part) for part in parts if part))
 
 
-def _python_path(fields: Fields, recipe: Recipe, folder: Path) -> dict[str, str]:
+def _python_path(fields: Fields, recipe: Recipe, folder: Path) -> str:
     """Where the recipe left Python modules, for the search path of the program that uses it; empty if it leaves none."""
     name = fields.text("python_path")
     if not name:
-        return {}
+        return ""
     require_code(recipe.entry, f"Python modules in {name}", recipe.trusted)
     if not inside(recipe.folder, name).is_dir():
         raise InstallError(f"{fields.text('name')}: the recipe promises modules in {name}, and there is no such folder")
-    return {"python_path": str(folder / name)}
+    return str(folder / name)
 
 
 def _files(folder: Path) -> dict[str, str]:
@@ -326,13 +323,13 @@ def _main_counts(main: str, files: Mapping[str, str], is_dataset: bool) -> bool:
     return bool(main) and not is_dataset and "dataset.json" not in files
 
 
-def content_of(meta: Mapping[str, Any]) -> str:
+def content_of(env: Installed) -> str:
     """The digest that an installed thing has now; what was recorded is its `digest`. Empty if it is gone."""
-    folder = Path(str(meta.get("path")))
-    main = Path(str(meta["file"])).relative_to(folder).as_posix() if meta.get("file") else ""
+    folder = Path(env.path)
+    main = Path(env.file).relative_to(folder).as_posix() if env.file else ""
     if not folder.is_dir() or (main and not (folder / main).exists()):
         return ""
-    if main and "dataset" not in meta and not (folder / "dataset.json").exists():
+    if main and env.dataset is None and not (folder / "dataset.json").exists():
         return of_file(folder / main)
     return of_value(_files(folder))
 
@@ -354,5 +351,5 @@ def _whole(folder: Path) -> bool:
     """Whether an installed folder has its manifest and its main file."""
     if not (folder / _MANIFEST).exists():
         return False
-    meta = read_json_object(folder / _MANIFEST)
-    return all(Path(str(meta[key])).exists() for key in ("file", "python_path") if meta.get(key))
+    made = _manifest(folder)
+    return all(Path(path).exists() for path in (made.file, made.python_path) if path)

@@ -12,8 +12,10 @@ from ck_repo.errors import CKError
 from ck_repo.install.installer import content_of
 from ck_repo.machine import register
 from ck_repo.session import Session
+from ck_repo.stock.environment import is_stock_env, read_env
 from ck_repo.stock.variables import place_of
 from ck_repo.store.entry import Entry
+from ck_repo.store.installed import PACKAGE, Installed, is_registered
 from ck_repo.store.search import load
 
 SAME, READ, GONE, CHANGED = "unchanged", "read again", "gone", "changed"
@@ -41,84 +43,86 @@ class Refreshed:
         return self.state in (SAME, READ)
 
 
-def refresh(session: Session, entry: Entry, meta: Mapping[str, Any]) -> Refreshed:
+def refresh(session: Session, entry: Entry) -> Refreshed:
     """Check an env entry; what was registered is read again if its files changed."""
+    meta = entry.meta()
+    if is_stock_env(meta) or "source" not in meta:
+        return _stock(entry, meta)
+    env = read_env(entry)
+    if env.source == PACKAGE:
+        with progress.task(f"checking {env.name}"):
+            return _installed(env)
+    if env.is_registered:
+        return _registered(session, env)
+    return _stock(entry, meta)
+
+
+def _stock(entry: Entry, meta: Mapping[str, Any]) -> Refreshed:
+    """An entry that another CK wrote."""
     name = str(meta.get("name") or entry.info().get("data_name") or entry.alias)
-    if meta.get("source") == "package":
-        with progress.task(f"checking {name}"):
-            return _installed(name, entry, meta)
-    if meta.get("source") == "detected":
-        return _registered(session, name, entry, meta)
     path = place_of(meta)
     if path and not Path(path).exists():
         return Refreshed(name, GONE, f"{path} is gone: `ck rm env:{entry.uid}` forgets it")
     return Refreshed(name, SAME)
 
 
-def _installed(name: str, entry: Entry, meta: Mapping[str, Any]) -> Refreshed:
-    again = f"`ck install package:{(meta.get('component') or {}).get('alias', '')} --reinstall`"
-    content = content_of(meta)
+def _installed(env: Installed) -> Refreshed:
+    again = f"`ck install package:{env.component.alias if env.component else ''} --reinstall`"
+    content = content_of(env)
     if not content:
-        return Refreshed(name, GONE, f"{meta.get('path')} is gone, and is installed again when it is needed")
-    if content != meta.get("digest"):
-        return Refreshed(name, CHANGED, f"its files in {meta.get('path')} were changed: {again} installs it again")
-    return Refreshed(name, SAME)
+        return Refreshed(env.name, GONE, f"{env.path} is gone, and is installed again when it is needed")
+    if content != env.digest:
+        return Refreshed(env.name, CHANGED, f"its files in {env.path} were changed: {again} installs it again")
+    return Refreshed(env.name, SAME)
 
 
-def check(session: Session, entry: Entry, meta: Mapping[str, Any]) -> Refreshed:
+def check(session: Session, entry: Entry) -> Refreshed:
     """Read the content of an env entry, and compare its digest with the recorded one; nothing is changed."""
-    if meta.get("source") != "detected":
-        return refresh(session, entry, meta)
-    name = str(meta.get("name") or entry.info().get("data_name") or entry.alias)
-    path = Path(str(meta.get("file") or meta.get("path")))
-    if not path.exists():
-        return Refreshed(name, GONE, register.problem({**meta, "uid": entry.uid}) or f"{path} is gone")
-    again = f"`ck refresh env:{entry.uid}` registers it as it is now"
-    with progress.task(f"checking {name}"):
+    if not is_registered(entry.meta()):
+        return refresh(session, entry)
+    env = read_env(entry)
+    if not env.place.exists():
+        return Refreshed(env.name, GONE, register.problem(env) or f"{env.place} is gone")
+    again = f"`ck refresh env:{env.uid}` registers it as it is now"
+    with progress.task(f"checking {env.name}"):
         try:
-            digest = _detect(session, meta, path)["digest"]
+            digest = _detect(session, env).digest
         except CKError as error:
-            return Refreshed(name, CHANGED, f"{path} cannot be read as what was registered: {error.what}")
-    return Refreshed(name, SAME) if digest == meta.get("digest") else Refreshed(name, CHANGED, f"{path} was changed: {again}")
+            return Refreshed(env.name, CHANGED, f"{env.place} cannot be read as what was registered: {error.what}")
+    if digest != env.digest:
+        return Refreshed(env.name, CHANGED, f"{env.place} was changed: {again}")
+    return Refreshed(env.name, SAME)
 
 
-def _detect(session: Session, meta: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def _detect(session: Session, env: Installed) -> Installed:
     """What would be registered now."""
-    soft = load(session.repositories, "soft", str(meta.get("soft")))
-    return register.detect(soft, _named_file(meta, path), _options(meta))
+    return register.detect(load(session.repositories, "soft", env.soft), _named_file(env), _options(env))
 
 
-def _registered(session: Session, name: str, entry: Entry, meta: Mapping[str, Any]) -> Refreshed:
-    wrong = register.problem({**meta, "uid": entry.uid})
-    if not wrong and "size" in meta:
-        return Refreshed(name, SAME)
-    path = Path(str(meta.get("file") or meta.get("path")))
-    if not path.exists():
-        return Refreshed(name, GONE, wrong)
+def _registered(session: Session, env: Installed) -> Refreshed:
+    wrong = register.problem(env)
+    if not wrong and env.size is not None:
+        return Refreshed(env.name, SAME)
+    if not env.place.exists():
+        return Refreshed(env.name, GONE, wrong)
     try:
-        found = _detect(session, meta, path)
+        found = _detect(session, env)
     except CKError as error:
-        return Refreshed(name, CHANGED, f"{wrong or path}: it cannot be read again: {error.what}")
-    if found["digest"] == meta.get("digest") and not wrong:  # an interpreter, which has no size
-        return Refreshed(name, SAME)
-    register.register(session, found, [str(tag) for tag in meta.get("tags", [])])
-    return Refreshed(name, READ)
+        return Refreshed(env.name, CHANGED, f"{wrong or env.place}: it cannot be read again: {error.what}")
+    if found.digest == env.digest and not wrong:  # an interpreter, which has no size
+        return Refreshed(env.name, SAME)
+    register.register(session, found, env.tags)
+    return Refreshed(env.name, READ)
 
 
-def _named_file(meta: Mapping[str, Any], path: Path) -> Path:
+def _named_file(env: Installed) -> Path:
     """What the user named when it was registered: of a data set an image, else the file."""
-    dataset = meta.get("dataset")
-    if not isinstance(dataset, Mapping):
-        return path
-    images = Path(str(dataset["images"]))
+    if env.dataset is None:
+        return env.place
+    images = Path(env.dataset.images)
     return next((image for image in sorted(images.iterdir()) if image.is_file()), images)
 
 
-def _options(meta: Mapping[str, Any]) -> dict[str, str]:
-    model, dataset = meta.get("model"), meta.get("dataset")
-    options: dict[str, str] = {}
-    if isinstance(model, Mapping):
-        options |= {key: str(model[key]) for key in ("profile", "dataset") if model.get(key)}
-    if isinstance(dataset, Mapping):
-        options["annotations"] = str(dataset["annotations"])
-    return options
+def _options(env: Installed) -> dict[str, str]:
+    options = {key: str(env.model[key]) for key in ("profile", "dataset") if env.model.get(key)} if env.model else {}
+    return options | ({"annotations": env.dataset.annotations} if env.dataset else {})

@@ -11,11 +11,12 @@ from typing import Any
 from ck_repo import progress
 from ck_repo.errors import DetectError
 from ck_repo.store.digest import of_file, of_value
+from ck_repo.store.installed import InstalledDataset
 
 _KEYS = ("images", "annotations", "categories")
 
 
-def inspect_coco(path: Path, annotations: Path | None = None) -> dict[str, Any]:
+def inspect_coco(path: Path, annotations: Path | None = None) -> InstalledDataset:
     """Check a data set and tell where its parts are: the `dataset` section of an env entry.
 
     Parameters
@@ -40,15 +41,15 @@ def inspect_coco(path: Path, annotations: Path | None = None) -> dict[str, Any]:
     digests = _check_images(images, content["images"], file)
     _check_boxes(content, file)
     annotations_digest = of_file(file)
-    return {
-        "images": str(images),
-        "annotations": str(file),
-        "count": len(content["images"]),
-        "categories": len(content["categories"]),
-        "annotations_sha256": annotations_digest,
-        "stamp": images_stamp(images),
-        "digest": of_value([annotations_digest, digests]),
-    }
+    return InstalledDataset(
+        images=str(images),
+        annotations=str(file),
+        count=len(content["images"]),
+        categories=len(content["categories"]),
+        annotations_sha256=annotations_digest,
+        stamp=images_stamp(images),
+        digest=of_value([annotations_digest, digests]),
+    )
 
 
 def images_stamp(images: Path) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ck_repo.errors import CKError, ConfigError, DetectError, did_you_mean
 from ck_repo.machine.coco_folder import images_stamp, inspect_coco
@@ -19,6 +19,7 @@ from ck_repo.stock.env_entry import write_env_entry
 from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
+from ck_repo.store.installed import REGISTERED, Installed
 from ck_repo.store.repositories import LOCAL
 from ck_repo.store.search import find
 from ck_repo.store.uid import uid_from_digest
@@ -26,10 +27,8 @@ from ck_repo.store.uid import uid_from_digest
 FULL_COCO_VAL = 5000  # images of val2017
 
 
-def detect(
-    soft: Entry, path: Path, options: Mapping[str, str], networks: Mapping[str, Network] | None = None
-) -> dict[str, Any]:
-    """Look at what the user names, and return the meta of its env entry; nothing is written.
+def detect(soft: Entry, path: Path, options: Mapping[str, str], networks: Mapping[str, Network] | None = None) -> Installed:
+    """Look at what the user names, and return what its env entry will say; nothing is written.
 
     Parameters
     ----------
@@ -45,15 +44,13 @@ def detect(
     fields = Fields(soft.meta(), soft.path / META)
     kind = fields.needed("detect")
     model = partial(_model, networks=networks)
-    kinds: dict[str, Callable[[Path, str, Mapping[str, str]], dict[str, Any]]] = {"python": _python, "coco": _coco}
+    kinds: dict[str, Callable[[Path, str, Mapping[str, str]], Installed]] = {"python": _python, "coco": _coco}
     kinds |= dict.fromkeys(("onnx", "tflite", "tensorflow", "pytorch"), model)
     if kind not in kinds:
         raise ConfigError(f"{soft.path / META}: detect is {kind!r}", hint=did_you_mean(kind, kinds))
     path = path.expanduser().absolute()
-    meta = kinds[kind](path, kind, options)
-    meta["tags"] = sorted({*fields.tags(), *meta.get("tags", [])})
-    meta["soft"] = soft.alias
-    return meta
+    found = kinds[kind](path, kind, options)
+    return replace(found, tags=tuple(sorted({*fields.tags(), *found.tags})), soft=soft.alias)
 
 
 def python_package(soft: Entry, venv: str, have: Mapping[str, str] | None) -> tuple[str, str]:
@@ -89,51 +86,50 @@ def distributions(fields: Fields) -> tuple[str, ...]:
     return own_backends()[name].python_packages if name else fields.texts("python_packages")
 
 
-def _model(path: Path, kind: str, options: Mapping[str, str], networks: Mapping[str, Network] | None = None) -> dict[str, Any]:
+def _model(path: Path, kind: str, options: Mapping[str, str], networks: Mapping[str, Network] | None = None) -> Installed:
     if not path.is_file():
         raise DetectError(f"{path} is not a file that is there", hint=f"name the model: --full_path=…/model.{kind}")
     model = inspect_model(path, kind, options.get("profile", ""), networks)
     if options.get("dataset"):
         model["dataset"] = options["dataset"]
     stat = path.stat()
-    return {
-        "name": path.name, "path": str(path.parent), "file": str(path), "digest": of_file(path), "model": model,
-        "size": stat.st_size, "changed_ns": stat.st_mtime_ns,
-    }  # fmt: skip
+    return Installed(
+        name=path.name, path=str(path.parent), file=str(path), digest=of_file(path), model=model,
+        size=stat.st_size, changed_ns=stat.st_mtime_ns,
+    )  # fmt: skip
 
 
-def _coco(path: Path, kind: str, options: Mapping[str, str]) -> dict[str, Any]:
+def _coco(path: Path, kind: str, options: Mapping[str, str]) -> Installed:
     annotations = Path(options["annotations"]).expanduser().absolute() if options.get("annotations") else None
     found = inspect_coco(path, annotations)
-    stat = Path(found["annotations"]).stat()
-    return {
-        "name": f"{Path(found['images']).name} ({found['count']} images)", "path": str(Path(found["images"]).parent),
-        "file": found["annotations"], "digest": found["digest"], "dataset": found,
-        "tags": ["full"] if found["count"] == FULL_COCO_VAL else [],
-        "size": stat.st_size, "changed_ns": stat.st_mtime_ns,
-    }  # fmt: skip
+    images, stat = Path(found.images), Path(found.annotations).stat()
+    return Installed(
+        name=f"{images.name} ({found.count} images)", path=str(images.parent), file=found.annotations, digest=found.digest,
+        dataset=found, tags=("full",) if found.count == FULL_COCO_VAL else (),
+        size=stat.st_size, changed_ns=stat.st_mtime_ns,
+    )  # fmt: skip
 
 
-def _python(path: Path, kind: str, options: Mapping[str, str]) -> dict[str, Any]:
+def _python(path: Path, kind: str, options: Mapping[str, str]) -> Installed:
     found = inspect_interpreter(path)
-    return {
-        "name": f"{found.implementation} {found.version}", "path": str(path.parent), "file": str(path),
-        "version": found.version, "digest": of_value([str(path), found.version]),
-    }  # fmt: skip
+    return Installed(
+        name=f"{found.implementation} {found.version}", path=str(path.parent), file=str(path), version=found.version,
+        digest=of_value([str(path), found.version]),
+    )  # fmt: skip
 
 
-def register(session: Session, meta: Mapping[str, Any], extra_tags: Sequence[str]) -> Entry:
+def register(session: Session, found: Installed, extra_tags: Sequence[str]) -> Entry:
     """Write the env entry. The same file registered again takes its old entry's place."""
     envs = find(session.repositories, "env", repository=LOCAL)
-    full = dict(meta) | {
-        "tags": sorted({*meta.get("tags", []), *extra_tags}),
-        "source": "detected",
-        "key": meta["digest"],
-        "number": 1 + max((_number(entry) for entry in envs), default=0),
-        "registered": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{time.time_ns() % 10**9:09d}Z",
-    }
-    uid = uid_from_digest(of_value([str(meta["file"]), meta["soft"]]))
-    return write_env_entry(session.repositories.writable(), uid, full)
+    env = replace(
+        found,
+        tags=tuple(sorted({*found.tags, *extra_tags})),
+        source=REGISTERED,
+        key=found.digest,
+        number=1 + max((_number(entry) for entry in envs), default=0),
+        registered=time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{time.time_ns() % 10**9:09d}Z",
+    )
+    return write_env_entry(session.repositories.writable(), uid_from_digest(of_value([env.file, env.soft])), env)
 
 
 def _number(entry: Entry) -> int:
@@ -144,20 +140,19 @@ def _number(entry: Entry) -> int:
         return 0
 
 
-def problem(meta: Mapping[str, Any]) -> str:
+def problem(env: Installed) -> str:
     """What is wrong with something registered: it is gone, or was changed since; empty if nothing is."""
-    path = Path(str(meta.get("file") or meta.get("path")))
-    dataset = meta.get("dataset") or {}
-    again = f"register it again with `ck detect soft:{meta.get('soft', '')}`"
+    path, dataset = env.place, env.dataset
+    again = f"register it again with `ck detect soft:{env.soft}`"
     try:
         stat = path.stat()
-        images = images_stamp(Path(dataset["images"])) if "stamp" in dataset else ""
+        changed = dataset is not None and dataset.stamp != (images_stamp(Path(dataset.images)) if dataset.stamp else "")
     except OSError:
-        return f"{path} is gone (`ck rm env:{meta.get('uid', '')}` forgets it)"
-    if images != dataset.get("stamp", ""):
-        return f"images of {dataset['images']} were changed after it was registered ({again})"
-    if "size" in meta and (stat.st_size, stat.st_mtime_ns) != (meta["size"], meta.get("changed_ns")):
-        if "model" in meta and stat.st_size == meta["size"] and of_file(path) == meta.get("digest"):
+        return f"{path} is gone (`ck rm env:{env.uid}` forgets it)"
+    if dataset and changed:
+        return f"images of {dataset.images} were changed after it was registered ({again})"
+    if env.size is not None and (stat.st_size, stat.st_mtime_ns) != (env.size, env.changed_ns):
+        if env.model is not None and stat.st_size == env.size and of_file(path) == env.digest:
             return ""  # copied or touched: the content is the same
         return f"{path} was changed after it was registered ({again})"
     return ""

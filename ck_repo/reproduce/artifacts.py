@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from ck_repo import progress
-from ck_repo.environment.lockfile import Lock, LockedComponent, lock_of_experiment
+from ck_repo.environment.collect import readable_envs
+from ck_repo.environment.lockfile import Lock, LockedComponent, RegisteredAs, lock_of_experiment
 from ck_repo.errors import CKError, NotFoundError, NotTheSameError
 from ck_repo.experiments.meta import read_experiment
 from ck_repo.install.fetch import adopt, fetch
@@ -23,9 +23,8 @@ from ck_repo.store.entry import Entry
 from ck_repo.store.folders import tools_root
 from ck_repo.store.lock import locked
 from ck_repo.store.plain_file import flaw, is_folder, shown, walk
-from ck_repo.store.repositories import LOCAL
 from ck_repo.store.repository import check_name
-from ck_repo.store.search import find, load
+from ck_repo.store.search import load
 from ck_repo.store.work import remove_folder, working
 from ck_repo.trust import require_data
 
@@ -81,19 +80,19 @@ def gather(session: Session, lock: Lock, *, only_free: bool) -> Artifacts:
 
 def _registered(session: Session, row: LockedComponent) -> Iterator[tuple[str, Path]]:
     """The files of something registered, by their names below its folder."""
-    metas = (entry.meta() for entry in find(session.repositories, "env", repository=LOCAL))
-    meta = next((each for each in metas if each.get("key") == row.key and each.get("source") == "detected"), None)
-    if meta is None:
+    env = next((each for each in readable_envs(session) if each.key == row.key and each.is_registered), None)
+    if env is None:
         raise NotFoundError(f"{row.label} is no longer registered", hint=f"`ck detect soft:{row.alias} --full_path=…`")
-    if wrong := problem(meta):
+    if wrong := problem(env):
         raise NotTheSameError(wrong, hint="`ck lock venv` again, or restore it")
-    main = Path(str(meta["file"]))
-    if dataset := meta.get("dataset"):
+    main = Path(env.file)
+    if env.dataset:
+        images = Path(env.dataset.images)
         yield f"annotations/{main.name}", main
         wanted = {str(image["file_name"]) for image in json.loads(main.read_text(encoding="utf-8"))["images"]}
         for name in sorted(wanted):
-            if not flaw(Path(dataset["images"]), name):  # a name that leads out is no image of the data set
-                yield f"{Path(dataset['images']).name}/{name}", Path(dataset["images"]) / name
+            if not flaw(images, name):  # a name that leads out is no image of the data set
+                yield f"{images.name}/{name}", images / name
     else:
         if of_file(main) != row.content:
             raise NotTheSameError(
@@ -150,9 +149,8 @@ def bring_in(session: Session, lock: Lock, folder: Path, scope: str) -> None:
 
 def _register(session: Session, row: LockedComponent, source: Path, scope: str) -> None:
     """Copy something of the user's into CK_TOOLS and register it under its old tags, unless it is here already."""
-    metas = (entry.meta() for entry in find(session.repositories, "env", repository=LOCAL))
-    known = (meta for meta in metas if meta.get("source") == "detected" and meta.get("key") == row.key)
-    if any(meta.get("only_for", scope) == scope and _has_tags(meta, row) for meta in known):
+    known = (env for env in readable_envs(session) if env.is_registered and env.key == row.key)
+    if any(env.only_for in ("", scope) and set(_as_locked(row).tags) <= set(env.tags) for env in known):
         return
     soft = load(session.repositories, "soft", row.alias)
     require_data(str(soft.meta().get("detect", "")), row.label)
@@ -174,24 +172,25 @@ def _register(session: Session, row: LockedComponent, source: Path, scope: str) 
 
 
 def _register_verified(session: Session, row: LockedComponent, soft: Entry, final: Path, scope: str) -> None:
-    model, dataset = row.meta.get("model") or {}, row.meta.get("dataset") or {}
+    known = _as_locked(row)
+    model = known.model or {}
     options = {name: str(model[name]) for name in ("profile", "dataset") if model.get(name)}
     path = final / row.file
-    if dataset:
+    if known.dataset:
         options = {"annotations": str(final / "annotations" / row.file)}
-        path = final / PurePosixPath(str(dataset["images"])).name
+        path = final / PurePosixPath(known.dataset.images).name
     try:
-        meta = detect(soft, path, options)
+        found = detect(soft, path, options)
     except CKError as error:
         raise NotTheSameError(f"{row.label}: {error.what}", hint="gather it again; it was altered or cut short") from error
-    if meta["digest"] != row.content:
+    if found.digest != row.content:
         raise NotTheSameError(
-            f"{row.label} is not what was locked: {row.content[:16]}… expected, {meta['digest'][:16]}… came",
+            f"{row.label} is not what was locked: {row.content[:16]}… expected, {found.digest[:16]}… came",
             hint="gather it again; it was altered or cut short",
         )
-    named = {**meta, "name": row.meta.get("name", meta["name"]), "only_for": scope}
-    register(session, named, list(row.meta.get("tags", [])))
+    register(session, replace(found, name=known.name or found.name, only_for=scope), known.tags)
 
 
-def _has_tags(meta: Mapping[str, Any], row: LockedComponent) -> bool:
-    return set(row.meta.get("tags", [])) <= set(meta.get("tags", []))
+def _as_locked(row: LockedComponent) -> RegisteredAs:
+    """As what something was registered where the lock was made."""
+    return row.meta or RegisteredAs()

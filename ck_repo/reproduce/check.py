@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from packaging.utils import canonicalize_name
 
 from ck_repo import progress
-from ck_repo.environment.collect import entry_of, locked_interpreter, locked_packages
+from ck_repo.environment.collect import entry_of, locked_interpreter, locked_packages, readable_envs
 from ck_repo.environment.create import plan_venv
 from ck_repo.environment.lockfile import Lock, LockedComponent
 from ck_repo.environment.venv import Venv
@@ -19,11 +17,10 @@ from ck_repo.machine.python_packages import altered_files
 from ck_repo.machine.register import problem
 from ck_repo.reproduce.difference import Difference, of_packages
 from ck_repo.resolve.component import read_component
-from ck_repo.resolve.plan import PYTHON, in_order
+from ck_repo.resolve.plan import PythonPackage, in_order
 from ck_repo.session import Session
 from ck_repo.store.digest import of_entry
-from ck_repo.store.repositories import LOCAL
-from ck_repo.store.search import find
+from ck_repo.store.installed import Installed
 
 
 def drift(session: Session, venv: Venv, lock: Lock) -> list[Difference]:
@@ -33,12 +30,12 @@ def drift(session: Session, venv: Venv, lock: Lock) -> list[Difference]:
     """
     found = _interpreter(venv, lock) + _packages(venv, lock)
     found += _files(venv, sorted(set(lock.packages) - {row.name for row in found}))
-    metas = {str(entry.meta().get("key")): entry.meta() for entry in find(session.repositories, "env", repository=LOCAL)}
+    envs = {env.key: env for env in readable_envs(session)}
     edited = _template(session, lock)
     found += edited or [row for row in _lacking(session, venv) if row.name not in {each.name for each in found}]
     with progress.task("checking what is installed", len(lock.components), "components") as task:
         for number, row in enumerate(lock.components, 1):
-            found += _recipe(session, row) + _content(row, metas.get(row.key))
+            found += _recipe(session, row) + _content(row, envs.get(row.key))
             task.advance_to(number)
     return found
 
@@ -87,8 +84,8 @@ def _lacking(session: Session, venv: Venv) -> list[Difference]:
         plan = plan_venv(session, venv.name, venv.template)
     except CKError:  # the template is not here, or is for another Python: the venv was made from a lock
         return []
-    lacking = [choice for _, choice in in_order(plan.choices) if choice.source == PYTHON and not choice.ready]
-    names = {choice.variant.python_package: choice.requirement for choice in lacking if choice.variant}
+    lacking = [choice for _, choice in in_order(plan.choices) if isinstance(choice, PythonPackage) and not choice.ready]
+    names = {choice.variant.python_package: choice.requirement for choice in lacking}
     remark = f"the template {venv.template} lists it"
     return [Difference("package", canonicalize_name(name), wanted, "", remark) for name, wanted in names.items()]
 
@@ -112,16 +109,16 @@ def _edited(kind: str, name: str, was: str, now: str) -> list[Difference]:
     ]
 
 
-def _content(row: LockedComponent, meta: Mapping[str, Any] | None) -> list[Difference]:
+def _content(row: LockedComponent, env: Installed | None) -> list[Difference]:
     if not row.content:
         return []
-    if meta is None:
+    if env is None:
         return [Difference("component", row.label, row.content[:12], "", "no longer installed")]
-    if meta.get("source") == "detected":
-        wrong = problem(meta)
+    if env.is_registered:
+        wrong = problem(env)
         return [Difference("component", row.label, row.content[:12], "changed", wrong)] if wrong else []
-    now = content_of(meta)
+    now = content_of(env)
     if now == row.content:
         return []
-    where = f"{meta.get('path')} was {'changed' if now else 'removed'}"
+    where = f"{env.path} was {'changed' if now else 'removed'}"
     return [Difference("component", row.label, row.content[:12], now[:12], where)]

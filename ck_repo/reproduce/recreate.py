@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from ck_repo.environment.collect import entry_of, locked_components, locked_interpreter, locked_packages, make_lock
 from ck_repo.environment.create import make_venv
 from ck_repo.environment.locked_packages import install_locked_packages
-from ck_repo.environment.lockfile import Lock, LockedComponent
+from ck_repo.environment.lockfile import Lock, LockedComponent, RepositoryState
 from ck_repo.environment.venv import Venv
 from ck_repo.errors import CKError, ConflictError, DetectError
 from ck_repo.install.installer import Installer, Vouched
@@ -183,21 +183,21 @@ def install_components(
             found.append(Difference("component", row.label, row.content[:12], "", error.what))
     installed = Installer(session, python, vouched=Vouched(scope, vouched)).install(choices)
     roles = {row.key: row for row in lock.components}
-    for key, meta in installed.items():
-        row, content = roles[key], str(meta.get("digest", ""))
+    for key, env in installed.items():
+        row, content = roles[key], env.digest
         if row.content and content != row.content:
             why = "its recipe makes it, with these versions" if not row.downloads else "made from the same files in another way"
             found.append(Difference("component", row.label, row.content[:12], content[:12], why))
-    made = locked_components(session, [(roles[key].role, meta) for key, meta in installed.items()])
+    made = locked_components(session, [(roles[key].role, env) for key, env in installed.items()])
     return made, found
 
 
 def _registered(session: Session, row: LockedComponent, scope: str) -> list[Difference]:
     """A file of the user's: here if something of the same content is registered."""
     have = survey(session, scopes=[scope]).registered
-    if any(meta.get("digest") == row.content and not meta.get("problem") for meta in have):
+    if any(env.digest == row.content and not env.problem for env in have):
         return []
-    tags = ",".join(sorted(set(row.meta.get("tags", []))))
+    tags = ",".join(sorted(set(row.meta.tags if row.meta else ())))
     why = f"a file of the user's, not here: `ck detect soft:{row.alias} --full_path=… --extra_tags={tags}`"
     return [Difference("component", row.label, row.content[:12], "", why)]
 
@@ -205,7 +205,7 @@ def _registered(session: Session, row: LockedComponent, scope: str) -> list[Diff
 def _recipe(session: Session, row: LockedComponent, lock: Lock, found: list[Difference]) -> Component | None:
     entry = entry_of(session, row.module, row.uid)
     if entry is None:
-        origin = lock.repositories.get(row.repository, {})
+        origin = lock.repositories.get(row.repository, RepositoryState())
         found.append(Difference("recipe", row.alias, row.digest[:12], "", _how_to_get(row.repository, origin)))
         return None
     recipe = read_component(entry)
@@ -216,19 +216,18 @@ def _recipe(session: Session, row: LockedComponent, lock: Lock, found: list[Diff
     return recipe
 
 
-def _how_to_get(alias: str, origin: Mapping[str, object]) -> str:
-    url = str(origin.get("url") or "")
-    if not url:
+def _how_to_get(alias: str, origin: RepositoryState) -> str:
+    if not origin.url:
         return f"its repository {alias} is not here, and has no URL"
-    checkout = f" --checkout={origin['commit']}" if origin.get("commit") else ""
-    return f"`ck pull repo:{alias} --url={url}{checkout}` brings it"
+    checkout = f" --checkout={origin.commit}" if origin.commit else ""
+    return f"`ck pull repo:{alias} --url={origin.url}{checkout}` brings it"
 
 
 def _which_commits(row: LockedComponent, lock: Lock, alias: str) -> str:
-    then = lock.repositories.get(row.repository, {})
-    changed = " with changes" if then.get("changed") else ""
-    if then.get("commit"):
-        return f"another version of the recipe; it was {alias} at {str(then['commit'])[:12]}{changed}"
+    then = lock.repositories.get(row.repository, RepositoryState())
+    changed = " with changes" if then.changed else ""
+    if then.commit:
+        return f"another version of the recipe; it was {alias} at {then.commit[:12]}{changed}"
     return f"another version of the recipe; it was ck {lock.engine.get('version', '?')}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from packaging.utils import canonicalize_name
@@ -178,10 +178,5 @@ def _is_there(have: Surroundings, variant: Variant, in_use: Collection[str]) -> 
     if variant.python_package:
         return canonicalize_name(variant.python_package) in in_use
     uid = variant.component.entry.uid
-    return any(_made_by(meta, uid, variant.chosen) for meta in have.installed.values())
-
-
-def _made_by(meta: Mapping[str, object], uid: str, chosen: tuple[str, ...]) -> bool:
-    component, variations = meta.get("component"), meta.get("variations")
-    named = component.get("uid") if isinstance(component, Mapping) else None
-    return named == uid and tuple(variations if isinstance(variations, list | tuple) else ()) == chosen
+    made = ((env.component.uid, env.variations) for env in have.installed.values() if env.component)
+    return (uid, variant.chosen) in made

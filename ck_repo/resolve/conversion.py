@@ -22,11 +22,11 @@ def way(known: Sequence[Component], wanted: str, choice: Choice, asker: str) -> 
     NotFoundError
         If no conversions lead there.
     """
-    have = str(choice.section("model").get("format", ""))
+    have = str(choice.model.get("format", ""))
     ways: dict[str, list[Component]] = {have: []}
     waiting = [have]
     conversions = sorted(known, key=lambda row: row.entry.alias)
-    network = str(choice.section("model").get("network", ""))
+    network = str(choice.model.get("network", ""))
     refused = [row for row in conversions if row.conversion and not row.conversion.takes(network)]
     conversions = [row for row in conversions if row not in refused]
     for now in waiting:  # grows while it is gone through: by one conversion more each time

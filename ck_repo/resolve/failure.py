@@ -8,7 +8,6 @@ from ck_repo.errors import CKError, ConflictError, NotFoundError, did_you_mean
 from ck_repo.resolve.candidates import Found, near_misses
 from ck_repo.resolve.counterpart import counterpart
 from ck_repo.resolve.need import Need
-from ck_repo.resolve.registered import names_and_tags
 from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.resolve.variations import Variant
 from ck_repo.stock.steps import RUNS
@@ -79,7 +78,7 @@ def none_works(need: Need, asker: str, failures: Sequence[tuple[str, CKError]], 
 def _unknown(have: Surroundings, need: Need, asker: str) -> CKError | None:
     """The error for a word that nothing has; None if something has each."""
     names = sorted(word for word in need.query.required if is_name(word))
-    registered = frozenset().union(*map(names_and_tags, have.registered))
+    registered = frozenset().union(*(env.names_and_tags for env in have.registered))
     for name in names:
         if fault := have.packages.fault(name):
             return fault
@@ -97,7 +96,7 @@ def _unknown(have: Surroundings, need: Need, asker: str) -> CKError | None:
         return fault
     # the tags of what meets the rest of the need are nearer than those of anything else
     rest = need.words - set(unknown)
-    near = have.packages.tags(rest).union(*(row for row in map(names_and_tags, have.registered) if rest <= row))
+    near = have.packages.tags(rest).union(*(env.names_and_tags for env in have.registered if rest <= env.names_and_tags))
     hints = [did_you_mean(unknown[0], (near or known) - need.query.required)]
     who = "" if asker == "you" else f", which {asker} asks for"
     return NotFoundError(f"nothing has the tag {unknown[0]!r}{who}", hint="\n".join([*hints, LISTS]))

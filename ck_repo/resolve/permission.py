@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ck_repo.resolve.plan import PYTHON, Choice, in_order
+from ck_repo.resolve.plan import Choice, NewPackage, PythonPackage, in_order, variant_of
 from ck_repo.trust import may_run, require_code
 
 
 def foreign_code(choice: Choice) -> tuple[str, ...]:
     """The code of another repository that installing a choice runs, each piece described; its dependencies apart."""
-    if choice.ready or choice.variant is None or may_run(choice.variant.component.entry.path, trusted=False):
+    if choice.ready or not isinstance(choice, NewPackage | PythonPackage):
         return ()
-    if choice.source == PYTHON:
+    if may_run(choice.variant.component.entry.path, trusted=False):
+        return ()
+    if isinstance(choice, PythonPackage):
         return (f"Python package {choice.requirement}",)
     fields = choice.variant.component.fields(choice.variant.chosen)
     scripts = [step.fields("script") for step in fields.rows("install") if "script" in step]
@@ -31,6 +33,7 @@ def refuse_foreign_code(choices: Mapping[str, Choice], trust: bool) -> None:
         With the first such code.
     """
     for _, choice in in_order(choices):
-        for what in foreign_code(choice):
-            assert choice.variant is not None
-            require_code(choice.variant.component.entry.path, what, trust)
+        variant = variant_of(choice)
+        if variant:
+            for what in foreign_code(choice):
+                require_code(variant.component.entry.path, what, trust)

@@ -1,105 +1,174 @@
-"""A plan: what was chosen for each need, from where, and why."""
+"""A plan: what was chosen for each need, and why. A choice is one of four cases, of which two have to be installed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ck_repo.resolve.variations import Variant
+from ck_repo.store.installed import Installed
 
-INSTALLED = "installed"  # a package of ours that is there already
-REGISTERED = "registered"  # something the user had, made known with `ck detect`
-PACKAGE = "package"  # to be installed
-PYTHON = "python"  # a Python package of the venv
 SOURCE = "source"  # key of the dependency that a conversion converts
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What a need is met with.
+@dataclass(frozen=True, kw_only=True)
+class _Chosen:
+    """What every choice has.
 
     Attributes
     ----------
     need
         The tags and version that were asked for, as text.
-    source
-        INSTALLED, REGISTERED, PACKAGE or PYTHON.
     name
         What people call it.
     key
-        The digest that names it: of the recipe, its variations, its inputs and the platform; or of the file registered.
-    variant
-        The package in its variations; None for something registered.
-    env
-        Meta of the env entry, when it is there already.
-    requirement
-        For a Python package: its name with the range that is asked for.
-    present
-        For a Python package: the version that the venv has; empty if it is to be installed.
-    deps
-        What it needs in turn, by key.
+        The digest that names it: of the recipe, its variations, its inputs and the platform; or of the registered file.
     reason, passed_over
         Why this one; and (what, why not) of each other candidate.
+    source
+        Which case it is, for JSON.
     """
 
     need: str
-    source: str
     name: str
     key: str
     tags: frozenset[str]
     version: str = ""
-    variant: Variant | None = None
-    env: Mapping[str, Any] = field(default_factory=dict)
-    requirement: str = ""
-    present: str = ""
-    deps: Mapping[str, Choice] = field(default_factory=dict)
     reason: str = ""
     passed_over: tuple[tuple[str, str], ...] = ()
+    source: ClassVar[str]
 
-    @property
-    def ready(self) -> bool:
-        """Whether nothing has to be done for it."""
-        return bool(self.present) if self.source == PYTHON else self.source != PACKAGE
 
-    @property
-    def for_a_venv(self) -> bool:
-        """Whether it goes into a venv, or is made for the Python of one."""
-        return self.source == PYTHON or bool(self.variant and self.variant.component.per_python)
+@dataclass(frozen=True, kw_only=True)
+class RegisteredFile(_Chosen):
+    """Something of the user's, registered with `ck detect`, or installed by stock CK."""
 
-    def section(self, name: str) -> dict[str, Any]:
-        """An object of its meta (`model`, `dataset`): from the env entry, or from the package in its variations.
-
-        What a conversion makes is used as its source is, but for what the conversion changes.
-        """
-        if self.env:
-            value = self.env.get(name) or {}
-            return dict(value) if isinstance(value, Mapping) else {}
-        if self.variant is None:
-            return {}
-        own = self.variant.component.fields(self.variant.chosen).table(name)
-        source = self.deps.get(SOURCE) if self.variant.component.conversion else None
-        return {**source.section(name), **own} if source else own
+    env: Installed
+    source: ClassVar[str] = "registered"
+    ready: ClassVar[bool] = True
+    for_a_venv: ClassVar[bool] = False
 
     @property
     def label(self) -> str:
-        """What people call it: a package by its alias, something registered by its name, a conversion as its source."""
-        if self.env:
-            return str(self.env.get("label") or (self.env.get("component") or {}).get("alias") or self.env.get("name"))
-        assert self.variant is not None
-        if self.variant.component.conversion:
-            return self.deps[SOURCE].label
+        """What people call it."""
+        return self.env.title
+
+    @property
+    def model(self) -> Mapping[str, Any]:
+        """How its model is used; empty if it is none."""
+        return self.env.model or {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstalledPackage(_Chosen):
+    """A package that is installed already."""
+
+    env: Installed
+    variant: Variant
+    source: ClassVar[str] = "installed"
+    ready: ClassVar[bool] = True
+
+    @property
+    def for_a_venv(self) -> bool:
+        """Whether it was made for the Python of one venv."""
+        return self.variant.component.per_python
+
+    @property
+    def label(self) -> str:
+        """What people call it; a conversion is called as its source."""
+        return self.env.title
+
+    @property
+    def model(self) -> Mapping[str, Any]:
+        """How its model is used; empty if it is none."""
+        return self.env.model or {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewPackage(_Chosen):
+    """A package to install.
+
+    Attributes
+    ----------
+    deps
+        What it needs, by key.
+    """
+
+    variant: Variant
+    deps: Mapping[str, Choice] = field(default_factory=dict)
+    source: ClassVar[str] = "package"
+    ready: ClassVar[bool] = False
+
+    @property
+    def for_a_venv(self) -> bool:
+        """Whether it is made for the Python of one venv."""
+        return self.variant.component.per_python
+
+    @property
+    def label(self) -> str:
+        """What people call it; a conversion is called as its source."""
+        return self.deps[SOURCE].label if self.variant.component.conversion else self.variant.component.entry.alias
+
+    @property
+    def model(self) -> Mapping[str, Any]:
+        """How its model is used: what a conversion makes is used as its source, but for what the conversion changes."""
+        own = self.variant.component.fields(self.variant.chosen).table("model")
+        return {**self.deps[SOURCE].model, **own} if self.variant.component.conversion else own
+
+
+@dataclass(frozen=True, kw_only=True)
+class PythonPackage(_Chosen):
+    """A Python package of the venv.
+
+    Attributes
+    ----------
+    requirement
+        Its name with the range that is asked for.
+    present
+        The version that the venv has; empty if it is to be installed.
+    """
+
+    variant: Variant
+    requirement: str
+    present: str = ""
+    source: ClassVar[str] = "python"
+    for_a_venv: ClassVar[bool] = True
+    model: ClassVar[Mapping[str, Any]] = {}
+
+    @property
+    def ready(self) -> bool:
+        """Whether the venv has it."""
+        return bool(self.present)
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
         return self.variant.component.entry.alias
 
 
+Choice = RegisteredFile | InstalledPackage | NewPackage | PythonPackage
+
+
+def variant_of(choice: Choice) -> Variant | None:
+    """The package of a choice, in its variations; None for a registered file."""
+    return None if isinstance(choice, RegisteredFile) else choice.variant
+
+
+def env_of(choice: Choice) -> Installed | None:
+    """What the env entry of a choice says, if it has one already."""
+    return choice.env if isinstance(choice, RegisteredFile | InstalledPackage) else None
+
+
 def in_order(choices: Mapping[str, Choice]) -> list[tuple[str, Choice]]:
-    """Every choice with its name, what is needed before what needs it, each once."""
+    """Every choice with its name, in the order of their dependencies, each once."""
     seen: set[str] = set()
     rows: list[tuple[str, Choice]] = []
 
     def visit(name: str, choice: Choice) -> None:
-        for key, below in choice.deps.items():
-            visit(key, below)
+        if isinstance(choice, NewPackage):
+            for key, below in choice.deps.items():
+                visit(key, below)
         if choice.key not in seen:
             seen.add(choice.key)
             rows.append((name, choice))

@@ -5,22 +5,21 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ck_repo.errors import CKError, ConflictError, NotFoundError, did_you_mean
-from ck_repo.resolve import plan as sources
 from ck_repo.resolve.candidates import Candidate, candidates, why_first
 from ck_repo.resolve.component import Component, Dependency
 from ck_repo.resolve.conversion import way
 from ck_repo.resolve.failure import none_works, nothing
 from ck_repo.resolve.need import Need
-from ck_repo.resolve.plan import Choice
+from ck_repo.resolve.plan import SOURCE, Choice, InstalledPackage, NewPackage, PythonPackage, RegisteredFile
 from ck_repo.resolve.registered import is_near, refusal
 from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.resolve.variations import Variant, choose
 from ck_repo.resolve.versions import joined, satisfies
 from ck_repo.store.digest import of_value
 from ck_repo.store.entry import tag_list
+from ck_repo.store.installed import Installed
 
 _MOST_CANDIDATES = 50  # of a need, that are tried one after the other
 _DEEPEST = 50  # dependencies below each other
@@ -114,7 +113,7 @@ class Resolver:
         for component in way(self._have.packages.conversions(), wanted, choice, asker):
             variant = choose(component, ())
             assert isinstance(variant, Variant)
-            choice = self._package(variant, f"{choice.name} as {wanted}", (), (), {sources.SOURCE: choice})
+            choice = self._package(variant, f"{choice.name} as {wanted}", (), (), {SOURCE: choice})
         return choice
 
     def _meet(self, tags: Sequence[str], version: str, asker: str, trail: tuple[str, ...], home: str) -> Choice:
@@ -122,12 +121,12 @@ class Resolver:
             self._failed = {}
         need = Need.parse(map(self._canonical, tags), version, asker)
         passed: list[tuple[str, str]] = []
-        for meta in self._have.registered:
-            reason = refusal(meta, need)
+        for env in self._have.registered:
+            reason = refusal(env, need)
             if not reason:
-                return _registered(meta, str(need), (*passed, *self._other_registered(meta, need, home)))
-            if is_near(meta, need):
-                passed.append((str(meta.get("name")), reason))
+                return _registered(env, str(need), (*passed, *self._other_registered(env, need, home)))
+            if is_near(env, need):
+                passed.append((env.name, reason))
         found = candidates(self._have, need, home, self._in_use)
         if not found.candidates:
             raise nothing(self._have, need, asker, passed, found)
@@ -162,9 +161,9 @@ class Resolver:
                 failures.append((label, error))
         raise failures[0][1] if len(failures) == 1 else none_works(need, asker, failures, len(rows))
 
-    def _other_registered(self, taken: Mapping[str, Any], need: Need, home: str) -> list[tuple[str, str]]:
-        rows = [meta for meta in self._have.registered if meta is not taken and not refusal(meta, need)]
-        others = [(str(meta.get("name")), f"{taken.get('name')} was registered later") for meta in rows]
+    def _other_registered(self, taken: Installed, need: Need, home: str) -> list[tuple[str, str]]:
+        rows = [env for env in self._have.registered if env is not taken and not refusal(env, need)]
+        others = [(env.name, f"{taken.name} was registered later") for env in rows]
         packages = candidates(self._have, need, home, self._in_use).candidates
         return others + [(row.variant.label, "what is registered comes before packages") for row in packages]
 
@@ -208,9 +207,8 @@ class Resolver:
         )
         if fits and again:
             fits, reason = False, f"{name} {present} is in the venv, and is installed again"
-        return Choice(
+        return PythonPackage(
             need=need,
-            source=sources.PYTHON,
             name=variant.component.name,
             key=f"python:{_normal(name)}{whole}",
             tags=variant.tags,
@@ -253,14 +251,19 @@ class Resolver:
         tags = variant.tags
         if component.conversion:
             reason = f"a conversion from {component.conversion.source} to {component.conversion.target}, not made yet"
-            tags = (deps[sources.SOURCE].tags | variant.tags) - {component.conversion.source}
+            tags = (deps[SOURCE].tags | variant.tags) - {component.conversion.source}
         if env:
-            reason = f"installed in {env.get('path')}"
+            reason = f"installed in {env.path}"
         if env and self._again and not trail:
             reason, env = f"{reason}, and installed again", None
-        return Choice(
-            need, sources.INSTALLED if env else sources.PACKAGE, component.name, key, tags, variant.version,
-            variant, env=env or {}, deps={} if env else deps, reason=reason, passed_over=passed,
+        if env:
+            return InstalledPackage(
+                need=need, name=component.name, key=key, tags=tags, version=variant.version, variant=variant, env=env,
+                reason=reason, passed_over=passed,
+            )  # fmt: skip
+        return NewPackage(
+            need=need, name=component.name, key=key, tags=tags, version=variant.version, variant=variant, deps=deps,
+            reason=reason, passed_over=passed,
         )  # fmt: skip
 
     @staticmethod
@@ -304,10 +307,10 @@ def install_key(component: Component, variations: Sequence[str], inputs: Mapping
     return of_value({"entry": component.digest, "variations": sorted(variations), "inputs": inputs, "platform": machine})
 
 
-def _registered(meta: Mapping[str, Any], need: str, passed: Sequence[tuple[str, str]]) -> Choice:
-    return Choice(
-        need, sources.REGISTERED, str(meta.get("name")), str(meta.get("key")), frozenset(meta.get("tags", [])),
-        str(meta.get("version", "")), env=meta, reason=f"registered, in {meta.get('path')}", passed_over=tuple(passed),
+def _registered(env: Installed, need: str, passed: Sequence[tuple[str, str]]) -> RegisteredFile:
+    return RegisteredFile(
+        need=need, name=env.name, key=env.key, tags=frozenset(env.tags), version=env.version, env=env,
+        reason=f"registered, in {env.path}", passed_over=tuple(passed),
     )  # fmt: skip
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ck_repo.resolve.catalogue import Catalogue
+from ck_repo.store.installed import Installed
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Surroundings:
     packages
         The package entries.
     registered
-        Meta of each env entry that the user registered, the latest first.
+        What the user registered, the latest first.
     installed
-        Meta of each env entry that a package made, by its key.
+        What packages made, by its key.
     python_packages
         Name (normalised) to version, of what the venv has.
     python
@@ -30,8 +30,8 @@ class Surroundings:
     """
 
     packages: Catalogue
-    registered: Sequence[Mapping[str, Any]] = ()
-    installed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    registered: Sequence[Installed] = ()
+    installed: Mapping[str, Installed] = field(default_factory=dict)
     python_packages: Mapping[str, str] = field(default_factory=dict)
     python: str = ""
     own: frozenset[str] = frozenset()

@@ -7,7 +7,6 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ck_repo import progress
 from ck_repo.contract.spec import Spec
@@ -16,6 +15,7 @@ from ck_repo.install.installer import content_of
 from ck_repo.machine.platform import describe_platform
 from ck_repo.rounds.rules import Rules
 from ck_repo.run.options import RUN_OPTIONS, RunOptions
+from ck_repo.store.installed import Installed
 
 _LOG_BYTES = 200 << 20  # of a run: an accuracy log of 5000 images and a detail log, with room
 _HALF_A_DAY = 12 * 3600  # s
@@ -52,7 +52,7 @@ def check_options(options: RunOptions, rules: Rules) -> None:
 
 
 def check_official(
-    options: RunOptions, rules: Rules, spec: Spec, installed: Mapping[str, Mapping[str, Any]], folder: Path
+    options: RunOptions, rules: Rules, spec: Spec, installed: Mapping[str, Installed], folder: Path
 ) -> list[str]:
     """Look at data set, model, disk, memory and governor, and say when the run will end.
 
@@ -90,13 +90,12 @@ def _dataset(spec: Spec) -> list[str]:
     return []
 
 
-def _model(meta: Mapping[str, Any]) -> list[str]:
+def _model(env: Installed) -> list[str]:
     """The model's file is still what was installed or registered."""
-    file = Path(str(meta.get("file", "")))
-    if meta.get("source") != "detected" and file.is_file() and content_of(meta) != meta.get("digest"):
-        raise RunError(f"{file} is no longer what was installed", hint="`ck check venv` tells more; install it again")
-    if meta.get("source") == "detected" or (meta.get("model") or {}).get("row") is None:
-        return [f"{meta.get('name')} is none of the round's models: the result is for the open division"]
+    if not env.is_registered and Path(env.file).is_file() and content_of(env) != env.digest:
+        raise RunError(f"{env.file} is no longer what was installed", hint="`ck check venv` tells more; install it again")
+    if env.is_registered or (env.model or {}).get("row") is None:
+        return [f"{env.name} is none of the round's models: the result is for the open division"]
     return []
 
 

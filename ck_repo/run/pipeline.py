@@ -22,6 +22,7 @@ from ck_repo.experiments.provenance import provenance
 from ck_repo.install.installer import Installer
 from ck_repo.machine.gpu import has_cuda
 from ck_repo.resolve.permission import refuse_foreign_code
+from ck_repo.resolve.plan import env_of, variant_of
 from ck_repo.rounds.rules import mlperf_conf, user_conf
 from ck_repo.run.harness import run_harness
 from ck_repo.run.meter import metered
@@ -34,6 +35,7 @@ from ck_repo.store.atomic import write_json, write_text
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import repos_root
+from ck_repo.store.installed import Installed
 from ck_repo.store.repositories import default_repository_alias
 from ck_repo.store.writing import remove_entry
 from ck_repo.trust import require_code
@@ -127,8 +129,8 @@ def execute(
             "options": plan.options.as_data(),
             "spec": spec_data(spec, plan.options),
             "results": write(results),
-            "model": installed[WEIGHTS],
-            "dataset": installed[DATASET],
+            "model": write(installed[WEIGHTS]),
+            "dataset": write(installed[DATASET]),
             "seconds": {"all": round(ended - begun, 3), "harness": round(ended - started, 3)},
             **provenance(venv, lock),
             **({"notes": notes} if notes else {}),
@@ -137,7 +139,7 @@ def execute(
         return RunRecord(recording.publish(folder, meta), results)
 
 
-def _install(session: Session, plan: RunPlan) -> tuple[Venv, dict[str, dict[str, Any]], tuple[LockedComponent, ...]]:
+def _install(session: Session, plan: RunPlan) -> tuple[Venv, dict[str, Installed], tuple[LockedComponent, ...]]:
     """Make the venv if there is none, and install what the run needs; the venv's lock takes it."""
     refuse_foreign_code(plan.choices, session.trust)
     venv = plan.venv
@@ -151,22 +153,21 @@ def _install(session: Session, plan: RunPlan) -> tuple[Venv, dict[str, dict[str,
     return venv, installed, components
 
 
-def _modules(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]], trust: bool) -> list[str]:
+def _modules(plan: RunPlan, installed: Mapping[str, Installed], trust: bool) -> list[str]:
     """Folders of Python modules that libraries bring: those of recipes that may run, whoever installed them and when."""
     found = []
     for key, choice in plan.choices.items():
-        path = installed[key].get("python_path")
-        if not path or "python-package" not in choice.tags or choice.variant is None:
+        path, variant = installed[key].python_path, variant_of(choice)
+        if not path or "python-package" not in choice.tags or variant is None:
             continue
-        entry = choice.variant.component.entry
-        require_code(entry.path, "Python modules", trust)
-        found.append(str(path))
+        require_code(variant.component.entry.path, "Python modules", trust)
+        found.append(path)
     return found
 
 
 def foresee(plan: RunPlan) -> list[str]:
     """Tell what an official run is told before it begins, as far as what it needs is here; the warnings of `check_official`."""
-    ready = {key: dict(choice.env) for key, choice in plan.choices.items() if choice.env}
+    ready = {key: env for key, choice in plan.choices.items() if (env := env_of(choice))}
     if not plan.options.official or not {WEIGHTS, DATASET} <= set(ready):
         return []
     return check_official(plan.options, rules_of(plan), build_spec(plan, ready), ready, repos_root())

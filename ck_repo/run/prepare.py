@@ -90,7 +90,7 @@ def prepare(
     added = _added_tags(options)
     by_key = {row.key: row for row in program.deps}
     weights = resolver.dependencies([by_key[WEIGHTS]], program_entry.cid, added=added)[WEIGHTS]
-    model = weights.section("model")
+    model = weights.model
     chosen = _profile(weights, model, profiles)
     backend = options.backend or str(model.get("backend") or default_backend(str(model.get("format", "")), backends.values()))
     check_backend(program, backend, backends)
@@ -104,7 +104,7 @@ def prepare(
         weights = needs.in_format(weights, declaration.runs, f"the backend {backend}")
     choices[WEIGHTS] = weights
     _check_prepared(choices[DATASET], chosen.for_model(model))
-    section = weights.section("model") or model
+    section = weights.model or model
     rules = rules_for(load_round(options.round), benchmark_of(dict(section), chosen.side))
     rules.scenario(options.scenario)  # refused now if the round has none
     if options.user_conf:

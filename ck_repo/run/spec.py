@@ -16,9 +16,10 @@ from ck_repo.rounds.scenario import RATE
 from ck_repo.run.options import DEFAULT_SECONDS, RUN_OPTIONS, RunOptions
 from ck_repo.run.prepare import DATASET, LOADGEN, WEIGHTS, RunPlan
 from ck_repo.store.folders import tools_root
+from ck_repo.store.installed import Installed, InstalledDataset
 
 
-def build_spec(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]]) -> Spec:
+def build_spec(plan: RunPlan, installed: Mapping[str, Installed]) -> Spec:
     """The spec of a run.
 
     Parameters
@@ -26,25 +27,24 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]]) -> Spe
     plan
         What was decided.
     installed
-        Meta of what was installed, by the key of the program's dependency.
+        What was installed, by the key of the program's dependency.
     """
     weights, dataset = installed[WEIGHTS], installed[DATASET]
-    model = weights["model"]
+    model = weights.model or {}
     interface = profile(str(model["profile"]), plan.profiles).for_model(model)
     if plan.options.reference_faults:
         interface = interface.with_reference_faults()
-    base = Path(str(dataset["path"]))
-    parts = dataset["dataset"]
+    base, parts = Path(dataset.path), dataset.dataset or InstalledDataset()
     rules = rules_of(plan)
     settings = loadgen_settings(plan.options, rules)
-    built = _built(installed.get(LOADGEN) or {})
+    built = _built(installed.get(LOADGEN))
     if built and built.version == rules.round.loadgen_of_round:  # its order of samples is the round's with the round's count
         settings = replace(settings, min_query_count=settings.required_query_count)
     options = plan.options
     return Spec(
         model=Model(
-            name=label(weights),
-            path=Path(str(weights["file"])),
+            name=weights.title,
+            path=Path(weights.file),
             backend=plan.backend,
             input=str(model.get("input", "")),
             max_batch=model.get("max_batch"),
@@ -62,10 +62,10 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Mapping[str, Any]]) -> Spe
             class_offset=interface.class_offset,
         ),
         dataset=Dataset(
-            name=label(dataset),
-            images=base / parts["images"],
-            annotations=base / parts["annotations"],
-            digest=str(dataset["digest"]),
+            name=dataset.title,
+            images=base / parts.images,
+            annotations=base / parts.annotations,
+            digest=dataset.digest,
             only_annotated=interface.only_annotated,
             preprocessed=_preprocessed(base, parts),
         ),
@@ -93,22 +93,14 @@ def spec_data(spec: Spec, options: RunOptions) -> Mapping[str, Any]:
     }
 
 
-def _built(loadgen: Mapping[str, Any]) -> Built | None:
+def _built(loadgen: Installed | None) -> Built | None:
     """Of a LoadGen that a recipe built: the folder that it has to be imported from, and its version; None for the venv's."""
-    path = loadgen.get("python_path")
-    return Built(Path(str(path)), str(loadgen.get("version", ""))) if path else None
+    return Built(Path(loadgen.python_path), loadgen.version) if loadgen and loadgen.python_path else None
 
 
-def _preprocessed(base: Path, parts: Mapping[str, Any]) -> Preprocessed | None:
+def _preprocessed(base: Path, parts: InstalledDataset) -> Preprocessed | None:
     """Of a data set that holds images made ready: where they are, and how they were made."""
-    row = parts.get("preprocessed")
-    return Preprocessed(base / row["file"], row["kind"], row["side"], row["library"]) if row else None
-
-
-def label(meta: Mapping[str, Any]) -> str:
-    """What people call an installed thing: its package's alias, or the name of the file that was registered."""
-    component = meta.get("component") or {}
-    return str(meta.get("label") or component.get("alias") or meta.get("name"))
+    return replace(parts.preprocessed, file=base / parts.preprocessed.file) if parts.preprocessed else None
 
 
 def rules_of(plan: RunPlan) -> Rules:

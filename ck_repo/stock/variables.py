@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ck_repo.store.entry import META
+from ck_repo.store.installed import Installed, read_installed
+
 # tags that a thing has, and its prefix; the first that fits counts
 KINDS = (
     (frozenset({"dataset", "preprocessed"}), "CK_ENV_DATASET_OBJ_DETECTION_PREPROCESSED"),
@@ -91,13 +94,17 @@ def variables_of(meta: Mapping[str, Any], folder: Path | None = None) -> Variabl
     """
     if "source" not in meta and isinstance(meta.get("env"), Mapping):
         return _of_stock(meta, folder)
-    prefix = prefix_of(meta)
-    path, file = str(meta.get("path", "")), str(meta.get("file", ""))
-    values = {prefix: path, f"{prefix}_ROOT": path, f"{prefix}_FILE": file, f"{prefix}_VERSION": str(meta.get("version", ""))}
-    values |= dict(_of_model(meta, prefix)) | dict(_of_dataset(meta))
-    searched = {"PYTHONPATH": (str(meta["python_path"]),)} if meta.get("python_path") else {}
+    return installed_variables(read_installed(meta, folder / META if folder else "the entry"))
+
+
+def installed_variables(env: Installed) -> Variables:
+    """The variables of something that we installed or registered."""
+    prefix = prefix_of(env)
+    values = {prefix: env.path, f"{prefix}_ROOT": env.path, f"{prefix}_FILE": env.file, f"{prefix}_VERSION": env.version}
+    values |= dict(_of_model(env, prefix)) | dict(_of_dataset(env))
+    searched = {"PYTHONPATH": (env.python_path,)} if env.python_path else {}
     if prefix == "CK_ENV_COMPILER_PYTHON":
-        searched["PATH"] = (path,)
+        searched["PATH"] = (env.path,)
     return Variables({name: value for name, value in values.items() if value}, searched)
 
 
@@ -108,17 +115,15 @@ def place_of(meta: Mapping[str, Any]) -> str:
     return str(meta.get("file") or meta.get("path") or theirs or meta.get("install_location") or "")
 
 
-def prefix_of(meta: Mapping[str, Any]) -> str:
+def prefix_of(env: Installed) -> str:
     """What the names of a thing's variables begin with."""
-    model = meta.get("model")
-    known = MODELS.get(str(model.get("format", ""))) if isinstance(model, Mapping) else None
+    known = MODELS.get(str(env.model.get("format", ""))) if env.model else None
     if known:
         return known[0]
-    tags = {str(tag) for tag in meta.get("tags", [])}
     for needed, prefix in KINDS:
-        if needed <= tags:
+        if needed <= set(env.tags):
             return prefix
-    return f"CK_ENV_{variable_name(_label(meta))}"
+    return f"CK_ENV_{variable_name(env.title)}"
 
 
 def variable_name(text: str) -> str:
@@ -130,27 +135,21 @@ def variable_name(text: str) -> str:
     return re.sub(r"[^A-Z0-9]+", "_", text.upper()).strip("_")
 
 
-def _label(meta: Mapping[str, Any]) -> str:
-    component = meta.get("component") or {}
-    return str(meta.get("label") or component.get("alias") or meta.get("name") or "")
-
-
-def _of_model(meta: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
-    model = meta.get("model")
-    if isinstance(model, Mapping):
-        known = MODELS.get(str(model.get("format", "")))
+def _of_model(env: Installed, prefix: str) -> Iterator[tuple[str, str]]:
+    if env.model is not None:
+        known = MODELS.get(str(env.model.get("format", "")))
         if known:
-            yield f"{prefix}_{known[1]}", str(meta.get("file", ""))
-        yield "ML_MODEL_MODEL_NAME", _label(meta)
+            yield f"{prefix}_{known[1]}", env.file
+        yield "ML_MODEL_MODEL_NAME", env.title
 
 
-def _of_dataset(meta: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    dataset = meta.get("dataset")
-    if not isinstance(dataset, Mapping):
+def _of_dataset(env: Installed) -> Iterator[tuple[str, str]]:
+    if env.dataset is None:
         return
-    for name, key in (("CK_ENV_DATASET_IMAGE_DIR", "images"), ("CK_ENV_DATASET_ANNOTATIONS", "annotations")):
-        if dataset.get(key):
-            yield name, str(Path(str(meta.get("path", "")), str(dataset[key])))
+    parts = {"CK_ENV_DATASET_IMAGE_DIR": env.dataset.images, "CK_ENV_DATASET_ANNOTATIONS": env.dataset.annotations}
+    for name, part in parts.items():
+        if part:
+            yield name, str(Path(env.path, part))
     yield "CK_ENV_DATASET_TYPE", "coco"  # every data set here has COCO's format
 
 

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ck_repo.errors import CKError
@@ -59,18 +60,27 @@ def commit_of(folder: Path) -> str:
         return ""
 
 
-def state_of(folder: Path) -> dict[str, object]:
-    """Commit and whether files were changed since: what an experiment keeps of a repository."""
+@dataclass(frozen=True)
+class GitState:
+    """Whether a folder is under git; if so, its commit, and whether files were changed since."""
+
+    git: bool = False
+    commit: str = ""
+    changed: bool = False
+
+
+def state_of(folder: Path) -> GitState:
+    """What an experiment keeps of a repository."""
     try:
         with _view(folder) as variables:
             if variables is None:
-                return {"git": False}
+                return GitState()
             commit = run_git("rev-parse", "HEAD", folder=folder, environment=variables)
             words = ("status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=all", "--", ".")
             changed = run_git(*words, folder=folder, environment=variables)
-            return {"git": True, "commit": commit, "changed": bool(changed)}
+            return GitState(True, commit, bool(changed))
     except (CKError, OSError):
-        return {"git": False}
+        return GitState()
 
 
 def remote_of(folder: Path) -> str:
