@@ -10,10 +10,10 @@ from ck_repo.actions.entry_data import rows_of
 from ck_repo.actions.entry_list import NAMES, cut_short, limit, shown_name
 from ck_repo.actions.entry_selection import SEARCHED, matching
 from ck_repo.actions.request import Request
-from ck_repo.contract.record import write
 from ck_repo.errors import CKError, UsageError
 from ck_repo.models.backends import formats
 from ck_repo.store.entry import tag_list
+from ck_repo.store.installed import described
 
 if TYPE_CHECKING:
     from ck_repo.environment.venv import Venv
@@ -177,7 +177,7 @@ def install(request: Request) -> Answer:
     where = env.path or (f"venv:{name}" if venv else "")
     unverified = " (unverified: its recipe gives no digest)" if env.unverified else ""
     return Answer(
-        {**plan, "env": write(env) | ({"uid": env.uid} if env.uid else {}), "path": env.path},
+        {**plan, "env": described(env), "path": env.path},
         [f"{choice.name}: {'was there already' if choice.ready else 'installed'}{unverified}, in {where}"],
     )
 

@@ -101,7 +101,7 @@ def _matched(result: Result, found: Matched) -> tuple[dict[str, Any], list[str]]
 
     command = command_of(found.options)
     benchmark = result.round.benchmark_called(result.place.model)
-    settings = loadgen_settings(found.options, rules_for(result.round, benchmark))
+    settings = write(loadgen_settings(found.options, rules_for(result.round, benchmark)))
     data = {
         **result.place.identity(), "value": result.value, "unit": result.unit, "mAP": result.mAP, "command": command,
         "options": found.options.as_data(), "loadgen": settings, "unmatched": found.unmatched,

@@ -102,8 +102,8 @@ class LockedComponent:
         Of something registered.
     """
 
-    role: str
-    source: str
+    role: str = optional("")
+    source: str = optional("")
     label: str = optional("")
     alias: str = optional("")
     repository: str = optional("")

@@ -251,9 +251,10 @@ class Installer:
         local = self._session.repositories.writable()
         folder = local.module_folder("env") / uid
         known, script = folder / META, folder / SCRIPT
-        if not (known.exists() and script.exists()) or read_json_object(known) != with_stock_keys(made):
+        full = with_stock_keys(made)
+        if not (known.exists() and script.exists()) or read_json_object(known) != full:
             write_env_entry(local, uid, made)
-        return replace(made, uid=uid)
+        return read_installed(full, known, uid)
 
 
 def _manifest(folder: Path) -> Installed:

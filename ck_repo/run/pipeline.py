@@ -35,7 +35,7 @@ from ck_repo.store.atomic import write_json, write_text
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import repos_root
-from ck_repo.store.installed import Installed
+from ck_repo.store.installed import Installed, described
 from ck_repo.store.repositories import default_repository_alias
 from ck_repo.store.writing import remove_entry
 from ck_repo.trust import require_code
@@ -129,8 +129,8 @@ def execute(
             "options": plan.options.as_data(),
             "spec": spec_data(spec, plan.options),
             "results": write(results),
-            "model": write(installed[WEIGHTS]),
-            "dataset": write(installed[DATASET]),
+            "model": described(installed[WEIGHTS]),
+            "dataset": described(installed[DATASET]),
             "seconds": {"all": round(ended - begun, 3), "harness": round(ended - started, 3)},
             **provenance(venv, lock),
             **({"notes": notes} if notes else {}),

@@ -12,7 +12,7 @@ from ck_repo.contract.spec import Preprocessed
 from ck_repo.store.fields import Fields
 
 PACKAGE, REGISTERED = "package", "registered"  # sources
-_ONCE = "detected"  # the source of registered files in entries that were written up to version 0.3
+_ONCE = "detected"  # the source of registered files in entries that were written up to version 0.1.0
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,11 @@ class Installed:
     def names_and_tags(self) -> frozenset[str]:
         """By what it may be asked for: its tags, its UID, its name."""
         return frozenset([*self.tags, self.uid, self.name])
+
+
+def described(env: Installed) -> dict[str, Any]:
+    """What an env entry says, with its UID, as JSON."""
+    return write(env) | ({"uid": env.uid} if env.uid else {})
 
 
 def read_installed(meta: Mapping[str, Any], source: object, uid: str = "", alias: str = "") -> Installed:

@@ -72,7 +72,7 @@ SOURCE: dict[str, Any] = {
     "to": "x",
 }  # fmt: skip
 ENV: dict[str, Any] = {
-    "tags": ["model", "demo"], "name": "demo", "source": "detected", "key": _D, "path": "/nowhere", "file": "/nowhere/m", "version": "1",
+    "tags": ["model", "demo"], "name": "demo", "source": "registered", "key": _D, "path": "/nowhere", "file": "/nowhere/m", "version": "1",
     "soft": "model.onnx", "size": 3, "changed_ns": 5, "digest": _D, "registered": "2026", "variations": ["v"],
     "component": {"uid": "b" * 16, "alias": "demo"}, "model": {"format": "onnx"}, "dataset": {"images": "/nowhere", "stamp": "s"},
     "downloads": [{"urls": ["https://host.invalid/x"]}], "inputs": {}, "tools": {},

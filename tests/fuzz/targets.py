@@ -40,9 +40,9 @@ from ck_repo.rounds.submission import find_results, read_result
 from ck_repo.rounds.truncate import truncate_log
 from ck_repo.rounds.user_conf import parse_conf, targets_of, with_setting
 from ck_repo.run.spellings import from_cmd_key, from_environment, from_extra_ops
-from ck_repo.stock.environment import check_env
+from ck_repo.stock.environment import read_env
 from ck_repo.store.archive import unpack_entries
-from ck_repo.store.entry import Entry, read_json_object, read_uid
+from ck_repo.store.entry import Entry, read_uid
 from ck_repo.store.fields import Fields
 from ck_repo.store.index import ModuleIndex
 from ck_repo.store.query import TagQuery
@@ -120,10 +120,9 @@ def _source(content: Any, folder: Path) -> None:
 
 
 def _env(meta: Any, folder: Path) -> None:
-    content = read_json_object(_entry(folder, meta, "env").path / ".cm" / "meta.json")
-    check_env(content, "env")
-    problem(content)
-    TagQuery.parse("model,-x").matches(Fields(content, "env").tags())
+    env = read_env(_entry(folder, meta, "env"))
+    problem(env)
+    TagQuery.parse("model,-x").matches(env.tags)
 
 
 def _search(meta: Any, folder: Path) -> None:

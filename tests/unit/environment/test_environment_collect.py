@@ -13,6 +13,7 @@ from ck_repo.environment.locking import extend_lock, read_venv_lock, renew_lock
 from ck_repo.experiments.provenance import provenance
 from ck_repo.resolve.component import read_component
 from ck_repo.session import Session
+from ck_repo.store.installed import Installed, read_installed
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
@@ -39,9 +40,8 @@ def test_a_component_comes_with_what_it_was_made_from() -> None:
     made = {"key": "m", "name": "made", "digest": "3", "inputs": {"source": "s"}, "component": {"alias": "conv"}}
     for meta in (source, made):
         create_entry(local, "env", "", meta)
-    rows = locked_components(
-        Session(repositories), {"weights": made, "library": {"name": "numpy", "requirement": "numpy"}}.items()
-    )
+    library = Installed("numpy", requirement="numpy")
+    rows = locked_components(Session(repositories), {"weights": read_installed(made, "made"), "library": library}.items())
     assert [(row.role, row.source, row.key) for row in rows] == [("source", "package", "s"), ("weights", "conversion", "m")]
 
 
@@ -56,9 +56,9 @@ def test_repositories_that_took_part_are_told_with_their_commit() -> None:
     (row.path / "new.txt").touch()
     changed = repository_states(Session(repositories), ["shared"])
     assert set(clean) == {"shared", "local"}
-    assert re.fullmatch("[0-9a-f]{40}", str(clean["shared"]["commit"]))
-    assert (clean["shared"]["changed"], changed["shared"]["changed"]) == (False, True)
-    assert clean["local"]["git"] is False
+    assert re.fullmatch("[0-9a-f]{40}", clean["shared"].commit)
+    assert (clean["shared"].changed, changed["shared"].changed) == (False, True)
+    assert clean["local"].git is False
 
 
 def test_a_clone_that_names_no_url_is_told_with_its_origin_and_no_password() -> None:
@@ -66,7 +66,7 @@ def test_a_clone_that_names_no_url_is_told_with_its_origin_and_no_password() -> 
     row = repositories.add("shared")
     for words in (["init", "-q"], ["remote", "add", "origin", "https://me:secret@example.org/team/r.git"]):
         subprocess.run(["git", "-C", str(row.path), *words], check=True, capture_output=True)
-    assert repository_states(Session(repositories), ["shared"])["shared"]["url"] == "https://example.org/team/r.git"
+    assert repository_states(Session(repositories), ["shared"])["shared"].url == "https://example.org/team/r.git"
 
 
 def test_a_package_is_the_same_if_its_content_is_as_far_as_it_was_recorded() -> None:
@@ -105,7 +105,7 @@ def test_what_an_edited_recipe_made_is_not_locked_anew() -> None:
     component = {"repository": "local", "module": "package", "alias": "thing", "uid": recipe.uid}
     meta = {"key": "k", "digest": "1", "component": {**component, "digest": read_component(recipe).digest}}
     create_entry(local, "env", "", meta)
-    rows = locked_components(Session(repositories), [("dataset", meta)])
+    rows = locked_components(Session(repositories), [("dataset", read_installed(meta, "meta"))])
     assert still_made(Session(repositories), rows) == rows
     create_entry(local, "package", "thing", {"tags": ["thing", "edited"]}, uid=recipe.uid, replace=True)
     assert still_made(Session(repositories), rows) == ()

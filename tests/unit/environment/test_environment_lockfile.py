@@ -11,6 +11,7 @@ from ck_repo.environment.lockfile import (
     Lock,
     LockedComponent,
     LockedPackage,
+    RepositoryState,
     lock_of_experiment,
     parse_lock,
     read_lock,
@@ -28,7 +29,7 @@ LOCK = Lock(
             "m.onnx", "MIT", ({"urls": ["https://x.example/m.onnx"], "size": 3, "sha256": "f" * 64},), {"numpy": "2.1.0"},
         ),
     ),
-    repositories={"repo": {"url": "u", "commit": "c", "changed": False}},
+    repositories={"repo": RepositoryState(url="u", git=True, commit="c")},
     platform={"cpu": "any"},
     options={"count": 3},
 )  # fmt: skip

@@ -15,6 +15,7 @@ from ck_repo.machine.survey import survey
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.session import Session
 from ck_repo.store.entry import Entry
+from ck_repo.store.installed import described
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
@@ -36,7 +37,7 @@ class Shelf:
     def install(self, alias: str, *, trust: bool = True, python: Path | None = Path(sys.executable)) -> dict[str, Any]:
         """What `ck install package:ALIAS` does; the env meta."""
         choice = Resolver(survey(Session(self.repositories))).resolve(alias)
-        return Installer(Session(self.repositories, trust), python).install({alias: choice})[alias]
+        return described(Installer(Session(self.repositories, trust=trust), python).install({alias: choice})[alias])
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from servers import Server, whole
 
+from ck_repo.contract.record import write
 from ck_repo.errors import ConflictError, InstallError
 from ck_repo.install.installer import Installer, Wishes
 from ck_repo.machine.survey import survey
@@ -31,7 +32,7 @@ def install(
     keys = [choice.key] if again else []
     places = {choice.key: place} if place else {}
     made = Installer(Session(shelf.repositories), None, wishes=Wishes(places, keys, refetch)).install({alias: choice})
-    return made[alias]
+    return write(made[alias])
 
 
 def test_again_replaces_what_was_changed(shelf: Shelf) -> None:

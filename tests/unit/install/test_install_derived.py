@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ck_repo.contract.record import write
 from ck_repo.errors import ConfigError, DetectError, InstallError
 from ck_repo.install.installer import Installer
 from ck_repo.machine.survey import survey
@@ -52,7 +53,9 @@ def convertible(shelf: Shelf, code: str = MAKE, **more: Any) -> None:
 def convert(shelf: Shelf, *, trust: bool = True) -> dict[str, Any]:
     resolver = Resolver(survey(Session(shelf.repositories)))
     choice = resolver.in_format(resolver.resolve("ssd"), "b")
-    return Installer(Session(shelf.repositories, trust), Path(sys.executable)).install({"weights": choice})["weights"]
+    return write(
+        Installer(Session(shelf.repositories, trust=trust), Path(sys.executable)).install({"weights": choice})["weights"]
+    )
 
 
 def test_a_conversion_runs_a_module_and_says_how_its_result_is_used(shelf: Shelf) -> None:
@@ -90,7 +93,7 @@ def test_versions_of_the_tools_are_recorded(shelf: Shelf) -> None:
     convertible(shelf, deps={"pytest": {"tags": ["lib-pytest"], "tool": True}})
     resolver = Resolver(survey(Session(shelf.repositories), {"pytest": pytest.__version__}))
     choice = resolver.in_format(resolver.resolve("ssd"), "b")
-    meta = Installer(Session(shelf.repositories, trust=True), Path(sys.executable)).install({"w": choice})["w"]
+    meta = write(Installer(Session(shelf.repositories, trust=True), Path(sys.executable)).install({"w": choice})["w"])
     assert meta["tools"] == {"pytest": pytest.__version__}
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from ck_repo.errors import CKError, InstallError
 from ck_repo.machine.survey import survey
-from ck_repo.resolve.plan import INSTALLED
+from ck_repo.resolve.plan import InstalledPackage
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.session import Session
 from ck_repo.store.search import load
@@ -46,7 +46,7 @@ def test_what_is_there_is_reused(shelf: Shelf) -> None:
     mark.touch()
     assert shelf.install("hello")["path"] == first["path"]
     assert mark.exists()
-    assert Resolver(survey(Session(shelf.repositories))).resolve("hello").source == INSTALLED
+    assert isinstance(Resolver(survey(Session(shelf.repositories))).resolve("hello"), InstalledPackage)
 
 
 def test_a_deleted_folder_is_installed_again(shelf: Shelf) -> None:

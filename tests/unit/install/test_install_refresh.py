@@ -13,6 +13,7 @@ import pytest
 from ck_repo.install.refresh import Refreshed, check, refresh
 from ck_repo.machine.register import detect, problem, register
 from ck_repo.session import Session
+from ck_repo.stock.environment import read_env
 from ck_repo.store.entry import Entry
 from ck_repo.store.folders import default_repository_root
 from ck_repo.store.repositories import Repositories
@@ -37,7 +38,7 @@ def registered(path: Path) -> Entry:
 
 
 def state(entry: Entry) -> str:
-    return refresh(Session(), entry, entry.meta()).state
+    return refresh(Session(), entry).state
 
 
 def test_a_registered_file_that_is_the_same(model: Path) -> None:
@@ -48,17 +49,17 @@ def test_a_registered_file_that_changed_is_read_again(model: Path) -> None:
     entry = registered(model)
     with open(model, "ab") as file:  # a field that readers of the format pass over
         file.write(b"\x9a\x06\x01x")
-    assert problem(entry.meta())
+    assert problem(read_env(entry))
     assert state(entry) == "read again"
     again = load(Repositories(), "env", entry.uid)
-    assert (again.tags(), problem(again.meta())) == (entry.tags(), "")
+    assert (again.tags(), problem(read_env(again))) == (entry.tags(), "")
     assert state(again) == "unchanged"
 
 
 def test_a_registered_file_that_is_no_model_any_more(model: Path) -> None:
     entry = registered(model)
     model.write_text("no model")
-    found = refresh(Session(), entry, entry.meta())
+    found = refresh(Session(), entry)
     assert (found.state, found.fine) == ("changed", False)
     assert "it cannot be read again" in found.advice
 
@@ -66,7 +67,7 @@ def test_a_registered_file_that_is_no_model_any_more(model: Path) -> None:
 def test_a_registered_file_that_is_gone(model: Path) -> None:
     entry = registered(model)
     model.unlink()
-    found = refresh(Session(), entry, entry.meta())
+    found = refresh(Session(), entry)
     assert (found.state, found.fine) == ("gone", False)
     assert f"ck rm env:{entry.uid}" in found.advice
 
@@ -90,7 +91,7 @@ def test_an_entry_of_another_ck(tmp_path: Path) -> None:
     place.mkdir()
     meta = {"tags": ["lib"], "env": {"CK_ENV_LIB": str(place)}, "customize": {"full_path": str(place)}}
     entry = create_entry(Repositories().writable(), "env", "stock", meta, name="a library")
-    assert refresh(Session(), entry, meta) == Refreshed("a library", "unchanged")
+    assert refresh(Session(), entry) == Refreshed("a library", "unchanged")
     place.rmdir()
     assert state(entry) == "gone"
 
@@ -101,18 +102,18 @@ def test_an_entry_of_another_ck(tmp_path: Path) -> None:
 def test_a_registered_file_is_checked_by_its_content(model: Path) -> None:
     entry = registered(model)
     os.utime(model, (1, 1))  # another time, and the same content
-    assert check(Session(), entry, entry.meta()).state == "unchanged"
+    assert check(Session(), entry).state == "unchanged"
     with open(model, "ab") as file:
         file.write(b"\x9a\x06\x01x")
     before = entry.meta()
-    found = check(Session(), entry, before)
+    found = check(Session(), entry)
     assert (found.state, found.advice) == (
         "changed",
         f"{model} was changed: `ck refresh env:{entry.uid}` registers it as it is now",
     )
     assert entry.meta() == before
     model.unlink()
-    assert check(Session(), entry, before).state == "gone"
+    assert check(Session(), entry).state == "gone"
 
 
 def test_check_env_ends_with_status_10_if_an_installed_file_was_changed(shelf: Shelf, ck: Callable[..., Any]) -> None:

@@ -15,6 +15,7 @@ from ck_repo import progress
 from ck_repo.errors import CKError, ConfigError, InstallError
 from ck_repo.machine.register import register
 from ck_repo.session import Session
+from ck_repo.store.installed import Installed
 
 if TYPE_CHECKING:
     from conftest import Shelf
@@ -189,8 +190,12 @@ def test_nothing_but_the_file_is_taken_from_the_folder_of_something_registered(s
     for path in (home / "key", home / "other" / "key", tmp_path / "key"):
         path.write_text("secret")
     (home / "mine.bin").write_text("weights")
-    meta = {"name": "mine", "soft": "model", "tags": ["mine"], "path": str(home), "file": str(home / "mine.bin")}
-    register(Session(shelf.repositories), {**meta, "digest": "0" * 64}, [])
+    file = str(home / "mine.bin")
+    register(
+        Session(shelf.repositories),
+        Installed("mine", soft="model", tags=("mine",), path=str(home), file=file, digest="0" * 64),
+        [],
+    )
     needs = {"source": {"tags": ["mine"]}}
     shelf.package("p", {"copy": {"from": "source", "file": name}}, deps=needs)
     with pytest.raises(ConfigError, match=r"is no part of source|leads out"):

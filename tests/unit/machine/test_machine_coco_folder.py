@@ -22,22 +22,22 @@ def test_images_are_found_from_any_of_their_places(tmp_path: Path) -> None:
     content = coco_sets.write_coco(root, images=12)
     found = [inspect_coco(path) for path in (root, root / "val2017", root / "val2017" / content["images"][0]["file_name"])]
     assert found[0] == found[1] == found[2]
-    assert (found[0]["count"], found[0]["categories"]) == (12, 80)
-    assert found[0]["annotations"] == str(root / "annotations/instances_val2017.json")
+    assert (found[0].count, found[0].categories) == (12, 80)
+    assert found[0].annotations == str(root / "annotations/instances_val2017.json")
 
 
 def test_images_of_coco_are_found_from_any_of_their_places(data: Path) -> None:
     root = data / "coco79"
     found = [inspect_coco(path) for path in (root, root / "val2017", root / "val2017/000000000139.jpg")]
     assert found[0] == found[1] == found[2]
-    assert (found[0]["count"], found[0]["categories"]) == (79, 80)
-    assert found[0]["annotations"] == str(root / "annotations/instances_val2017.json")
+    assert (found[0].count, found[0].categories) == (79, 80)
+    assert found[0].annotations == str(root / "annotations/instances_val2017.json")
 
 
 def test_a_set_of_one_s_own_is_found_and_its_annotations_may_lie_elsewhere(data_set: DataSet, tmp_path: Path) -> None:
-    assert inspect_coco(data_set.images)["count"] == 3
+    assert inspect_coco(data_set.images).count == 3
     elsewhere = Path(shutil.move(data_set.file, tmp_path / "mine.json"))
-    assert inspect_coco(data_set.images, elsewhere)["annotations"] == str(elsewhere)
+    assert inspect_coco(data_set.images, elsewhere).annotations == str(elsewhere)
     with pytest.raises(DetectError, match=r"instances_val2017\.json is not there") as caught:
         inspect_coco(data_set.images)
     assert "--annotations=" in caught.value.hint
@@ -46,12 +46,12 @@ def test_a_set_of_one_s_own_is_found_and_its_annotations_may_lie_elsewhere(data_
 
 
 def test_the_digest_tells_sets_apart_but_not_copies(data_set: DataSet, tmp_path: Path) -> None:
-    first = inspect_coco(data_set.images)["digest"]
+    first = inspect_coco(data_set.images).digest
     shutil.copytree(data_set.images.parent, tmp_path / "copy")
-    assert inspect_coco(tmp_path / "copy/val2017")["digest"] == first
+    assert inspect_coco(tmp_path / "copy/val2017").digest == first
     del data_set.content["images"][2], data_set.content["annotations"][2]
     data_set.write()
-    assert inspect_coco(data_set.images)["digest"] != first
+    assert inspect_coco(data_set.images).digest != first
 
 
 def test_missing_images_are_counted_and_the_first_is_named(data_set: DataSet) -> None:
@@ -67,7 +67,7 @@ def test_an_image_that_is_empty_or_cut_short_is_told(data_set: DataSet, kind: st
     path = data_set.images / "2.png"
     whole = path.read_bytes() if kind == "png" else coco_sets.flat_jpeg(4, 3)
     path.write_bytes(whole)
-    assert inspect_coco(data_set.images)["count"] == 3
+    assert inspect_coco(data_set.images).count == 3
     path.write_bytes(whole[:length])
     with pytest.raises(DetectError, match=r"1 of the 3 images .* are no images .*, 2\.png first"):
         inspect_coco(data_set.images)

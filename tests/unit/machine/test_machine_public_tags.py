@@ -6,6 +6,7 @@ import pytest
 
 from ck_repo.errors import CKError
 from ck_repo.machine.survey import survey
+from ck_repo.resolve.plan import variant_of
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.session import Session
 
@@ -41,7 +42,7 @@ def resolver() -> Resolver:
     ],
 )
 def test_tags_of_public_pages_are_met(resolver: Resolver, tags: str, alias: str) -> None:
-    variant = resolver.resolve(tags).variant
+    variant = variant_of(resolver.resolve(tags))
     assert variant is not None
     assert variant.component.entry.alias == alias
 

@@ -7,15 +7,18 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ck_repo.errors import ConfigError, DetectError
 from ck_repo.machine.register import detect, problem, register
 from ck_repo.machine.survey import survey
+from ck_repo.resolve.plan import RegisteredFile
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.session import Session
+from ck_repo.stock.environment import read_env
+from ck_repo.store.installed import Installed
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find, load
 from ck_repo.store.writing import create_entry
@@ -35,22 +38,21 @@ def model(tmp_path: Path, demo_model: Path) -> Path:
     return Path(shutil.copy(demo_model, tmp_path / "mine.onnx"))
 
 
-def known(
-    repositories: Repositories, path: Path, soft: str = "model.onnx", tags: str = "mine", **options: str
-) -> dict[str, Any]:
+def known(repositories: Repositories, path: Path, soft: str = "model.onnx", tags: str = "mine", **options: str) -> Installed:
     """Detect, register, and read the env entry."""
-    meta = detect(load(repositories, "soft", soft), path, options)
-    return register(Session(repositories), meta, tags.split(",")).meta()
+    found = detect(load(repositories, "soft", soft), path, options)
+    return read_env(register(Session(repositories), found, tags.split(",")))
 
 
 def test_a_model_is_registered_where_it_is_and_found_by_its_tags(repositories: Repositories, model: Path) -> None:
     meta = known(repositories, model, dataset="dataset,mine")
-    assert meta["file"] == str(model)
-    assert meta["model"]["dataset"] == "dataset,mine"
-    assert {"model", "onnx", "object-detection", "mine"} <= set(meta["tags"])
+    assert meta.file == str(model)
+    assert (meta.model or {})["dataset"] == "dataset,mine"
+    assert {"model", "onnx", "object-detection", "mine"} <= set(meta.tags)
     choice = Resolver(survey(Session(repositories))).resolve("model,mine")
-    assert choice.env["file"] == str(model)
-    assert choice.section("model")["profile"] == "coco-300"
+    assert isinstance(choice, RegisteredFile)
+    assert choice.env.file == str(model)
+    assert choice.model["profile"] == "coco-300"
 
 
 def test_the_same_file_again_takes_its_old_entry_s_place(repositories: Repositories, model: Path) -> None:
@@ -65,14 +67,17 @@ def test_the_latest_of_two_files_is_taken(repositories: Repositories, model: Pat
     other = Path(shutil.copy(model, model.with_name("other.onnx")))
     for path in (model, other, model):
         known(repositories, path)
-    assert Resolver(survey(Session(repositories))).resolve("model,mine").env["file"] == str(model)
+    choice = Resolver(survey(Session(repositories))).resolve("model,mine")
+    assert isinstance(choice, RegisteredFile)
+    assert choice.env.file == str(model)
 
 
 def test_a_data_set_is_registered(repositories: Repositories, data_set: DataSet) -> None:
     meta = known(repositories, data_set.images / "1.png", "dataset.coco.2017.val")
-    assert meta["name"] == "val2017 (3 images)"
-    assert meta["dataset"]["images"] == str(data_set.images)
-    assert "full" not in meta["tags"]  # that one has 5000 images
+    assert meta.name == "val2017 (3 images)"
+    assert meta.dataset
+    assert meta.dataset.images == str(data_set.images)
+    assert "full" not in meta.tags  # that one has 5000 images
 
 
 def test_a_file_that_is_not_there_is_told(repositories: Repositories, tmp_path: Path) -> None:
@@ -124,13 +129,13 @@ def test_the_last_registration_wins_though_the_clock_was_set_back(
     repositories: Repositories, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     metas = [
-        {"name": name, "file": str(tmp_path / name), "path": str(tmp_path), "soft": "s", "digest": name, "tags": ["t"]}
+        Installed(name, file=str(tmp_path / name), path=str(tmp_path), soft="s", digest=name, tags=("t",))
         for name in ("first", "second")
     ]
     real = time.gmtime
     for meta, seconds in zip(metas, (4_000_000_000, 1_000), strict=True):
-        Path(meta["file"]).touch()
+        Path(meta.file).touch()
         with monkeypatch.context() as patch:
             patch.setattr(time, "gmtime", functools.partial(real, seconds))
             register(Session(repositories), meta, [])
-    assert [row["name"] for row in survey(Session(repositories)).registered] == ["second", "first"]
+    assert [row.name for row in survey(Session(repositories)).registered] == ["second", "first"]

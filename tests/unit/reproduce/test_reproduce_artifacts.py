@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from ck_repo.environment.lockfile import Lock, LockedComponent
+from ck_repo.environment.lockfile import Lock, LockedComponent, RegisteredAs
 from ck_repo.errors import NotTheSameError
 from ck_repo.machine.register import register
 from ck_repo.reproduce.artifacts import FILES, REGISTERED, bring_in, gather
 from ck_repo.session import Session
 from ck_repo.store.folders import tools_root
+from ck_repo.store.installed import Installed, InstalledDataset
 from ck_repo.store.repositories import Repositories
 
 KEY = "a" * 64
@@ -36,9 +37,14 @@ def test_names_of_images_that_lead_out_are_not_packed(tmp_path: Path) -> None:
     annotations = tmp_path / "set" / "a.json"
     annotations.write_text(json.dumps({"images": [{"file_name": name} for name in names]}))
     repositories = Repositories()
-    meta = {"name": "set", "soft": "dataset.coco", "tags": ["set"], "path": str(tmp_path / "set"), "file": str(annotations)}
-    register(Session(repositories), {**meta, "digest": KEY, "dataset": {"images": str(images)}}, [])
-    row = LockedComponent("dataset", "registered", "set", "dataset.coco", key=KEY, content=KEY, meta={"tags": ["set"]})
+    data_set = Installed(
+        "set", soft="dataset.coco", tags=("set",), path=str(tmp_path / "set"), file=str(annotations), digest=KEY,
+        dataset=InstalledDataset(str(images)),
+    )  # fmt: skip
+    register(Session(repositories), data_set, [])
+    row = LockedComponent(
+        "dataset", "registered", "set", "dataset.coco", key=KEY, content=KEY, meta=RegisteredAs(tags=("set",))
+    )
     found = gather(Session(repositories), _lock(row), only_free=False)
     assert sorted(found.rows.values()) == [annotations, images / "1.jpg"]
 
@@ -70,7 +76,9 @@ def test_an_artifact_that_is_no_plain_file_is_not_taken(tmp_path: Path, put: Cal
     folder = tmp_path / "artifacts" / REGISTERED / KEY
     folder.mkdir(parents=True)
     put(folder / "m.onnx", secret)
-    row = LockedComponent("weights", "registered", "m", "model.onnx", key=KEY, content=KEY, file="m.onnx", meta={"tags": ["m"]})
+    row = LockedComponent(
+        "weights", "registered", "m", "model.onnx", key=KEY, content=KEY, file="m.onnx", meta=RegisteredAs(tags=("m",))
+    )
     with pytest.raises(NotTheSameError, match=r"is a link|is a named pipe"):
         bring_in(Session(), _lock(row), tmp_path / "artifacts", "experiment:1")
     assert not [path for path in tools_root().rglob("*") if path.is_file() and "secret" in path.read_text()]

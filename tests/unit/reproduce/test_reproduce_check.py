@@ -19,6 +19,7 @@ from ck_repo.reproduce.replay import _fits
 from ck_repo.resolve.component import read_component
 from ck_repo.session import Session
 from ck_repo.store.digest import of_value
+from ck_repo.store.installed import read_installed
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
@@ -45,7 +46,9 @@ def locked(tmp_path: Path) -> Venv:
         },
     }  # fmt: skip
     create_entry(repositories.writable(), "env", "", meta)
-    extend_lock(Session(repositories), venv, {}, locked_components(Session(repositories), [("dataset", meta)]))
+    extend_lock(
+        Session(repositories), venv, {}, locked_components(Session(repositories), [("dataset", read_installed(meta, "meta"))])
+    )
     renew_lock(Session(repositories), venv)
     return venv
 

@@ -18,7 +18,7 @@ from servers import Server, whole
 from servers import server as server
 
 from ck_repo import network
-from ck_repo.environment.lockfile import Lock, LockedComponent
+from ck_repo.environment.lockfile import Lock, LockedComponent, RegisteredAs, RepositoryState
 from ck_repo.errors import CKError, ConfigError, DownloadError, NotFoundError, NotTheSameError, OfflineError, UntrustedError
 from ck_repo.install.fetch import adopt, fetch, pinned_digest
 from ck_repo.install.source import Source
@@ -71,19 +71,24 @@ def test_a_component_of_the_same_recipe_is_made_again(thing: tuple[Entry, Locked
 
 
 def test_an_edited_recipe_is_told_with_the_commit_that_had_it(thing: tuple[Entry, LockedComponent]) -> None:
-    (text,) = told(replace(thing[1], digest="0" * 64), repositories={"local": {"commit": "abcdef0123456789", "changed": True}})
+    (text,) = told(
+        replace(thing[1], digest="0" * 64),
+        repositories={"local": RepositoryState(git=True, commit="abcdef0123456789", changed=True)},
+    )
     assert "recipe thing: 000000000000" in text
     assert "it was local at abcdef012345 with changes" in text
 
 
 def test_a_recipe_that_is_not_here_says_where_to_get_it(thing: tuple[Entry, LockedComponent]) -> None:
-    origin = {"url": "https://example.org/r.git", "commit": "abc"}
+    origin = RepositoryState(url="https://example.org/r.git", git=True, commit="abc")
     (text,) = told(replace(thing[1], uid="f" * 16, repository="theirs"), repositories={"theirs": origin})
     assert "`ck pull repo:theirs --url=https://example.org/r.git --checkout=abc` brings it" in text
 
 
 def test_a_file_of_the_users_that_is_not_here_says_how_to_register_it() -> None:
-    own = LockedComponent("weights", "registered", "m.onnx", "model.onnx", key="d", content="d" * 64, meta={"tags": ["mine"]})
+    own = LockedComponent(
+        "weights", "registered", "m.onnx", "model.onnx", key="d", content="d" * 64, meta=RegisteredAs(tags=("mine",))
+    )
     (text,) = told(own)
     assert "`ck detect soft:model.onnx --full_path=… --extra_tags=mine`" in text
 
@@ -132,7 +137,9 @@ def test_what_no_licence_lets_pass_is_left_out_and_told(thing: tuple[Entry, Lock
 
 
 def test_a_registered_file_that_is_gone_cannot_be_packed() -> None:
-    own = LockedComponent("weights", "registered", "m.onnx", "model.onnx", key="d", content="d" * 64, meta={"tags": ["mine"]})
+    own = LockedComponent(
+        "weights", "registered", "m.onnx", "model.onnx", key="d", content="d" * 64, meta=RegisteredAs(tags=("mine",))
+    )
     with pytest.raises(NotFoundError, match=r"m\.onnx is no longer registered"):
         gather(Session(), replace(EMPTY, components=(own,)), only_free=False)
 
@@ -222,20 +229,27 @@ def test_a_file_of_the_users_in_an_archive_is_registered_for_its_replay_alone(tm
     model = default_repository_root() / "package/model-demo-ssd/demo_ssd.onnx"
     own = LockedComponent(
         "weights", "registered", "m", "model.onnx", content=of_file(model), key=of_file(model), file="m.onnx",
-        meta={"tags": ["mine"], "model": {"profile": "coco-300"}},
+        meta=RegisteredAs(tags=("mine",), model={"profile": "coco-300"}),
     )  # fmt: skip
     folder = tmp_path / "there/registered" / own.content
     folder.mkdir(parents=True)
     shutil.copy(model, folder / "m.onnx")
     bring_in(Session(), replace(EMPTY, components=(own,)), tmp_path / "there", SCOPE)
     assert survey(Session()).registered == []
-    assert [row["key"] for row in survey(Session(), scopes=[SCOPE]).registered] == [own.key]
+    assert [row.key for row in survey(Session(), scopes=[SCOPE]).registered] == [own.key]
 
 
 def test_an_interpreter_in_an_archive_is_refused_and_not_run(tmp_path: Path) -> None:
     mark = tmp_path / "it-ran"
     own = LockedComponent(
-        "python", "registered", "Python", "compiler.python", content="a" * 64, key="a" * 64, file="python", meta={"tags": ["x"]}
+        "python",
+        "registered",
+        "Python",
+        "compiler.python",
+        content="a" * 64,
+        key="a" * 64,
+        file="python",
+        meta=RegisteredAs(tags=("x",)),
     )
     folder = tmp_path / "there/registered" / own.content
     folder.mkdir(parents=True)
@@ -257,7 +271,7 @@ def test_options_of_the_other_machine_are_not_taken(thing: tuple[Entry, LockedCo
 
 def test_a_damaged_artifact_does_not_stand_in_the_way_of_a_good_one(tmp_path: Path) -> None:
     model = default_repository_root() / "package/model-demo-ssd/demo_ssd.onnx"
-    meta = {"tags": ["mine"], "model": {"profile": "coco-300"}}
+    meta = RegisteredAs(tags=("mine",), model={"profile": "coco-300"})
     own = LockedComponent(
         "weights", "registered", "m", "model.onnx", content=of_file(model), key=of_file(model), file="m.onnx", meta=meta
     )

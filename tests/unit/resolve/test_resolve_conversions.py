@@ -8,7 +8,8 @@ import pytest
 
 from ck_repo.errors import ConfigError, ConflictError, NotFoundError
 from ck_repo.resolve import explain
-from ck_repo.resolve.plan import INSTALLED, PACKAGE, Choice, in_order
+from ck_repo.resolve.plan import Choice, InstalledPackage, NewPackage, in_order, variant_of
+from ck_repo.store.installed import REGISTERED, Installed
 
 if TYPE_CHECKING:
     from conftest import Shelf
@@ -31,7 +32,7 @@ def converted(shelf: Shelf, target: str, **surroundings: Any) -> Choice:
 
 
 def way(choice: Choice) -> list[str]:
-    return [row.variant.component.entry.alias for _, row in in_order({"weights": choice}) if row.variant]
+    return [row.component.entry.alias for _, below in in_order({"weights": choice}) if (row := variant_of(below))]
 
 
 def test_a_model_that_is_in_the_format_is_taken_as_it_is(shelf: Shelf) -> None:
@@ -52,7 +53,7 @@ def test_the_fewest_conversions_are_taken_and_each_feeds_the_next(shelf: Shelf) 
         conversion(shelf, source, target)
     choice = converted(shelf, "small")
     assert way(choice) == ["ssd", "convert-onnx-to-weights", "convert-weights-to-small"]
-    assert choice.source == PACKAGE
+    assert isinstance(choice, NewPackage)
     assert (choice.label, choice.deps["source"].label) == ("ssd", "ssd")
 
 
@@ -60,7 +61,7 @@ def test_what_is_made_is_used_as_its_source_but_for_the_format(shelf: Shelf) -> 
     model(shelf)
     conversion(shelf, "onnx", "weights")
     choice = converted(shelf, "weights")
-    assert choice.section("model") == {"format": "weights", "profile": "coco-300", "input": "image"}
+    assert choice.model == {"format": "weights", "profile": "coco-300", "input": "image"}
     assert {"model", "ssd", "weights"} <= choice.tags
     assert "onnx" not in choice.tags
 
@@ -70,9 +71,9 @@ def test_a_conversion_is_named_by_its_source_and_recipe_and_made_once(shelf: She
     conversion(shelf, "onnx", "weights")
     key = converted(shelf, "weights").key
     assert converted(shelf, "weights").key == key
-    again = converted(shelf, "weights", installed={key: {"path": "/there", "label": "ssd", "model": {"format": "weights"}}})
-    assert (again.source, again.label) == (INSTALLED, "ssd")
-    mine = {"name": "mine", "tags": ["model"], "key": "m" * 64, "source": "detected", "model": {"format": "onnx"}}
+    again = converted(shelf, "weights", installed={key: Installed(path="/there", label="ssd", model={"format": "weights"})})
+    assert (type(again), again.label) == (InstalledPackage, "ssd")
+    mine = Installed("mine", tags=("model",), key="m" * 64, source=REGISTERED, model={"format": "onnx"})
     assert converted(shelf, "weights", registered=[mine]).key != key
     assert converted(shelf, "weights", registered=[mine]).label == "mine"
 
@@ -152,4 +153,4 @@ def test_a_network_that_is_unknown_is_tried(shelf: Shelf) -> None:
     shelf.package(
         "convert", "x", conversion={"from": "onnx", "to": "weights", "networks": ["small"]}, model={"format": "weights"}
     )
-    assert converted(shelf, "weights").section("model")["format"] == "weights"
+    assert converted(shelf, "weights").model["format"] == "weights"

@@ -9,7 +9,7 @@ import pytest
 from ck_repo.errors import ConflictError, NotFoundError
 from ck_repo.resolve.catalogue import Listed
 from ck_repo.resolve.component import Component, read_component
-from ck_repo.resolve.plan import Choice
+from ck_repo.resolve.plan import Choice, variant_of
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.store.repositories import Repositories
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 
 def taken(choice: Choice) -> str:
-    assert choice.variant is not None
-    return choice.variant.component.full_name
+    variant = variant_of(choice)
+    assert variant is not None
+    return variant.component.full_name
 
 
 def packages(*rows: tuple[str, str, dict[str, Any]]) -> list[Component]:

@@ -10,29 +10,31 @@ import pytest
 from ck_repo.errors import ConflictError, NotFoundError
 from ck_repo.resolve import explain
 from ck_repo.resolve.catalogue import Listed
-from ck_repo.resolve.plan import INSTALLED, PACKAGE, PYTHON, REGISTERED, in_order
+from ck_repo.resolve.plan import InstalledPackage, NewPackage, PythonPackage, RegisteredFile, in_order, variant_of
 from ck_repo.resolve.resolver import Resolver, install_key
 from ck_repo.resolve.surroundings import Surroundings
+from ck_repo.store.installed import REGISTERED, Installed, RecipeEntry
 
 if TYPE_CHECKING:
     from conftest import Shelf
 
 
-def registered(name: str, tags: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "tags": tags.split(","), "key": name * 8, "path": f"/{name}", "source": "detected", **more}
+def registered(name: str, tags: str, **more: Any) -> Installed:
+    return Installed(name, tags=tuple(tags.split(",")), key=name * 8, path=f"/{name}", source=REGISTERED, **more)
 
 
-def installed(shelf: Shelf, alias: str) -> dict[str, dict[str, Any]]:
-    """The env meta that an installation of the package leaves."""
+def installed(shelf: Shelf, alias: str) -> dict[str, Installed]:
+    """What an installation of the package leaves."""
     choice = shelf.resolver().resolve(alias)
-    assert choice.variant is not None
-    component = {"uid": choice.variant.component.entry.uid}
-    return {choice.key: {"component": component, "variations": list(choice.variant.chosen), "path": "/there"}}
+    assert isinstance(choice, NewPackage)
+    recipe = RecipeEntry(uid=choice.variant.component.entry.uid)
+    return {choice.key: Installed(component=recipe, variations=choice.variant.chosen, path="/there")}
 
 
 def taken(shelf: Shelf, tags: str, version: str = "", **surroundings: Any) -> str:
     choice = shelf.resolver(**surroundings).resolve(tags, version)
-    return choice.variant.component.entry.alias if choice.variant else choice.name
+    variant = variant_of(choice)
+    return variant.component.entry.alias if variant else choice.name
 
 
 def test_all_tags_have_to_be_there_and_none_of_the_excluded(shelf: Shelf) -> None:
@@ -92,7 +94,7 @@ def test_added_tags_take_the_place_of_the_default_ones(shelf: Shelf) -> None:
 def test_what_is_registered_comes_first_and_the_latest_of_it(shelf: Shelf) -> None:
     shelf.package("ssd", "model,ssd", priority=9)
     choice = shelf.resolver(registered=[registered("new", "model,ssd"), registered("old", "model,ssd")]).resolve("model")
-    assert (choice.source, choice.name, choice.ready) == (REGISTERED, "new", True)
+    assert (type(choice), choice.name, choice.ready) == (RegisteredFile, "new", True)
     assert choice.passed_over == (
         ("old", "new was registered later"),
         ("ssd", "what is registered comes before packages"),
@@ -120,7 +122,7 @@ def test_what_is_installed_comes_before_what_is_not(shelf: Shelf) -> None:
     shelf.package("old", "tool")
     there = installed(shelf, "old")
     choice = shelf.resolver(installed=there).resolve("tool")
-    assert (choice.source, choice.name, choice.reason) == (INSTALLED, "old", "installed in /there")
+    assert (type(choice), choice.name, choice.reason) == (InstalledPackage, "old", "installed in /there")
     assert choice.passed_over == (("a-new-one", "old comes first: it is installed already"),)
 
 
@@ -181,14 +183,15 @@ def test_a_python_package_that_two_ask_for_is_installed_so_that_both_have_their_
     rows = {"first": {"tags": "numpy", "version": ">=1.26"}, "second": {"tags": "numpy", "version": "<2"}}
     resolver = shelf.resolver(python_packages={"numpy": present} if present else {})
     choices = resolver.dependencies(shelf.package("program", deps=rows).deps, "program")
-    missing = [choice.requirement for _, choice in in_order(choices) if not choice.ready]
+    missing = [row.requirement for _, row in in_order(choices) if isinstance(row, PythonPackage) and not row.ready]
     assert "numpy<2,>=1.26" in missing
 
 
 def test_a_python_package_of_the_venv_is_used_if_its_version_fits_all(shelf: Shelf) -> None:
     shelf.python("Some_Lib", ">=1.24")
     there = shelf.resolver(python_packages={"some-lib": "1.26"}).resolve("Some_Lib")
-    assert (there.source, there.ready, there.present) == (PYTHON, True, "1.26")
+    assert isinstance(there, PythonPackage)
+    assert (there.ready, there.present) == (True, "1.26")
     old = shelf.resolver(python_packages={"some-lib": "1.20"}).resolve("Some_Lib")
     assert (old.ready, old.reason) == (False, "the venv has Some_Lib 1.20, not >=1.24")
     assert shelf.resolver().resolve("Some_Lib").requirement == "Some_Lib>=1.24"
@@ -245,8 +248,8 @@ def test_what_was_asked_for_and_why_is_in_the_plan(shelf: Shelf) -> None:
     assert first["dependency"] == "numpy"
     assert first["requirement"] == "numpy>=1.24"
     assert second | {"key": ""} == {
-        "dependency": "made", "need": "made >=1", "name": "Made thing", "package": "made", "variations": [], "source": PACKAGE,
-        "ready": False, "requirement": "", "version": "1.2", "key": "", "passed_over": [],
+        "dependency": "made", "need": "made >=1", "name": "Made thing", "package": "made", "variations": [],
+        "source": "package", "ready": False, "requirement": "", "version": "1.2", "key": "", "passed_over": [],
         "reason": "its tags match, and it is not installed yet",
         "needs_trust": [],
     }  # fmt: skip

@@ -108,7 +108,7 @@ def test_every_framework_runs_a_format_that_the_models_can_be_brought_to() -> No
         choice = resolver.resolve(f"model,object-detection,mlperf,{tags}")
         unreachable = {8: {"safetensors"}, 10: {"safetensors", "tensorflow"}, 11: {"safetensors", "tensorflow"}}.get(row, set())
         for target in runs - {"tflite"} - unreachable:
-            assert resolver.in_format(choice, target).section("model")["format"] == target
+            assert resolver.in_format(choice, target).model["format"] == target
         for target in unreachable:
             with pytest.raises(NotFoundError, match=f"no conversion leads to {target}") as caught:
                 resolver.in_format(choice, target)

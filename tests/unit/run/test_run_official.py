@@ -23,6 +23,7 @@ from ck_repo.run.official import check_official, check_options
 from ck_repo.run.options import RunOptions, command_of
 from ck_repo.run.prepare import with_user_conf
 from ck_repo.run.spec import loadgen_settings
+from ck_repo.store.installed import REGISTERED, Installed
 
 RULES = rules_for(load_round(), "ssd-mobilenet")
 
@@ -62,8 +63,8 @@ def spec(tmp_path: Path) -> Spec:
 
 
 def check(spec: Spec, tmp_path: Path, options: RunOptions | None = None, **model: Any) -> list[str]:
-    meta = {"name": "mine", "source": "detected", **model}
-    return check_official(options or RunOptions(official=True), RULES, spec, {"weights": meta}, tmp_path)
+    env = Installed(**{"name": "mine", "source": REGISTERED, **model})
+    return check_official(options or RunOptions(official=True), RULES, spec, {"weights": env}, tmp_path)
 
 
 def test_what_does_not_suit_the_closed_division_is_told_and_the_end_too(spec: Spec, tmp_path: Path, said: Said) -> None:

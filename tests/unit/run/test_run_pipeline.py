@@ -13,6 +13,7 @@ from bare_venv import bare_venv
 from ck_repo.contract.record import write
 from ck_repo.errors import CKError, ConflictError, InstallError, RunError, UsageError
 from ck_repo.machine import gpu
+from ck_repo.resolve.plan import env_of
 from ck_repo.run.options import RunOptions
 from ck_repo.run.pipeline import RunRecord, check_device, execute, foresee, forget
 from ck_repo.run.prepare import RunPlan, prepare
@@ -269,7 +270,9 @@ def test_what_an_official_run_is_told_first_is_told_by_a_plan_too(bench: Bench, 
     bench.run()
     content = {"images": [{"file_name": "1.jpg"}]}
     plan = bench.plan(official=True)
-    Path(str(plan.choices["dataset"].env["file"])).write_text(json.dumps(content))
+    data_set = env_of(plan.choices["dataset"])
+    assert data_set
+    Path(data_set.file).write_text(json.dumps(content))
     with pytest.raises(RunError, match=r"1 of 1 images are missing, 1\.jpg first"):
         foresee(plan)
     assert foresee(bench.plan()) == []

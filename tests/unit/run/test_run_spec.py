@@ -10,7 +10,8 @@ from ck_repo.contract.record import write
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import rules_for
 from ck_repo.run.options import SCENARIOS, RunOptions
-from ck_repo.run.spec import label, loadgen_settings
+from ck_repo.run.spec import loadgen_settings
+from ck_repo.store.installed import Installed, RecipeEntry
 
 MODELS = ("ssd-mobilenet", "ssd-resnet34")
 # mlperf.conf of mlcommons/inference v1.0.1
@@ -83,5 +84,5 @@ def test_wishes_are_taken_over() -> None:
 
 
 def test_label_is_the_alias_of_a_package_or_the_name_of_what_was_registered() -> None:
-    assert label({"component": {"alias": "model-demo-ssd"}, "name": "Demo SSD"}) == "model-demo-ssd"
-    assert label({"name": "mine.onnx"}) == "mine.onnx"
+    assert Installed("Demo SSD", component=RecipeEntry(alias="model-demo-ssd")).title == "model-demo-ssd"
+    assert Installed("mine.onnx").title == "mine.onnx"

@@ -11,6 +11,7 @@ from servers import server as server
 from stock_repositories import stock as stock
 from upstreams import upstream as upstream
 
+from ck_repo.contract.record import write
 from ck_repo.install.installer import Installer
 from ck_repo.machine.survey import survey
 from ck_repo.resolve.plan import Choice
@@ -27,7 +28,7 @@ class User:
 
     def install(self, tags: str, *, trust: bool = False) -> dict[str, Any]:
         """What `ck install package --tags=…` does; the env meta."""
-        return Installer(Session(trust=trust), Path(sys.executable)).install({"it": self.plan(tags)})["it"]
+        return write(Installer(Session(trust=trust), Path(sys.executable)).install({"it": self.plan(tags)})["it"])
 
 
 @pytest.fixture

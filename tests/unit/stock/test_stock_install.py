@@ -9,7 +9,6 @@ import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,10 +18,11 @@ from servers import Server, document, status, whole
 from stock_repositories import DETECTION_MODEL, StockRepository
 from upstreams import Upstream
 
+from ck_repo.contract.record import write
 from ck_repo.errors import CKError, DownloadError, NotTheSameError, OfflineError
 from ck_repo.install.fetch import cache_root
 from ck_repo.install.installer import Installer, Vouched
-from ck_repo.resolve.plan import PACKAGE
+from ck_repo.resolve.plan import InstalledPackage, NewPackage
 from ck_repo.session import Session
 from ck_repo.store.repositories import Repositories
 
@@ -250,8 +250,9 @@ def test_what_a_lock_says_counts_before_what_a_branch_is_now(
     project.commit("code.c", "second")
     vouched = Vouched("venv:there", {locked: first["sha256"]})
     choice = user.plan("source")
-    fresh = replace(choice, source=PACKAGE, key="0" * 64)  # not what is installed here
-    meta = Installer(Session(trust=True), None, vouched=vouched).install({"it": fresh})["it"]
+    assert isinstance(choice, InstalledPackage)
+    fresh = NewPackage(need=choice.need, name=choice.name, key="0" * 64, tags=choice.tags, variant=choice.variant)
+    meta = write(Installer(Session(trust=True), None, vouched=vouched).install({"it": fresh})["it"])
     assert Path(meta["file"]).read_text() == "first"
     assert (meta["only_for"], meta["unverified"]) == ("venv:there", True)
 

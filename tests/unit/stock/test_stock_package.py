@@ -10,7 +10,7 @@ from stock_repositories import PIP, StockRepository
 from ck_repo.errors import CKError, ConfigError, NotFoundError
 from ck_repo.machine.survey import survey
 from ck_repo.resolve.component import Component, read_component
-from ck_repo.resolve.plan import PYTHON
+from ck_repo.resolve.plan import PythonPackage
 from ck_repo.resolve.variations import Variant, choose
 from ck_repo.session import Session
 from ck_repo.store.repositories import Repositories
@@ -100,7 +100,8 @@ def test_a_package_of_the_index_with_its_versions(stock: StockRepository, user: 
     found = component("lib-their-runtime")
     assert (set(found.versions), set(found.variations)) == ({"1.6.0", "1.8.1"}, {"latest"})
     choice = user.plan("lib,python-package,their-runtime,1.6.0")
-    assert (choice.source, choice.requirement) == (PYTHON, "their-runtime==1.6.0")
+    assert isinstance(choice, PythonPackage)
+    assert choice.requirement == "their-runtime==1.6.0"
     variant = chosen("lib-their-runtime")
     assert [(row.key, row.version) for row in variant.deps] == [("numpy", ">=1.16")]
     assert any("cudnn" in text for text in found.translation(variant.chosen).remarks)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ck_repo.stock.variables import Variables, prefix_of, variables_of
+from ck_repo.store.installed import read_installed
 
 ODD = ["plain", "with space", "it's", "$(touch spoilt)", "a;b", "ünï"]
 
@@ -32,7 +33,7 @@ def _meta(**more: Any) -> dict[str, Any]:
     ],
 )
 def test_prefix(meta: dict[str, Any], prefix: str) -> None:
-    assert prefix_of(meta) == prefix
+    assert prefix_of(read_installed(meta, "meta")) == prefix
 
 
 def test_a_model_has_folder_file_version_and_name() -> None:

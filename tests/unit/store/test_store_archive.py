@@ -15,6 +15,7 @@ import pytest
 
 from ck_repo.errors import CKError, ConflictError, NotFoundError, UsageError
 from ck_repo.machine.survey import survey
+from ck_repo.resolve.plan import variant_of
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.session import Session
 from ck_repo.store.archive import pack_entries, pack_repository, unpack_entries, unpack_repository
@@ -273,7 +274,7 @@ def test_all_brings_recipes_into_a_repository_of_their_own_after_ours(crafted: C
     assert homes["venv.template:mlperf-inference-1.0"] == archive.stem
     fresh = Repositories()
     assert find(fresh, "package", tags="model,demo")[0] == ours
-    chosen = Resolver(survey(Session(fresh))).resolve("model,demo,onnx").variant
+    chosen = variant_of(Resolver(survey(Session(fresh))).resolve("model,demo,onnx"))
     assert chosen is not None
     assert chosen.component.entry == ours
     for module, name in (
