@@ -51,7 +51,7 @@ def ls(request: Request) -> Answer:
 def _line(entry: Entry) -> tuple[str, ...]:
     """Model, scenario, mAP, performance and time; of stock CK's: tags, points, its first characteristic and time."""
     from ck_repo.experiments.experiment_table import summary_line
-    from ck_repo.experiments.types import check_experiment
+    from ck_repo.experiments.meta import read_meta
     from ck_repo.stock.experiment import is_stock_experiment, read_stock_experiment, summary
 
     meta = entry.meta()
@@ -59,8 +59,7 @@ def _line(entry: Entry) -> tuple[str, ...]:
         found = read_stock_experiment(entry, meta)
         points, figure = summary(found)
         return (f"stock CK: {','.join(found.tags)}", points, "-", figure, found.recorded)
-    check_experiment(meta, entry.path / META)
-    return summary_line(meta)
+    return summary_line(read_meta(meta, entry.path / META))
 
 
 @action(
@@ -103,7 +102,7 @@ def shown(request: Request) -> list[Entry]:
 def _shown(entry: Entry) -> tuple[list[str], dict[str, Any]]:
     """An experiment for a person, and in JSON."""
     from ck_repo.experiments.experiment_table import experiment_lines
-    from ck_repo.experiments.types import check_experiment
+    from ck_repo.experiments.meta import read_meta
     from ck_repo.stock import experiment as stock
 
     meta = entry.meta()
@@ -111,8 +110,7 @@ def _shown(entry: Entry) -> tuple[list[str], dict[str, Any]]:
     if stock.is_stock_experiment(entry, meta):
         found = stock.read_stock_experiment(entry, meta)
         return stock.experiment_lines(found), {**data, "points": [point.as_data() for point in found.points()]}
-    check_experiment(meta, entry.path / META)
-    return experiment_lines(entry.alias, meta), data
+    return experiment_lines(entry.alias, read_meta(meta, entry.path / META)), data
 
 
 def _recorded(entry: Entry) -> str:
@@ -125,12 +123,12 @@ def _recorded(entry: Entry) -> str:
 
 def _ours(entry: Entry, verb: str) -> Entry:
     """An experiment that has what ours have; one of stock CK, or with wrong types, is refused."""
-    from ck_repo.experiments.types import check_experiment
+    from ck_repo.experiments.meta import read_meta
     from ck_repo.stock.experiment import refuse_stock_experiment
 
     meta = entry.meta()
     refuse_stock_experiment(entry, meta, verb)
-    check_experiment(meta, entry.path / META)
+    read_meta(meta, entry.path / META)
     return entry
 
 
@@ -242,7 +240,7 @@ def compare(request: Request) -> Answer:
         ]
         own = f"{entries[0].alias}: {found.value:.6g} {found.unit}" if found.value else f"{entries[0].alias}: no performance"
         own += "" if found.mAP is None else f", mAP {100 * found.mAP:.3f} %"
-        beside = [{**row.as_data(), "speed": ratio} for row, ratio in rows]
+        beside = [{**write(row), "speed": ratio} for row, ratio in rows]
         return Answer(
             {**row_of(entries[0]), "published": beside},
             [own, "", *table_lines(("submitter", "system", "result", "speed", "mAP", "framework"), table)],

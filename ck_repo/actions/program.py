@@ -63,6 +63,7 @@ _OPTIONS = [
 def run(request: Request) -> Answer:
     """Run a benchmark."""
     from ck_repo.experiments.experiment_table import experiment_lines
+    from ck_repo.experiments.meta import read_experiment
     from ck_repo.run.pipeline import forget
 
     if request.flag("dry_run") or request.flag("explain"):
@@ -76,7 +77,7 @@ def run(request: Request) -> Answer:
     lines: list[str] = []
     for record in records:
         entry = record.experiment
-        lines += ["", *experiment_lines("not kept" if request.flag("no_record") else entry.alias, entry.meta())]
+        lines += ["", *experiment_lines("not kept" if request.flag("no_record") else entry.alias, read_experiment(entry))]
         for path in (path for file in files for path in sorted(entry.path.rglob(file)) if path.is_file()):
             shown = path.relative_to(entry.path) if request.flag("no_record") else path
             lines += ["", f"{shown}:", path.read_text(encoding="utf-8", errors="replace").rstrip()]

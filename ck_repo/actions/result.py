@@ -8,6 +8,7 @@ from ck_repo.actions.declare import REPOSITORY, Actions, Answer, Option, action,
 from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.request import Request
 from ck_repo.actions.round import ROUND, round_of
+from ck_repo.contract.record import write
 
 ACTIONS: Actions = {}
 _FILTERS = [
@@ -35,7 +36,7 @@ def take(request: Request) -> Answer:
         request.session, round_of(request), Path(request.needed("path", "name a table or a tree: --path=FILE"))
     )
     return Answer(
-        {**row_of(entry), "count": len(rows), "lst": [row.as_data() for row in rows]},
+        {**row_of(entry), "count": len(rows), "lst": [write(row) for row in rows]},
         [f"imported {len(rows)} results; `ck ls result` lists them, `ck rm result:{entry.alias}` forgets them"],
     )
 
@@ -63,4 +64,4 @@ def ls(request: Request) -> Answer:
         lines = [*lines, "", "results of other CK modules, which are not published figures of this benchmark:"]
         lines += [f"  {entry.repository}:{entry.cid}: {what}" for entry, what in others]
     other = [{**row_of(entry), "what": what} for entry, what in others]
-    return Answer({"lst": [row.as_data() for row in rows], "others": other}, lines)
+    return Answer({"lst": [write(row) for row in rows], "others": other}, lines)

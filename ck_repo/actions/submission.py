@@ -14,6 +14,7 @@ from ck_repo.actions.round import ROUND, round_of
 from ck_repo.contract.record import write
 from ck_repo.errors import NotTheSameError, UsageError
 from ck_repo.experiments.experiment_table import experiment_lines
+from ck_repo.experiments.meta import read_experiment
 from ck_repo.store.repository import check_name
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def take(request: Request) -> Answer:
     table = [(row.submitter, row.system, row.model, row.scenario, row.value_text, entry.alias) for entry, row, _ in done]
     remarks = [f"note: {text}" for _, _, texts in done for text in texts]
     lines = [*table_lines(("submitter", "system", "model", "scenario", "result", "experiment"), table), *remarks]
-    rows = [{**row_of(entry), **row.as_data(), "remarks": texts} for entry, row, texts in done]
+    rows = [{**row_of(entry), **write(row), "remarks": texts} for entry, row, texts in done]
     return Answer({"count": len(done), "lst": rows}, [*lines, f"imported {len(done)} results: `ck ls result` lists them"])
 
 
@@ -90,7 +91,7 @@ def reproduce(request: Request) -> Answer:
     (ran,) = run_repeatedly(request.session, program, options, tags=["reproduce"])
     entry = ran.experiment
     ours = {"experiment": experiment_of(entry), "results": write(ran.results)}
-    return Answer({**data, **ours}, [*lines, *experiment_lines(entry.alias, entry.meta())])
+    return Answer({**data, **ours}, [*lines, *experiment_lines(entry.alias, read_experiment(entry))])
 
 
 def _matched(result: Result, found: Matched) -> tuple[dict[str, Any], list[str]]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
 from ck_repo.api.table import html_table
+from ck_repo.contract.record import write
+from ck_repo.contract.results import Results
 from ck_repo.experiments.experiment_table import experiment_lines, experiment_rows, summary_line
 from ck_repo.experiments.figures import figures
-from ck_repo.experiments.meta import read_experiment, readable
-from ck_repo.store.entry import Entry, tag_list
+from ck_repo.experiments.meta import ExperimentMeta, read_experiment, read_meta, readable
+from ck_repo.store.entry import META, Entry
 
 
 @dataclass(frozen=True)
@@ -134,15 +137,17 @@ class Experiment:
         return (cls._of(entry, meta) for entry, meta in readable(entries))
 
     @classmethod
-    def _of(cls, entry: Entry, meta: Mapping[str, Any]) -> Experiment:
-        found, results = figures(meta), meta.get("results") or {}
-        images = results.get("images")
+    def _of(cls, entry: Entry, meta: ExperimentMeta) -> Experiment:
+        found, results = figures(meta), meta.results or Results()
         return cls(
-            entry.uid, entry.alias, entry.repository, entry.path, tuple(sorted(tag_list(meta.get("tags") or ()))),
-            str(meta.get("recorded", "")), found.model, str(results.get("dataset", "")), found.scenario,
-            str(results.get("backend", "")), str(results.get("device", "")), None if images is None else int(images),
-            bool(results.get("official")), _accuracy(meta), _performance(meta), meta,
+            entry.uid, entry.alias, entry.repository, entry.path, tuple(sorted(meta.tags)), meta.recorded, found.model,
+            results.dataset, found.scenario, results.backend, results.device, results.images, bool(results.official),
+            _accuracy(meta), _performance(meta), meta.data,
         )  # fmt: skip
+
+    @cached_property
+    def _record(self) -> ExperimentMeta:
+        return read_meta(self.meta, self.path / META)
 
     @property
     def cid(self) -> str:
@@ -150,34 +155,31 @@ class Experiment:
         return f"experiment:{self.alias}"
 
     def __str__(self) -> str:
-        return "\n".join(experiment_lines(self.alias, self.meta))
+        return "\n".join(experiment_lines(self.alias, self._record))
 
     def _repr_html_(self) -> str:
-        return html_table((), experiment_rows(self.alias, self.meta))
+        return html_table((), experiment_rows(self.alias, self._record))
 
 
-def _accuracy(meta: Mapping[str, Any]) -> Accuracy | None:
-    row = (meta.get("results") or {}).get("accuracy")
+def _accuracy(meta: ExperimentMeta) -> Accuracy | None:
+    row = meta.results.accuracy if meta.results else None
     if row:
-        coco = {key: float(value) for key, value in row.items() if key.startswith(("mAP", "AP", "AR")) and value is not None}
-        detections = row.get("detections")
-        return Accuracy(coco["mAP"], coco.get("AP50"), coco.get("AP75"), None if detections is None else int(detections), coco)
+        coco = {key: float(value) for key, value in write(row).items() if key.startswith(("mAP", "AP", "AR"))}
+        return Accuracy(row.mAP, row.AP50, row.AP75, row.detections, coco)
     mAP = figures(meta).mAP
     return None if mAP is None else Accuracy(mAP)
 
 
-def _performance(meta: Mapping[str, Any]) -> Performance | None:
-    found, row = figures(meta), (meta.get("results") or {}).get("performance") or {}
+def _performance(meta: ExperimentMeta) -> Performance | None:
+    found, row = figures(meta), meta.results.performance if meta.results else None
     if found.value is None:
         return None
-    latency = {name: float(value) for name, value in (row.get("latency_ms") or {}).items()}
+    latency = row.latency_ms if row else {}
     if not latency and found.latency_ms is not None:
         latency = {"p99": found.latency_ms}
-    seconds, queries = row.get("duration_s"), row.get("queries")
     return Performance(
-        found.value, found.unit, found.valid, latency, None if queries is None else int(queries),
-        None if seconds is None else float(seconds), tuple(map(str, row.get("reasons") or ())),
-        found.lower_is_better,
+        found.value, found.unit, found.valid, latency, row.queries if row else None, row.duration_s if row else None,
+        row.reasons if row else (), found.lower_is_better,
     )  # fmt: skip
 
 
@@ -202,4 +204,4 @@ class Experiments(Sequence[Experiment]):
 
     def _repr_html_(self) -> str:
         header = ("experiment", "model", "scenario", "mAP", "performance", "recorded")
-        return html_table(header, [(row.alias, *summary_line(row.meta)) for row in self.found])
+        return html_table(header, [(row.alias, *summary_line(row._record)) for row in self.found])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ck_repo import progress
+from ck_repo.contract.record import write
 from ck_repo.errors import NotFoundError
 from ck_repo.experiments.detections import agreement
 from ck_repo.experiments.figures import Figures, figures
-from ck_repo.experiments.meta import read_experiment
-from ck_repo.experiments.published import Published, all_published, matching
+from ck_repo.experiments.meta import ExperimentMeta, read_experiment
+from ck_repo.experiments.published import all_published, matching
+from ck_repo.experiments.published_figure import Published
 from ck_repo.session import Session
 from ck_repo.store.entry import Entry
 from ck_repo.store.plain_file import MISSING, flaw, shown
@@ -50,14 +51,14 @@ def _column(entry: Entry) -> dict[str, str]:
     meta = read_experiment(entry)
     found = figures(meta)
     column = {"model": found.model, "scenario": found.scenario, **_figures(found)}
-    results = meta.get("results") or {}
+    results = write(meta.results) if meta.results else {}
     for name in ("dataset", "images", "backend", "backend_version", "device", "sessions", "threads", "batch_size", "official"):
         if name in results:
             column[name.replace("_", " ")] = str(results[name])
-    column["LoadGen"] = str(results.get("loadgen_version") or (meta.get("settings") or {}).get("loadgen_version", ""))
+    column["LoadGen"] = str(results.get("loadgen_version") or meta.settings.get("loadgen_version", ""))
     column |= _machine(meta)
-    for name, version in ((meta.get("venv") or {}).get("packages") or {}).items():
-        column[f"package {name}"] = str(version)
+    for name, version in (meta.venv.packages if meta.venv else {}).items():
+        column[f"package {name}"] = version
     return column
 
 
@@ -67,9 +68,9 @@ def _figures(found: Figures) -> dict[str, str]:
     return {"mAP": "" if found.mAP is None else f"{found.mAP:.5f}", "performance": text, "p99": latency}
 
 
-def _machine(meta: Mapping[str, Any]) -> dict[str, str]:
-    machine, system = meta.get("platform") or {}, meta.get("system") or {}
-    if not machine:
+def _machine(meta: ExperimentMeta) -> dict[str, str]:
+    machine, system = meta.platform, meta.system
+    if machine is None:
         return {
             "CPU": str(system.get("host_processor_model_name", "")),
             "accelerator": str(system.get("accelerator_model_name", "")),
@@ -77,11 +78,11 @@ def _machine(meta: Mapping[str, Any]) -> dict[str, str]:
             "OS": str(system.get("operating_system", "")),
         }
     return {
-        "CPU": str(machine.get("cpu", "")),
-        "cores": str(machine.get("cores_usable", "")),
-        "OS": str(machine.get("os", "")),
-        "governor": str(machine.get("governor", "")),
-        "Python": str((meta.get("venv") or {}).get("python", "")),
+        "CPU": machine.cpu,
+        "cores": "" if machine.cores_usable is None else str(machine.cores_usable),
+        "OS": machine.os,
+        "governor": machine.governor,
+        "Python": meta.venv.python if meta.venv else "",
     }
 
 
@@ -102,7 +103,7 @@ def speeds(entries: Sequence[Entry]) -> list[float | None]:
 
 def equal_detections(entries: Sequence[Entry]) -> list[float | None]:
     """The share of detections that are equal to those of the first experiment, 0–1; None where a log is missing."""
-    published = [bool(read_experiment(entry).get("published")) for entry in entries]
+    published = [read_experiment(entry).published is not None for entry in entries]
     shares: list[float | None] = []
     for entry, imported in zip(entries, published, strict=True):
         one, other = entries[0].path, entry.path

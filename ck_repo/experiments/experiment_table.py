@@ -3,99 +3,92 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from ck_repo.contract.record import write
+from ck_repo.contract.results import Results
 from ck_repo.experiments.figures import TRIAL, figures, scenario_of
+from ck_repo.experiments.meta import ExperimentMeta, RecordedPlatform, RecordedVenv
+from ck_repo.experiments.published_figure import Published
+from ck_repo.store.installed import Installed
 
 _TARGETS = ("target_qps", "target_latency_ns", "samples_per_query", "min_duration_ms", "min_query_count")
 
 
-def summary_line(meta: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
+def summary_line(meta: ExperimentMeta) -> tuple[str, str, str, str, str]:
     """Model, scenario, mAP, performance and time of an experiment, for a list."""
-    results, recorded = meta.get("results") or {}, str(meta.get("recorded", ""))
-    if meta.get("published"):
-        return _published_line(meta, recorded)
-    return (
-        str(results.get("model", "?")),
-        str(results.get("scenario", "?")) + _purpose(meta),
-        accuracy_text(results),
-        performance_text(meta),
-        recorded,
-    )
+    if meta.published:
+        return _published_line(meta, meta.recorded)
+    results = meta.results or Results()
+    scenario = (results.scenario or "?") + _purpose(meta)
+    return (results.model or "?", scenario, accuracy_text(meta), performance_text(meta), meta.recorded)
 
 
-def _purpose(meta: Mapping[str, Any]) -> str:
+def _purpose(meta: ExperimentMeta) -> str:
     """What a run was for, if not for its result: a compliance test, or a try of a search for a target."""
-    test = (meta.get("options") or {}).get("compliance")
-    return f", {test}" if test else ", trial" if TRIAL in (meta.get("tags") or ()) else ""
+    test = meta.options.compliance
+    return f", {test}" if test else ", trial" if TRIAL in meta.tags else ""
 
 
-def _published_line(meta: Mapping[str, Any], recorded: str) -> tuple[str, str, str, str, str]:
+def _published_line(meta: ExperimentMeta, recorded: str) -> tuple[str, str, str, str, str]:
     found = figures(meta)
     value = "-" if found.value is None else f"{found.value:.6g} {found.unit}{'' if found.valid else ' (INVALID)'}"
     return found.model, found.scenario, "-" if found.mAP is None else f"{found.mAP:.4f}", value, recorded
 
 
-def accuracy_text(results: Mapping[str, Any]) -> str:
+def accuracy_text(meta: ExperimentMeta) -> str:
     """mAP of a run, on a scale of 0 to 1."""
-    accuracy = results.get("accuracy")
-    return _figure(accuracy, "mAP", ".4f") if accuracy else "-"
+    return f"{meta.results.accuracy.mAP:.4f}" if meta.results and meta.results.accuracy else "-"
 
 
-def _figure(row: Mapping[str, Any], key: str, form: str) -> str:
+def _figure(values: Mapping[str, float], key: str, form: str) -> str:
     """A number of the record in a form; ``?`` where it is missing."""
-    value = row.get(key)
-    return "?" if value is None else format(float(value), form)
+    return format(values[key], form) if key in values else "?"
 
 
-def performance_text(meta: Mapping[str, Any]) -> str:
+def performance_text(meta: ExperimentMeta) -> str:
     """The scenario's figure with its unit, the latency that is bounded, and a mark when the run is not valid."""
-    row = (meta.get("results") or {}).get("performance")
-    if not row:
+    row = meta.results.performance if meta.results else None
+    if row is None:
         return "-"
     scenario = scenario_of(meta)
     if scenario is None:
         return "?"
-    figure, latency = scenario.recorded_figure(row), row.get("latency_ms") or {}
+    figure = scenario.recorded_figure(write(row))
     if scenario.lower_is_better:
         text = f"{scenario.percentile_name} {'?' if figure is None else f'{figure:.3f}'} {scenario.unit}"
     else:
         form = ".1f" if scenario.target == "target_qps" else "g"
         text = f"{'?' if figure is None else format(figure, form)} {f'{scenario.figure_name} {scenario.unit}'.strip()}"
         if scenario.latency_bound:
-            text += f", {scenario.percentile_name} {_figure(latency, scenario.percentile_name, '.2f')} ms"
-        text += f" ({row['issuing']})" if row.get("issuing") else ""
-    return text if row.get("valid") else f"{text} (INVALID)"
+            text += f", {scenario.percentile_name} {_figure(row.latency_ms, scenario.percentile_name, '.2f')} ms"
+        text += f" ({row.issuing})" if row.issuing else ""
+    return text if row.valid else f"{text} (INVALID)"
 
 
-def experiment_lines(name: str, meta: Mapping[str, Any]) -> list[str]:
+def experiment_lines(name: str, meta: ExperimentMeta) -> list[str]:
     """All that a person asks first of an experiment."""
     rows = experiment_rows(name, meta)
     width = max(len(key) for key, _ in rows)
     return [f"{key.ljust(width)}  {value}" for key, value in rows]
 
 
-def experiment_rows(name: str, meta: Mapping[str, Any]) -> list[tuple[str, str]]:
+def experiment_rows(name: str, meta: ExperimentMeta) -> list[tuple[str, str]]:
     """The same in two columns: what, and its value."""
-    results = meta.get("results") or {}
-    rows = [("experiment", name), ("recorded", str(meta.get("recorded", "")))]
-    if meta.get("published"):
-        rows += _published_rows(meta)
-    else:
-        rows += [*_subject_rows(meta, results), *_figure_rows(meta), *_surroundings_rows(meta), *_replay_rows(meta)]
-    return rows
+    rows = [("experiment", name), ("recorded", meta.recorded)]
+    if meta.published:
+        return rows + _published_rows(meta, meta.published)
+    return [*rows, *_subject_rows(meta), *_figure_rows(meta), *_surroundings_rows(meta), *_replay_rows(meta)]
 
 
-def _published_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _published_rows(meta: ExperimentMeta, published: Published) -> list[tuple[str, str]]:
     """Of a submitted result: whose it is, what came out, on what, and what is missing."""
-    told, system = meta.get("published") or {}, meta.get("system") or {}
+    system, settings = meta.system, meta.settings
     model, scenario, accuracy, performance, _ = _published_line(meta, "")
-    settings = meta.get("settings") or {}
-    whose = f"{told.get('submitter', '?')}, {told.get('division', '?')}"
+    whose = f"{published.submitter}, {published.division}"
     processor = f"{system.get('host_processors_per_node', '?')} × {system.get('host_processor_model_name', '?')}"
     accelerator = f"{system.get('accelerators_per_node', '?')} × {system.get('accelerator_model_name', '?')}"
     rows = [
-        ("submitted", f"{whose}: {told.get('system', '?')} ({told.get('system_type') or 'type not said'})"),
+        ("submitted", f"{whose}: {published.system} ({published.system_type or 'type not said'})"),
         ("model", model),
         ("scenario", f"{scenario}, LoadGen {settings.get('loadgen_version', '?')}"),
         ("accuracy", f"mAP {accuracy}"),
@@ -103,90 +96,81 @@ def _published_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("target", ", ".join(f"{key} {settings[key]}" for key in _TARGETS if key in settings)),
         ("machine", f"{processor}; {accelerator}"),
         ("framework", str(system.get("framework", "?"))),
-        ("compliance", ", ".join(f"{test} {verdict}" for test, verdict in (meta.get("compliance") or {}).items()) or "none"),
+        ("compliance", ", ".join(f"{test} {verdict}" for test, verdict in meta.compliance.items()) or "none"),
     ]
-    return rows + [("note", str(text)) for text in meta.get("remarks") or []]
+    return rows + [("note", text) for text in meta.remarks]
 
 
-def _replay_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _replay_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
     """Of a replay: what it is one of, and the verdict."""
-    if not meta.get("parent"):
+    if meta.parent is None:
         return []
-    verdict = meta.get("verdict") or {}
-    word = "REPRODUCED" if verdict.get("reproduced") else "NOT REPRODUCED"
-    outcome = [("verdict", f"{word}: {verdict.get('why', '?')}")] if verdict else []
-    kind = "replay of" if "replay" in (meta.get("tags") or ()) else "parent"
-    return [(kind, str(meta["parent"].get("alias"))), *outcome]
+    verdict = meta.verdict
+    outcome = [("verdict", f"{'REPRODUCED' if verdict.reproduced else 'NOT REPRODUCED'}: {verdict.why}")] if verdict else []
+    return [("replay of" if "replay" in meta.tags else "parent", meta.parent.alias), *outcome]
 
 
-def _subject_rows(meta: Mapping[str, Any], results: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _subject_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
     """What was measured, and how."""
-    official = ", official" if results.get("official") else ""
-    official += ", with the faults of the reference" if results.get("reference_faults") else ""
-    maker = str(((meta.get("model") or {}).get("component") or {}).get("alias", ""))
-    converted = f", by {maker}" if maker and maker != results.get("model") else ""
+    results, model = meta.results or Results(), meta.model or Installed()
+    official = ", official" if results.official else ""
+    official += ", with the faults of the reference" if results.reference_faults else ""
+    maker = model.component.alias if model.component else ""
+    converted = f", by {maker}" if maker and maker != results.model else ""
     return [
-        ("model", f"{results.get('model')} ({_digest(meta, 'model')[:12]}){converted}"),
-        ("data set", f"{results.get('dataset')}, {results.get('images')} images"),
-        ("backend", f"{results.get('backend')} {results.get('backend_version')} on {results.get('device')}"),
-        ("sessions", f"{results.get('sessions')} × {_threads(results.get('threads'))}, batch {results.get('batch_size')}"),
-        ("scenario", f"{results.get('scenario')}{_purpose(meta)}, LoadGen {results.get('loadgen_version')}{official}"),
+        ("model", f"{results.model} ({model.digest[:12]}){converted}"),
+        ("data set", f"{results.dataset}, {results.images} images"),
+        ("backend", f"{results.backend} {results.backend_version} on {results.device}"),
+        ("sessions", f"{results.sessions} × {_threads(results.threads)}, batch {results.batch_size}"),
+        ("scenario", f"{results.scenario}{_purpose(meta)}, LoadGen {results.loadgen_version}{official}"),
         *_compliance_rows(meta),
     ]
 
 
-def _compliance_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _compliance_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
     """Of a compliance test: what it is worth by itself."""
-    test = (meta.get("options") or {}).get("compliance")
+    test, parent = meta.options.compliance, meta.parent.alias if meta.parent else ""
     if not test:
         return []
-    verified = meta.get("verified")
-    parent = (meta.get("parent") or {}).get("alias")
-    if verified:
-        return [("compliance", f"{test} {'PASS' if verified.get('passed') else 'FAIL'}, held against {parent}")]
-    against = parent or "nothing: `ck audit` verifies"
-    return [("compliance", f"{test}, held against {against}")]
+    if meta.verified:
+        return [("compliance", f"{test} {'PASS' if meta.verified.passed else 'FAIL'}, held against {parent}")]
+    return [("compliance", f"{test}, held against {parent or 'nothing: `ck audit` verifies'}")]
 
 
-def _figure_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _figure_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
     """What came out."""
-    results = meta.get("results") or {}
-    rows = [("remark", str(text)) for text in results.get("remarks", [])]
-    if row := results.get("accuracy"):
-        figures = [f"{key} {row[key]:.4f}" for key in ("mAP", "AP50", "AP75") if row.get(key) is not None]
-        figures += [f"{row['detections']} detections"] if row.get("detections") is not None else []
-        rows.append(("accuracy", ", ".join(figures)))
-    if row := results.get("performance"):
-        more = ["VALID"] if row["valid"] else []
-        more += [f"{row['duration_s']:.1f} s"] if row.get("duration_s") is not None else []
+    results = meta.results or Results()
+    rows = [("remark", text) for text in results.remarks]
+    if found := results.accuracy:
+        values = {"mAP": found.mAP, "AP50": found.AP50, "AP75": found.AP75}
+        texts = [f"{key} {value:.4f}" for key, value in values.items() if value is not None]
+        texts += [f"{found.detections} detections"] if found.detections is not None else []
+        rows.append(("accuracy", ", ".join(texts)))
+    if row := results.performance:
+        more = ["VALID"] if row.valid else []
+        more += [f"{row.duration_s:.1f} s"] if row.duration_s is not None else []
         rows.append(("performance", ", ".join([performance_text(meta), *more])))
-        if latency := row.get("latency_ms"):
-            rows.append(("latency, ms", ", ".join(f"{key} {_figure(latency, key, '.3f')}" for key in latency)))
-        rows += [("", reason) for reason in row.get("reasons") or []]
+        if row.latency_ms:
+            rows.append(("latency, ms", ", ".join(f"{key} {value:.3f}" for key, value in row.latency_ms.items())))
+        rows += [("", reason) for reason in row.reasons]
     return rows
 
 
-def _surroundings_rows(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _surroundings_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
     """Where it was measured, and with what."""
-    machine, venv = meta.get("platform") or {}, meta.get("venv") or {}
-    memory = f"{(machine.get('memory') or 0) / 2**30:.0f} GiB"
-    packages = len(venv.get("packages") or {})
+    machine, venv = meta.platform or RecordedPlatform(), meta.venv or RecordedVenv()
+    memory = f"{(machine.memory or 0) / 2**30:.0f} GiB"
     rows = [
-        ("machine", f"{machine.get('cpu')}, {machine.get('cores_usable')} cores, {memory}, {machine.get('os')}"),
-        ("governor", f"{machine.get('governor')}, load {machine.get('load')}"),
-        ("venv", f"{venv.get('name')} ({venv.get('template')}), Python {venv.get('python')}, {packages} packages"),
+        ("machine", f"{machine.cpu}, {machine.cores_usable} cores, {memory}, {machine.os}"),
+        ("governor", f"{machine.governor}, load {machine.load}"),
+        ("venv", f"{venv.name} ({venv.template}), Python {venv.python}, {len(venv.packages)} packages"),
     ]
-    for alias, row in (meta.get("repositories") or {}).items():
-        row = row or {}
-        changed = " with changes" if row.get("changed") else ""
-        state = f" {str(row.get('commit', '?'))[:12]}{changed}" if row.get("git") else ", not under git"
+    for alias, row in meta.repositories.items():
+        changed = " with changes" if row.changed else ""
+        state = f" {row.commit[:12] or '?'}{changed}" if row.git else ", not under git"
         rows.append(("repository", alias + state))
     return rows
 
 
-def _threads(count: Any) -> str:
+def _threads(count: int | None) -> str:
     return "the framework's own number of threads" if not count else f"{count} thread{'s' if count != 1 else ''}"
-
-
-def _digest(meta: Mapping[str, Any], part: str) -> str:
-    return str((meta.get(part) or {}).get("digest", ""))

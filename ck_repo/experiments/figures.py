@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from ck_repo.contract.record import write
+from ck_repo.contract.results import Results
+from ck_repo.experiments.meta import ExperimentMeta
 from ck_repo.rounds.round import DEFAULT, Round, find_round
 from ck_repo.rounds.scenario import Scenario
 
@@ -50,37 +51,35 @@ class Figures:
 _BY_SIDE = {300: "ssd-mobilenet", 1200: "ssd-resnet34"}
 
 
-def round_of(meta: Mapping[str, Any]) -> Round | None:
+def round_of(meta: ExperimentMeta) -> Round | None:
     """The round whose rules an experiment is under; None if this ck has no data file of it."""
-    said = meta.get("published") or meta.get("options") or {}
-    return find_round(str(said.get("round") or DEFAULT))
+    return find_round(meta.published.round if meta.published else meta.options.round)
 
 
-def scenario_of(meta: Mapping[str, Any]) -> Scenario | None:
+def scenario_of(meta: ExperimentMeta) -> Scenario | None:
     """The scenario of an experiment; None if its round has none of that name, or is not known."""
-    round_, said = round_of(meta), meta.get("published") or meta.get("results") or {}
-    return round_.find_scenario(str(said.get("scenario") or "")) if round_ else None
+    round_, said = round_of(meta), meta.published or meta.results
+    return round_.find_scenario(said.scenario) if round_ and said else None
 
 
-def figures(meta: Mapping[str, Any]) -> Figures:
+def figures(meta: ExperimentMeta) -> Figures:
     """The figures of an experiment's meta."""
     round_, scenario = round_of(meta), scenario_of(meta)
     name = round_.name if round_ else ""
-    published = meta.get("published")  # its types are those of `check_experiment`
-    if published:
-        percent, model = published.get("mAP"), str(published["model"])
+    lower = bool(scenario and scenario.lower_is_better)
+    if published := meta.published:
         return Figures(
-            model, round_.benchmark_called(model) if round_ else "", str(published["scenario"]).lower(),
-            None if percent is None else percent / 100, published.get("value"), str(published.get("unit", "")),
-            bool(published.get("valid")), published.get("p99_ms"), bool(scenario and scenario.lower_is_better), name,
+            published.model, round_.benchmark_called(published.model) if round_ else "", published.scenario.lower(),
+            None if published.mAP is None else published.mAP / 100, published.value, published.unit, published.valid,
+            published.p99_ms, lower, name,
         )  # fmt: skip
-    results = meta.get("results") or {}
-    row = results.get("performance") or {}
-    section = (meta.get("model") or {}).get("model") or {}
-    side = ((meta.get("spec") or {}).get("model") or {}).get("side") or 0
+    results = meta.results or Results()
+    accuracy, performance = results.accuracy, results.performance
+    section = meta.model.section("model") if meta.model else {}
+    side = meta.spec.model.side if meta.spec and meta.spec.model else None
     return Figures(
-        str(results.get("model", "?")), str(section.get("benchmark") or _BY_SIDE.get(int(side), "")),
-        str(results.get("scenario") or ""), (results.get("accuracy") or {}).get("mAP"),
-        scenario.recorded_figure(row) if scenario else None, scenario.unit if scenario else "",
-        bool(row.get("valid")), (row.get("latency_ms") or {}).get("p99"), bool(scenario and scenario.lower_is_better), name,
+        results.model or "?", str(section.get("benchmark") or _BY_SIDE.get(int(side or 0), "")), results.scenario,
+        accuracy.mAP if accuracy else None, scenario.recorded_figure(write(performance)) if scenario and performance else None,
+        scenario.unit if scenario else "", bool(performance and performance.valid),
+        performance.latency_ms.get("p99") if performance else None, lower, name,
     )  # fmt: skip

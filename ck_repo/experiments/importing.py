@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo import progress
+from ck_repo.contract.record import write
 from ck_repo.errors import NotFoundError
-from ck_repo.experiments.published import Published, of_result
+from ck_repo.experiments.published import of_result
+from ck_repo.experiments.published_figure import Published
 from ck_repo.rounds.round import Round
 from ck_repo.rounds.submission import Place, Result, find_results, read_result
 from ck_repo.session import Session
@@ -109,7 +111,7 @@ def _meta(found: Result, published: Published, remarks: list[str]) -> dict[str, 
     }
     return {
         "tags": sorted(tag.replace(" ", "-").replace(",", "-") for tag in tags),
-        "published": {key: value for key, value in published.as_data().items() if key != "path"},
+        "published": {key: value for key, value in write(published).items() if key != "path"},
         "system": found.description,
         "settings": found.settings,
         "figures": found.figures,

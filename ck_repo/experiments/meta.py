@@ -1,17 +1,156 @@
-"""The meta.json of an experiment, its types checked when it is read."""
+"""The meta.json of an experiment, read into a dataclass."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ck_repo import progress
+from ck_repo.contract.record import optional, other_keys, transient
+from ck_repo.contract.results import Results
+from ck_repo.environment.lockfile import RepositoryState
 from ck_repo.errors import CKError
-from ck_repo.experiments.types import check_experiment
+from ck_repo.experiments.published_figure import Published
+from ck_repo.rounds.round import DEFAULT
 from ck_repo.store.entry import META, Entry
+from ck_repo.store.fields import Fields
+from ck_repo.store.installed import Installed
+
+_HINT = "restore the file, or remove the experiment"
 
 
-def read_experiment(entry: Entry) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Named:
+    """An entry that took part: the program, or the experiment that this one was held against."""
+
+    alias: str = optional("")
+    uid: str = optional("")
+    module: str = optional("")
+    digest: str = optional("")
+
+
+@dataclass(frozen=True)
+class RecordedOptions:
+    """The options of a run, as far as they tell what it is; `reproduce.replay.options_of` has them all."""
+
+    round: str = optional(DEFAULT)
+    compliance: str = optional("")
+    count: int | None = optional()
+    others: Mapping[str, Any] = other_keys()
+
+
+@dataclass(frozen=True)
+class RecordedPlatform:
+    """The machine, as `describe_platform` has it."""
+
+    cpu: str = optional("?")
+    cores_usable: int | None = optional()
+    cores_logical: int | None = optional()
+    memory: float | None = optional()
+    os: str = optional("?")
+    governor: str = optional("?")
+    load: float | None = optional()
+    others: Mapping[str, Any] = other_keys()
+
+
+@dataclass(frozen=True)
+class RecordedVenv:
+    """The venv, with the version of each Python package."""
+
+    name: str = optional("")
+    template: str = optional("")
+    python: str = optional("")
+    packages: Mapping[str, str] = optional({})
+
+
+@dataclass(frozen=True)
+class RecordedInput:
+    """The model in a run's spec: side of its input in pixels, and type of its values."""
+
+    side: float | None = optional()
+    dtype: str = optional("fp32")
+
+
+@dataclass(frozen=True)
+class RecordedSpec:
+    """What of a run's spec is read again; a spec of an earlier version may lack the rest."""
+
+    model: RecordedInput | None = optional()
+
+
+@dataclass(frozen=True)
+class RecordedVerdict:
+    """Whether a replay reproduced its experiment, and why."""
+
+    reproduced: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Whether a compliance test was passed."""
+
+    passed: bool
+
+
+@dataclass(frozen=True)
+class ExperimentMeta:
+    """What is recorded of a run, or of an imported result.
+
+    Attributes
+    ----------
+    recorded
+        When, in UTC, as ISO 8601.
+    results
+        Of a run.
+    published, system, settings, compliance
+        Of an imported result: its figure, the description of its system, LoadGen's settings, and verdicts of compliance tests.
+    model, dataset
+        The env entries of a run's model and data set.
+    parent
+        The experiment that was replayed, or that a compliance test was held against.
+    remarks
+        What is to be known of it.
+    data
+        The whole meta.json, for what has no attribute.
+    """
+
+    tags: tuple[str, ...] = optional(())
+    recorded: str = optional("")
+    results: Results | None = optional()
+    published: Published | None = optional()
+    system: Mapping[str, Any] = optional({})
+    settings: Mapping[str, Any] = optional({})
+    compliance: Mapping[str, Any] = optional({})
+    program: Named | None = optional()
+    model: Installed | None = optional()
+    dataset: Installed | None = optional()
+    spec: RecordedSpec | None = optional()
+    options: RecordedOptions = optional(RecordedOptions())
+    platform: RecordedPlatform | None = optional()
+    venv: RecordedVenv | None = optional()
+    repositories: Mapping[str, RepositoryState] = optional({})
+    parent: Named | None = optional()
+    verdict: RecordedVerdict | None = optional()
+    verified: Verified | None = optional()
+    remarks: tuple[str, ...] = optional(())
+    data: Mapping[str, Any] = transient({})
+
+
+def read_meta(content: Mapping[str, Any], source: object) -> ExperimentMeta:
+    """The meta of an experiment from its JSON.
+
+    Raises
+    ------
+    ConfigError
+        If a value is of another type than it should have; with the file and the key.
+    """
+    tags = list(Fields(content, source).tags()) if "tags" in content else []
+    return replace(Fields({**content, "tags": tags}, source).record(ExperimentMeta, _HINT), data=content)
+
+
+def read_experiment(entry: Entry) -> ExperimentMeta:
     """The meta of an experiment.
 
     Raises
@@ -19,12 +158,10 @@ def read_experiment(entry: Entry) -> dict[str, Any]:
     ConfigError
         If a value is of another type than it should have; with the file and the key.
     """
-    meta = entry.meta()
-    check_experiment(meta, entry.path / META)
-    return meta
+    return read_meta(entry.meta(), entry.path / META)
 
 
-def readable(entries: Iterable[Entry]) -> Iterator[tuple[Entry, dict[str, Any]]]:
+def readable(entries: Iterable[Entry]) -> Iterator[tuple[Entry, ExperimentMeta]]:
     """Experiments with their metas; one that cannot be read is left out with a warning."""
     for entry in entries:
         try:

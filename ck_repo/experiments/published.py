@@ -6,14 +6,15 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ck_repo import progress
+from ck_repo.contract.record import write
 from ck_repo.errors import CKError, ConfigError, NotFoundError
+from ck_repo.experiments.published_figure import Published
 from ck_repo.rounds.logs import read_text
-from ck_repo.rounds.round import DEFAULT, Round, find_round
+from ck_repo.rounds.round import Round, find_round
 from ck_repo.rounds.submission import Result, find_results, read_result
 from ck_repo.session import Session
 from ck_repo.store.digest import of_value
@@ -26,66 +27,6 @@ from ck_repo.store.writing import create_entry
 
 MODULE, IMPORTED = "result", "experiment"
 _NEEDED = ("division", "organisation", "system", "model", "scenario", "result_raw", "validity")
-
-
-@dataclass(frozen=True)
-class Published:
-    """A published figure.
-
-    Attributes
-    ----------
-    value, unit
-        ms (SingleStream), samples/s (Offline), queries/s (Server) or samples/query (MultiStream).
-    mAP
-        In percent, as published; None if it is not said.
-    processor, accelerator, framework, system_type
-        What the submitter says of the system.
-    path
-        Where the figure is from: the imported experiment, or the table.
-    round
-        The round that it was published in.
-    """
-
-    division: str
-    submitter: str
-    system: str
-    model: str
-    scenario: str
-    value: float | None
-    unit: str
-    valid: bool
-    mAP: float | None
-    p99_ms: float | None = None
-    processor: str = ""
-    accelerator: str = ""
-    framework: str = ""
-    system_type: str = ""
-    path: str = ""
-    round: str = DEFAULT
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """Whose result it is: there is one of each in a round."""
-        return (self.division, self.submitter, self.system, self.model, self.scenario)
-
-    @property
-    def identity(self) -> tuple[str, ...]:
-        """The key with the round: there is one of each."""
-        return (*self.key, self.round)
-
-    @property
-    def value_text(self) -> str:
-        """The figure with its unit."""
-        return "-" if self.value is None else f"{self.value:.9g} {self.unit}"
-
-    @property
-    def map_text(self) -> str:
-        """mAP with its unit."""
-        return "-" if self.mAP is None else f"{self.mAP:.3f} %"
-
-    def as_data(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 def of_result(found: Result, path: str = "") -> Published:
@@ -157,7 +98,7 @@ def import_results(session: Session, round_: Round, path: Path) -> tuple[Entry, 
     else:
         raise NotFoundError(f"{path} is not there", hint="--path= is a table (CSV) or the folder of a submission tree")
     uid = uid_from_digest(of_value(["published results", str(path)]))
-    content = [{key: value for key, value in row.as_data().items() if key != "path" or value} for row in rows]
+    content = [{key: value for key, value in write(row).items() if key != "path" or value} for row in rows]
     meta = {"tags": ["published", "mlperf", "object-detection", round_.name], "source": str(path), "rows": content}
     return create_entry(session.repositories.writable(), MODULE, uid, meta, uid=uid, name=path.name, replace=True), rows
 
@@ -174,9 +115,9 @@ def all_published(session: Session, repository: str = "") -> list[Published]:
     rows = {row.identity: row for entry in tables for row in _rows_of(entry)}
     for entry in find(session.repositories, IMPORTED, repository=repository, tags="submission"):
         with _warned(entry):
-            content = entry.meta().get("published")
-            if isinstance(content, dict):
-                found = _row(content, entry)
+            fields = Fields(entry.meta(), entry.path / META)
+            if "published" in fields:
+                found = _read(fields.fields("published"), entry)
                 rows[found.identity] = found
     return [rows[key] for key in sorted(rows)]
 
@@ -208,20 +149,14 @@ def _rows_of(entry: Entry) -> list[Published]:
     found = []
     with _warned(entry):
         for row in Fields(entry.meta(), entry.path / META).rows("rows"):
-            found.append(_row(row.as_dict(), entry))
+            found.append(_read(row, entry))
     return found
 
 
-def _row(content: dict[str, Any], entry: Entry) -> Published:
-    """A row of an entry; a value of another type than it should have is an error with its key."""
-    row = Fields({"path": str(entry.path)} | content, entry.path / META)
-    return Published(
-        division=row.needed("division"), submitter=row.needed("submitter"), system=row.needed("system"),
-        model=row.needed("model"), scenario=row.needed("scenario"), value=row.number("value"), unit=row.text("unit"),
-        valid=row.flag("valid"), mAP=row.number("mAP"), p99_ms=row.number("p99_ms"), processor=row.text("processor"),
-        accelerator=row.text("accelerator"), framework=row.text("framework"), system_type=row.text("system_type"),
-        path=row.text("path"), round=row.text("round", DEFAULT),
-    )  # fmt: skip
+def _read(row: Fields, entry: Entry) -> Published:
+    """A figure of an entry."""
+    found = row.record(Published)
+    return found if found.path else replace(found, path=str(entry.path))
 
 
 def matching(

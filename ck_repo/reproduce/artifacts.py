@@ -120,9 +120,9 @@ def pack_experiments(
     left: dict[str, str] = {}
     for entry in entries if artifacts != "no" else ():
         meta = read_experiment(entry)
-        if "published" in meta:  # of a submission: nothing of ours
+        if meta.published:  # of a submission: nothing of ours
             continue
-        found = gather(session, lock_of_experiment(entry.path, meta), only_free=artifacts == "yes")
+        found = gather(session, lock_of_experiment(entry.path, meta.data), only_free=artifacts == "yes")
         more |= {f"{entry.module}/{entry.alias}/{ARTIFACTS}/{name}": path for name, path in found.rows.items()}
         left |= dict(found.left)
     return pack_entries(entries, output, overwrite=overwrite, more=more), sorted(left.items())

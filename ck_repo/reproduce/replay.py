@@ -14,7 +14,7 @@ from ck_repo.environment.locking import extend_lock, read_venv_lock
 from ck_repo.environment.venv import Venv, find_venv, read_venv
 from ck_repo.errors import ConfigError, NotFoundError, UsageError
 from ck_repo.experiments.experiment import MODULE
-from ck_repo.experiments.meta import read_experiment
+from ck_repo.experiments.meta import ExperimentMeta, read_experiment
 from ck_repo.machine.python_packages import python_packages
 from ck_repo.reproduce.artifacts import ARTIFACTS, bring_in
 from ck_repo.reproduce.difference import Difference, between
@@ -82,7 +82,7 @@ class Foreseen:
 def foresee(session: Session, experiment: Entry) -> Foreseen:
     """What a replay of the experiment would run; nothing is changed."""
     meta = read_experiment(experiment)
-    lock = lock_of_experiment(experiment.path, meta)
+    lock = lock_of_experiment(experiment.path, meta.data)
     options_of(lock, experiment)
     entry = _program(session, lock, meta)
     known = known_packages(session)
@@ -96,7 +96,7 @@ def foresee(session: Session, experiment: Entry) -> Foreseen:
     )
 
 
-def _program(session: Session, lock: Lock, meta: dict[str, Any]) -> Entry:
+def _program(session: Session, lock: Lock, meta: ExperimentMeta) -> Entry:
     """The program to run: that of the lock's UID, else the one of its name; another repository's needs ``--trust``."""
     program = lock.component("program")
     entry = entry_of(session, "program", program.uid if program else "") or _by_alias(session, meta)
@@ -131,7 +131,7 @@ def replay(
         Of the first of the new experiments.
     """
     meta = read_experiment(experiment)
-    lock = lock_of_experiment(experiment.path, meta)
+    lock = lock_of_experiment(experiment.path, meta.data)
     options = options_of(lock, experiment)
     scope = f"{MODULE}:{experiment.uid}"
     entry = _program(session, lock, meta)
@@ -155,7 +155,7 @@ def replay(
         options = replace(options, **{key: getattr(measured, key) for key in MEASURED})
         if options.mode == "accuracy":
             break
-    here = lock_of_experiment(records[0].experiment.path, read_experiment(records[0].experiment))
+    here = lock_of_experiment(records[0].experiment.path, read_experiment(records[0].experiment).data)
     differences = _distinct([*told, *between(lock, here)])
     outcome = [(row.experiment.path, read_experiment(row.experiment)) for row in records]
     verdict = judge((experiment.path, meta), outcome, differences, tolerances)
@@ -227,8 +227,8 @@ def _refuse_missing(lock: Lock, told: Sequence[Difference]) -> None:
             )
 
 
-def _by_alias(session: Session, meta: dict[str, Any]) -> Entry:
-    alias = str((meta.get("program") or {}).get("alias", ""))
+def _by_alias(session: Session, meta: ExperimentMeta) -> Entry:
+    alias = meta.program.alias if meta.program else ""
     if not re.fullmatch(r"[\w.-]+", alias):
         raise ConfigError(f"the experiment does not say which program it ran: {alias!r}")
     return load(session.repositories, "program", alias)

@@ -9,9 +9,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ck_repo.contract.record import write
 from ck_repo.experiments.detections import Agreement, agreement
 from ck_repo.experiments.figures import figures
 from ck_repo.experiments.interval import geometric_interval
+from ck_repo.experiments.meta import ExperimentMeta
 from ck_repo.reproduce.difference import Difference
 from ck_repo.store.plain_file import UnreadableError, flaw, read_plain
 
@@ -93,8 +95,8 @@ class Verdict:
 
 
 def judge(
-    recorded: tuple[Path, Mapping[str, Any]],
-    replays: Sequence[tuple[Path, Mapping[str, Any]]],
+    recorded: tuple[Path, ExperimentMeta],
+    replays: Sequence[tuple[Path, ExperimentMeta]],
     differences: Sequence[Difference],
     tolerances: Tolerances,
 ) -> Verdict:
@@ -147,7 +149,7 @@ def _same_order(one: Path, other: Path, mode: str) -> bool | None:
         return None
 
 
-def _speed(recorded: Mapping[str, Any], replays: Sequence[Mapping[str, Any]]) -> Speed | None:
+def _speed(recorded: ExperimentMeta, replays: Sequence[ExperimentMeta]) -> Speed | None:
     before = figures(recorded)
     values = [found.value for found in map(figures, replays) if found.value and found.value > 0]
     if not before.value or before.value < 0 or not values:
@@ -163,7 +165,7 @@ def _speed(recorded: Mapping[str, Any], replays: Sequence[Mapping[str, Any]]) ->
     )
 
 
-def _settings(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[Difference]:
+def _settings(one: ExperimentMeta, other: ExperimentMeta) -> list[Difference]:
     """What a run measured or chose by itself: sessions, threads, batch, versions."""
     names = (
         "backend",
@@ -176,7 +178,7 @@ def _settings(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[Differen
         "loadgen_version",
         "scenario",
     )
-    left, right = (meta.get("results") or {} for meta in (one, other))
+    left, right = (write(meta.results) if meta.results else {} for meta in (one, other))
     return [
         Difference("setting", name, str(left.get(name, "")), str(right.get(name, "")))
         for name in names

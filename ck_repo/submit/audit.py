@@ -84,7 +84,7 @@ def audit_program(
         As `execute` takes them.
     """
     if reference:
-        given = options_of(lock_of_experiment(reference.path, read_experiment(reference)), reference)
+        given = options_of(lock_of_experiment(reference.path, read_experiment(reference).data), reference)
         if scenario and scenario != given.scenario:
             raise UsageError(f"{reference.cid} is a run of {given.scenario}, not of {scenario}", hint="leave out --scenario=")
         if round_name and round_name != given.round:
@@ -124,15 +124,15 @@ def audit(options: RunOptions, run: Run, score: Rescore, reference: Entry | None
         Each test is an experiment whose parent is the reference; the files of the verification lie in its folder.
     """
     base = reference or run(replace(options, mode="both"), {}).experiment
-    results = read_experiment(base).get("results") or {}
-    if "accuracy" not in results or "performance" not in results:
+    results = read_experiment(base).results
+    if results is None or results.accuracy is None or results.performance is None:
         raise UsageError(
             f"{base.cid} has no accuracy or no performance to hold the tests against", hint="record it with --mode=both"
         )
-    if not (results["performance"] or {}).get("valid", True):
+    if not results.performance.valid:
         progress.say(f"note: {base.cid} is not VALID, and tests held against it prove nothing")
     # the tests measure the layout of the reference: another one would be another system
-    options = replace(options, **{key: results[key] for key in ("sessions", "threads", "batch_size")})
+    options = replace(options, **{key: getattr(results, key) for key in ("sessions", "threads", "batch_size")})
     runs: dict[str, Entry] = {}
     round_ = load_round(options.round)
     for name in tests_for(round_, options.scenario):

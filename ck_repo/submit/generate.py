@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo import progress
+from ck_repo.contract.results import Results
 from ck_repo.environment.lockfile import NAME as LOCK
 from ck_repo.errors import ConfigError, ConflictError, NotFoundError, NotTheSameError
 from ck_repo.experiments.figures import TRIAL, figures
-from ck_repo.experiments.meta import read_experiment, readable
+from ck_repo.experiments.meta import ExperimentMeta, RecordedPlatform, read_experiment, readable
 from ck_repo.rounds.check.tree import Report, check_tree
 from ck_repo.rounds.logs import read_text
-from ck_repo.rounds.round import DEFAULT, Round
+from ck_repo.rounds.round import Round
 from ck_repo.rounds.submission import BASELINE, DETAIL, FALLBACK, SUMMARY, Place
 from ck_repo.rounds.truncate import truncate_tree
 from ck_repo.run.options import RunOptions, command_of
@@ -24,6 +25,7 @@ from ck_repo.session import Session
 from ck_repo.store.atomic import publish_folder, storage_errors, write_json, write_text
 from ck_repo.store.digest import of_file
 from ck_repo.store.entry import Entry
+from ck_repo.store.installed import Installed
 from ck_repo.store.repository import check_name
 from ck_repo.store.search import find
 from ck_repo.store.work import scratch_folder
@@ -70,10 +72,10 @@ def choose(session: Session, round_: Round, tags: str = "") -> list[Chosen]:
         If nothing is left.
     """
     rows = list(readable(find(session.repositories, "experiment", tags=tags)))
-    runs = [(entry, meta) for entry, meta in rows if meta.get("results") and _of_round(meta, round_)]
-    runs = [(entry, meta) for entry, meta in runs if not _test_of(meta) and TRIAL not in meta["tags"]]
+    runs = [(entry, meta) for entry, meta in rows if meta.results and _of_round(meta, round_)]
+    runs = [(entry, meta) for entry, meta in runs if not _test_of(meta) and TRIAL not in meta.tags]
     tests = _tests_by_parent(session)  # whatever their tags: they belong to what they were held against
-    groups: dict[tuple[str, str], list[tuple[Entry, dict[str, Any]]]] = {}
+    groups: dict[tuple[str, str], list[tuple[Entry, ExperimentMeta]]] = {}
     for entry, meta in runs:
         found = figures(meta)
         groups.setdefault((found.benchmark, found.scenario), []).append((entry, meta))
@@ -85,10 +87,10 @@ def choose(session: Session, round_: Round, tags: str = "") -> list[Chosen]:
         if performance is None:
             continue
         accuracy = performance
-        if not performance[1]["results"].get("accuracy"):
+        if not _has(performance[1], "accuracy"):
             alike = [row for row in group if _same_system(row[1], performance[1])]
             accuracy = _best(alike, "accuracy", tests) or performance
-        if not accuracy[1]["results"].get("accuracy"):
+        if not _has(accuracy[1], "accuracy"):
             text = "it has no accuracy run of the same model and backend; run it with --mode=both"
             progress.say(f"note: {performance[0].cid} ({benchmark}, {scenario}) is left out: {text}")
             continue
@@ -101,54 +103,62 @@ def choose(session: Session, round_: Round, tags: str = "") -> list[Chosen]:
     return chosen
 
 
-def _of_round(meta: Mapping[str, Any], round_: Round) -> bool:
-    return str((meta.get("options") or {}).get("round", DEFAULT)) == round_.name
+def _of_round(meta: ExperimentMeta, round_: Round) -> bool:
+    return meta.options.round == round_.name
 
 
-def _test_of(meta: Mapping[str, Any]) -> str:
+def _test_of(meta: ExperimentMeta) -> str:
     """The compliance test that a run was; empty if it was none."""
-    return str((meta.get("options") or {}).get("compliance") or "")
+    return meta.options.compliance
+
+
+def _has(meta: ExperimentMeta, part: str) -> bool:
+    """Whether a run has `accuracy` or `performance`."""
+    return bool(meta.results and getattr(meta.results, part))
 
 
 def _tests_by_parent(session: Session) -> dict[str, dict[str, Entry]]:
     """The compliance runs, the latest of each test, by the UID of the experiment that they are held against."""
     found: dict[str, dict[str, Entry]] = {}
     rows = list(readable(find(session.repositories, "experiment", tags="compliance")))
-    for entry, meta in sorted(rows, key=lambda row: str(row[1].get("recorded"))):
-        if meta.get("results") and _test_of(meta):
-            found.setdefault(str((meta.get("parent") or {}).get("uid")), {})[_test_of(meta)] = entry
+    for entry, meta in sorted(rows, key=lambda row: row[1].recorded):
+        if meta.results and _test_of(meta):
+            found.setdefault(meta.parent.uid if meta.parent else "", {})[_test_of(meta)] = entry
     return found
 
 
 def _best(
-    rows: Sequence[tuple[Entry, dict[str, Any]]], part: str, tests: Mapping[str, Any]
-) -> tuple[Entry, dict[str, Any]] | None:
+    rows: Sequence[tuple[Entry, ExperimentMeta]], part: str, tests: Mapping[str, Any]
+) -> tuple[Entry, ExperimentMeta] | None:
     """The run to submit of those that have a part of the results: official before others, valid before others, over the whole
     data set, with the other part, with an audit; of equals the latest.
     """
 
-    def rank(row: tuple[Entry, dict[str, Any]]) -> tuple[bool, bool, bool, bool, bool, str]:
+    def rank(row: tuple[Entry, ExperimentMeta]) -> tuple[bool, bool, bool, bool, bool, str]:
         entry, meta = row
-        results = meta["results"]
+        results = meta.results or Results()
         return (
-            bool(results.get("official")),
-            bool(results[part].get("valid", True)),
-            (meta.get("options") or {}).get("count") is None,
-            bool(results.get("accuracy") and results.get("performance")),
+            bool(results.official),
+            part == "accuracy" or bool(results.performance and results.performance.valid),
+            meta.options.count is None,
+            _has(meta, "accuracy") and _has(meta, "performance"),
             entry.uid in tests,
-            str(meta.get("recorded", "")),
+            meta.recorded,
         )
 
-    having = [row for row in rows if row[1]["results"].get(part)]
+    having = [row for row in rows if _has(row[1], part)]
     return max(having, key=rank) if having else None
 
 
-def _same_system(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _same_system(one: ExperimentMeta, other: ExperimentMeta) -> bool:
     """Whether two runs are of the same model, backend and machine."""
-    keys = ("cpu", "cores_logical", "memory")
-    machines = [{key: (meta.get("platform") or {}).get(key) for key in keys} for meta in (one, other)]
-    alike = all(one["results"].get(key) == other["results"].get(key) for key in ("model", "backend", "device"))
-    return alike and machines[0] == machines[1]
+    machines = [meta.platform or RecordedPlatform() for meta in (one, other)]
+    found = [meta.results or Results() for meta in (one, other)]
+    systems = [
+        (row.model, row.backend, row.device, machine.cpu, machine.cores_logical, machine.memory)
+        for row, machine in zip(found, machines, strict=True)
+    ]
+    return systems[0] == systems[1]
 
 
 def read_system(path: Path) -> dict[str, Any]:
@@ -229,7 +239,7 @@ def _lay_out(round_: Round, row: Chosen, place: Place) -> None:
         _copy(row.performance.path / "performance" / name, place.performance / name)
     for name in (SUMMARY, DETAIL, _TEXT, _LOG):
         _copy(row.accuracy.path / "accuracy" / name, place.accuracy / name)
-    implementation = str(meta["results"].get("backend"))
+    implementation = meta.results.backend if meta.results else ""
     check_name(implementation)
     for name in ("mlperf.conf", "user.conf"):
         _copy(row.performance.path / "performance" / name, place.measurements / name)
@@ -271,32 +281,30 @@ def _compliance(round_: Round, entry: Entry, folder: Path, test: str) -> None:
         write_text(folder / "accuracy" / _TEXT, f"hash={of_file(log)}\n")
 
 
-def _measurement(meta: Mapping[str, Any]) -> dict[str, str]:
+def _measurement(meta: ExperimentMeta) -> dict[str, str]:
     """What the rules ask for of a measurement."""
-    model, spec = meta.get("model") or {}, (meta.get("spec") or {}).get("model") or {}
-    section = model.get("model") or {}
-    tags = set(model.get("tags") or [])
-    precision = str(section.get("precision") or ("int8" if {"int8", "uint8"} & tags else "fp32"))
-    maker = str((model.get("component") or {}).get("alias", ""))
+    model = meta.model or Installed()
+    precision = str(model.section("model").get("precision") or ("int8" if {"int8", "uint8"} & set(model.tags) else "fp32"))
+    maker = model.component.alias if model.component else ""
     return {
-        "input_data_types": str(spec.get("dtype", "fp32")),
+        "input_data_types": meta.spec.model.dtype if meta.spec and meta.spec.model else "fp32",
         "retraining": "N",
-        "starting_weights_filename": Path(str(model.get("file", ""))).name,
+        "starting_weights_filename": Path(model.file).name,
         "weight_data_types": precision,
         "weight_transformations": f"converted by {maker}" if maker.startswith("convert-") else "none",
     }
 
 
-def _readme(row: Chosen, meta: Mapping[str, Any], place: Place, implementation: str) -> str:
-    results = meta["results"]
+def _readme(row: Chosen, meta: ExperimentMeta, place: Place, implementation: str) -> str:
+    results = meta.results or Results()
     known = {field.name for field in fields(RunOptions)}
-    kept = {name: value for name, value in (meta.get("options") or {}).items() if name in known}
+    kept = {name: value for name, value in (meta.data.get("options") or {}).items() if name in known}
     options = RunOptions(**{**kept, "venv": "again"})
     return (
-        f"# {results.get('model')}, {place.scenario}\n\n"
-        f"Backend {results.get('backend')} {results.get('backend_version')} on {results.get('device')}; sessions: "
-        f"{results.get('sessions')}, threads of each: {results.get('threads')}, batches of up to {results.get('batch_size')}; "
-        f"LoadGen {results.get('loadgen_version')}.\n\n"
+        f"# {results.model}, {place.scenario}\n\n"
+        f"Backend {results.backend} {results.backend_version} on {results.device}; sessions: "
+        f"{results.sessions}, threads of each: {results.threads}, batches of up to {results.batch_size}; "
+        f"LoadGen {results.loadgen_version}.\n\n"
         "The lock beside the code names every package, file and recipe. To make the environment and run it again:\n\n"
         f"    ck create venv:again --lock=code/{place.model}/{implementation}/{place.scenario}.lock.json\n"
         f"    {command_of(options)}\n"

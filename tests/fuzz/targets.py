@@ -19,7 +19,7 @@ from ck_repo.experiments.compare import side_by_side
 from ck_repo.experiments.detections import agreement
 from ck_repo.experiments.experiment_table import experiment_lines, summary_line
 from ck_repo.experiments.figures import figures
-from ck_repo.experiments.meta import read_experiment
+from ck_repo.experiments.meta import read_experiment, read_meta
 from ck_repo.experiments.published import _rows_of, read_table
 from ck_repo.install.git_source import read_commit
 from ck_repo.install.source import read_source, source_of, with_local_mirrors
@@ -67,6 +67,9 @@ def _file(content: bytes, folder: Path, name: str) -> Path:
     return path
 
 
+_RUN = read_meta(docs.RUN, "run")
+
+
 def _experiment(meta: Any, folder: Path) -> None:
     entry = _entry(folder, meta)
     content = read_experiment(entry)
@@ -75,15 +78,15 @@ def _experiment(meta: Any, folder: Path) -> None:
     figures(content)
     side_by_side([entry, _entry(folder, docs.RUN, alias="b")])
     side_by_side([_entry(folder, docs.IMPORTED, alias="c"), entry])
-    lock_of_experiment(entry.path, content)
+    lock_of_experiment(entry.path, content.data)
 
 
 def _verdict(meta: Any, folder: Path) -> None:
     entry, other = _entry(folder, meta), _entry(folder, docs.RUN, alias="b")
-    verdict = judge((entry.path, read_experiment(entry)), [(other.path, docs.RUN)] * 3, [], USUAL)
+    verdict = judge((entry.path, read_experiment(entry)), [(other.path, _RUN)] * 3, [], USUAL)
     verdict_lines(verdict)
     json.dumps(verdict.as_data(), default=str)
-    judge((other.path, docs.RUN), [(entry.path, read_experiment(entry))], [], USUAL)
+    judge((other.path, _RUN), [(entry.path, read_experiment(entry))], [], USUAL)
 
 
 def _samples(content: bytes, folder: Path) -> None:

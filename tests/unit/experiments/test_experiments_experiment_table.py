@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ck_repo.experiments.experiment_table import accuracy_text, experiment_lines, performance_text, summary_line
+from ck_repo.experiments.meta import ExperimentMeta, read_meta
 
 LATENCY = {"mean": 5.0, "p50": 4.5, "p90": 6.25, "p99": 7.125, "p99_9": 9.0}
 
@@ -22,8 +23,8 @@ def results(scenario: str = "offline", **performance: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def meta(found: dict[str, Any]) -> dict[str, Any]:
-    return {
+def meta(found: dict[str, Any]) -> ExperimentMeta:
+    content = {
         "recorded": "2026-11-23T17:26:13Z", "results": found, "model": {"digest": "0123456789abcdef" * 4},
         "platform": {"cpu": "Xeon", "cores_usable": 2, "memory": 8 * 2**30, "os": "Debian 12", "governor": "performance",
                      "load": 0.1},
@@ -31,6 +32,7 @@ def meta(found: dict[str, Any]) -> dict[str, Any]:
                  "packages": {"numpy": "2.1.0", "onnxruntime": "1.32.0"}},
         "repositories": {"ck-repo": {"git": True, "commit": "f" * 40, "changed": True}, "local": {"git": False}},
     }  # fmt: skip
+    return read_meta(content, "meta.json")
 
 
 @pytest.mark.parametrize(
@@ -52,12 +54,12 @@ def test_figure_of_each_scenario(scenario: str, figures: dict[str, Any], text: s
 
 
 def test_accuracy_is_on_a_scale_of_0_to_1() -> None:
-    assert accuracy_text(results()) == "0.8346"
+    assert accuracy_text(meta(results())) == "0.8346"
 
 
 @pytest.mark.parametrize("found", [{}, {"accuracy": None, "performance": None}])
 def test_mode_that_was_not_run_is_a_dash(found: dict[str, Any]) -> None:
-    assert (accuracy_text(found), performance_text({"results": found})) == ("-", "-")
+    assert (accuracy_text(meta(found)), performance_text(meta(found))) == ("-", "-")
 
 
 def test_line_of_a_list() -> None:

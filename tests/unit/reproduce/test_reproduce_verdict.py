@@ -9,22 +9,23 @@ from typing import Any
 import pytest
 from accuracy_logs import ONE, Boxes, moved, write_log
 
+from ck_repo.experiments.meta import ExperimentMeta, read_meta
 from ck_repo.reproduce.difference import Difference
 from ck_repo.reproduce.verdict import Tolerances, judge, verdict_lines
 
 
-def meta(mAP: float | None = 0.25, rate: float | None = 100.0, **results: Any) -> dict[str, Any]:
+def meta(mAP: float | None = 0.25, rate: float | None = 100.0, **results: Any) -> ExperimentMeta:
     found: dict[str, Any] = {"model": "m", "scenario": "offline", **results}
     if mAP is not None:
         found["accuracy"] = {"mAP": mAP}
     if rate is not None:
         found["performance"] = {"valid": True, "samples_per_second": rate, "latency_ms": {"p90": 1.0}}
-    return {"results": found}
+    return read_meta({"results": found}, "meta.json")
 
 
 def run(
     tmp_path: Path, name: str, boxes: Boxes = ONE, order: tuple[int, ...] = (3, 1), **of: Any
-) -> tuple[Path, dict[str, Any]]:
+) -> tuple[Path, ExperimentMeta]:
     write_log(tmp_path / name, boxes)
     (tmp_path / name / "performance").mkdir(exist_ok=True)
     (tmp_path / name / "performance/samples.json").write_text(json.dumps({"loaded": [1, 3], "issued": list(order)}))
@@ -85,10 +86,9 @@ def test_speed_and_surroundings_are_told_and_do_not_count(tmp_path: Path) -> Non
 
 
 def test_a_latency_is_better_when_lower(tmp_path: Path) -> None:
-    def single(name: str, p90: float) -> tuple[Path, dict[str, Any]]:
-        folder, row = run(tmp_path, name)
-        row["results"] |= {"scenario": "singlestream", "performance": {"valid": True, "latency_ms": {"p90": p90}}}
-        return folder, row
+    def single(name: str, p90: float) -> tuple[Path, ExperimentMeta]:
+        performance = {"valid": True, "latency_ms": {"p90": p90}}
+        return run(tmp_path, name, scenario="singlestream", rate=None, performance=performance)
 
     verdict = judge(single("a", 10.0), [single("b", 5.0)], [], Tolerances())
     assert verdict.speed

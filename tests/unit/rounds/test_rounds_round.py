@@ -14,6 +14,7 @@ import trees
 from ck_repo.contract.record import write
 from ck_repo.errors import ConfigError, NotFoundError, UsageError
 from ck_repo.experiments.figures import figures
+from ck_repo.experiments.meta import read_meta
 from ck_repo.rounds import round as rounds
 from ck_repo.rounds.check.summary import summary_csv
 from ck_repo.rounds.check.tree import check_tree
@@ -181,10 +182,10 @@ def test_a_summary_names_its_round(made_up: rounds.Round, folder: Path, made: tr
 
 def test_the_figure_of_an_experiment_is_that_of_its_round(made_up: rounds.Round) -> None:
     results = {"scenario": "singlestream", "performance": {"latency_ms": {"p80": 4.0, "p90": 5.0}, "valid": True}}
-    assert figures({"results": results}).value == 5.0
-    found = figures({"results": results, "options": {"round": "v9.9"}})
+    assert figures(read_meta({"results": results}, "meta.json")).value == 5.0
+    found = figures(read_meta({"results": results, "options": {"round": "v9.9"}}, "meta.json"))
     assert (found.value, found.unit, found.lower_is_better, found.round) == (4.0, "ms", True, "v9.9")
-    assert figures({"results": results, "options": {"round": "v0.1"}}).value is None
+    assert figures(read_meta({"results": results, "options": {"round": "v0.1"}}, "meta.json")).value is None
 
 
 def test_an_audit_has_the_tests_of_the_round(made_up: rounds.Round) -> None:

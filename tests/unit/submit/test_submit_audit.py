@@ -44,7 +44,7 @@ class Bench:
 
     def run(self, options: RunOptions, more: Mapping[str, Any]) -> RunRecord:
         self.asked.append(options)
-        results = {"sessions": 2, "threads": 1, "batch_size": 4, "performance": {}, "accuracy": {}}
+        results = {"sessions": 2, "threads": 1, "batch_size": 4, "performance": {"valid": True}, "accuracy": {"mAP": 0.5}}
         entry = create_entry(
             Repositories().writable(), "experiment", options.compliance.lower() or "reference", {"results": results, **more}
         )
@@ -118,7 +118,7 @@ def test_multistream_skips_test04() -> None:
 
 def test_a_reference_without_accuracy_is_refused() -> None:
     bench = Bench()
-    entry = create_entry(Repositories().writable(), "experiment", "half", {"results": {"performance": {}}})
+    entry = create_entry(Repositories().writable(), "experiment", "half", {"results": {"performance": {"valid": True}}})
     with pytest.raises(UsageError, match="experiment:half has no accuracy"):
         bench.audit(reference=entry)
     assert bench.asked == []

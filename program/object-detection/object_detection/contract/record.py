@@ -41,6 +41,8 @@ def optional(default: Any = None) -> Any:
 
 def transient(default: Any = None) -> Any:
     """A field that is neither read nor written: what is known of an object beside its file."""
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata={"transient": True})
     return field(default=default, metadata={"transient": True})
 
 

@@ -1,0 +1,63 @@
+"""A figure that somebody published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ck_repo.rounds.round import DEFAULT
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published figure.
+
+    Attributes
+    ----------
+    value, unit
+        ms (SingleStream), samples/s (Offline), queries/s (Server) or samples/query (MultiStream).
+    mAP
+        In percent, as published; None if it is not said.
+    processor, accelerator, framework, system_type
+        What the submitter says of the system.
+    path
+        Where the figure is from: the imported experiment, or the table.
+    round
+        The round that it was published in.
+    """
+
+    division: str
+    submitter: str
+    system: str
+    model: str
+    scenario: str
+    value: float | None = None
+    unit: str = ""
+    valid: bool = False
+    mAP: float | None = None
+    p99_ms: float | None = None
+    processor: str = ""
+    accelerator: str = ""
+    framework: str = ""
+    system_type: str = ""
+    path: str = ""
+    round: str = DEFAULT
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Whose result it is: there is one of each in a round."""
+        return (self.division, self.submitter, self.system, self.model, self.scenario)
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The key with the round: there is one of each."""
+        return (*self.key, self.round)
+
+    @property
+    def value_text(self) -> str:
+        """The figure with its unit."""
+        return "-" if self.value is None else f"{self.value:.9g} {self.unit}"
+
+    @property
+    def map_text(self) -> str:
+        """mAP with its unit."""
+        return "-" if self.mAP is None else f"{self.mAP:.3f} %"
