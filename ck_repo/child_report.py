@@ -7,9 +7,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from contextlib import ExitStack
-from typing import IO, Any
+from dataclasses import dataclass
+from typing import IO
 
 from ck_repo import progress
+from ck_repo.contract.record import optional, read
 
 
 def follow(lines: Iterable[str], kept: IO[str]) -> None:
@@ -19,27 +21,37 @@ def follow(lines: Iterable[str], kept: IO[str]) -> None:
         task: progress.Task | None = None
         for line in lines:
             row = _told(line)
-            if row and "say" in row:
-                progress.say(str(row["say"]))
+            if row and row.say is not None:
+                progress.say(row.say)
                 continue
             if row is None:
                 kept.write(line)
                 kept.flush()
                 continue
-            if task is None or row["progress"] != title:
+            if task is None or row.progress != title:
                 bars.close()
-                title = str(row["progress"])
-                task = bars.enter_context(progress.task(title, row.get("total"), str(row.get("unit", ""))))
-            task.advance_to(float(row.get("done") or 0), row.get("total"), str(row.get("note", "")))
+                title = row.progress
+                task = bars.enter_context(progress.task(title, row.total, row.unit))
+            task.advance_to(row.done, row.total, row.note)
 
 
-def _told(line: str) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class _Report:
+    """A line that a child means for its parent."""
+
+    progress: str = optional("")
+    say: str | None = optional()
+    done: float = optional(0.0)
+    total: float | None = optional()
+    unit: str = optional("")
+    note: str = optional("")
+
+
+def _told(line: str) -> _Report | None:
     """A line of progress, or something to say, as it was meant; None for what the child just prints."""
     if not line.startswith(('{"progress"', '{"say"')):
         return None
     try:
-        row = json.loads(line)
-        numbers = (row.get("done") or 0, row.get("total") or 0)
-    except (ValueError, AttributeError):
+        return read(_Report, json.loads(line))
+    except (ValueError, RecursionError):
         return None
-    return row if all(isinstance(number, int | float) for number in numbers) else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, Option, action
 from ck_repo.actions.entry_data import content_of, row_of
@@ -63,7 +62,7 @@ def _uid(request: Request) -> str:
     return uid
 
 
-def _meta(request: Request) -> dict[str, Any]:
+def _meta(request: Request) -> dict[str, object]:
     value = request.options.get("dict") or {}
     if not isinstance(value, dict):
         raise UsageError("--dict has to be an object", hint='--dict.KEY=value, or @@@{"dict": {"KEY": "value"}}')

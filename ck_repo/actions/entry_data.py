@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ck_repo import progress
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError
@@ -24,19 +22,19 @@ def row_of(entry: Entry) -> dict[str, str]:
     }
 
 
-def rows_of(request: Request, entries: list[Entry]) -> list[dict[str, Any]]:
+def rows_of(request: Request, entries: list[Entry]) -> list[dict[str, object]]:
     """Entries as CK lists them in JSON; with `add_meta` and `add_info` their files are read, too."""
     with_info = request.flag("add_info") or request.flag("print_name")
     return [{**row_of(entry), **_files_of(entry, meta=request.flag("add_meta"), info=with_info)} for entry in entries]
 
 
-def _files_of(entry: Entry, *, meta: bool, info: bool) -> dict[str, Any]:
+def _files_of(entry: Entry, *, meta: bool, info: bool) -> dict[str, object]:
     """What a list says of an entry's files; a file that cannot be read does not hide the other entries."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     try:
         if info:
-            found["info"] = entry.info()
-            found["data_name"] = str(found["info"].get("data_name") or "")
+            found["info"] = info_file = entry.info()
+            found["data_name"] = str(info_file.get("data_name") or "")
         if meta:
             found["meta"] = entry.meta()
     except CKError as error:
@@ -56,10 +54,15 @@ def place_of(entry: Entry) -> dict[str, str]:
     }
 
 
-def content_of(entry: Entry) -> dict[str, Any]:
+def content_of(entry: Entry) -> dict[str, object]:
     """An entry with what is in it, as CK loads it."""
     info = entry.info()
-    content = {**place_of(entry), "dict": entry.meta(), "info": info, "data_name": str(info.get("data_name") or "")}
+    content: dict[str, object] = {
+        **place_of(entry),
+        "dict": entry.meta(),
+        "info": info,
+        "data_name": str(info.get("data_name") or ""),
+    }
     for key in ("info", "desc", "updates"):
         path = entry.path / f".cm/{key}.json"
         if path.exists():

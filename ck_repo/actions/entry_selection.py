@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from ck_repo import progress
 from ck_repo.actions.declare import REPOSITORY, TAGS, Option
@@ -55,14 +54,14 @@ def matching(request: Request, *, needed: bool = True, variations: bool = False)
     )
 
 
-def _searched_keys(request: Request) -> dict[str, Any]:
+def _searched_keys(request: Request) -> dict[str, object]:
     value = request.options.get("search_dict") or {}
     if not isinstance(value, dict):
         raise UsageError("--search_dict has to be an object", hint='--search_dict.KEY=value, or @@@{"search_dict": {"KEY": 1}}')
     return value
 
 
-def _holds(entry: Entry, wanted: dict[str, Any], *, ignore_case: bool) -> bool:
+def _holds(entry: Entry, wanted: dict[str, object], *, ignore_case: bool) -> bool:
     """Whether an entry's meta has these keys and values; one that cannot be read has none."""
     try:
         return holds(entry.meta(), wanted, ignore_case=ignore_case)

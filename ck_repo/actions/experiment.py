@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry_archive import ARCHIVE, OVERWRITE
@@ -99,7 +98,7 @@ def shown(request: Request) -> list[Entry]:
     return entries if request.entry else [max(entries, key=_recorded)]
 
 
-def _shown(entry: Entry) -> tuple[list[str], dict[str, Any]]:
+def _shown(entry: Entry) -> tuple[list[str], dict[str, object]]:
     """An experiment for a person, and in JSON."""
     from ck_repo.experiments.experiment_table import experiment_lines
     from ck_repo.experiments.meta import read_meta
@@ -251,7 +250,7 @@ def compare(request: Request) -> Answer:
     shown = [row for row in compared if request.flag("all") or not row.same or row.name in ("model", "scenario", "mAP")]
     left = "" if len(shown) == len(compared) else f"{len(compared) - len(shown)} more are the same; --all shows them"
     lines = table_lines(("", *(entry.alias for entry in entries)), [(row.name, *row.values) for row in shown])
-    data: dict[str, Any] = {
+    data: dict[str, object] = {
         "lst": [row_of(entry) for entry in entries],
         "rows": {row.name: list(row.values) for row in compared},
     }

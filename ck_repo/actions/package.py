@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ck_repo.actions.declare import LISTING, TAGS, Actions, Answer, Option, action, without_effect
 from ck_repo.actions.entry_data import rows_of
@@ -90,8 +90,8 @@ def search(request: Request) -> Answer:
 
     query = TagQuery.parse(request.text("tags"))
     problems = Problems()
-    found: list[tuple[dict[str, Any], str]] = []
-    by_variation: list[tuple[dict[str, Any], str]] = []
+    found: list[tuple[dict[str, object], str]] = []
+    by_variation: list[tuple[dict[str, object], str]] = []
     for entry in matching(request, needed=False, variations=True):
         try:
             package = read_component(entry)

@@ -56,7 +56,7 @@ def _text(value: Any) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
-def _described(component: Component) -> dict[str, Any]:
+def _described(component: Component) -> dict[str, object]:
     return {
         **row_of(component.entry),
         "name": component.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ck_repo.actions.declare import Actions, Answer, Option, action
 from ck_repo.actions.request import Request
+from ck_repo.contract.record import write
 
 ACTIONS: Actions = {}
 
@@ -20,5 +21,5 @@ def detect(request: Request) -> Answer:
     from ck_repo.machine.features import os_features
     from ck_repo.machine.platform import describe_platform
 
-    found = describe_platform()
+    found = write(describe_platform())
     return Answer({"platform": found, "features": {"os": os_features()}}, [f"{key}: {value}" for key, value in found.items()])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry_archive import ARCHIVE, OVERWRITE, archive_path
@@ -21,7 +20,7 @@ from ck_repo.store.repository import Repository
 ACTIONS: Actions = {}
 
 
-def row_of(row: Repository) -> dict[str, Any]:
+def row_of(row: Repository) -> dict[str, object]:
     """A repository in JSON."""
     names = {"module_uoa": "repo", "module_uid": module_uid("repo"), "data_uoa": row.alias, "data_uid": row.uid}
     return {**names, "path": str(row.path), "url": row.url}

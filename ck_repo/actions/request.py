@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from ck_repo.errors import UsageError
 from ck_repo.session import Session
@@ -46,7 +45,7 @@ class Request:
     action: str
     target: Target = Target()
     more: tuple[Target, ...] = ()
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, object] = field(default_factory=dict)
     rest: tuple[str, ...] = ()
     session: Session = field(default_factory=Session, compare=False)
 
@@ -77,14 +76,14 @@ class Request:
     def number(self, name: str) -> float | None:
         """The value of a number, None if it is not given."""
         value = self.options.get(name)
-        return None if value is None else float(value)
+        return None if value is None else float(str(value))
 
     def whole(self, name: str) -> int | None:
         """The value of an integer, None if it is not given."""
         value = self.options.get(name)
-        return None if value is None else int(value)
+        return None if value is None else int(str(value))
 
-    def nested(self, name: str) -> dict[str, Any]:
+    def nested(self, name: str) -> dict[str, object]:
         """The values of ``--name.KEY=value``."""
         value = self.options.get(name)
         return dict(value) if isinstance(value, dict) else {}

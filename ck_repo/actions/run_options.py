@@ -35,7 +35,7 @@ def not_of_audits() -> set[str]:
 
 def run_options(request: Request) -> RunOptions:
     """The options of a run; present names win over CK's older ones."""
-    values: dict[str, Any] = from_environment(request.nested("env"))
+    values: dict[str, object] = from_environment(request.nested("env"))
     if request.text("cmd_key"):
         values |= from_cmd_key(request.text("cmd_key"))
     for option in RUN_OPTIONS:
@@ -45,4 +45,4 @@ def run_options(request: Request) -> RunOptions:
             values[option.name] = {key: str(value) for key, value in request.nested(option.key).items()}
         else:
             values[option.name] = request.options[option.key]
-    return RunOptions(**values)
+    return RunOptions.of(values)

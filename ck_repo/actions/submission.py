@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry_data import row_of
@@ -94,7 +94,7 @@ def reproduce(request: Request) -> Answer:
     return Answer({**data, **ours}, [*lines, *experiment_lines(entry.alias, read_experiment(entry))])
 
 
-def _matched(result: Result, found: Matched) -> tuple[dict[str, Any], list[str]]:
+def _matched(result: Result, found: Matched) -> tuple[dict[str, object], list[str]]:
     """A submitted result with the nearest run of ours, as data and as lines."""
     from ck_repo.rounds.rules import rules_for
     from ck_repo.run.options import command_of
@@ -103,7 +103,7 @@ def _matched(result: Result, found: Matched) -> tuple[dict[str, Any], list[str]]
     command = command_of(found.options)
     benchmark = result.round.benchmark_called(result.place.model)
     settings = write(loadgen_settings(found.options, rules_for(result.round, benchmark)))
-    data = {
+    data: dict[str, object] = {
         **result.place.identity(), "value": result.value, "unit": result.unit, "mAP": result.mAP, "command": command,
         "options": found.options.as_data(), "loadgen": settings, "unmatched": found.unmatched,
         "remarks": result.remarks,
@@ -239,7 +239,8 @@ def generate(request: Request) -> Answer:
     )
     lines = []
     for row, checked in zip(made.results, made.report.results, strict=True):
-        failed = {name for name, entry in row.tests.items() if (entry.meta().get("verified") or {}).get("passed") is False}
+        verified = {name: read_experiment(entry).verified for name, entry in row.tests.items()}
+        failed = {name for name, verdict in verified.items() if verdict and not verdict.passed}
         tests = ", ".join(f"{name} failed" if name in failed else name for name in row.tests) or "no compliance test"
         parts = row.performance.cid + (f" and {row.accuracy.cid}" if row.accuracy.uid != row.performance.uid else "")
         lines.append(f"{checked.place}: {checked.status}, from {parts}; {tests}")

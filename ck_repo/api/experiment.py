@@ -164,7 +164,8 @@ class Experiment:
 def _accuracy(meta: ExperimentMeta) -> Accuracy | None:
     row = meta.results.accuracy if meta.results else None
     if row:
-        coco = {key: float(value) for key, value in write(row).items() if key.startswith(("mAP", "AP", "AR"))}
+        figures_ = {key: value for key, value in write(row).items() if key.startswith(("mAP", "AP", "AR"))}
+        coco = {key: float(value) for key, value in figures_.items() if isinstance(value, int | float)}
         return Accuracy(row.mAP, row.AP50, row.AP75, row.detections, coco)
     mAP = figures(meta).mAP
     return None if mAP is None else Accuracy(mAP)

@@ -21,13 +21,13 @@ COMMON = (
 TRUE, FALSE = {"yes", "true", "on", "1"}, {"no", "false", "off", "0"}
 
 
-def checked_options(typed: dict[str, Any], action: Action, command: str) -> dict[str, Any]:
+def checked_options(typed: dict[str, object], action: Action, command: str) -> dict[str, object]:
     """The options by their present names, with values of the right type."""
     known: dict[str, Option] = {}
     for option in (*COMMON, *action.options):
         for name in (option.name, *option.aliases):
             known[name.replace("-", "_")] = option
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for name, value in typed.items():
         row = known.get(name)
         if row is None and action.any_options:

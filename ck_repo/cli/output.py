@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ck_repo.actions.declare import Answer
 from ck_repo.cli.checking import FALSE
@@ -23,7 +22,7 @@ def answer_text(answer: Answer) -> str:
     return json.dumps({"return": answer.status, **answer.data}, default=str)
 
 
-def error_data(error: CKError) -> dict[str, Any]:
+def error_data(error: CKError) -> dict[str, object]:
     """An error as a JSON object."""
     more = {key: value for key, value in (("hint", error.hint), ("log", error.log)) if value}
     return {"return": error.code, "error": str(error), **more}

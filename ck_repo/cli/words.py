@@ -22,7 +22,7 @@ class Words:
 
     action: str = ""
     targets: list[Target] = field(default_factory=list)
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, object] = field(default_factory=dict)
     rest: tuple[str, ...] = ()
 
 
@@ -72,7 +72,7 @@ def target(word: str) -> Target:
     raise UsageError(f"{word!r} has too many colons", hint="an entry is named module:entry or repository:module:entry")
 
 
-def put(options: dict[str, Any], key: str, value: Any) -> None:
+def put(options: dict[str, object], key: str, value: Any) -> None:
     """Set ``a.b.c`` in nested dicts; dashes in the first part are underscores."""
     head, *below = key.split(".")
     path = [head.replace("-", "_"), *below]
@@ -80,22 +80,23 @@ def put(options: dict[str, Any], key: str, value: Any) -> None:
         raise UsageError(f"--{key} is no option")
     row = options
     for part in path[:-1]:
-        row = row.setdefault(part, {})
-        if not isinstance(row, dict):
+        below_it = row.setdefault(part, {})
+        if not isinstance(below_it, dict):
             raise UsageError(f"--{key}: {part} has a value already, and cannot have parts")
+        row = below_it
     if isinstance(row.get(path[-1]), dict):
         raise UsageError(f"--{key}: it has parts already, and cannot have a value")
     row[path[-1]] = value
 
 
-def _merge(options: dict[str, Any], more: dict[str, Any]) -> None:
+def _merge(options: dict[str, object], more: dict[str, object]) -> None:
     for key, value in more.items():
         name = key.replace("-", "_")
         old = options.get(name)
         options[name] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
 
 
-def _object(text: str, what: str) -> dict[str, Any]:
+def _object(text: str, what: str) -> dict[str, object]:
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
@@ -107,7 +108,7 @@ def _object(text: str, what: str) -> dict[str, Any]:
     return value
 
 
-def _from_file(name: str) -> dict[str, Any]:
+def _from_file(name: str) -> dict[str, object]:
     try:
         path = Path(name).resolve()  # the user may name a link
         text = read_plain(path.parent, path).decode()

@@ -71,7 +71,7 @@ def read(kind: type[Record], content: object, key: str = "", exact: Collection[t
     """
     if not isinstance(content, Mapping):
         raise FieldError(key or "the whole", content, "an object")
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     rest = ""
     for name, (hint, each) in _fields(kind).items():
         if each.metadata.get("others"):
@@ -93,9 +93,9 @@ def read(kind: type[Record], content: object, key: str = "", exact: Collection[t
     return kind(**values)
 
 
-def write(record: object) -> dict[str, Any]:
+def write(record: object) -> dict[str, object]:
     """The JSON object of a dataclass."""
-    content: dict[str, Any] = {}
+    content: dict[str, object] = {}
     for name, (_, each) in _fields(type(record)).items():
         value = getattr(record, name)
         if each.metadata.get("others"):

@@ -14,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 from ck_repo import __version__
 from ck_repo.contract.record import optional, write
 from ck_repo.errors import ConfigError, NotFoundError
+from ck_repo.machine.platform import Platform
 from ck_repo.resolve.component import PLAIN_NAME
 from ck_repo.store.atomic import write_json
 from ck_repo.store.entry import read_json_object
@@ -138,7 +139,7 @@ class Lock:
     repositories
         By alias.
     platform
-        The machine, as `describe_platform` has it.
+        The machine.
     options
         Of the run; empty for a venv.
     """
@@ -148,7 +149,7 @@ class Lock:
     packages: Mapping[str, LockedPackage]
     components: tuple[LockedComponent, ...] = ()
     repositories: Mapping[str, RepositoryState] = field(default_factory=dict)
-    platform: Mapping[str, Any] = field(default_factory=dict)
+    platform: Platform = field(default_factory=Platform)
     options: Mapping[str, Any] = field(default_factory=dict)
     engine: Mapping[str, str] = field(default_factory=lambda: {"name": "ck-repo", "version": __version__})
     made: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
@@ -221,7 +222,7 @@ def _lock(fields: Fields) -> Lock:
         packages={name: _package(name, row) for name, row in fields.each("packages").items()},
         components=tuple(_component(row) for row in fields.rows("components")),
         repositories={name: row.record(RepositoryState) for name, row in fields.each("repositories").items()},
-        platform=fields.table("platform"),
+        platform=fields.fields("platform").record(Platform),
         options=fields.table("options"),
         engine=_texts(fields, "engine"),
         made=fields.text("made"),
@@ -257,7 +258,7 @@ def _component(row: Fields) -> LockedComponent:
     return row.record(LockedComponent)
 
 
-def _from_run(content: Mapping[str, Any]) -> dict[str, Any]:
+def _from_run(content: Mapping[str, Any]) -> dict[str, object]:
     """Format 0: the meta of an experiment that was recorded before there were lock files; without digests of packages."""
     meta = Fields(content.get("meta"), "an experiment without a lock")
     venv = meta.fields("venv")
@@ -276,7 +277,7 @@ def _from_run(content: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _old_component(role: str, row: Fields) -> dict[str, Any]:
+def _old_component(role: str, row: Fields) -> dict[str, object]:
     recipe = row.fields("component")
     return {
         "role": role,
@@ -291,7 +292,7 @@ def _old_component(role: str, row: Fields) -> dict[str, Any]:
     }
 
 
-_MIGRATIONS: dict[int, Callable[[Mapping[str, Any]], dict[str, Any]]] = {0: _from_run}
+_MIGRATIONS: dict[int, Callable[[Mapping[str, Any]], dict[str, object]]] = {0: _from_run}
 
 
 def lock_of_experiment(folder: Path, meta: Mapping[str, Any]) -> Lock:

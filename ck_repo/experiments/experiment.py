@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from ck_repo.errors import CKError, ConflictError, StorageError
 from ck_repo.session import Session
@@ -80,7 +79,7 @@ class Recording:
     def _lock(self, uid: str) -> Path:
         return self._home / f"{_LOCK}{uid}"
 
-    def publish(self, folder: Path, meta: dict[str, Any]) -> Entry:
+    def publish(self, folder: Path, meta: dict[str, object]) -> Entry:
         """Give the finished run its entry."""
         if self._final.exists():
             raise ConflictError(f"{MODULE}:{self._final.name} exists already", hint="choose another name")

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from ck_repo.contract.record import write
 from ck_repo.contract.results import Results
 from ck_repo.experiments.figures import TRIAL, figures, scenario_of
-from ck_repo.experiments.meta import ExperimentMeta, RecordedPlatform, RecordedVenv
+from ck_repo.experiments.meta import ExperimentMeta, RecordedVenv
 from ck_repo.experiments.published_figure import Published
+from ck_repo.machine.platform import Platform
 from ck_repo.store.installed import Installed
 
 _TARGETS = ("target_qps", "target_latency_ns", "samples_per_query", "min_duration_ms", "min_query_count")
@@ -158,7 +159,7 @@ def _figure_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
 
 def _surroundings_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
     """Where it was measured, and with what."""
-    machine, venv = meta.platform or RecordedPlatform(), meta.venv or RecordedVenv()
+    machine, venv = meta.platform or Platform(), meta.venv or RecordedVenv()
     memory = f"{(machine.memory or 0) / 2**30:.0f} GiB"
     rows = [
         ("machine", f"{machine.cpu}, {machine.cores_usable} cores, {memory}, {machine.os}"),

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from ck_repo import progress
 from ck_repo.contract.record import write
@@ -98,7 +97,7 @@ def _copy(source: Path, target: Path, root: Path) -> list[str]:
     return left
 
 
-def _meta(found: Result, published: Published, remarks: list[str]) -> dict[str, Any]:
+def _meta(found: Result, published: Published, remarks: list[str]) -> dict[str, object]:
     place = found.place
     tags = {
         "experiment",

@@ -12,6 +12,7 @@ from ck_repo.contract.results import Results
 from ck_repo.environment.lockfile import RepositoryState
 from ck_repo.errors import CKError
 from ck_repo.experiments.published_figure import Published
+from ck_repo.machine.platform import Platform
 from ck_repo.rounds.round import DEFAULT
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
@@ -37,20 +38,6 @@ class RecordedOptions:
     round: str = optional(DEFAULT)
     compliance: str = optional("")
     count: int | None = optional()
-    others: Mapping[str, Any] = other_keys()
-
-
-@dataclass(frozen=True)
-class RecordedPlatform:
-    """The machine, as `describe_platform` has it."""
-
-    cpu: str = optional("?")
-    cores_usable: int | None = optional()
-    cores_logical: int | None = optional()
-    memory: float | None = optional()
-    os: str = optional("?")
-    governor: str = optional("?")
-    load: float | None = optional()
     others: Mapping[str, Any] = other_keys()
 
 
@@ -128,7 +115,7 @@ class ExperimentMeta:
     dataset: Installed | None = optional()
     spec: RecordedSpec | None = optional()
     options: RecordedOptions = optional(RecordedOptions())
-    platform: RecordedPlatform | None = optional()
+    platform: Platform | None = optional()
     venv: RecordedVenv | None = optional()
     repositories: Mapping[str, RepositoryState] = optional({})
     parent: Named | None = optional()

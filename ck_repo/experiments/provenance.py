@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from ck_repo import __version__
 from ck_repo.contract.record import write
@@ -11,11 +10,11 @@ from ck_repo.environment.lockfile import Lock
 from ck_repo.environment.venv import Venv
 
 
-def provenance(venv: Venv, lock: Lock) -> dict[str, Any]:
+def provenance(venv: Venv, lock: Lock) -> dict[str, object]:
     """Platform, venv with every package's version, state of the repositories used, engine and time."""
     packages = {name: row.version for name, row in lock.packages.items()}
     return {
-        "platform": dict(lock.platform),
+        "platform": write(lock.platform),
         "venv": {"name": venv.name, "template": venv.template, "python": venv.version, "packages": packages},
         "repositories": {alias: write(row) for alias, row in lock.repositories.items()},
         "engine": {"name": "ck-repo", "version": __version__},

@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from packaging.utils import canonicalize_name
 
@@ -203,7 +202,7 @@ class Installer:
         files = _files(staging)
         main = _main_file(component.entry.alias, fields.text("file"), list(files))
         source = done[choice.deps[SOURCE].key] if component.conversion else Installed()
-        sections: dict[str, dict[str, Any]] = {}
+        sections: dict[str, dict[str, object]] = {}
         for section in ("model", "dataset"):
             produced = staging / f"{section}.json"  # what only the steps could tell
             told = read_json_object(produced) if produced.name in files else {}

@@ -6,7 +6,6 @@ import platform
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
 from ck_repo.machine.gpu import has_cuda
 from ck_repo.machine.hardware import nvidia_gpus
@@ -21,7 +20,7 @@ def os_features() -> dict[str, str]:
     """Names and word size of the operating system."""
     found = describe_platform()
     return {
-        "name": str(found["os"]),
+        "name": found.os,
         "name_short": platform.system(),
         "name_long": platform.platform(),
         "bits": "64" if sys.maxsize > 2**32 else "32",
@@ -29,29 +28,29 @@ def os_features() -> dict[str, str]:
     }
 
 
-def cpu_features() -> dict[str, Any]:
+def cpu_features() -> dict[str, object]:
     """Name, counts, instruction sets and frequencies (MHz, by processor) of the CPU."""
     found = describe_platform()
     info = _read(_CPUINFO)
     flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", info, re.M)
     now = re.findall(r"^cpu MHz\s*:\s*([\d.]+)", info, re.M)
     return {
-        "name": str(found["cpu"]),
-        "num_proc": found["cores_logical"],
-        "num_cores": found["cores_physical"],
-        "sockets": found["sockets"],
+        "name": found.cpu,
+        "num_proc": found.cores_logical,
+        "num_cores": found.cores_physical,
+        "sockets": found.sockets,
         "cpu_abi": platform.machine(),
         "cpu_features": flags[1].strip() if flags else "",
         "current_freq": {str(number): float(value) for number, value in enumerate(now)},
         "max_freq": _maximum(),
-        "governor": found["governor"],
+        "governor": found.governor,
     }
 
 
-def gpu_features() -> list[dict[str, Any]]:
+def gpu_features() -> list[dict[str, object]]:
     """Name, vendor, memory (bytes), clock (MHz), driver and CUDA capability of each GPU of NVIDIA."""
     rows = nvidia_gpus("index", "name", "memory.total", "clocks.max.sm", "driver_version", "compute_cap")
-    found = [
+    found: list[dict[str, object]] = [
         {
             "gpu_id": index,
             "name": name,
@@ -74,7 +73,7 @@ def machine_features() -> dict[str, str]:
     if not model:  # boards have no DMI, but a device tree
         model = _read(Path("/proc/device-tree/model")).strip("\0\n ")
     name = " ".join(part for part in (vendor, model) if part) or platform.node()
-    return {"name": name, "vendor": vendor, "model": model, "memory": str(describe_platform()["memory"])}
+    return {"name": name, "vendor": vendor, "model": model, "memory": str(describe_platform().memory)}
 
 
 def _maximum() -> dict[str, float]:

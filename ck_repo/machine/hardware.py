@@ -6,9 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ck_repo.child import capture
 
@@ -39,7 +37,7 @@ def _ask(*command: str) -> str:
     return done.output.decode(errors="replace") if done.status == 0 else ""
 
 
-def _json(*command: str) -> dict[str, Any]:
+def _json(*command: str) -> dict[str, object]:
     try:
         content = json.loads(_ask(*command) or "{}")
     except ValueError:
@@ -51,18 +49,23 @@ _CACHES = ("L1d cache", "L1i cache", "L2 cache", "L3 cache")
 
 
 def _processor() -> dict[str, str]:
-    listed = _flat(_json("lscpu", "--json").get("lscpu", []))
-    rows = {row.get("field", "").rstrip(":"): str(row.get("data", "")) for row in listed}
+    listed = _flat(_json("lscpu", "--json").get("lscpu"))
+    rows = {str(row.get("field", "")).rstrip(":"): str(row.get("data", "")) for row in listed}
     caches = [f"{name.removesuffix(' cache')}: {rows[name]}" for name in _CACHES if name in rows]
     top = rows.get("CPU max MHz") or rows.get("CPU MHz") or _megahertz()
     return {"frequency": f"{float(top):.0f} MHz" if re.fullmatch(r"[\d.]+", top) else "", "caches": ", ".join(caches)}
 
 
-def _flat(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of lscpu with those below them: newer versions nest."""
+def _objects(value: object) -> list[dict[str, object]]:
+    """The objects of a list; none if it is no list."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _flat(rows: object) -> list[dict[str, object]]:
+    """Objects of lscpu with those below them: newer versions nest."""
     found = []
-    for row in rows:
-        found += [row, *_flat(row.get("children") or [])]
+    for row in _objects(rows):
+        found += [row, *_flat(row.get("children"))]
     return found
 
 
@@ -75,19 +78,14 @@ def _megahertz() -> str:
 
 
 def _storage() -> dict[str, str]:
-    disks = [
-        row
-        for row in _json("lsblk", "--json", "--bytes", "--nodeps", "--output", "NAME,SIZE,TYPE,ROTA,TRAN").get(
-            "blockdevices", []
-        )
-        if row.get("type") == "disk" and int(row.get("size") or 0) > 1 << 30
-    ]
-    total = sum(int(row["size"]) for row in disks)
+    listed = _json("lsblk", "--json", "--bytes", "--nodeps", "--output", "NAME,SIZE,TYPE,ROTA,TRAN").get("blockdevices")
+    disks = [row for row in _objects(listed) if row.get("type") == "disk" and int(str(row.get("size") or 0)) > 1 << 30]
+    total = sum(int(str(row["size"])) for row in disks)
     kinds = {_kind(row) for row in disks}
     return {"storage_capacity": f"{total / 1e9:.0f} GB" if total else "", "storage_type": " + ".join(sorted(kinds))}
 
 
-def _kind(row: dict[str, Any]) -> str:
+def _kind(row: dict[str, object]) -> str:
     if str(row.get("tran") or row.get("name", "")).startswith("nvme"):
         return "NVMe SSD"
     return "HDD" if row.get("rota") in (True, "1", 1) else "SSD"

@@ -5,26 +5,62 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ck_repo.contract.record import optional, other_keys
 
-def describe_platform() -> dict[str, Any]:
-    """CPU, cores, memory (bytes), operating system, frequency governor and load (processes that wait, mean of 1 minute)."""
+
+@dataclass(frozen=True)
+class Platform:
+    """A machine, this one or that of a lock or an experiment.
+
+    Attributes
+    ----------
+    cpu, machine
+        Name of the processor, and its architecture.
+    cores_usable, cores_logical, cores_physical, sockets
+        Processors that this process may use, that the system has, cores, and chips.
+    memory
+        In bytes.
+    governor
+        Of the frequency.
+    load
+        Processes that wait, mean of 1 minute; None if the system does not tell.
+    """
+
+    cpu: str = optional("")
+    machine: str = optional("")
+    cores_usable: int | None = optional()
+    cores_logical: int | None = optional()
+    cores_physical: int | None = optional()
+    sockets: int | None = optional()
+    memory: int | None = optional()
+    os: str = optional("")
+    kernel: str = optional("")
+    governor: str = optional("")
+    load: float | None = optional()
+    others: Mapping[str, Any] = other_keys()
+
+
+def describe_platform() -> Platform:
+    """This machine."""
     info = _read("/proc/cpuinfo")
-    return {
-        "cpu": _field(info, "model name") or platform.processor() or platform.machine(),
-        "machine": platform.machine(),
-        "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        "cores_logical": os.cpu_count() or 1,
-        "cores_physical": _physical_cores(info),
-        "sockets": len(set(re.findall(r"^physical id\s*:\s*(\d+)", info, re.M))) or 1,
-        "memory": _memory(),
-        "os": _os_name(),
-        "kernel": f"{platform.system()} {platform.release()}",
-        "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip() or "unknown",
-        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-    }
+    return Platform(
+        cpu=_field(info, "model name") or platform.processor() or platform.machine(),
+        machine=platform.machine(),
+        cores_usable=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores_logical=os.cpu_count() or 1,
+        cores_physical=_physical_cores(info),
+        sockets=len(set(re.findall(r"^physical id\s*:\s*(\d+)", info, re.M))) or 1,
+        memory=_memory(),
+        os=_os_name(),
+        kernel=f"{platform.system()} {platform.release()}",
+        governor=_read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip() or "unknown",
+        load=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+    )
 
 
 def _read(path: str) -> str:

@@ -26,7 +26,7 @@ from ck_repo.session import Session
 from ck_repo.store.archive import refuse_double_uids, refuse_other_machine, unpack_foreign
 from ck_repo.store.atomic import new_file, publish_folder, storage_errors, write_json
 from ck_repo.store.digest import of_file
-from ck_repo.store.entry import read_json_object
+from ck_repo.store.entry import META, read_json_object
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import default_repository_root, repos_root, tools_root
 from ck_repo.store.repositories import LOCAL
@@ -109,7 +109,7 @@ def _recipes(session: Session, lock: Lock) -> dict[str, Path]:
             continue
         base = f"{_RECIPES}/{entry.repository}"
         rows[f"{base}/{DESCRIPTION}"] = root / DESCRIPTION
-        names = [entry.path, *(root / name for name in entry.meta().get("uses", []))]
+        names = [entry.path, *(root / name for name in Fields(entry.meta(), entry.path / META).texts("uses"))]
         names += [*(root / ".cm").glob("alias-*"), *(entry.path.parent / ".cm").glob("alias-*")]
         for path in (each for name in names for each in ([name] if name.is_file() else sorted(name.rglob("*")))):
             if path.is_file() and not path.is_symlink() and not {".git", "__pycache__"} & set(path.parts):

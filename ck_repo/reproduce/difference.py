@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
+from ck_repo.contract.record import write
 from ck_repo.environment.lockfile import Lock, LockedPackage
+from ck_repo.machine.platform import Platform
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,12 @@ def of_packages(
     return found
 
 
-def _steady(platform: Mapping[str, Any]) -> dict[str, Any]:
+def _steady(platform: Platform) -> Mapping[str, object]:
     """What stays as it is from one minute to the next."""
-    return {name: value for name, value in platform.items() if name != "load"}
+    return write(replace(platform, load=None))
 
 
-def _of_values(kind: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> list[Difference]:
+def _of_values(kind: str, one: Mapping[str, object], other: Mapping[str, object]) -> list[Difference]:
     names = sorted({*one, *other})
     return [
         Difference(kind, name, str(one.get(name, "")), str(other.get(name, "")))

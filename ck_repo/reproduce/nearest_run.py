@@ -56,7 +56,7 @@ def match(result: Result) -> Matched:
         told.append({"what": what, "theirs": str(theirs), "ours": str(ours), "why": why})
 
     backend, form = _framework(str(result.description.get("framework", "")), unmatched)
-    options: dict[str, Any] = {
+    options: dict[str, object] = {
         "model": f"{benchmark},{form},{_weights(result, benchmark, unmatched)}",
         "dataset": "dataset,coco,2017,val,full",
         "backend": backend,
@@ -73,7 +73,7 @@ def match(result: Result) -> Matched:
         built = f"--dep_add_tags.loadgen=r{round_.loadgen_of_round}"
         why = f"LoadGen {round_.loadgen} has no fixed intervals; that of the round, which {built} takes, has them"
         unmatched(row.name, "a query in each fixed interval", "back to back", why)
-    return Matched(RunOptions(**options), told)
+    return Matched(RunOptions.of(options), told)
 
 
 def _framework(theirs: str, unmatched: Unmatched) -> tuple[str, str]:
@@ -106,26 +106,26 @@ def _weights(result: Result, benchmark: str, unmatched: Unmatched) -> str:
 def _hardware(system: Mapping[str, Any], unmatched: Unmatched) -> None:
     here = describe_platform()
     cpu = str(system.get("host_processor_model_name", ""))
-    if cpu != here["cpu"]:
-        unmatched("CPU", f"{system.get('host_processors_per_node', '?')} × {cpu}", here["cpu"], "this machine has another")
+    if cpu != here.cpu:
+        unmatched("CPU", f"{system.get('host_processors_per_node', '?')} × {cpu}", here.cpu, "this machine has another")
     number = re.match(r"\d+", str(system.get("accelerators_per_node", "0")))
     if number and int(number[0]):
         name = system.get("accelerator_model_name", "")
         unmatched("accelerator", f"{number[0]} × {name}", "none", "our run is on the CPU; --device=cuda where there is a GPU")
 
 
-def _targets(row: Scenario, asked: Mapping[str, Any], unmatched: Unmatched) -> dict[str, Any]:
+def _targets(row: Scenario, asked: Mapping[str, Any], unmatched: Unmatched) -> dict[str, object]:
     """Target rate, latency bound and samples a query, as LoadGen was told them."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     rate = _number(asked.get("target_qps"))
     if row.target == "target_qps" and rate:
         found["target_qps"] = rate
     latency = _number(asked.get("target_latency_ns"))
     if row.bound_ms is not None and latency:
-        found["target_latency"] = latency / 1e6
-        if found["target_latency"] > row.bound_ms:
-            theirs, bound = f"{found.pop('target_latency'):g} ms", f"{row.bound_ms:g} ms"
-            unmatched("latency bound", theirs, bound, "the rules' own is lower")
+        if latency / 1e6 > row.bound_ms:
+            unmatched("latency bound", f"{latency / 1e6:g} ms", f"{row.bound_ms:g} ms", "the rules' own is lower")
+        else:
+            found["target_latency"] = latency / 1e6
     samples = _number(asked.get("samples_per_query"))
     if row.target == "samples_per_query" and samples:
         found["samples_per_query"] = int(samples)

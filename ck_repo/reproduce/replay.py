@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from ck_repo import progress
 from ck_repo.environment.collect import entry_of, locked_packages
@@ -64,7 +63,7 @@ class Foreseen:
     components: tuple[str, ...]
     own: bool
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """For JSON."""
         return dict(vars(self))
 

@@ -7,7 +7,6 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ck_repo.contract.record import write
 from ck_repo.experiments.detections import Agreement, agreement
@@ -89,7 +88,7 @@ class Verdict:
     speed: Speed | None
     differences: Sequence[Difference] = field(default_factory=list)
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """For JSON."""
         return {**asdict(self), "differences": [row.as_data() for row in self.differences]}
 

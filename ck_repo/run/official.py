@@ -115,12 +115,12 @@ def _machine(options: RunOptions, rules: Rules, spec: Spec, folder: Path) -> lis
             hint="end other programs, or take a machine with more memory",
         )
     warnings = []
-    if machine["governor"] not in ("performance", "unknown"):
+    if machine.governor not in ("performance", "unknown"):
         warnings.append(
-            f"the frequency governor is {machine['governor']}: `cpupower frequency-set -g performance` makes runs alike"
+            f"the frequency governor is {machine.governor}: `cpupower frequency-set -g performance` makes runs alike"
         )
-    if machine["load"] and machine["load"] > 0.5:
-        warnings.append(f"the machine is busy: {machine['load']} processes were waiting in the last minute")
+    if machine.load and machine.load > 0.5:
+        warnings.append(f"the machine is busy: {machine.load} processes were waiting in the last minute")
     return warnings
 
 

@@ -7,7 +7,7 @@ record and replays take over, ``ck audit`` and the Python API follow from the ro
 import reprlib
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from ck_repo.errors import UsageError
@@ -244,6 +244,21 @@ class RunOptions:
             if not 0 < value <= option.maximum:  # false for NaN, too
                 raise UsageError(f"{option.name} is {value!r}; it has to be more than 0 and at most {option.maximum:g}")
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "RunOptions":
+        """The options of values by name, which are checked.
+
+        Raises
+        ------
+        UsageError
+            If a value is of the wrong type, or out of its bounds.
+        """
+        return cls(**values)
+
+    def with_values(self, values: Mapping[str, Any]) -> "RunOptions":
+        """The same but for some values, which are checked."""
+        return replace(self, **values)
+
     @property
     def modes(self) -> tuple[str, ...]:
         """The tests to run, accuracy first: a wrong answer is told before the longer test begins.
@@ -254,7 +269,7 @@ class RunOptions:
             return ("performance",)
         return ("accuracy", "performance") if self.mode == "both" else (self.mode,)
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """What was asked for, without what was left open."""
         values = ((option, getattr(self, option.name)) for option in RUN_OPTIONS)
         return {
@@ -286,7 +301,8 @@ def command_of(options: RunOptions, *, program: str = "object-detection", mode: 
     >>> command_of(RunOptions(scenario="server", target_qps=50.0))
     'ck run program:object-detection --scenario=server --target-qps=50'
     """
-    asked, words = options.as_data(), []
+    asked: Mapping[str, Any] = options.as_data()
+    words = []
     for option in RUN_OPTIONS:
         value = asked.get(option.name, option.default)
         if value == option.default:

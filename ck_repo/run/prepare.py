@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -159,14 +159,14 @@ def with_user_conf(options: RunOptions, rules: Rules) -> RunOptions:
     if refused:
         listed = "\n".join(f"  line {row.line}: {row.text[:80]}: expected {why}" for row, why in refused)
         raise UsageError(f"{path} has lines that an official run cannot take\n{listed}", hint="a user changes targets alone")
-    found: dict[str, Any] = dict(targets_of(rules.round, text, rules.benchmark, options.scenario))
+    found: dict[str, float] = dict(targets_of(rules.round, text, rules.benchmark, options.scenario))
     if "min_duration" in found:  # a longer one; that of the round is an official run's anyway
         longer = found.pop("min_duration") / 1e3
         found |= {"seconds": longer} if 1e3 * longer > rules.scenario(options.scenario).min_duration_ms else {}
     if "samples_per_query" in found:
         found["samples_per_query"] = int(found["samples_per_query"])
     given = {key: value for key, value in found.items() if getattr(options, key) is None}
-    return replace(options, user_conf="", **given)
+    return options.with_values({"user_conf": "", **given})
 
 
 def _check_prepared(dataset: Choice, interface: Profile) -> None:

@@ -17,7 +17,7 @@ _VARIABLES = {name: option for option in RUN_OPTIONS if option.ck for name in op
 _EXTRA_OPS = {option.extra_ops: option for option in RUN_OPTIONS if option.extra_ops}
 
 
-def from_cmd_key(cmd_key: str) -> dict[str, Any]:
+def from_cmd_key(cmd_key: str) -> dict[str, object]:
     """CK's ``--cmd_key=accuracy-offline``."""
     mode, _, scenario = cmd_key.partition("-")
     known = [f"{mode}-{scenario}" for mode in MODES[:2] for scenario in SCENARIOS]
@@ -26,7 +26,7 @@ def from_cmd_key(cmd_key: str) -> dict[str, Any]:
     return {"mode": mode, "scenario": scenario}
 
 
-def from_environment(env: Mapping[str, Any]) -> dict[str, Any]:
+def from_environment(env: Mapping[str, Any]) -> dict[str, object]:
     """CK's ``--env.NAME=value``.
 
     What other CK programs take and has no meaning here is reported and left out; a name that none of them has is an error.
@@ -34,7 +34,7 @@ def from_environment(env: Mapping[str, Any]) -> dict[str, Any]:
     >>> from_environment({"CK_BATCH_COUNT": "5", "CK_BATCH_SIZE": "2"})
     {'batch_size': 2, 'count': 10}
     """
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for name, value in env.items():
         if name in _VARIABLES:
             values |= _value(_VARIABLES[name], name, value)
@@ -49,7 +49,7 @@ def from_environment(env: Mapping[str, Any]) -> dict[str, Any]:
             )
     batches = values.pop("batches", None)
     if batches and "count" not in values:  # images as batches, each of one image unless it is said
-        values["count"] = batches * values.get("batch_size", 1)
+        values["count"] = int(str(batches)) * int(str(values.get("batch_size", 1)))
     return values
 
 
@@ -65,7 +65,7 @@ def _instead_of(name: str) -> str:
     return "`ck run program --help` lists the options of a run"
 
 
-def _value(option: RunOption, name: str, value: Any) -> dict[str, Any]:
+def _value(option: RunOption, name: str, value: Any) -> dict[str, object]:
     """What a variable says of its option; an empty text says nothing."""
     spelling = option.ck
     assert spelling is not None
@@ -80,27 +80,27 @@ def _value(option: RunOption, name: str, value: Any) -> dict[str, Any]:
     return {option.name: str(value)} if str(value) else {}
 
 
-def _batches(name: str, value: str) -> dict[str, Any]:
+def _batches(name: str, value: str) -> dict[str, object]:
     return {"batches": _positive(f"--env.{name}", value, int)}
 
 
-def _visible_devices(name: str, value: str) -> dict[str, Any]:
+def _visible_devices(name: str, value: str) -> dict[str, object]:
     return {"device": "cpu"} if value in ("", "-1") else {"visible_devices": value}
 
 
-def _metric(name: str, value: str) -> dict[str, Any]:
+def _metric(name: str, value: str) -> dict[str, object]:
     if value.upper() != "COCO":
         progress.say(f"note: --env.{name}={value} has no effect: accuracy is COCO's mAP")
     return {}
 
 
-def from_extra_ops(text: str, name: str = "EXTRA_OPS") -> dict[str, Any]:
+def from_extra_ops(text: str, name: str = "EXTRA_OPS") -> dict[str, object]:
     """The reference harness's options in ``EXTRA_OPS``, or in another variable.
 
     >>> from_extra_ops("--time 60 --qps 200 --max-latency 0.1")
     {'seconds': 60.0, 'target_qps': 200.0, 'target_latency': 100.0}
     """
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     try:
         parts = shlex.split(text)
     except ValueError as error:
@@ -129,7 +129,7 @@ def _positive(name: str, value: Any, kind: type) -> Any:
 
 
 # variables that are no plain spelling of one option
-_OTHERS: dict[str, Callable[[str, str], dict[str, Any]]] = {
+_OTHERS: dict[str, Callable[[str, str], dict[str, object]]] = {
     **dict.fromkeys(
         ("EXTRA_OPS", "CK_LOADGEN_EXTRA_PARAMS", "CK_LOADGEN_OPTS"), lambda name, value: from_extra_ops(value, name)
     ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ck_repo.contract.record import write
 from ck_repo.stock.variables import installed_variables
 from ck_repo.store.entry import Entry
@@ -14,7 +12,7 @@ from ck_repo.store.writing import create_entry
 SCRIPT = "env.sh"
 
 
-def with_stock_keys(env: Installed) -> dict[str, Any]:
+def with_stock_keys(env: Installed) -> dict[str, object]:
     """The meta of an env entry, with the keys by which stock CK finds the file, the version and the variables.
 
     Without `setup`, stock CK takes an entry for any operating system; what is on this machine runs on it.

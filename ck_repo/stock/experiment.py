@@ -34,10 +34,10 @@ class Point:
     characteristics: Mapping[str, Any]
     problem: str = ""
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """In JSON."""
-        data = {"uid": self.uid, "choices": dict(self.choices), "characteristics": dict(self.characteristics)}
-        return data | ({"problem": self.problem} if self.problem else {})
+        problem = {"problem": self.problem} if self.problem else {}
+        return {"uid": self.uid, "choices": dict(self.choices), "characteristics": dict(self.characteristics), **problem}
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _read_point(entry: Entry, uid: str) -> Point:
     return Point(uid, _section(flat, "choices"), _section(flat, "characteristics"))
 
 
-def _section(flat: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _section(flat: Mapping[str, Any], name: str) -> dict[str, object]:
     """Values of ``##name#key#min``: numbers first, then texts."""
     start, end = f"##{name}#", "#min"
     found = {

@@ -29,7 +29,7 @@ def for_this_system(fields: Fields) -> bool:
 
 def needs(
     rows: Mapping[str, Fields], env: Mapping[str, str], *, only_python: bool, used: Iterable[str] = ()
-) -> tuple[dict[str, dict[str, Any]], list[str]]:
+) -> tuple[dict[str, dict[str, object]], list[str]]:
     """The dependencies that steps of ours have, and remarks on what stock has beside them.
 
     Parameters
@@ -43,7 +43,7 @@ def needs(
     used
         Keys of dependencies whose files the steps use.
     """
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, object]] = {}
     remarks: list[str] = []
     for key, row in rows.items():
         if not for_this_system(row) or not _enabled(row, env):

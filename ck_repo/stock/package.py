@@ -158,7 +158,7 @@ def _environment(fields: Fields, key: str) -> dict[str, str]:
     return values
 
 
-def chosen_settings(package: StockPackage, chosen: Sequence[str]) -> tuple[dict[str, str], dict[str, Any]]:
+def chosen_settings(package: StockPackage, chosen: Sequence[str]) -> tuple[dict[str, str], dict[str, object]]:
     """Variables and `customize` of a package in its chosen variations, with references between them resolved."""
     env, customize = dict(package.env), dict(package.customize)
     for name in chosen:

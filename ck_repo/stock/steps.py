@@ -7,12 +7,11 @@ import shlex
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path, PurePosixPath
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ck_repo.stock.scripts import OWN_STEPS
 
-Step = dict[str, dict[str, Any]]
+Step = dict[str, dict[str, object]]
 _SYSTEM = "linux"  # by which stock's repositories call this system in the names of folders
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
 _FETCHED, _CLONED = ("http", "https", "file"), ("https", "file")
@@ -178,7 +177,7 @@ _SUFFIXES = {
 }
 
 
-def _fetched(env: Mapping[str, str], url: str, number: str = "") -> dict[str, Any]:
+def _fetched(env: Mapping[str, str], url: str, number: str = "") -> dict[str, object]:
     known = {
         name: env[f"PACKAGE_{name.upper()}{number}"].lower() for name in _DIGESTS if env.get(f"PACKAGE_{name.upper()}{number}")
     }

@@ -14,6 +14,7 @@ from ck_repo.stock.package import StockPackage, chosen_settings
 from ck_repo.stock.scripts import CAFFE_MODEL, DETECTION_MODEL, DOWNLOAD, MOBILENET, PIP, SHARED, pip_script
 from ck_repo.stock.steps import (
     Obstacle,
+    Step,
     caffe_model_steps,
     detection_model_steps,
     download_steps,
@@ -52,7 +53,7 @@ class Translation:
 def translate(package: StockPackage, chosen: Sequence[str] = ()) -> Translation:
     """Turn a stock package in its variations into a meta of ours."""
     env, customize = chosen_settings(package, chosen)
-    meta: dict[str, Any] = {"tags": list(package.fields.tags()), "version": str(customize.get("version") or "")}
+    meta: dict[str, object] = {"tags": list(package.fields.tags()), "version": str(customize.get("version") or "")}
     try:
         return _translated(package, chosen, env, meta)
     except Obstacle as obstacle:
@@ -74,21 +75,22 @@ def usable_default(package: StockPackage) -> str:
     return next((name for name in rows if not translate(package, (name,)).obstacle), "")
 
 
-def _translated(package: StockPackage, chosen: Sequence[str], env: Mapping[str, str], meta: dict[str, Any]) -> Translation:
+def _translated(package: StockPackage, chosen: Sequence[str], env: Mapping[str, str], meta: dict[str, object]) -> Translation:
     kind = _kind(package)
     if kind == PIP:
-        more, remarks = _pip(package, env)
+        (more, remarks), steps = _pip(package, env), []
     else:
-        more, remarks = {"install": _steps(package, kind, env), "file": _promised(package.files)}, []
+        steps, remarks = _steps(package, kind, env), []
+        more = {"install": steps, "file": _promised(package.files)}
     rows = dict(package.deps)
     for name in chosen:
         rows |= package.variations[name].deps
-    used = {step["copy"]["from"] for step in more.get("install", []) if "from" in step.get("copy", {})}
+    used = {str(step["copy"]["from"]) for step in steps if "from" in step.get("copy", {})}
     deps, unmet = needs(rows, env, only_python=kind == PIP, used=used)
     if lacking := sorted(used - set(deps)):
         return Translation(meta, f"its recipe copies files of its dependency {lacking[0]}, and has none of that name")
-    names = {next(iter(step)) for step in more.get("install", [])}
-    uses = [step["copy"]["root"] for step in more.get("install", []) if "root" in step.get("copy", {})]
+    names = {next(iter(step)) for step in steps}
+    uses = [step["copy"]["root"] for step in steps if "root" in step.get("copy", {})]
     kind = PIP if kind == PIP else "git" if "git" in names else "download" if "download" in names else "copy"
     return Translation({**meta, **more, "deps": deps, "uses": uses}, "", kind, (*package.remarks, *remarks, *unmet))
 
@@ -110,7 +112,7 @@ def _kind(package: StockPackage) -> str:
     raise runs(f"a script of its own ({package.process}.sh)")
 
 
-def _steps(package: StockPackage, kind: str, env: Mapping[str, str]) -> list[dict[str, Any]]:
+def _steps(package: StockPackage, kind: str, env: Mapping[str, str]) -> list[Step]:
     if kind == DOWNLOAD:
         return download_steps(env, package.folder)
     if kind == DETECTION_MODEL:
@@ -134,7 +136,7 @@ def _shared_entry(package: StockPackage) -> str:
     return f"script/{alias}"
 
 
-def _pip(package: StockPackage, env: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+def _pip(package: StockPackage, env: Mapping[str, str]) -> tuple[dict[str, object], list[str]]:
     name, version = env.get("PYTHON_PACKAGE_NAME", "").strip(), env.get("PACKAGE_VERSION", "").strip()
     if not _PYTHON_NAME.fullmatch(name):
         raise Obstacle(f"{name!r} is not the name of a Python package" if name else "its recipe names no Python package")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,7 @@ def tag_list(value: Any) -> list[str]:
     return [word for word in (str(each).strip() for each in words) if word]
 
 
-def tags_of(meta: dict[str, Any], path: Path) -> list[str]:
+def tags_of(meta: Mapping[str, object], path: Path) -> list[str]:
     """The tags of a meta.json, which is at `path`."""
     tags = meta.get("tags", [])
     if not isinstance(tags, str | list):
@@ -138,7 +139,7 @@ def tags_of(meta: dict[str, Any], path: Path) -> list[str]:
     return tag_list(tags)
 
 
-def variation_tags(meta: dict[str, Any]) -> list[str]:
+def variation_tags(meta: Mapping[str, object]) -> list[str]:
     """Names and tags of the variations that a package comes in."""
     rows = meta.get("variations")
     if not isinstance(rows, dict):
@@ -190,7 +191,7 @@ def read_uid(folder: Path) -> str:
     return uid
 
 
-def write_entry(folder: Path, uid: str, meta: dict[str, Any], *, module: str, module_uid: str, name: str = "") -> None:
+def write_entry(folder: Path, uid: str, meta: Mapping[str, object], *, module: str, module_uid: str, name: str = "") -> None:
     """Write an entry's meta.json, info.json and alias files into `folder`, whose name is the alias (or the UID)."""
     (folder / ".cm").mkdir(parents=True, exist_ok=True)
     info = {

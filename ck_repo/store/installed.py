@@ -148,7 +148,7 @@ class Installed:
         """Its main file, else its folder."""
         return Path(self.file or self.path)
 
-    def section(self, name: str) -> dict[str, Any]:
+    def section(self, name: str) -> dict[str, object]:
         """Its object `model` or `dataset` as JSON; empty if it has none."""
         if name == "model":
             return dict(self.model or {})
@@ -160,7 +160,7 @@ class Installed:
         return frozenset([*self.tags, self.uid, self.name])
 
 
-def described(env: Installed) -> dict[str, Any]:
+def described(env: Installed) -> dict[str, object]:
     """What an env entry says, with its UID, as JSON."""
     return write(env) | ({"uid": env.uid} if env.uid else {})
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ck_repo.errors import ConfigError, UsageError
 from ck_repo.store.atomic import write_json
@@ -109,7 +108,7 @@ def read_repository(folder: Path, alias: str = "") -> Repository:
 
 def write_description(folder: Path, alias: str, *, uid: str = "") -> None:
     """Write .ckr.json for a new repository."""
-    details: dict[str, Any] = {"repo_deps": []}
+    details: dict[str, object] = {"repo_deps": []}
     description = {"data_alias": alias, "data_uid": uid or new_uid(), "data_name": alias, "data_uoa": alias, "dict": details}
     write_json(folder / DESCRIPTION, description)
 

@@ -148,7 +148,7 @@ Step = Rename | Link | Unlink | Describe
 _KINDS = {kind.__name__: kind for kind in (Rename, Link, Unlink, Describe)}
 
 
-def as_data(steps: Sequence[Step]) -> list[dict[str, Any]]:
+def as_data(steps: Sequence[Step]) -> list[dict[str, object]]:
     """For a record."""
     return [{"kind": type(step).__name__, **asdict(step)} for step in steps]
 

@@ -34,8 +34,8 @@ def announce(registration: Entry, name: str, described: Mapping[str, Any]) -> No
         "path_to_repo_desc": str(registration.path),
     }  # fmt: skip
 
-    def change(uids: dict[str, Any], rows: dict[str, Any]) -> None:
-        rows.pop(uids.get(alias, ""), None)
+    def change(uids: dict[str, object], rows: dict[str, object]) -> None:
+        rows.pop(str(uids.get(alias, "")), None)
         uids[alias], rows[uid] = uid, row
 
     _change(registration.path.parents[1], change)
@@ -44,7 +44,7 @@ def announce(registration: Entry, name: str, described: Mapping[str, Any]) -> No
 def withdraw(local: Path, alias: str, uid: str) -> None:
     """Take a repository out of the cache; `local` is the folder of the repository `local`."""
 
-    def change(uids: dict[str, Any], rows: dict[str, Any]) -> None:
+    def change(uids: dict[str, object], rows: dict[str, object]) -> None:
         uids.pop(alias, None)
         rows.pop(uid, None)
 
@@ -52,7 +52,7 @@ def withdraw(local: Path, alias: str, uid: str) -> None:
         _change(local, change)
 
 
-def _change(local: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> None:
+def _change(local: Path, change: Callable[[dict[str, object], dict[str, object]], None]) -> None:
     with committing():
         uids, rows = _read(local / _UIDS), _read(local / _ROWS)
         change(uids, rows)
@@ -60,7 +60,7 @@ def _change(local: Path, change: Callable[[dict[str, Any], dict[str, Any]], None
             write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")  # in the same order as before
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, object]:
     """A file of the cache; stock CK makes a new one of what is registered if it cannot be read."""
     try:
         return read_json_object(path)

@@ -16,17 +16,45 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ck_repo.contract.record import optional, read, write
 from ck_repo.store.atomic import FULL, remove_unfinished, storage_errors
 from ck_repo.store.folders import repos_root
 from ck_repo.store.steps import Step, UndoError, as_data, carry_out, from_data, put_back
 
 _RECORD = ".work"
 _NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)  # of a file system without locks: nothing is swept there
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of a record.
+
+    Attributes
+    ----------
+    remove
+        A file or folder to remove at the end.
+    files
+        A folder in which files are written one by one.
+    aside, folder
+        Where an entry is set aside, and its place.
+    steps
+        Steps that are committed to.
+    done
+        Whether they are done.
+    """
+
+    remove: str = optional("")
+    files: str = optional("")
+    aside: str = optional("")
+    folder: str = optional("")
+    steps: tuple[Mapping[str, Any], ...] = optional(())
+    done: bool = optional(False)
 
 
 class Work:
@@ -41,7 +69,7 @@ class Work:
     def __init__(self, path: Path, file: int, *, freeing: bool = False) -> None:
         self._path, self._file, self._freeing = path, file, freeing
         self._halfway = False
-        self._unrecorded: list[dict[str, Any]] = []  # what a full disk did not take
+        self._unrecorded: list[_Line] = []  # what a full disk did not take
         self.key = path.name.removesuffix(_RECORD)
 
     def beside(self, final: Path, kind: str = "new") -> Path:
@@ -51,12 +79,12 @@ class Work:
     def temporary(self, parent: Path, before: str, behind: str = "") -> Path:
         """A name in `parent` for a file or folder that is removed at the end of the work if it is still there."""
         path = parent / f"{before}.{self.key}{behind}"
-        self._note({"remove": str(path)})
+        self._note(_Line(remove=str(path)))
         return path
 
     def writes_files_in(self, folder: Path) -> None:
         """Files of `folder` are about to be written one by one: what a killed process leaves unfinished of them is removed."""
-        self._note({"files": str(folder)})
+        self._note(_Line(files=str(folder)))
 
     def in_place(self, folder: Path) -> Path:
         """Set the entry in `folder` aside, to make another in its place; return where it is.
@@ -64,14 +92,14 @@ class Work:
         Unless the new entry has its meta.json when the work ends, the old one comes back.
         """
         aside = folder.with_name(f".{folder.name}.{self.key}.old")
-        self._note({"aside": str(aside), "folder": str(folder)})
+        self._note(_Line(aside=str(aside), folder=str(folder)))
         if folder.exists():
             os.rename(folder, aside)
         return aside
 
     def commit(self, steps: Sequence[Step]) -> None:
         """Carry out steps: all of them, or none if one fails. The caller holds `committing`."""
-        self._note({"steps": as_data(steps)})
+        self._note(_Line(steps=tuple(as_data(steps))))
         try:
             os.fsync(self._file)
         except OSError:
@@ -90,9 +118,9 @@ class Work:
     def finish_steps(self) -> None:
         """Complete what a process that is gone has committed to."""
         rows = self.rows()
-        if not any("done" in row for row in rows):
+        if not any(row.done for row in rows):
             for row in rows:
-                for step in from_data(row.get("steps", [])):
+                for step in from_data(row.steps):
                     step.do()
             self._done()
 
@@ -105,9 +133,9 @@ class Work:
         """The folders where it wrote files: those that the record names, and the `.cm` of its entries and modules."""
         found, named = set(), set()
         for row in self.rows():
-            named |= {Path(row["files"])} if "files" in row else set()
-            found |= {Path(row[key]).parent for key in ("remove", "folder") if key in row}
-            for step in row.get("steps", []):
+            named |= {Path(row.files)} if row.files else set()
+            found |= {Path(path).parent for path in (row.remove, row.folder) if path}
+            for step in row.steps:
                 found |= {Path(step[key]) for key in ("home", "folder") if key in step}
                 found |= {Path(step[key]).parent for key in ("source", "target") if key in step}
         return named | {place / ".cm" for folder in found for place in (folder, folder.parent)}
@@ -115,15 +143,15 @@ class Work:
     def _done(self) -> None:
         self._halfway = False
         with suppress(OSError):  # on a full disk the steps are done again, which changes nothing
-            self._note({"done": True})
+            self._note(_Line(done=True))
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[_Line]:
         """The record; a line that was cut short counts for nothing."""
         lines = os.pread(self._file, os.fstat(self._file).st_size, 0).split(b"\n")[:-1]
         found = []
         for line in lines:
             with suppress(ValueError):
-                found.append(json.loads(line))
+                found.append(read(_Line, json.loads(line)))
         return found + self._unrecorded
 
     def end(self) -> None:
@@ -133,11 +161,11 @@ class Work:
             return
         rows = self.rows()
         for row in reversed(rows):
-            if "remove" in row:
-                _remove(Path(row["remove"]))
-            if "aside" in row:
-                put_back(Path(row["aside"]), Path(row["folder"]))
-        if not any(os.path.lexists(row[key]) for row in rows for key in ("remove", "aside") if key in row):
+            if row.remove:
+                _remove(Path(row.remove))
+            if row.aside:
+                put_back(Path(row.aside), Path(row.folder))
+        if not any(os.path.lexists(path) for row in rows for path in (row.remove, row.aside) if path):
             self._path.unlink(missing_ok=True)
         self.release()
 
@@ -145,8 +173,8 @@ class Work:
         """Give up the lock, and leave the record to another process."""
         os.close(self._file)
 
-    def _note(self, row: dict[str, Any]) -> None:
-        line = json.dumps(row).encode() + b"\n"
+    def _note(self, row: _Line) -> None:
+        line = json.dumps(write(row)).encode() + b"\n"
         found = os.fstat(self._file)
         try:
             if not stat.S_ISREG(found.st_mode) or os.write(self._file, line) < len(line):
@@ -270,7 +298,7 @@ def _wait(folder: Path, about: Path) -> None:
         with suppress(OSError):
             file = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
             try:
-                if any(row.get("folder") == str(about) for row in Work(path, file).rows()):
+                if any(row.folder == str(about) for row in Work(path, file).rows()):
                     fcntl.flock(file, fcntl.LOCK_EX)
             finally:
                 os.close(file)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from ck_repo import progress
 from ck_repo.errors import ConflictError
@@ -23,7 +22,7 @@ def create_entry(
     repository: Repository,
     module: str,
     alias: str,
-    meta: dict[str, Any],
+    meta: Mapping[str, object],
     *,
     uid: str = "",
     name: str = "",
@@ -101,7 +100,7 @@ def module_folder(repository: Repository, module: str) -> Path:
     return folder
 
 
-def update_entry(entry: Entry, changes: dict[str, Any], *, replace: bool = False) -> dict[str, Any]:
+def update_entry(entry: Entry, changes: Mapping[str, object], *, replace: bool = False) -> Mapping[str, object]:
     """Merge `changes` into the entry's meta (nested objects too), or put them in its place.
 
     The meta is read again under the lock of all changes, so that no other process's update is lost.
@@ -121,7 +120,7 @@ def _refuse_gone(entry: Entry) -> None:
         )
 
 
-def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def merged(base: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
     """`base` with `changes` laid over it, object by object.
 
     >>> merged({"a": {"b": 1}}, {"a": {"c": 2}})

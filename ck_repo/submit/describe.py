@@ -43,12 +43,12 @@ def describe_system(round_: Round, packages: Mapping[str, str], told: Mapping[st
     frameworks = [f"{name} {packages[name]}" for name in known if name in packages]
     found: dict[str, Any] = {
         "number_of_nodes": 1,
-        "host_processors_per_node": machine["sockets"],
-        "host_processor_model_name": machine["cpu"],
-        "host_processor_core_count": max(1, machine["cores_physical"] // machine["sockets"]),
+        "host_processors_per_node": machine.sockets,
+        "host_processor_model_name": machine.cpu,
+        "host_processor_core_count": max(1, (machine.cores_physical or 1) // (machine.sockets or 1)),
         "host_processor_frequency": hardware.get("frequency", ""),
         "host_processor_caches": hardware.get("caches", ""),
-        "host_memory_capacity": f"{machine['memory'] / 2**30:.0f} GB" if machine["memory"] else "",
+        "host_memory_capacity": f"{machine.memory / 2**30:.0f} GB" if machine.memory else "",
         "host_storage_capacity": hardware.get("storage_capacity", ""),
         "host_storage_type": hardware.get("storage_type", ""),
         "host_networking": hardware.get("networking", ""),
@@ -57,8 +57,8 @@ def describe_system(round_: Round, packages: Mapping[str, str], told: Mapping[st
         "accelerator_memory_capacity": hardware.get("accelerator_memory", "" if count else "N/A"),
         "accelerator_frequency": hardware.get("accelerator_frequency", ""),
         "framework": ", ".join(frameworks),
-        "other_software_stack": f"{machine['kernel']}, LoadGen {packages.get('mlcommons-loadgen', '?')}",
-        "operating_system": machine["os"],
+        "other_software_stack": f"{machine.kernel}, LoadGen {packages.get('mlcommons-loadgen', '?')}",
+        "operating_system": machine.os,
     }
     rules = round_.submission
     content = {key: found.get(key, "") for key in (*rules.system_required, *rules.system_optional)}

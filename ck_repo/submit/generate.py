@@ -14,7 +14,8 @@ from ck_repo.contract.results import Results
 from ck_repo.environment.lockfile import NAME as LOCK
 from ck_repo.errors import ConfigError, ConflictError, NotFoundError, NotTheSameError
 from ck_repo.experiments.figures import TRIAL, figures
-from ck_repo.experiments.meta import ExperimentMeta, RecordedPlatform, read_experiment, readable
+from ck_repo.experiments.meta import ExperimentMeta, read_experiment, readable
+from ck_repo.machine.platform import Platform
 from ck_repo.rounds.check.tree import Report, check_tree
 from ck_repo.rounds.logs import read_text
 from ck_repo.rounds.round import Round
@@ -152,7 +153,7 @@ def _best(
 
 def _same_system(one: ExperimentMeta, other: ExperimentMeta) -> bool:
     """Whether two runs are of the same model, backend and machine."""
-    machines = [meta.platform or RecordedPlatform() for meta in (one, other)]
+    machines = [meta.platform or Platform() for meta in (one, other)]
     found = [meta.results or Results() for meta in (one, other)]
     systems = [
         (row.model, row.backend, row.device, machine.cpu, machine.cores_logical, machine.memory)

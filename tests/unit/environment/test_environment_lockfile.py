@@ -18,6 +18,7 @@ from ck_repo.environment.lockfile import (
     write_lock,
 )
 from ck_repo.errors import ConfigError, NotFoundError
+from ck_repo.machine.platform import Platform
 
 LOCK = Lock(
     interpreter={"version": "3.11.7", "implementation": "CPython", "machine": "x86_64"},
@@ -30,7 +31,7 @@ LOCK = Lock(
         ),
     ),
     repositories={"repo": RepositoryState(url="u", git=True, commit="c")},
-    platform={"cpu": "any"},
+    platform=Platform(cpu="any"),
     options={"count": 3},
 )  # fmt: skip
 

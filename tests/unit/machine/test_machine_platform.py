@@ -10,24 +10,24 @@ from ck_repo.machine.platform import describe_platform
 
 def test_machine_has_cores_and_memory() -> None:
     found = describe_platform()
-    assert 0 < found["cores_usable"] <= found["cores_logical"] == os.cpu_count()
-    assert 0 < found["cores_physical"] <= found["cores_logical"]
-    assert found["sockets"] > 0
-    assert found["memory"] > 2**28  # bytes
-    assert isinstance(found["load"], float)
-    assert 0 <= found["load"] < float("inf")
+    assert 0 < found.cores_usable <= found.cores_logical == os.cpu_count()
+    assert 0 < found.cores_physical <= found.cores_logical
+    assert found.sockets > 0
+    assert found.memory > 2**28  # bytes
+    assert isinstance(found.load, float)
+    assert 0 <= found.load < float("inf")
 
 
 def test_machine_has_names() -> None:
     found = describe_platform()
     assert all(found[key] for key in ("cpu", "machine", "os", "kernel", "governor"))
-    assert platform.release() in found["kernel"]
+    assert platform.release() in found.kernel
 
 
 def test_cores_that_a_batch_system_grants_are_the_usable_ones() -> None:
     granted = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(granted)})
-        assert describe_platform()["cores_usable"] == 1
+        assert describe_platform().cores_usable == 1
     finally:
         os.sched_setaffinity(0, granted)
