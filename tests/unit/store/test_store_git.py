@@ -197,17 +197,17 @@ def test_git_s_variables_of_another_repository_do_not_count(upstream: New, monke
     other.commit("b")
     _pull(url=there.url)
     monkeypatch.setenv("GIT_DIR", str(other.path / ".git"))  # as in a hook of `other`
-    assert git_state.state_of(repos_root() / "mine")["commit"] == there.git(f"--git-dir={there.path}/.git", "rev-parse", "HEAD")
+    assert git_state.state_of(repos_root() / "mine").commit == there.git(f"--git-dir={there.path}/.git", "rev-parse", "HEAD")
 
 
 def test_the_state_tells_commit_and_changes(upstream: New, tmp_path: Path) -> None:
     there = upstream("mine")
     commit = there.git("rev-parse", "HEAD")
-    assert git_state.state_of(there.path) == {"git": True, "commit": commit, "changed": False}
+    assert git_state.state_of(there.path) == git_state.GitState(True, commit, False)
     (there.path / "new").write_text("")
-    assert git_state.state_of(there.path) == {"git": True, "commit": commit, "changed": True}
+    assert git_state.state_of(there.path) == git_state.GitState(True, commit, True)
     (there.path / "sub").mkdir()
-    assert git_state.state_of(there.path / "sub") == git_state.state_of(tmp_path) == {"git": False}
+    assert git_state.state_of(there.path / "sub") == git_state.state_of(tmp_path) == git_state.GitState()
 
 
 def test_without_git_the_hint_names_another_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

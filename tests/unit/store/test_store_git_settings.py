@@ -89,8 +89,8 @@ def test_no_setting_of_the_folder_s_own_runs_a_program(
     assert ck("add", "repo:mine", f"--path={folder}").code == 0
     assert ck("ls", "dataset").out == "a\n"
     assert ck("search", "dataset", "--tags=y").out == "mine:dataset:a\n"
-    assert repository_states(Session(), ["mine"])["mine"]["commit"] == commit  # what `ck run` records
-    assert git_state.state_of(folder) == {"git": True, "commit": commit, "changed": True}
+    assert repository_states(Session(), ["mine"])["mine"].commit == commit  # what `ck run` records
+    assert git_state.state_of(folder) == git_state.GitState(True, commit, True)
     for words in (["pull", "repo:mine"], ["pull", "all"], ["push", "repo:mine"]):
         done = ck(*words)
         if kind != "hooks":  # these are switched off
@@ -116,7 +116,7 @@ def test_settings_of_a_folder_inside_run_nothing(upstream: New, tmp_path: Path) 
     there.git("status")
     assert marker.exists()
     marker.unlink()
-    assert git_state.state_of(there.path)["git"] is True
+    assert git_state.state_of(there.path).git is True
     assert not marker.exists()
 
 
@@ -139,8 +139,8 @@ def test_a_worktree_is_read_and_may_be_updated(upstream: New, tmp_path: Path) ->
     (tmp_path / "tree" / "new").write_text("")
     commit = there.git("rev-parse", "HEAD")
     check_settings(tmp_path / "tree")
-    assert git_state.state_of(tmp_path / "tree") == {"git": True, "commit": commit, "changed": True}
-    assert git_state.state_of(there.path) == {"git": True, "commit": commit, "changed": False}
+    assert git_state.state_of(tmp_path / "tree") == git_state.GitState(True, commit, True)
+    assert git_state.state_of(there.path) == git_state.GitState(True, commit, False)
 
 
 def test_the_state_heeds_packed_references_and_what_is_excluded(upstream: New) -> None:
@@ -150,7 +150,7 @@ def test_the_state_heeds_packed_references_and_what_is_excluded(upstream: New) -
     (there.path / ".git" / "info" / "exclude").write_text("/venv/\n")
     (there.path / "venv").mkdir()
     (there.path / "venv" / "file").write_text("")
-    assert git_state.state_of(there.path) == {"git": True, "commit": there.git("rev-parse", "HEAD"), "changed": False}
+    assert git_state.state_of(there.path) == git_state.GitState(True, there.git("rev-parse", "HEAD"), False)
     assert git_state.commit_of(there.path) == there.git("rev-parse", "--short=12", "HEAD")
 
 
@@ -192,7 +192,7 @@ def test_the_state_heeds_how_the_folder_compares_files(setting: str, changed: bo
     there = upstream("far")
     there.git("config", "core.fileMode", setting)
     (there.path / ".ckr.json").chmod(0o755)
-    assert git_state.state_of(there.path)["changed"] is changed
+    assert git_state.state_of(there.path).changed is changed
 
 
 def test_the_state_of_a_clone_with_sha256_is_read(upstream: New, tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_the_state_of_a_clone_with_sha256_is_read(upstream: New, tmp_path: Path)
     subprocess.run(["git", "init", "--quiet", "--object-format=sha256", folder], check=True)
     words = ["-c", "user.name=S", "-c", "user.email=s@b.example", "commit", "--quiet", "--allow-empty", "-m", "x"]
     subprocess.run(["git", *words], cwd=folder, check=True)
-    assert len(str(git_state.state_of(folder)["commit"])) == 64
+    assert len(str(git_state.state_of(folder).commit)) == 64
 
 
 def test_a_change_right_after_a_commit_is_seen(upstream: New) -> None:
@@ -208,7 +208,7 @@ def test_a_change_right_after_a_commit_is_seen(upstream: New) -> None:
     for number in range(5):
         there.commit("file", f"{number}")
         (there.path / "file").write_text("x")  # of the same length, and maybe with the same time
-        assert git_state.state_of(there.path)["changed"] is True
+        assert git_state.state_of(there.path).changed is True
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_git_waits_for_no_pipe(name: str, kind: str, upstream: New, tmp_path: Pa
     (row,) = [row for row in Repositories().all() if row.alias == "far"]
     with pytest.raises(GitError, match=r"git was not run in .*a named pipe|a link that leads out"):
         git.update(row)
-    assert git_state.state_of(folder) == {"git": False}
+    assert git_state.state_of(folder) == git_state.GitState()
     assert git_state.commit_of(folder) == ""
 
 
