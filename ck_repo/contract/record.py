@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Collection, Mapping
-from dataclasses import MISSING, Field, field, fields, is_dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 Record = TypeVar("Record")
+_Reader = Callable[[Any, Collection[type]], Any]
 _PLAIN = {str: "a text", bool: "true or false", int: "an integer", float: "a finite number", Path: "a path"}
 
 
@@ -28,8 +29,14 @@ class FieldError(ValueError):
     """
 
     def __init__(self, key: str, value: object, expected: str) -> None:
-        super().__init__(f"{key} is {value!r}, not {expected}")
+        super().__init__(f"{key or 'the whole'} is {value!r}, not {expected}")
         self.key, self.value, self.expected = key, value, expected
+
+    def below(self, part: str) -> FieldError:
+        """The same error of an object that is itself a part of one."""
+        return FieldError(
+            f"{part}{'' if self.key.startswith('[') or not self.key else '.'}{self.key}", self.value, self.expected
+        )
 
 
 def optional(default: Any = None) -> Any:
@@ -69,28 +76,10 @@ def read(kind: type[Record], content: object, key: str = "", exact: Collection[t
     FieldError
         If a value is missing, or is of the wrong type.
     """
-    if not isinstance(content, Mapping):
-        raise FieldError(key or "the whole", content, "an object")
-    values: dict[str, object] = {}
-    rest = ""
-    for name, (hint, each) in _fields(kind).items():
-        if each.metadata.get("others"):
-            rest = name
-        if each.metadata.get("others") or each.metadata.get("transient"):
-            continue
-        has_default = each.default is not MISSING or each.default_factory is not MISSING
-        value = content.get(name)
-        if has_default and value is None:
-            continue
-        values[name] = _value(hint, value, f"{key}.{name}" if key else name, exact)
-        if not has_default and value is None and name not in content:
-            raise FieldError(f"{key}.{name}" if key else name, None, _described(hint))
-    unknown = [name for name in content if name not in _fields(kind)]
-    if unknown and kind in exact:
-        raise FieldError(f"{key}.{unknown[0]}" if key else str(unknown[0]), content[unknown[0]], "a key that is known")
-    if rest:
-        values[rest] = {str(name): content[name] for name in unknown}
-    return kind(**values)
+    try:
+        return cast(Record, _read(kind, content, exact))
+    except FieldError as error:
+        raise (error.below(key) if key else error) from None
 
 
 def write(record: object) -> dict[str, object]:
@@ -105,6 +94,60 @@ def write(record: object) -> dict[str, object]:
     return content
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """How the objects of a dataclass are read.
+
+    Attributes
+    ----------
+    parts
+        Name, reader and whether there is a default, of each field that an object has.
+    names
+        Of all fields.
+    rest
+        Name of the field for all other keys; empty if there is none.
+    """
+
+    parts: tuple[tuple[str, _Reader, bool], ...]
+    names: frozenset[str]
+    rest: str
+
+
+@cache
+def _plan(kind: Any) -> _Plan:
+    parts, rest = [], ""
+    for name, (hint, each) in _fields(kind).items():
+        if each.metadata.get("others"):
+            rest = name
+        elif not each.metadata.get("transient"):
+            has_default = each.default is not MISSING or each.default_factory is not MISSING
+            parts.append((name, _reader(hint), has_default))
+    return _Plan(tuple(parts), frozenset(_fields(kind)), rest)
+
+
+def _read(kind: Any, content: object, exact: Collection[type]) -> Any:
+    if not isinstance(content, Mapping):
+        raise FieldError("", content, "an object")
+    plan, values = _plan(kind), {}
+    for name, reader, has_default in plan.parts:
+        value = content.get(name)
+        if value is None and (has_default or name not in content):
+            if has_default:
+                continue
+            raise FieldError(name, None, _described(_fields(kind)[name][0]))
+        try:
+            values[name] = reader(value, exact)
+        except FieldError as error:
+            raise error.below(name) from None
+    if kind in exact or plan.rest:
+        unknown = [name for name in content if name not in plan.names]
+        if unknown and kind in exact:
+            raise FieldError(str(unknown[0]), content[unknown[0]], "a key that is known")
+        if plan.rest:
+            values[plan.rest] = {str(name): content[name] for name in unknown}
+    return kind(**values)
+
+
 def _fields(kind: Any) -> dict[str, tuple[Any, Field[Any]]]:
     return _hinted(kind)
 
@@ -115,39 +158,85 @@ def _hinted(kind: Any) -> dict[str, tuple[Any, Field[Any]]]:
     return {each.name: (hints[each.name], each) for each in fields(kind)}
 
 
+@cache
+def _reader(hint: Any) -> _Reader:
+    """The function that reads a value of a type."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return lambda value, exact: value
+    if origin in (Union, types.UnionType):  # X | None
+        inner = next(part for part in parts if part is not type(None))
+        of_inner, is_record = _reader(inner), is_dataclass(inner)
+        return lambda value, exact: None if value is None or (is_record and value == {}) else of_inner(value, exact)
+    if is_dataclass(hint):
+        return lambda value, exact: _read(hint, value, exact)
+    if origin is tuple:
+        return _list_reader(_reader(parts[0]))
+    if origin is Mapping:
+        return _mapping_reader(_reader(parts[1]), parts[1] is Any)
+    return _plain_reader(hint)
+
+
+def _list_reader(of_each: _Reader) -> _Reader:
+    def reader(value: Any, exact: Collection[type]) -> Any:
+        if not isinstance(value, list | tuple):
+            raise FieldError("", value, "a list")
+        found = []
+        for number, each in enumerate(value):
+            try:
+                found.append(of_each(each, exact))
+            except FieldError as error:
+                raise error.below(f"[{number}]") from None
+        return tuple(found)
+
+    return reader
+
+
+def _mapping_reader(of_each: _Reader, is_any: bool) -> _Reader:
+    def reader(value: Any, exact: Collection[type]) -> Any:
+        if not isinstance(value, Mapping):
+            raise FieldError("", value, "an object")
+        if is_any:
+            return {str(name): each for name, each in value.items()}
+        found = {}
+        for name, each in value.items():
+            try:
+                found[str(name)] = of_each(each, exact)
+            except FieldError as error:
+                raise error.below(str(name)) from None
+        return found
+
+    return reader
+
+
+def _plain_reader(hint: Any) -> _Reader:
+    usual = str if hint is Path else hint
+
+    def reader(value: Any, exact: Collection[type]) -> Any:
+        if type(value) is not usual or usual is float:
+            if not _is(hint, value):
+                raise FieldError("", value, _described(hint))
+            return str(value) if hint is str else Path(value) if hint is Path else value
+        return Path(value) if hint is Path else value
+
+    return reader
+
+
 def _default(each: Field[Any]) -> Any:
     return each.default if each.default_factory is MISSING else each.default_factory()
 
 
-def _value(hint: Any, value: Any, key: str, exact: Collection[type]) -> Any:
-    origin, parts = get_origin(hint), get_args(hint)
-    if hint is Any:
-        return value
-    if origin in (Union, types.UnionType):  # X | None
-        inner = next(part for part in parts if part is not type(None))
-        if value is None or (value == {} and is_dataclass(inner)):
-            return None
-        return _value(inner, value, key, exact)
-    if is_dataclass(hint):
-        return read(cast("type[Any]", hint), value, key, exact)
-    if origin is tuple and isinstance(value, list | tuple):
-        return tuple(_value(parts[0], each, f"{key}[{number}]", exact) for number, each in enumerate(value))
-    if origin is Mapping and isinstance(value, Mapping):
-        return {str(name): _value(parts[1], each, f"{key}.{name}", exact) for name, each in value.items()}
-    if not _is(hint, value):
-        raise FieldError(key, value, _described(hint))
-    return hint(value) if hint in (str, Path) else value
+_ACCEPTED: Mapping[Any, tuple[type, ...]] = {str: (str, int, float), Path: (str,), int: (int,), float: (int, float), bool: ()}
 
 
 def _is(hint: Any, value: object) -> bool:
-    if hint is bool or isinstance(value, bool):
-        return hint is bool and isinstance(value, bool)
-    if hint is float:
-        return isinstance(value, int | float) and _is_finite(value)
-    return isinstance(value, str | int | float if hint is str else str if hint is Path else int if hint is int else ())
+    """Whether a value can be taken for one of a type: an integer is a float and a number a text, but true is no number."""
+    if isinstance(value, bool):
+        return hint is bool
+    return isinstance(value, _ACCEPTED.get(hint, ())) and (hint is not float or _is_finite(value))
 
 
-def _is_finite(value: float) -> bool:
+def _is_finite(value: Any) -> bool:
     try:
         return math.isfinite(float(value))
     except OverflowError:
