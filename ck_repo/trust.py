@@ -14,7 +14,7 @@ from ck_repo.store.digest import of_file
 from ck_repo.store.folders import is_ours, is_users, repos_root
 
 # kinds of soft entries whose files are read and never run
-_DATA = frozenset({"coco", "onnx", "tflite", "tensorflow", "pytorch"})
+_DATA = frozenset({"coco", "openimages", "voc", "yolo", "onnx", "tflite", "tensorflow", "pytorch"})
 
 
 def may_run(entry: Path, trusted: bool) -> bool:

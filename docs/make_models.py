@@ -101,7 +101,7 @@ def page() -> str:
     ways = [
         [f"`{row.conversion.source}`", f"`{row.conversion.target}`", f"`{row.entry.alias}`", text_of(row)]
         for row in components()
-        if row.conversion
+        if row.conversion and "dataset" not in row.meta
     ]
     runs = [[f"`{name}`", f"`{row.runs}`", ", ".join(f"`{one}`" for one in row.default_for)]
             for name, row in sorted(own_backends().items())]  # fmt: skip

@@ -18,6 +18,7 @@ _MODULES = {
     "package": ("package", "what can be installed: models, data sets, Python packages, LoadGen"),
     "soft": ("soft", "what is found on the machine: interpreters, model files, data sets"),
     "env": ("env", "what is installed or registered, and where"),
+    "dataset": ("dataset", "data sets: count what is in them, convert annotations"),
     "venv": ("venv", "Python environments made from a template"),
     "env_templates": ("env_templates", "templates for environments (also venv.template)"),
     "program": ("program", "benchmarks: run, explain"),

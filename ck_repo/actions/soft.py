@@ -16,6 +16,7 @@ from ck_repo.store.entry import Entry, tag_list
 
 if TYPE_CHECKING:
     from ck_repo.models.networks import Network
+    from ck_repo.store.installed import InstalledDataset
 
 ACTIONS: Actions = {}
 
@@ -27,12 +28,14 @@ ACTIONS: Actions = {}
     example="ck detect soft:model.onnx --full_path=ssd.onnx --extra_tags=ssd-mobilenet,mine",
     options=[
         TAGS,
-        Option("full_path", "the file, or any image of a data set", value="FILE"),
+        Option("full_path", "the file; of a data set its folder, or any image of it", value="FILE"),
         Option("extra_tags", "tags by which you will ask for it", value="a,b"),
         Option(
             "profile", "of a model: how images go in and detections come out, where its interface does not tell", value="NAME"
         ),
-        Option("annotations", "of a data set: its annotation file, if it is not beside the images", value="FILE"),
+        Option("annotations", "of a data set: its annotations, if they are not where its format has them", value="FILE"),
+        Option("categories", "of a data set: a file with the names of its categories, one a line", value="FILE"),
+        Option("name", "a name by which you will ask for it", value="NAME"),
         Option("dataset", "of a model: tags of the data set that it is for", value="a,b"),
         VENV,
     ],
@@ -52,7 +55,7 @@ def detect(request: Request) -> Answer:
                 f"where is it? `ck detect {soft.cid}` needs --full_path=", hint="disks are not searched: name the file"
             )
         return _pythons()
-    options = {name: request.text(name) for name in ("profile", "annotations", "dataset")}
+    options = {name: request.text(name) for name in ("profile", "annotations", "dataset", "categories", "name")}
     found = register.detect(soft, Path(request.text("full_path")), options, _networks(request))
     entry = register.register(request.session, found, tag_list(request.text("extra_tags")))
     env = read_env(entry)
@@ -63,9 +66,17 @@ def detect(request: Request) -> Answer:
             "or its name are given with --dataset=, or by itself when it was registered with --extra_tags=full;",
             "a model of your own takes it by itself",
         ]
+    if env.dataset:
+        lines += [described(env.dataset), *(f"remark: {text}" for text in env.dataset.remarks)]
     if env.model:
         lines += [f"profile: {env.model['profile']}", *(f"input: {row}" for row in env.model["signature"]["inputs"])]
     return Answer({"env": write(env), "env_uid": entry.uid, "path": str(entry.path), "tags": list(env.tags)}, lines)
+
+
+def described(dataset: InstalledDataset) -> str:
+    """The counts of a data set."""
+    crowds = f" ({dataset.crowds} of them crowds)" if dataset.crowds else ""
+    return f"{dataset.count} images, {dataset.boxes} boxes{crowds}, {dataset.categories} categories"
 
 
 def _networks(request: Request) -> Mapping[str, Network]:

@@ -126,7 +126,9 @@ def _component(role: str, env: Installed) -> LockedComponent:
         licence=str(licence),
         downloads=env.downloads,
         tools=env.tools,
-        meta=RegisteredAs(env.name, env.tags, env.soft, env.model, env.dataset, env.size) if registered else None,
+        meta=RegisteredAs(env.name, env.tags, env.soft, env.model, env.dataset, env.size, env.given_name)
+        if registered
+        else None,
     )
 
 

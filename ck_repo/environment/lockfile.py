@@ -50,6 +50,7 @@ class RegisteredAs:
     model: Mapping[str, Any] | None = optional()
     dataset: InstalledDataset | None = optional()
     size: int | None = optional()
+    given_name: str = optional("")
 
 
 @dataclass(frozen=True)

@@ -206,7 +206,7 @@ class Installer:
         for section in ("model", "dataset"):
             produced = staging / f"{section}.json"  # what only the steps could tell
             told = read_json_object(produced) if produced.name in files else {}
-            if value := {**source.section(section), **fields.table(section), **told}:
+            if value := {**_section(source, section), **fields.table(section), **told}:
                 sections[section] = value
         return Installed(
             name=component.name,
@@ -254,6 +254,12 @@ class Installer:
         if not (known.exists() and script.exists()) or read_json_object(known) != full:
             write_env_entry(local, uid, made)
         return read_installed(full, known, uid)
+
+
+def _section(source: Installed, name: str) -> dict[str, object]:
+    """A section of what a conversion converts; the images of a data set stay where they are."""
+    section = source.section(name)
+    return section | {"images": str(Path(source.path, str(section["images"])))} if "images" in section else section
 
 
 def _manifest(folder: Path) -> Installed:

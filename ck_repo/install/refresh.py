@@ -11,6 +11,7 @@ from ck_repo import progress
 from ck_repo.errors import CKError
 from ck_repo.install.installer import content_of
 from ck_repo.machine import register
+from ck_repo.machine.data_set import Wanted
 from ck_repo.session import Session
 from ck_repo.stock.environment import is_stock_env, read_env
 from ck_repo.stock.variables import place_of
@@ -116,13 +117,13 @@ def _registered(session: Session, env: Installed) -> Refreshed:
 
 
 def _named_file(env: Installed) -> Path:
-    """What the user named when it was registered: of a data set an image, else the file."""
-    if env.dataset is None:
-        return env.place
-    images = Path(env.dataset.images)
-    return next((image for image in sorted(images.iterdir()) if image.is_file()), images)
+    """What the user named when it was registered: of a data set what it was found by, else the file."""
+    return Path(Wanted.of(env.dataset).path) if env.dataset else env.place
 
 
 def _options(env: Installed) -> dict[str, str]:
     options = {key: str(env.model[key]) for key in ("profile", "dataset") if env.model.get(key)} if env.model else {}
-    return options | ({"annotations": env.dataset.annotations} if env.dataset else {})
+    if env.dataset:
+        given = Wanted.of(env.dataset)
+        options |= {"annotations": given.annotations, "categories": given.names, "inside": "yes" if given.inside else ""}
+    return options | ({"name": env.given_name} if env.given_name else {})

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from ck_repo.errors import CKError, ConfigError, DetectError, did_you_mean
-from ck_repo.machine.coco_folder import images_stamp, inspect_coco
+from ck_repo.errors import CKError, ConfigError, ConflictError, DetectError, UsageError, did_you_mean
+from ck_repo.machine.data_set import COCO, KINDS, Wanted, inspect_data_set, stamp_now
 from ck_repo.machine.interpreter import inspect_interpreter
 from ck_repo.models.backends import own_backends
 from ck_repo.models.model_file import inspect_model
@@ -21,6 +22,7 @@ from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
 from ck_repo.store.installed import REGISTERED, Installed
 from ck_repo.store.repositories import LOCAL
+from ck_repo.store.repository import check_name
 from ck_repo.store.search import find
 from ck_repo.store.uid import uid_from_digest
 
@@ -37,20 +39,28 @@ def detect(soft: Entry, path: Path, options: Mapping[str, str], networks: Mappin
     path
         What the user named with ``--full_path=``.
     options
-        ``profile``, ``annotations``, ``backend``: see `ck detect soft --help`.
+        ``profile``, ``annotations``, ``categories``, ``name``, ``backend``: see `ck detect soft --help`; ``inside``: for a data
+        set that came with somebody's experiment, see `Wanted`.
     networks
         The networks whose models are recognised; the benchmark's own unless others are given.
     """
     fields = Fields(soft.meta(), soft.path / META)
     kind = fields.needed("detect")
     model = partial(_model, networks=networks)
-    kinds: dict[str, Callable[[Path, str, Mapping[str, str]], Installed]] = {"python": _python, "coco": _coco}
+    kinds: dict[str, Callable[[Path, str, Mapping[str, str]], Installed]] = {"python": _python}
+    kinds |= dict.fromkeys(KINDS, _data_set)
     kinds |= dict.fromkeys(("onnx", "tflite", "tensorflow", "pytorch"), model)
     if kind not in kinds:
         raise ConfigError(f"{soft.path / META}: detect is {kind!r}", hint=did_you_mean(kind, kinds))
     path = path.expanduser().absolute()
     found = kinds[kind](path, kind, options)
-    return replace(found, tags=tuple(sorted({*fields.tags(), *found.tags})), soft=soft.alias)
+    found = replace(found, tags=tuple(sorted({*fields.tags(), *found.tags})), soft=soft.alias)
+    if name := options.get("name", ""):
+        check_name(name)
+        if "," in name:
+            raise UsageError(f"{name!r} cannot be a name: it holds a comma, which separates tags", hint="use dashes")
+        found = replace(found, name=name, given_name=name)
+    return found
 
 
 def python_package(soft: Entry, venv: str, have: Mapping[str, str] | None) -> tuple[str, str]:
@@ -99,14 +109,17 @@ def _model(path: Path, kind: str, options: Mapping[str, str], networks: Mapping[
     )  # fmt: skip
 
 
-def _coco(path: Path, kind: str, options: Mapping[str, str]) -> Installed:
-    annotations = Path(options["annotations"]).expanduser().absolute() if options.get("annotations") else None
-    found = inspect_coco(path, annotations)
-    images, stat = Path(found.images), Path(found.annotations).stat()
+def _data_set(path: Path, kind: str, options: Mapping[str, str]) -> Installed:
+    annotations, names = (
+        str(Path(options[key]).expanduser().absolute()) if options.get(key) else "" for key in ("annotations", "categories")
+    )
+    found = inspect_data_set(Wanted(kind, str(path), annotations, names, bool(options.get("inside"))))
+    images, file = Path(found.images), Path(found.annotations)
+    stat = file.stat() if file.is_file() else None
     return Installed(
         name=f"{images.name} ({found.count} images)", path=str(images.parent), file=found.annotations, digest=found.digest,
-        dataset=found, tags=("full",) if found.count == FULL_COCO_VAL else (),
-        size=stat.st_size, changed_ns=stat.st_mtime_ns,
+        dataset=found, tags=("full",) if kind == COCO and found.count == FULL_COCO_VAL else (),
+        size=stat.st_size if stat else None, changed_ns=stat.st_mtime_ns if stat else None,
     )  # fmt: skip
 
 
@@ -129,7 +142,29 @@ def register(session: Session, found: Installed, extra_tags: Sequence[str]) -> E
         number=1 + max((_number(entry) for entry in envs), default=0),
         registered=time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{time.time_ns() % 10**9:09d}Z",
     )
-    return write_env_entry(session.repositories.writable(), uid_from_digest(of_value([env.file, env.soft])), env)
+    uid = uid_from_digest(of_value([env.file, env.soft]))
+    if env.given_name:
+        _refuse_taken(envs, env, uid)
+    return write_env_entry(session.repositories.writable(), uid, env)
+
+
+def _refuse_taken(envs: Sequence[Entry], env: Installed, uid: str) -> None:
+    """Refuse a name that something else has: what is asked for by name has to be one thing."""
+    for entry in envs:
+        other = _meta_of(entry)
+        if entry.uid != uid and other.get("name") == env.name and other.get("only_for", "") == env.only_for:
+            raise ConflictError(
+                f"the name {env.name} is taken by {other.get('file') or entry.path}",
+                hint=f"take another with --name=, or `ck rm env:{entry.uid}`, which forgets the other",
+            )
+
+
+def _meta_of(entry: Entry) -> Mapping[str, Any]:
+    """The meta of an entry; empty if it cannot be read."""
+    try:
+        return entry.meta()
+    except CKError:
+        return {}
 
 
 def _number(entry: Entry) -> int:
@@ -146,11 +181,17 @@ def problem(env: Installed) -> str:
     again = f"register it again with `ck detect soft:{env.soft}`"
     try:
         stat = path.stat()
-        changed = dataset is not None and dataset.stamp != (images_stamp(Path(dataset.images)) if dataset.stamp else "")
     except OSError:
         return f"{path} is gone (`ck rm env:{env.uid}` forgets it)"
-    if dataset and changed:
-        return f"images of {dataset.images} were changed after it was registered ({again})"
+    if dataset and dataset.stamp:
+        try:
+            changed = dataset.stamp != stamp_now(dataset)
+        except OSError as error:
+            return f"{error.filename} of the data set {dataset.images} is gone ({again})"
+        except CKError as error:
+            return f"{error.what} ({again})"
+        if changed:
+            return f"images or annotations of {dataset.images} were changed after it was registered ({again})"
     if env.size is not None and (stat.st_size, stat.st_mtime_ns) != (env.size, env.changed_ns):
         if env.model is not None and stat.st_size == env.size and of_file(path) == env.digest:
             return ""  # copied or touched: the content is the same

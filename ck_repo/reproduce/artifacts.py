@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ck_repo import progress
 from ck_repo.environment.collect import readable_envs
@@ -15,6 +14,7 @@ from ck_repo.experiments.meta import read_experiment
 from ck_repo.install.fetch import adopt, fetch
 from ck_repo.install.source import source_of
 from ck_repo.machine.register import detect, problem, register
+from ck_repo.reproduce.data_set import archived, brought_in
 from ck_repo.session import Session
 from ck_repo.store.archive import pack_entries
 from ck_repo.store.atomic import copy_folder, publish_folder, storage_errors
@@ -87,12 +87,7 @@ def _registered(session: Session, row: LockedComponent) -> Iterator[tuple[str, P
         raise NotTheSameError(wrong, hint="`ck lock venv` again, or restore it")
     main = Path(env.file)
     if env.dataset:
-        images = Path(env.dataset.images)
-        yield f"annotations/{main.name}", main
-        wanted = {str(image["file_name"]) for image in json.loads(main.read_text(encoding="utf-8"))["images"]}
-        for name in sorted(wanted):
-            if not flaw(images, name):  # a name that leads out is no image of the data set
-                yield f"{images.name}/{name}", images / name
+        yield from archived(env.dataset)
     else:
         if of_file(main) != row.content:
             raise NotTheSameError(
@@ -177,8 +172,9 @@ def _register_verified(session: Session, row: LockedComponent, soft: Entry, fina
     options = {name: str(model[name]) for name in ("profile", "dataset") if model.get(name)}
     path = final / row.file
     if known.dataset:
-        options = {"annotations": str(final / "annotations" / row.file)}
-        path = final / PurePosixPath(known.dataset.images).name
+        path, options = brought_in(known.dataset, final)
+    if known.given_name:
+        options["name"] = known.given_name
     try:
         found = detect(soft, path, options)
     except CKError as error:

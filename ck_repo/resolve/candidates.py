@@ -102,7 +102,7 @@ def _sort(package: Component, need: Need, found: Found) -> None:
         if words & package.names or words <= package.possible | package.names:
             found.refused.append((alias, variant))
     elif package.conversion:
-        found.refused.append((alias, "it is a way to a model, not a model: ask for the model with --format="))
+        found.refused.append((alias, "it is a conversion: ask for what it converts"))
     elif variant.obstacle:
         found.blocked.append((variant, variant.obstacle))
     elif not _meets(variant, version):

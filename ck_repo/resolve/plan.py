@@ -59,6 +59,11 @@ class RegisteredFile(_Chosen):
         """How its model is used; empty if it is none."""
         return self.env.model or {}
 
+    @property
+    def dataset(self) -> Mapping[str, Any]:
+        """Where its images and annotations are; empty if it is no data set."""
+        return self.env.section("dataset")
+
 
 @dataclass(frozen=True, kw_only=True)
 class InstalledPackage(_Chosen):
@@ -83,6 +88,11 @@ class InstalledPackage(_Chosen):
     def model(self) -> Mapping[str, Any]:
         """How its model is used; empty if it is none."""
         return self.env.model or {}
+
+    @property
+    def dataset(self) -> Mapping[str, Any]:
+        """Where its images and annotations are; empty if it is no data set."""
+        return self.env.section("dataset")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +126,12 @@ class NewPackage(_Chosen):
         own = self.variant.component.fields(self.variant.chosen).table("model")
         return {**self.deps[SOURCE].model, **own} if self.variant.component.conversion else own
 
+    @property
+    def dataset(self) -> Mapping[str, Any]:
+        """Where its images and annotations are, as far as the recipe says; a conversion has those of its source."""
+        own = self.variant.component.fields(self.variant.chosen).table("dataset")
+        return {**self.deps[SOURCE].dataset, **own} if self.variant.component.conversion else own
+
 
 @dataclass(frozen=True, kw_only=True)
 class PythonPackage(_Chosen):
@@ -135,6 +151,7 @@ class PythonPackage(_Chosen):
     source: ClassVar[str] = "python"
     for_a_venv: ClassVar[bool] = True
     model: ClassVar[Mapping[str, Any]] = {}
+    dataset: ClassVar[Mapping[str, Any]] = {}
 
     @property
     def ready(self) -> bool:

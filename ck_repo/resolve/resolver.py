@@ -103,7 +103,7 @@ class Resolver:
         return chosen
 
     def in_format(self, choice: Choice, wanted: str, asker: str = "you") -> Choice:
-        """A model in another format: by the fewest conversions that lead there.
+        """A model or data set in another format: by the fewest conversions that lead there.
 
         Raises
         ------

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ck_repo import progress
 from ck_repo.contract.spec import Spec
-from ck_repo.errors import RunError, UsageError
+from ck_repo.errors import CKError, RunError, UsageError
 from ck_repo.install.installer import content_of
+from ck_repo.machine.data_set import COCO, Wanted, read_data_set
 from ck_repo.machine.platform import describe_platform
 from ck_repo.rounds.rules import Rules
 from ck_repo.run.options import RUN_OPTIONS, RunOptions
@@ -75,18 +76,17 @@ def check_official(
 
 def _dataset(spec: Spec) -> list[str]:
     """Every image that the annotations name is there."""
-    images = spec.dataset.images
-    rows = json.loads(spec.dataset.annotations.read_text(encoding="utf-8"))["images"]
-    missing = (
-        [] if spec.dataset.preprocessed else [row["file_name"] for row in rows if not (images / row["file_name"]).is_file()]
-    )
-    if missing:
-        raise RunError(
-            f"{len(missing)} of {len(rows)} images are missing, {missing[0]} first",
-            hint="install or register the data set again",
-        )
-    if len(rows) < _FULL:
-        return [f"the data set has {len(rows)} images; the closed division asks for the {_FULL} of COCO val2017"]
+    part = spec.dataset
+    if part.preprocessed:
+        count = len(json.loads(part.annotations.read_text(encoding="utf-8"))["images"])  # which we wrote
+    else:
+        try:
+            found = read_data_set(Wanted(COCO, str(part.images), str(part.annotations), inside=part.inside))
+        except CKError as error:
+            raise RunError(error.what, hint="install or register the data set again") from error
+        count = found["count"]
+    if count < _FULL:
+        return [f"the data set has {count} images; the closed division asks for the {_FULL} of COCO val2017"]
     return []
 
 

@@ -10,11 +10,13 @@ from typing import Any
 from ck_repo.contract.record import write
 from ck_repo.contract.spec import OPTIONS, Built, Dataset, LoadGenSettings, Model, Preprocessed, Spec
 from ck_repo.models.profiles import profile
+from ck_repo.resolve.plan import SOURCE
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import Rules, benchmark_of, rules_for
 from ck_repo.rounds.scenario import RATE
 from ck_repo.run.options import DEFAULT_SECONDS, RUN_OPTIONS, RunOptions
 from ck_repo.run.prepare import DATASET, LOADGEN, WEIGHTS, RunPlan
+from ck_repo.store.digest import of_value
 from ck_repo.store.folders import tools_root
 from ck_repo.store.installed import Installed, InstalledDataset
 
@@ -65,9 +67,10 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Installed]) -> Spec:
             name=dataset.title,
             images=base / parts.images,
             annotations=base / parts.annotations,
-            digest=dataset.digest,
+            digest=_digest(dataset),
             only_annotated=interface.only_annotated,
             preprocessed=_preprocessed(base, parts),
+            inside=parts.inside,
         ),
         device=options.device,
         scenario=options.scenario,
@@ -82,6 +85,12 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Installed]) -> Spec:
         reference_faults=options.reference_faults,
         loadgen_built=built,
     )
+
+
+def _digest(dataset: Installed) -> str:
+    """What names the images: of a data set that was made of another one, the other, too, as it may have the images."""
+    source = dataset.inputs.get(SOURCE)
+    return of_value([dataset.digest, source]) if source else dataset.digest
 
 
 def spec_data(spec: Spec, options: RunOptions) -> Mapping[str, Any]:

@@ -150,7 +150,7 @@ def _of_dataset(env: Installed) -> Iterator[tuple[str, str]]:
     for name, part in parts.items():
         if part:
             yield name, str(Path(env.path, part))
-    yield "CK_ENV_DATASET_TYPE", "coco"  # every data set here has COCO's format
+    yield "CK_ENV_DATASET_TYPE", env.dataset.format or "coco"
 
 
 def _of_stock(meta: Mapping[str, Any], folder: Path | None) -> Variables:

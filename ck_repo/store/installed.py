@@ -40,6 +40,18 @@ class InstalledDataset:
         Of a registered data set: by what a later change of its images is noticed.
     preprocessed
         The images that it holds ready, if any.
+    format
+        Of the annotations; that of COCO if empty.
+    boxes, crowds
+        How many boxes, and how many of them are crowds.
+    names
+        The file with the names of the categories, if there is one.
+    remarks
+        What the reader of annotations corrected, and what looks wrong.
+    given
+        What the user named, as `ck_repo.machine.data_set.Wanted` has it.
+    inside
+        Whether images are looked for below the folder of images alone, whatever paths the annotations name.
     """
 
     images: str = optional("")
@@ -50,6 +62,13 @@ class InstalledDataset:
     digest: str = optional("")
     stamp: str = optional("")
     preprocessed: Preprocessed | None = optional()
+    format: str = optional("")
+    boxes: int | None = optional()
+    crowds: int | None = optional()
+    names: str = optional("")
+    remarks: tuple[str, ...] = optional(())
+    given: Mapping[str, Any] | None = optional()
+    inside: bool = optional(False)
     others: Mapping[str, Any] = other_keys()
 
 
@@ -95,6 +114,8 @@ class Installed:
         Variables of stock CK's entry.
     requirement
         Of a Python package of a venv, which has no entry: its name and range.
+    given_name
+        The name that the user gave it.
     uid, alias, problem
         Of its entry, and why it cannot be used; not in the file.
     """
@@ -128,6 +149,7 @@ class Installed:
     registered: str = optional("")
     environment: Mapping[str, str] | None = optional()
     requirement: str = optional("")
+    given_name: str = optional("")
     others: Mapping[str, Any] = other_keys()
     uid: str = transient("")
     alias: str = transient("")

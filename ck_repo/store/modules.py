@@ -23,6 +23,7 @@ _STOCK_UIDS = {
     "platform.gpu": "55ec7775f4afaabd",
     "platform.gpgpu": "192ed4e0bbdbe743",
     "result": "4cd2850867df4241",
+    "dataset": "8a7141c59cd335f5",
 }
 STOCK_MODULES = frozenset(_STOCK_UIDS)
 # modules whose entries say what is installed or run, and can be chosen by their tags alone

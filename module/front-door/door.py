@@ -12,7 +12,7 @@ import sys
 from . import engine, handover, start
 
 # What stock CK's own modules do when they make or copy an entry is kept.
-_KEPT = {"program": {"add", "cp", "copy"}, "package": {"add"}, "soft": {"add"}, "experiment": {"add"}}
+_KEPT = {"program": {"add", "cp", "copy"}, "package": {"add"}, "soft": {"add"}, "experiment": {"add"}, "dataset": {"add"}}
 # Keys by which an entry of stock CK is known; entries of this project have none of them.
 _STOCK_KEYS = {
     "program": {"run_cmds", "process_in_tmp", "program"},

@@ -9,6 +9,8 @@ import tarfile
 import zipfile
 from typing import Any
 
+from coco_sets import flat_jpeg
+
 _D = "ab" * 32
 
 RUN: dict[str, Any] = {
@@ -194,3 +196,26 @@ GRAPH = message(1, message(1, b"in") + message(2, b"Placeholder")) + message(
 )
 TFLITE = struct.pack("<I4s", 16, b"TFL3") + struct.pack("<8I", 8, 12, 4, 4, 4, 20, 12, 4) * 4
 TORCH = b"\x80\x02}q\x00X\x06\x00\x00\x00weightq\x01K\x01s."
+
+
+_EXIF = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+_JPEG = flat_jpeg(16, 8)
+IMAGES = [
+    _JPEG,
+    _JPEG[:2] + b"\xff\xe1" + (len(_EXIF) + 2).to_bytes(2, "big") + _EXIF + _JPEG[2:],
+    b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x10\0\0\0\x08\x08\0\0\0\0eXIf" + _EXIF[6:],
+    b"RIFF\x40\0\0\0WEBPVP8X\x0a\0\0\0\x08\0\0\0\x0f\0\0\x07\0\0EXIF\x20\0\0\0" + _EXIF,
+    b"BM" + bytes(12) + b"\x28\0\0\0\x10\0\0\0\x08\0\0\0",
+    b"GIF89a\x10\0\x08\0",
+    b"P6\n# 16 x 8\n16 8\n255\n",
+    _EXIF[6:],
+    b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x16ihdr\0\0\0\x08\0\0\0\x10",
+    b"\0\0\0\x1cftypavif\0\0\0\x14ispe\0\0\0\0\0\0\0\x10\0\0\0\x08",
+]
+VOC = (
+    b"<annotation><filename>a.jpg</filename><size><width>16</width><height>8</height></size><object><name>cat</name>"
+    b"<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>8</ymax></bndbox></object></annotation>"
+)
+YOLO = b"0 0.5 0.5 0.25 0.5\n1 0.1 0.1 0.4 0.1 0.4 0.6\n"
+YAML = b"path: .\nval: images # here\nnc: 2\nnames:\n  0: cat\n  1: 'dog'\nmore: {a: [1, 2]}\n"
+OPEN_IMAGES = b"ImageID,LabelName,XMin,XMax,YMin,YMax,IsGroupOf\na,/m/0,0.1,0.5,0.2,0.9,0\n"

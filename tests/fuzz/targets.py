@@ -10,6 +10,10 @@ from typing import Any
 import documents as docs
 from hypothesis import strategies as st
 from inputs import as_file, damaged_bytes, damaged_json
+from object_detection.datasets.__main__ import answer
+from object_detection.datasets.header import read_header
+from object_detection.datasets.names_file import read_yaml
+from object_detection.errors import HarnessError
 
 from ck_repo.cli import words
 from ck_repo.cli.checking import checked_options
@@ -23,7 +27,6 @@ from ck_repo.experiments.meta import read_experiment, read_meta
 from ck_repo.experiments.published import _rows_of, read_table
 from ck_repo.install.git_source import read_commit
 from ck_repo.install.source import read_source, source_of, with_local_mirrors
-from ck_repo.machine.coco_folder import inspect_coco
 from ck_repo.machine.register import problem
 from ck_repo.models.model_file import inspect_model
 from ck_repo.reproduce.nearest_run import match
@@ -63,6 +66,7 @@ def _entry(folder: Path, meta: object, module: str = "experiment", alias: str = 
 
 def _file(content: bytes, folder: Path, name: str) -> Path:
     path = folder / name
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
     return path
 
@@ -303,13 +307,35 @@ TARGETS: dict[str, Target] = {
     "pytorch": (damaged_bytes([docs.TORCH]), lambda content, folder: inspect_model(_file(content, folder, "m"), "pytorch")),
     "coco": (
         damaged_json([docs.COCO]),
-        lambda value, folder: inspect_coco(_images(folder), _file(as_file(value), folder, "annotations.json")),
+        lambda value, folder: _data_set("coco", folder, _file(as_file(value), folder, "annotations.json")),
     ),
+    "voc": (damaged_bytes([docs.VOC]), lambda content, folder: _data_set("voc", folder, _file(content, folder, "images/a.xml"))),
+    "yolo": (damaged_bytes([docs.YOLO]), lambda content, folder: _data_set("yolo", folder, _file(content, folder, "images/a.txt"))),
+    "yolo names": (damaged_bytes([docs.YAML]), lambda content, folder: _caught(lambda: read_yaml(_file(content, folder, "y")))),
+    "open images": (
+        damaged_bytes([docs.OPEN_IMAGES]),
+        lambda content, folder: _data_set("openimages", folder, _file(content, folder, "boxes.csv")),
+    ),
+    "image headers": (damaged_bytes(docs.IMAGES), lambda content, folder: read_header(_file(content, folder, "a.jpg"))),
 }  # fmt: skip
 
 
 def _images(folder: Path) -> Path:
     path = folder / "images"
     path.mkdir(exist_ok=True)
-    (path / "a.jpg").write_bytes(b"no image")
+    (path / "a.jpg").write_bytes(docs.IMAGES[0])
     return path
+
+
+def _data_set(kind: str, folder: Path, annotations: Path) -> object:
+    """What the reader of annotations says of a data set: a description, or an error."""
+    named = annotations if annotations.suffix in (".json", ".csv") else ""
+    return answer({"format": kind, "path": str(_images(folder)), "annotations": str(named)})
+
+
+def _caught(read: Callable[[], object]) -> object:
+    """What the harness's reader returns, or its error."""
+    try:
+        return read()
+    except HarnessError as error:
+        return error

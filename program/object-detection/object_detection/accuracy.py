@@ -12,6 +12,7 @@ from typing import Any
 from object_detection.annotations import ImageList
 from object_detection.contract.record import read
 from object_detection.contract.results import Accuracy
+from object_detection.detections_file import DETECTIONS, unanswered, write_detections
 from object_detection.errors import HarnessError
 from object_detection.logs import Found, read_answers
 from object_detection.spec import Spec
@@ -33,19 +34,31 @@ _NAMES = (
 )
 
 
-def score(spec: Spec, images: ImageList, log: Path, output: Path) -> Accuracy:
-    """Score the log and write accuracy.txt, with the log's hash as a submission has it."""
+def score(spec: Spec, images: ImageList, log: Path, output: Path, remarks: list[str] | None = None) -> Accuracy:
+    """Score the log; write accuracy.txt, with the log's hash as a submission has it, and detections.json beside it.
+
+    Parameters
+    ----------
+    remarks
+        Gets a remark about categories that the model never answers.
+    """
     found = read_answers(log)
-    figures, text = judged(spec, images, found)
+    results = as_coco(found, images, spec.model.classes_are)
+    figures, text = judged(images, found, results)
+    write_detections(images, results, output.with_name(DETECTIONS))
+    if remarks is not None and (remark := unanswered(images, found, results)):
+        remarks.append(remark)
     digest = hashlib.sha256(log.read_bytes()).hexdigest()
     output.write_text(f"{text}hash={digest}\n", encoding="utf-8")
     return read(Accuracy, {**figures, "detections": sum(map(len, found.values())), "images": len(found)})
 
 
-def judged(spec: Spec, images: ImageList, found: Found) -> tuple[dict[str, float], str]:
+def judged(images: ImageList, found: Found, results: list[dict[str, Any]]) -> tuple[dict[str, float], str]:
     """COCO's figures of what was detected, and the text that accuracy.txt begins with."""
-    results = as_coco(found, images, spec.model.classes_are)
-    figures, table = evaluate(spec.dataset.annotations, results, [images.ids[index] for index in sorted(found)])
+    samples = tuple(sorted(found))
+    images.check_scored(samples)
+    truth = images.truth.as_coco([images.samples[index] for index in samples])
+    figures, table = evaluate(truth, results, [images.ids[index] for index in samples])
     return figures, f"{table}mAP={100 * figures['mAP']:.3f}%\n"
 
 
@@ -78,14 +91,16 @@ def as_coco(found: Found, images: ImageList, classes_are: str) -> list[dict[str,
     return rows
 
 
-def evaluate(annotations: Path, results: list[dict[str, Any]], image_ids: list[int]) -> tuple[dict[str, float], str]:
+def evaluate(annotations: dict[str, Any], results: list[dict[str, Any]], image_ids: list[int]) -> tuple[dict[str, float], str]:
     """COCOeval(bbox) over the images seen: its figures, and the table that it prints."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
     table = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(str(annotations))
+        truth = COCO()
+        truth.dataset = annotations
+        truth.createIndex()
         if not results:  # nothing detected anywhere: loadRes cannot say so
             return dict.fromkeys(_NAMES, 0.0), ""
         judge = COCOeval(truth, truth.loadRes(results), iouType="bbox")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from object_detection.datasets.coco import read_coco
+from object_detection.datasets.place import Folder
+from object_detection.datasets.truth import Image, Truth
 from object_detection.errors import HarnessError
 from object_detection.spec import Dataset
 
@@ -17,15 +19,17 @@ class ImageList:
     Attributes
     ----------
     ids
-        Image ids of the annotation file.
+        Image ids: those of the annotation file where all are numbers, else positions from 1.
     paths
         Files.
     sizes
         (width, height) in pixels.
-    samples
-        Position of each in the annotation file, of which some may be left out.
     categories
         Category ids in the file's order: contiguous class k (from 1) is categories[k - 1].
+    samples
+        Position of each in the annotation file, of which some may be left out.
+    truth
+        The annotations.
     """
 
     ids: tuple[int, ...]
@@ -33,32 +37,52 @@ class ImageList:
     sizes: tuple[tuple[int, int], ...]
     categories: tuple[int, ...]
     samples: tuple[int, ...]
+    truth: Truth
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    def check_scored(self, samples: tuple[int, ...] | None = None) -> None:
+        """Refuse to measure accuracy where no image has a box that counts: mAP is undefined there.
+
+        Parameters
+        ----------
+        samples
+            Sample indices; all if None.
+        """
+        positions = self.samples if samples is None else [self.samples[index] for index in samples]
+        if not self.truth.scored(positions):
+            raise HarnessError(
+                f"mAP is undefined: none of the {len(positions)} images has a box that counts "
+                "(iscrowd 0, of a category in the list)",
+                "take images with annotations, or measure performance alone: --mode=performance",
+            )
+
 
 def read_images(dataset: Dataset, count: int | None) -> ImageList:
     """The first `count` images of the list `images` of the annotation file (all if None)."""
-    try:
-        content = json.loads(dataset.annotations.read_bytes())
-        rows = list(enumerate(content["images"]))
-        if dataset.only_annotated:
-            annotated = {row["image_id"] for row in content["annotations"]}
-            rows = [(number, row) for number, row in rows if row["id"] in annotated]
-        rows = rows[:count]
-        names = [
-            (int(row["id"]), dataset.images / row["file_name"], (int(row["width"]), int(row["height"]))) for _, row in rows
-        ]
-        categories = tuple(int(row["id"]) for row in content["categories"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise HarnessError(f"{dataset.annotations} is no COCO annotation file: {type(error).__name__} {error}") from error
-    if not names:
-        raise HarnessError(f"{dataset.annotations} names no image")
-    missing = [path.name for _, path, _ in names if not path.is_file()] if not dataset.preprocessed else []
-    if missing:
+    folder = Folder(dataset.images, dataset.inside)
+    truth = read_coco(dataset.annotations, folder)
+    rows: list[tuple[int, Image]] = list(enumerate(truth.images))
+    if dataset.only_annotated:
+        annotated = truth.annotated()
+        rows = [(number, row) for number, row in rows if number in annotated]
+    rows = rows[:count]
+    if not rows:
+        raise HarnessError(f"{dataset.annotations} has no image with an annotation", "annotate some images")
+    found = [folder.path / row.name if dataset.preprocessed else folder.find(row.name) for _, row in rows]
+    paths = tuple(path for path in found if path is not None)
+    if len(paths) < len(rows):
+        first = next(row.name for path, (_, row) in zip(found, rows, strict=True) if path is None)
         raise HarnessError(
-            f"{len(missing)} of {len(names)} images are not in {dataset.images}, {missing[0]} first", "fetch the data set again"
+            f"{len(rows) - len(paths)} of {len(rows)} images are not in {dataset.images}, the first: {first}",
+            "install or register the data set again",
         )
-    ids, paths, sizes = zip(*names, strict=True)
-    return ImageList(ids, paths, sizes, categories, tuple(number for number, _ in rows))
+    return ImageList(
+        tuple(row.id for _, row in rows),
+        paths,
+        tuple((row.width, row.height) for _, row in rows),
+        tuple(row.id for row in truth.categories),
+        tuple(number for number, _ in rows),
+        truth,
+    )

@@ -35,6 +35,8 @@ def run(path: Path) -> None:
     spec = read_spec(path)
     remark = check_loadgen(spec)
     images = read_images(spec.dataset, spec.count)
+    if "accuracy" in spec.modes:
+        images.check_scored()
     backend = framework(spec.model.backend, spec.device)
     tell("loading the model", 0, None)
     board = Board(spec.folder, max(spec.sessions or 1, tuning.cores()))
@@ -76,13 +78,14 @@ def run(path: Path) -> None:
     )
     outputs.remarks(worker.check for worker in team)  # of the measurement: what counts are the tests
     odd: dict[str, str] = {}
+    unanswered: list[str] = []
     for mode in spec.modes:
         if mode == "accuracy":
-            results = replace(results, accuracy=run_accuracy(spec, team, layout, library, images, rate))
+            results = replace(results, accuracy=run_accuracy(spec, team, layout, library, images, rate, unanswered))
         else:
             results = replace(results, performance=run_performance(spec, team, layout, library, images, rate))
         odd = {**outputs.remarks(worker.check for worker in team), **odd}
-    remarks = tuple(text for text in (damage.remark(library.damaged), *odd.values()) if text)
+    remarks = tuple(text for text in (damage.remark(library.damaged), *odd.values(), *unanswered) if text)
     board.remove()
     text = json.dumps(write(replace(results, remarks=remarks)), indent=2, sort_keys=True)
     (spec.folder / "results.json").write_text(text + "\n", encoding="utf-8")
@@ -126,13 +129,14 @@ def choose_layout(
 
 
 def run_accuracy(
-    spec: Spec, team: Sequence[Worker], layout: Layout, library: SampleLibrary, images: ImageList, rate: float
-) -> Accuracy:
-    """The accuracy test of LoadGen, in a folder of its own, scored."""
+    spec: Spec, team: Sequence[Worker], layout: Layout, library: SampleLibrary, images: ImageList, rate: float,
+    remarks: list[str],
+) -> Accuracy:  # fmt: skip
+    """The accuracy test of LoadGen, in a folder of its own, scored; remarks are added to `remarks`."""
     _run_test(spec, "accuracy", team, layout, library, len(images), rate)
     tell("scoring", 0, None)
     folder = spec.folder / "accuracy"
-    return accuracy.score(spec, images, folder / ANSWERS, folder / "accuracy.txt")
+    return accuracy.score(spec, images, folder / ANSWERS, folder / "accuracy.txt", remarks)
 
 
 def run_performance(

@@ -15,13 +15,16 @@ import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from object_detection.damage import damaged, remark, stderr_watched
+from object_detection.datasets.coco import read_coco
+from object_detection.datasets.place import Folder
+from object_detection.datasets.truth import Image as Row
 from object_detection.errors import HarnessError, told_as_a_command
 from object_detection.preprocess import decode, finished, pixels, square
 from object_detection.progress import Throttle, say
@@ -33,6 +36,7 @@ _SIDE_OF_BYTES = 300  # models of this side take bytes; those of 1200 float32
 _AT_ONCE = 64  # images that are in memory while they are decoded
 _SPARE = 1 << 26  # bytes of the disk that are left alone
 Image = npt.NDArray[np.generic]
+T = TypeVar("T")
 
 
 class PreparedImages:
@@ -71,11 +75,11 @@ class PreparedImages:
         return finished(square(image, model.side, self._prepared.library), model.scaling, model.layout)
 
 
-def chosen(rows: Sequence[dict[str, Any]], part: str) -> list[dict[str, Any]]:
+def chosen(rows: Sequence[T], part: str) -> list[T]:
     """``full``, ``first.20`` or ``last.20`` of a list.
 
-    >>> chosen([{"id": 1}, {"id": 2}, {"id": 3}], "last.2")
-    [{'id': 2}, {'id': 3}]
+    >>> chosen([1, 2, 3], "last.2")
+    [2, 3]
     """
     which, _, count = part.partition(".")
     if which == "full":
@@ -83,12 +87,12 @@ def chosen(rows: Sequence[dict[str, Any]], part: str) -> list[dict[str, Any]]:
     return list(rows[: int(count)] if which == "first" else rows[-int(count) :])
 
 
-def prepare(images: Path, annotations: Path, part: str, side: int, library: str, output: Path) -> None:
+def prepare(images: Path, annotations: Path, part: str, side: int, library: str, output: Path, *, inside: bool = False) -> None:
     """Write the images, their annotations, and dataset.json, which tells how they are used."""
-    content = json.loads(annotations.read_text(encoding="utf-8"))
-    rows = chosen(content["images"], part)
-    ids = {row["id"] for row in rows}
-    kept = {**content, "images": rows, "annotations": [row for row in content["annotations"] if row["image_id"] in ids]}
+    folder = Folder(images, inside)
+    truth = read_coco(annotations, folder)
+    places = chosen(range(len(truth.images)), part)
+    rows = [truth.images[place] for place in places]
     kind = RESIZED if side == _SIDE_OF_BYTES else DECODED
     needed = _bytes_needed(rows, kind, side)
     free = shutil.disk_usage(output).free
@@ -98,7 +102,10 @@ def prepare(images: Path, annotations: Path, part: str, side: int, library: str,
             f"{len(rows)} images take {needed / 1e6:.0f} MB, and {output.parent} has {free / 1e6:.0f} MB free",
             "free some space, point CK_TOOLS elsewhere, or take fewer images: first.50",
         )
-    paths = [images / row["file_name"] for row in rows]
+    paths = [path for row in rows if (path := folder.find(row.name))]
+    if len(paths) < len(rows):
+        missing = next(row.name for row in rows if not folder.find(row.name))
+        raise HarnessError(f"{images} has no {missing}, which {annotations} names", "register the data set again")
     cv2.setNumThreads(1)  # one image a thread
     hurt: dict[str, str] = {}
     file = (
@@ -107,7 +114,7 @@ def prepare(images: Path, annotations: Path, part: str, side: int, library: str,
     if hurt:
         say(remark(hurt))
         (output / DAMAGED).write_text(json.dumps(hurt), encoding="utf-8")
-    (output / "annotations.json").write_text(json.dumps(kept), encoding="utf-8")
+    truth.write_coco(output / "annotations.json", places)
     told = {
         "images": str(images),
         "annotations": "annotations.json",
@@ -117,8 +124,8 @@ def prepare(images: Path, annotations: Path, part: str, side: int, library: str,
     (output / "dataset.json").write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _bytes_needed(rows: Sequence[dict[str, Any]], kind: str, side: int) -> int:
-    return sum(3 * (side * side if kind == RESIZED else row["width"] * row["height"]) for row in rows)
+def _bytes_needed(rows: Sequence[Row], kind: str, side: int) -> int:
+    return sum(3 * (side * side if kind == RESIZED else row.width * row.height) for row in rows)
 
 
 def _made(
@@ -177,7 +184,8 @@ def main() -> None:
     given = parser.parse_args()
     images, annotations = given.base / given.dataset["images"], given.base / given.dataset["annotations"]
     with told_as_a_command():
-        prepare(images, annotations, given.part, given.side, given.library, given.output)
+        inside = bool(given.dataset.get("inside"))
+        prepare(images, annotations, given.part, given.side, given.library, given.output, inside=inside)
 
 
 if __name__ == "__main__":

@@ -6,21 +6,30 @@ Source: mlcommons/inference at v1.0.1, vision/classification_and_detection/pytho
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from object_detection.datasets.check import most_pixels, too_large
+from object_detection.datasets.exif import without_orientation
+from object_detection.datasets.header import read_header
 from object_detection.errors import HarnessError
 
 _MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 _DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)
-_TAIL = 4096  # bytes at a JPEG's end among which its end mark has to be
+_TAIL = 4096  # bytes at a JPEG's end among which its end mark is nearly always
+_MARK = re.compile(rb"\xff+[^\x00\xd0-\xd8\xff]", re.DOTALL)  # in a scan 00 stands for a byte of data, D0 to D7 for a restart
+_END, _RESERVED = 0xD9, 0x01
 
 
 def decode(path: Path) -> npt.NDArray[np.uint8]:
-    """Read an image as uint8 (height, width, 3), BGR; one that is empty, cut short or no image is an error."""
+    """Read an image as uint8 (height, width, 3), BGR; one that is empty, cut short or not an image is an error.
+
+    The pixels are those that are stored: an EXIF orientation is ignored, as annotations are of the stored image.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -28,14 +37,44 @@ def decode(path: Path) -> npt.NDArray[np.uint8]:
     if not content:
         raise HarnessError(f"{path} is empty", "fetch the data set again")
     # OpenCV pads a JPEG that was cut short with grey and says nothing
-    # (the mark is looked for behind the last scan: a thumbnail among the metadata has one of its own)
-    scan = max(content.rfind(b"\xff\xda"), len(content) - _TAIL, 0)
-    if content[:2] == b"\xff\xd8" and b"\xff\xd9" not in content[scan:]:
+    if content[:2] == b"\xff\xd8" and _is_cut_short(content):
         raise HarnessError(f"{path} is cut short: its end mark is missing", "fetch the data set again")
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    if content[:2] in (b"II", b"MM"):
+        content = without_orientation(content)
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:  # an assertion about its size, no memory, or a fault of a decoder
+        header = read_header(path)
+        if header and header.width * header.height > most_pixels():
+            raise too_large(path, header.width, header.height) from error
+        size = f" of {header.width} × {header.height} pixels" if header and header.width else ""
+        raise HarnessError(f"OpenCV cannot decode {path}{size}: {error.err or error}", "replace the image") from error
     if image is None:
-        raise HarnessError(f"{path} is no image that OpenCV can decode", "fetch the data set again")
+        raise HarnessError(f"{path} is not an image that OpenCV can decode", "replace it")
+    if image.dtype != np.uint8:
+        raise HarnessError(f"{path} has pixels of {image.dtype}, which cannot be shown in 8 bits", "write it as a PNG")
+    if image.ndim == 2:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     return np.asarray(image, dtype=np.uint8)
+
+
+def _is_cut_short(content: bytes) -> bool:
+    """Whether a JPEG file ends before its end mark. Cameras may add data behind the mark: a film, or further images."""
+    # the mark is looked for behind the last scan, as a thumbnail among the metadata has one of its own
+    scan = max(content.rfind(b"\xff\xda"), len(content) - _TAIL, 0)
+    return b"\xff\xd9" not in content[scan:] and not _reaches_end_mark(content)
+
+
+def _reaches_end_mark(content: bytes) -> bool:
+    """Whether the segments and scans of a JPEG file, one after the other, lead to its end mark."""
+    at = 2
+    while found := _MARK.search(content, at):
+        mark = content[found.end() - 1]
+        if mark == _END:
+            return True
+        length = content[found.end() : found.end() + 2]
+        at = found.end() + (int.from_bytes(length, "big") if mark != _RESERVED else 0)
+    return False
 
 
 def pixels(path: Path, library: str = "opencv") -> npt.NDArray[np.uint8]:

@@ -25,16 +25,17 @@ def say(text: str) -> None:
 
 
 class Throttle:
-    """Passes on one report in so many seconds, and the last."""
+    """Passes on one report in so many seconds, and the last; with `late` nothing of what ends before its first report."""
 
-    def __init__(self, title: str, total: float, unit: str, every: float = 0.5) -> None:
+    def __init__(self, title: str, total: float, unit: str, every: float = 0.5, *, late: bool = False) -> None:
         self._title, self._total, self._unit, self._every = title, total, unit, every
-        self._last = 0.0
+        self._last = time.monotonic() if late else 0.0
+        self._silent = late
 
     def __call__(self, done: float) -> None:
         now = time.monotonic()
-        if now - self._last >= self._every or done >= self._total:
-            self._last = now
+        if now - self._last >= self._every or (done >= self._total and not self._silent):
+            self._last, self._silent = now, False
             tell(self._title, done, self._total, self._unit)
 
 

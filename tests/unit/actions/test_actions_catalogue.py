@@ -58,11 +58,11 @@ def test_a_module_by_its_other_name_or_uid(typed: str, module: str) -> None:
 
 
 def test_a_module_of_ones_own_has_the_general_actions(ck: Ck) -> None:
-    with pytest.raises(NotFoundError, match="there is no module 'dataset'"):
-        catalogue.known_module("dataset", Repositories())
-    ck("add", "dataset:a")
-    assert catalogue.known_module("dataset", Repositories()) == "dataset"
-    assert "search" in catalogue.actions_of("dataset")
+    with pytest.raises(NotFoundError, match="there is no module 'picture'"):
+        catalogue.known_module("picture", Repositories())
+    ck("add", "picture:a")
+    assert catalogue.known_module("picture", Repositories()) == "picture"
+    assert "search" in catalogue.actions_of("picture")
 
 
 def test_columns_are_as_wide_as_they_have_to_be() -> None:

@@ -58,12 +58,12 @@ def test_a_repository_goes_by_its_uid_too(ck: Ck) -> None:
 
 def test_add_with_a_path_makes_or_registers(ck: Ck, tmp_path: Path) -> None:
     made = ck("add", "repo:mine", f"--path={tmp_path / 'far'}", "--out=json").json
-    ck("add", "mine:dataset:a", "--tags=x")
+    ck("add", "mine:picture:a", "--tags=x")
     ck("rm", "repo:mine")
-    assert ck("search", "dataset", "--tags=x").code == 16  # no repository has the module any more
+    assert ck("search", "picture", "--tags=x").code == 16  # no repository has the module any more
     again = ck("add", "repo", f"--path={tmp_path / 'far'}", "--out=json").json
     assert (again["data_uoa"], again["data_uid"]) == ("mine", made["data_uid"])
-    assert ck("search", "dataset", "--tags=x").out == "mine:dataset:a\n"
+    assert ck("search", "picture", "--tags=x").out == "mine:picture:a\n"
 
 
 def test_rm_takes_a_folder_in_ck_repos_only(ck: Ck, root: Path, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def image(number: int) -> dict[str, Any]:
 
 
 def test_position_in_the_file_is_the_sample_index(tmp_path: Path) -> None:
-    content = {"images": [image(7), image(2), image(5)], "categories": [{"id": 9}, {"id": 1}]}
+    content = {"images": [image(7), image(2), image(5)], "categories": [{"id": 9}, {"id": 1}], "annotations": []}
     found = read_images(data_set(tmp_path, content, "7.jpg", "2.jpg", "5.jpg"), None)
     assert found.ids == (7, 2, 5)
     assert [path.name for path in found.paths] == ["7.jpg", "2.jpg", "5.jpg"]
@@ -47,26 +47,32 @@ def test_order_of_coco_is_that_of_the_published_val_map(data: Path) -> None:
 
 @pytest.mark.parametrize(("count", "left"), [(None, 3), (2, 2), (50, 3)])
 def test_the_first_images_are_taken(tmp_path: Path, count: int | None, left: int) -> None:
-    content = {"images": [image(1), image(2), image(3)], "categories": []}
+    content = {"images": [image(1), image(2), image(3)], "categories": [], "annotations": []}
     assert read_images(data_set(tmp_path, content, "1.jpg", "2.jpg", "3.jpg"), count).ids == (1, 2, 3)[:left]
 
 
 def test_images_that_are_not_there_are_counted_and_named(tmp_path: Path) -> None:
-    content = {"images": [image(1), image(2), image(3)], "categories": []}
-    with pytest.raises(HarnessError, match=r"2 of 3 images are not in .*, 2\.jpg first"):
+    content = {"images": [image(1), image(2), image(3)], "categories": [], "annotations": []}
+    with pytest.raises(HarnessError, match=r"2 of 3 images are not in .*, the first: 2\.jpg"):
         read_images(data_set(tmp_path, content, "1.jpg"), None)
 
 
 @pytest.mark.parametrize(
-    "content",
-    ["not JSON", "[]", {"images": [image(1)]}, {"categories": []}, {"images": [{"id": 1}], "categories": []},
-     {"images": [{**image(1), "width": "wide"}], "categories": []}],
-)  # fmt: skip
-def test_what_is_no_annotation_file_is_named(tmp_path: Path, content: Any) -> None:
-    with pytest.raises(HarnessError, match=r"annotations\.json is no COCO annotation file"):
+    ("content", "why"),
+    [
+        ("not JSON", "not readable as JSON"),
+        ("[]", "is not a COCO annotation file: it has no list of images"),
+        ({"images": [image(1)]}, "has no list of annotations"),
+        ({"annotations": [], "categories": []}, "has no list of images"),
+        ({"images": [{"id": 1}], "annotations": [], "categories": []}, "image 1 has no file_name"),
+        ({"images": [{**image(1), "width": "wide"}], "annotations": [], "categories": []}, 'image 1 has the width "wide"'),
+    ],
+)
+def test_faults_of_annotations_are_named_with_the_file(tmp_path: Path, content: Any, why: str) -> None:
+    with pytest.raises(HarnessError, match=rf"annotations\.json.*{why}"):
         read_images(data_set(tmp_path, content, "1.jpg"), None)
 
 
 def test_a_set_without_images_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="names no image"):
-        read_images(data_set(tmp_path, {"images": [], "categories": []}), None)
+        read_images(data_set(tmp_path, {"images": [], "categories": [], "annotations": []}), None)

@@ -113,7 +113,7 @@ def test_annotations_that_were_changed_are_told(repositories: Repositories, data
     meta = known(repositories, data_set.images, "dataset.coco")
     data_set.content["info"] = "edited"
     data_set.write()
-    assert "was changed after it was registered" in problem(meta)
+    assert "were changed after it was registered" in problem(meta)
 
 
 def test_a_broken_env_entry_is_left_out_with_a_warning(

@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import coco_sets
 import pytest
 
 from ck_repo.environment.lockfile import Lock, LockedComponent, RegisteredAs
-from ck_repo.errors import NotTheSameError
-from ck_repo.machine.register import register
+from ck_repo.errors import DetectError, NotTheSameError
+from ck_repo.machine.register import detect, register
 from ck_repo.reproduce.artifacts import FILES, REGISTERED, bring_in, gather
 from ck_repo.session import Session
+from ck_repo.stock.environment import read_env
 from ck_repo.store.folders import tools_root
-from ck_repo.store.installed import Installed, InstalledDataset
-from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find, load
+from ck_repo.store.writing import remove_entry
 
 KEY = "a" * 64
 
@@ -26,27 +29,56 @@ def _lock(*components: LockedComponent) -> Lock:
     return Lock({}, {}, {}, components)
 
 
-def test_names_of_images_that_lead_out_are_not_packed(tmp_path: Path) -> None:
-    images = tmp_path / "set" / "images"
-    images.mkdir(parents=True)
-    (images / "1.jpg").write_text("image")
-    (tmp_path / "secret").write_text("secret")
-    (images / "link.jpg").symlink_to(tmp_path / "secret")
-    os.mkfifo(images / "pipe.jpg")
-    names = ["1.jpg", "../../secret", str(tmp_path / "secret"), "link.jpg", "pipe.jpg", "none.jpg"]
-    annotations = tmp_path / "set" / "a.json"
-    annotations.write_text(json.dumps({"images": [{"file_name": name} for name in names]}))
-    repositories = Repositories()
-    data_set = Installed(
-        "set", soft="dataset.coco", tags=("set",), path=str(tmp_path / "set"), file=str(annotations), digest=KEY,
-        dataset=InstalledDataset(str(images)),
-    )  # fmt: skip
-    register(Session(repositories), data_set, [])
+def _registered(path: Path, **options: str) -> tuple[Session, LockedComponent]:
+    """A data set in COCO's format, registered, and its part of a lock."""
+    session = Session()
+    env = read_env(register(session, detect(load(session.repositories, "soft", "dataset.coco"), path, options), []))
     row = LockedComponent(
-        "dataset", "registered", "set", "dataset.coco", key=KEY, content=KEY, meta=RegisteredAs(tags=("set",))
-    )
-    found = gather(Session(repositories), _lock(row), only_free=False)
-    assert sorted(found.rows.values()) == [annotations, images / "1.jpg"]
+        "dataset", "registered", "set", "dataset.coco", key=env.key, content=env.digest,
+        file=Path(env.file).name, meta=RegisteredAs(env.name, env.tags, dataset=env.dataset),
+    )  # fmt: skip
+    return session, row
+
+
+def test_names_that_lead_to_files_that_are_not_images_pack_nothing(tmp_path: Path) -> None:
+    coco_sets.write_coco(tmp_path / "set", images=2)
+    session, row = _registered(tmp_path / "set")
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    annotations = tmp_path / "set/annotations/instances_val2017.json"
+    content = json.loads(annotations.read_text())
+    for name in ("../../secret", str(secret)):
+        content["images"][0]["file_name"] = name
+        annotations.write_text(json.dumps(content))
+        with pytest.raises(NotTheSameError, match="were changed after it was registered"):
+            gather(session, _lock(row), only_free=False)
+        with pytest.raises(DetectError, match="are not images"):
+            detect(load(session.repositories, "soft", "dataset.coco"), tmp_path / "set", {})
+
+
+@pytest.mark.parametrize("names", ["absolute", "upwards", "in folders"])
+def test_images_anywhere_come_with_their_data_set(tmp_path: Path, names: str) -> None:
+    """Whatever paths the annotations name: what is packed can be registered on a machine that has none of them."""
+    coco_sets.write_coco(tmp_path / "set", images=3)
+    images, annotations = tmp_path / "set/val2017", tmp_path / "set/annotations/instances_val2017.json"
+    content = json.loads(annotations.read_text())
+    for number, image in enumerate(content["images"]):
+        moved = {"absolute": tmp_path / "far", "upwards": tmp_path / "set/other", "in folders": images / f"part{number}"}[names]
+        moved.mkdir(exist_ok=True)
+        path = shutil.move(images / image["file_name"], moved / "same.jpg" if names == "in folders" else moved)
+        image["file_name"] = str(path) if names == "absolute" else os.path.relpath(path, images)
+    annotations.write_text(json.dumps(content))
+    session, row = _registered(images)
+    found = gather(session, _lock(row), only_free=False)
+    for name, path in found.rows.items():
+        target = tmp_path / "artifacts" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    shutil.rmtree(tmp_path / "set")
+    shutil.rmtree(tmp_path / "far", ignore_errors=True)
+    remove_entry(find(session.repositories, "env")[0])
+    bring_in(session, _lock(row), tmp_path / "artifacts", "venv:v")
+    assert [entry.meta()["key"] for entry in find(session.repositories, "env")] == [row.key]
 
 
 def _link(path: Path, secret: Path) -> None:
@@ -76,9 +108,7 @@ def test_an_artifact_that_is_no_plain_file_is_not_taken(tmp_path: Path, put: Cal
     folder = tmp_path / "artifacts" / REGISTERED / KEY
     folder.mkdir(parents=True)
     put(folder / "m.onnx", secret)
-    row = LockedComponent(
-        "weights", "registered", "m", "model.onnx", key=KEY, content=KEY, file="m.onnx", meta=RegisteredAs(tags=("m",))
-    )
+    row = LockedComponent("weights", "registered", "m", "model.onnx", key=KEY, content=KEY, file="m.onnx", meta={"tags": ["m"]})
     with pytest.raises(NotTheSameError, match=r"is a link|is a named pipe"):
         bring_in(Session(), _lock(row), tmp_path / "artifacts", "experiment:1")
     assert not [path for path in tools_root().rglob("*") if path.is_file() and "secret" in path.read_text()]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import coco_sets
 import pytest
 
 from ck_repo import progress
@@ -50,14 +50,9 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Said:
 
 @pytest.fixture
 def spec(tmp_path: Path) -> Spec:
-    images = tmp_path / "val2017"
-    images.mkdir()
-    rows = [{"file_name": f"{number}.jpg"} for number in range(3)]
-    for row in rows:
-        (images / row["file_name"]).touch()
-    (tmp_path / "a.json").write_text(json.dumps({"images": rows}))
+    coco_sets.write_coco(tmp_path, images=3)
     loadgen = loadgen_settings(RunOptions(official=True), RULES)
-    dataset = Dataset("set", images, tmp_path / "a.json", "0" * 64)
+    dataset = Dataset("set", tmp_path / "val2017", tmp_path / "annotations/instances_val2017.json", "0" * 64)
     model = Model("mine", tmp_path, "toy", "", None, 300, "none", "NHWC", "uint8", "b", "s", "c", "n", "yxyx", None, "category")
     return Spec(model, dataset, "cpu", "offline", ("accuracy", "performance"), None, None, None, None, True, loadgen, tmp_path)
 
@@ -75,8 +70,8 @@ def test_what_does_not_suit_the_closed_division_is_told_and_the_end_too(spec: Sp
 
 
 def test_a_missing_image_is_told_before_the_run(spec: Spec, tmp_path: Path, said: Said) -> None:
-    (tmp_path / "val2017/1.jpg").unlink()
-    with pytest.raises(RunError, match=r"1 of 3 images are missing, 1\.jpg first"):
+    (tmp_path / "val2017/000000000013.jpg").unlink()
+    with pytest.raises(RunError, match=r"1 of the 3 images .* do not exist, the first: 000000000013\.jpg"):
         check(spec, tmp_path)
 
 

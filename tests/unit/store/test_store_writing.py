@@ -35,7 +35,7 @@ def _aliases(folder: Path) -> dict[str, str]:
 
 def test_an_entry_is_on_disk_as_ck_has_it(add: Add, datasets: Path) -> None:
     entry = add("a", "x,y", size=3)
-    module = "1e950c92a3d17645"  # a module of the user's own: the digest of its name
+    module = "8a7141c59cd335f5"  # as in the repositories of stock CK
     assert json.loads((entry.path / ".cm" / "meta.json").read_text()) == {"tags": ["x", "y"], "size": 3}
     info = json.loads((entry.path / ".cm" / "info.json").read_text())
     assert (info["backup_data_uid"], info["backup_module_uid"], info["backup_module_uoa"]) == (entry.uid, module, "dataset")

@@ -69,6 +69,8 @@ class Dataset:
         Names the content.
     only_annotated
         Whether images without annotations are left out.
+    inside
+        Whether images are looked for below the folder of images alone, whatever paths the annotations name.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Dataset:
     digest: str
     only_annotated: bool = False
     preprocessed: Preprocessed | None = None
+    inside: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,178 @@
+"""A data set on disk: read and checked by the harness's reader, in a process of its own.
+
+The reader (`object_detection.datasets`) is the one that scores runs, so what is registered can be scored. It needs the standard
+library alone and runs with our own interpreter; the engine gets its description as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ck_repo import progress
+from ck_repo.child import last_lines, run_child
+from ck_repo.errors import DetectError
+from ck_repo.models.declared import own_folder
+from ck_repo.store.atomic import write_text
+from ck_repo.store.digest import of_file, of_value
+from ck_repo.store.folders import tools_root
+from ck_repo.store.installed import InstalledDataset
+
+COCO = "coco"
+KINDS = (COCO, "openimages", "voc", "yolo")  # formats of annotations, as the reader calls them
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a user names.
+
+    Attributes
+    ----------
+    kind
+        The format of the annotations.
+    path
+        An image, or a folder.
+    annotations, names
+        The annotations, and the file with the names of the categories; empty if the reader is to find them.
+    inside
+        Whether images are looked for below their folder alone: so it is for what came with somebody's experiment.
+    """
+
+    kind: str
+    path: str
+    annotations: str = ""
+    names: str = ""
+    inside: bool = False
+
+    @classmethod
+    def of(cls, dataset: InstalledDataset) -> Wanted:
+        """What was named when a data set was registered; for one that a package installed, its own parts."""
+        given = dataset.given or {"path": dataset.images, "annotations": dataset.annotations, "inside": dataset.inside}
+        texts = {key: str(given.get(key, "")) for key in ("path", "annotations", "names")}
+        return cls(dataset.format or COCO, **texts, inside=bool(given.get("inside")))
+
+    def below(self, base: Path) -> Wanted:
+        """The same with its relative paths taken from a folder."""
+        paths = {key: str(base / text) if (text := getattr(self, key)) else "" for key in ("path", "annotations", "names")}
+        return Wanted(self.kind, **paths, inside=self.inside)
+
+    def as_data(self) -> dict[str, Any]:
+        """As `Wanted.of` reads it, and the reader."""
+        return {"path": self.path, "annotations": self.annotations, "names": self.names, "inside": self.inside}
+
+
+def read_data_set(wanted: Wanted, coco: Path | None = None) -> dict[str, Any]:
+    """Read and check a data set; with `coco` write it in COCO's format, too.
+
+    Returns
+    -------
+    dict
+        ``images``, ``annotations``, ``names``, counts, ``remarks``, ``files`` (the images) with ``archived`` (their names below
+        the folder of images), ``sources`` (annotation files and folders).
+
+    Raises
+    ------
+    DetectError
+        If it cannot be used; the message names the image or annotation.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        request, answer = folder / "request.json", folder / "answer.json"
+        asked = wanted.as_data() | {"format": wanted.kind, "coco": str(coco or "")}
+        request.write_text(json.dumps(asked), encoding="utf-8")
+        command = [sys.executable, "-B", "-m", "object_detection.datasets", str(request), str(answer)]
+        errors = folder / "stderr.log"
+        status = run_child(command, folder, folder / "stdout.log", errors, {"PYTHONPATH": str(own_folder())})
+        if status or not answer.exists():
+            raise DetectError(
+                f"{wanted.path} could not be read: the reader of annotations ended with status {status}",
+                tail=last_lines(errors),
+                hint="it may need more memory than there is" if status < 0 else "",
+            )
+        found: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
+    if "error" in found:
+        raise DetectError(found["error"], hint=found["hint"])
+    return found
+
+
+def inspect_data_set(wanted: Wanted) -> InstalledDataset:
+    """Check a data set, and take its digest and stamp: the `dataset` section of an env entry."""
+    found = read_data_set(wanted)
+    images, sources = found["files"], [path for path in found["sources"] if Path(path).is_file()]
+    digests = []
+    with progress.task(f"reading {Path(found['images']).name}", len(images), "images") as task:
+        for done, path in enumerate(images, 1):
+            digests.append(of_file(Path(path)))
+            task.advance_to(done)
+    annotations = of_file(Path(sources[0])) if wanted.kind == COCO else of_value([of_file(Path(path)) for path in sources])
+    every = [*images, *found["sources"]]
+    _remember(wanted, every)
+    return InstalledDataset(
+        images=found["images"],
+        annotations=found["annotations"],
+        names=found["names"],
+        count=found["count"],
+        boxes=found["boxes"],
+        crowds=found["crowds"],
+        remarks=tuple(found["remarks"]),
+        categories=len(found["categories"]),
+        format=wanted.kind,
+        given=wanted.as_data(),
+        inside=wanted.inside,
+        annotations_sha256=annotations,
+        stamp=_stamp(every),
+        digest=of_value([annotations, digests]),
+    )
+
+
+def stamp_now(dataset: InstalledDataset) -> str:
+    """The stamp of a data set that is registered, taken again: it changes with every file of it, and with files that are added.
+
+    Raises
+    ------
+    OSError
+        If a file is gone.
+    DetectError
+        If the list of its files is gone, and it cannot be read again.
+    """
+    wanted = Wanted.of(dataset)
+    list_ = _list_of(wanted)
+    try:
+        files = json.loads(list_.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = read_data_set(wanted)
+        files = [*found["files"], *found["sources"]]
+        _remember(wanted, files)
+    return _stamp(files)
+
+
+def _stamp(files: Sequence[str]) -> str:
+    """Size and change time of files; of a folder the names of what is in it, as far as it is like the files."""
+    kinds = {os.path.splitext(path)[1] for path in files}
+    rows: list[tuple[str, object, object]] = []
+    for path in files:
+        found = os.stat(path)
+        if stat.S_ISDIR(found.st_mode):
+            names = sorted(name for name in os.listdir(path) if os.path.splitext(name)[1] in kinds)
+            rows.append((path, of_value(names), 0))
+        else:
+            rows.append((path, found.st_size, found.st_mtime_ns))
+    return of_value(rows)
+
+
+def _remember(wanted: Wanted, files: Sequence[str]) -> None:
+    """Keep the list of a data set's files: so its stamp can be taken without reading its annotations."""
+    list_ = _list_of(wanted)
+    list_.parent.mkdir(parents=True, exist_ok=True)
+    write_text(list_, json.dumps(list(files)))
+
+
+def _list_of(wanted: Wanted) -> Path:
+    return tools_root() / ".cache" / "datasets" / f"{of_value([wanted.kind, wanted.as_data()])[:32]}.json"

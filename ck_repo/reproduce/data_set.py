@@ -1,0 +1,65 @@
+"""The files of a registered data set: their names in an archive, and how it is registered from there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path, PurePath, PurePosixPath
+
+from ck_repo.machine.data_set import Wanted, read_data_set
+from ck_repo.store.installed import InstalledDataset
+
+_ANNOTATIONS = "annotations"  # folder of what lies outside the folder of images
+
+
+def archived(dataset: InstalledDataset) -> Iterator[tuple[str, Path]]:
+    """Names in an archive, and files: every image and annotation file. The check at registration is made again.
+
+    An image outside the folder of images gets a name below it, by which the reader of annotations finds it.
+    """
+    found = read_data_set(Wanted.of(dataset))
+    root = Path(found["images"])
+    seen = set()
+    for name, path in zip(found["archived"], found["files"], strict=True):
+        if name not in seen:
+            seen.add(name)
+            yield f"{root.name}/{name}", Path(path)
+    for path in map(Path, found["sources"]):
+        if path.is_file():
+            yield _name(path, root, Path(found["annotations"])), path
+
+
+def brought_in(dataset: InstalledDataset, folder: Path) -> tuple[Path, dict[str, str]]:
+    """What is named to register a data set from a folder that was filled by the names of `archived`.
+
+    Returns
+    -------
+    path, options
+        As `detect` takes them.
+    """
+    wanted = Wanted.of(dataset)
+    root, annotations = PurePosixPath(dataset.images), PurePosixPath(dataset.annotations)
+    options = {"inside": "yes"}
+    for option, text in (
+        ("annotations", wanted.annotations or _found_outside(root, annotations)),
+        ("categories", wanted.names),
+    ):
+        if text:
+            options[option] = str(folder / _name(PurePosixPath(text), root, annotations))
+    path = PurePosixPath(wanted.path)
+    below = path.relative_to(root) if path.is_relative_to(root) else PurePosixPath()
+    return folder / root.name / below, options
+
+
+def _found_outside(root: PurePath, annotations: PurePath) -> str:
+    """Annotations that were found outside the folder of images, where they would not be found again."""
+    return "" if annotations.is_relative_to(root) else str(annotations)
+
+
+def _name(path: PurePath, root: PurePath, annotations: PurePath) -> str:
+    """The name of an annotation file in an archive."""
+    if path.is_relative_to(root):
+        return f"{root.name}/{path.relative_to(root).as_posix()}"
+    if path.is_relative_to(annotations):  # a folder, or the file itself
+        below = path.relative_to(annotations).as_posix()
+        return f"{_ANNOTATIONS}/{below}" if below != "." else f"{_ANNOTATIONS}/{path.name}"
+    return f"{_ANNOTATIONS}/{path.name}"

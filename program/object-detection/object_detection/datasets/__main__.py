@@ -1,0 +1,36 @@
+"""``python -m object_detection.datasets REQUEST ANSWER``: read and check a data set, or write it in COCO's format.
+
+The request is a JSON object: ``format``, ``path`` and, if they are not empty, ``annotations``, ``names`` and ``inside``; with
+``coco`` the file to write. The answer is the description of the data set, or ``error`` and ``hint``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from object_detection.datasets.check import check
+from object_detection.datasets.formats import find
+from object_detection.datasets.source import Request
+from object_detection.errors import HarnessError
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Carry out a request."""
+    asked = Request.parse(request)
+    try:
+        source = find(request["format"], asked)
+        found = check(source)
+        if request.get("coco"):
+            source.truth.write_coco(Path(request["coco"]))
+        return found
+    except HarnessError as error:
+        return {"error": error.what, "hint": error.hint}
+    except OSError as error:
+        return {"error": f"{error.filename or asked.path} cannot be read: {error.strerror}", "hint": ""}
+
+
+if __name__ == "__main__":
+    Path(sys.argv[2]).write_text(json.dumps(answer(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))))

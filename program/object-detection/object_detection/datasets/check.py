@@ -1,0 +1,132 @@
+"""Check the files of a data set, and describe it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from object_detection.datasets.header import Header, read_header
+from object_detection.datasets.place import below
+from object_detection.datasets.remarks import Remarks
+from object_detection.datasets.source import Source
+from object_detection.datasets.truth import Image
+from object_detection.errors import HarnessError
+from object_detection.progress import Throttle
+
+_LONGEST_SIDE = 1 << 20  # pixels, of OpenCV
+LARGEST_VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
+_SIZES = 5  # image sizes that are listed
+
+
+def most_pixels() -> int:
+    """The largest image that OpenCV decodes."""
+    given = os.environ.get(LARGEST_VARIABLE, "")
+    return int(given) if given.isdecimal() else 1 << 30
+
+
+def too_large(path: Path, width: int, height: int) -> HarnessError:
+    """The error about an image that OpenCV does not decode."""
+    return HarnessError(
+        f"{path} has {width} × {height} pixels; OpenCV decodes at most {most_pixels()}, and {_LONGEST_SIDE} a side",
+        f"scale it down, or set {LARGEST_VARIABLE} to more",
+    )
+
+
+def check(source: Source) -> dict[str, Any]:
+    """Open every image's header, and describe the data set.
+
+    Raises
+    ------
+    HarnessError
+        If images are missing, are no images, or have another size than annotated: how many, and the first.
+    """
+    remarks = Remarks()
+    files = _check_images(source, remarks)
+    return describe(source) | {
+        "files": [str(path) for path in files],
+        "archived": [below(source.images.path, path, row.name) for path, row in zip(files, source.truth.images, strict=True)],
+        "sources": [str(path) for path in source.files],
+        "remarks": [*source.truth.remarks, *remarks.sentences()],
+    }
+
+
+def describe(source: Source) -> dict[str, Any]:
+    """Counts: images, boxes, categories, sizes."""
+    truth = source.truth
+    boxes = Counter(truth.boxes.category)
+    sizes = Counter((row.width, row.height) for row in truth.images)
+    return {
+        "images": str(source.images.path),
+        "annotations": str(source.annotations),
+        "names": str(source.names or ""),
+        "count": len(truth.images),
+        "annotated": len(truth.annotated()),
+        "boxes": len(truth.boxes),
+        "crowds": sum(truth.boxes.crowd),
+        "categories": [{"id": row.named, "name": row.name, "boxes": boxes[at]} for at, row in enumerate(truth.categories)],
+        "sizes": [[*size, count] for size, count in sizes.most_common(_SIZES)],
+        "kinds_of_size": len(sizes),
+    }
+
+
+def _check_images(source: Source, remarks: Remarks) -> list[Path]:
+    truth = source.truth
+    found: list[Path] = []
+    missing: list[str] = []
+    unreadable: list[str] = []
+    wrong: list[str] = []
+    turned: list[str] = []
+    report = Throttle(f"checking {source.images.path.name}", len(truth.images), "images", late=True)
+    for done, row in enumerate(truth.images, 1):
+        path = source.images.find(row.name)
+        if path is None:
+            missing.append(row.name)
+            continue
+        found.append(path)
+        if os.path.isabs(row.name) and path != Path(row.name):
+            remarks.add("images whose file_name is a path that does not exist here, found in the folder of images", row.name)
+        try:
+            header = read_header(path)
+        except OSError as error:
+            raise HarnessError(f"{path} cannot be read: {error.strerror}", "check its permissions") from None
+        if header is None:
+            unreadable.append(row.name)
+        elif header.width * header.height > most_pixels() or max(header.width, header.height) > _LONGEST_SIDE:
+            raise too_large(path, header.width, header.height)
+        else:
+            _compare(row, header, wrong, turned, remarks)
+        report(done)
+    _refuse(source, missing, "do not exist", "copy them there, or name the folder that has them")
+    _refuse(source, unreadable, "are not images (empty, cut short or of an unknown format)", "copy them again")
+    _refuse(
+        source,
+        turned,
+        "are annotated with width and height swapped, as their EXIF orientation turns them",
+        "the stored pixels are used: turn the pixels and remove the orientation (`exiftran -a`, `jhead -autorot`), or annotate "
+        "the images as they are stored",
+    )
+    _refuse(source, wrong, "have another size", "the annotations are of other versions of these images: find the right ones")
+    return found
+
+
+def _compare(row: Image, header: Header, wrong: list[str], turned: list[str], remarks: Remarks) -> None:
+    """Compare a header with the annotated size."""
+    if not header.width:
+        remarks.add("images of a format whose size is not checked", row.name)
+    elif (header.width, header.height) != (row.width, row.height):
+        swapped = (header.height, header.width) == (row.width, row.height)
+        text = f"{row.name} is {header.width} × {header.height}, annotated as {row.width} × {row.height}"
+        (turned if swapped and header.on_its_side else wrong).append(text)
+    elif header.orientation != 1:
+        remarks.add("images with an EXIF orientation, which is ignored: the stored pixels are used", row.name)
+
+
+def _refuse(source: Source, names: list[str], what: str, hint: str) -> None:
+    if names:
+        raise HarnessError(
+            f"{source.images.path}: {len(names)} of the {len(source.truth.images)} images that {source.annotations.name} names "
+            f"{what}, the first: {names[0]}",
+            hint,
+        )

@@ -1,0 +1,52 @@
+"""Write a data set in COCO's format: run by the recipes of the packages ``convert-…-to-coco``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from object_detection.datasets.check import check
+from object_detection.datasets.formats import FORMATS, find
+from object_detection.datasets.source import Request
+from object_detection.errors import told_as_a_command
+
+ANNOTATIONS = "annotations.json"
+
+
+def convert(kind: str, dataset: dict[str, Any], base: Path, output: Path) -> None:
+    """Write ``annotations.json`` and ``dataset.json``; the images stay where they are, and no path of the machine is written.
+
+    Parameters
+    ----------
+    kind
+        The format that is read.
+    dataset
+        The `dataset` section of what is converted; `given` in it is what the user named.
+    base
+        The folder that its paths start from.
+    """
+    source = find(kind, Request.parse(dataset["given"], base))
+    found = check(source)
+    source.truth.write_coco(output / ANNOTATIONS)
+    described: dict[str, Any] = {key: found[key] for key in ("count", "boxes", "crowds")}
+    described |= {"categories": len(found["categories"]), "annotations": ANNOTATIONS, "format": "coco"}
+    described |= {"digest": dataset.get("digest", ""), "given": None, "names": "", "inside": source.images.inside}
+    (output / "dataset.json").write_text(json.dumps(described, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """From the command line of a recipe."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--format", choices=FORMATS, required=True)
+    parser.add_argument("--dataset", type=json.loads, required=True)
+    parser.add_argument("--base", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    given = parser.parse_args()
+    with told_as_a_command():
+        convert(given.format, given.dataset, given.base, given.output)
+
+
+if __name__ == "__main__":
+    main()

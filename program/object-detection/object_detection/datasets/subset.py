@@ -1,0 +1,49 @@
+"""The first images of a data set in COCO's format, with their annotations: copies, so that the set stands on its own.
+
+Run by the recipe of the package ``dataset-coco-2017-val-small``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from object_detection.datasets.coco import read_coco
+from object_detection.datasets.place import Folder, parts
+from object_detection.errors import HarnessError, told_as_a_command
+
+ANNOTATIONS, IMAGES = "annotations/instances_val2017.json", "val2017"
+
+
+def take(folder: Folder, annotations: Path, count: int, output: Path) -> None:
+    """Copy the first `count` images of a data set into `output`, and write their annotations."""
+    truth = read_coco(annotations, folder)
+    for row in truth.images[:count]:
+        path = folder.find(row.name)
+        if path is None:
+            raise HarnessError(f"{folder.path} has no {row.name}, which {annotations} names", "register the data set again")
+        copy = output.joinpath(IMAGES, *parts(row.name))
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    target = output / ANNOTATIONS
+    target.parent.mkdir()
+    truth.write_coco(target, range(min(count, len(truth.images))))
+
+
+def main() -> None:
+    """From the command line of a recipe."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--base", type=Path, required=True)
+    parser.add_argument("--dataset", type=json.loads, required=True, help="where images and annotations are, from the base")
+    parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    given = parser.parse_args()
+    with told_as_a_command():
+        folder = Folder(given.base / given.dataset["images"], bool(given.dataset.get("inside")))
+        take(folder, given.base / given.dataset["annotations"], given.count, given.output)
+
+
+if __name__ == "__main__":
+    main()

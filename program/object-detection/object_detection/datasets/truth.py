@@ -1,0 +1,152 @@
+"""A data set in memory: images, categories, and the boxes in columns."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Identity = int | str
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image.
+
+    Attributes
+    ----------
+    id
+        A number that no other image has; it is that of the file where all ids in the file are numbers.
+    named
+        The id as the annotations have it.
+    name
+        Its file, relative to the folder of images, with ``/`` between the parts.
+    width, height
+        Pixels.
+    """
+
+    id: int
+    named: Identity
+    name: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Category:
+    """A category; `id` and `named` as for images."""
+
+    id: int
+    named: Identity
+    name: str
+
+
+@dataclass
+class Boxes:
+    """Columns of equal length, in the order of the file: a million boxes take 57 MB.
+
+    Attributes
+    ----------
+    image, category
+        Positions in the lists of images and categories; -1 for a category that the file does not name.
+    corner
+        Four numbers a box: x, y, width, height, in pixels.
+    area
+        Square pixels.
+    crowd
+        1 for a group of objects, which is not scored.
+    """
+
+    image: array[int] = field(default_factory=lambda: array("q"))
+    category: array[int] = field(default_factory=lambda: array("q"))
+    corner: array[float] = field(default_factory=lambda: array("d"))
+    area: array[float] = field(default_factory=lambda: array("d"))
+    crowd: bytearray = field(default_factory=bytearray)
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def add(self, image: int, category: int, box: tuple[float, float, float, float], area: float, crowd: int) -> None:
+        """Append a box."""
+        self.image.append(image)
+        self.category.append(category)
+        self.corner.extend(box)
+        self.area.append(area)
+        self.crowd.append(crowd)
+
+    def box(self, number: int) -> list[float]:
+        """x, y, width, height."""
+        return self.corner[4 * number : 4 * number + 4].tolist()
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the annotations say.
+
+    Attributes
+    ----------
+    remarks
+        What was corrected and what looks wrong, a sentence each.
+    """
+
+    images: tuple[Image, ...]
+    categories: tuple[Category, ...]
+    boxes: Boxes
+    remarks: tuple[str, ...] = ()
+
+    def scored(self, images: Collection[int] | None = None) -> int:
+        """How many boxes count for mAP: no crowds, and of a category that is named. `images` are positions; None for all."""
+        boxes = self.boxes
+        wanted = None if images is None else frozenset(images)
+        return sum(
+            1
+            for image, category, crowd in zip(boxes.image, boxes.category, boxes.crowd, strict=True)
+            if not crowd and category >= 0 and (wanted is None or image in wanted)
+        )
+
+    def annotated(self) -> frozenset[int]:
+        """Positions of the images that have a box."""
+        return frozenset(self.boxes.image)
+
+    def as_coco(self, images: Collection[int] | None = None) -> dict[str, Any]:
+        """The data set, or some of its images, as COCO's tools take it: ids are numbers, and no field is missing."""
+        wanted = range(len(self.images)) if images is None else sorted(images)
+        return {
+            "info": {},
+            "images": [_image(self.images[number], self.images[number].id) for number in wanted],
+            "categories": [{"id": row.id, "name": row.name} for row in self.categories],
+            "annotations": list(self._annotations(frozenset(wanted))),
+        }
+
+    def _annotations(self, images: Collection[int]) -> Iterator[dict[str, Any]]:
+        boxes = self.boxes
+        for number, image in enumerate(boxes.image):
+            if image in images and boxes.category[number] >= 0:
+                yield {
+                    "id": number + 1,
+                    "image_id": self.images[image].id,
+                    "category_id": self.categories[boxes.category[number]].id,
+                    "bbox": boxes.box(number),
+                    "area": boxes.area[number],
+                    "iscrowd": boxes.crowd[number],
+                }
+
+    def write_coco(self, file: Path, images: Collection[int] | None = None) -> None:
+        """Write the data set, or some of its images, in COCO's format, a box at a time."""
+        images = range(len(self.images)) if images is None else sorted(images)
+        with open(file, "w", encoding="utf-8") as out:
+            out.write('{"info": {}, "images": [\n')
+            out.write(",\n".join(json.dumps(_image(self.images[number], self.images[number].id)) for number in images))
+            out.write('\n], "categories": [\n')
+            out.write(",\n".join(json.dumps({"id": row.id, "name": row.name}) for row in self.categories))
+            out.write('\n], "annotations": [\n')
+            for number, row in enumerate(self._annotations(frozenset(images))):
+                out.write(f"{',' if number else ''}{json.dumps(row)}\n")
+            out.write("]}\n")
+
+
+def _image(row: Image, number: int) -> dict[str, Any]:
+    return {"id": number, "file_name": row.name, "width": row.width, "height": row.height}

@@ -1,0 +1,50 @@
+"""detections.json: what was detected, in COCO's format of results, for other tools."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from object_detection.annotations import ImageList
+from object_detection.logs import Found
+
+DETECTIONS = "detections.json"
+_NAMES = 5  # categories that a remark lists
+
+
+def write_detections(images: ImageList, results: list[dict[str, Any]], file: Path) -> None:
+    """Write results with the ids that the annotation file has, and the names of the categories.
+
+    pycocotools' ``COCO.loadRes`` reads the file; it ignores the names.
+    """
+    image_ids = {images.ids[index]: images.truth.images[sample].named for index, sample in enumerate(images.samples)}
+    categories = {row.id: row for row in images.truth.categories}
+    with open(file, "w", encoding="utf-8") as out:
+        out.write("[")
+        for number, row in enumerate(results):
+            category = categories.get(row["category_id"])
+            named = {
+                "image_id": image_ids[row["image_id"]],
+                "category_id": category.named if category else row["category_id"],
+                "bbox": row["bbox"],
+                "score": row["score"],
+                **({"category_name": category.name} if category else {}),
+            }
+            line = json.dumps(named, separators=(",", ":"))
+            out.write(f"{',' if number else ''}\n{line}")
+        out.write("\n]\n")
+
+
+def unanswered(images: ImageList, found: Found, results: list[dict[str, Any]]) -> str:
+    """A remark about categories that are annotated in the images that were seen, and of which there is no detection."""
+    seen = {images.samples[index] for index in found}
+    boxes = images.truth.boxes
+    annotated = {kind for image, kind in zip(boxes.image, boxes.category, strict=True) if kind >= 0 and image in seen}
+    answered = {row["category_id"] for row in results}
+    rows = [images.truth.categories[kind] for kind in sorted(annotated)]
+    missing = [row.name for row in rows if row.id not in answered]
+    if not missing:
+        return ""
+    names = ", ".join(missing[:_NAMES]) + (", …" if len(missing) > _NAMES else "")
+    return f"the model never answers {len(missing)} of the {len(rows)} categories that are annotated: {names}"
