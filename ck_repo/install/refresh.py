@@ -124,5 +124,5 @@ def _named_file(env: Installed) -> Path:
 
 
 def _options(env: Installed) -> dict[str, str]:
-    options = {key: str(env.model[key]) for key in ("profile", "dataset") if env.model.get(key)} if env.model else {}
+    options = register.registered_with(env.model) if env.model else {}
     return options | ({"annotations": env.dataset.annotations} if env.dataset else {})
