@@ -62,6 +62,13 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *(session.posargs or ["-n", "auto"]))
 
 
+@nox.session(python="3.11")
+def exports(session: nox.Session) -> None:
+    """Real exports with seeded weights (torchvision, YOLO, DETR, TensorFlow 2), scored by their frameworks and by ours."""
+    session.install("-e", ".[test,frameworks,exports]")
+    session.run("pytest", *(session.posargs or ["tests/exports"]))
+
+
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Unit and integration tests; the minimum coverage is in pyproject.toml."""

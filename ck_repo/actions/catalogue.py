@@ -19,6 +19,7 @@ _MODULES = {
     "soft": ("soft", "what is found on the machine: interpreters, model files, data sets"),
     "env": ("env", "what is installed or registered, and where"),
     "dataset": ("dataset", "data sets: count what is in them, convert annotations"),
+    "model": ("model", "detection models: how each is used"),
     "venv": ("venv", "Python environments made from a template"),
     "env_templates": ("env_templates", "templates for environments (also venv.template)"),
     "program": ("program", "benchmarks: run, explain"),
@@ -46,7 +47,7 @@ _SPELLINGS = {
     "reproduce": "replay", "rerun": "replay",
 }  # fmt: skip
 _WITHOUT_ENTRIES = frozenset(
-    {"repo", "submission", "system", "performance", "platform.os"}
+    {"repo", "model", "submission", "system", "performance", "platform.os"}
 )  # modules that are no folders of entries
 _KERNEL = "kernel"
 _ENTRY = ("entry_list", "entry_change", "entry_archive", "naming")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +11,10 @@ from ck_repo.actions.package import VENV
 from ck_repo.actions.request import Request
 from ck_repo.contract.record import write
 from ck_repo.errors import UsageError
+from ck_repo.models.interface import FIELDS
 from ck_repo.store.entry import Entry, tag_list
 
 if TYPE_CHECKING:
-    from ck_repo.models.networks import Network
     from ck_repo.store.installed import InstalledDataset
 
 ACTIONS: Actions = {}
@@ -30,20 +29,21 @@ ACTIONS: Actions = {}
         TAGS,
         Option("full_path", "the file; of a data set its folder, or any image of it", value="FILE"),
         Option("extra_tags", "tags by which you will ask for it", value="a,b"),
-        Option(
-            "profile", "of a model: how images go in and detections come out, where its interface does not tell", value="NAME"
-        ),
+        Option("profile", "of a model: the named interface to use, where the file fits several", value="NAME"),
         Option("annotations", "of a data set: its annotations, if they are not where its format has them", value="FILE"),
         Option("categories", "of a data set: a file with the names of its categories, one a line", value="FILE"),
         Option("name", "a name by which you will ask for it", value="NAME"),
         Option("dataset", "of a model: tags of the data set that it is for", value="a,b"),
+        Option("try", "of a model: run ten images, draw what it finds, and print the path of the picture", kind="flag"),
         VENV,
+        *(Option(row.name, f"interface of a model: {row.help}", value=row.value, choices=row.choices) for row in FIELDS),
     ],
 )
 def detect(request: Request) -> Answer:
     """Look at a file or folder, and write an env entry that points at it."""
     from ck_repo.machine import register
     from ck_repo.machine.detector import detector
+    from ck_repo.run.networks import networks_of
     from ck_repo.stock.environment import read_env
 
     soft = detector(request.session, matching(request))
@@ -55,8 +55,9 @@ def detect(request: Request) -> Answer:
                 f"where is it? `ck detect {soft.cid}` needs --full_path=", hint="disks are not searched: name the file"
             )
         return _pythons()
-    options = {name: request.text(name) for name in ("profile", "annotations", "dataset", "categories", "name")}
-    found = register.detect(soft, Path(request.text("full_path")), options, _networks(request))
+    named = ("profile", "annotations", "dataset", "categories", "name", *(row.name for row in FIELDS))
+    options = {name: request.text(name) for name in named}
+    found = register.detect(soft, Path(request.text("full_path")), options, networks_of(request.session, request.text("venv")))
     entry = register.register(request.session, found, tag_list(request.text("extra_tags")))
     env = read_env(entry)
     lines = [f"registered {env.name} as env:{entry.alias}", f"tags: {','.join(env.tags)}", f"file: {env.file}"]
@@ -70,24 +71,21 @@ def detect(request: Request) -> Answer:
         lines += [described(env.dataset), *(f"remark: {text}" for text in env.dataset.remarks)]
     if env.model:
         lines += [f"profile: {env.model['profile']}", *(f"input: {row}" for row in env.model["signature"]["inputs"])]
-    return Answer({"env": write(env), "env_uid": entry.uid, "path": str(entry.path), "tags": list(env.tags)}, lines)
+        lines += [f"`ck show model:{entry.alias}` shows how it is used"]
+    data: dict[str, object] = {"env": write(env), "env_uid": entry.uid, "path": str(entry.path), "tags": list(env.tags)}
+    if request.flag("try") and env.model:
+        from ck_repo.run.trial import try_model
+
+        picture, detections = try_model(request.session, entry, request.text("dataset"), request.text("venv"))
+        data |= {"picture": str(picture), "detections": detections}
+        lines += [f"{detections} detections on ten images: {picture}"]
+    return Answer(data, lines)
 
 
 def described(dataset: InstalledDataset) -> str:
     """The counts of a data set."""
     crowds = f" ({dataset.crowds} of them crowds)" if dataset.crowds else ""
     return f"{dataset.count} images, {dataset.boxes} boxes{crowds}, {dataset.categories} categories"
-
-
-def _networks(request: Request) -> Mapping[str, Network]:
-    """The benchmark's own networks, and those that packages in the venv declare, if there is a venv."""
-    from ck_repo.environment.venv import chosen_name, find_venv
-    from ck_repo.machine.python_packages import site_packages
-    from ck_repo.models.declared import own_folder
-    from ck_repo.models.networks import read_networks
-
-    venv = find_venv(request.session, chosen_name(request.text("venv")))
-    return read_networks([own_folder(), site_packages(venv.python) if venv else None])
 
 
 def _python_package(request: Request, soft: Entry) -> Answer:

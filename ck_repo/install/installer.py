@@ -19,6 +19,7 @@ from ck_repo.install.first_fetch import FirstFetch
 from ck_repo.install.python_packages import install_python_packages
 from ck_repo.install.steps import Given, Recipe, inside, run_step
 from ck_repo.machine.python_packages import python_packages
+from ck_repo.models.parts import digest_of_model, installed_parts
 from ck_repo.resolve.component import Component
 from ck_repo.resolve.plan import SOURCE, Choice, NewPackage, PythonPackage, in_order
 from ck_repo.session import Session
@@ -208,6 +209,9 @@ class Installer:
             told = read_json_object(produced) if produced.name in files else {}
             if value := {**_section(source, section), **fields.table(section), **told}:
                 sections[section] = value
+        model_format = str(sections.get("model", {}).get("format", ""))
+        parts = installed_parts(staging / main, model_format) if main and model_format else ()
+        main_digest = digest_of_model(staging / main, parts) if parts else files.get(main, "")
         return Installed(
             name=component.name,
             label=choice.label,
@@ -226,7 +230,8 @@ class Installer:
             inputs={key: below.key for key, below in choice.deps.items() if not isinstance(below, PythonPackage)},
             path=str(folder),
             file=str(folder / main) if main else "",
-            digest=files[main] if _main_counts(main, files, "dataset" in fields) else of_value(files),
+            digest=main_digest if _main_counts(main, files, "dataset" in fields) else of_value(files),
+            parts=parts,
             files=len(files),
             tools=self._tools(choice),
             downloads=tuple(recipe.downloads),
@@ -336,7 +341,8 @@ def content_of(env: Installed) -> str:
     if not folder.is_dir() or (main and not (folder / main).exists()):
         return ""
     if main and env.dataset is None and not (folder / "dataset.json").exists():
-        return of_file(folder / main)
+        whole = all((folder / name).is_file() for name in env.parts)
+        return digest_of_model(folder / main, env.parts) if whole else ""
     return of_value(_files(folder))
 
 

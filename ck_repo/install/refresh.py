@@ -122,7 +122,7 @@ def _named_file(env: Installed) -> Path:
 
 
 def _options(env: Installed) -> dict[str, str]:
-    options = {key: str(env.model[key]) for key in ("profile", "dataset") if env.model.get(key)} if env.model else {}
+    options = register.registered_with(env.model) if env.model else {}
     if env.dataset:
         given = Wanted.of(env.dataset)
         options |= {"annotations": given.annotations, "categories": given.names, "inside": "yes" if given.inside else ""}

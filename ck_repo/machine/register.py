@@ -13,11 +13,13 @@ from ck_repo.errors import CKError, ConfigError, ConflictError, DetectError, Usa
 from ck_repo.machine.data_set import COCO, KINDS, Wanted, inspect_data_set, stamp_now
 from ck_repo.machine.interpreter import inspect_interpreter
 from ck_repo.models.backends import own_backends
-from ck_repo.models.model_file import inspect_model
+from ck_repo.models.interface import FIELDS, given_fields
+from ck_repo.models.model_file import inspect_model, main_file
 from ck_repo.models.networks import Network
+from ck_repo.models.parts import SAVED_MODEL, digest_of_model, parts_of
 from ck_repo.session import Session
 from ck_repo.stock.env_entry import write_env_entry
-from ck_repo.store.digest import of_file, of_value
+from ck_repo.store.digest import of_value
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
 from ck_repo.store.installed import REGISTERED, Installed
@@ -26,6 +28,7 @@ from ck_repo.store.repository import check_name
 from ck_repo.store.search import find
 from ck_repo.store.uid import uid_from_digest
 
+_FIELDS = tuple(row.name for row in FIELDS)
 FULL_COCO_VAL = 5000  # images of val2017
 
 
@@ -39,8 +42,8 @@ def detect(soft: Entry, path: Path, options: Mapping[str, str], networks: Mappin
     path
         What the user named with ``--full_path=``.
     options
-        ``profile``, ``annotations``, ``categories``, ``name``, ``backend``: see `ck detect soft --help`; ``inside``: for a data
-        set that came with somebody's experiment, see `Wanted`.
+        ``profile``, ``annotations``, ``dataset``, ``categories``, ``name`` and the fields of a model's interface: see
+        `ck detect soft --help`; ``inside``: for a data set that came with somebody's experiment, see `Wanted`.
     networks
         The networks whose models are recognised; the benchmark's own unless others are given.
     """
@@ -49,7 +52,7 @@ def detect(soft: Entry, path: Path, options: Mapping[str, str], networks: Mappin
     model = partial(_model, networks=networks)
     kinds: dict[str, Callable[[Path, str, Mapping[str, str]], Installed]] = {"python": _python}
     kinds |= dict.fromkeys(KINDS, _data_set)
-    kinds |= dict.fromkeys(("onnx", "tflite", "tensorflow", "pytorch"), model)
+    kinds |= dict.fromkeys(("onnx", "tflite", "tensorflow", "openvino", "pytorch"), model)
     if kind not in kinds:
         raise ConfigError(f"{soft.path / META}: detect is {kind!r}", hint=did_you_mean(kind, kinds))
     path = path.expanduser().absolute()
@@ -97,16 +100,33 @@ def distributions(fields: Fields) -> tuple[str, ...]:
 
 
 def _model(path: Path, kind: str, options: Mapping[str, str], networks: Mapping[str, Network] | None = None) -> Installed:
+    path = main_file(path, kind)
     if not path.is_file():
         raise DetectError(f"{path} is not a file that is there", hint=f"name the model: --full_path=…/model.{kind}")
-    model = inspect_model(path, kind, options.get("profile", ""), networks)
+    model = inspect_model(path, kind, options.get("profile", ""), networks, given_fields(options))
     if options.get("dataset"):
         model["dataset"] = options["dataset"]
-    stat = path.stat()
+    model["given"] = {key: value for key, value in options.items() if value and key in (*_FIELDS, "profile", "dataset")}
+    stat, parts = path.stat(), parts_of(path, kind)
     return Installed(
-        name=path.name, path=str(path.parent), file=str(path), digest=of_file(path), model=model,
-        size=stat.st_size, changed_ns=stat.st_mtime_ns,
+        name=path.parent.name if path.name == SAVED_MODEL else path.name, path=str(path.parent), file=str(path),
+        digest=digest_of_model(path, parts), model=model, size=stat.st_size, changed_ns=stat.st_mtime_ns, parts=parts,
+        parts_stamp=_parts_stamp(path, parts) if parts else "",
     )  # fmt: skip
+
+
+def registered_with(model: Mapping[str, Any]) -> dict[str, str]:
+    """The options with which a model was registered, for registering it again."""
+    given = model.get("given")
+    if isinstance(given, Mapping):
+        return {str(key): str(value) for key, value in given.items()}
+    return {key: str(model[key]) for key in ("profile", "dataset") if model.get(key)}
+
+
+def _parts_stamp(path: Path, parts: Sequence[str]) -> str:
+    """Sizes and times of a model's parts, by which a change is noticed without reading them."""
+    stats = [(path.parent / name).stat() for name in parts]
+    return of_value([[row.st_size, row.st_mtime_ns] for row in stats])
 
 
 def _data_set(path: Path, kind: str, options: Mapping[str, str]) -> Installed:
@@ -183,6 +203,8 @@ def problem(env: Installed) -> str:
         stat = path.stat()
     except OSError:
         return f"{path} is gone (`ck rm env:{env.uid}` forgets it)"
+    if env.parts and (wrong := _parts_problem(path, env)):
+        return f"{wrong} ({again})"
     if dataset and dataset.stamp:
         try:
             changed = dataset.stamp != stamp_now(dataset)
@@ -193,7 +215,17 @@ def problem(env: Installed) -> str:
         if changed:
             return f"images or annotations of {dataset.images} were changed after it was registered ({again})"
     if env.size is not None and (stat.st_size, stat.st_mtime_ns) != (env.size, env.changed_ns):
-        if env.model is not None and stat.st_size == env.size and of_file(path) == env.digest:
+        if env.model is not None and stat.st_size == env.size and digest_of_model(path, env.parts) == env.digest:
             return ""  # copied or touched: the content is the same
         return f"{path} was changed after it was registered ({again})"
+    return ""
+
+
+def _parts_problem(path: Path, env: Installed) -> str:
+    """What is wrong with a model's parts; empty if nothing is."""
+    missing = [name for name in env.parts if not (path.parent / name).is_file()]
+    if missing:
+        return f"{path.parent / missing[0]}, a part of {path.name}, is gone"
+    if _parts_stamp(path, env.parts) != env.parts_stamp and digest_of_model(path, env.parts) != env.digest:
+        return f"a part of {path} was changed after it was registered"
     return ""

@@ -11,7 +11,7 @@ from pathlib import Path
 from ck_repo.models.protobuf import DamagedError, Span, fields, read_interface, text
 from ck_repo.models.tensors import Interface, Tensor
 
-_DTYPES = {
+DTYPES = {
     1: "float32",
     2: "float64",
     3: "int32",
@@ -82,12 +82,14 @@ class _Node:
         shape: list[int | None] = []
         for number, _, span in self._attribute("shape"):
             if number == 7:
-                shape = [self._size(dim) for inner, _, dim in fields(self._data, span) if inner == 2]
-        return Tensor(f"{self.name}:0", _DTYPES.get(dtype, f"type {dtype}"), tuple(shape))
+                shape = [dimension(self._data, dim) for inner, _, dim in fields(self._data, span) if inner == 2]
+        return Tensor(f"{self.name}:0", DTYPES.get(dtype, f"type {dtype}"), tuple(shape))
 
     def _attribute(self, name: str) -> list[tuple[int, int, Span]]:
         return list(fields(self._data, self._attributes[name])) if name in self._attributes else []
 
-    def _size(self, span: Span) -> int | None:
-        size = next((value for number, value, _ in fields(self._data, span) if number == 1), 0)
-        return size if 0 < size < _UNSET >> 1 else None
+
+def dimension(data: mmap.mmap, span: Span) -> int | None:
+    """A size of a shape; None if it is free."""
+    size = next((value for number, value, _ in fields(data, span) if number == 1), 0)
+    return size if 0 < size < _UNSET >> 1 else None

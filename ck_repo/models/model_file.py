@@ -2,24 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ck_repo.errors import DetectError
 from ck_repo.models.graph_file import read_graph
+from ck_repo.models.interface import FIELDS, OUTPUTS
 from ck_repo.models.networks import DeclaredProfile, Network, own_networks
 from ck_repo.models.onnx_file import read_onnx
+from ck_repo.models.openvino_file import read_openvino
+from ck_repo.models.parts import SAVED_MODEL
 from ck_repo.models.profiles import Profile, profile, profiles_of
+from ck_repo.models.recognise import adapt, choose, contradictions, fittings, image_input, resolve
+from ck_repo.models.saved_model_file import read_saved_model
 from ck_repo.models.tensors import Interface
 from ck_repo.models.tflite_file import read_tflite
 from ck_repo.models.torch_file import TorchFile
 
-_READERS = {"onnx": read_onnx, "tflite": read_tflite, "tensorflow": read_graph}
+DESCRIBED = "described"  # the profile of a model that the user describes
+_DATASET = "dataset,coco,2017,val"
+_HINT = (
+    "docs/own-model.md shows how a model is described: `ck detect soft:… --boxes=OUTPUT --scores=OUTPUT …`; "
+    "`ck detect soft --help` lists the options"
+)
+
+
+_FIELDS = frozenset(row.name for row in FIELDS)
+
+
+def _read_tensorflow(path: Path) -> Interface:
+    return read_saved_model(path) if path.name == SAVED_MODEL else read_graph(path)
+
+
+_READERS = {"onnx": read_onnx, "tflite": read_tflite, "tensorflow": _read_tensorflow, "openvino": read_openvino}
+
+
+def main_file(path: Path, kind: str) -> Path:
+    """The file by which a model is known: of a folder the one that makes it a SavedModel."""
+    return path / SAVED_MODEL if kind == "tensorflow" and path.is_dir() else path
 
 
 def inspect_model(
-    path: Path, kind: str, profile_name: str = "", networks: Mapping[str, Network] | None = None
+    path: Path,
+    kind: str,
+    profile_name: str = "",
+    networks: Mapping[str, Network] | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Read a model file and tell how to run it: the `model` section of an env entry.
 
@@ -28,54 +57,170 @@ def inspect_model(
     path
         The file.
     kind
-        ``onnx``, ``tflite``, ``tensorflow`` or ``pytorch``.
+        ``onnx``, ``tflite``, ``tensorflow``, ``openvino`` or ``pytorch``.
     profile_name
         The profile to use, where the interface alone does not tell.
     networks
         The networks that are known, by name; the benchmark's own unless others are given.
+    given
+        Fields of the interface that the user gave, with their types.
 
     Raises
     ------
     DetectError
-        If the file is damaged, or its interface fits no profile; the message names inputs and outputs.
+        If the file is damaged, its interface fits no profile or several, or contradicts what is given; the message names
+        inputs and outputs.
     """
     known = own_networks() if networks is None else networks
     if kind == "pytorch":
-        return _weights(path, profile_name, known)
+        return _weights(path, profile_name, known, given or {})
     interface = _READERS[kind](path)
-    chosen = _fitting(path, kind, interface, profile_name, known)
-    batch = interface.inputs[0].shape[0] if interface.inputs[0].shape else None
-    names = {}
-    order = next((row.outputs_in_order for row in _declared(known) if row.name == chosen.name), ())
-    if order and len(interface.outputs) == len(order):
-        names = {"outputs": dict(zip(order, [row.name for row in interface.outputs], strict=True))}
+    declared, base = _base(path, kind, interface, profile_name, known, given or {})
+    chosen = _with_given(declared, base, interface, given or {})
+    if problems := contradictions(chosen, interface):
+        raise DetectError(
+            f"{path} does not fit the interface that is asked for ({_said(chosen, given or {})})\n"
+            + "\n".join(f"  {problem}" for problem in problems),
+            hint=f"leave out --profile= to let the file decide, or correct the options\n{_signature(interface)}",
+        )
+    own = profiles_of(known)[chosen.name]
+    image = image_input(chosen, interface)
+    assert image is not None  # else it would be a contradiction
+    batch = image.shape[0] if image.shape else None
     return {
-        **names,
+        **_differences(chosen, own),
         "format": kind,
         "profile": chosen.name,
-        "input": interface.inputs[0].name,
-        "max_batch": batch,
+        "input": image.name,
+        "max_batch": (given or {}).get("max_batch") or batch,
         "signature": {"inputs": [str(row) for row in interface.inputs], "outputs": [str(row) for row in interface.outputs]},
         "opset": interface.opset,
-        "dataset": "dataset,coco,2017,val",
+        "dataset": _DATASET,
     }
 
 
-def _declared(networks: Mapping[str, Network]) -> Iterator[DeclaredProfile]:
-    return (row for network in networks.values() for row in network.profiles)
+def profile_for_file(model: Mapping[str, Any], file: str, networks: Mapping[str, Network]) -> Profile:
+    """The interface of a model by its description, with what its profile leaves to the file.
+
+    Parameters
+    ----------
+    model
+        The `model` section of its meta.
+    file
+        The file; empty if it is not there yet.
+    networks
+        The networks that are known.
+
+    Raises
+    ------
+    DetectError
+        If a package's profile does not fit its file.
+    """
+    own = profile(str(model.get("profile") or DESCRIBED), profiles_of(networks))
+    declared = next(row for network in networks.values() for row in network.profiles if row.name == own.name)
+    if file and "signature" not in model and (declared.shapes or declared.adapts) and str(model.get("format")) in _READERS:
+        interface = _READERS[str(model["format"])](main_file(Path(file), str(model["format"])))
+        own = _with_given(declared, resolve(declared, own, interface), interface, _interface_fields(model))
+        if problems := contradictions(own, interface):
+            raise DetectError(
+                f"{file} does not fit its profile {own.name}\n" + "\n".join(f"  {problem}" for problem in problems),
+                hint=f"correct `model` in the package's meta.json\n{_signature(interface)}",
+            )
+        return own
+    return own.for_model(model)
 
 
-def _weights(path: Path, profile_name: str, networks: Mapping[str, Network]) -> dict[str, Any]:
+def _interface_fields(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the interface in a package's description."""
+    outputs = model.get("outputs") or {}
+    return {**{key: value for key, value in model.items() if key in _FIELDS}, **outputs}
+
+
+def _base(
+    path: Path, kind: str, interface: Interface, profile_name: str, networks: Mapping[str, Network], given: Mapping[str, Any]
+) -> tuple[DeclaredProfile, Profile]:
+    """The profile that the user names, else the one that fits, else the general one if boxes and scores are given."""
+    profiles = profiles_of(networks)
+    declared: dict[str, DeclaredProfile] = {}
+    for network in networks.values():
+        for row in network.profiles:
+            declared.setdefault(row.name, row)
+    if profile_name:
+        named = profile(profile_name, profiles)
+        row = declared[named.name]
+        resolved = resolve(row, named, interface)
+        if "{" in resolved.boxes + resolved.scores and not {"boxes", "scores"} <= set(given):
+            forms = ", ".join(row.shapes.values())
+            bounds = "".join(f"; {size} from {low} to {high}" for size, (low, high) in row.sizes.items())
+            raise DetectError(
+                f"{path} does not fit the profile {named.name}: its outputs do not have the form {forms}{bounds}\n"
+                f"{_signature(interface)}",
+                hint=_HINT,
+            )
+        return row, resolved
+    if DESCRIBED in profiles and {"boxes", "scores"} <= set(given):
+        return declared[DESCRIBED], profiles[DESCRIBED]
+    described = {name: value for name, value in given.items() if name not in ("input", "max_batch")}
+    rows = [(row, profiles[name]) for name, row in declared.items()]
+    found = fittings(kind, interface, [(row, own.for_model(described)) for row, own in rows])
+    # where nothing fits with what is given, that may be wrong, and the error says where
+    if fitting := choose(found or fittings(kind, interface, rows), path):
+        return fitting.declared, fitting.profile
+    raise DetectError(
+        f"{path}: no known profile fits its interface\n{_signature(interface)}",
+        hint=f"{_HINT}; --profile= names one of {', '.join(profiles)}",
+    )
+
+
+def _with_given(declared: DeclaredProfile, base: Profile, interface: Interface, given: Mapping[str, Any]) -> Profile:
+    """The profile with the user's fields over it; the file decides what neither has."""
+    described = {name: value for name, value in given.items() if name not in ("input", "max_batch")}
+    if declared.name == DESCRIBED:
+        described = {"classes": ""} | described
+    kept = {name for name in described if name in ("side", "layout", "dtype")} | ({"side"} if "height" in described else set())
+    adapted = adapt(declared, base.for_model(described), interface)
+    return adapted.for_model({name: described[name] for name in described if name in ("side", "height", "width", *kept)})
+
+
+def _differences(chosen: Profile, own: Profile) -> dict[str, Any]:
+    """What a model's description has to say beside the name of its profile."""
+    before, after = vars(own), vars(chosen)
+    fields = {key: value for key, value in after.items() if value != before[key] and key != "reference_faults"}
+    outputs = {row.name: fields.pop(row.name) for row in OUTPUTS if row.name in fields}
+    if {"side", "height", "width"} & set(fields):
+        square = chosen.size is None or chosen.side
+        fields = {key: value for key, value in fields.items() if key not in ("side", "height", "width")}
+        fields |= {"side": chosen.side or "free"} if square else {"height": chosen.height, "width": chosen.width}
+    if outputs and set(outputs) <= _NAMED_BEFORE:
+        outputs = {key: getattr(chosen, key) for key in ("boxes", "scores", "classes", "count")}
+    return fields | ({"outputs": outputs} if outputs else {})
+
+
+_NAMED_BEFORE = frozenset({"boxes", "scores", "classes", "count"})
+
+
+def _said(chosen: Profile, given: Mapping[str, Any]) -> str:
+    return ", ".join([f"profile {chosen.name}", *(f"{name} {value}" for name, value in given.items())])
+
+
+def _signature(interface: Interface) -> str:
+    inputs, outputs = (", ".join(map(str, rows)) for rows in (interface.inputs, interface.outputs))
+    return f"  inputs: {inputs}\n  outputs: {outputs}"
+
+
+def _weights(path: Path, profile_name: str, networks: Mapping[str, Network], given: Mapping[str, Any]) -> dict[str, Any]:
     """The `model` section of a file of PyTorch, which has no interface: a weight tells the network."""
     weights = TorchFile(path).weights
     for network in networks.values():
         declared = network.profile_of("pytorch")
-        if declared and network.marker in weights:
-            chosen = profile(profile_name or declared.name, profiles_of(networks))
+        if declared and network.marker and network.marker in weights:
+            own = profile(profile_name or declared.name, profiles_of(networks))
+            chosen = own.for_model({name: value for name, value in given.items() if name not in ("input", "max_batch")})
             return {
+                **_differences(chosen, own),
                 "format": "pytorch", "network": network.name, "benchmark": network.benchmark, "profile": chosen.name,
                 "input": declared.input,
-                "max_batch": None,
+                "max_batch": given.get("max_batch"),
                 "signature": {
                     "inputs": [f"{declared.input} {chosen.dtype}[{chosen.layout}]"],
                     "outputs": [f"{len(weights)} weights"],
@@ -84,36 +229,6 @@ def _weights(path: Path, profile_name: str, networks: Mapping[str, Network]) -> 
             }  # fmt: skip
     raise DetectError(
         f"{path}: its weights are of no network that is known; {next(iter(weights))} is the first of {len(weights)}",
-        hint=f"known: {', '.join(networks)}; MLPerf's files are ssd_mobilenet_v1.pytorch and resnet34-ssd1200.pytorch",
+        hint=f"known: {', '.join(row.name for row in networks.values() if row.marker)}; "
+        "MLPerf's files are ssd_mobilenet_v1.pytorch and resnet34-ssd1200.pytorch",
     )
-
-
-def _fitting(path: Path, kind: str, interface: Interface, profile_name: str, networks: Mapping[str, Network]) -> Profile:
-    profiles = profiles_of(networks)
-    if profile_name:
-        return profile(profile_name, profiles)
-    names = {row.name for row in interface.outputs}
-    for row in profiles.values():
-        wanted = {row.boxes, row.scores, row.classes, *([row.count] if row.count else [])}
-        first = interface.inputs[0]
-        if wanted <= names and len(interface.inputs) == 1 and first.dtype == row.dtype and _fits(first.shape, row):
-            return row
-    first = interface.inputs[0]
-    for declared in _declared(networks):
-        own = profiles[declared.name]
-        by_order = kind in declared.formats and 0 < len(declared.outputs_in_order) == len(interface.outputs)
-        if by_order and first.dtype == own.dtype and _fits(first.shape, own):
-            return own
-    raise DetectError(
-        f"{path}: no known profile fits its interface\n"
-        f"  inputs: {', '.join(map(str, interface.inputs))}\n  outputs: {', '.join(map(str, interface.outputs))}",
-        hint=f"name one with --profile=: {', '.join(profiles)} (docs/own-model.md tells what each expects)",
-    )
-
-
-def _fits(shape: tuple[int | None, ...], row: Profile) -> bool:
-    if len(shape) != 4:
-        return False
-    sides = shape[1:3] if row.layout == "NHWC" else shape[2:4]
-    channels = shape[3] if row.layout == "NHWC" else shape[1]
-    return all(size in (None, row.side) for size in sides) and channels in (None, 3)

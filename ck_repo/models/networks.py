@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ck_repo.models.declared import declarations, own_folder
 from ck_repo.store.fields import Fields
@@ -25,9 +25,24 @@ class DeclaredProfile:
         The formats of the network's files that have it.
     outputs_in_order
         What the outputs are, where their names are up to the file: ``boxes``, ``scores``, ….
+    adapts
+        What a file may decide: ``side``, ``layout`` or ``dtype``.
+    shapes
+        Outputs of other names, by a name for use in the profile's fields (``{rows}``): type and shape, as in
+        ``float[B,4+C,N]``. Sizes that are named alike are equal.
+    sizes
+        Bounds of the named sizes.
+    fewer
+        Two named sizes, of which the first is smaller.
+    metadata
+        What the file's metadata contain, by key: it decides where several profiles fit.
     fields
         The profile itself; see `ck_repo.models.profiles.Profile`.
     """
+
+    KEYS: ClassVar = (
+        "formats", "input", "outputs_in_order", "adapts", "shapes", "sizes", "fewer", "metadata",
+    )  # fmt: skip
 
     name: str
     formats: tuple[str, ...]
@@ -35,6 +50,11 @@ class DeclaredProfile:
     outputs_in_order: tuple[str, ...]
     reference_faults: Mapping[str, Any]
     fields: Fields
+    adapts: tuple[str, ...] = ()
+    shapes: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    fewer: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,7 +66,7 @@ class Network:
     benchmark
         Whose rules its runs fall under.
     marker
-        The weight by which a file is recognised as the network's.
+        The weight by which a file of weights is recognised as the network's; empty for a family of exports.
     """
 
     name: str
@@ -80,8 +100,24 @@ def _network(name: str, fields: Fields) -> Network:
     fields.only("benchmark", "marker", "builders", "profiles")
     profiles = [
         DeclaredProfile(
-            key, row.texts("formats"), row.text("input"), row.texts("outputs_in_order"), row.table("reference_faults"), row
+            key,
+            row.texts("formats"),
+            row.text("input"),
+            row.texts("outputs_in_order"),
+            row.table("reference_faults"),
+            row,
+            row.texts("adapts"),
+            {each: row.fields("shapes").needed(each) for each in row.table("shapes")},
+            {each: _bounds(row, each, value) for each, value in row.table("sizes").items()},
+            row.texts("fewer"),
+            {each: row.fields("metadata").needed(each) for each in row.table("metadata")},
         )
         for key, row in fields.each("profiles").items()
     ]
-    return Network(name, fields.text("benchmark"), fields.needed("marker"), tuple(profiles))
+    return Network(name, fields.text("benchmark"), fields.text("marker"), tuple(profiles))
+
+
+def _bounds(row: Fields, key: str, value: object) -> tuple[int, int]:
+    if not (isinstance(value, list) and len(value) == 2 and all(isinstance(each, int) for each in value)):
+        raise row.error(f"sizes.{key}", value, "the smallest and the largest size")
+    return value[0], value[1]

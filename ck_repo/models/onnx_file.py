@@ -15,6 +15,7 @@ _DTYPES = {
     1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "str", 9: "bool",
     10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16",
 }  # fmt: skip
+_LONGEST = 1000  # characters of a value of the metadata that are looked at
 
 
 def read_onnx(path: Path) -> Interface:
@@ -31,9 +32,13 @@ def read_onnx(path: Path) -> Interface:
 def _model(data: mmap.mmap) -> Interface:
     graph: Span | None = None
     opset = 0
+    metadata: dict[str, str] = {}
     for number, _, span in fields(data, (0, len(data))):
         if number == 7:
             graph = span
+        elif number == 14:
+            entry = {inner: text(data, below)[:_LONGEST] for inner, _, below in fields(data, span)}
+            metadata[entry.get(1, "")] = entry.get(2, "")
         elif number == 8:
             domain, version = "", 0
             for inner, value, below in fields(data, span):
@@ -56,7 +61,7 @@ def _model(data: mmap.mmap) -> Interface:
     inputs = [row for row in inputs if row.name not in weights]  # older files list weights among the inputs
     if not inputs or not outputs:
         raise DamagedError("it has no inputs or no outputs")
-    return Interface(tuple(inputs), tuple(outputs), opset)
+    return Interface(tuple(inputs), tuple(outputs), opset, metadata)
 
 
 def _value_info(data: mmap.mmap, span: Span) -> Tensor:

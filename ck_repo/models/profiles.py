@@ -1,41 +1,25 @@
-"""Profiles: how an image becomes a model's input and a model's output becomes detections. Networks declare them."""
+"""Profiles: named sets of the fields of a model's interface (`ck_repo.models.interface`). Networks declare them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
 from typing import Any
 
 from ck_repo.errors import ConfigError, NotFoundError, did_you_mean
+from ck_repo.models.interface import DECODING, INPUT, OUTPUTS, typed
 from ck_repo.models.networks import DeclaredProfile, Network, own_networks
-from ck_repo.store.fields import Fields
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Pre- and post-processing of a model.
+    """How an image becomes a model's input and how its outputs become detections; the fields are those of the interface.
 
     Attributes
     ----------
     side
-        The input's side in pixels.
-    scaling
-        ``none`` (uint8 as it is), ``plus-minus-one`` or ``imagenet`` (mean and deviation of ImageNet).
-    layout
-        ``NHWC`` or ``NCHW``.
-    dtype
-        Of the input.
-    boxes, scores, classes, count
-        Names of the outputs; `count` is empty where the number of detections is that of the rows.
-    box_order
-        ``yxyx`` or ``xyxy``, corners on a scale of 0 to 1.
-    score_above
-        Detections with this score or less are dropped; None keeps all.
-    classes_are
-        ``category`` ids of the annotations, or ``contiguous`` numbers from 1 in the order of their categories.
-    class_offset
-        Added to the model's classes first; 1 where the model counts them from 0.
+        None if the input is not square, or free.
     only_annotated
         Whether images without annotations are left out.
     reference_faults
@@ -43,7 +27,7 @@ class Profile:
     """
 
     name: str
-    side: int
+    side: int | None
     scaling: str
     layout: str
     dtype: str
@@ -55,12 +39,54 @@ class Profile:
     score_above: float | None
     classes_are: str
     class_offset: int = 0
+    height: int | None = None
+    width: int | None = None
+    resize: str = "stretch"
+    fill: int = 114
+    placed: str = "centre"
+    colour: str = "rgb"
+    mean: list[float] = field(default_factory=list, hash=False)
+    std: list[float] = field(default_factory=list, hash=False)
+    objectness: str = ""
+    image: str = ""
+    size_input: str = ""
+    transposed: bool = False
+    box_units: str = "unit"
+    clip: bool = False
+    scores_are: str = "given"
+    background: str = "none"
+    labels_per_box: str = "best"
+    nms: str = "none"
+    nms_iou: float = 0.5
+    nms_candidates: int | None = None
+    max_detections: int | None = None
     only_annotated: bool = False
     reference_faults: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width of the input; None if each image keeps its own."""
+        if self.side:
+            return self.side, self.side
+        return (self.height, self.width) if self.height and self.width else None
+
     def as_data(self) -> dict[str, Any]:
-        """As JSON, without the faults of the reference."""
-        return {key: value for key, value in vars(self).items() if key != "reference_faults"}
+        """As JSON, without the faults of the reference; fields that came later only where they differ from their default."""
+        later = {row.name: row for row in fields(self)[_FIRST:]}
+        return {
+            name: value
+            for name, value in (vars(self) | {"side": self.side or 0}).items()
+            if name != "reference_faults" and (name not in later or name == "only_annotated" or value != _default(later[name]))
+        }
+
+    def as_spec(self) -> dict[str, Any]:
+        """The fields of `ck_repo.contract.spec.Model`."""
+        content = vars(self) | {"side": self.side or 0, "mean": tuple(self.mean), "std": tuple(self.std)}
+        return {name: value for name, value in content.items() if name not in _NOT_IN_SPEC}
+
+    def reads_as(self, other: Profile) -> bool:
+        """Whether both read a model in the same way, whatever they are called."""
+        return self.as_data() | {"name": ""} == other.as_data() | {"name": ""}
 
     def with_reference_faults(self) -> Profile:
         """As the reference harness of v1.0.1 does it, for comparison with logs of then.
@@ -72,24 +98,34 @@ class Profile:
         return replace(faulty, classes_are="category")
 
     def for_model(self, model: Mapping[str, Any]) -> Profile:
-        """The profile with what a model's own description says over it."""
+        """The profile with what a model's own description says over it.
+
+        Raises
+        ------
+        ConfigError
+            If the description has a value that a field may not have.
+        """
         outputs = model.get("outputs") or {}
         if not isinstance(outputs, Mapping) or not set(outputs) <= set(_OUTPUTS):
             raise ConfigError(
                 f"the model's outputs are {outputs!r}, not names by {', '.join(_OUTPUTS)}",
                 hint="fix the package's meta.json, or register the file again with `ck detect`",
             )
-        own = {key: model[key] for key in _OWN if key in model}
-        return replace(self, **own, **outputs)
+        own = {key: typed(key, model[key]) for key in (*_OUTPUTS, *_OWN) if key in model}
+        if "side" in own and "height" not in own:
+            own |= {"height": None, "width": None}
+        elif "height" in own or "width" in own:
+            own = {"side": None} | own
+        return replace(self, **own, **{key: typed(key, value) for key, value in outputs.items()})
 
 
+_NOT_IN_SPEC = ("name", "only_annotated", "reference_faults")
+_FIRST = [row.name for row in fields(Profile)].index("height")  # of the fields that spec.json has only where they count
 # what a model's description may say otherwise than its profile
-_OUTPUTS = ("boxes", "scores", "classes", "count")
-_OWN = ("side", "scaling", "layout", "dtype", "box_order", "score_above", "classes_are", "class_offset")
-_SCALINGS, _LAYOUTS, _ORDERS, _CLASSES = (
-    ("none", "plus-minus-one", "imagenet"), ("NHWC", "NCHW"), ("yxyx", "xyxy"), ("category", "contiguous"),
-)  # fmt: skip
-_KEYS = tuple(row.name for row in fields(Profile) if row.name != "name")
+_OUTPUTS = tuple(row.name for row in OUTPUTS)
+_OWN = tuple(row.name for row in (*INPUT, *DECODING) if row.name not in ("input", "max_batch"))
+_NEEDED = ("scaling", "layout", "dtype", "boxes", "scores", "box_order", "classes_are")
+_KEYS = (*_OUTPUTS, *_OWN, "only_annotated", "reference_faults")
 
 
 def profiles_of(networks: Mapping[str, Network]) -> dict[str, Profile]:
@@ -123,33 +159,28 @@ def profile(name: str, profiles: Mapping[str, Profile] | None = None) -> Profile
 
 def _profile(declared: DeclaredProfile) -> Profile:
     row = declared.fields
-    row.only(*_KEYS, "formats", "input", "outputs_in_order")
-    side = row.whole("side")
-    if not side or side < 1:
-        raise row.error("side", side, "a number of pixels")
+    row.only(*_KEYS, *DeclaredProfile.KEYS)
+    for key in _NEEDED:
+        row.needed(key)
+    if ("height" in row) != ("width" in row) or not ("side" in row or "height" in row):
+        raise row.error("side", None, "a number of pixels or free, or height and width in its place")
     unknown = set(declared.reference_faults) - {*_OWN, "only_annotated"}
     if unknown:
         raise row.error("reference_faults", sorted(unknown), f"a table of {', '.join(_OWN)} and only_annotated")
+    content, values = row.as_dict(), {}
+    for key in (*_OUTPUTS, *_OWN):
+        if key in row:
+            try:
+                values[key] = typed(key, content[key])
+            except ConfigError as error:
+                raise row.error(key, content[key], error.what.rpartition(", not ")[2]) from None
     return Profile(
         declared.name,
-        side,
-        _one_of(row, "scaling", _SCALINGS),
-        _one_of(row, "layout", _LAYOUTS),
-        row.needed("dtype"),
-        row.needed("boxes"),
-        row.needed("scores"),
-        row.needed("classes"),
-        row.text("count"),
-        _one_of(row, "box_order", _ORDERS),
-        row.number("score_above"),
-        _one_of(row, "classes_are", _CLASSES),
-        row.whole("class_offset", 0) or 0,
-        row.flag("only_annotated"),
-        declared.reference_faults,
+        **{"side": None, "classes": "", "count": "", "score_above": None} | values,
+        only_annotated=row.flag("only_annotated"),
+        reference_faults=declared.reference_faults,
     )
 
 
-def _one_of(row: Fields, key: str, known: Sequence[str]) -> str:
-    if row.text(key) not in known:
-        raise row.error(key, row.text(key), f"one of {', '.join(known)}")
-    return row.text(key)
+def _default(row: Any) -> Any:
+    return row.default if row.default is not MISSING else row.default_factory()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,22 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Interface:
-    """Inputs and outputs of a model, in the file's order, and the opset (0 where there is none)."""
+    """What a model file says of itself.
+
+    Attributes
+    ----------
+    inputs, outputs
+        In the file's order.
+    opset
+        0 where there is none.
+    metadata
+        What its exporter noted, by key.
+    roles
+        What outputs are, as far as the operation that makes them tells: name by ``boxes``, ``scores``, ….
+    """
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     opset: int = 0
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
+    roles: Mapping[str, str] = field(default_factory=dict, hash=False)

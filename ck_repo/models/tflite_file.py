@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ck_repo.errors import DetectError
@@ -25,6 +25,7 @@ _DTYPES = {
     9: "int8",
     10: "float64",
 }
+_DETECTION, _DETECTED = "TFLite_Detection_PostProcess", ("boxes", "classes", "scores", "count")
 _MOST_TENSORS, _MOST_DIMENSIONS, _LONGEST_NAME = 1000, 32, 4096  # bytes of a name
 
 
@@ -39,16 +40,16 @@ def read_tflite(path: Path) -> Interface:
     size = path.stat().st_size
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            inputs, outputs = _interface(data)
+            inputs, outputs, roles = _interface(data)
     except (struct.error, IndexError, ValueError, UnicodeDecodeError) as error:
         why = "it is empty" if not size else f"it is cut short or of another format ({error})"
         raise DetectError(f"{path} is not a TFLite model: {why}", hint="fetch or convert it again") from None
     if not inputs or not outputs:
         raise DetectError(f"{path} is not a TFLite model: it has no inputs or no outputs", hint="convert it again")
-    return Interface(inputs, outputs)
+    return Interface(inputs, outputs, roles=roles)
 
 
-def _interface(data: mmap.mmap) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+def _interface(data: mmap.mmap) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], dict[str, str]]:
     if data[4:8] != b"TFL3":
         raise ValueError("it lacks the mark TFL3")
     buffer = _Buffer(data)
@@ -64,7 +65,22 @@ def _interface(data: mmap.mmap) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
             raise ValueError("a tensor has a negative number")
         return tuple(_tensor(buffer, tensors[index]) for index in indices)
 
-    return named(1), named(2)
+    inputs, outputs = named(1), named(2)
+    return inputs, outputs, _roles(buffer, graph, tensors, {row.name for row in outputs})
+
+
+def _roles(buffer: _Buffer, graph: int, tensors: Sequence[int], outputs: Collection[str]) -> dict[str, str]:
+    """What the outputs of the detection operation are, whatever their order and names; empty without that operation."""
+    codes = buffer.tables(buffer.number("<I", 0), 1)
+    for operator in buffer.tables(graph, 3):
+        index = buffer.unsigned(operator, 0)
+        if index >= len(codes) or buffer.text(codes[index], 1) != _DETECTION:
+            continue
+        made = buffer.numbers(operator, 2, _MOST_TENSORS)
+        names = [buffer.text(tensors[each], 3) for each in made if 0 <= each < len(tensors)]
+        if len(names) == len(_DETECTED) and set(names) <= set(outputs):
+            return dict(zip(_DETECTED, names, strict=True))
+    return {}
 
 
 class _Buffer:
@@ -126,6 +142,10 @@ class _Buffer:
         if count > _LONGEST_NAME:
             raise ValueError(f"a name has {count} bytes; {_LONGEST_NAME} are allowed")
         return self._data[begin : begin + count].decode()
+
+    def unsigned(self, table: int, index: int) -> int:
+        field = self._field(table, index)
+        return self.number("<I", field) if field else 0
 
     def byte(self, table: int, index: int) -> int:
         field = self._field(table, index)

@@ -13,12 +13,13 @@ from ck_repo.errors import CKError, NotFoundError, NotTheSameError
 from ck_repo.experiments.meta import read_experiment
 from ck_repo.install.fetch import adopt, fetch
 from ck_repo.install.source import source_of
-from ck_repo.machine.register import detect, problem, register
+from ck_repo.machine.register import detect, problem, register, registered_with
+from ck_repo.models.parts import digest_of_model
 from ck_repo.reproduce.data_set import archived, brought_in
 from ck_repo.session import Session
 from ck_repo.store.archive import pack_entries
 from ck_repo.store.atomic import copy_folder, publish_folder, storage_errors
-from ck_repo.store.digest import of_file, of_value
+from ck_repo.store.digest import of_value
 from ck_repo.store.entry import Entry
 from ck_repo.store.folders import tools_root
 from ck_repo.store.lock import locked
@@ -89,11 +90,13 @@ def _registered(session: Session, row: LockedComponent) -> Iterator[tuple[str, P
     if env.dataset:
         yield from archived(env.dataset)
     else:
-        if of_file(main) != row.content:
+        if digest_of_model(main, env.parts) != row.content:
             raise NotTheSameError(
                 f"{main} is not what was locked", hint=f"`ck lock venv` again, or restore {row.content[:16]}…"
             )
         yield main.name, main
+        for name in env.parts:
+            yield name, main.parent / name
 
 
 def pack_experiments(
@@ -168,8 +171,7 @@ def _register(session: Session, row: LockedComponent, source: Path, scope: str) 
 
 def _register_verified(session: Session, row: LockedComponent, soft: Entry, final: Path, scope: str) -> None:
     known = _as_locked(row)
-    model = known.model or {}
-    options = {name: str(model[name]) for name in ("profile", "dataset") if model.get(name)}
+    options = registered_with(known.model or {})
     path = final / row.file
     if known.dataset:
         path, options = brought_in(known.dataset, final)

@@ -16,7 +16,7 @@ from ck_repo.store.entry import read_json_object
 from ck_repo.store.fields import Fields
 
 _TOLD = 4  # sessions that a message names
-_SETTINGS = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+SETTINGS = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
 
 
 def rescore(python: Path, program: Path, name: str, spec: Path, logs: Sequence[Path], folder: Path) -> None:
@@ -28,7 +28,7 @@ def rescore(python: Path, program: Path, name: str, spec: Path, logs: Sequence[P
         If it cannot.
     """
     command = [str(python), "-m", f"{name}.rescore", *map(str, (spec, *logs, folder))]
-    environment = {"PYTHONPATH": str(program)} | _SETTINGS
+    environment = {"PYTHONPATH": str(program)} | SETTINGS
     log = folder / "stderr.log"
     if run_child(command, folder, folder / "stdout.log", log, environment):
         raise RunError("the answers of the compliance test cannot be scored", tail=last_lines(log))
@@ -73,7 +73,7 @@ def run_harness(
         folder,
         folder / "stdout.log",
         folder / "stderr.log",
-        {"PYTHONPATH": os.pathsep.join([str(program), *modules])} | _SETTINGS | dict(variables or {}),
+        {"PYTHONPATH": os.pathsep.join([str(program), *modules])} | SETTINGS | dict(variables or {}),
         watches_stdin=True,
         watch=Watchdog(folder, backend),
     )

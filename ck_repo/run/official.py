@@ -21,6 +21,7 @@ from ck_repo.store.installed import Installed
 _LOG_BYTES = 200 << 20  # of a run: an accuracy log of 5000 images and a detail log, with room
 _HALF_A_DAY = 12 * 3600  # s
 _FULL = 5000  # images of COCO val2017
+_FREE_SIDE = 640  # of images that keep their size: as large as COCO's are
 _SESSION = 1 << 30  # bytes that a session may take beside the images; a guess on the safe side
 
 
@@ -106,8 +107,9 @@ def _machine(options: RunOptions, rules: Rules, spec: Spec, folder: Path) -> lis
             f"{folder} has {free / 1e6:.0f} MB free; a run may write {_LOG_BYTES / 1e6:.0f} MB", hint="free some space"
         )
     machine = describe_platform()
-    side, width = spec.model.side, 1 if spec.model.dtype == "uint8" else 4
-    needed = rules.performance_sample_count * side * side * 3 * width + _SESSION
+    height, wide = (spec.model.side or spec.model.height or _FREE_SIDE, spec.model.side or spec.model.width or _FREE_SIDE)
+    width = 1 if spec.model.dtype == "uint8" else 4
+    needed = rules.performance_sample_count * height * wide * 3 * width + _SESSION
     available = _available()
     if available and needed > available:
         raise RunError(

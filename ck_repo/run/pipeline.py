@@ -109,7 +109,7 @@ def execute(
     check_device(plan.options)
     begun = time.time()
     recording = Recording(session, repository, name)  # first: a name that is taken is told before the work
-    venv, installed, components = _install(session, plan)
+    venv, installed, components = install(session, plan)
     modules = _modules(plan, installed, session.trust)
     spec = build_spec(plan, installed)
     with recording.folder() as folder:
@@ -139,7 +139,7 @@ def execute(
         return RunRecord(recording.publish(folder, meta), results)
 
 
-def _install(session: Session, plan: RunPlan) -> tuple[Venv, dict[str, Installed], tuple[LockedComponent, ...]]:
+def install(session: Session, plan: RunPlan) -> tuple[Venv, dict[str, Installed], tuple[LockedComponent, ...]]:
     """Make the venv if there is none, and install what the run needs; the venv's lock takes it."""
     refuse_foreign_code(plan.choices, session.trust)
     venv = plan.venv

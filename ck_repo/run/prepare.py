@@ -14,7 +14,8 @@ from ck_repo.errors import ConfigError, NotFoundError, UsageError
 from ck_repo.machine.python_packages import site_packages
 from ck_repo.models.backends import default_backend, read_backends
 from ck_repo.models.declared import own_folder
-from ck_repo.models.networks import read_networks
+from ck_repo.models.model_file import DESCRIBED
+from ck_repo.models.networks import Network, read_networks
 from ck_repo.models.profiles import Profile, profile, profiles_of
 from ck_repo.resolve.component import Component, read_component
 from ck_repo.resolve.plan import Choice
@@ -47,8 +48,8 @@ class RunPlan:
         By the key of the program's dependency; `weights` and `dataset` among them.
     model
         The `model` section of the weights' meta, as far as it is known before a conversion is made.
-    profiles
-        Every profile that a model may name, by its name; a conversion can lead to another one than `profile`.
+    networks
+        Every network that is known, with the profiles that a model may name; a conversion can lead to another than `profile`.
     """
 
     program: Component
@@ -58,7 +59,7 @@ class RunPlan:
     choices: Mapping[str, Choice]
     model: Mapping[str, Any]
     profile: Profile
-    profiles: Mapping[str, Profile]
+    networks: Mapping[str, Network]
     backend: str
 
 
@@ -82,7 +83,8 @@ def prepare(
     resolver = Resolver(there, home=program_entry.repository)
     site = [site_packages(venv.python)] if venv else []
     backends = read_backends([program_entry.path, *site])
-    profiles = profiles_of(read_networks([program_entry.path, own_folder(), *site]))
+    networks = read_networks([program_entry.path, own_folder(), *site])
+    profiles = profiles_of(networks)
     every = dependencies_with(program, list(backends.values()))
     options, notes = own_dependencies(options, every, program_entry.cid, list(backends.values()))
     for note in notes:
@@ -105,13 +107,13 @@ def prepare(
     choices[WEIGHTS] = weights
     _check_prepared(choices[DATASET], chosen.for_model(model))
     section = weights.model or model
-    rules = rules_for(load_round(options.round), benchmark_of(dict(section), chosen.side))
+    rules = rules_for(load_round(options.round), benchmark_of(dict(section), chosen.side or 0))
     rules.scenario(options.scenario)  # refused now if the round has none
     if options.user_conf:
         options = with_user_conf(options, rules)
     if not as_recorded:
         check_options(options, rules)
-    return RunPlan(program, options, venv, venv_plan, choices, section, chosen, profiles, backend)
+    return RunPlan(program, options, venv, venv_plan, choices, section, chosen, networks, backend)
 
 
 def _venv(session: Session, name: str) -> tuple[Venv | None, VenvPlan | None]:
@@ -135,12 +137,12 @@ def _added_tags(options: RunOptions) -> dict[str, list[str]]:
 
 def _profile(weights: Choice, model: Mapping[str, Any], profiles: Mapping[str, Profile]) -> Profile:
     """The profile that a model's meta names."""
-    if not model.get("profile"):
+    if not model.get("profile") and not {"boxes", "scores"} <= set(model.get("outputs") or {}):
         raise ConfigError(
-            f"{weights.name} does not say how it is to be used: its meta has no model.profile",
-            hint=f"add one to the package: {', '.join(profiles)}",
+            f"{weights.name} does not say how it is to be used: its meta has neither model.profile nor model.outputs",
+            hint=f"add a profile to the package: {', '.join(profiles)}; or describe its interface (docs/own-model.md)",
         )
-    return profile(str(model["profile"]), profiles)
+    return profile(str(model.get("profile") or DESCRIBED), profiles)
 
 
 def with_user_conf(options: RunOptions, rules: Rules) -> RunOptions:
@@ -171,7 +173,7 @@ def with_user_conf(options: RunOptions, rules: Rules) -> RunOptions:
 
 def _check_prepared(dataset: Choice, interface: Profile) -> None:
     """Refuse a data set that holds rounded bytes for a model that takes floats, before either is fetched."""
-    if {"preprocessed", "side.300"} <= dataset.tags and interface.scaling != "none":
+    if {"preprocessed", "side.300"} <= dataset.tags and interface.dtype != "uint8":
         raise UsageError(
             f"the data set {dataset.label} holds images of 300 × 300 bytes, and the model takes {interface.dtype} of pixels "
             "that are not rounded",

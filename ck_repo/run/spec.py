@@ -9,7 +9,7 @@ from typing import Any
 
 from ck_repo.contract.record import write
 from ck_repo.contract.spec import OPTIONS, Built, Dataset, LoadGenSettings, Model, Preprocessed, Spec
-from ck_repo.models.profiles import profile
+from ck_repo.models.model_file import profile_for_file
 from ck_repo.resolve.plan import SOURCE
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import Rules, benchmark_of, rules_for
@@ -33,7 +33,7 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Installed]) -> Spec:
     """
     weights, dataset = installed[WEIGHTS], installed[DATASET]
     model = weights.model or {}
-    interface = profile(str(model["profile"]), plan.profiles).for_model(model)
+    interface = profile_for_file(model, weights.file, plan.networks)
     if plan.options.reference_faults:
         interface = interface.with_reference_faults()
     base, parts = Path(dataset.path), dataset.dataset or InstalledDataset()
@@ -50,18 +50,7 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Installed]) -> Spec:
             backend=plan.backend,
             input=str(model.get("input", "")),
             max_batch=model.get("max_batch"),
-            side=interface.side,
-            scaling=interface.scaling,
-            layout=interface.layout,
-            dtype=interface.dtype,
-            boxes=interface.boxes,
-            scores=interface.scores,
-            classes=interface.classes,
-            count=interface.count,
-            box_order=interface.box_order,
-            score_above=interface.score_above,
-            classes_are=interface.classes_are,
-            class_offset=interface.class_offset,
+            **interface.as_spec(),
         ),
         dataset=Dataset(
             name=dataset.title,
@@ -114,7 +103,7 @@ def _preprocessed(base: Path, parts: InstalledDataset) -> Preprocessed | None:
 
 def rules_of(plan: RunPlan) -> Rules:
     """The rules of the run's round for the model's benchmark."""
-    return rules_for(load_round(plan.options.round), benchmark_of(dict(plan.model), plan.profile.side))
+    return rules_for(load_round(plan.options.round), benchmark_of(dict(plan.model), plan.profile.side or 0))
 
 
 def loadgen_settings(options: RunOptions, rules: Rules) -> LoadGenSettings:

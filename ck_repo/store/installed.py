@@ -106,6 +106,10 @@ class Installed:
         Whether no digest vouches for what was fetched.
     soft
         Of something registered: the soft entry by which it was.
+    parts
+        Of a model: names of its further files, below the folder of its main file. They are part of its digest.
+    parts_stamp
+        Of a registered model: by what a later change of its parts is noticed.
     size, changed_ns
         Of something registered: of its file.
     number, registered
@@ -143,6 +147,8 @@ class Installed:
     unverified: bool = optional(False)
     licence: str = optional("")
     soft: str = optional("")
+    parts: tuple[str, ...] = optional(())
+    parts_stamp: str = optional("")
     size: int | None = optional()
     changed_ns: int | None = optional()
     number: int | None = optional()

@@ -16,8 +16,10 @@ import numpy.typing as npt
 
 from object_detection.annotations import ImageList
 from object_detection.damage import damaged, stderr_watched
+from object_detection.errors import HarnessError
+from object_detection.frame import Frame, frame_of
 from object_detection.prepared import PreparedImages
-from object_detection.preprocess import decode, model_input
+from object_detection.preprocess import decode, input_of, pixels
 from object_detection.progress import Throttle
 from object_detection.spec import Spec
 
@@ -46,7 +48,7 @@ class ImageCache:
         self._prepared = PreparedImages(prepared, spec.model) if prepared else None
         if self._prepared:
             self.damaged = self._prepared.damaged
-        if spec.model.dtype == "uint8" and not prepared:
+        if spec.model.dtype == "uint8" and spec.model.size and not prepared:
             self._kept = self._open_or_make()
 
     def load(self, indices: Sequence[int]) -> list[npt.NDArray[np.generic]]:
@@ -72,12 +74,35 @@ class ImageCache:
         if self._prepared:
             return self._prepared.load(self._images.samples[index])
         model = self._spec.model
-        return model_input(self._images.paths[index], model.side, model.scaling, model.layout)
+        image = pixels(self._images.paths[index])
+        if not model.is_plain:
+            self._check_size(index, image)
+        return input_of(image, model)
+
+    def _check_size(self, index: int, image: npt.NDArray[np.uint8]) -> None:
+        """Refuse an image of another size than the annotations say, where boxes are brought back by that size."""
+        width, height = self._images.sizes[index]
+        if image.shape[:2] != (height, width):
+            raise HarnessError(
+                f"{self._images.paths[index]} has {image.shape[1]} × {image.shape[0]} pixels, and the annotations say "
+                f"{width} × {height}",
+                "correct width and height in the annotations, or turn the image as its EXIF orientation says",
+            )
+
+    def frame(self, index: int) -> Frame:
+        """Where an image lies in its input."""
+        width, height = self._images.sizes[index]
+        return frame_of(self._spec.model, height, width)
 
     def _open_or_make(self) -> npt.NDArray[np.uint8]:
         model, images = self._spec.model, self._images
-        shape = (len(images), *((model.side, model.side, 3) if model.layout == "NHWC" else (3, model.side, model.side)))
-        recipe = [_RECIPE, cv2.__version__, self._spec.dataset.digest, len(images), model.side, model.scaling, model.layout]
+        assert model.size
+        shape = (len(images), *((*model.size, 3) if model.layout == "NHWC" else (3, *model.size)))
+        size: object = model.side or model.size
+        recipe = [_RECIPE, cv2.__version__, self._spec.dataset.digest, len(images), size, model.scaling, model.layout]
+        more = [model.resize, model.fill, model.placed, model.colour, *model.mean, *model.std]
+        if more != ["stretch", 114, "centre", "rgb"]:
+            recipe += more
         name = hashlib.sha256(repr(recipe).encode()).hexdigest()[:24]
         path = self._spec.cache / f"{name}.npy"
         self._spec.cache.mkdir(parents=True, exist_ok=True)

@@ -22,12 +22,26 @@ _ROUNDING = 1e-3  # of 16-bit floats near 1: scores just above 1 and boxes inver
 _FAR = 1.0  # image lengths beyond the image; boxes of honest decoders end somewhat outside, boxes in pixels far outside
 _LARGEST_OF_COCO = 90  # largest category id of COCO, for which the profiles' networks are trained
 _HINT = (
-    "check the model file, its conversion and its profile (`ck detect soft:model.… --profile=NAME`); docs/own-model.md says "
+    "check the model file, its conversion and its interface (`ck show model:NAME`); docs/own-model.md says "
     "what each output may hold"
 )
+_ORDERS = {
+    "yxyx": "ymin, xmin, ymax, xmax",
+    "xyxy": "xmin, ymin, xmax, ymax",
+    "xywh": "xmin, ymin, width, height",
+    "cxcywh": "the centre's x and y, width, height",
+}
 _SCORE, _CLASS = 5, 6  # columns of the answers
 _CORNERS = slice(1, 5)
 _UNKNOWN_CLASS, _OUTSIDE = "class", "outside"
+
+
+class AnswerError(HarnessError):
+    """An answer that no detector can give, if its outputs mean what the model's interface says."""
+
+    def with_advice(self, advice: str) -> AnswerError:
+        """The same error with another hint, if there is one."""
+        return AnswerError(self.what, advice or self.hint)
 
 
 class OutputCheck:
@@ -69,6 +83,27 @@ class OutputCheck:
                 raise HarnessError(f"the model's output {name} has the type {array.dtype}, not real numbers", _HINT)
             found.append(array)
         return found
+
+    def shapes(self, images: int, boxes: Array, scores: Array, classes: Array) -> None:
+        """Refuse outputs whose shapes do not belong together: a batch, rows, and 4 corners or some kinds of objects."""
+        rows = (images, *scores.shape[1:2])
+        kinds = scores.ndim == 3 and classes.shape == (*rows, 0)
+        if scores.shape[:2] != rows or boxes.shape != (*rows, 4) or not (kinds or scores.shape == classes.shape == rows):
+            told = f", classes {classes.shape}" if classes.size else ""
+            raise HarnessError(
+                f"the model answered {images} images with boxes {boxes.shape}, scores {scores.shape}{told}", _HINT
+            )
+
+    def score_values(self, index: int, values: npt.NDArray[Any]) -> None:
+        """Check the scores of one image before those below the cut are dropped."""
+        if len(values) and not (values.min() >= -_ROUNDING and values.max() <= 1 + _ROUNDING):
+            at = int(np.argmax(~((values >= -_ROUNDING) & (values <= 1 + _ROUNDING))))
+            self._refuse(index, self._names[1], f"{values[at]:g}", "not a score from 0 to 1")
+
+    def finite(self, rows: npt.NDArray[np.float32]) -> None:
+        """Check candidates before suppression, which could drop what is not a number."""
+        if len(rows) and not math.isfinite(float(rows.sum(dtype=np.float64))):
+            self._refuse_not_finite(rows)
 
     def counts(self, indices: Sequence[int], counts: Array, most: int) -> list[int]:
         """The number of detections of each image: integers, though perhaps of a float type."""
@@ -138,7 +173,7 @@ class OutputCheck:
 
     @property
     def _order(self) -> str:
-        return "ymin, xmin, ymax, xmax" if self._model.box_order == "yxyx" else "xmin, ymin, xmax, ymax"
+        return _ORDERS[self._model.box_order]
 
     def _box(self, row: npt.NDArray[np.float32]) -> str:
         """A box in the model's own order of corners."""
@@ -163,7 +198,7 @@ class OutputCheck:
         self._refuse(int(rows[at, 0]), self._names[name], value, why)
 
     def _refuse(self, index: int, name: str, value: object, why: str) -> NoReturn:
-        raise HarnessError(f"the model's output {name} for {self._label(index)} holds {value}: {why}", _HINT)
+        raise AnswerError(f"the model's output {name} for {self._label(index)} holds {value}: {why}", _HINT)
 
 
 _REMARKS = {

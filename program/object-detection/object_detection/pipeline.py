@@ -18,6 +18,7 @@ from object_detection.errors import HarnessError
 from object_detection.image_cache import ImageCache
 from object_detection.logs import ANSWERS
 from object_detection.progress import tell
+from object_detection.readings import Advisor, is_doubtful
 from object_detection.spec import Spec, read_spec
 from object_detection.sut.inline import InlineSUT
 from object_detection.sut.library import SampleLibrary
@@ -44,16 +45,18 @@ def run(path: Path) -> None:
         first = backend.load(
             spec.model, spec.device, spec.threads or 0
         )  # before the images: what is wrong with it is told at once
-    model = replace(spec.model, layout=first.layout, max_batch=first.max_batch)
+    model = replace(spec.model, layout=first.layout, max_batch=first.max_batch if spec.model.size else 1)
     del first
     spec = replace(spec, model=model)
     library = SampleLibrary(ImageCache(spec, images))
+    advisor = Advisor(spec, images, library)
 
     def worker(number: int, threads: int) -> Worker:
         slot = board.slot(number)
         with slot.loading():
             loaded = backend.load(model, spec.device, threads)
-        return Worker(model, loaded, library, outputs.OutputCheck(model, images.categories, library.label), slot)
+        check = outputs.OutputCheck(model, images.categories, library.label)
+        return Worker(model, loaded, library, check, slot, advisor.advice)
 
     def workers(sessions: int, threads: int) -> list[Worker]:
         return [worker(number, threads) for number in range(sessions)]
@@ -85,7 +88,8 @@ def run(path: Path) -> None:
         else:
             results = replace(results, performance=run_performance(spec, team, layout, library, images, rate))
         odd = {**outputs.remarks(worker.check for worker in team), **odd}
-    remarks = tuple(text for text in (damage.remark(library.damaged), *odd.values(), *unanswered) if text)
+    advice = advisor.advice(team[0]) if is_doubtful(results.accuracy, bool(odd)) else ""
+    remarks = tuple(text for text in (damage.remark(library.damaged), *odd.values(), *unanswered, advice) if text)
     board.remove()
     text = json.dumps(write(replace(results, remarks=remarks)), indent=2, sort_keys=True)
     (spec.folder / "results.json").write_text(text + "\n", encoding="utf-8")

@@ -26,7 +26,7 @@ from object_detection.datasets.coco import read_coco
 from object_detection.datasets.place import Folder
 from object_detection.datasets.truth import Image as Row
 from object_detection.errors import HarnessError, told_as_a_command
-from object_detection.preprocess import decode, finished, pixels, square
+from object_detection.preprocess import decode, finished, input_of, pixels, square
 from object_detection.progress import Throttle, say
 from object_detection.spec import Model, Preprocessed
 
@@ -53,10 +53,10 @@ class PreparedImages:
         noted = prepared.file.parent / DAMAGED
         self.damaged: dict[str, str] = json.loads(noted.read_text(encoding="utf-8")) if noted.is_file() else {}
         if prepared.kind == RESIZED:
-            if model.scaling != "none" or model.side != prepared.side:
+            if model.dtype != "uint8" or model.size != (prepared.side, prepared.side) or model.resize != "stretch":
                 raise HarnessError(
                     f"the data set holds images of {prepared.side} × {prepared.side} bytes; the model {model.name} takes "
-                    f"{model.side} × {model.side} {model.dtype} of pixels that are not rounded",
+                    f"{shown(model.size)} {model.dtype}{' of pixels that are not rounded' if model.dtype != 'uint8' else ''}",
                     "take the data set that it was made from, or one with side.1200",
                 )
             self._array: npt.NDArray[np.uint8] = np.load(prepared.file, mmap_mode="r")
@@ -69,10 +69,15 @@ class PreparedImages:
         model = self._model
         if self._prepared.kind == RESIZED:
             found = np.array(self._array[index])
-            return np.ascontiguousarray(found.transpose(2, 0, 1)) if model.layout == "NCHW" else found
+            return finished(found, "none", model.layout, "uint8", colour=model.colour)
         begin, height, width = self._places[index]
         image = np.array(self._array[begin : begin + height * width * 3]).reshape(height, width, 3)
-        return finished(square(image, model.side, self._prepared.library), model.scaling, model.layout)
+        return input_of(image, model, self._prepared.library)
+
+
+def shown(size: tuple[int, int] | None) -> str:
+    """The size of an input in words."""
+    return f"{size[0]} × {size[1]}" if size else "images of any size,"
 
 
 def chosen(rows: Sequence[T], part: str) -> list[T]:

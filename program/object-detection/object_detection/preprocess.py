@@ -7,6 +7,7 @@ Source: mlcommons/inference at v1.0.1, vision/classification_and_detection/pytho
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -17,12 +18,19 @@ from object_detection.datasets.check import most_pixels, too_large
 from object_detection.datasets.exif import without_orientation
 from object_detection.datasets.header import read_header
 from object_detection.errors import HarnessError
+from object_detection.frame import frame_of, letterboxed
+from object_detection.spec import Model
 
-_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
-_DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 _TAIL = 4096  # bytes at a JPEG's end among which its end mark is nearly always
 _MARK = re.compile(rb"\xff+[^\x00\xd0-\xd8\xff]", re.DOTALL)  # in a scan 00 stands for a byte of data, D0 to D7 for a restart
 _END, _RESERVED = 0xD9, 0x01
+# (divisor, mean, standard deviation) by name
+_SCALINGS: dict[str, tuple[float | None, Sequence[float], Sequence[float]]] = {
+    "none": (None, (), ()),
+    "unit": (255.0, (), ()),
+    "plus-minus-one": (None, (127.5,), (127.5,)),
+    "imagenet": (255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
 
 
 def decode(path: Path) -> npt.NDArray[np.uint8]:
@@ -91,46 +99,81 @@ def pixels(path: Path, library: str = "opencv") -> npt.NDArray[np.uint8]:
 
 
 def square(image: npt.NDArray[np.uint8], side: int, library: str = "opencv") -> npt.NDArray[np.float32]:
-    """Scale RGB pixels to side × side (aspect not kept, bilinear): float32 (side, side, 3), 0 to 255.
+    """Scale RGB pixels to side × side; see `stretched`."""
+    return stretched(image, (side, side), library)
+
+
+def stretched(image: npt.NDArray[np.uint8], size: tuple[int, int], library: str = "opencv") -> npt.NDArray[np.float32]:
+    """Scale RGB pixels to height × width (aspect not kept, bilinear): float32 (height, width, 3), 0 to 255.
 
     OpenCV computes in float, as the reference does; Pillow averages over what a pixel covers and answers whole numbers.
     """
     if library == "opencv":
         given = image.astype(np.float32)
-        return np.asarray(cv2.resize(given, (side, side), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+        return np.asarray(cv2.resize(given, size[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float32)
     from PIL import Image
 
-    scaled = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)
+    scaled = Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR)
     return np.asarray(scaled, dtype=np.float32)
 
 
-def finished(image: npt.NDArray[np.float32], scaling: str, layout: str) -> npt.NDArray[np.generic]:
-    """Squared pixels as a model takes them.
+def finished(
+    image: npt.NDArray[np.generic],
+    scaling: str,
+    layout: str,
+    dtype: str = "",
+    *,
+    colour: str = "rgb",
+    mean: Sequence[float] = (),
+    std: Sequence[float] = (),
+) -> npt.NDArray[np.generic]:
+    """Pixels in the size of the input as a model takes them.
 
     Parameters
     ----------
     image
-        (side, side, 3), RGB, 0 to 255.
+        (height, width, 3), RGB, 0 to 255.
     scaling
-        ``none``: truncated to uint8. ``plus-minus-one``: (x - 127.5) / 127.5. ``imagenet``: mean and deviation of ImageNet.
+        ``none``: as they are. ``unit``: x / 255. ``plus-minus-one``: (x - 127.5) / 127.5. ``imagenet``: x / 255 with mean and
+        standard deviation of ImageNet.
     layout
         ``NHWC`` or ``NCHW``.
+    dtype
+        uint8 truncates. By default uint8 where the pixels are as they are, and float32 otherwise.
+    colour
+        ``rgb`` or ``bgr``; `mean` and `std` are in the same order.
+    mean, std
+        In place of those of the scaling, for each channel or for all.
 
     Returns
     -------
     array
-        (side, side, 3) or (3, side, side), uint8 or float32.
+        (height, width, 3) or (3, height, width).
     """
-    result: npt.NDArray[np.generic]
-    if scaling == "none":
-        result = image.astype(np.uint8)
-    elif scaling == "plus-minus-one":
-        result = (image - np.float32(127.5)) / np.float32(127.5)
-    elif scaling == "imagenet":
-        result = (image / np.float32(255.0) - _MEAN) / _DEVIATION
+    if scaling not in _SCALINGS:
+        raise HarnessError(f"scaling {scaling!r} is not known", f"known: {', '.join(_SCALINGS)}")
+    divisor, own_mean, own_std = _SCALINGS[scaling]
+    mean, std = mean or own_mean, std or own_std
+    result: npt.NDArray[np.generic] = image if colour == "rgb" else image[..., ::-1]
+    if divisor or len(mean) or len(std):
+        values = result.astype(np.float32, copy=False)
+        values = values / np.float32(divisor) if divisor else values
+        values = values - np.array(mean, dtype=np.float32) if len(mean) else values
+        result = values / np.array(std, dtype=np.float32) if len(std) else values
+    kind = np.dtype(dtype or ("uint8" if scaling == "none" and not (len(mean) or len(std)) else "float32"))
+    return np.ascontiguousarray((result.transpose(2, 0, 1) if layout == "NCHW" else result).astype(kind, copy=False))
+
+
+def input_of(image: npt.NDArray[np.uint8], model: Model, library: str = "opencv") -> npt.NDArray[np.generic]:
+    """RGB pixels of an image as a model takes them."""
+    resized: npt.NDArray[np.generic]
+    if model.size is None:
+        resized = image
+    elif model.resize == "stretch":
+        resized = stretched(image, model.size, library)
     else:
-        raise HarnessError(f"scaling {scaling!r} is not known")
-    return np.ascontiguousarray(result.transpose(2, 0, 1) if layout == "NCHW" else result)
+        resized = letterboxed(image, frame_of(model, *image.shape[:2]), model.fill)
+    return finished(resized, model.scaling, model.layout, model.dtype, colour=model.colour, mean=model.mean, std=model.std)
 
 
 def model_input(path: Path, side: int, scaling: str, layout: str) -> npt.NDArray[np.generic]:

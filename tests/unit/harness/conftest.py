@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 
 from ck_repo.contract.record import write
+from ck_repo.models.interface import given_fields
+from ck_repo.models.model_file import inspect_model, profile_for_file
+from ck_repo.models.networks import own_networks
 from ck_repo.models.profiles import profile
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import rules_for
@@ -120,6 +123,28 @@ def spec_for(demo_set: Path, image_cache: Path) -> Callable[..., dict[str, Any]]
             "loadgen": write(loadgen_settings(wanted, rules_for(load_round(), "ssd-mobilenet"))) | (loadgen_changes or {}),
             "cache": str(image_cache),
             **changes,
+        }
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def model_spec() -> Callable[..., dict[str, Any]]:
+    """The `model` of a spec as `ck detect` with options and `ck run` write it."""
+
+    def make(
+        path: Path, kind: str = "onnx", backend: str = "onnxruntime", profile: str = "", **options: object
+    ) -> dict[str, Any]:
+        given = given_fields({name: str(value) for name, value in options.items()})
+        section = inspect_model(path, kind, profile, given=given)
+        described = profile_for_file(section, str(path), own_networks()).as_data()
+        return {
+            "name": path.stem,
+            "path": str(path),
+            "backend": backend,
+            "input": section["input"],
+            "max_batch": section["max_batch"],
+            **{key: value for key, value in described.items() if key not in ("name", "only_annotated")},
         }
 
     return make

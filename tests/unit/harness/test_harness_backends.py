@@ -62,8 +62,8 @@ def without_batch(path: Path, batch: int | str) -> Path:
 
 def test_outputs_without_a_batch_dimension_get_one(demo: Model, tmp_path: Path) -> None:
     model = replace(
-        demo, path=without_batch(tmp_path / "flat.onnx", 1), input="image", boxes="bboxes", scores="scores", classes="labels",
-        count="",
+        demo, path=without_batch(tmp_path / "flat.onnx", 1), input="image", side=8, dtype="float32", boxes="bboxes",
+        scores="scores", classes="labels", count="",
     )  # fmt: skip
     backend = load(model, "cpu", 1)
     boxes, scores, classes, counts = backend.run(np.zeros((1, 3, 8, 8), np.float32))
@@ -76,7 +76,8 @@ def test_largest_batch_is_the_models_or_what_its_meta_says(
     demo: Model, tmp_path: Path, dimension: int | str, said: int | None, expected: int | None
 ) -> None:
     path = without_batch(tmp_path / "flat.onnx", dimension)
-    model = replace(demo, path=path, input="image", max_batch=said, boxes="bboxes", scores="scores", classes="labels", count="")
+    names = {"input": "image", "boxes": "bboxes", "scores": "scores", "classes": "labels", "count": ""}
+    model = replace(demo, path=path, max_batch=said, side=8, dtype="float32", **names)
     assert load(model, "cpu", 1).max_batch == expected
 
 

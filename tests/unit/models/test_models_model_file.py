@@ -100,10 +100,15 @@ def test_an_interface_that_no_profile_fits_is_told_with_its_names(tmp_path: Path
     assert "--profile=" in caught.value.hint
 
 
-def test_a_named_profile_is_used_whatever_the_interface(tmp_path: Path) -> None:
-    path = write_onnx_graph(tmp_path / "own.onnx", field(11, value_info("pixels", 1)), field(12, value_info("boxes", 1)))
+def test_a_named_profile_has_to_fit_the_file(tmp_path: Path) -> None:
+    rows = [field(12, value_info(output, 1)) for output in ("bboxes", "scores", "labels")]
+    path = write_onnx_graph(tmp_path / "own.onnx", field(11, value_info("pixels", 1)), *rows)
     model = inspect_model(path, "onnx", "coco-1200-pt")
     assert (model["profile"], model["input"], model["max_batch"], model["opset"]) == ("coco-1200-pt", "pixels", None, 8)
+    with pytest.raises(DetectError, match="does not fit") as refused:
+        inspect_model(path, "onnx", "coco-300")
+    assert "its input pixels is float32; the interface says uint8" in str(refused.value)
+    assert "no output detection_boxes:0 for the boxes, but bboxes, scores, labels" in str(refused.value)
     with pytest.raises(NotFoundError, match="coco-12OO") as caught:
         inspect_model(path, "onnx", "coco-12OO-pt")
     assert "coco-1200-pt" in caught.value.hint

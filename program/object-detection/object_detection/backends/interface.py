@@ -1,4 +1,4 @@
-"""What every framework has to do with a model's names: hold them against the file, and put the outputs in order."""
+"""What every framework does with a model's interface: compare it with the file, and arrange the outputs."""
 
 from __future__ import annotations
 
@@ -7,24 +7,108 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from object_detection.backends import Array
+from object_detection.backends.tensor_name import TensorName, named
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
 
+_HINT = "register it with the right --profile=, or with options for what differs: `ck detect soft --help` lists them"
+_ROLES = ("boxes", "scores", "classes", "count", "objectness", "image")
 
-def wanted_outputs(model: Model, inputs: Collection[str], outputs: Collection[str]) -> list[str]:
-    """Names of boxes, scores, classes and, if there is one, count; a file that lacks them is an error that names its own."""
-    wanted = [name for name in (model.boxes, model.scores, model.classes, model.count) if name]
-    if model.input not in inputs or len(inputs) != 1 or not set(wanted) <= set(outputs):
-        raise HarnessError(
-            f"{model.path} lacks the interface expected of it: input {model.input}, outputs {', '.join(wanted)}; "
-            f"it has inputs {', '.join(inputs)} and outputs {', '.join(sorted(outputs))}",
-            "register it with the right --profile=",
-        )
-    return wanted
+
+class Outputs:
+    """The outputs of a file as the model's interface reads them.
+
+    Parameters
+    ----------
+    model
+        Its interface.
+    inputs, outputs
+        Names in the file's order.
+
+    Attributes
+    ----------
+    wanted
+        Names of the tensors that have to be computed, each once.
+
+    Raises
+    ------
+    HarnessError
+        If the file lacks an input or output of the interface; the message has the names of both.
+    """
+
+    def __init__(self, model: Model, inputs: Collection[str], outputs: Sequence[str]) -> None:
+        self._model = model
+        fields = {role: str(getattr(model, role)) for role in _ROLES}
+        self._tensors: dict[str, TensorName] = {role: named(text, outputs) for role, text in fields.items() if text}
+        self.wanted = list(dict.fromkeys(tensor.name for tensor in self._tensors.values()))
+        expected = [model.input, *([model.size_input] if model.size_input else [])]
+        if set(inputs) != set(expected) or not set(self.wanted) <= set(outputs):
+            raise HarnessError(
+                f"{model.path} lacks the interface expected of it: input {', '.join(expected)}, outputs "
+                f"{', '.join(self.wanted)}; it has inputs {', '.join(inputs)} and outputs {', '.join(sorted(outputs))}",
+                _HINT,
+            )
+        # most models: four tensors, or three, taken as they are
+        columns = any(tensor.columns is not None for tensor in self._tensors.values())
+        more = columns or model.transposed or model.objectness or model.image or not model.classes
+        self._as_they_are = not more and model.scores_are == "given" and model.background == "none"
+
+    def arranged(self, found: Sequence[Array], images: int) -> tuple[Array, Array, Array, Array | None]:
+        """Tensors in the order of `wanted`, of so many images, as a backend returns them."""
+        if self._as_they_are:
+            return in_batches(found)
+        by_name = dict(zip(self.wanted, map(self._rows_last, found), strict=True))
+        parts = {role: tensor.take(by_name[tensor.name]) for role, tensor in self._tensors.items()}
+        boxes, scores = parts["boxes"], activated(parts["scores"], self._model.scores_are)
+        if "objectness" in parts:
+            certain = activated(parts["objectness"], self._model.scores_are)
+            scores = np.multiply(scores, certain if certain.ndim == scores.ndim else certain[..., None])
+        scores = without_background(scores, self._model.background)
+        if "image" in parts:
+            return _by_image(images, parts["image"], boxes, scores, parts.get("classes"))
+        classes, count = parts.get("classes"), parts.get("count")
+        if boxes.ndim == 2:
+            boxes, scores = boxes[None], scores[None]
+            classes = None if classes is None else classes[None]
+        kinds = np.empty((*scores.shape[:2], 0)) if classes is None else classes
+        return boxes, scores, kinds, None if count is None else count.reshape(-1)
+
+    def _rows_last(self, found: Array) -> Array:
+        """A tensor with a row for each detection; the file may have a column for each."""
+        return np.swapaxes(found, -1, -2) if self._model.transposed and found.ndim >= 2 else found
+
+
+def activated(values: Array, activation: str) -> Array:
+    """Scores from what a network computes; ``given`` leaves them as they are."""
+    if activation == "given":
+        return values
+    wide = values.astype(np.float32)
+    if activation == "sigmoid":
+        return np.asarray(1 / (1 + np.exp(-np.clip(wide, -80, None))))
+    powers = np.exp(wide - wide.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def without_background(scores: Array, background: str) -> Array:
+    """Scores of kinds without that of the background, which is ``first``, ``last`` or ``none`` of them."""
+    if background == "none":
+        return scores
+    return scores[..., 1:] if background == "first" else scores[..., :-1]
+
+
+def _by_image(
+    images: int, image: Array, boxes: Array, scores: Array, classes: Array | None
+) -> tuple[Array, Array, Array, Array]:
+    """Detections of a whole batch, each with the position of its image; a negative one marks padding."""
+    position = image.reshape(-1).astype(np.int64)
+    boxes, scores = boxes.reshape(-1, 4), scores.reshape(-1)
+    kinds = np.zeros(len(scores), np.float32) if classes is None else classes.reshape(-1)
+    own = [position == number for number in range(images)]
+    return padded([(boxes[rows], scores[rows], kinds[rows]) for rows in own])
 
 
 def in_batches(found: Sequence[Array]) -> tuple[Array, Array, Array, Array | None]:
-    """Outputs in the order of `wanted_outputs` as a backend returns them, with a batch dimension where a model has none."""
+    """Boxes, scores, classes and perhaps the count as a backend returns them, with a batch dimension where a model has none."""
     boxes, scores, classes = found[:3]
     if boxes.ndim == 2:
         boxes, scores, classes = boxes[None], scores[None], classes[None]
@@ -42,6 +126,39 @@ def padded(rows: Sequence[tuple[Array, Array, Array]]) -> tuple[Array, Array, Ar
         scores[number, : len(own_scores)] = own_scores
         classes[number, : len(own_scores)] = own_classes
     return boxes, scores, classes, counts
+
+
+def input_sizes(model: Model, images: Array) -> Array:
+    """Width and height of each input, for models that have an input of their own for it."""
+    height, width = images.shape[1:3] if model.layout == "NHWC" else images.shape[2:4]
+    return np.tile(np.array([[width, height]], dtype=np.int64), (len(images), 1))
+
+
+def check_input(model: Model, shape: Sequence[object], dtype: str) -> None:
+    """Compare the input of a file with the interface: size and type.
+
+    Raises
+    ------
+    HarnessError
+        If they contradict each other; the message has both.
+    """
+    layout = layout_of(shape, model)
+    if len(shape) == 4:
+        of_file = [
+            size if isinstance(size, int) and size > 0 else None for size in (shape[1:3] if layout == "NHWC" else shape[2:])
+        ]
+        wanted = model.size or (None, None)
+        if any(size is not None and size != own for size, own in zip(of_file, wanted, strict=True)):
+            sides = " × ".join("free" if size is None else str(size) for size in of_file)
+            asked = " × ".join(map(str, wanted)) if model.size else "of any size"
+            raise HarnessError(f"{model.path} takes images of {sides}, and its interface says {asked}", _HINT)
+    if dtype and dtype != model.dtype:
+        raise HarnessError(f"{model.path} takes images of the type {dtype}, and its interface says {model.dtype}", _HINT)
+
+
+def fixed_batch(shape: Sequence[object]) -> int:
+    """The only batch that a file takes; 0 if it takes any."""
+    return shape[0] if shape and isinstance(shape[0], int) and shape[0] > 0 else 0
 
 
 def layout_of(shape: Sequence[object], model: Model) -> str:

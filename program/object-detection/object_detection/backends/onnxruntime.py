@@ -5,12 +5,14 @@ from __future__ import annotations
 import onnxruntime as ort
 
 from object_detection.backends import Array
-from object_detection.backends.interface import in_batches, layout_of, wanted_outputs
+from object_detection.backends.interface import Outputs, check_input, fixed_batch, input_sizes, layout_of
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
 
 ort.disable_telemetry_events()  # nothing is told to anybody, nor written into the user's home
 _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
+# ONNX Runtime's names of types, and NumPy's
+_TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8", "tensor(int8)": "int8"}
 
 BACKEND = {
     "runs": "onnx",
@@ -64,14 +66,17 @@ class OnnxRuntime:
             raise HarnessError(f"ONNX Runtime {version()} cannot use {device} here", "use --device=cpu, or fix the driver")
         self._model = model
         inputs = {row.name: row for row in self._session.get_inputs()}
-        outputs = {row.name for row in self._session.get_outputs()}
-        self._wanted = wanted_outputs(model, inputs, outputs)
+        self._outputs = Outputs(model, inputs, [row.name for row in self._session.get_outputs()])
         shape = inputs[model.input].shape
-        self.max_batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else model.max_batch
+        check_input(model, shape, _TYPES.get(inputs[model.input].type, inputs[model.input].type))
+        self.fixed_batch = fixed_batch(shape)
+        self.max_batch = self.fixed_batch or model.max_batch
         self.layout = layout_of(shape, model)
         self.threads = threads
 
     def run(self, images: Array) -> tuple[Array, Array, Array, Array | None]:
         """Run a batch."""
-        found = self._session.run(self._wanted, {self._model.input: images})
-        return in_batches(found)
+        given = {self._model.input: images}
+        if self._model.size_input:
+            given[self._model.size_input] = input_sizes(self._model, images)
+        return self._outputs.arranged(self._session.run(self._outputs.wanted, given), len(images))

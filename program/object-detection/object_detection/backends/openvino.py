@@ -6,7 +6,8 @@ import numpy as np
 import openvino as ov
 
 from object_detection.backends import Array
-from object_detection.backends.interface import in_batches, layout_of, wanted_outputs
+from object_detection.backends.interface import Outputs, check_input, fixed_batch, input_sizes, layout_of
+from object_detection.backends.tensor_name import parse
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
 
@@ -56,17 +57,40 @@ class OpenVino:
             compiled = ov.Core().compile_model(network, "CPU", settings)
         except RuntimeError as error:
             raise HarnessError(f"{model.path} cannot be loaded by OpenVINO {version()}: {error}") from error
-        inputs = [row.get_any_name() for row in network.inputs]
-        outputs = {name for row in network.outputs for name in row.get_names()}
-        self._wanted = wanted_outputs(model, inputs, outputs)
+        wanted = (model.input, model.size_input)
+        inputs = {next((name for name in wanted if name in row.get_names()), _name(row)): row for row in network.inputs}
+        self._outputs = Outputs(model, inputs, _output_names(network, model))
         self._request = compiled.create_infer_request()
-        shape = [None if size.is_dynamic else size.get_length() for size in network.inputs[0].get_partial_shape()]
-        self.max_batch = shape[0] or model.max_batch
+        self._model = model
+        given = inputs[model.input]
+        shape = [None if size.is_dynamic else size.get_length() for size in given.get_partial_shape()]
+        check_input(model, shape, str(given.get_element_type().to_dtype()))
+        self.fixed_batch = fixed_batch(shape)
+        self.max_batch = self.fixed_batch or model.max_batch
         self.layout = layout_of(shape, model)
         self.threads = int(compiled.get_property("INFERENCE_NUM_THREADS"))
 
     def run(self, images: Array) -> tuple[Array, Array, Array, Array | None]:
         """Run a batch."""
-        self._request.infer([images], share_inputs=True)
-        found = [np.array(self._request.get_tensor(name).data) for name in self._wanted]
-        return in_batches(found)
+        if self._model.size_input:
+            given = {self._model.input: images, self._model.size_input: input_sizes(self._model, images)}
+            self._request.infer(given, share_inputs=True)
+        else:
+            self._request.infer([images], share_inputs=True)
+        return self._outputs.arranged(
+            [np.array(self._request.get_tensor(name).data) for name in self._outputs.wanted], len(images)
+        )
+
+
+def _name(port: ov.Output) -> str:
+    """The name of an input or output; one without a name has that of its node."""
+    names = port.get_names()
+    return min(names) if names else str(port.get_node().get_friendly_name())
+
+
+def _output_names(network: ov.Model, model: Model) -> list[str]:
+    """Names of the outputs in the file's order, each by the name that the interface has for it."""
+    asked = {
+        parse(text).name for text in (model.boxes, model.scores, model.classes, model.count, model.objectness, model.image)
+    }
+    return [next((name for name in row.get_names() if name in asked), _name(row)) for row in network.outputs]

@@ -1,4 +1,4 @@
-"""TensorFlow: frozen graphs, through the graph API of version 1 that version 2 still has."""
+"""TensorFlow: frozen graphs and SavedModels, through the graph API of version 1 that version 2 still has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from google.protobuf.message import DecodeError
 
 from object_detection.backends import Array
 from object_detection.backends.channels_last import channels_last, is_channels_first
-from object_detection.backends.interface import in_batches, layout_of, wanted_outputs
+from object_detection.backends.interface import Outputs, check_input, fixed_batch, layout_of
+from object_detection.backends.tensor_name import parse
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
 
@@ -32,6 +33,8 @@ BACKEND = {
     "submitted_as": ["tensorflow"],
     "submitted_model": "tf",
 }
+
+SAVED_MODEL = "saved_model.pb"
 
 
 def version() -> str:
@@ -53,17 +56,6 @@ class TensorFlow:
     """A session."""
 
     def __init__(self, model: Model, device: str, threads: int) -> None:
-        definition = read_graph(model.path)
-        inputs = [node.name + ":0" for node in definition.node if node.op == "Placeholder"]
-        wanted = wanted_outputs(model, inputs, _values(definition, model))
-        if device == "cpu" and is_channels_first(definition):
-            definition = channels_last(definition, [*wanted, *inputs])
-        graph = tf.Graph()
-        with graph.as_default():
-            try:
-                tf.graph_util.import_graph_def(definition, name="")
-            except (ValueError, tf.errors.OpError) as error:
-                raise HarnessError(f"{model.path} cannot be loaded by TensorFlow {version()}: {error}") from error
         config = tf.compat.v1.ConfigProto(
             intra_op_parallelism_threads=threads,
             inter_op_parallelism_threads=1,
@@ -71,17 +63,50 @@ class TensorFlow:
             device_count={"GPU": 1 if device == "cuda" else 0},
         )
         config.gpu_options.allow_growth = True
+        graph = tf.Graph()
         session = tf.compat.v1.Session(graph=graph, config=config)
-        given = graph.get_tensor_by_name(model.input)
-        self._run = session.make_callable([graph.get_tensor_by_name(name) for name in wanted], [given])
+        try:
+            read = _saved_model if model.path.name == SAVED_MODEL else _frozen_graph
+            self._outputs, given, wanted = read(model, device, graph, session)
+        except (ValueError, OSError, tf.errors.OpError) as error:
+            raise HarnessError(f"{model.path} cannot be loaded by TensorFlow {version()}: {error}") from error
+        self._run = session.make_callable(wanted, [given])
         shape = given.shape.as_list() if given.shape.rank is not None else [None] * 4
-        self.max_batch = shape[0] or model.max_batch
+        check_input(model, shape, given.dtype.name)
+        self.fixed_batch = fixed_batch(shape)
+        self.max_batch = self.fixed_batch or model.max_batch
         self.layout = layout_of(shape, model)
         self.threads = threads or (os.cpu_count() or 1)
 
     def run(self, images: Array) -> tuple[Array, Array, Array, Array | None]:
         """Run a batch."""
-        return in_batches([np.asarray(row) for row in self._run(images)])
+        return self._outputs.arranged([np.asarray(row) for row in self._run(images)], len(images))
+
+
+def _frozen_graph(
+    model: Model, device: str, graph: tf.Graph, session: tf.compat.v1.Session
+) -> tuple[Outputs, tf.Tensor, list[tf.Tensor]]:
+    """Import a frozen graph: its outputs, and the tensors that go in and out."""
+    definition = read_graph(model.path)
+    inputs = [node.name + ":0" for node in definition.node if node.op == "Placeholder"]
+    outputs = Outputs(model, inputs, _values(definition, model))
+    if device == "cpu" and is_channels_first(definition):
+        definition = channels_last(definition, [*outputs.wanted, *inputs])
+    with graph.as_default():
+        tf.graph_util.import_graph_def(definition, name="")
+    return outputs, graph.get_tensor_by_name(model.input), [graph.get_tensor_by_name(name) for name in outputs.wanted]
+
+
+def _saved_model(
+    model: Model, device: str, graph: tf.Graph, session: tf.compat.v1.Session
+) -> tuple[Outputs, tf.Tensor, list[tf.Tensor]]:
+    """Load a SavedModel, whose inputs and outputs have the names of its signature."""
+    with graph.as_default():
+        loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(model.path.parent))
+    signature = loaded.signature_def["serving_default"]
+    outputs = Outputs(model, list(signature.inputs), sorted(signature.outputs))
+    given = graph.get_tensor_by_name(signature.inputs[model.input].name)
+    return outputs, given, [graph.get_tensor_by_name(signature.outputs[name].name) for name in outputs.wanted]
 
 
 def read_graph(path: Path) -> tf.compat.v1.GraphDef:
@@ -100,7 +125,7 @@ def read_graph(path: Path) -> tf.compat.v1.GraphDef:
 def _values(definition: tf.compat.v1.GraphDef, model: Model) -> Sequence[str]:
     """Names of values that the graph has, as far as they may be wanted: which outputs a node has is not in the file."""
     nodes = {node.name for node in definition.node}
-    asked = (model.boxes, model.scores, model.classes, model.count)
-    found = [name for name in asked if name and name.partition(":")[0] in nodes]
+    asked = (model.boxes, model.scores, model.classes, model.count, model.objectness, model.image)
+    found = list(dict.fromkeys(name for text in asked if (name := parse(text).name) and name.partition(":")[0] in nodes))
     taken = {name.lstrip("^").partition(":")[0] for node in definition.node for name in node.input}
     return [*found, *(f"{name}:0" for name in sorted(nodes - taken) if f"{name}:0" not in found)]

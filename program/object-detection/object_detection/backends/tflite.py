@@ -8,7 +8,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from object_detection.backends import Array
-from object_detection.backends.interface import in_batches, layout_of, wanted_outputs
+from object_detection.backends.interface import Outputs, check_input, fixed_batch, layout_of
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
 
@@ -48,11 +48,13 @@ class TFLite:
             raise HarnessError(f"{model.path} cannot be loaded by LiteRT {version()}: {error}") from error
         inputs = {row["name"]: row for row in self._interpreter.get_input_details()}
         outputs = {row["name"]: row["index"] for row in self._interpreter.get_output_details()}
-        wanted = wanted_outputs(model, inputs, outputs)
+        self._outputs = Outputs(model, inputs, list(outputs))
         self._input = inputs[model.input]["index"]
-        self._outputs = [outputs[name] for name in wanted]
+        self._wanted = [outputs[name] for name in self._outputs.wanted]
         shape = [int(size) for size in inputs[model.input]["shape"]]
-        self.max_batch: int | None = shape[0]
+        check_input(model, shape, np.dtype(inputs[model.input]["dtype"]).name)
+        self.fixed_batch = fixed_batch(shape)
+        self.max_batch: int | None = self.fixed_batch or model.max_batch
         self.layout = layout_of(shape, model)
         self.threads = threads
 
@@ -60,5 +62,4 @@ class TFLite:
         """Run a batch."""
         self._interpreter.set_tensor(self._input, images)
         self._interpreter.invoke()
-        found = [np.asarray(self._interpreter.get_tensor(index)) for index in self._outputs]
-        return in_batches(found)
+        return self._outputs.arranged([np.asarray(self._interpreter.get_tensor(index)) for index in self._wanted], len(images))

@@ -7,19 +7,21 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from .record import transient
+from .record import optional, transient
 
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class Model:
-    """The model file and how to use it; see the engine's profiles for the meaning of each field.
+    """The model file and its interface; the engine's `ck_repo.models.interface` says what each field means.
 
     Attributes
     ----------
     max_batch
         The largest batch that it takes; None for any.
+    side
+        Height and width of a square input; 0 if it is not square, or free.
     """
 
     name: str
@@ -39,6 +41,47 @@ class Model:
     score_above: float | None
     classes_are: str
     class_offset: int = 0
+    height: int | None = optional()
+    width: int | None = optional()
+    resize: str = optional("stretch")
+    fill: int = optional(114)
+    placed: str = optional("centre")
+    colour: str = optional("rgb")
+    mean: tuple[float, ...] = optional(())
+    std: tuple[float, ...] = optional(())
+    objectness: str = optional("")
+    image: str = optional("")
+    size_input: str = optional("")
+    transposed: bool = optional(False)
+    box_units: str = optional("unit")
+    clip: bool = optional(False)
+    scores_are: str = optional("given")
+    background: str = optional("none")
+    labels_per_box: str = optional("best")
+    nms: str = optional("none")
+    nms_iou: float = optional(0.5)
+    nms_candidates: int | None = optional()
+    max_detections: int | None = optional()
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width of the input; None if each image keeps its own."""
+        if self.side:
+            return self.side, self.side
+        return (self.height, self.width) if self.height and self.width else None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the outputs are detections: corners on a scale of 0 to 1, each with a score and a class."""
+        return (
+            bool(self.classes)
+            and self.box_order in ("yxyx", "xyxy")
+            and self.box_units == "unit"
+            and self.resize != "letterbox"
+            and self.nms == "none"
+            and self.max_detections is None
+            and not (self.image or self.clip)
+        )
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from object_detection.backends import Array
+from object_detection.frame import Frame
 from object_detection.image_cache import ImageCache
 
 
@@ -32,6 +33,10 @@ class SampleLibrary:
         if len(indices) == 1:
             return self._loaded[indices[0]][None]
         return np.stack([self._loaded[index] for index in indices])
+
+    def frame(self, index: int) -> Frame:
+        """Where a sample's image lies in its input."""
+        return self._cache.frame(index)
 
     def name(self, index: int) -> str:
         """The file name of a sample's image."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import mlperf_loadgen as lg
+import numpy as np
 
 from object_detection.asked import Slot
-from object_detection.backends import Backend
+from object_detection.backends import Array, Backend
+from object_detection.decode import decoded
 from object_detection.detections import Rows, pack
-from object_detection.outputs import OutputCheck
+from object_detection.outputs import AnswerError, OutputCheck
 from object_detection.spec import Model
 from object_detection.sut.library import SampleLibrary
+
+Outputs = tuple[Array, Array, Array, Array | None]
 
 
 class Worker:
@@ -23,6 +27,8 @@ class Worker:
         Holds the outputs against what a detector can answer.
     slot
         Where the engine sees what the backend is running.
+    advise
+        Says which other reading of the outputs would make sense, when an answer cannot be one.
 
     Attributes
     ----------
@@ -37,28 +43,54 @@ class Worker:
         library: SampleLibrary,
         check: OutputCheck | None = None,
         slot: Slot | None = None,
+        advise: Callable[[Worker], str] = lambda worker: "",
     ) -> None:
         self._model, self._backend, self._library = model, backend, library
         self.check = check or OutputCheck(model, label=library.label)
-        self._slot = slot or Slot()
+        self._slot, self._advise = slot or Slot(), advise
         self.done = 0
 
     def detect(self, indices: Sequence[int]) -> list[Rows]:
         """The detections of some samples, in as many batches as the backend needs."""
-        step = self._backend.max_batch or len(indices)
+        step = self.max_batch or len(indices)
         answers: list[Rows] = []
         for first in range(0, len(indices), step):
             part = indices[first : first + step]
             self._slot.begin(part[0], len(part), self._library.name(part[0]))
-            outputs = self._backend.run(self._library.batch(part))
+            outputs = self.outputs(part)
             self._slot.end()
-            answers += pack(self._model, part, *outputs, self.check)
+            try:
+                answers += self.answers(self._model, part, outputs, self.check)
+            except AnswerError as error:
+                raise error.with_advice(self._advise(self)) from error
         return answers
+
+    def outputs(self, indices: Sequence[int], library: SampleLibrary | None = None) -> Outputs:
+        """What the backend computes of some samples; a file of a fixed batch is given the last one again until it is full.
+
+        Parameters
+        ----------
+        library
+            Where the samples are loaded, if not in the worker's own library.
+        """
+        images = (library or self._library).batch(indices)
+        missing = getattr(self._backend, "fixed_batch", 0) - len(indices)  # backends of third parties may lack it
+        if missing <= 0:
+            return self._backend.run(images)
+        boxes, scores, classes, counts = self._backend.run(np.concatenate([images, np.repeat(images[-1:], missing, axis=0)]))
+        most = len(indices)
+        return boxes[:most], scores[:most], classes[:most], None if counts is None else counts[:most]
+
+    def answers(self, model: Model, indices: Sequence[int], outputs: Outputs, check: OutputCheck) -> list[Rows]:
+        """Outputs as a model's interface reads them."""
+        if model.is_plain:
+            return pack(model, indices, *outputs, check)
+        return decoded(model, indices, [self._library.frame(index) for index in indices], *outputs, check)
 
     @property
     def max_batch(self) -> int | None:
-        """The largest batch that the backend takes; None for any."""
-        return self._backend.max_batch
+        """The largest batch that the backend takes; None for any. Images of different sizes are run one by one."""
+        return self._backend.max_batch if self._model.size else 1
 
     @property
     def threads(self) -> int:

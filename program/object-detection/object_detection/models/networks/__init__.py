@@ -24,7 +24,7 @@ class Network:
     Attributes
     ----------
     marker
-        The weight by which a file without metadata is recognised.
+        The weight by which a file without metadata is recognised; empty for a family of exports.
     profiles
         How the network is used, by the names of the engine's profiles.
     builders
@@ -79,7 +79,7 @@ def known_networks() -> Mapping[str, Network]:
     for row in entry_points(group=GROUP):
         if row.name not in found:
             declared = import_module(row.value.partition(":")[0]).NETWORK
-            found[row.name] = Network(row.name, declared["marker"], declared["profiles"], declared.get("builders", {}))
+            found[row.name] = Network(row.name, declared.get("marker", ""), declared["profiles"], declared.get("builders", {}))
     return found
 
 
@@ -92,11 +92,11 @@ def network_of(names: Collection[str], metadata: Mapping[str, str], source: obje
         If there is none, or the marker is missing.
     """
     known = known_networks()
-    name = metadata.get("architecture") or next((row.name for row in known.values() if row.marker in names), "")
-    if name not in known:
+    name = metadata.get("architecture") or next((row.name for row in known.values() if row.marker and row.marker in names), "")
+    if name not in known or not known[name].marker:
         raise HarnessError(
             f"{source} holds the weights of no network that is known ({name or next(iter(names), 'it is empty')})",
-            f"known: {', '.join(known)}",
+            f"known: {', '.join(row.name for row in known.values() if row.marker)}",
         )
     if known[name].marker not in names:
         raise HarnessError(f"{source} is not {name}: it lacks {known[name].marker}")

@@ -1,0 +1,78 @@
+"""The interface of a model in OpenVINO's own format, read from its XML without OpenVINO."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+from xml.parsers import expat
+
+from ck_repo.errors import DetectError
+from ck_repo.models.tensors import Interface, Tensor
+
+_DTYPES = {
+    "FP32": "float32", "FP16": "float16", "FP64": "float64", "BF16": "bfloat16", "U8": "uint8", "I8": "int8", "I32": "int32",
+    "I64": "int64", "BOOL": "bool",
+}  # fmt: skip
+_LARGEST = 256 << 20  # bytes of the XML; the weights are in the file beside it
+
+
+def read_openvino(path: Path) -> Interface:
+    """Read the inputs and outputs of a model's XML file.
+
+    Raises
+    ------
+    DetectError
+        If the file is empty, cut short, or not OpenVINO's.
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError(f"it has {path.stat().st_size} bytes; {_LARGEST} are allowed")
+        inputs, outputs = _interface(_root(path.read_bytes()))
+    except (ElementTree.ParseError, ValueError, KeyError, RecursionError) as error:
+        why = "it is empty" if not path.stat().st_size else f"it is cut short or of another format ({error})"
+        raise DetectError(f"{path} is not a model of OpenVINO: {why}", hint="name the .xml file, or convert it again") from None
+    if not inputs or not outputs:
+        raise DetectError(f"{path} is not a model of OpenVINO: it has no inputs or no outputs", hint="convert it again")
+    return Interface(inputs, outputs)
+
+
+def _root(content: bytes) -> ElementTree.Element:
+    """The document's root; a document type, which could define entities without end, is refused."""
+    scan = expat.ParserCreate()
+
+    def refuse(*about: object) -> None:
+        raise ValueError("it has a document type")
+
+    scan.StartDoctypeDeclHandler = refuse
+    try:
+        scan.Parse(content, True)
+    except expat.ExpatError as error:
+        raise ValueError(str(error)) from None
+    return ElementTree.fromstring(content)
+
+
+def _interface(root: ElementTree.Element) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    if root.tag != "net":
+        raise ValueError(f"it is <{root.tag}>, not <net>")
+    layers = {str(row.get("id")): row for row in root.iterfind("layers/layer")}
+    source = {
+        str(row.get("to-layer")): (str(row.get("from-layer")), str(row.get("from-port"))) for row in root.iterfind("edges/edge")
+    }
+    inputs, outputs = [], []
+    for key, layer in layers.items():
+        if layer.get("type") == "Parameter":
+            inputs.append(_tensor(layer, layer.find("output/port")))
+        elif layer.get("type") == "Result" and key in source:
+            maker = layers[source[key][0]]
+            ports = [row for row in maker.iterfind("output/port") if row.get("id") == source[key][1]]
+            outputs.append(_tensor(maker, ports[0] if ports else None))
+    return tuple(inputs), tuple(outputs)
+
+
+def _tensor(layer: ElementTree.Element, port: ElementTree.Element | None) -> Tensor:
+    """An output of a layer; of several names the first in order, as the harness takes it."""
+    if port is None:
+        raise ValueError(f"the layer {layer.get('name')} has no output")
+    names = sorted(str(port.get("names") or "").split(",")) if port.get("names") else [str(layer.get("name"))]
+    shape = tuple(size if size > 0 else None for size in (int(row.text or 0) for row in port.iterfind("dim")))
+    return Tensor(names[0], _DTYPES.get(str(port.get("precision")), str(port.get("precision")).lower()), shape)

@@ -1,0 +1,69 @@
+"""The files of a model beside the one that names it: external data, weights of OpenVINO, a SavedModel's variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from ck_repo.errors import DetectError
+from ck_repo.models.external_data import external_data
+from ck_repo.store.digest import of_file, of_value
+from ck_repo.store.plain_file import flaw, walk
+
+SAVED_MODEL = "saved_model.pb"
+_FOLDERS = ("variables", "assets", "assets.extra")  # of a SavedModel
+
+
+def parts_of(path: Path, kind: str) -> tuple[str, ...]:
+    """Names of a model's further files, below the folder of its main file, sorted.
+
+    Raises
+    ------
+    DetectError
+        If one is missing, cut short or outside the folder; with its name.
+    """
+    if kind == "onnx":
+        wanted: Mapping[str, int] = external_data(path)
+    elif kind == "openvino":
+        wanted = {path.with_suffix(".bin").name: 0}
+    elif kind == "tensorflow" and path.name == SAVED_MODEL:
+        wanted = {
+            f"{folder}/{row.name}": 0
+            for folder in _FOLDERS
+            if (path.parent / folder).is_dir()
+            for row in walk(path.parent / folder)
+            if not row.flaw
+        }
+    else:
+        wanted = {}
+    for name, size in wanted.items():
+        _check(path, name, size)
+    return tuple(sorted(wanted))
+
+
+def installed_parts(path: Path, kind: str) -> tuple[str, ...]:
+    """The same of a model that a recipe made; of OpenVINO the weights, if there are any."""
+    if not path.is_file() or (kind == "openvino" and not path.with_suffix(".bin").is_file()):
+        return ()
+    return parts_of(path, kind)
+
+
+def digest_of_model(path: Path, parts: Sequence[str]) -> str:
+    """The digest of a model file, and of its parts by their names; without parts that of the file."""
+    own = of_file(path)
+    return of_value([own, {name: of_file(path.parent / name) for name in parts}]) if parts else own
+
+
+def _check(path: Path, name: str, size: int) -> None:
+    pure = PurePosixPath(name)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in name:
+        raise DetectError(f"{path} takes weights from {name}, outside its folder", hint="export it again, beside its data")
+    part = path.parent / name
+    if not part.is_file():
+        raise DetectError(f"{path} takes weights from {name}, which is not beside it", hint=f"copy {name} into {path.parent}")
+    if wrong := flaw(path.parent, name):
+        raise DetectError(f"{part} is {wrong}", hint="copy the file itself beside the model")
+    if part.stat().st_size < size:
+        raise DetectError(
+            f"{part} has {part.stat().st_size} bytes, and {path.name} takes {size} of it: it is cut short", hint="copy it again"
+        )

@@ -1,0 +1,262 @@
+"""Which profiles fit a model file, and how one contradicts it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations
+from typing import Any
+
+from ck_repo.errors import DetectError
+from ck_repo.models.networks import DeclaredProfile
+from ck_repo.models.profiles import Profile
+from ck_repo.models.tensors import Interface, Tensor
+
+ROLES = ("boxes", "scores", "classes", "count", "objectness", "image")
+_PATTERN = re.compile(r"(?P<dtype>\w+)\[(?P<sizes>[^\]]*)\]")
+_SIZE = re.compile(r"(?:(?P<add>\d+)\+)?(?P<name>[A-Z])|(?P<number>\d+)")
+_COLUMNS = re.compile(r"(?P<name>.+)\[(?P<first>\d+)?(?P<colon>:)?(?P<end>\d+)?\]")
+_KINDS = {"float": ("float16", "float32", "float64", "bfloat16"), "int": ("int64", "int32"), "any": ()}
+_MOST_OUTPUTS = 6  # of a file whose outputs are tried in every order
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """A profile that fits a file.
+
+    Attributes
+    ----------
+    profile
+        With the names, size, type and layout that the file has.
+    exact
+        Whether the file has the very names of the profile.
+    metadata
+        Whether the file's metadata name it.
+    """
+
+    declared: DeclaredProfile
+    profile: Profile
+    exact: bool
+    metadata: bool
+
+
+def fittings(kind: str, interface: Interface, declared: Sequence[tuple[DeclaredProfile, Profile]]) -> list[Fitting]:
+    """The profiles that fit, in their order."""
+    found = []
+    for row, own in declared:
+        exact = not (row.shapes or row.outputs_in_order or row.adapts)
+        if kind not in row.formats and not exact:
+            continue
+        if not row.shapes and not row.outputs_in_order and not _names_fit(own, interface):
+            continue
+        for resolved in _resolved(row, own, interface):
+            adapted = adapt(row, resolved, interface)
+            if not contradictions(adapted, interface):
+                found.append(Fitting(row, adapted, exact, _metadata_fit(row, interface)))
+    return found
+
+
+def choose(found: Sequence[Fitting], path: object) -> Fitting | None:
+    """The one that reads the file; None if nothing fits.
+
+    Raises
+    ------
+    DetectError
+        If several fit that read it differently; the message has their names, the hint the option that decides.
+    """
+    for group in ([row for row in found if row.exact], [row for row in found if row.metadata], found):
+        if not group:
+            continue
+        different = [row for row in group if not row.profile.reads_as(group[0].profile)]
+        if not different:
+            return group[0]
+        names = list(dict.fromkeys(row.profile.name for row in (group[0], *different)))
+        if len(names) == 1:
+            raise DetectError(
+                f"{path}: its outputs fit the profile {names[0]} in more than one way",
+                hint="name them: --boxes=, --scores=, --classes=",
+            )
+        raise DetectError(
+            f"{path}: {len(names)} interfaces fit its inputs and outputs: {', '.join(names)}",
+            hint="choose one: " + " or ".join(f"--profile={name}" for name in names),
+        )
+    return None
+
+
+def resolve(row: DeclaredProfile, own: Profile, interface: Interface) -> Profile:
+    """A profile that the user named, with the names of the file as far as the file tells them."""
+    return adapt(row, next(iter(_resolved(row, own, interface)), own), interface)
+
+
+def adapt(row: DeclaredProfile, own: Profile, interface: Interface) -> Profile:
+    """A profile with what it lets the file decide: side, layout, type of the input."""
+    given = image_input(own, interface)
+    if given is None:
+        return own
+    changes: dict[str, Any] = {}
+    if "layout" in row.adapts and len(given.shape) == 4 and (given.shape[1] == 3) != (given.shape[3] == 3):
+        changes["layout"] = "NCHW" if given.shape[1] == 3 else "NHWC"
+    if "dtype" in row.adapts and given.dtype in ("float16", "float32"):
+        changes["dtype"] = given.dtype
+    if "side" in row.adapts and len(given.shape) == 4:
+        height, width = _sides(given.shape, str(changes.get("layout", own.layout)))
+        if height and width:
+            changes |= {"side": height, "height": None, "width": None} if height == width else {
+                "side": None, "height": height, "width": width,
+            }  # fmt: skip
+            if own.resize == "keep":  # a file of fixed size has no room for images as they are
+                changes["resize"] = "stretch"
+    return replace(own, **changes)
+
+
+def contradictions(own: Profile, interface: Interface) -> list[str]:
+    """How an interface contradicts a file: sentences that name what both say; empty if it does not."""
+    problems = []
+    given = image_input(own, interface)
+    names = [row.name for row in interface.inputs]
+    if given is None:
+        beside = f" beside {own.size_input}" if own.size_input else ""
+        return [f"it has the inputs {', '.join(names)}; the interface has one{beside}"]
+    if given.dtype and given.dtype != own.dtype:
+        problems.append(f"its input {given.name} is {given.dtype}; the interface says {own.dtype}")
+    problems += _shape_problems(given, own)
+    outputs = {row.name: row for row in interface.outputs}
+    for role in ROLES:
+        if text := str(getattr(own, role)):
+            problems += _output_problems(role, text, outputs, interface.outputs, own)
+    return problems
+
+
+def image_input(own: Profile, interface: Interface) -> Tensor | None:
+    """The input for images: the only one beside that for sizes; None if there are several."""
+    rest = [row for row in interface.inputs if not own.size_input or row.name != own.size_input]
+    sizes_fit = not own.size_input or len(rest) == len(interface.inputs) - 1
+    return rest[0] if len(rest) == 1 and sizes_fit else None
+
+
+def _shape_problems(given: Tensor, own: Profile) -> list[str]:
+    shape = given.shape
+    if not shape:
+        return []
+    if len(shape) != 4:
+        return [f"its input {given} has {len(shape)} dimensions; images have 4"]
+    channels = shape[1] if own.layout == "NCHW" else shape[3]
+    if channels not in (None, 3):
+        return [f"its input {given} does not have the 3 colours where the layout {own.layout} of the interface has them"]
+    sides = _sides(shape, own.layout)
+    if own.size is None and any(sides):
+        return [f"its input {given} has a fixed size; the interface says that the size is free"]
+    if own.size and any(size not in (None, wanted) for size, wanted in zip(sides, own.size, strict=True)):
+        return [f"its input {given} is not of the size {own.size[0]} × {own.size[1]} that the interface says"]
+    return []
+
+
+def _output_problems(
+    role: str, text: str, outputs: Mapping[str, Tensor], in_order: Sequence[Tensor], own: Profile
+) -> Iterator[str]:
+    match = _COLUMNS.fullmatch(text)
+    name = match["name"] if match else text
+    position = re.fullmatch(r"#(\d+)", name)
+    numbered = {str(number): each for number, each in enumerate(in_order)}
+    found = numbered.get(position[1]) if position else outputs.get(name)
+    if found is None:
+        yield f"it has no output {name} for the {role}, but {', '.join(outputs)}"
+        return
+    if not found.shape:
+        return
+    columns = found.shape[-2] if own.transposed and len(found.shape) >= 2 else found.shape[-1]
+    if match and columns is not None:
+        last = int(match["end"]) if match["end"] else int(match["first"] or 0) + 1
+        if last > columns:
+            yield f"its output {found} has {columns} columns; the interface takes {text} for the {role}"
+    elif role == "boxes" and not match and columns not in (None, 4):
+        yield f"its output {found} has {columns} numbers a row; the interface takes it for boxes, which have 4"
+
+
+def _sides(shape: Sequence[int | None], layout: str) -> tuple[int | None, int | None]:
+    return (shape[2], shape[3]) if layout == "NCHW" else (shape[1], shape[2])
+
+
+def _same_name(name: str, interface: Interface) -> str:
+    """A name as the file has it: TensorFlow's frozen graphs add the number of the value to that of the node."""
+    names = {row.name for row in interface.outputs}
+    return name if name in names or f"{name}:0" not in names else f"{name}:0"
+
+
+def _names_fit(own: Profile, interface: Interface) -> bool:
+    names = {row.name for row in interface.outputs}
+    return all(_same_name(text, interface) in names for role in ROLES if (text := str(getattr(own, role))))
+
+
+def _resolved(row: DeclaredProfile, own: Profile, interface: Interface) -> list[Profile]:
+    """The profile with the file's own names of outputs: by shape, by what the file says of them, or by order."""
+    if row.shapes:
+        return [_filled(own, names) for names in _by_shape(row, interface.outputs)]
+    if row.outputs_in_order:
+        names = interface.roles
+        if not names and len(row.outputs_in_order) == len(interface.outputs):
+            names = dict(zip(row.outputs_in_order, [each.name for each in interface.outputs], strict=True))
+        in_order: dict[str, Any] = {role: names[role] for role in row.outputs_in_order} if names else {}
+        return [replace(own, **in_order)] if in_order else []
+    named: dict[str, Any] = {role: _same_name(text, interface) for role in ROLES if (text := str(getattr(own, role)))}
+    return [replace(own, **named)]
+
+
+def _filled(own: Profile, names: Mapping[str, str]) -> Profile:
+    changes: dict[str, Any] = {}
+    for role in ROLES:
+        text = str(getattr(own, role))
+        for key, name in names.items():
+            text = text.replace("{" + key + "}", name)
+        changes[role] = text
+    return replace(own, **changes)
+
+
+def _by_shape(row: DeclaredProfile, outputs: Sequence[Tensor]) -> list[dict[str, str]]:
+    """Every way to give the outputs to the shapes: name of the output by the declaration's name."""
+    if len(outputs) != len(row.shapes) or len(outputs) > _MOST_OUTPUTS:
+        return []
+    found = []
+    for order in permutations(outputs):
+        sizes: dict[str, int] = {}
+        if all(_shape_fits(pattern, each, sizes) for pattern, each in zip(row.shapes.values(), order, strict=True)) and (
+            _bounds_fit(row, sizes)
+        ):
+            found.append({key: each.name for key, each in zip(row.shapes, order, strict=True)})
+    return found
+
+
+def _bounds_fit(row: DeclaredProfile, sizes: Mapping[str, int]) -> bool:
+    if any(name in sizes and not low <= sizes[name] <= high for name, (low, high) in row.sizes.items()):
+        return False
+    fewer = [sizes.get(name) for name in row.fewer]
+    return not (len(fewer) == 2 and fewer[0] is not None and fewer[1] is not None and fewer[0] >= fewer[1])
+
+
+def _shape_fits(pattern: str, tensor: Tensor, sizes: dict[str, int]) -> bool:
+    """Whether a tensor has the type and shape of a pattern; sizes that it names are noted. A free size fits a named one."""
+    match = _PATTERN.fullmatch(pattern)
+    wanted = [_SIZE.fullmatch(part.strip()) for part in match["sizes"].split(",")] if match else []
+    if not match or len(wanted) != len(tensor.shape):
+        return False
+    kinds = _KINDS.get(match["dtype"], (match["dtype"],))
+    if kinds and tensor.dtype not in kinds:
+        return False
+    for part, size in zip(wanted, tensor.shape, strict=True):
+        if part is None:
+            return False
+        if part["number"]:
+            if size != int(part["number"]):
+                return False
+            continue
+        if size is None:
+            continue
+        rest = size - int(part["add"] or 0)
+        if rest < 1 or sizes.setdefault(part["name"], rest) != rest:
+            return False
+    return True
+
+
+def _metadata_fit(row: DeclaredProfile, interface: Interface) -> bool:
+    return bool(row.metadata) and all(text in interface.metadata.get(key, "") for key, text in row.metadata.items())

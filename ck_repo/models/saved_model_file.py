@@ -1,0 +1,67 @@
+"""The interface of a SavedModel of TensorFlow, read from the signature in its protobuf without TensorFlow.
+
+Field numbers: saved_model.proto, meta_graph.proto and tensor_shape.proto of TensorFlow.
+"""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+
+from ck_repo.models.graph_file import DTYPES, dimension
+from ck_repo.models.protobuf import DamagedError, Span, fields, read_interface, text
+from ck_repo.models.tensors import Interface, Tensor
+
+SIGNATURE = "serving_default"
+_META_GRAPH, _SIGNATURE_DEF, _INPUTS, _OUTPUTS = 2, 5, 1, 2
+
+
+def read_saved_model(path: Path) -> Interface:
+    """Read the inputs and outputs of the signature ``serving_default``, under the names that it gives them.
+
+    Raises
+    ------
+    DetectError
+        If the file is empty, cut short, no SavedModel, or has no such signature.
+    """
+    return read_interface(path, _model, "a SavedModel of TensorFlow", f"export it with the signature {SIGNATURE}")
+
+
+def _model(data: mmap.mmap) -> Interface:
+    for number, _, graph in fields(data, (0, len(data))):
+        if number != _META_GRAPH:
+            continue
+        for inner, _, entry in fields(data, graph):
+            if inner == _SIGNATURE_DEF:
+                key, signature = _pair(data, entry)
+                if key == SIGNATURE:
+                    inputs, outputs = _tensors(data, signature, _INPUTS), _tensors(data, signature, _OUTPUTS)
+                    if not inputs or not outputs:
+                        raise DamagedError(f"its signature {SIGNATURE} has no inputs or no outputs")
+                    return Interface(inputs, outputs)
+    raise DamagedError(f"it has no signature {SIGNATURE}")
+
+
+def _pair(data: mmap.mmap, span: Span) -> tuple[str, Span]:
+    """Key and value of an entry of a map."""
+    parts = {number: place for number, _, place in fields(data, span)}
+    return text(data, parts.get(1, (0, 0))), parts.get(2, (0, 0))
+
+
+def _tensors(data: mmap.mmap, signature: Span, which: int) -> tuple[Tensor, ...]:
+    found = []
+    for number, _, entry in fields(data, signature):
+        if number == which:
+            name, info = _pair(data, entry)
+            found.append(_tensor(data, name, info))
+    return tuple(sorted(found, key=lambda row: row.name))
+
+
+def _tensor(data: mmap.mmap, name: str, info: Span) -> Tensor:
+    dtype, shape = 0, []
+    for number, value, span in fields(data, info):
+        if number == 2:
+            dtype = value
+        elif number == 3:
+            shape = [dimension(data, dim) for inner, _, dim in fields(data, span) if inner == 2]
+    return Tensor(name, DTYPES.get(dtype, f"type {dtype}"), tuple(shape))

@@ -1,0 +1,87 @@
+"""Where an image lies in a model's input: resizing takes it there, decoding takes boxes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from object_detection.spec import Model
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The place of an image in an input.
+
+    Attributes
+    ----------
+    image
+        Height and width of the image, pixels.
+    input
+        Height and width of the input, pixels.
+    inside
+        Height and width that the image has in the input.
+    offset
+        Rows above it and columns left of it.
+    scale
+        Input pixels an image pixel, down and across.
+    """
+
+    image: tuple[int, int]
+    input: tuple[int, int]
+    inside: tuple[int, int]
+    offset: tuple[int, int] = (0, 0)
+    scale: tuple[float, float] = (1.0, 1.0)
+
+
+def frame_of(model: Model, height: int, width: int) -> Frame:
+    """The place of an image of that size in the model's input.
+
+    ``stretch`` fills the input, ``letterbox`` keeps the aspect and leaves bars (Ultralytics' LetterBox places and rounds in the
+    same way), and ``keep`` leaves the image as it is; an input of fixed size then has bars, and larger images lose their ends.
+    """
+    image = height, width
+    if model.size is None:
+        return Frame(image, image, image)
+    rows, columns = model.size
+    if model.resize == "stretch":
+        return Frame(image, model.size, model.size, scale=(rows / height, columns / width))
+    ratio = min(rows / height, columns / width) if model.resize == "letterbox" else 1.0
+    inside = min(round(height * ratio), rows), min(round(width * ratio), columns)
+    offset = (0, 0)
+    if model.placed == "centre" and model.resize == "letterbox":
+        offset = round((rows - inside[0]) / 2 - 0.1), round((columns - inside[1]) / 2 - 0.1)
+    return Frame(image, model.size, inside, offset, (ratio, ratio))
+
+
+def letterboxed(image: npt.NDArray[np.uint8], frame: Frame, fill: int) -> npt.NDArray[np.uint8]:
+    """An image in its frame, the rest filled with grey: uint8 (height, width, 3)."""
+    rows, columns = frame.inside
+    scaled = image[:rows, :columns]
+    if frame.scale != (1.0, 1.0):
+        scaled = np.asarray(cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+    result = np.full((*frame.input, 3), fill, dtype=np.uint8)
+    top, left = frame.offset
+    result[top : top + rows, left : left + columns] = scaled
+    return result
+
+
+def in_image(boxes: npt.NDArray[np.float32], frame: Frame, units: str) -> npt.NDArray[np.float32]:
+    """Corners (n, 4), ymin, xmin, ymax, xmax, on a scale of 0 to 1 of the image.
+
+    Parameters
+    ----------
+    units
+        ``unit``: 0 to 1 of the input. ``pixels``: of the input. ``image-pixels``: of the image.
+    """
+    pair = np.float32
+    if units == "image-pixels":
+        return np.asarray(boxes / np.array([*frame.image, *frame.image], dtype=pair), dtype=pair)
+    if frame.inside == frame.input and units == "unit":
+        return boxes
+    pixels = np.asarray(boxes * np.array([*frame.input, *frame.input], dtype=pair)) if units == "unit" else boxes
+    moved = pixels - np.array([*frame.offset, *frame.offset], dtype=pair)
+    spans = [size * scale for size, scale in zip(frame.image, frame.scale, strict=True)]
+    return np.asarray(moved / np.array([*spans, *spans], dtype=pair), dtype=pair)

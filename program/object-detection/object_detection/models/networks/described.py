@@ -1,0 +1,21 @@
+"""The interface from which a model starts that no other profile fits: options of `ck detect` change what differs."""
+
+from __future__ import annotations
+
+NETWORK = {
+    "profiles": {
+        "described": {
+            "adapts": ["side", "layout", "dtype"],
+            "side": "free",
+            "resize": "keep",
+            "scaling": "unit",
+            "layout": "NCHW",
+            "dtype": "float32",
+            "boxes": "boxes",
+            "scores": "scores",
+            "box_order": "xyxy",
+            "classes_are": "contiguous",
+            "class_offset": 1,
+        },
+    },
+}

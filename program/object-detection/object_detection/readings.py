@@ -1,0 +1,216 @@
+"""Which other reading of a model's outputs makes more sense: tried on a few images when the answers look wrong.
+
+A model whose boxes are in pixels, whose corners have another order or whose classes count from 0 answers without an error, and
+its mAP is near 0. Here its outputs are decoded under each reading, and the options that select the best one are named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from object_detection.accuracy import as_coco
+from object_detection.annotations import ImageList
+from object_detection.backends.interface import activated, without_background
+from object_detection.contract.results import Accuracy
+from object_detection.detections import Rows
+from object_detection.errors import HarnessError
+from object_detection.image_cache import ImageCache
+from object_detection.outputs import OutputCheck
+from object_detection.progress import tell
+from object_detection.spec import Model, Spec
+from object_detection.sut.library import SampleLibrary
+from object_detection.sut.worker import Outputs, Worker
+
+IMAGES = 20
+_NEAR_ZERO, _LOW = 0.05, 0.2  # mAP: a doubtful one, and one that is doubtful where answers are odd besides
+_MORE, _TIMES = 0.05, 1.5  # by how much, and how many times, a reading has to be better to be named
+_SECONDS = 30.0  # for readings of the input, each of which runs the model again
+
+_ORDERS = ("yxyx", "xyxy", "xywh", "cxcywh")
+_UNITS = ("unit", "pixels", "image-pixels")
+_CLASSES = (("category", 0), ("category", 1), ("category", -1), ("contiguous", 0), ("contiguous", 1))
+_SCALINGS = ("none", "unit", "plus-minus-one", "imagenet")
+
+Changes = Mapping[str, Any]
+Tried = Sequence[tuple[int, Outputs]]  # sample index and what the model computed of it
+
+
+class _Silent(OutputCheck):
+    """Lets every value pass: that a reading makes no sense is seen from its mAP."""
+
+    def counts(self, indices: Sequence[int], counts: Any, most: int) -> list[int]:
+        """Numbers of detections, within what there is."""
+        return [int(np.clip(np.nan_to_num(value), 0, most)) for value in counts.tolist()]
+
+    def scores(self, rows: Rows) -> None:
+        """Any score passes."""
+
+    def score_values(self, index: int, values: Any) -> None:
+        """Any score passes."""
+
+    def finite(self, rows: Rows) -> None:
+        """Any number passes."""
+
+    def answers(self, rows: Rows) -> None:
+        """Any detection passes."""
+
+
+def is_doubtful(accuracy: Accuracy | None, odd: bool) -> bool:
+    """Whether the answers of a run may have been misread: an mAP near 0, or odd answers without a good one."""
+    found = -1.0 if accuracy is None or accuracy.mAP is None else accuracy.mAP
+    return odd and found < _LOW if found < 0 or odd else found < _NEAR_ZERO
+
+
+class Advisor:
+    """Tries readings once a run, whichever session asks first.
+
+    Parameters
+    ----------
+    spec, images, library
+        Of the run.
+    """
+
+    def __init__(self, spec: Spec, images: ImageList, library: SampleLibrary) -> None:
+        self._spec, self._images, self._library = spec, images, library
+        self._lock, self._said = threading.Lock(), ""
+        self._done = False
+
+    def advice(self, worker: Worker) -> str:
+        """The reading that gives more, and the options that select it; empty if there is none."""
+        with self._lock:
+            if not self._done:
+                self._done = True
+                with contextlib.suppress(HarnessError, KeyError, ValueError, OSError):
+                    self._said = self._look(worker)
+            return self._said
+
+    def _look(self, worker: Worker) -> str:
+        tell("trying other readings of the model's outputs", 0, None)
+        trial = _Trial(self._spec, self._images, worker)
+        indices = range(min(IMAGES, len(self._images)))
+        self._library.load(indices)
+        begun = time.monotonic()
+        tried = [(index, worker.outputs([index])) for index in indices]
+        seconds = time.monotonic() - begun
+        before = trial.score(tried, {})
+        best, found = trial.best_of_outputs(tried)
+        if found < _NEAR_ZERO and seconds * 2 * len(_SCALINGS) < _SECONDS:
+            best, found = trial.best_of_inputs(best, found)
+        if found < before + _MORE or found < before * _TIMES:
+            return ""
+        options = " ".join(f"--{name}={value}" for name, value in best.items())
+        return (
+            f"the first {len(tried)} images give mAP {found:.3f} instead of {before:.3f} when the model is registered with "
+            f"{options} (`ck detect soft:… --full_path={self._spec.model.path} {options}`)"
+        )
+
+
+@dataclass
+class _Trial:
+    """Scores readings against the annotations."""
+
+    spec: Spec
+    images: ImageList
+    worker: Worker
+
+    def __post_init__(self) -> None:
+        from pycocotools.coco import COCO
+
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._truth = COCO(str(self.spec.dataset.annotations))
+
+    def best_of_outputs(self, tried: Tried) -> tuple[dict[str, Any], float]:
+        """The best reading of boxes, whatever their classes, then with it that of scores and classes."""
+        model = self.spec.model
+        boxes = [{"box_units": units, "box_order": order} for units in _UNITS for order in _ORDERS]
+        kinds = [{"classes_are": are, "class_offset": offset} for are, offset in _CLASSES]
+        chosen = max(_with_own(model, boxes), key=lambda row: self.score(tried, row, any_class=True))
+        scores = list(_score_readings(model, tried))
+        rows = [{**chosen, **kind, **score} for score in scores for kind in _with_own(model, kinds)]
+        found = [(self.score(tried, row), row) for row in rows]
+        value, best = max(found, key=lambda pair: pair[0])
+        return {key: own for key, own in best.items() if own != getattr(model, key)}, value
+
+    def best_of_inputs(self, changes: Changes, found: float) -> tuple[dict[str, Any], float]:
+        """The best reading of the input, with the reading of the outputs that is given."""
+        model = self.spec.model
+        best = dict(changes), found
+        scalings = [model.scaling] if model.dtype == "uint8" else _SCALINGS
+        for colour in ("rgb", "bgr"):
+            for scaling in scalings:
+                own = {"colour": colour, "scaling": scaling}
+                own = {key: value for key, value in own.items() if value != getattr(model, key)}
+                if own:
+                    value = self.score(self._run_with(own), changes)
+                    best = max(best, ({**changes, **own}, value), key=lambda pair: pair[1])
+        return best
+
+    def _run_with(self, changes: Changes) -> Tried:
+        changed = replace(self.spec, model=replace(self.spec.model, **changes))
+        library = SampleLibrary(ImageCache(changed, self.images))
+        indices = range(min(IMAGES, len(self.images)))
+        library.load(indices)
+        return [(index, self.worker.outputs([index], library)) for index in indices]
+
+    def score(self, tried: Tried, changes: Changes, *, any_class: bool = False) -> float:
+        """mAP of a reading; 0 where it makes no sense."""
+        from pycocotools.cocoeval import COCOeval
+
+        model = replace(self.spec.model, **changes)
+        check, found = _Silent(model), {}
+        try:
+            for index, outputs in tried:
+                own = _scores_read(self.spec.model, changes, outputs)
+                rows = self.worker.answers(model, [index], own, check)[0]
+                good = np.isfinite(rows).all(axis=1) & (rows[:, 3:5] > rows[:, 1:3]).all(axis=1)
+                found[index] = [tuple(map(float, row)) for row in rows[good][:, 1:]]
+            results = as_coco(found, self.images, model.classes_are)
+        except HarnessError:
+            return 0.0
+        if not results:
+            return 0.0
+        with contextlib.redirect_stdout(io.StringIO()):
+            judge = COCOeval(self._truth, self._truth.loadRes(results), iouType="bbox")
+            judge.params.imgIds = [self.images.ids[index] for index, _ in tried]
+            judge.params.areaRng, judge.params.areaRngLbl = judge.params.areaRng[:1], judge.params.areaRngLbl[:1]
+            judge.params.useCats = 0 if any_class else 1
+            judge.evaluate()
+            judge.accumulate()
+        precision = judge.eval["precision"]
+        valid = precision[precision > -1]
+        return float(valid.mean()) if len(valid) else 0.0
+
+
+def _with_own(model: Model, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Readings with the model's own first, so that it stays where others are no better."""
+    own = {key: getattr(model, key) for key in rows[0]}
+    return [own, *(row for row in rows if row != own)]
+
+
+def _score_readings(model: Model, tried: Tried) -> Iterator[dict[str, Any]]:
+    """Readings of scores that come as one number for each kind of object."""
+    yield {}
+    if tried[0][1][1].ndim == 3 and model.scores_are == "given" and model.background == "none":
+        for activation in ("sigmoid", "softmax"):
+            for background in ("none", "first", "last"):
+                yield {"scores_are": activation, "background": background}
+        yield {"background": "first"}
+        yield {"background": "last"}
+
+
+def _scores_read(model: Model, changes: Changes, outputs: Outputs) -> Outputs:
+    """Outputs with the scores of another reading; a backend has applied the model's own."""
+    boxes, scores, classes, counts = outputs
+    if changes.get("scores_are", model.scores_are) != model.scores_are:
+        scores = activated(scores, str(changes["scores_are"]))
+    if changes.get("background", model.background) != model.background:
+        scores = without_background(scores, str(changes["background"]))
+    return boxes, scores, classes, counts

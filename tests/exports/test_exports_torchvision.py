@@ -1,0 +1,73 @@
+"""Detection models of torchvision with seeded weights, exported by PyTorch: `nox -s exports`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from detected import Found
+from torchvision_here import torchvision_or_skip
+
+np = pytest.importorskip("numpy")
+cv2 = pytest.importorskip("cv2")
+
+SIDE, KINDS = 320, 12
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("ssdlite320_mobilenet_v3_large", {"score_thresh": 0.1}),
+        ("retinanet_resnet50_fpn", {"min_size": SIDE, "max_size": SIDE, "score_thresh": 0.05}),
+        ("fasterrcnn_mobilenet_v3_large_320_fpn", {"box_score_thresh": 0.05}),
+    ],
+)
+def test_torchvision(
+    name: str, options: dict[str, Any], rgb: list[Any], compare: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    torchvision = torchvision_or_skip()
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(11)
+    network = getattr(torchvision.models.detection, name)(weights=None, weights_backbone=None, num_classes=KINDS, **options)
+    _settle(torch, network, rgb)
+    path = tmp_path / "model.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        given = (torch.rand(1, 3, SIDE, SIDE),)
+        torch.onnx.export(network, given, str(path), dynamo=False, opset_version=17, input_names=["image"])
+    found = []
+    for image in rgb:
+        square = cv2.resize(image.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR) / np.float32(255)
+        with torch.inference_mode():
+            own = network([torch.from_numpy(square.transpose(2, 0, 1).copy())])[0]
+        scale = np.array([image.shape[1], image.shape[0]] * 2) / SIDE
+        found.append(Found(own["boxes"].numpy() * scale, own["scores"].numpy(), own["labels"].numpy()))
+    section = compare(path, found, range(KINDS), tolerance=2e-3)
+    assert section["profile"] == "torchvision-detection"
+
+
+def _settle(torch: Any, network: Any, images: list[Any]) -> None:
+    """Give the layers the statistics of the images, and the last ones weights by which places differ, as training would."""
+    for part, module in network.named_modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+        last = (
+            "cls_logits",
+            "classification_head.module_list",
+            "regression_head.module_list",
+            "cls_score",
+            "bbox_pred",
+            "bbox_reg",
+        )
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear) and any(word in part for word in last):
+            torch.nn.init.normal_(module.weight, 0, 0.05)
+    squares = np.stack([cv2.resize(image, (SIDE, SIDE)).transpose(2, 0, 1) for image in images]).astype(np.float32) / 255
+    network.train()
+    with torch.no_grad():
+        features = list(network.backbone(torch.from_numpy(squares)).values())
+        if hasattr(network, "head"):
+            network.head(features)
+    network.eval()

@@ -1,0 +1,88 @@
+"""Models of several files: all of them are in the digest, are noticed when they change, and travel in archives."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from protobuf_bytes import field, value_info, write_onnx_graph
+
+from ck_repo.errors import DetectError
+from ck_repo.machine.register import detect, problem
+from ck_repo.models.parts import digest_of_model, parts_of
+from ck_repo.store.entry import Entry
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def external(name: str, length: int, offset: int = 0) -> bytes:
+    """TensorProto whose content is in another file."""
+    pairs = {"location": name, "offset": str(offset), "length": str(length)}
+    entries = b"".join(field(13, field(1, key.encode()) + field(2, value.encode())) for key, value in pairs.items())
+    return field(8, b"weight") + entries + field(14, 1)
+
+
+def with_data(folder: Path, *tensors: bytes, nested: bytes = b"") -> Path:
+    rows = [field(11, value_info("images", 1, 1, 3, 64, 64)), field(12, value_info("o", 1, 1, 84, 8400))]
+    rows += [field(5, tensor) for tensor in tensors] + ([field(1, field(5, field(6, field(5, nested))))] if nested else [])
+    return write_onnx_graph(folder / "m.onnx", *rows)
+
+
+def test_parts_of_an_onnx_file(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx.data").write_bytes(bytes(100))
+    (tmp_path / "more").write_bytes(bytes(8))
+    path = with_data(tmp_path, external("m.onnx.data", 60), external("m.onnx.data", 40, 60), nested=external("more", 8))
+    assert parts_of(path, "onnx") == ("m.onnx.data", "more")
+    before = digest_of_model(path, parts_of(path, "onnx"))
+    (tmp_path / "more").write_bytes(b"12345678")
+    assert digest_of_model(path, parts_of(path, "onnx")) != before
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("gone.data", "gone.data, which is not beside it"),
+        ("short.data", "it is cut short"),
+        ("../up.data", "outside its folder"),
+        ("/etc/passwd", "outside its folder"),
+    ],
+)
+def test_parts_that_are_not_there(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "short.data").write_bytes(bytes(10))
+    (tmp_path.parent / "up.data").write_bytes(bytes(100))
+    with pytest.raises(DetectError, match=said):
+        parts_of(with_data(tmp_path, external(name, 60)), "onnx")
+
+
+def soft(name: str) -> Entry:
+    folder = ROOT / "soft" / name
+    return Entry("default", "soft", name, "0" * 16, folder)
+
+
+def test_a_part_that_changes_or_goes_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx.data").write_bytes(bytes(100))
+    path = with_data(tmp_path, external("m.onnx.data", 100))
+    meta = detect(soft("model.onnx"), path, {})
+    assert meta.parts == ("m.onnx.data",)
+    assert not problem(meta)
+    (tmp_path / "m.onnx.data").write_bytes(b"x" * 100)
+    assert "a part of" in problem(meta)
+    (tmp_path / "m.onnx.data").unlink()
+    assert "m.onnx.data, a part of m.onnx, is gone" in problem(meta)
+
+
+def test_the_weights_of_openvino_are_a_part(tmp_path: Path) -> None:
+    path = tmp_path / "m.xml"
+    path.write_text("<net/>")
+    with pytest.raises(DetectError, match=r"m\.bin, which is not beside it"):
+        parts_of(path, "openvino")
+    shutil.copyfile(path, tmp_path / "m.bin")
+    assert parts_of(path, "openvino") == ("m.bin",)
+
+
+def test_the_variables_of_a_saved_model_are_parts(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    (tmp_path / "variables").mkdir()
+    (tmp_path / "variables" / "variables.index").write_bytes(b"1")
+    assert parts_of(tmp_path / "saved_model.pb", "tensorflow") == ("variables/variables.index",)
