@@ -70,6 +70,13 @@ def exports(session: nox.Session) -> None:
 
 
 @nox.session
+def rounds(session: nox.Session) -> None:
+    """Verdicts and figures of each round, equal to those of its own checker; `--published` changes published trees, too."""
+    session.install("-e", ".")
+    session.run("python", "tests/rounds_report.py", *session.posargs)
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """Unit and integration tests; the minimum coverage is in pyproject.toml."""
     session.install("-e", ".[test,frameworks,coverage]")

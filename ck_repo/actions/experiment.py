@@ -10,6 +10,7 @@ from ck_repo.actions.entry_data import content_of, row_of, rows_of
 from ck_repo.actions.entry_selection import all_matching, matching, one
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
+from ck_repo.actions.round import ROUND
 from ck_repo.contract.record import write
 from ck_repo.errors import CKError, NotFoundError, NotTheSameError, UsageError, did_you_mean
 from ck_repo.store.entry import META, Entry
@@ -210,7 +211,8 @@ def replay(request: Request) -> Answer:
     example="ck compare experiment:mlperf-result1 experiment:mlperf-result2",
     usage="ck compare experiment:A experiment:B … | ck compare experiment:A --published",
     options=[
-        Option("published", "beside the published results of the same model and scenario", kind="flag"),
+        Option("published", "beside the published results of the same model and scenario, of every round", kind="flag"),
+        Option("round", "with --published: only results of this round", choices=ROUND.choices, value=ROUND.value),
         Option("all", "what is the same, too", kind="flag"),
     ],
     more_entries=True,
@@ -232,18 +234,19 @@ def compare(request: Request) -> Answer:
         if len(entries) > 1:
             raise UsageError("--published sets one experiment beside published results", hint="name one")
         found = figures(read_experiment(entries[0]))
-        rows = beside_published(request.session, found)
+        beside = beside_published(request.session, found, request.text("round"))
         table = [
-            (row.submitter, row.system, row.value_text, "-" if ratio is None else f"{ratio:.3g}", row.map_text, row.framework)
-            for row, ratio in rows
-        ]
+            (row.published.round, row.published.submitter, row.published.system, row.published.value_text,
+             "-" if row.speed is None else f"{row.speed:.3g}", row.published.map_text, row.published.framework)
+            for row in beside
+        ]  # fmt: skip
+        notes = {row.published.round: row.note for row in beside if row.note and not row.published.inferred}
         own = f"{entries[0].alias}: {found.value:.6g} {found.unit}" if found.value else f"{entries[0].alias}: no performance"
         own += "" if found.mAP is None else f", mAP {100 * found.mAP:.3f} %"
-        beside = [{**write(row), "speed": ratio} for row, ratio in rows]
-        return Answer(
-            {**row_of(entries[0]), "published": beside},
-            [own, "", *table_lines(("submitter", "system", "result", "speed", "mAP", "framework"), table)],
-        )
+        header = ("round", "submitter", "system", "result", "speed", "mAP", "framework")
+        remarks = [f"note on {name}: {note}" for name, note in sorted(notes.items())]
+        rows = [{**write(row.published), "speed": row.speed, "note": row.note} for row in beside]
+        return Answer({**row_of(entries[0]), "published": rows}, [own, "", *table_lines(header, table), *remarks])
     if len(entries) < 2:
         raise UsageError("compare with what?", hint="`ck compare experiment:A experiment:B`, or --published")
     compared = side_by_side(entries)

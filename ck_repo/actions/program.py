@@ -147,6 +147,20 @@ def explain_run(request: Request) -> Answer:
     return Answer({**data, "notes": foresee(plan)}, lines)
 
 
+def _reference(request: Request) -> Entry | None:
+    """The experiment of ``--reference=``: NAME, experiment:NAME or REPOSITORY:experiment:NAME; None without one."""
+    from ck_repo.store.search import load
+
+    text = request.text("reference")
+    if not text:
+        return None
+    before, _, name = text.rpartition(":")
+    repository, _, module = before.rpartition(":")
+    if module not in ("", "experiment"):
+        raise UsageError(f"{text} is no experiment", hint="--reference=experiment:NAME")
+    return load(request.session.repositories, "experiment", name, repository)
+
+
 @action(
     ACTIONS,
     "audit",
@@ -162,20 +176,20 @@ def audit_run(request: Request) -> Answer:
     """Run TEST01, TEST04-A, TEST04-B and TEST05 against a reference run."""
     from ck_repo.rounds.round import load_round
     from ck_repo.run.pipeline import check_device
-    from ck_repo.store.search import load
     from ck_repo.submit.audit import audit_program, tests_for
 
     program, options = one(request), run_options(request)
     if request.flag("dry_run") or request.flag("explain"):
         names = tests_for(load_round(options.round), options.scenario)
-        first = f"experiment:{request.text('reference')}" if request.text("reference") else "a reference run"
+        reference = _reference(request)
+        first = reference.cid if reference else "a reference run"
         return Answer({"tests": names}, [f"{first}, then {', '.join(names)}: {options.scenario}"])
     check_device(options)
     base, tests = audit_program(
         request.session,
         program,
         options,
-        load(request.session.repositories, "experiment", request.text("reference")) if request.text("reference") else None,
+        _reference(request),
         scenario=request.text("scenario"),
         round_name=request.text("round"),
         repository=request.text("record_repo"),

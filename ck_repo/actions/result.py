@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ck_repo.actions.declare import REPOSITORY, Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.request import Request
 from ck_repo.actions.round import ROUND, round_of
 from ck_repo.contract.record import write
+
+if TYPE_CHECKING:
+    from ck_repo.experiments.published_figure import Published
 
 ACTIONS: Actions = {}
 _FILTERS = [
@@ -19,6 +23,12 @@ _FILTERS = [
     Option("division", "closed or open", choices=("closed", "open"), value="closed"),
     Option("round", "only this round (default all)", choices=ROUND.choices, value=ROUND.value),
 ]
+
+
+def _sorts() -> tuple[str, ...]:
+    from ck_repo.experiments.published import SORTS
+
+    return SORTS
 
 
 @action(
@@ -46,15 +56,20 @@ def take(request: Request) -> Answer:
     "ls",
     "published figures, of tables and of imported submissions",
     example="ck ls result --scenario=offline",
-    options=[*_FILTERS, REPOSITORY],
+    options=[
+        *_FILTERS,
+        Option("sort", "how to order them (default round); value and mAP: the best first", choices=_sorts, value="value"),
+        REPOSITORY,
+    ],
 )
 def ls(request: Request) -> Answer:
     """List figures; mAP is in percent, as published."""
-    from ck_repo.experiments.published import all_published, matching, unread_results
+    from ck_repo.experiments.published import all_published, matching, sort_results, unread_results
 
     names = ("model", "scenario", "system", "submitter", "division")
     wanted = {name: request.text(name) for name in names} | {"round_": request.text("round")}
     rows = matching(all_published(request.session, request.repository), **wanted)
+    rows = sort_results(rows, request.text("sort") or "round")
     table = [(row.round, *row.key, row.value_text, "VALID" if row.valid else "INVALID", row.map_text) for row in rows]
     header = ("round", "division", "submitter", "system", "model", "scenario", "result", "valid", "mAP")
     empty = ["no published result here: `ck import results --path=FILE`, or `ck import submission --path=TREE`"]
@@ -65,3 +80,59 @@ def ls(request: Request) -> Answer:
         lines += [f"  {entry.repository}:{entry.cid}: {what}" for entry, what in others]
     other = [{**row_of(entry), "what": what} for entry, what in others]
     return Answer({"lst": [write(row) for row in rows], "others": other}, lines)
+
+
+@action(
+    ACTIONS,
+    "find",
+    "the published systems nearest to this machine, or to the system of a JSON file, with their figures",
+    example="ck find result --like=systems/my-server.json --model=ssd-resnet34",
+    options=[
+        Option("like", "a system's JSON, as in a submission (default: this machine)", value="FILE"),
+        *_FILTERS,
+        Option("top", "how many systems (default 5)", kind="whole", least=1, value="N"),
+    ],
+)
+def find(request: Request) -> Answer:
+    """Find the systems whose processors, accelerators and counts are nearest."""
+    from ck_repo.errors import NotFoundError
+    from ck_repo.experiments.nearest_system import hardware_of_machine, hardware_of_system, nearest_systems
+    from ck_repo.experiments.published import all_published, matching
+    from ck_repo.machine.hardware import describe_hardware
+    from ck_repo.machine.platform import describe_platform
+
+    if request.text("like"):
+        like = hardware_of_system(_system(Path(request.text("like")).expanduser()))
+    else:
+        found = describe_hardware()
+        like = hardware_of_machine(
+            describe_platform(), str(found.get("accelerator", "")), int(found.get("accelerators", 0) or 0)
+        )
+    names = ("model", "scenario", "system", "submitter", "division")
+    wanted = {name: request.text(name) for name in names} | {"round_": request.text("round")}
+    rows = matching(all_published(request.session), **wanted)
+    if not rows:
+        raise NotFoundError(
+            "no published result that fits is known here",
+            hint="`ck import results --path=FILE`, or `ck import submission --path=TREE`",
+        )
+    systems = nearest_systems(rows, like, request.whole("top") or 5)
+    accelerator = f"{like.accelerators or 0:g} × {like.accelerator}" if like.accelerator else "no accelerator"
+    lines, data = [f"like {like.processors or 0:g} × {like.processor or 'unknown processor'}, {accelerator}:"], []
+    for row in systems:
+        first = row.results[0]
+        lines += ["", f"{row.likeness:.2f}  {first.round} {first.division} {first.submitter}/{first.system}: {_parts(first)}"]
+        lines += [f"      {each.model} {each.scenario}: {each.value_text}, mAP {each.map_text}" for each in row.results]
+        data.append({"likeness": row.likeness, "results": [write(each) for each in row.results]})
+    return Answer({"like": vars(like), "lst": data}, lines)
+
+
+def _parts(row: Published) -> str:
+    accelerator = f", {row.accelerators or 0:g} × {row.accelerator}" if row.accelerators else ""
+    return f"{row.processors or 0:g} × {row.processor}{accelerator}, {row.framework}"
+
+
+def _system(path: Path) -> dict[str, Any]:
+    from ck_repo.submit.generate import read_system
+
+    return read_system(path)

@@ -19,10 +19,37 @@ from ck_repo.store.repository import check_name
 
 if TYPE_CHECKING:
     from ck_repo.reproduce.nearest_run import Matched
+    from ck_repo.rounds.check.finding import Checked
+    from ck_repo.rounds.check.tree import Report
+    from ck_repo.rounds.round import Round
     from ck_repo.rounds.submission import Result
 
 ACTIONS: Actions = {}
+CHECK_OPTIONS = (
+    Option("submitter", "only this submitter's results", value="NAME"),
+    Option("skip_compliance", "leave out the compliance tests", kind="flag"),
+    Option("extra_model_benchmark_map", "further names of folders: NAME:ssd-small;NAME:ssd-large", value="NAME:BENCHMARK"),
+)
 TREE = Option("path", "the root of the tree, which holds closed/ or open/", value="TREE")
+
+
+def checked(request: Request) -> tuple[Round, Report]:
+    """Check the tree that was asked for, with the options of `CHECK_OPTIONS`."""
+    from ck_repo.rounds.check.tree import check_tree
+
+    round_ = round_of(request)
+    names: dict[str, str] = {}
+    for pair in filter(None, (part.strip() for part in request.text("extra_model_benchmark_map").split(";"))):
+        folder, mark, benchmark = pair.partition(":")
+        if not mark or not folder.strip():
+            raise UsageError(
+                f"{pair!r} maps no name", hint="--extra-model-benchmark-map='my-detector:ssd-small;other:ssd-large'"
+            )
+        names[folder.strip()] = benchmark.strip()
+    path = Path(request.needed("path", "name the tree: --path=FOLDER"))
+    return round_, check_tree(
+        round_.with_folders(names), path, submitter=request.text("submitter"), skip_compliance=request.flag("skip_compliance")
+    )
 
 
 @action(
@@ -101,7 +128,7 @@ def _matched(result: Result, found: Matched) -> tuple[dict[str, object], list[st
     from ck_repo.run.spec import loadgen_settings
 
     command = command_of(found.options)
-    benchmark = result.round.benchmark_called(result.place.model)
+    benchmark = result.round.benchmark_in_tree(result.place.model)
     settings = write(loadgen_settings(found.options, rules_for(result.round, benchmark)))
     data: dict[str, object] = {
         **result.place.identity(), "value": result.value, "unit": result.unit, "mAP": result.mAP, "command": command,
@@ -117,35 +144,52 @@ def _matched(result: Result, found: Matched) -> tuple[dict[str, object], list[st
 @action(
     ACTIONS,
     "check",
-    "check a tree by every rule of its round; exit status 10 if a result would be rejected",
+    "check a tree by every rule of its round; exit status 10 if a result is rejected",
     example="ck check submission --path=inference_results_v1.0 --csv=summary.csv",
-    options=[TREE, ROUND, Option("csv", "write the accepted results as the round's summary.csv has them", value="FILE")],
+    options=[
+        TREE,
+        ROUND,
+        *CHECK_OPTIONS,
+        Option("csv", "write the accepted results as the round's summary.csv has them", value="FILE"),
+        Option("as_official", "give the verdicts of the round's own checker, where ours differ", kind="flag"),
+    ],
 )
 def check(request: Request) -> Answer:
     """Check a tree, ours or another's."""
     from ck_repo.rounds.check.summary import summary_csv
-    from ck_repo.rounds.check.tree import check_tree
     from ck_repo.store.atomic import write_text
 
     table = Path(request.text("csv")).expanduser().absolute() if request.text("csv") else None
     if table and table.is_dir():
         raise UsageError(f"--csv={request.text('csv')} is a folder", hint="name the file to write")
-    report = check_tree(round_of(request), Path(request.needed("path", "name the tree: --path=FOLDER")))
+    official = request.flag("as_official")
+    round_, report = checked(request)
     if table:
-        write_text(table, summary_csv(report.results))
+        text = summary_csv(round_, report.results, official=official, skip_compliance=request.flag("skip_compliance"))
+        write_text(table, text)
     lines = []
     for row in report.results:
-        figure = "-" if row.value is None else f"{row.value:.9g} {row.unit}"
-        lines.append(f"{row.place}: {row.status}, {figure}, mAP {'-' if row.mAP is None else row.mAP} %")
-        lines += [f"  {each}" for each in row.findings]
-    lines += [str(each) for each in report.stray]
-    rejected = len(report.rejected)
-    summary = f"{len(report.results)} results: {len(report.results) - rejected} accepted, {rejected} rejected"
+        lines.append(f"{row.place}: {row.verdict(official)}, {_figures(row)}")
+        lines += [f"  {each.text(official)}" for each in row.findings]
+    lines += [each.text(official) for each in (*report.folders, *report.stray)]
+    rejected = report.officially_rejected if official else report.rejected
+    empty = report.officially_empty if official else [each.file for each in report.folders]
+    summary = f"{len(report.results)} results: {len(report.results) - len(rejected)} accepted, {len(rejected)} rejected"
+    summary += f"; {len(empty)} folders without results" if empty else ""
     summary += f"; {len(report.skipped)} of other benchmarks were not looked at" if report.skipped else ""
-    data = {"results": [row.as_data() for row in report.results], "findings": [each.as_data() for each in report.stray]}
-    if rejected:
+    results = [{**row.as_data(), "status": row.verdict(official)} for row in report.results]
+    findings = [each.as_data() for each in (*report.folders, *report.stray)]
+    data = {"round": round_.name, "results": results, "findings": findings, "folders_without_results": empty}
+    if rejected or empty:
         return Answer({"error": summary, **data}, [*lines, summary], status=NotTheSameError.code)
     return Answer(data, [*lines, summary])
+
+
+def _figures(row: Checked) -> str:
+    figure = "-" if row.value is None else f"{row.value:.9g} {row.unit}"
+    power = f", {row.power:.6g} {row.power_unit}" if row.power is not None else ""
+    inferred = " (inferred)" if row.inferred else ""
+    return f"{figure}{inferred}, mAP {'-' if row.mAP is None else row.mAP} %{power}"
 
 
 @action(
@@ -182,15 +226,15 @@ def truncate(request: Request) -> Answer:
     options=[
         TREE,
         ROUND,
+        *CHECK_OPTIONS,
         Option("by", "how to order it (default model)", choices=("model", "scenario", "system"), value="system"),
     ],
 )
 def summarize(request: Request) -> Answer:
     """Summarize a tree."""
     from ck_repo.rounds.check.summary import ordered
-    from ck_repo.rounds.check.tree import check_tree
 
-    report = check_tree(round_of(request), Path(request.needed("path", "name the tree: --path=FOLDER")))
+    _, report = checked(request)
     rows = ordered(report.results, request.text("by") or "model")
     table = [
         (row.place.model, row.place.scenario, row.place.submitter, row.place.system,
@@ -204,6 +248,39 @@ def summarize(request: Request) -> Answer:
 
 @action(
     ACTIONS,
+    "report",
+    "the accepted results of a tree as the round publishes them: a spreadsheet, a page and JSON",
+    example="ck report submission --path=inference_results_v1.0 --output=final",
+    options=[
+        TREE,
+        ROUND,
+        *CHECK_OPTIONS,
+        Option("as_official", "the results that the round's own checker accepts", kind="flag"),
+        Option("output", "write FILE.xlsx, FILE.html and FILE.json (default final-report)", value="FILE"),
+    ],
+)
+def report(request: Request) -> Answer:
+    """Report a tree, with a table for each division and category, and tables with power."""
+    import json
+
+    from ck_repo.store.atomic import write_bytes, write_text
+    from ck_repo.submit.final_report import final_report
+    from ck_repo.submit.spreadsheet import page, xlsx
+
+    round_, found = checked(request)
+    tables = final_report(round_, found.results, official=request.flag("as_official"))
+    base = Path(request.text("output") or "final-report").expanduser().absolute()
+    data = {"round": round_.name, "tables": [table.as_data() for table in tables]}
+    paths = [base.with_name(f"{base.name}.{kind}") for kind in ("xlsx", "html", "json")]
+    write_bytes(paths[0], xlsx(tables))
+    write_text(paths[1], page(f"MLPerf Inference {round_.name}, object detection", tables))
+    write_text(paths[2], json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    lines = [f"{table.name}: {len(table.rows)} systems, {len(table.columns)} columns" for table in tables]
+    return Answer({**data, "files": [str(path) for path in paths]}, [*lines, *(str(path) for path in paths)])
+
+
+@action(
+    ACTIONS,
     "generate",
     "lay out a submission tree from experiments, and hold it against the rules",
     example="ck generate submission --submitter=Us --division=open --system=my-laptop.json --output=tree",
@@ -212,13 +289,15 @@ def summarize(request: Request) -> Answer:
         Option("division", "open or closed (default open)", choices=("open", "closed"), value="open"),
         Option("system", "the system's JSON, or its name (`ck describe system` writes one)", value="FILE"),
         Option("output", "the folder to make (default submission)", value="FOLDER"),
-        Option("draft", "keep a tree in which a result would be rejected, too", kind="flag"),
+        Option("draft", "keep results that would be rejected, too", kind="flag"),
+        Option("fallback_open", "move results that the closed division would reject to the open one", kind="flag"),
+        Option("infer", "add scenarios whose results the round infers from those that were run", kind="flag"),
         ROUND,
         TAGS,
     ],
 )
 def generate(request: Request) -> Answer:
-    """Generate a tree; refuses one that would be rejected, unless it is a draft."""
+    """Generate a tree of the results that the rules accept; names what is left out, or moved to the open division."""
     from ck_repo.submit import generate as generating
 
     named = request.needed("system", "name the system's JSON: --system=FILE")
@@ -227,16 +306,17 @@ def generate(request: Request) -> Answer:
     if not submitter or submitter.startswith("ADD"):
         raise UsageError("who submits?", hint="--submitter=NAME")
     check_name(submitter.replace(" ", "-"))
-    made = generating.generate(
-        request.session,
-        round_of(request),
+    wanted = generating.Layout(
         system,
         submitter,
         request.text("division") or "open",
         Path(request.text("output") or "submission").expanduser().absolute(),
         tags=request.text("tags"),
         draft=request.flag("draft"),
+        fallback_open=request.flag("fallback_open"),
+        infer=request.flag("infer"),
     )
+    made = generating.generate(request.session, round_of(request), wanted)
     lines = []
     for row, checked in zip(made.results, made.report.results, strict=True):
         verified = {name: read_experiment(entry).verified for name, entry in row.tests.items()}
@@ -245,5 +325,9 @@ def generate(request: Request) -> Answer:
         parts = row.performance.cid + (f" and {row.accuracy.cid}" if row.accuracy.uid != row.performance.uid else "")
         lines.append(f"{checked.place}: {checked.status}, from {parts}; {tests}")
         lines += [f"  {each}" for each in checked.findings]
-    data = {"path": str(made.path), "results": [row.as_data() for row in made.report.results]}
+    for left in made.left:
+        lines.append(f"{left.result}: {'moved to the open division' if left.where else 'left out'}")
+        lines += [f"  {text}" for text in left.why]
+    left_out = [{"result": str(row.result), "moved_to": row.where, "why": list(row.why)} for row in made.left]
+    data = {"path": str(made.path), "results": [row.as_data() for row in made.report.results], "left": left_out}
     return Answer(data, [*lines, f"{made.path}: `ck check submission --path={made.path.name}` says the same again"])

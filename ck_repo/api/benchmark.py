@@ -27,7 +27,7 @@ def run(
     device: Literal["cpu", "cuda"] = "cpu",
     visible_devices: str = "",
     scenario: Literal["singlestream", "multistream", "server", "offline"] = "offline",
-    round: Literal["v1.0", "v1.1"] = "v1.0",
+    round: Literal["v0.5", "v0.7", "v1.0", "v1.1", "v2.0"] = "v1.0",
     mode: Literal["accuracy", "performance", "both"] = "both",
     seconds: float | None = None,
     count: int | None = None,

@@ -13,6 +13,8 @@ from ck_repo.experiments.figures import Figures, figures
 from ck_repo.experiments.meta import ExperimentMeta, read_experiment
 from ck_repo.experiments.published import all_published, matching
 from ck_repo.experiments.published_figure import Published
+from ck_repo.rounds.comparable import compare_rules
+from ck_repo.rounds.round import find_round
 from ck_repo.session import Session
 from ck_repo.store.entry import Entry
 from ck_repo.store.plain_file import MISSING, flaw, shown
@@ -116,23 +118,61 @@ def equal_detections(entries: Sequence[Entry]) -> list[float | None]:
     return shares
 
 
-def beside_published(session: Session, found: Figures) -> list[tuple[Published, float | None]]:
-    """The published results of the same model and scenario, the best first, each with its speed relative to `found`.
+@dataclass(frozen=True)
+class Beside:
+    """A published result beside an experiment.
+
+    Attributes
+    ----------
+    speed
+        Relative to the experiment, above 1 if the published result is faster; None where the rules do not allow a comparison.
+    note
+        How the rules of its round differ from those of the experiment's; empty if they do not.
+    """
+
+    published: Published
+    speed: float | None
+    note: str
+
+
+def beside_published(session: Session, found: Figures, round_: str = "") -> list[Beside]:
+    """The published results of the same model and scenario: those of the experiment's round first, then the best first.
+
+    Parameters
+    ----------
+    round_
+        Only results of this round; of any if empty.
 
     Raises
     ------
     NotFoundError
         If none is known here.
     """
-    wanted = {"model": found.benchmark or found.model, "scenario": found.scenario, "round_": found.round}
+    wanted = {"model": found.benchmark or found.model, "scenario": found.scenario, "round_": round_}
     rows = matching(all_published(session), **wanted)
     if not rows:
+        which = f" in round {round_}" if round_ else ""
         raise NotFoundError(
-            f"no published result of {found.benchmark or found.model}, {found.scenario}, in round {found.round} is known here",
+            f"no published result of {found.benchmark or found.model}, {found.scenario},{which} is known here".replace(
+                ",,", ","
+            ),
             hint="`ck import results --path=FILE.csv`, or `ck import submission --path=TREE`",
         )
-    better = (lambda row: row.value or float("inf")) if found.lower_is_better else (lambda row: -(row.value or 0.0))
-    return [(row, _ratio(row.value, found)) for row in sorted(rows, key=better)]
+    return sorted((_beside(row, found) for row in rows), key=lambda row: _order(row, found))
+
+
+def _beside(row: Published, found: Figures) -> Beside:
+    one, other = find_round(found.round), find_round(row.round)
+    if one is None or other is None:
+        return Beside(row, None, f"round {found.round if one is None else row.round} is not known here")
+    rules = compare_rules(one, other, row.scenario, found.benchmark)
+    notes = [*rules.notes, *(["inferred from another scenario"] if row.inferred else [])]
+    return Beside(row, _ratio(row.value, found) if rules.comparable else None, "; ".join(notes))
+
+
+def _order(row: Beside, found: Figures) -> tuple[bool, bool, float]:
+    own = row.published.round != found.round
+    return (own, row.speed is None, -(row.speed or 0.0))
 
 
 def _ratio(value: float | None, found: Figures) -> float | None:

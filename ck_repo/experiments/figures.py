@@ -69,7 +69,7 @@ def figures(meta: ExperimentMeta) -> Figures:
     lower = bool(scenario and scenario.lower_is_better)
     if published := meta.published:
         return Figures(
-            published.model, round_.benchmark_called(published.model) if round_ else "", published.scenario.lower(),
+            published.model, round_.benchmark_in_tree(published.model) if round_ else "", published.scenario.lower(),
             None if published.mAP is None else published.mAP / 100, published.value, published.unit, published.valid,
             published.p99_ms, lower, name,
         )  # fmt: skip

@@ -14,7 +14,7 @@ from ck_repo.errors import NotFoundError
 from ck_repo.experiments.published import of_result
 from ck_repo.experiments.published_figure import Published
 from ck_repo.rounds.round import Round
-from ck_repo.rounds.submission import Place, Result, find_results, read_result
+from ck_repo.rounds.submission import Result, find_results, read_result, run_folders
 from ck_repo.session import Session
 from ck_repo.store.digest import of_value
 from ck_repo.store.entry import Entry, read_uid, write_entry
@@ -57,7 +57,7 @@ def _import(target: Repository, found: Result) -> tuple[Entry, Published, list[s
         folder = folder.with_name(f"{alias}-{uid[:8]}")
     remarks = list(found.remarks)
     with staged(folder) as staging:
-        for kind, source in _folders(found.place):
+        for kind, source in _folders(found):
             remarks += _copy(source, staging / kind, found.place.root)
         with suppress(UnreadableError), opened(found.place.root, found.place.system_file, most=_MOST) as file:
             (staging / "system.json").write_bytes(file.read(_MOST))
@@ -69,8 +69,11 @@ def _import(target: Repository, found: Result) -> tuple[Entry, Published, list[s
     return entry, published, remarks
 
 
-def _folders(place: Place) -> Iterator[tuple[str, Path]]:
-    yield "performance", place.performance
+def _folders(found: Result) -> Iterator[tuple[str, Path]]:
+    place = found.place
+    runs = run_folders(place, found.round.find_scenario(place.scenario), found.round)
+    yield "performance", runs[-1] if runs else place.performance
+    yield from ((f"performance-{run.name}", run) for run in runs[:-1])
     yield "accuracy", place.accuracy
     yield "measurements", place.measurements
     yield "compliance", place.compliance

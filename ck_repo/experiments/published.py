@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -36,8 +37,17 @@ def of_result(found: Result, path: str = "") -> Published:
         **found.place.identity(), value=found.value, unit=found.unit, valid=found.valid, mAP=found.mAP, p99_ms=found.p99_ms,
         processor=about.get("host_processor_model_name", ""), accelerator=about.get("accelerator_model_name", ""),
         framework=about.get("framework", ""), system_type=about.get("system_type", ""), path=path or str(found.place.results),
-        round=found.round.name,
+        round=found.round.name, inferred=found.inferred,
+        processors=leading_number(about.get("host_processors_per_node", "")),
+        cores=leading_number(about.get("host_processor_core_count", "")),
+        accelerators=leading_number(about.get("accelerators_per_node", "")),
     )  # fmt: skip
+
+
+def leading_number(text: str) -> float | None:
+    """The number that a text begins with; None if it begins with none."""
+    match = re.match(r"\s*(\d{1,6}(?:\.\d{1,6})?)", text)
+    return float(match[1]) if match else None
 
 
 def read_table(round_: Round, path: Path) -> list[Published]:
@@ -71,11 +81,12 @@ def _of_row(round_: Round, row: dict[str, str | None], where: str) -> Published:
     latency = _number(text, "p99_latency_ns", where)
     return Published(
         division=text["division"], submitter=text["organisation"], system=text["system"], model=text["model"],
-        scenario=scenario.name, value=None if value is None else round(value * scenario.factor, 9), unit=scenario.unit,
+        scenario=scenario.name, value=None if value is None else round(value / scenario.divisor, 9), unit=scenario.unit,
         valid=text["validity"].upper() == "VALID", mAP=_number(text, "mAP", where),
         p99_ms=None if latency is None else latency / 1e6, processor=text.get("host_processor", ""),
         accelerator=text.get("accelerator", ""), framework=text.get("framework", ""), system_type=text.get("system_type", ""),
-        round=round_.name,
+        round=round_.name, processors=leading_number(text.get("host_processors_per_node", "")),
+        accelerators=leading_number(text.get("accelerators_per_node", "")),
     )  # fmt: skip
 
 
@@ -157,6 +168,27 @@ def _read(row: Fields, entry: Entry) -> Published:
     """A figure of an entry."""
     found = row.record(Published)
     return found if found.path else replace(found, path=str(entry.path))
+
+
+SORTS = ("round", "value", "system", "submitter", "mAP")
+
+
+def sort_results(rows: Sequence[Published], by: str) -> list[Published]:
+    """Results in another order: by value or mAP the best first, within the scenario; by a name in its own order."""
+    if by == "value":
+        return sorted(rows, key=lambda row: (row.scenario, row.unit, _worse(row)))
+    if by == "mAP":
+        return sorted(rows, key=lambda row: -(row.mAP or 0.0))
+    return sorted(rows, key=lambda row: (getattr(row, by).lower(), row.key))
+
+
+def _worse(row: Published) -> float:
+    """Larger for a worse figure."""
+    if row.value is None:
+        return float("inf")
+    round_ = find_round(row.round)
+    scenario = round_.find_scenario(row.scenario) if round_ else None
+    return row.value if scenario and scenario.lower_is_better else -row.value
 
 
 def matching(

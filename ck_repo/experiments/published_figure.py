@@ -19,6 +19,10 @@ class Published:
         In percent, as published; None if it is not said.
     processor, accelerator, framework, system_type
         What the submitter says of the system.
+    inferred
+        Whether the figure follows from the log of another scenario.
+    processors, cores, accelerators
+        Processors of a node, cores of a processor, accelerators of a node; None if the submitter does not say.
     path
         Where the figure is from: the imported experiment, or the table.
     round
@@ -41,6 +45,10 @@ class Published:
     system_type: str = ""
     path: str = ""
     round: str = DEFAULT
+    inferred: bool = False
+    processors: float | None = None
+    cores: float | None = None
+    accelerators: float | None = None
 
     @property
     def key(self) -> tuple[str, ...]:

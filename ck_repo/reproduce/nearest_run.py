@@ -44,7 +44,7 @@ def match(result: Result) -> Matched:
         If the model or the scenario is none of the round's.
     """
     round_ = result.round
-    benchmark = round_.benchmark_called(result.place.model)
+    benchmark = round_.benchmark_in_tree(result.place.model)
     if not benchmark:
         raise NotFoundError(f"{result.place.model} is no model of object detection in round {round_}")
     rules, row = rules_for(round_, benchmark), round_.find_scenario(result.place.scenario, benchmark)
@@ -147,7 +147,7 @@ def _counts(asked: Mapping[str, Any], rules: Rules, row: Scenario, unmatched: Un
     if duration and int(duration) != row.min_duration_ms:
         unmatched("least duration, ms", int(duration), row.min_duration_ms, "the round's figure is taken")
     queries = _number(asked.get("min_query_count"))
-    if queries and not row.one_query and int(queries) != row.min_query_count:
+    if queries and not row.one_query and not row.early_stopping and int(queries) != row.min_query_count:
         unmatched("least query count", int(queries), row.min_query_count, "the round's figure is taken")
 
 

@@ -36,10 +36,14 @@ def verify_performance(round_: Round, test: str, scenario_name: str, reference: 
         Detail logs.
     """
     rules, scenario = round_.submission, round_.scenario(scenario_name)
-    scores = [read_detail(path).number(scenario.result_key) for path in (reference, tested)]
+    if test != "TEST04":  # which issues too few queries to be VALID
+        for what, path in (("Reference", reference), ("Test", tested)):
+            if read_detail(path).values.get("result_validity", "VALID") != "VALID":
+                return invalid(what)
+    scores = [read_detail(path).number(scenario.compliance_key) for path in (reference, tested)]
     if scores[0] is None or scores[1] is None or not scores[0]:
         missing = reference if not scores[0] else tested
-        return Verification(False, f"Verifying performance.\n{missing} has no {scenario.result_key}\nTEST FAIL\n")
+        return Verification(False, f"Verifying performance.\n{missing} has no {scenario.compliance_key}\nTEST FAIL\n")
     before, after = scores[0], scores[1]
     found = judge_performance(rules, test, scenario, before, after, before)
     names = ("TEST04-A score", "TEST04-B score") if test == "TEST04" else ("reference score", "test score")
@@ -50,6 +54,11 @@ def verify_performance(round_: Round, test: str, scenario_name: str, reference: 
     else:
         lines.append(f"the figures differ by {100 * found.change:+.2f} %; {100 * found.bound:g} % is allowed")
     return Verification(found.passed, "\n".join([*lines, f"TEST {'PASS' if found.passed else 'FAIL'}"]) + "\n")
+
+
+def invalid(what: str) -> Verification:
+    """The verdict on a test of which a run is INVALID: ``Reference`` or ``Test``."""
+    return Verification(False, f"Verifying performance.\nTEST FAIL: {what} results are invalid\n")
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ck_repo.errors import ConfigError, NotFoundError, UsageError, did_you_mean
+from ck_repo.rounds.logs import DETAIL, Detail, read_detail
 from ck_repo.rounds.scenario import Scenario, needed_number, needed_whole, one_of, read_scenario
 from ck_repo.rounds.submission_rules import SubmissionRules, read_submission_rules
+from ck_repo.rounds.text_log import TextLog, read_names, read_text_run
 from ck_repo.store.fields import Fields
 
 DEFAULT = "v1.0"
 FOLDER = Path(__file__).parent / "data"  # one file a round
 SEEDS = ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")
-_LOG_FORMATS = ("mllog",)  # that `logs` can read
+_MLLOG, _TEXT = "mllog", "text"
 _ANY = ""  # for the figures that do not depend on the benchmark
 
 
@@ -27,8 +29,10 @@ class Benchmark:
 
     Attributes
     ----------
+    folders
+        The names that the round's checker takes for folders of its results, spelled exactly so.
     names
-        Lower-case names that submitters may give its folders.
+        Further lower-case names by which users may call it.
     summary_name
         Its name in the round's summary.csv.
     accuracy
@@ -36,6 +40,7 @@ class Benchmark:
     """
 
     name: str
+    folders: tuple[str, ...]
     names: tuple[str, ...]
     summary_name: str
     performance_sample_count: int
@@ -50,14 +55,19 @@ class Round:
     ----------
     loadgen, loadgen_of_round
         Versions of LoadGen that load the round's samples: one of today's, and the round's own.
-    log_format
-        Of the detail log: ``mllog`` for lines of JSON that begin with ``:::MLLOG``.
+    text_log
+        The names in the round's text logs; None for logs of JSON lines that begin with ``:::MLLOG``.
+    import_only
+        Whether its trees have another layout, so that its logs can be imported and its trees not be checked.
     images
         The minimum for a closed result: COCO val2017 without the images that have no annotations.
-    folders_any_case
-        Whether scenario folders may be in any case.
+    similar_names
+        (part, benchmark): a folder whose name has the part is of the benchmark, in this order; of one that is no object
+        detection if the benchmark is empty.
     other_scenarios
         Scenarios that LoadGen's configuration files may name, and that are none of the round's.
+    conf_models
+        Names of other benchmarks in LoadGen's configuration files.
     submission
         The rules for submission trees.
     """
@@ -65,12 +75,14 @@ class Round:
     name: str
     loadgen: str
     loadgen_of_round: str
-    log_format: str
+    text_log: TextLog | None
+    import_only: bool
     images: int
     seeds: Mapping[str, int]
     benchmarks: Mapping[str, Benchmark]
-    folders_any_case: bool
+    similar_names: tuple[tuple[str, str], ...]
     other_scenarios: tuple[str, ...]
+    conf_models: tuple[str, ...]
     submission: SubmissionRules
     _scenarios: Mapping[str, Mapping[str, Scenario]] = field(repr=False)  # by benchmark and key
 
@@ -97,17 +109,68 @@ class Round:
         return found
 
     def folder_scenario(self, folder: str) -> str:
-        """The name of the scenario that a folder of a tree is for; the folder's own name if the rules know none."""
-        found = self.find_scenario(folder) if self.folders_any_case else None
-        return found.name if found else folder
+        """The name of the scenario that a folder of a tree is for: as the rules spell it or in lower case, else its own."""
+        found = self.find_scenario(folder)
+        return found.name if found and folder in (found.key, found.name) else folder
+
+    def benchmark_of_folder(self, model: str) -> str | None:
+        """The benchmark that a folder of results is for, as the round's checker decides.
+
+        Returns
+        -------
+        str or None
+            Empty for one that is no object detection; None if the name is of none.
+        """
+        for row in self.benchmarks.values():
+            if model in row.folders:
+                return row.name
+        if model in self.submission.other_benchmarks:
+            return ""
+        return next((benchmark for part, benchmark in self.similar_names if part in model), None)
 
     def benchmark_called(self, model: str) -> str:
-        """The benchmark by any of its names (``ssd-small``, ``ssd-mobilenet`` …); empty if it is none of the round's."""
-        return next((row.name for row in self.benchmarks.values() if model.lower() in row.names), "")
+        """The benchmark by any of its names (``ssd-small``, ``SSD-MobileNet`` …); empty if it is none of the round's."""
+        lower = model.lower()
+        for row in self.benchmarks.values():
+            if lower == row.name or lower in row.names or lower in (name.lower() for name in row.folders):
+                return row.name
+        return ""
+
+    def benchmark_in_tree(self, model: str) -> str:
+        """The benchmark of a folder of results, by the checker's names or by any other; empty if it is none of the round's."""
+        return self.benchmark_of_folder(model) or self.benchmark_called(model)
+
+    def with_folders(self, names: Mapping[str, str]) -> Round:
+        """The round with further names of folders, and the benchmark of each.
+
+        Raises
+        ------
+        UsageError
+            If a benchmark is none of the round's.
+        """
+        benchmarks = dict(self.benchmarks)
+        for folder, name in names.items():
+            benchmark = self.benchmark_called(name)
+            if not benchmark:
+                known = ", ".join(row.summary_name for row in self.benchmarks.values())
+                raise UsageError(f"{name!r} is no benchmark of round {self}", hint=f"map {folder} to one of {known}")
+            row = benchmarks[benchmark]
+            benchmarks[benchmark] = replace(row, folders=(*row.folders, folder))
+        return replace(self, benchmarks=benchmarks)
+
+    def read_run(self, folder: Path, inside: Path | None = None) -> Detail:
+        """The figures of a run from its logs; UnreadableError if the detail log is no plain file of the tree `inside`."""
+        if self.text_log is None:
+            return read_detail(folder / DETAIL, inside)
+        return read_text_run(folder, self.text_log, inside)
 
     def same_model(self, one: str, other: str) -> bool:
         """Whether two names are of one benchmark: ``ssd-small`` and ``ssd-mobilenet`` are."""
-        return one.lower() == other.lower() or self.benchmark_called(one) == self.benchmark_called(other) != ""
+        return one.lower() == other.lower() or self.benchmark_in_tree(one) == self.benchmark_in_tree(other) != ""
+
+    def of_seeds(self, seeds: Mapping[str, object]) -> bool:
+        """Whether a log's seeds are the round's."""
+        return all(seeds.get(f"effective_{name}") == value for name, value in self.seeds.items())
 
     def __str__(self) -> str:
         return self.name
@@ -149,12 +212,14 @@ def _load(folder: Path, name: str) -> Round:
         name=name,
         loadgen=row.needed("loadgen"),
         loadgen_of_round=row.needed("loadgen_of_round"),
-        log_format=one_of(row, "log_format", _LOG_FORMATS),
+        text_log=read_names(row.fields("text_log")) if one_of(row, "log_format", (_MLLOG, _TEXT)) == _TEXT else None,
+        import_only=row.flag("import_only"),
         images=needed_whole(row, "images"),
         seeds={seed: needed_whole(row.fields("seeds"), seed) for seed in SEEDS},
         benchmarks=benchmarks,
-        folders_any_case=row.flag("folders_any_case"),
+        similar_names=tuple((each.needed("part"), each.text("benchmark")) for each in row.rows("similar_names")),
         other_scenarios=row.texts("other_scenarios"),
+        conf_models=row.texts("conf_models"),
         submission=read_submission_rules(row),
         _scenarios={
             benchmark: {key: read_scenario(key, each, benchmark) for key, each in scenarios.items()}
@@ -166,6 +231,7 @@ def _load(folder: Path, name: str) -> Round:
 def _benchmark(name: str, row: Fields) -> Benchmark:
     return Benchmark(
         name,
+        row.texts("folders"),
         row.texts("names"),
         row.needed("summary_name"),
         needed_whole(row, "performance_sample_count"),

@@ -2,16 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ck_repo.rounds.logs import Detail
 from ck_repo.store.fields import Fields
 
 NEXT, INTERVALS, RATE, ONE_QUERY = "next", "intervals", "rate", "one query"
 _ISSUE = (NEXT, INTERVALS, RATE, ONE_QUERY)
 _TARGETS = ("target_qps", "target_latency", "samples_per_query")
-_LATENCY = "latency_ms"
+_BY_PERCENTILE = ("latency_ms", "early_stopping_latency_ms")
+_INFERENCES = ("rate", "latency", "samples")
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How a scenario's result follows from the log of another scenario.
+
+    Attributes
+    ----------
+    source
+        The scenario of the log.
+    kind
+        ``rate``: the logged value; ``latency``: the logged latency of a sample, `times` as long; ``samples``: the samples of a
+        query over the logged latency of a query, per second.
+    key
+        The key of the value in the log.
+    times
+        How many queries of the other scenario one query stands for; 1 if they are the same.
+    """
+
+    source: str
+    kind: str
+    key: str
+    times: int
+
+    def raw(self, log: Detail) -> float | None:
+        """The result as the log of the scenario itself would have it; None if the log does not give it."""
+        value = log.number(self.key)
+        if value is None or self.kind == "rate":
+            return value
+        if self.kind == "latency":
+            return value * self.times or None  # 0 if early stopping had too few queries for an estimate
+        samples = log.number("effective_samples_per_query")
+        return samples * 1000 / (value / 1e6) if samples and value else None
 
 
 @dataclass(frozen=True)
@@ -25,10 +60,17 @@ class Scenario:
     result_key
         The key of LoadGen's detail log whose value is the result.
     recorded
-        The key of the same figure in results.json; with ``latency_ms`` that of the scenario's percentile.
-    figure_name, unit, factor, digits
+        The key of the same figure in results.json; of ``latency_ms`` and ``early_stopping_latency_ms`` that of the scenario's
+        percentile.
+    figure_name, unit, divisor, digits
         What the figure is called where the unit alone is ambiguous (``scheduled``), the unit of the result, what the logged
-        value is multiplied by to be in it, and the decimals that the round publishes.
+        value is divided by to be in it, and the decimals that the round's tables of results have.
+    compliance_key
+        The key of the figure that compliance tests are held against.
+    latency_key
+        The key of the latency that a bound is for.
+    summary_unit, power_summary_unit
+        The units in the round's summary.csv.
     lower_is_better
         Whether a lower result is the better one.
     percentile
@@ -46,8 +88,17 @@ class Scenario:
     target_qps
         The value in mlperf.conf: of fixed intervals their number in a second, else a value that users replace.
     power_unit, power_queries, power_rate
-        The unit of the power figure; if it is energy, the log's key for the number of queries that the energy is divided by, or
-        for the queries/s that the mean power is divided by.
+        The unit of the power figure; if it is energy, the log's keys whose product is the number of queries that the energy is
+        divided by, or the key for the queries/s of which that number follows.
+    runs
+        How many performance runs the round asks for: run_1, run_2 ….
+    early_stopping
+        Whether the run has to meet LoadGen's early stopping, which then decides on the number of queries; a latency bound is
+        held against the target that early stopping had.
+    needs
+        Keys of the log that have to be numbers.
+    inferred
+        The scenarios whose log may stand for this one's, with the formula of each.
     """
 
     key: str
@@ -56,8 +107,12 @@ class Scenario:
     recorded: str
     figure_name: str
     unit: str
-    factor: float
+    divisor: float
     digits: int
+    compliance_key: str
+    latency_key: str
+    summary_unit: str
+    power_summary_unit: str
     lower_is_better: bool
     percentile: float
     min_duration_ms: int
@@ -70,8 +125,17 @@ class Scenario:
     samples_per_query: int
     max_async_queries: int
     power_unit: str
-    power_queries: str
+    power_queries: Sequence[str]
     power_rate: str
+    runs: int
+    early_stopping: bool
+    needs: Sequence[str]
+    inferred: Sequence[Inference]
+
+    @property
+    def least_queries(self) -> int:
+        """How many queries a run has to have; 0 where early stopping decides."""
+        return 0 if self.early_stopping else self.min_query_count
 
     @property
     def bound_ms(self) -> float | None:
@@ -94,8 +158,12 @@ class Scenario:
         return self.issue == INTERVALS
 
     def figure(self, raw: float | None) -> float | None:
-        """The result in `unit`, as the round publishes it, of the value in the log."""
-        return None if raw is None else round(raw * self.factor, self.digits)
+        """The result in `unit` of the value in the log."""
+        return None if raw is None else raw / self.divisor
+
+    def inference(self, logged: object) -> Inference | None:
+        """How the result follows from a log of the scenario `logged`; None if the rules know no way."""
+        return next((row for row in self.inferred if row.source == logged), None)
 
     def recorded_figure(self, performance: Mapping[str, Any]) -> float | None:
         """The result of a recorded run.
@@ -106,7 +174,7 @@ class Scenario:
             The object `performance` of results.json.
         """
         value = performance.get(self.recorded)
-        if self.recorded == _LATENCY:
+        if self.recorded in _BY_PERCENTILE:
             value = (value or {}).get(self.percentile_name)
         return None if value is None else float(value)
 
@@ -127,8 +195,12 @@ def read_scenario(key: str, row: Fields, benchmark: str) -> Scenario:
         recorded=row.needed("recorded"),
         figure_name=row.text("figure_name"),
         unit=row.needed("unit"),
-        factor=needed_number(row, "factor"),
+        divisor=needed_number(row, "divisor"),
         digits=row.whole("digits", 9) or 0,
+        compliance_key=row.text("compliance_key", row.needed("result_key")),
+        latency_key=row.text("latency_key", f"result_{100 * needed_number(row, 'percentile'):.2f}_percentile_latency_ns"),
+        summary_unit=row.text("summary_unit", row.needed("unit")),
+        power_summary_unit=power.text("summary_unit", power.needed("unit")),
         lower_is_better=one_of(row, "better", ("lower", "higher")) == "lower",
         percentile=needed_number(row, "percentile"),
         min_duration_ms=needed_whole(row, "min_duration_ms"),
@@ -141,8 +213,15 @@ def read_scenario(key: str, row: Fields, benchmark: str) -> Scenario:
         samples_per_query=needed_whole(row, "samples_per_query"),
         max_async_queries=row.whole("max_async_queries", 1) or 1,
         power_unit=power.needed("unit"),
-        power_queries=power.text("queries"),
+        power_queries=power.texts("queries"),
         power_rate=power.text("rate"),
+        runs=row.whole("runs", 1) or 1,
+        early_stopping=row.flag("early_stopping"),
+        needs=row.texts("needs"),
+        inferred=[
+            Inference(each.needed("from"), one_of(each, "kind", _INFERENCES), each.needed("key"), each.whole("times", 1) or 1)
+            for each in row.rows("inferred")
+        ],
     )
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ck_repo.errors import NotFoundError
-from ck_repo.rounds.logs import Detail, read_accuracy, read_detail, read_summary, read_text
+from ck_repo.rounds.logs import SUMMARY, Detail, read_accuracy, read_summary, read_text
 from ck_repo.rounds.round import Round
+from ck_repo.rounds.scenario import Scenario
 from ck_repo.store.entry import parse_json
 from ck_repo.store.plain_file import UnreadableError, is_folder, names
 
 DIVISIONS = ("closed", "open")
-DETAIL, SUMMARY = "mlperf_log_detail.txt", "mlperf_log_summary.txt"
 SMALL = 4 << 20  # bytes of a text that a person or a script wrote
 BASELINE, FALLBACK = "baseline_accuracy.txt", "compliance_accuracy.txt"  # of TEST01, where its answers are not the same bits
 
@@ -91,7 +91,8 @@ class Result:
     Attributes
     ----------
     value, unit
-        The figure of the scenario: ms, samples/s, queries/s or samples/query; None if the log does not give it.
+        The figure of the scenario with the decimals of the round's tables: ms, samples/s, queries/s or samples/query; None if
+        the log does not give it.
     mAP
         In percent, as accuracy.txt prints it; None if it does not.
     p99_ms
@@ -100,8 +101,12 @@ class Result:
         The system's JSON.
     settings
         What LoadGen was told for the performance run, by names of TestSettings, and the version of LoadGen.
+    inferred
+        Whether the figure follows from the log of another scenario.
     figures
-        All `result_…` values of the performance log.
+        All `result_…` and `early_stopping_…` values of the performance log.
+    samples
+        The indices of the performance set that LoadGen loaded.
     summary
         The lines of its summary.
     compliance
@@ -115,16 +120,60 @@ class Result:
     value: float | None = None
     unit: str = ""
     valid: bool = False
+    inferred: bool = False
     mAP: float | None = None
     p99_ms: float | None = None
     description: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
+    samples: list[int] = field(default_factory=list)
     summary: dict[str, str] = field(default_factory=dict)
     measurement: dict[str, Any] = field(default_factory=dict)
     user_conf: str = ""
     compliance: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of results of a system, or of one of its models."""
+
+    root: Path
+    division: str
+    submitter: str
+    system: str
+    model: str = ""
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self.root / self.division / self.submitter / "results" / self.system / self.model
+
+    @property
+    def below(self) -> list[str]:
+        """The folders in it: models, or scenarios."""
+        return _folders(self.root, self.path)
+
+    def places(self) -> list[Place]:
+        """The results of a model."""
+        owner = (self.root, self.division, self.submitter, self.system, self.model)
+        return [Place(*owner, scenario) for scenario in self.below]
+
+
+def find_systems(path: Path) -> Iterator[Folder]:
+    """The folders of systems under results/, in order; see `find_results`."""
+    root, division, submitter = _scope(path)
+    for part in DIVISIONS if division == "*" else (division,):
+        for who in _folders(root, root / part) if submitter == "*" else (submitter,):
+            for system in _folders(root, root / part / who / "results"):
+                yield Folder(root, part, who, system)
+
+
+def find_models(path: Path) -> Iterator[Folder]:
+    """The folders of models, in order; see `find_results`."""
+    for row in find_systems(path):
+        for model in row.below:
+            yield replace(row, model=model)
 
 
 def find_results(path: Path) -> list[Place]:
@@ -135,35 +184,29 @@ def find_results(path: Path) -> list[Place]:
     NotFoundError
         If there is none; the message tells the layout that is looked for.
     """
-    path = Path(os.path.realpath(path.expanduser()))
-    if not os.path.isdir(path):
-        raise NotFoundError(f"{path} is not a folder that is there")
-    root, division, submitter = path, "*", "*"
-    if path.name in DIVISIONS and not any((path / name).is_dir() for name in DIVISIONS):
-        root, division = path.parent, path.name
-    elif (path / "results").is_dir() and path.parent.name in DIVISIONS:
-        root, division, submitter = path.parents[1], path.parent.name, path.name
-    places = []
-    for part in DIVISIONS if division == "*" else (division,):
-        for who in _folders(root, root / part) if submitter == "*" else (submitter,):
-            places += list(_of_submitter(root, part, who))
+    places = [place for row in find_models(path) for place in row.places()]
     if not places:
-        raise NotFoundError(f"{path} holds no result", hint="looked for (closed|open)/SUBMITTER/results/SYSTEM/MODEL/SCENARIO/")
+        raise NotFoundError(
+            f"{path.expanduser()} holds no result", hint="looked for (closed|open)/SUBMITTER/results/SYSTEM/MODEL/SCENARIO/"
+        )
     return places
 
 
-def _of_submitter(root: Path, division: str, submitter: str) -> Iterator[Place]:
-    base = root / division / submitter / "results"
-    for system in _folders(root, base):
-        for model in _folders(root, base / system):
-            for scenario in _folders(root, base / system / model):
-                yield Place(root, division, submitter, system, model, scenario)
+def _scope(path: Path) -> tuple[Path, str, str]:
+    """The root of a tree, and the division and the submitter that are asked for, or ``*``."""
+    path = Path(os.path.realpath(path.expanduser()))
+    if not os.path.isdir(path):
+        raise NotFoundError(f"{path} is not a folder that is there")
+    if path.name in DIVISIONS and not any((path / name).is_dir() for name in DIVISIONS):
+        return path.parent, path.name, "*"
+    if (path / "results").is_dir() and path.parent.name in DIVISIONS:
+        return path.parents[1], path.parent.name, path.name
+    return path, "*", "*"
 
 
 def _folders(root: Path, path: Path) -> list[str]:
-    """Names of the folders in a folder of a tree; links are not followed, and names that are not text name no result."""
-    found = (name for name in names(root, path) if name[0] != "." and name.isprintable())
-    return [name for name in found if not (path / name).is_symlink() and is_folder(root, path / name)]
+    """Names of the folders in a folder of a tree, links to folders of the tree too; names that are not text name no result."""
+    return [name for name in names(root, path) if name.isprintable() and is_folder(root, path / name)]
 
 
 def read_result(round_: Round, place: Place) -> Result:
@@ -173,18 +216,15 @@ def read_result(round_: Round, place: Place) -> Result:
     scenario = round_.find_scenario(place.scenario)
     if scenario is None:
         found.remarks.append(f"{place.results}: {place.scenario} is no scenario of the round")
-    log = _detail(place.performance / DETAIL, found)
+    log = _last_run(found, scenario)
     found.settings = {**log.asked(), **{name: str(log.values.get(name, "")) for name in ("loadgen_version", "test_datetime")}}
-    found.figures = {key: value for key, value in log.values.items() if key.startswith("result_")}
+    found.figures = {key: value for key, value in log.values.items() if key.startswith(("result_", "early_stopping_"))}
+    found.samples = [int(each) for each in log.values.get("loaded_qsl_set") or [] if isinstance(each, int)]
     with suppress(UnreadableError):
         found.summary = read_summary(place.performance / SUMMARY, place.root)
-    found.valid = log.values.get("result_validity") == "VALID"
-    if scenario is not None and not log.broken:
-        found.value, found.unit = scenario.figure(log.number(scenario.result_key)), scenario.unit
-        if found.value is None and log.values:
-            found.remarks.append(f"{place.performance / DETAIL}: {scenario.result_key} is missing")
-    elif log.broken:
-        found.valid = False
+    found.valid = log.values.get("result_validity") == "VALID" and not log.cut
+    if scenario is not None and not log.cut:
+        _value(found, scenario, log)
     if (latency := log.number(log.latency_key(0.99))) is not None:
         found.p99_ms = latency / 1e6
     _accuracy(place, found)
@@ -193,6 +233,34 @@ def read_result(round_: Round, place: Place) -> Result:
         if is_folder(place.root, place.compliance / test):
             found.compliance[test] = _verdict(place.compliance / test, found)
     return found
+
+
+def _last_run(found: Result, scenario: Scenario | None) -> Detail:
+    """The log of the last of the performance runs, which the round's checker takes the figure of."""
+    folders = run_folders(found.place, scenario, found.round)
+    return _detail(folders[-1] if folders else found.place.performance, found)
+
+
+def run_folders(place: Place, scenario: Scenario | None, round_: Round) -> list[Path]:
+    """The performance runs of a result that are there: one, or as many as the round asks for.
+
+    The rounds' checkers look for several only where the folder is spelled as the rules spell it.
+    """
+    several = scenario is not None and (round_.import_only or place.scenario == scenario.name)
+    numbers = range(1, (scenario.runs if scenario and several else 1) + 1)
+    folders = [place.results / "performance" / f"run_{number}" for number in numbers]
+    return [folder for folder in folders if is_folder(place.root, folder)]
+
+
+def _value(found: Result, scenario: Scenario, log: Detail) -> None:
+    """Enter the figure: that of the log, or what follows from the log of another scenario."""
+    inference = scenario.inference(log.values.get("effective_scenario"))
+    raw = inference.raw(log) if inference else log.number(scenario.result_key)
+    per = scenario.divisor if not inference or inference.kind == "latency" else 1
+    found.value, found.unit = None if raw is None else round(raw / per, scenario.digits), scenario.unit
+    found.inferred = inference is not None
+    if raw is None and log.values:
+        found.remarks.append(f"{found.place.performance / log.file}: {scenario.result_key} is missing")
 
 
 def _accuracy(place: Place, found: Result) -> None:
@@ -216,14 +284,16 @@ def _measurements(place: Place, found: Result) -> None:
         found.remarks.append(error.what)
 
 
-def _detail(path: Path, found: Result) -> Detail:
+def _detail(folder: Path, found: Result) -> Detail:
     try:
-        log = read_detail(path, found.place.root)
+        log = found.round.read_run(folder, found.place.root)
     except UnreadableError as error:
         found.remarks.append(error.what)
         return Detail()
-    if log.broken:
-        found.remarks.append(f"{path}: line {log.broken[0]} cannot be read: the log was cut short or edited")
+    path = folder / log.file
+    if log.cut:
+        line = next(line for line, _ in log.broken if line)
+        found.remarks.append(f"{path}: line {line} cannot be read: the log was cut short or edited")
     elif not log.values:
         found.remarks.append(f"{path} holds no event of LoadGen")
     return log

@@ -9,7 +9,8 @@ from typing import Any
 from ck_repo.rounds.scenario import Scenario, needed_number, needed_whole, one_of
 from ck_repo.store.fields import Fields
 
-REJECTED, REPORTED = "rejected", "reported"
+REJECTED, REPORTED, FOLDER = "rejected", "reported", "folder"
+_LOCAL, _UTC = "local", "UTC"
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,36 @@ class SystemScenarios:
 
 @dataclass(frozen=True)
 class Advice:
-    """A rule of the checker: whether a result is rejected for it or it is only reported, and how to fix it."""
+    """A rule of the checker: whether a result is rejected for it or it is only reported, and how to fix it.
+
+    Attributes
+    ----------
+    official
+        What the round's own checker does: ``rejected``, ``reported`` (or nothing), or ``folder`` where it counts the folder as
+        one without results and keeps the results in its summary.
+    """
 
     severity: str
+    official: str
     fix: str
+
+
+@dataclass(frozen=True)
+class PowerRules:
+    """What a power measurement has to contain.
+
+    Attributes
+    ----------
+    files, run_files, optional_files
+        Of the folder power/; of run_1/ and ranging/; and what these two may have besides.
+    utc
+        Whether stamps are UTC; else `timezone` of client.json and server.json, in seconds, is added to each machine's.
+    """
+
+    files: Sequence[str]
+    run_files: Sequence[str]
+    optional_files: Sequence[str]
+    utc: bool
 
 
 @dataclass(frozen=True)
@@ -60,8 +87,12 @@ class SubmissionRules:
 
     Attributes
     ----------
-    system_required, system_optional, measurements_required
-        Keys of the two JSON files.
+    system_required, system_keys, system_texts
+        Keys of a system's JSON that need a value, that have to be there and may be empty, and whose value is a text.
+    measurements_required
+        Keys of a measurement's JSON.
+    summary_columns
+        The columns of the round's summary.csv.
     other_benchmarks
         Models of the round that are no object detection: this checker skips their results.
     accuracy_log_bytes, keep_bytes, gap
@@ -77,14 +108,16 @@ class SubmissionRules:
     """
 
     system_required: Sequence[str]
-    system_optional: Sequence[str]
+    system_keys: Sequence[str]
+    system_texts: Sequence[str]
     system_status: Sequence[str]
     system_types: Sequence[str]
     measurements_required: Sequence[str]
     measurements_files: Sequence[str]
     performance_files: Sequence[str]
     accuracy_files: Sequence[str]
-    power_files: Sequence[str]
+    power: PowerRules
+    summary_columns: Sequence[str]
     accuracy_log_bytes: int
     keep_bytes: int
     gap: bytes
@@ -108,14 +141,16 @@ def read_submission_rules(row: Fields) -> SubmissionRules:
     compliance, system, truncated = row.fields("compliance"), row.fields("system"), row.fields("truncated")
     return SubmissionRules(
         system_required=system.texts("required"),
-        system_optional=system.texts("optional"),
+        system_keys=system.texts("keys"),
+        system_texts=system.texts("texts"),
         system_status=system.texts("status"),
         system_types=system.texts("system_type"),
         measurements_required=row.fields("measurements").texts("required"),
         measurements_files=row.fields("measurements").texts("files"),
         performance_files=row.texts("performance_files"),
         accuracy_files=row.texts("accuracy_files"),
-        power_files=row.texts("power_files"),
+        power=_power(row.fields("power")),
+        summary_columns=row.fields("summary").texts("columns"),
         accuracy_log_bytes=needed_whole(row, "accuracy_log_bytes"),
         keep_bytes=needed_whole(truncated, "keep_bytes"),
         gap=truncated.needed("gap").encode(),
@@ -141,5 +176,12 @@ def _test(name: str, row: Fields) -> ComplianceTest:
     )
 
 
+def _power(row: Fields) -> PowerRules:
+    return PowerRules(
+        row.texts("files"), row.texts("run_files"), row.texts("optional_files"), one_of(row, "clocks", (_LOCAL, _UTC)) == _UTC
+    )
+
+
 def _advice(row: Fields) -> Advice:
-    return Advice(one_of(row, "severity", (REJECTED, REPORTED)), row.needed("fix"))
+    severity = one_of(row, "severity", (REJECTED, REPORTED))
+    return Advice(severity, one_of(row, "official", (REJECTED, REPORTED, FOLDER), severity), row.needed("fix"))

@@ -14,7 +14,7 @@ _LINE = re.compile(r"^\s*([^.\s]+)\.([^.\s]+)\.([^=\s]+)\s*=\s*(.*?)\s*$")
 TARGETS = ("target_qps", "target_latency", "samples_per_query", "coalesce_queries", "max_async_queries")
 # what a user may raise, but not lower
 _COUNTS = ("performance_sample_count_override", "min_duration", "min_query_count")
-_KNOWN = (*SEEDS, *TARGETS, *_COUNTS, "target_latency_percentile", "max_duration", "max_query_count", "mode")
+_KNOWN = (*SEEDS, *TARGETS, *_COUNTS, "target_latency_percentile", "max_duration", "max_query_count", "target_duration", "mode")
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,18 @@ class Setting:
         except ValueError:
             return None
 
+    def concerns(self, round_: Round, scenario: str) -> bool:
+        """Whether the line is for a scenario: its own, any, or none that the round knows."""
+        named = round_.find_scenario(self.scenario)
+        return named is None or named.name == scenario
+
     def refusal(self, rules: Rules) -> str:
         """What the rules ask for instead; empty if they allow it."""
         if not self.key:
             return "model.scenario.key = value"
         round_ = rules.round
         benchmark = round_.benchmark_called(self.model)
-        if not benchmark and self.model.lower() not in ("*", *round_.submission.other_benchmarks):
+        if not benchmark and self.model.lower() not in ("*", *round_.submission.other_benchmarks, *round_.conf_models):
             return "a model of the round, or *"
         if self.model != "*" and benchmark != rules.benchmark:
             return ""  # of another benchmark, whose rules are its own
@@ -67,6 +72,8 @@ class Setting:
         if self.key in SEEDS:
             wanted = rules.seeds[self.key]
             return "" if self.value == str(wanted) else f"no seed of the user's: the round's is {wanted}"
+        if self.key in ("min_query_count", "max_query_count") and all(row.early_stopping for row in self._scenarios(rules)):
+            return ""  # early stopping decides
         if self.key in _COUNTS:
             least = self._least(rules)
             return "" if (self.number or 0) >= least else f"{self.key} of at least {least:g}"

@@ -33,6 +33,11 @@ def check_options(options: RunOptions, rules: Rules) -> None:
     UsageError
         With what the rules ask for instead.
     """
+    if rules.round.import_only:
+        raise UsageError(
+            f"round {rules.round} is for imported results alone",
+            hint="--round=v0.7 is the earliest round with rules for runs",
+        )
     row = rules.scenario(options.scenario)
     tests = rules.round.submission.tests
     if options.compliance and options.compliance not in tests:

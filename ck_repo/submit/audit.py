@@ -13,7 +13,7 @@ from ck_repo.environment.venv import chosen_name, find_venv
 from ck_repo.errors import RunError, UsageError
 from ck_repo.experiments.meta import read_experiment
 from ck_repo.reproduce.replay import options_of
-from ck_repo.rounds.compliance import Verification, verify_accuracy, verify_performance
+from ck_repo.rounds.compliance import Verification, invalid, verify_accuracy, verify_performance
 from ck_repo.rounds.logs import read_accuracy, read_text
 from ck_repo.rounds.round import Round, load_round
 from ck_repo.rounds.submission import BASELINE, FALLBACK, falls_back
@@ -129,8 +129,8 @@ def audit(options: RunOptions, run: Run, score: Rescore, reference: Entry | None
         raise UsageError(
             f"{base.cid} has no accuracy or no performance to hold the tests against", hint="record it with --mode=both"
         )
-    if not results.performance.valid:
-        progress.say(f"note: {base.cid} is not VALID, and tests held against it prove nothing")
+    if not _is_valid(base):
+        progress.say(f"note: {base.cid} is not VALID, and no test held against it passes")
     # the tests measure the layout of the reference: another one would be another system
     options = replace(options, **{key: getattr(results, key) for key in ("sessions", "threads", "batch_size")})
     runs: dict[str, Entry] = {}
@@ -142,6 +142,12 @@ def audit(options: RunOptions, run: Run, score: Rescore, reference: Entry | None
     return base, [_verified(round_, name, options.scenario, base, runs, score) for name in runs if name != "TEST04-B"]
 
 
+def _is_valid(base: Entry) -> bool:
+    """Whether the performance run of an experiment is VALID."""
+    results = read_experiment(base).results
+    return bool(results and results.performance and results.performance.valid)
+
+
 def _verified(round_: Round, name: str, scenario: str, base: Entry, runs: Mapping[str, Entry], score: Rescore) -> AuditedTest:
     """Verify a test and write what the rules want into its folder; TEST04-B is verified with A."""
     rules = round_.submission
@@ -149,6 +155,8 @@ def _verified(round_: Round, name: str, scenario: str, base: Entry, runs: Mappin
     logs = (entry.path, runs["TEST04-B"].path) if name == "TEST04-A" else (base.path, entry.path)
     reference, tested = (folder / _DETAIL for folder in logs)
     performance = verify_performance(round_, label, scenario, reference, tested)
+    if not _is_valid(base):
+        performance = invalid("Reference")
     found: dict[str, Verification] = {"verify_performance.txt": performance}
     passed, remark = performance.passed, ""
     if rules.tests[name].verifies_accuracy:

@@ -61,7 +61,7 @@ def describe_system(round_: Round, packages: Mapping[str, str], told: Mapping[st
         "operating_system": machine.os,
     }
     rules = round_.submission
-    content = {key: found.get(key, "") for key in (*rules.system_required, *rules.system_optional)}
+    content = {key: found.get(key, "") for key in (*rules.system_required, *rules.system_keys)}
     content |= {key: told.get(key) or f"{ADD}{mark}" for key, mark in _MARKS.items()}
     for key in rules.system_required:
         if content[key] == "":

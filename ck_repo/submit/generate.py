@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ck_repo import progress
 from ck_repo.contract.results import Results
 from ck_repo.environment.lockfile import NAME as LOCK
 from ck_repo.errors import ConfigError, ConflictError, NotFoundError, NotTheSameError
-from ck_repo.experiments.figures import TRIAL, figures
-from ck_repo.experiments.meta import ExperimentMeta, read_experiment, readable
-from ck_repo.machine.platform import Platform
+from ck_repo.experiments.meta import ExperimentMeta, read_experiment
+from ck_repo.rounds.check.finding import Finding
 from ck_repo.rounds.check.tree import Report, check_tree
-from ck_repo.rounds.logs import read_text
+from ck_repo.rounds.logs import DETAIL, SUMMARY, read_text
 from ck_repo.rounds.round import Round
-from ck_repo.rounds.submission import BASELINE, DETAIL, FALLBACK, SUMMARY, Place
+from ck_repo.rounds.submission import BASELINE, FALLBACK, Place
+from ck_repo.rounds.submission_rules import REJECTED
 from ck_repo.rounds.truncate import truncate_tree
 from ck_repo.run.options import RunOptions, command_of
 from ck_repo.session import Session
@@ -28,138 +27,45 @@ from ck_repo.store.digest import of_file
 from ck_repo.store.entry import Entry
 from ck_repo.store.installed import Installed
 from ck_repo.store.repository import check_name
-from ck_repo.store.search import find
 from ck_repo.store.work import scratch_folder
+from ck_repo.submit.choose import Chosen, choose, with_inferred
 
 _LOG, _TEXT = "mlperf_log_accuracy.json", "accuracy.txt"
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """What a result of the tree is made from.
+class Left:
+    """A result that is not where it was asked for.
 
     Attributes
     ----------
-    performance, accuracy
-        Experiments; often one and the same.
-    tests
-        Compliance runs, by test.
+    where
+        ``open`` if it was moved there; empty if it was left out.
+    why
+        The findings for which it is rejected.
     """
 
-    benchmark: str
-    scenario: str
-    performance: Entry
-    accuracy: Entry
-    tests: Mapping[str, Entry]
+    result: Chosen
+    where: str
+    why: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Generated:
-    """A tree that was laid out, and what the checker says of it."""
+    """A tree that was laid out, and what the checker says of it.
+
+    Attributes
+    ----------
+    results
+        In the order of the report's results.
+    left
+        What was left out or moved.
+    """
 
     path: Path
     results: Sequence[Chosen]
     report: Report
-
-
-def choose(session: Session, round_: Round, tags: str = "") -> list[Chosen]:
-    """The best experiment of each benchmark and scenario in a round, with the compliance runs that belong to it.
-
-    The runs of a search for targets do not count. One without accuracy is left out, and that is told.
-
-    Raises
-    ------
-    NotFoundError
-        If nothing is left.
-    """
-    rows = list(readable(find(session.repositories, "experiment", tags=tags)))
-    runs = [(entry, meta) for entry, meta in rows if meta.results and _of_round(meta, round_)]
-    runs = [(entry, meta) for entry, meta in runs if not _test_of(meta) and TRIAL not in meta.tags]
-    tests = _tests_by_parent(session)  # whatever their tags: they belong to what they were held against
-    groups: dict[tuple[str, str], list[tuple[Entry, ExperimentMeta]]] = {}
-    for entry, meta in runs:
-        found = figures(meta)
-        groups.setdefault((found.benchmark, found.scenario), []).append((entry, meta))
-    chosen = []
-    for (benchmark, scenario), group in sorted(groups.items()):
-        if not benchmark or round_.find_scenario(scenario) is None:
-            continue
-        performance = _best(group, "performance", tests)
-        if performance is None:
-            continue
-        accuracy = performance
-        if not _has(performance[1], "accuracy"):
-            alike = [row for row in group if _same_system(row[1], performance[1])]
-            accuracy = _best(alike, "accuracy", tests) or performance
-        if not _has(accuracy[1], "accuracy"):
-            text = "it has no accuracy run of the same model and backend; run it with --mode=both"
-            progress.say(f"note: {performance[0].cid} ({benchmark}, {scenario}) is left out: {text}")
-            continue
-        chosen.append(Chosen(benchmark, scenario, performance[0], accuracy[0], tests.get(performance[0].uid, {})))
-    if not chosen:
-        raise NotFoundError(
-            f"no experiment with performance and accuracy in round {round_}" + (f" has the tags {tags}" if tags else ""),
-            hint="`ck run program:object-detection --official` makes one",
-        )
-    return chosen
-
-
-def _of_round(meta: ExperimentMeta, round_: Round) -> bool:
-    return meta.options.round == round_.name
-
-
-def _test_of(meta: ExperimentMeta) -> str:
-    """The compliance test that a run was; empty if it was none."""
-    return meta.options.compliance
-
-
-def _has(meta: ExperimentMeta, part: str) -> bool:
-    """Whether a run has `accuracy` or `performance`."""
-    return bool(meta.results and getattr(meta.results, part))
-
-
-def _tests_by_parent(session: Session) -> dict[str, dict[str, Entry]]:
-    """The compliance runs, the latest of each test, by the UID of the experiment that they are held against."""
-    found: dict[str, dict[str, Entry]] = {}
-    rows = list(readable(find(session.repositories, "experiment", tags="compliance")))
-    for entry, meta in sorted(rows, key=lambda row: row[1].recorded):
-        if meta.results and _test_of(meta):
-            found.setdefault(meta.parent.uid if meta.parent else "", {})[_test_of(meta)] = entry
-    return found
-
-
-def _best(
-    rows: Sequence[tuple[Entry, ExperimentMeta]], part: str, tests: Mapping[str, Any]
-) -> tuple[Entry, ExperimentMeta] | None:
-    """The run to submit of those that have a part of the results: official before others, valid before others, over the whole
-    data set, with the other part, with an audit; of equals the latest.
-    """
-
-    def rank(row: tuple[Entry, ExperimentMeta]) -> tuple[bool, bool, bool, bool, bool, str]:
-        entry, meta = row
-        results = meta.results or Results()
-        return (
-            bool(results.official),
-            part == "accuracy" or bool(results.performance and results.performance.valid),
-            meta.options.count is None,
-            _has(meta, "accuracy") and _has(meta, "performance"),
-            entry.uid in tests,
-            meta.recorded,
-        )
-
-    having = [row for row in rows if _has(row[1], part)]
-    return max(having, key=rank) if having else None
-
-
-def _same_system(one: ExperimentMeta, other: ExperimentMeta) -> bool:
-    """Whether two runs are of the same model, backend and machine."""
-    machines = [meta.platform or Platform() for meta in (one, other)]
-    found = [meta.results or Results() for meta in (one, other)]
-    systems = [
-        (row.model, row.backend, row.device, machine.cpu, machine.cores_logical, machine.memory)
-        for row, machine in zip(found, machines, strict=True)
-    ]
-    return systems[0] == systems[1]
+    left: Sequence[Left] = ()
 
 
 def read_system(path: Path) -> dict[str, Any]:
@@ -175,20 +81,11 @@ def read_system(path: Path) -> dict[str, Any]:
     return content
 
 
-def generate(
-    session: Session,
-    round_: Round,
-    system: Path,
-    submitter: str,
-    division: str,
-    output: Path,
-    *,
-    tags: str = "",
-    draft: bool = False,
-) -> Generated:
-    """Lay out a tree, truncate its logs, and hold it against the rules. It appears when it is whole.
+@dataclass(frozen=True)
+class Layout:
+    """What is asked of a tree.
 
-    Parameters
+    Attributes
     ----------
     system
         The system's JSON; its name is that of the system.
@@ -197,41 +94,113 @@ def generate(
     tags
         Only experiments with these tags.
     draft
-        Keep a tree in which a result would be rejected, too.
+        Keep what would be rejected, too.
+    fallback_open
+        Move results that the closed division would reject to the open one.
+    infer
+        Add the scenarios whose results the round infers from those that were run.
+    """
+
+    system: Path
+    submitter: str
+    division: str
+    output: Path
+    tags: str = ""
+    draft: bool = False
+    fallback_open: bool = False
+    infer: bool = False
+
+
+def generate(session: Session, round_: Round, wanted: Layout) -> Generated:
+    """Lay out a tree of the results that the rules accept, with truncated logs. It appears when it is complete.
 
     Raises
     ------
     NotTheSameError
-        If a result would be rejected; the message tells why. Nothing is left then.
+        If every result would be rejected; the message tells why. Nothing is left then.
     ConflictError
         If `output` exists.
     """
+    output = wanted.output
     if output.exists():
         raise ConflictError(f"{output} exists already", hint="give another folder with --output=")
-    description = {**read_system(system), "division": division, "submitter": submitter}
-    chosen = choose(session, round_, tags)
+    chosen = choose(session, round_, wanted.tags)
+    if wanted.infer:
+        chosen = with_inferred(round_, chosen)
     with scratch_folder(output.parent, output.name) as scratch:
-        staging = scratch.resolve()
-        with storage_errors(f"writing {output}"):
-            root = staging / division / submitter
-            write_text(root / "systems" / f"{system.stem}.json", json.dumps(description, indent=2, ensure_ascii=False) + "\n")
-            for row in chosen:
-                scenario = round_.scenario(row.scenario).name
-                _lay_out(round_, row, Place(staging, division, submitter, system.stem, row.benchmark, scenario))
-            truncate_tree(round_, staging, backup=staging / ".whole")
-            shutil.rmtree(staging / ".whole", ignore_errors=True)  # the experiments have the whole logs
-        report = check_tree(round_, staging)
-        if report.rejected and not draft:
-            findings = [each for row in report.rejected for each in row.findings if each.severity == "rejected"]
-            listed = "\n".join(f"  {each}".replace(f"{staging}/", "") for each in dict.fromkeys(findings))
-            raise NotTheSameError(
-                f"{len(report.rejected)} of {len(report.results)} results would be rejected\n{listed}",
-                hint="fix them, or keep the tree as a draft with --draft",
-            )
-        staging.chmod(0o755)
-        if not publish_folder(staging, output):
+        staging = _Staging(round_, wanted, scratch.resolve())
+        for row in chosen:
+            staging.add(row, wanted.division)
+        left = [] if wanted.draft else staging.settle()
+        staging.root.chmod(0o755)
+        if not publish_folder(staging.root, output):
             raise ConflictError(f"{output} exists already", hint="give another folder with --output=")
-    return Generated(output, chosen, check_tree(round_, output))
+    report = check_tree(round_, output)
+    return Generated(output, [staging.results[str(row.place)] for row in report.results], report, left)
+
+
+class _Staging:
+    """A tree that is being laid out: which experiment each result is of."""
+
+    def __init__(self, round_: Round, wanted: Layout, root: Path) -> None:
+        self.root = root
+        self.results: dict[str, Chosen] = {}
+        self._round, self._wanted = round_, wanted
+
+    def add(self, row: Chosen, division: str) -> None:
+        """Lay out a result, and the description of its system."""
+        wanted = self._wanted
+        name = self._round.scenario(row.scenario).name
+        place = Place(self.root, division, wanted.submitter, wanted.system.stem, row.benchmark, name)
+        with storage_errors(f"writing {wanted.output}"):
+            content = {**read_system(wanted.system), "division": division, "submitter": wanted.submitter}
+            write_text(place.system_file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+            _lay_out(self._round, row, place)
+            truncate_tree(self._round, self.root, backup=self.root / ".whole")
+            shutil.rmtree(self.root / ".whole", ignore_errors=True)  # the experiments have the complete logs
+        self.results[str(place)] = row
+
+    def settle(self) -> list[Left]:
+        """Take out, or move to the open division, what is rejected, until nothing is.
+
+        Raises
+        ------
+        NotTheSameError
+            If nothing remains.
+        """
+        left: list[Left] = []
+        while True:
+            report = check_tree(self._round, self.root)
+            if not report.rejected:
+                return left
+            for row in report.rejected:
+                why = tuple(self._text(each) for each in dict.fromkeys(row.findings) if each.severity == REJECTED)
+                chosen = self.results.pop(str(row.place))
+                self._remove(row.place)
+                moved = self._wanted.fallback_open and row.place.division == "closed"
+                left.append(Left(chosen, "open" if moved else "", why))
+                if moved:
+                    self.add(chosen, "open")
+            if not self.results:
+                raise NotTheSameError(_all_rejected(left), hint="fix them, or keep the tree as a draft with --draft")
+
+    def _text(self, found: Finding) -> str:
+        return str(found).replace(f"{self.root}/", "")
+
+    def _remove(self, place: Place) -> None:
+        for folder in (place.results, place.measurements, place.compliance):
+            shutil.rmtree(folder, ignore_errors=True)
+            for above in (folder.parent, folder.parent.parent):
+                if above.is_dir() and not any(above.iterdir()):
+                    above.rmdir()
+        if not (place.submission / "results").is_dir() or not (place.submission / "results" / place.system).is_dir():
+            place.system_file.unlink(missing_ok=True)
+
+
+def _all_rejected(left: Sequence[Left]) -> str:
+    out = [row for row in left if not row.where]
+    listed = "\n".join(f"  {text}" for text in dict.fromkeys(text for row in out for text in row.why))
+    return f"{len(out)} of {len(out)} results would be rejected\n{listed}"
 
 
 def _lay_out(round_: Round, row: Chosen, place: Place) -> None:

@@ -4,62 +4,88 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from ck_repo.rounds.check.file_list import check_files
 from ck_repo.rounds.check.finding import Checked
 from ck_repo.rounds.check.performance import read_log
-from ck_repo.rounds.logs import read_accuracy
+from ck_repo.rounds.logs import BOTH_MODES, DETAIL, MARKED, read_accuracy
 from ck_repo.rounds.rules import Rules
-from ck_repo.rounds.submission import DETAIL
+from ck_repo.rounds.submission_rules import REJECTED, REPORTED
 from ck_repo.store.digest import of_stream
 from ck_repo.store.plain_file import UnreadableError, flaw, opened
 
+_TEXT, _LOG = "accuracy.txt", "mlperf_log_accuracy.json"
 _LARGEST = 16 << 30  # bytes of an accuracy log that was not truncated
 
 
 def check_accuracy(row: Checked, rules: Rules) -> None:
-    """Check the accuracy run; mAP is entered in `row`."""
+    """Check the accuracy run; mAP is entered in `row`.
+
+    The official checkers accept a result of the open division whatever its accuracy run says, as long as accuracy.txt is there
+    and they can read the logs.
+    """
     limits, folder = row.round.submission, row.place.accuracy
-    for name in limits.accuracy_files:
-        if name not in (DETAIL, "accuracy.txt", "mlperf_log_accuracy.json"):
-            row.needs("files", folder / name)
-    log = read_log(folder / DETAIL, row, "accuracy-log")
-    if log:
-        if log.values.get("effective_test_mode") != "AccuracyOnly":
-            seen = log.values.get("effective_test_mode", "none")
-            row.add("test-mode", folder / DETAIL, "AccuracyOnly", seen, log.lines.get("effective_test_mode", 0))
-        images = log.number("qsl_reported_total_count")
-        if row.place.division == "closed" and images is not None and images < row.round.images:
-            line = log.lines.get("qsl_reported_total_count", 0)
-            row.add("data-set", folder / DETAIL, f"at least {row.round.images} images", f"{images:g}", line)
-        for line, text in log.errors[:1]:
-            row.add("accuracy-errors", folder / DETAIL, "no event with is_error", f"{len(log.errors)}, the first: {text}", line)
-    _figure(row, rules)
-    path = folder / "mlperf_log_accuracy.json"
+    optional = limits.power.optional_files
+    check_files(row, folder, limits.accuracy_files, optional=optional, unchecked=(DETAIL, _TEXT, _LOG))
+    lenient = REPORTED if row.open else ""
+    if not flaw(row.place.root, folder / _TEXT):
+        _detail(row, lenient)
+    _figure(row, rules, lenient)
+    path = folder / _LOG
     if why := flaw(row.place.root, path):
-        row.add("accuracy-log", path, "the accuracy log", why)
+        row.add("accuracy-log", path, "the accuracy log", why, official=lenient)
         return
     size = path.stat().st_size
     if size > limits.accuracy_log_bytes:
-        row.add("accuracy-log-size", path, f"at most {limits.accuracy_log_bytes} bytes", f"{size} bytes")
+        row.add("accuracy-log-size", path, f"at most {limits.accuracy_log_bytes} bytes", f"{size} bytes", official=lenient)
 
 
-def _figure(row: Checked, rules: Rules) -> None:
-    path = row.place.accuracy / "accuracy.txt"
+def _detail(row: Checked, lenient: str) -> None:
+    folder = row.place.accuracy
+    log = read_log(folder, row, "accuracy-log", empty=REPORTED, broken=REJECTED, missing=lenient)
+    if not log:
+        return
+    path = folder / log.file
+    if log.values.get("effective_test_mode") not in ("AccuracyOnly", BOTH_MODES):
+        seen = log.values.get("effective_test_mode", "none")
+        row.add("test-mode", path, "AccuracyOnly", seen, log.lines.get("effective_test_mode", 0))
+    images = log.number("qsl_reported_total_count")
+    if not row.open and images is not None and images < row.round.images:
+        line = log.lines.get("qsl_reported_total_count", 0)
+        row.add("data-set", path, f"at least {row.round.images} images", f"{images:g}", line)
+    for line, text in log.errors[:1]:
+        seen = f"{len(log.errors)}, the first: {text}"
+        row.add("accuracy-errors", folder / DETAIL, "no event with is_error", seen, line, official=lenient)
+
+
+def _figure(row: Checked, rules: Rules, lenient: str) -> None:
+    path = row.place.accuracy / _TEXT
     try:
         found = read_accuracy(path, row.place.root)
     except UnreadableError as error:
         row.add("accuracy-figure", path, "the file", error.why)
         return
-    row.mAP = found.mAP
-    if found.mAP is None:
-        row.add("accuracy-figure", path, "a line mAP=…%", "none")
-    elif row.place.division == "closed" and found.mAP < 100 * rules.accuracy:
+    row.mAP, row.accuracy = found.mAP, found.text
+    if found.flaw:
+        row.add("accuracy-figure", path, "UTF-8", found.flaw, official=lenient if found.flaw == MARKED else "")
+    if found.text and found.mAP is None:
+        row.add("accuracy-figure", path, "a number as mAP=", found.text)
+    elif found.mAP is None:
+        row.add("accuracy-figure", path, "a line mAP=…%", "none", official=lenient)
+    elif not row.open and found.mAP < 100 * rules.accuracy:
         row.add("accuracy", path, f"mAP of at least {100 * rules.accuracy:g} %", f"{found.mAP} %")
-    if not found.sha256:
-        row.add("accuracy-hash", path, "a line hash= with the SHA-256 of the whole log", "none")
-        return
-    log = row.place.accuracy / "mlperf_log_accuracy.json"
+    if not found.hash:
+        row.add("accuracy-hash", path, "a line hash= with the SHA-256 of the complete log", "none", official=lenient)
+    elif not found.sha256:
+        row.add("accuracy-hash", path, "a line hash= with a SHA-256", found.hash, official=REPORTED)
+    else:
+        _compare_hash(row, found.sha256)
+
+
+def _compare_hash(row: Checked, sha256: str) -> None:
+    """A log that was not truncated has to have the hash of accuracy.txt."""
+    log = row.place.accuracy / _LOG
     with suppress(UnreadableError), opened(row.place.root, log, most=_LARGEST) as file:
-        whole = row.round.submission.gap not in file.read(8192)
+        complete = row.round.submission.gap not in file.read(8192)
         file.seek(0)
-        if whole and (digest := of_stream(file)) != found.sha256:
-            row.add("accuracy-hash-wrong", path, f"hash={digest}", f"hash={found.sha256}")
+        if complete and (digest := of_stream(file)) != sha256:
+            row.add("accuracy-hash-wrong", row.place.accuracy / _TEXT, f"hash={digest}", f"hash={sha256}")

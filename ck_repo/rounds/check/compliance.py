@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ck_repo.rounds.check.finding import Checked
 from ck_repo.rounds.compliance import judge_performance
-from ck_repo.rounds.logs import Detail, read_detail, read_text
+from ck_repo.rounds.logs import DETAIL, SUMMARY, Detail, read_text
 from ck_repo.rounds.scenario import Scenario
-from ck_repo.rounds.submission import DETAIL, SMALL, SUMMARY, falls_back
+from ck_repo.rounds.submission import SMALL, falls_back
 from ck_repo.rounds.submission_rules import ComplianceTest
 from ck_repo.store.plain_file import UnreadableError, is_folder
 
@@ -17,7 +17,13 @@ _PASS = "TEST PASS"
 
 
 def check_compliance(row: Checked, scenario: Scenario, reference: Detail | None) -> None:
-    """Check every test that the scenario has to pass; the open division needs none."""
+    """Check every test that the scenario has to pass; the open division needs none.
+
+    Parameters
+    ----------
+    scenario
+        The scenario of the log, whose figure the tests are held against.
+    """
     if row.place.division != "closed":
         return
     logs: dict[str, Detail] = {}
@@ -44,7 +50,7 @@ def _test(row: Checked, test: ComplianceTest) -> Detail | None:
     for path in wanted:
         row.needs("compliance-missing", path)
     _verdicts(row, folder, test)
-    return _log(row, run / DETAIL, test)
+    return _log(row, run, test)
 
 
 def _verdicts(row: Checked, folder: Path, test: ComplianceTest) -> None:
@@ -69,15 +75,19 @@ def _last(text: str) -> str:
     return lines[-1][:120] if lines else "an empty file"
 
 
-def _log(row: Checked, path: Path, test: ComplianceTest) -> Detail | None:
+def _log(row: Checked, folder: Path, test: ComplianceTest) -> Detail | None:
+    """The log of a test; a line that cannot be read only matters where it hides a value that is needed."""
+    path = folder / DETAIL
     try:
-        log = read_detail(path, row.place.root)
+        log = row.round.read_run(folder, row.place.root)
     except UnreadableError as error:
         row.add("compliance-missing", path, "the log", error.why)
         return None
-    if log.broken or not log.values:
-        row.add("compliance-performance", path, "events of LoadGen", "lines that cannot be read", (log.broken or [0])[0])
+    if not log.values:
+        line, seen = log.broken[0] if log.broken else (0, "none")
+        row.add("compliance-performance", path, "events of LoadGen", seen, line)
         return None
+    path = folder / log.file
     # TEST04 issues each sample once, or one sample: too few queries for LoadGen's VALID
     if not test.name.startswith("TEST04") and log.values.get("result_validity") != "VALID":
         line = log.lines.get("result_validity", 0)
@@ -90,9 +100,13 @@ def _log(row: Checked, path: Path, test: ComplianceTest) -> Detail | None:
 
 
 def _performance(row: Checked, scenario: Scenario, reference: Detail | None, logs: dict[str, Detail]) -> None:
-    """Hold the figures of the logs against each other, whatever the files of the verification print."""
-    base = reference.number(scenario.result_key) if reference else None
-    figures = {name: log.number(scenario.result_key) for name, log in logs.items()}
+    """Hold the figures of the logs against each other, whatever the files of the verification print.
+
+    A test of another scenario than the performance run, whose result is inferred, has no figure to be held against.
+    """
+    base = reference.number(scenario.compliance_key) if reference else None
+    logs = {name: log for name, log in logs.items() if log.values.get("effective_scenario") == scenario.name}
+    figures = {name: log.number(scenario.compliance_key) for name, log in logs.items()}
     for name in ("TEST01", "TEST05"):
         if base and (seen := figures.get(name)):
             found = judge_performance(row.round.submission, name, scenario, base, seen, base)
@@ -110,13 +124,17 @@ def _performance(row: Checked, scenario: Scenario, reference: Detail | None, log
             row.add(
                 "compliance-performance",
                 path,
-                f"a number as {scenario.result_key}",
-                log.values.get(scenario.result_key, "none"),
+                f"a number as {scenario.compliance_key}",
+                log.values.get(scenario.compliance_key, "none"),
             )
 
 
 def _apart(row: Checked, test: str, scenario: Scenario, expected: str, seen: float, log: Detail) -> None:
     path = row.place.compliance / test / "performance" / "run_1" / DETAIL
     row.add(
-        "compliance-performance", path, f"{scenario.result_key} {expected}", f"{seen:g}", log.lines.get(scenario.result_key, 0)
+        "compliance-performance",
+        path,
+        f"{scenario.compliance_key} {expected}",
+        f"{seen:g}",
+        log.lines.get(scenario.compliance_key, 0),
     )

@@ -6,42 +6,58 @@ from pathlib import Path
 
 from ck_repo.rounds.check.finding import Checked
 from ck_repo.rounds.check.system import line_of
-from ck_repo.rounds.logs import read_text
+from ck_repo.rounds.logs import read_text, read_utf8
 from ck_repo.rounds.rules import Rules
 from ck_repo.rounds.submission import SMALL
 from ck_repo.rounds.user_conf import parse_conf
 from ck_repo.store.entry import parse_json
-from ck_repo.store.plain_file import UnreadableError, flaw, is_folder, names
+from ck_repo.store.plain_file import MISSING, UnreadableError, flaw, is_folder, names
 
 
 def check_measurements(row: Checked, rules: Rules) -> None:
     """Check measurements/ and code/ of a result."""
     wanted, folder = row.round.submission, row.place.measurements
+    if flaw(row.place.root, folder) == MISSING:
+        row.add("measurements-missing", folder, "the folder of the measurement", "no such folder")
+        return
     for name in wanted.measurements_files:
         row.needs("files", folder / name)
-    listed = names(row.place.root, folder)
-    found = [folder / name for name in listed if name.endswith(".json") and name.startswith(row.place.system)]
-    if not found:
+    found = _description_file(row)
+    if found is None:
         name = f"{row.place.system}_IMPLEMENTATION_{row.place.scenario}.json"
         row.add("files", folder / name, "a JSON of the measurement, called after the system", "none")
     else:
-        _description(found[0], row)
+        _description(found, row)
     _user_conf(folder / "user.conf", row, rules)
-    _code(row, found[0].stem if found else "")
+    _code(row, found.stem if found else "")
+
+
+def _description_file(row: Checked) -> Path | None:
+    """The JSON of the measurement: called after the system, and of several the one that is called after the scenario."""
+    listed = [
+        name
+        for name in names(row.place.root, row.place.measurements)
+        if name.endswith(".json") and name.startswith(row.place.system)
+    ]
+    ending = f"_{row.place.scenario}.json"
+    chosen = next((name for name in listed if name.endswith(ending)), listed[0] if listed else None)
+    return row.place.measurements / chosen if chosen else None
 
 
 def _description(path: Path, row: Checked) -> None:
     try:
-        text = read_text(path, row.place.root, SMALL)
+        text, why = read_utf8(path, row.place.root, SMALL)
     except UnreadableError as error:
-        row.add("measurements", path, "a JSON object", error.why)
+        row.add("measurements-json", path, "a JSON object", error.why)
         return
+    if why:
+        row.add("measurements-json", path, "UTF-8 without a byte order mark", why)
     try:
         content = parse_json(text)
         if not isinstance(content, dict):
             raise ValueError("not an object")
     except (ValueError, RecursionError) as error:
-        row.add("measurements", path, "a JSON object", error, getattr(error, "lineno", 0))
+        row.add("measurements-json", path, "a JSON object", error, getattr(error, "lineno", 0))
         return
     for key in row.round.submission.measurements_required:
         if not str(content.get(key) or "").strip():
@@ -54,23 +70,28 @@ def _user_conf(path: Path, row: Checked, rules: Rules) -> None:
         settings = parse_conf(read_text(path, row.place.root, SMALL))
     except UnreadableError:  # noted already
         return
+    scenario = row.round.folder_scenario(row.place.scenario)
     for setting in settings:
-        why = setting.refusal(rules)
+        why = setting.refusal(rules) if setting.concerns(row.round, scenario) else ""
         if why:
             row.add("user-conf", path, why, setting.text, setting.line)
 
 
 def _code(row: Checked, description: str) -> None:
-    """code/MODEL/IMPLEMENTATION, with a README; the implementation's name is in that of the JSON, if it is anywhere."""
+    """code/MODEL/IMPLEMENTATION, with a README; the implementation's name is in that of the JSON, if it is anywhere.
+
+    A file code/MODEL holds the name of the folder that stands for the model's.
+    """
     root, base = row.place.root, row.place.submission / "code"
     folders = [base / name for name in {row.place.model, row.benchmark} if is_folder(root, base / name)]
+    if not folders and not flaw(root, base / row.place.model, most=SMALL):
+        target = base / read_text(base / row.place.model, root, SMALL).strip()
+        folders = [target] if is_folder(root, target) else []
     if not folders:
         row.add("code", base / row.place.model, "a folder with the code of the benchmark", "no such folder")
         return
     name = description.removeprefix(row.place.system).strip("_-")
     name = name.removesuffix(row.place.scenario).strip("_-")
-    inside = folders[0] / name if name else folders[0]
-    if not is_folder(root, inside):
-        row.add("code", inside, "a folder of the implementation", "no such folder")
-    elif all(flaw(root, inside / name / "README.md") for name in ("", *names(root, inside))):
+    inside = folders[0] / name if name and is_folder(root, folders[0] / name) else folders[0]
+    if all(flaw(root, inside / name / "README.md") for name in ("", *names(root, inside))):
         row.add("code", inside / "README.md", "a README.md", "no such file")

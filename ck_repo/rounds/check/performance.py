@@ -2,91 +2,145 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
-from ck_repo.rounds.check.finding import Checked
-from ck_repo.rounds.logs import Detail, read_detail
+from ck_repo.rounds.check.file_list import check_files
+from ck_repo.rounds.check.finding import ACCEPTED, Checked
+from ck_repo.rounds.check.settings import check_settings
+from ck_repo.rounds.logs import BOTH_MODES, DETAIL, Detail
 from ck_repo.rounds.rules import Rules
 from ck_repo.rounds.scenario import Scenario
-from ck_repo.rounds.submission import DETAIL
-from ck_repo.store.plain_file import UnreadableError
+from ck_repo.rounds.submission_rules import REJECTED, REPORTED
+from ck_repo.store.plain_file import UnreadableError, is_folder
+
+_SCENARIO = "effective_scenario"
 
 
-def read_log(path: Path, row: Checked, rule: str) -> Detail | None:
-    """A detail log; None if it is not there, or is none."""
+def read_log(folder: Path, row: Checked, rule: str, *, empty: str = "", broken: str = "", missing: str = "") -> Detail | None:
+    """The log of a run; None if it is not there, or has nothing to read.
+
+    Parameters
+    ----------
+    empty, broken, missing
+        What the round's own checker does with a log without events, one that it cannot read, and none.
+    """
     try:
-        log = read_detail(path, row.place.root)
+        log = row.round.read_run(folder, row.place.root)
     except UnreadableError as error:
-        row.add(rule, path, "LoadGen's detail log", error.why)
+        row.add(rule, folder / DETAIL, "LoadGen's detail log", error.why, official=missing)
         return None
+    path = folder / log.file
     if log.broken:
-        row.add(rule, path, "events of LoadGen", "a line that cannot be read: cut short, or edited", log.broken[0])
+        line, why = log.broken[0]
+        row.add(rule, path, "events of LoadGen", why, line, official=broken)
     if not log.values:
-        row.add(rule, path, "events of LoadGen", "none")
+        row.add(rule, path, "events of LoadGen", "none", official=empty)
         return None
     return log
 
 
 def check_performance(row: Checked, rules: Rules, scenario: Scenario) -> Detail | None:
-    """Check the performance run; the result's figure is entered in `row`."""
-    folder = row.place.performance
-    for name in row.round.submission.performance_files:
-        if name != DETAIL:
-            row.needs("files", folder / name)
-    path = folder / DETAIL
-    log = read_log(path, row, "performance-log")
+    """Check the performance runs; the result's figure is entered in `row`. Returns the log that it is from.
+
+    Where the round asks for several runs, one that is VALID makes the result, and the figure is that of the last.
+    """
+    base = row.place.results / "performance"
+    count = scenario.runs if row.place.scenario == scenario.name else 1
+    if count == 1:
+        return _check_run(row, rules, scenario, base / "run_1")
+    runs: list[tuple[Checked, Detail | None]] = []
+    for number in range(1, count + 1):
+        folder = base / f"run_{number}"
+        if not is_folder(row.place.root, folder):
+            row.add("run", folder, f"{count} runs", "no such folder")
+            continue
+        run = replace(row, findings=[], value=None)
+        runs.append((run, _check_run(run, rules, scenario, folder)))
+    passed = any(run.status == ACCEPTED for run, _ in runs)
+    officially = any(run.official_status == ACCEPTED for run, _ in runs)
+    for run, _ in runs:
+        for each in run.findings:
+            if passed and each.severity == REJECTED:
+                row.add("run", Path(each.file), each.expected, each.seen, each.line)
+            else:
+                row.findings.append(replace(each, official=REPORTED) if officially else each)
+    if not runs:
+        row.add("performance-log", base / "run_1", "LoadGen's detail log", "no such folder")
+    for run, log in reversed(runs):
+        if run.value is not None:
+            row.value, row.unit, row.inferred = run.value, run.unit, run.inferred
+            return log
+    return None
+
+
+def _check_run(row: Checked, rules: Rules, scenario: Scenario, folder: Path) -> Detail | None:
+    wanted = row.round.submission.performance_files
+    check_files(row, folder, wanted, optional=row.round.submission.power.optional_files, unchecked=(DETAIL, "spl.txt"))
+    log = read_log(folder, row, "performance-log")
     if log is None:
         return None
+    path = folder / log.file
 
     def at(key: str) -> int:
         return log.lines.get(key, 0)
 
-    if log.values.get("effective_scenario") != scenario.name:
-        row.add("scenario", path, scenario.name, log.values.get("effective_scenario", "none"), at("effective_scenario"))
-    if log.values.get("effective_test_mode") != "PerformanceOnly":
+    ruled = _ruled(row, log, path, rules, scenario)
+    if log.values.get("effective_test_mode") not in ("PerformanceOnly", BOTH_MODES):
         seen = log.values.get("effective_test_mode", "none")
         row.add("test-mode", path, "PerformanceOnly", seen, at("effective_test_mode"))
     if log.values.get("result_validity") != "VALID":
         row.add("valid", path, "VALID", log.values.get("result_validity", "no result"), at("result_validity"))
     for line, text in log.errors[:1]:
-        row.add("errors", path, "no event with is_error", f"{len(log.errors)}, the first: {text}", line)
-    row.value, row.unit = scenario.figure(log.number(scenario.result_key)), scenario.unit
-    if row.value is None:
-        seen = repr(log.values[scenario.result_key]) if scenario.result_key in log.values else "no such key"
-        row.add("result", path, f"a number as {scenario.result_key}", seen, at(scenario.result_key))
-    _settings(row, log, path, rules, scenario)
+        row.add("errors", folder / DETAIL, "no event with is_error", f"{len(log.errors)}, the first: {text}", line)
+    if ruled is None:
+        return log
+    _figure(row, log, path, scenario, ruled)
+    check_settings(row, log, path, rules, ruled)
     return log
 
 
-def _settings(row: Checked, log: Detail, path: Path, rules: Rules, scenario: Scenario) -> None:
-    """What LoadGen was told, and whether the run was long enough."""
+def _ruled(row: Checked, log: Detail, path: Path, rules: Rules, scenario: Scenario) -> Scenario | None:
+    """The scenario whose rules the log has to keep: its own, which is another where the result is inferred."""
+    logged = log.values.get(_SCENARIO)
+    if logged == scenario.name:
+        return scenario
+    row.inferred = scenario.inference(logged) is not None
+    known = next((each for each in rules.scenarios.values() if each.name == logged), None)
+    if not row.inferred:
+        seen = "none" if logged is None else logged
+        row.add("scenario", path, scenario.name, seen, log.lines.get(_SCENARIO, 0), official=REPORTED if known else REJECTED)
+    return known
 
-    def least(rule: str, key: str, bound: float) -> None:
-        seen = log.number(key)
-        if seen is None or seen < bound:
-            row.add(rule, path, f"{key} of at least {bound:g}", log.values.get(key, "no such key"), log.lines.get(key, 0))
 
-    least("sample-count", "effective_performance_sample_count", rules.performance_sample_count)
-    for name, seed in rules.seeds.items():
-        key = f"effective_{name}"
-        if log.values.get(key) != seed:
-            row.add("seed", path, f"{key} {seed}", log.values.get(key, "no such key"), log.lines.get(key, 0))
-    least("duration", "effective_min_duration_ms", scenario.min_duration_ms)
-    if scenario.one_query:
-        least("offline-samples", "effective_min_sample_count", scenario.min_query_count)
-        samples = log.number("generated_samples_per_query")
-        if samples is not None and samples < scenario.min_query_count:
-            line = log.lines.get("generated_samples_per_query", 0)
-            row.add("offline-samples", path, f"{scenario.min_query_count} samples in the query", f"{samples:g}", line)
-    else:
-        least("query-count", "effective_min_query_count", scenario.min_query_count)
-        queries = log.number("generated_query_count")
-        if queries is not None and queries < scenario.min_query_count:
-            line = log.lines.get("generated_query_count", 0)
-            row.add("query-count", path, f"{scenario.min_query_count} queries", f"{queries:g}", line)
-    if scenario.bound_ms is not None:
-        key = log.latency_key(scenario.percentile)
-        seen = log.number(key)
-        if seen is None or seen > scenario.bound_ms * 1e6:
-            text = log.values.get(key, "no such key")
-            row.add("latency", path, f"{key} of at most {scenario.bound_ms * 1e6:.0f}", text, log.lines.get(key, 0))
+def _figure(row: Checked, log: Detail, path: Path, scenario: Scenario, ruled: Scenario) -> None:
+    """Enter the result; one that is 0, missing or no number is none."""
+    own = log.number(ruled.result_key)
+    row.value, row.unit = ruled.figure(own), scenario.unit
+    _missing_figure(row, log, path, ruled.result_key, own)
+    inference = scenario.inference(ruled.name) if row.inferred else None
+    if inference:
+        raw = inference.raw(log)
+        per = scenario.divisor if inference.kind == "latency" else 1
+        row.value = None if raw is None else raw / per
+        if raw is None:
+            line = log.lines.get(inference.key, 0)
+            seen = log.values.get(inference.key, "no such key")
+            row.add("inferred", path, f"{inference.key}, from which {scenario.name} follows", seen, line)
+
+
+def _missing_figure(row: Checked, log: Detail, path: Path, key: str, number: float | None) -> None:
+    seen = repr(log.values[key]) if key in log.values else "no such key"
+    line = log.lines.get(key, 0)
+    if number is None:
+        row.add("result", path, f"a number as {key}", seen, line)
+    elif not math.isfinite(number):
+        row.add("result", path, f"a finite number as {key}", seen, line, official=REPORTED)
+
+
+def check_zero(row: Checked, log: Detail | None) -> None:
+    """A result of 0 is none; the official checkers overlook it beside a power figure."""
+    if row.value == 0 and log is not None:
+        path = row.place.performance / log.file
+        row.add("result", path, "a number other than 0", "0", official=REPORTED if row.power else "")

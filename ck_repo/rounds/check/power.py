@@ -1,79 +1,164 @@
-"""Power of a result, where it was measured: the files of the power director, and the metric from its samples."""
+"""Power of a result, where it was measured: the files of the power director, and the figure from the meter's samples."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from ck_repo.errors import CKError
+from ck_repo.rounds.check.file_list import check_power_files
 from ck_repo.rounds.check.finding import Checked
-from ck_repo.rounds.logs import Detail, read_text
+from ck_repo.rounds.logs import DETAIL, Detail, lines_of, read_text, read_utf8
 from ck_repo.rounds.scenario import Scenario
-from ck_repo.rounds.submission import DETAIL, SMALL
-from ck_repo.store.plain_file import UnreadableError, flaw, is_folder
+from ck_repo.rounds.submission import SMALL
+from ck_repo.store.plain_file import MISSING, UnreadableError, flaw, shown
 
 _TIME = "%m-%d-%Y %H:%M:%S.%f"
+_STAMP = re.compile(r"(\d\d)-(\d\d)-(\d{4}) (\d\d):(\d\d):(\d\d)\.(\d{1,6})", re.ASCII)
+_LOGS = ("mlperf_log_trace.json", "results.json")  # which the official checkers overlook in any folder
 
 
 def has_power(row: Checked) -> bool:
     """Whether power was measured."""
-    return is_folder(row.place.root, row.place.results / "performance" / "power")
+    return flaw(row.place.root, row.place.results / "performance" / "power") != MISSING
 
 
 def check_power(row: Checked, scenario: Scenario, log: Detail | None) -> None:
     """Check the files of a power measurement, and enter its figure in `row`."""
     if not has_power(row):
         return
-    folder = row.place.results / "performance"
-    for name in row.round.submission.power_files:
-        path = folder / "power" / name
-        if not row.needs("power", path):
-            continue
-        try:
-            json.loads(read_text(path, row.place.root, SMALL))
-        except UnreadableError as error:
-            row.add("power", path, "JSON", error.why)
-        except (ValueError, RecursionError) as error:
-            row.add("power", path, "JSON", error, getattr(error, "lineno", 0))
-    for path in (folder / "ranging", folder / "run_1" / "spl.txt"):
-        if not path.exists():
-            row.add("power", path, "what the power director left", "no such file or folder")
+    folder, rules = row.place.results / "performance", row.round.submission.power
+    complete = [
+        check_power_files(row, folder / "power", rules.files, _LOGS),
+        check_power_files(row, folder / "run_1", rules.run_files, rules.optional_files),
+        check_power_files(row, folder / "ranging", rules.run_files, rules.optional_files),
+    ]
+    clocks = [_clock(row, folder / "power" / name) for name in ("client.json", "server.json")]
     if log and not flaw(row.place.root, folder / "run_1" / "spl.txt"):
-        _metric(row, scenario, log, folder / "run_1" / "spl.txt")
+        client, server = (timedelta(0) if rules.utc or clock is None else clock for clock in clocks)
+        _figure(row, scenario, log, client, server)
+    if not all(complete):
+        row.power, row.power_unit = None, ""
 
 
-def _metric(row: Checked, scenario: Scenario, log: Detail, path: Path) -> None:
-    """Mean power between the begin and the end of the run: W, or for queries one by one J a query."""
+def _clock(row: Checked, path: Path) -> timedelta | None:
+    """What has to be added to the stamps of a machine; None if its file does not say."""
+    utc = row.round.submission.power.utc
     try:
-        begin, end = (datetime.strptime(str(log.values[key]), _TIME) for key in ("power_begin", "power_end"))
-    except (KeyError, ValueError):
+        text, why = read_utf8(path, row.place.root, SMALL)
+        content = json.loads(text)
+        zone = content["timezone"] if isinstance(content, dict) and not why else None
+        if not isinstance(zone, int | float):
+            raise TypeError("no number")
+        return timedelta(seconds=zone)
+    except UnreadableError:  # noted already
+        return None
+    except (ValueError, RecursionError, KeyError, TypeError, OverflowError) as error:
+        if not utc:
+            seen = error if isinstance(error, ValueError) else "none"
+            row.add("power", path, "JSON with the timezone of the machine's clock, in seconds", seen)
+        elif isinstance(error, ValueError):
+            row.add("power-json", path, "JSON", error, getattr(error, "lineno", 0))
+        return None
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The time of a run on the client's clock."""
+
+    begin: datetime
+    end: datetime
+
+    @property
+    def seconds(self) -> float:
+        return (self.end - self.begin).total_seconds()
+
+
+def _figure(row: Checked, scenario: Scenario, log: Detail, client: timedelta, server: timedelta) -> None:
+    """Enter the mean power between begin and end of the run in W, or for queries one by one the energy in J a query."""
+    path = row.place.performance / "spl.txt"
+    try:
+        window = _Window(*(datetime.strptime(str(log.values[key]), _TIME) + client for key in ("power_begin", "power_end")))
+    except (KeyError, ValueError, OverflowError):
         row.add("power", row.place.performance / DETAIL, "power_begin and power_end", "not there, or no times")
         return
     try:
-        watts = [power for moment, power in read_samples(path, row.place.root) if begin <= moment <= end]
+        watts = [power for moment, power in read_samples(path, row.place.root) if window.begin < moment + server < window.end]
     except UnreadableError as error:
         row.add("power", path, "samples of the power", error.why)
         return
+    except SampleError as error:
+        row.add("power", path, "lines Time,…,Watts,…", "a line that is none", error.line)
+        return
     if not watts:
-        row.add("power", path, f"samples between {begin} and {end}", "none: are the clocks of both machines the same?")
+        seen = "none: are the clocks of both machines the same?"
+        row.add("power", path, f"samples between {window.begin} and {window.end}", seen)
         return
     mean = sum(watts) / len(watts)
+    if not (scenario.power_rate or scenario.power_queries):
+        row.power, row.power_unit = mean, scenario.power_unit
+        return
+    queries = _queries(scenario, log, window)
+    if not queries:
+        keys = " and ".join([*scenario.power_queries, scenario.power_rate]).removesuffix(" and ")
+        row.add("power", row.place.performance / DETAIL, f"numbers as {keys}", "none")
+        return
+    inference = scenario.inference(log.values.get("effective_scenario"))
+    times = inference.times if inference else 1
+    row.power = mean * window.seconds * times / queries if times > 1 else mean * window.seconds / queries
+    row.power_unit = scenario.power_unit
+
+
+def _queries(scenario: Scenario, log: Detail, window: _Window) -> float | None:
+    """How many queries the energy is for."""
     if scenario.power_rate:
-        if rate := log.number(scenario.power_rate):
-            row.power, row.power_unit = round(mean / rate, 9), scenario.power_unit
-    elif not scenario.power_queries:
-        row.power, row.power_unit = round(mean, 6), scenario.power_unit
-    elif queries := log.number(scenario.power_queries):
-        row.power, row.power_unit = round(mean * (end - begin).total_seconds() / queries, 9), scenario.power_unit
+        rate = log.number(scenario.power_rate)
+        return None if rate is None else rate * window.seconds
+    count = 1.0
+    for key in scenario.power_queries:
+        number = log.number(key)
+        if number is None:
+            return None
+        count *= number
+    return count
+
+
+class SampleError(CKError):
+    """A line of spl.txt is no sample."""
+
+    code = 9
+
+    def __init__(self, path: Path, line: int) -> None:
+        super().__init__(f"{shown(path)}:{line} is no sample of the power", hint="keep what PTDaemon wrote")
+        self.line = line
+
+
+def _time(text: str) -> datetime:
+    """A stamp of the meter; most have the same width, and are read faster than by `strptime`."""
+    if match := _STAMP.fullmatch(text):
+        month, day, year, hour, minute, second, part = match.groups()
+        return datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), int(part.ljust(6, "0")))
+    return datetime.strptime(text, _TIME)
 
 
 def read_samples(path: Path, inside: Path | None = None) -> Iterator[tuple[datetime, float]]:
-    """Time and watts of each line ``Time,…,Watts,…`` of spl.txt; lines that are none are passed over."""
-    for line in read_text(path, inside).splitlines():
+    """Time and total watts of each line ``Time,…,Watts,…`` of spl.txt; the meter's further channels follow in the line.
+
+    Raises
+    ------
+    SampleError
+        If a line is none; the official checkers reject the result, too.
+    """
+    lines = lines_of(read_text(path, inside))
+    if lines and not lines[-1]:
+        lines.pop()
+    for number, line in enumerate(lines, 1):
         words = line.split(",")
-        values = dict(zip(words[::2], words[1::2], strict=False))
         try:
-            yield datetime.strptime(values["Time"], _TIME), float(values["Watts"])
-        except (KeyError, ValueError):
-            continue
+            yield _time(words[1]), float(words[3])
+        except (IndexError, ValueError):
+            raise SampleError(path, number) from None

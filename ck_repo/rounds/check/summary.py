@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from ck_repo.rounds.check.finding import Checked
-from ck_repo.rounds.check.power import has_power
+from ck_repo.rounds.check.finding import ACCEPTED, Checked
+from ck_repo.rounds.round import Round
 
 ORDERS = ("model", "scenario", "system")
 
@@ -23,32 +24,89 @@ def ordered(rows: Sequence[Checked], by: str) -> list[Checked]:
     return sorted(rows, key=key)
 
 
-# the columns of the round's summary.csv, in its order and spelling
-_COLUMNS = (
-    "Organization", "Availability", "Division", "SystemType", "SystemName", "Platform", "Model", "MlperfModel", "Scenario",
-    "Result", "Accuracy", "number_of_nodes", "host_processor_model_name", "host_processors_per_node",
-    "host_processor_core_count", "accelerator_model_name", "accelerators_per_node", "Location", "framework", "operating_system",
-    "notes", "compilance", "errors", "version", "inferred", "has_power", "Units",
-)  # fmt: skip
+def _notes(about: Mapping[str, Any]) -> str:
+    notes = str(about.get("hw_notes", ""))
+    return f"{notes}. {about['sw_notes']}" if about.get("sw_notes") else notes
 
 
-def summary_csv(rows: Sequence[Checked]) -> str:
-    """The accepted results as the round's summary.csv has them."""
+def _complies(row: Checked) -> int:
+    return int(not any(each.rule.startswith("compliance") for each in row.findings))
+
+
+def _power(row: Checked) -> float | int:
+    return row.power if row.power else 0
+
+
+# what a result puts into a column; other columns are keys of the system's description
+_COLUMNS: dict[str, Callable[[Checked], Any]] = {
+    "Organization": lambda row: row.place.submitter,
+    "Availability": lambda row: str(row.system.get("status", "")).lower(),
+    "Division": lambda row: row.place.division,
+    "SystemType": lambda row: row.system.get("system_type", ""),
+    "SystemName": lambda row: row.system.get("system_name", ""),
+    "Platform": lambda row: row.place.system,
+    "Model": lambda row: row.place.model,
+    "MlperfModel": lambda row: row.round.benchmarks[row.benchmark].summary_name,
+    "Scenario": lambda row: row.round.folder_scenario(row.place.scenario),
+    "Result": lambda row: row.value,
+    "Accuracy": lambda row: row.accuracy or None,
+    "Location": lambda row: row.place.results.relative_to(row.place.root),
+    "notes": lambda row: _notes(row.system),
+    "compilance": _complies,
+    "errors": lambda row: 0,
+    "version": lambda row: row.round.name,
+    "infered": lambda row: int(row.inferred),
+    "inferred": lambda row: int(row.inferred),
+    "power": _power,
+    "has_power": lambda row: _power(row) > 0,
+    "Units": lambda row: row.round.scenario(row.round.folder_scenario(row.place.scenario)).summary_unit,
+}
+
+
+def summary_csv(round_: Round, rows: Sequence[Checked], *, official: bool = False, skip_compliance: bool = False) -> str:
+    """The accepted results as the round's summary.csv has them; one with power has a second line where the round's has.
+
+    Parameters
+    ----------
+    official
+        The results that the round's own checker accepts.
+    skip_compliance
+        Whether compliance was not checked, so that nothing complies in the closed division.
+    """
+    columns = round_.submission.summary_columns
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    writer.writerow(columns)
+    errors: dict[tuple[str, ...], int] = {}
     for row in rows:
-        if row.status == "rejected":
+        model = tuple(row.place.identity().values())[:-1]
+        errors[model] = errors.get(model, 0) + _errors(row)
+        if row.verdict(official) != ACCEPTED:
             continue
-        about, place = row.system, row.place
-        complies = not any(each.rule.startswith("compliance") for each in row.findings)
-        notes = " ".join(str(about.get(key, "")) for key in ("hw_notes", "sw_notes") if about.get(key))
-        writer.writerow([
-            place.submitter, about.get("status", ""), place.division, about.get("system_type", ""),
-            about.get("system_name", ""), place.system, place.model, row.round.benchmarks[row.benchmark].summary_name,
-            row.round.folder_scenario(place.scenario), row.value, row.mAP,
-            *(about.get(key, "") for key in _COLUMNS[11:17]), place.results.relative_to(place.root), about.get("framework", ""),
-            about.get("operating_system", ""), notes, int(complies), len(row.findings), row.round.name, 0,
-            has_power(row), row.unit,
-        ])  # fmt: skip
+        values = {name: _COLUMNS[name](row) if name in _COLUMNS else row.system.get(name, "") for name in columns}
+        values["errors"] = errors[model]
+        if skip_compliance and not row.open:
+            values["compilance"] = 0
+        writer.writerow([values[name] for name in columns])
+        if row.power and "has_power" in columns:
+            values |= {"Result": row.power, "Units": _scenario_power_unit(row)}
+            writer.writerow([values[name] for name in columns])
     return text.getvalue()
+
+
+def _scenario_power_unit(row: Checked) -> str:
+    return row.round.scenario(row.round.folder_scenario(row.place.scenario)).power_summary_unit
+
+
+def _errors(row: Checked) -> int:
+    """The official checkers count one for a measurement's folder, and one for each run that is not valid."""
+    measured = any(
+        each.rule.startswith("measurements") or (each.rule in ("files", "code") and _measured(row, each.file))
+        for each in row.findings
+    )
+    runs = {each.file for each in row.findings if each.rule == "run"}
+    return int(measured) + len(runs)
+
+
+def _measured(row: Checked, file: str) -> bool:
+    return file.startswith((str(row.place.measurements), str(row.place.submission / "code")))

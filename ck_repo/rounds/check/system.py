@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ck_repo.rounds.logs import read_text
+from ck_repo.rounds.logs import read_utf8
 from ck_repo.rounds.submission import SMALL
 from ck_repo.rounds.submission_rules import SubmissionRules
 from ck_repo.store.entry import parse_json
@@ -19,10 +19,12 @@ _COUNTS = ("number_of_nodes", "host_processors_per_node", "host_processor_core_c
 def check_system(rules: SubmissionRules, path: Path, root: Path, division: str, submitter: str, add: Add) -> dict[str, Any]:
     """Check a system's JSON in the tree `root`; return its content, empty if it cannot be read."""
     try:
-        text = read_text(path, root, SMALL)
+        text, why = read_utf8(path, root, SMALL)
     except UnreadableError as error:
         add("system", path, "the description of the system", error.why, 0)
         return {}
+    if why:
+        add("system", path, "UTF-8 without a byte order mark", why, 0)
     try:
         content = parse_json(text)
     except (ValueError, RecursionError) as error:
@@ -32,34 +34,53 @@ def check_system(rules: SubmissionRules, path: Path, root: Path, division: str, 
         add("system", path, "an object", type(content).__name__, 1)
         return {}
 
-    def wrong(key: str, expected: object, seen: object) -> None:
-        add("system", path, f"{key}: {expected}", seen, line_of(text, key))
+    def wrong(key: str, expected: object, seen: object, rule: str = "system") -> None:
+        add(rule, path, f"{key}: {expected}", seen, line_of(text, key))
 
-    for key in rules.system_required:
+    for key in (*rules.system_required, *rules.system_keys):
         if key not in content:
             wrong(key, "a value", "no such key")
-        elif not isinstance(content[key], str | int | float) or (key not in _MAY_BE_EMPTY and str(content[key]).strip() == ""):
-            wrong(key, "a value", repr(content[key]))
+        elif key in rules.system_required and key not in _MAY_BE_EMPTY and _is_empty(content[key]):
+            wrong(key, "a value", repr(content[key]), "system-value")
         elif str(content[key]).startswith("ADD:"):  # of `ck describe system`
-            wrong(key, "a value that a person writes", content[key])
+            wrong(key, "a value that a person writes", content[key], "system-draft")
+    for key in rules.system_texts:
+        if not (isinstance(content.get(key, ""), str) or (key == "sw_notes" and not content[key])):
+            wrong(key, "a text", repr(content[key]))
     for key in _COUNTS:
         if key in content and not _is_count(content[key]):
-            wrong(key, "a number", repr(content[key]))
-    for key, value in (("division", division), ("submitter", submitter)):
-        if key in content and str(content[key]).lower() != value.lower():
-            wrong(key, value, content[key])
+            wrong(key, "a number", repr(content[key]), "system-value")
+    _identity(rules, content, division, submitter, wrong)
+    return content
+
+
+def _identity(
+    rules: SubmissionRules,
+    content: Mapping[str, Any],
+    division: str,
+    submitter: str,
+    wrong: Callable[[str, object, object], None],
+) -> None:
+    """Division and system type have to be spelled as the rules spell them; status and submitter may be in any case."""
+    if "division" in content and content["division"] != division:
+        wrong("division", division, content["division"])
+    if "submitter" in content and str(content["submitter"]).lower() != submitter.lower():
+        wrong("submitter", submitter, content["submitter"])
     status = str(content.get("status", "")).lower()
     if "status" in content and not status.startswith("add:") and status not in rules.system_status:
         wrong("status", " or ".join(rules.system_status), content["status"])
-    if system_type(content) not in rules.system_types:
+    if content.get("system_type") not in rules.system_types:
         wrong("system_type", " or ".join(rules.system_types), content.get("system_type", "no such key"))
-    return content
 
 
 # of a system without an accelerator, and where a submitter has nothing to say
 _MAY_BE_EMPTY = frozenset(
     {"accelerator_model_name", "accelerator_memory_capacity", "host_storage_type", "host_storage_capacity"}
 )
+
+
+def _is_empty(value: object) -> bool:
+    return not isinstance(value, str | int | float) or str(value).strip() == ""
 
 
 def _is_count(value: Any) -> bool:
@@ -69,7 +90,7 @@ def _is_count(value: Any) -> bool:
         return False
 
 
-def system_type(content: dict[str, Any]) -> str:
+def system_type(content: Mapping[str, Any]) -> str:
     """``edge``, ``datacenter`` or ``datacenter,edge``, whatever the order and the spaces in the file."""
     words = sorted(word.strip().lower() for word in str(content.get("system_type", "")).split(","))
     return ",".join(word for word in words if word)

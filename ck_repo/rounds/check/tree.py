@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ck_repo import progress
+from ck_repo.errors import NotFoundError, UsageError
 from ck_repo.rounds.check.accuracy import check_accuracy
 from ck_repo.rounds.check.compliance import check_compliance
 from ck_repo.rounds.check.finding import Checked, Finding, finding
 from ck_repo.rounds.check.measurements import check_measurements
-from ck_repo.rounds.check.performance import check_performance
+from ck_repo.rounds.check.other_round import RoundsSeen, other_round
+from ck_repo.rounds.check.performance import check_performance, check_zero
 from ck_repo.rounds.check.power import check_power
+from ck_repo.rounds.check.stray import stray
 from ck_repo.rounds.check.system import check_system, system_type
 from ck_repo.rounds.round import Round
 from ck_repo.rounds.rules import rules_for
-from ck_repo.rounds.submission import Place, find_results
-from ck_repo.store.plain_file import A_FOLDER, A_LINK, flaw, names, walk
+from ck_repo.rounds.submission import Folder, Place, find_systems
+from ck_repo.rounds.submission_rules import FOLDER, REJECTED, REPORTED
 
-_FOLDERS = (
-    "systems",
-    "results",
-    "measurements",
-    "code",
-    "compliance",
-    "calibration",
-    "calibration.md",
-    "README.md",
-    "LICENSE.md",
-)
+LAYOUT = "looked for (closed|open)/SUBMITTER/results/SYSTEM/MODEL/SCENARIO/"
 
 
 @dataclass
@@ -39,67 +32,138 @@ class Report:
 
     Attributes
     ----------
+    folders
+        Findings about folders that hold no result that counts; the round's checker rejects the tree for each.
     stray
-        Findings that belong to no result.
+        Further findings that belong to no result.
     skipped
-        Results of the round's other benchmarks, which are not looked at.
+        Results of the round's other benchmarks, which are not checked.
+    rounds
+        The rounds that the logs are of.
     """
 
     results: list[Checked] = field(default_factory=list)
+    folders: list[Finding] = field(default_factory=list)
     stray: list[Finding] = field(default_factory=list)
     skipped: list[Place] = field(default_factory=list)
+    rounds: RoundsSeen = field(default_factory=RoundsSeen)
 
     @property
     def rejected(self) -> list[Checked]:
-        """Results that the round's checker rejects."""
-        return [row for row in self.results if row.status == "rejected"]
+        """Rejected results."""
+        return [row for row in self.results if row.status == REJECTED]
+
+    @property
+    def officially_rejected(self) -> list[Checked]:
+        """The results that the round's own checker leaves out of its summary."""
+        return [row for row in self.results if row.official_status == REJECTED]
+
+    @property
+    def officially_empty(self) -> list[str]:
+        """Folders that the round's own checker counts as without results, beside those of rejected results."""
+        found = [each.file for each in self.folders]
+        found += [each.file for row in self.results for each in row.findings if each.official == FOLDER]
+        return list(dict.fromkeys(found))
 
 
-def check_tree(round_: Round, path: Path) -> Report:
-    """Check a tree, a division or one submitter's folder by the rules of a round."""
+def check_tree(round_: Round, path: Path, *, submitter: str = "", skip_compliance: bool = False) -> Report:
+    """Check a tree, a division or one submitter's folder by the rules of a round.
+
+    Parameters
+    ----------
+    submitter
+        Only this submitter's results.
+    skip_compliance
+        Leave out the compliance tests.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no result, or none of the submitter.
+    UsageError
+        If the round's trees have another layout.
+    """
+    if round_.import_only:
+        raise UsageError(
+            f"trees of round {round_} have another layout and are not checked",
+            hint=f"`ck import submission --path={path} --round={round_}` imports their logs",
+        )
     report = Report()
-    found = find_results(path)
-    others = round_.submission.other_benchmarks
-    places = [row for row in found if row.model.lower() not in others]
-    report.skipped = [row for row in found if row.model.lower() in others]
-    systems: dict[Path, tuple[dict[str, Any], list[Finding]]] = {}
-    with progress.task("checking results", len(places), "results") as task:
-        for number, place in enumerate(places, 1):
-            if place.system_file not in systems:
-                systems[place.system_file] = _system(round_, place)
-            report.results.append(_result(round_, place, *systems[place.system_file]))
-            task.advance_to(number)
-    _scenarios(round_, report.results)
-    report.stray = list(_stray(round_, places, systems))
+    systems = [row for row in find_systems(path) if submitter in ("", row.submitter)]
+    places = sum(
+        len(Folder(row.root, row.division, row.submitter, row.system, model).below) for row in systems for model in row.below
+    )
+    if not places:
+        whose = f" of {submitter}" if submitter else ""
+        raise NotFoundError(f"{path.expanduser()} holds no result{whose}", hint=LAYOUT)
+    with progress.task("checking results", places, "results") as task:
+        for row in systems:
+            _system(round_, report, row, skip_compliance)
+            task.advance_to(len(report.results) + len(report.skipped))
+    roots = {row.path.parents[1]: row.root for row in systems}
+    report.stray = list(
+        stray(round_, roots, {row.root / row.division / row.submitter / "systems" / f"{row.system}.json" for row in systems})
+    )
+    report.stray += report.rounds.findings(round_, places)
     return report
 
 
-def _system(round_: Round, place: Place) -> tuple[dict[str, Any], list[Finding]]:
-    found: list[Finding] = []
+def _system(round_: Round, report: Report, folder: Folder, skip_compliance: bool) -> None:
+    """Check the models of a system."""
+    findings: list[Finding] = []
+    path = folder.root / folder.division / folder.submitter / "systems" / f"{folder.system}.json"
 
     def add(rule: str, file: Path, expected: object, seen: object, line: int) -> None:
-        found.append(finding(round_, rule, file, expected, seen, line))
+        findings.append(finding(round_, rule, file, expected, seen, line))
 
-    rules = round_.submission
-    return check_system(rules, place.system_file, place.root, place.division, place.submitter, add), found
+    about = check_system(round_.submission, path, folder.root, folder.division, folder.submitter, add)
+    models = folder.below
+    if not models and any(each.official == REJECTED for each in findings):
+        report.folders.append(
+            finding(round_, "system-missing", folder.path, f"results of a system that {path.name} describes", "none")
+        )
+    for model in models:
+        benchmark = round_.benchmark_of_folder(model)
+        places = Folder(folder.root, folder.division, folder.submitter, folder.system, model).places()
+        if benchmark == "":
+            report.skipped += places
+            continue
+        rows = [_result(round_, report, place, about, findings, benchmark, skip_compliance) for place in places]
+        _scenarios(round_, report, folder.path / model, about, benchmark, rows, folder.division)
+        report.results += rows
 
 
-def _result(round_: Round, place: Place, system: dict[str, Any], findings: Sequence[Finding]) -> Checked:
-    row = Checked(round_, place, round_.benchmark_called(place.model), system=system, findings=list(findings))
-    if not row.benchmark:
+def _result(
+    round_: Round,
+    report: Report,
+    place: Place,
+    system: dict[str, Any],
+    findings: Sequence[Finding],
+    benchmark: str | None,
+    skip_compliance: bool,
+) -> Checked:
+    row = Checked(round_, place, benchmark or "", system=system, findings=list(findings))
+    if not benchmark:
         row.add("model", place.results, "a model of the round", place.model)
         return row
-    rules = rules_for(round_, row.benchmark)
-    scenario = round_.find_scenario(place.scenario, row.benchmark)
-    if scenario is None or scenario.name != round_.folder_scenario(place.scenario):
-        row.add("scenario", place.results, _or([each.name for each in rules.scenarios.values()]), place.scenario)
-        if scenario is None:
-            return row
+    rules = rules_for(round_, benchmark)
+    name = round_.folder_scenario(place.scenario)
+    scenario = next((each for each in rules.scenarios.values() if each.name == name), None)
+    if scenario is None:
+        official = REPORTED if row.open else REJECTED
+        row.add(
+            "scenario", place.results, _or([each.name for each in rules.scenarios.values()]), place.scenario, official=official
+        )
+        return row
     log = check_performance(row, rules, scenario)
+    other_round(row, log, report.rounds)
     check_accuracy(row, rules)
     check_measurements(row, rules)
-    check_compliance(row, scenario, log)
+    if not skip_compliance:
+        logged = log.values.get("effective_scenario") if log else None
+        check_compliance(row, next((each for each in rules.scenarios.values() if each.name == logged), scenario), log)
     check_power(row, scenario, log)
+    check_zero(row, log)
     return row
 
 
@@ -108,44 +172,34 @@ def _or(names: Sequence[str]) -> str:
     return " or ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
-def _scenarios(round_: Round, rows: Sequence[Checked]) -> None:
+def _scenarios(
+    round_: Round,
+    report: Report,
+    path: Path,
+    system: dict[str, Any],
+    benchmark: str | None,
+    rows: Sequence[Checked],
+    division: str,
+) -> None:
     """Which scenarios a system has to have, and may have, for a model: in the closed division."""
-    allowed = round_.submission.scenarios
-    groups: dict[tuple[str, ...], list[Checked]] = {}
+    kind = system_type(system)
+    if kind not in round_.submission.scenarios:  # reported with the system's description
+        return
+    wanted = round_.submission.scenarios[kind].get(benchmark or "")
+    if benchmark is None or wanted is None:
+        if not rows:
+            report.folders.append(finding(round_, "model-empty", path, f"a model of {kind}", path.name))
+        for row in rows if benchmark is not None else ():
+            row.add("scenario-allowed", row.place.results, f"a model of {kind}", row.place.model)
+        return
+    if division == "open":
+        return
+    have = {round_.folder_scenario(row.place.scenario) for row in rows}
     for row in rows:
-        if row.place.division == "closed" and row.benchmark:
-            groups.setdefault((row.place.submitter, row.place.system, row.place.model), []).append(row)
-    for group in groups.values():
-        kind = system_type(group[0].system)
-        if kind not in allowed:  # told with the system's description
-            continue
-        wanted = allowed[kind].get(group[0].benchmark)
-        have = {round_.folder_scenario(row.place.scenario) for row in group}
-        for row in group:
-            if wanted is None:
-                row.add("scenario-allowed", row.place.results, f"a model of {kind}", row.place.model)
-                continue
-            if round_.folder_scenario(row.place.scenario) not in (*wanted.required, *wanted.optional):
-                row.add("scenario-allowed", row.place.results, f"a scenario of {kind}", row.place.scenario)
-            for name in wanted.required:
-                if name not in have:
-                    row.add("scenario-required", row.place.results.parent / name, f"a result of {name} for {kind}", "none")
-
-
-def _stray(round_: Round, places: Sequence[Place], systems: Iterable[Path]) -> Iterable[Finding]:
-    """Folders of a submitter that the rules do not name, and systems without a result."""
-    known = set(systems)
-    roots = {place.submission: place.root for place in places}
-    for submission in sorted(roots):
-        root = roots[submission]
-        for name in names(root, submission):
-            if name not in _FOLDERS and not name.startswith("."):
-                yield finding(round_, "stray", submission / name, "a folder that the rules name", name)
-        for path in (submission / "systems" / name for name in names(root, submission / "systems") if name.endswith(".json")):
-            results = submission / "results" / path.stem
-            if path not in known and not any(names(root, results / model) for model in names(root, results)):
-                yield finding(round_, "stray", path, "a result of the system", "none")
-        for row in walk(submission):
-            why = flaw(root, submission / row.name) if row.flaw == A_LINK else row.flaw
-            if why and why != A_FOLDER:  # a link to a folder of the tree
-                yield finding(round_, "plain-files", submission / row.name, "plain files of the tree", why)
+        if round_.folder_scenario(row.place.scenario) not in (*wanted.required, *wanted.optional):
+            row.add("scenario-allowed", row.place.results, f"a scenario of {kind}", row.place.scenario)
+        for name in wanted.required:
+            if name not in have:
+                row.add("scenario-required", row.place.results.parent / name, f"a result of {name} for {kind}", "none")
+    if not rows:
+        report.folders.append(finding(round_, "model-empty", path, f"results of {_or(wanted.required)}", "none"))

@@ -28,6 +28,7 @@ SCENARIOS = {
     "offline": lg.TestScenario.Offline,
 }
 _MODES = {"accuracy": lg.TestMode.AccuracyOnly, "performance": lg.TestMode.PerformanceOnly}
+SAMPLING = "accuracy_log_sampling_target"
 _SPEED_SLACK = 1.5  # how much faster than the measurement a run of SingleStream or MultiStream may be
 _COUNT_SLACK = 1.1  # how much slower than the measurement a run may be and still reach the rules' least count
 _SERVER_SHARE = 0.25  # of the measured rate, where the user names no target: queries at random need room
@@ -94,10 +95,21 @@ def settings_for(scenario: str, mode: str, wanted: LoadGenSettings, rate: float)
 def _audit(settings: lg.TestSettings, scenario: str, wanted: LoadGenSettings, rate: float) -> None:
     """Set what a compliance test asks for. LoadGen has no field for how many answers are logged, only for the share."""
     for name, value in wanted.audit.items():
-        if name == "accuracy_log_sampling_target":
+        if name == SAMPLING and loadgen_module.OF_V1_0:
+            continue  # it is in audit.config
+        if name == SAMPLING:
             settings.accuracy_log_probability = min(1.0, value / _expected_samples(settings, scenario, wanted, rate))
         else:
             setattr(settings, name, value)
+
+
+def _write_audit_config(folder: Path, wanted: LoadGenSettings) -> None:
+    """Write audit.config for a LoadGen of v1.0, which reads it and says so in its detail log, as reviewers expect.
+
+    Later LoadGens load another round's rules with it.
+    """
+    rows = [f"*.*.{name} = {int(value)}" for name, value in wanted.audit.items()]
+    (folder / "audit.config").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
 def _expected_samples(settings: lg.TestSettings, scenario: str, wanted: LoadGenSettings, rate: float) -> float:
@@ -158,6 +170,8 @@ def run(
     title, total, unit, done = _progress(scenario, mode, settings, wanted, sut, count)
     if unit == "s" and total > _LONG:
         say(f"{title}: it ends not before {time.strftime('%H:%M', time.localtime(time.time() + total))}")
+    if loadgen_module.OF_V1_0 and mode == "performance" and wanted.audit:
+        _write_audit_config(folder, wanted)
     before = Path.cwd()
     os.chdir(folder)
     try:

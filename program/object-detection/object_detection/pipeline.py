@@ -156,13 +156,17 @@ def run_performance(
         seconds, queries = _run_test(spec, "performance", team, layout, library, len(images), found.samples_per_second)
         found = replace(summary.performance(folder, spec.scenario), repeated=True)
     bound, tail = spec.loadgen.target_latency_ms, f"p{100 * spec.loadgen.percentile:g}"
-    if spec.scenario == "multistream" and bound is not None:  # LoadGen's VALID does not look at it, the rules of v1.0 do
+    if spec.scenario == "multistream" and spec.loadgen.early_stopping:
+        found = replace(found, issuing="back to back")
+    elif spec.scenario == "multistream" and bound is not None:  # LoadGen's VALID does not look at it, the rules of v1.0 do
         fixed = f"one query in each interval of {1e3 / (spec.loadgen.target_qps or 1):g} ms"
         found = replace(
             found,
             within_target_latency=found.latency_ms.get(tail, float("inf")) <= bound,
             issuing=fixed if loadgen_module.OF_V1_0 else f"back to back; v1.0 has {fixed}",
         )
+    if not spec.loadgen.early_stopping and summary.early_stopping_alone(folder):
+        found = replace(found, reasons=(*found.reasons, "the rules of the round have no early stopping; a longer run meets it"))
     count = found.queries or queries  # LoadGen of v1.0 tells only how many it made ready
     found = replace(found, queries=count, duration_s=round(seconds, 3))
     required = spec.loadgen.required_query_count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from object_detection.contract.results import Performance
 from object_detection.errors import HarnessError
@@ -39,6 +40,8 @@ def performance(folder: Path, scenario: str) -> Performance:
         queries=int(detail.get("result_query_count", 0) or summary.get("Processed queries", 0) or 0),
         errors=events.errors,
         reasons=() if valid else tuple(log.reasons),
+        early_stopping_met=bool(detail["early_stopping_met"]) if "early_stopping_met" in detail else None,
+        early_stopping_latency_ms=_early_stopping(detail),
     )
     if scenario == "offline":
         return replace(found, samples_per_second=float(summary["Samples per second"]))
@@ -52,6 +55,23 @@ def performance(folder: Path, scenario: str) -> Performance:
     if scenario == "multistream":
         return replace(found, samples_per_query=int(summary.get("samples_per_query", 0)))
     return found
+
+
+# by percentile: the events in which LoadGen gives early stopping's estimates, in ns, whatever the scenario
+_ESTIMATES = {"p90": "early_stopping_latency_ss", "p99": "early_stopping_latency_ms"}
+
+
+def _early_stopping(detail: dict[str, Any]) -> dict[str, float]:
+    """Early stopping's estimates of latencies, ms; one that LoadGen could not make, of too few queries, is left out."""
+    logged = {name: float(detail.get(key) or 0) for name, key in _ESTIMATES.items()}
+    return {name: round(value / 1e6, 6) for name, value in logged.items() if value}
+
+
+def early_stopping_alone(folder: Path) -> bool:
+    """Whether a run is INVALID for nothing but early stopping: LoadGen's other constraints are met."""
+    detail = read_detail(folder).values
+    met = [detail.get(f"result_{name}_met", True) for name in ("perf_constraints", "min_duration", "min_queries")]
+    return detail.get("result_validity") == "INVALID" and all(met) and not detail.get("early_stopping_met", True)
 
 
 def _first(rows: dict[str, str], *keys: str) -> float:

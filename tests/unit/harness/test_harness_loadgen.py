@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from ck_repo.contract.record import write  # noqa: E402
 from ck_repo.rounds.logs import read_detail  # noqa: E402
 from ck_repo.rounds.round import load_round  # noqa: E402
 from ck_repo.rounds.rules import rules_for  # noqa: E402
+from ck_repo.rounds.submission import Place, find_results, read_result  # noqa: E402
 from ck_repo.run.options import SCENARIOS, RunOptions  # noqa: E402
 from ck_repo.run.spec import loadgen_settings  # noqa: E402
 
@@ -59,17 +61,75 @@ def test_all_samples_loaded_are_those_of_a_published_run(runs: dict[str, Any], d
     assert runs["offline"].loaded == published[:256]  # this submitter loads 1024
 
 
-def test_samples_loaded_are_those_of_another_round(loadgen_run: Callable[..., Any]) -> None:
-    """Source: the performance logs that were published in round v1.1."""
-    found = loadgen_run(RunOptions(scenario="offline", seconds=0.1, round="v1.1"))
-    assert found.loaded[:6] == [1414, 1798, 3993, 3860, 2950, 805]
+@pytest.mark.parametrize("benchmark", ["ssd-mobilenet", "ssd-resnet34"])
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("v0.7", [3597, 3213, 3666, 2071, 929, 1697]),
+        ("v1.0", [4110, 1440, 945, 4241, 1362, 3592]),
+        ("v1.1", [1414, 1798, 3993, 3860, 2950, 805]),
+        ("v2.0", [3052, 2179, 4195, 2343, 4768, 361]),
+    ],
+)
+def test_samples_loaded_are_those_of_each_round(
+    loadgen_run: Callable[..., Any], name: str, first: list[int], benchmark: str
+) -> None:
+    """Source: the performance logs that were published in the round."""
+    found = loadgen_run(RunOptions(scenario="offline", seconds=0.1, round=name), benchmark)
+    assert found.loaded[:6] == first
+    assert len(set(found.loaded)) == {"ssd-mobilenet": 256, "ssd-resnet34": 64}[benchmark]
 
 
-def test_all_samples_of_another_round_are_those_of_a_published_run(loadgen_run: Callable[..., Any], data: Path) -> None:
-    log = "rounds/v1.1/closed/Alibaba/results/T4x1_TRT/ssd-mobilenet/Offline/performance/run_1/mlperf_log_detail.txt"
-    published = read_detail(data / log).values["loaded_qsl_set"]
-    found = loadgen_run(RunOptions(scenario="offline", seconds=0.1, round="v1.1"))
+PUBLISHED = [
+    ("v1.1", "Alibaba/results/T4x1_TRT/ssd-mobilenet/Offline"),
+    ("v2.0", "Dell/results/XE2420_A30x1_TRT_MaxQ/ssd-mobilenet/Offline"),
+    ("v2.0", "Alibaba/results/haishen-qaic-v1.6.80-aic100/ssd-resnet34/offline"),
+    ("v0.7", "CentaurTechnology/results/0/ssd-small/Offline"),
+]
+
+
+@pytest.mark.parametrize(("name", "result"), PUBLISHED, ids=lambda value: value.replace("/", "-"))
+def test_all_samples_loaded_are_those_of_a_published_run_of_the_round(
+    loadgen_run: Callable[..., Any], data: Path, name: str, result: str
+) -> None:
+    published = read_result(load_round(name), _place(data / "rounds" / name, result)).samples
+    benchmark = "ssd-resnet34" if "resnet34" in result else "ssd-mobilenet"
+    found = loadgen_run(RunOptions(scenario="offline", seconds=0.1, round=name), benchmark)
+    assert len(published) >= len(found.loaded)
     assert found.loaded == published[: len(found.loaded)]
+
+
+@pytest.mark.parametrize(("scenario", "percentile"), [("singlestream", "p90"), ("multistream", "p99")])
+def test_early_stopping_estimates_are_recorded_and_are_the_result_of_v2_0(
+    loadgen_run: Callable[..., Any], scenario: str, percentile: str
+) -> None:
+    from object_detection import summary
+
+    row = loadgen_run(RunOptions(scenario=scenario, seconds=2.0, round="v2.0"), rate=100_000.0)
+    events = read_detail(row.folder / "mlperf_log_detail.txt")
+    rules = load_round("v2.0").scenario(scenario)
+    found = summary.performance(row.folder, scenario)
+    assert found.early_stopping_met is events.values["early_stopping_met"]
+    logged = events.number(rules.result_key)
+    assert logged
+    assert rules.recorded_figure(asdict(found)) == pytest.approx(logged / 1e6)
+    assert rules.recorded == "early_stopping_latency_ms"
+    assert percentile in found.early_stopping_latency_ms
+    samples = events.number("effective_samples_per_query")
+    assert samples == (8 if scenario == "multistream" else 1)
+
+
+def test_early_stopping_decides_on_the_number_of_queries_from_v2_0_on() -> None:
+    for name, least in (("v1.0", 1024), ("v2.0", 0)):
+        options = RunOptions(scenario="singlestream", official=True, round=name)
+        found = loadgen_settings(options, rules_for(load_round(name), "ssd-mobilenet"))
+        assert (found.required_query_count, found.early_stopping) == (least, name == "v2.0")
+    server = RunOptions(scenario="server", official=True, round="v2.0", target_qps=10.0)
+    assert loadgen_settings(server, rules_for(load_round("v2.0"), "ssd-resnet34")).min_duration_ms == 600_000
+
+
+def _place(root: Path, result: str) -> Place:
+    return next(place for place in find_results(root) if str(place.results).endswith(result))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

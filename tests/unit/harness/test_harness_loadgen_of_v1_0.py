@@ -101,11 +101,13 @@ def test_the_least_count_is_held_by_loadgen(with_stand_in: Run) -> None:
     assert outcome.results["performance"]["valid"]
 
 
-def test_test01_logs_about_as_many_answers_as_it_asks_for(with_stand_in: Run) -> None:
-    """Of 50 queries at least with 2 samples each: more than that if 0.3 s have more intervals."""
+def test_test01_has_its_audit_config_and_its_sampling_target_in_the_log(with_stand_in: Run) -> None:
     changes = {"target_qps": 100.0, "min_query_count": 50}
     outcome = with_stand_in("multistream", "performance", loadgen_changes=changes, compliance="TEST01", samples_per_query=2)
-    assert outcome.detail("performance")["effective_accuracy_log_probability"] == 1  # 1024 of 100
+    detail = outcome.detail("performance")
+    assert detail["effective_accuracy_log_sampling_target"] == 1024
+    assert detail["effective_accuracy_log_rng_seed"] == 720381539243781796
+    assert detail["effective_accuracy_log_probability"] == 0  # LoadGen of v1.0 derives it from the target
     changes["min_query_count"] = 300_000
     outcome = with_stand_in(
         "multistream", "accuracy", loadgen_changes=changes, compliance="TEST01", samples_per_query=2

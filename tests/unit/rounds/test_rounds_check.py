@@ -130,11 +130,24 @@ def other_log(tree: Path) -> None:
     (tree / result() / "accuracy/mlperf_log_accuracy.json").write_text("[]\n")
 
 
-def power(*left_out: str) -> Spoil:
-    """Add a power measurement without some of its files."""
+def seeds_of_v1_1(tree: Path) -> None:
+    for name, seed in load_round("v1.1").seeds.items():
+        value(detail(), f"effective_{name}", str(seed))(tree)
+
+
+def without_rate(tree: Path) -> None:
+    """Offline's result from a SingleStream log that lacks the rate."""
+    shutil.copy(tree / detail("SingleStream"), tree / detail())
+    text(detail(), "result_qps_without_loadgen_overhead", "result_other")(tree)
+
+
+def power(*left_out: str, more: str = "") -> Spoil:
+    """Add a power measurement without some of its files, or with a file that should not be so."""
 
     def spoil(tree: Path) -> None:
         add_power(tree)
+        if more:
+            (tree / result() / "performance" / more).write_text("{")
         for name in left_out:
             path = tree / result() / "performance" / name
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -147,12 +160,16 @@ def add_power(tree: Path) -> None:
     (folder / "power").mkdir()
     (folder / "ranging").mkdir()
     for name in ("client.json", "server.json"):
-        (folder / "power" / name).write_text("{}")
-    moments = ("08:59:00.000", "09:00:00.000", "09:05:00.000", "09:12:00.000")  # the first and the last are outside the run
+        (folder / "power" / name).write_text('{"timezone": 3600}')
+    for name in ("client.log", "server.log", "ptd_logs.txt"):
+        (folder / "power" / name).write_text("a log\n")
+    moments = ("08:59:00.000", "09:00:00.500", "09:05:00.000", "09:12:00.000")  # the first and the last are outside the run
     rows = [
         f"Time,03-02-2021 {moment},Watts,{watts},Volts,230" for moment, watts in zip(moments, (999, 60, 70, 1), strict=True)
     ]
     (folder / "run_1/spl.txt").write_text("\n".join(rows) + "\n")
+    for path in (folder / "run_1").iterdir():
+        shutil.copy(path, folder / "ranging" / path.name)
 
 
 def renamed_keys(tree: Path) -> None:
@@ -200,8 +217,8 @@ SPOILT: list[tuple[str, Spoil, str, str, str]] = [
     ),
     ("the log of another scenario", value(detail(), "effective_scenario", '"Server"'), "scenario", "rejected", "Server"),
     ("a renamed scenario", moved(result(), result("Onffline")), "scenario", "rejected", "Onffline"),
-    ("a scenario in lower case", moved(result(), result("offline")), "scenario", "rejected", "offline"),
-    ("a renamed model", moved(f"{OURS}/results/{NAME}/ssd-mobilenet", f"{OURS}/results/{NAME}/yolo"), "model", "rejected", "yolo"),
+    ("a scenario in other letters", moved(result(), result("OFFLINE")), "scenario", "rejected", "OFFLINE"),
+    ("a renamed model", moved(f"{OURS}/results/{NAME}/ssd-mobilenet", f"{OURS}/results/{NAME}/SSD-MobileNet"), "model", "rejected", "SSD-MobileNet"),
     ("an accuracy run as performance", value(detail(), "effective_test_mode", '"AccuracyOnly"'), "test-mode", "rejected", "AccuracyOnly"),
     ("a required scenario missing", gone(result("SingleStream")), "scenario-required", "rejected", "none"),
     ("a datacenter with the small model", key(SYSTEM, "system_type", "datacenter"), "scenario-allowed", "rejected", "ssd-mobilenet"),
@@ -209,7 +226,7 @@ SPOILT: list[tuple[str, Spoil, str, str, str]] = [
     ("no mAP", text(f"{result()}/accuracy/accuracy.txt", r"mAP=23\.125%", ""), "accuracy-figure", "rejected", "none"),
     ("no accuracy.txt", gone(f"{result()}/accuracy/accuracy.txt"), "accuracy-figure", "rejected", "no such file"),
     ("a missing hash", text(f"{result()}/accuracy/accuracy.txt", r"hash=\w+", ""), "accuracy-hash", "rejected", "none"),
-    ("a hash that is none", text(f"{result()}/accuracy/accuracy.txt", r"hash=\w+", "hash=abc"), "accuracy-hash", "rejected", "none"),
+    ("a hash that is none", text(f"{result()}/accuracy/accuracy.txt", r"hash=\w+", "hash=abc"), "accuracy-hash", "rejected", "abc"),
     ("another accuracy log", other_log, "accuracy-hash-wrong", "reported", "hash="),
     ("a fat log", fat, "accuracy-log-size", "rejected", "20004 bytes"),
     ("no accuracy log", gone(f"{result()}/accuracy/mlperf_log_accuracy.json"), "accuracy-log", "rejected", "no such file"),
@@ -222,19 +239,19 @@ SPOILT: list[tuple[str, Spoil, str, str, str]] = [
     ("no measurement's JSON", gone(f"{measured()}/{NAME}_Offline.json"), "files", "reported", "none"),
     ("no type of weights", key(f"{measured()}/{NAME}_Offline.json", "weight_data_types", None), "measurements", "reported", "no such key"),
     ("empty starting weights", key(f"{measured()}/{NAME}_Offline.json", "starting_weights_filename", ""), "measurements", "reported", "''"),
-    ("a measurement that is no JSON", text(f"{measured()}/{NAME}_Offline.json", ".*", "{"), "measurements", "reported", "Expecting"),
+    ("a measurement that is no JSON", text(f"{measured()}/{NAME}_Offline.json", ".*", "{"), "measurements-json", "rejected", "Expecting"),
     ("a seed of the user's", appended(f"{measured()}/user.conf", "*.*.qsl_rng_seed = 1\n"), "user-conf", "reported", "qsl_rng_seed"),
     ("a shorter run by user.conf", appended(f"{measured()}/user.conf", "*.Offline.min_duration = 1\n"), "user-conf", "reported", "= 1"),
     ("an unknown setting", appended(f"{measured()}/user.conf", "*.Offline.speed = 9\n"), "user-conf", "reported", "speed"),
     ("a target that is none", appended(f"{measured()}/user.conf", "*.Offline.target_qps = max\n"), "user-conf", "reported", "max"),
     ("no description of the system", gone(SYSTEM), "system", "rejected", "no such file"),
     ("a description without a key", key(SYSTEM, "host_memory_capacity", None), "system", "rejected", "no such key"),
-    ("a description with an empty key", key(SYSTEM, "framework", " "), "system", "rejected", "' '"),
+    ("a description with an empty key", key(SYSTEM, "framework", " "), "system-value", "reported", "' '"),
     ("another division in it", key(SYSTEM, "division", "open"), "system", "rejected", "open"),
     ("another submitter in it", key(SYSTEM, "submitter", "Nobody"), "system", "rejected", "Nobody"),
     ("an unknown status", key(SYSTEM, "status", "soon"), "system", "rejected", "soon"),
     ("an unknown system type", key(SYSTEM, "system_type", "phone"), "system", "rejected", "phone"),
-    ("a text as count", key(SYSTEM, "number_of_nodes", "a few"), "system", "rejected", "'a few'"),
+    ("a text as count", key(SYSTEM, "number_of_nodes", "a few"), "system-value", "reported", "'a few'"),
     ("a description that is no JSON", text(SYSTEM, ".*", "{,"), "system", "rejected", "Expecting"),
     ("no TEST01", gone(compliance("TEST01")), "compliance-missing", "reported", "no such folder"),
     ("no TEST04-B", gone(compliance("TEST04-B")), "compliance-missing", "reported", "no such folder"),
@@ -275,8 +292,19 @@ SPOILT: list[tuple[str, Spoil, str, str, str]] = [
         value(f"{compliance('TEST05')}/performance/run_1/mlperf_log_detail.txt", "result_samples_per_second", '"fast"'),
         "compliance-performance", "reported", "fast",
     ),
-    ("power without its server", power("power/server.json"), "power", "reported", "no such file"),
-    ("power without ranging", power("ranging"), "power", "reported", "no such file or folder"),
+    ("power without its server", power("power/server.json"), "power", "rejected", "no such file"),
+    ("power without ranging", power("ranging"), "power", "rejected", "no such folder"),
+    ("power with a file too many", power(more="power/notes.txt"), "power", "rejected", "one more"),
+    ("power without a clock", power(more="power/client.json"), "power", "rejected", "none"),
+    ("power with a broken JSON", power(more="power/client.json"), "power", "rejected", "Expecting"),
+    ("a number where a text belongs", key(SYSTEM, "framework", 5), "system", "rejected", "5"),
+    ("a key of v1.0 missing", key(SYSTEM, "cooling", None), "system", "rejected", "no such key"),
+    ("a placeholder in the description", key(SYSTEM, "host_memory_capacity", "ADD: capacity"), "system-draft", "rejected", "ADD"),
+    ("no such setting", text(detail(), '"effective_min_duration_ms"', '"effective_other"'), "setting", "rejected", "no such key"),
+    ("no measurements", gone(measured()), "measurements-missing", "rejected", "no such folder"),
+    ("a file too many", copied(detail(), f"{result()}/performance/run_1/copy.txt"), "files-extra", "reported", "one more"),
+    ("the log of another round", seeds_of_v1_1, "round", "reported", "v1.1"),
+    ("nothing to infer from", without_rate, "inferred", "rejected", "no such key"),
     ("a folder that no rule names", lambda tree: (tree / OURS / "notes").mkdir(), "stray", "reported", "notes"),
     ("a link out of the tree", lambda tree: (tree / OURS / "README.md").symlink_to("/etc/passwd"), "plain-files", "reported", "leads out"),
     ("a system without results", copied(SYSTEM, SYSTEM.replace(NAME, "F2x1_RT")), "stray", "reported", "none"),
@@ -304,7 +332,7 @@ def test_a_whole_tree_has_no_finding_at_all(made: Submissions) -> None:
 def test_each_way_of_spoiling_is_found_by_its_own_rule(tree: Path, spoil: Spoil, rule: str, severity: str, seen: str) -> None:
     spoil(tree)
     report = check_tree(load_round(), tree)
-    found = [each for row in report.results for each in row.findings] + report.stray
+    found = [each for row in report.results for each in row.findings] + report.stray + report.folders
     mine = [each for each in found if each.rule == rule]
     assert mine, sorted({each.rule for each in found})
     assert any(seen in each.seen for each in mine), [each.seen for each in mine]
@@ -318,7 +346,8 @@ def test_each_way_of_spoiling_is_found_by_its_own_rule(tree: Path, spoil: Spoil,
 
 def test_there_are_more_than_fifty_ways_and_every_rule_has_one() -> None:
     assert len(SPOILT) >= 50
-    assert {row[2] for row in SPOILT} | {"code"} == set(load_round().submission.advice)
+    others = {"code", "run", "power-json", "early-stopping", "model-empty", "system-missing"}  # tested by themselves
+    assert {row[2] for row in SPOILT} | others == set(load_round().submission.advice)
 
 
 def test_a_finding_names_the_line(tree: Path) -> None:
@@ -376,7 +405,7 @@ def test_the_command_and_its_summary(ck: Ck, made: Submissions, tree: Path, tmp_
         summarized = list(csv.DictReader(file))
         assert {(row["Model"], row["Scenario"]) for row in summarized} == set(golden)
         for row in summarized:
-            factor = 1e6 if row["Units"] == "ms" else 1
+            factor = 1e6 if row["Scenario"] == "SingleStream" else 1
             assert float(row["Result"]) * factor == pytest.approx(float(golden[row["Model"], row["Scenario"]]["result_raw"]))
             assert row["Accuracy"] == golden[row["Model"], row["Scenario"]]["mAP"]
             assert (row["MlperfModel"], row["compilance"]) in {("ssd-small", "1"), ("ssd-large", "1")}
@@ -391,7 +420,7 @@ def test_the_command_and_its_summary(ck: Ck, made: Submissions, tree: Path, tmp_
 
 def test_the_summary_leaves_out_what_is_rejected(tree: Path) -> None:
     value(detail(), "result_validity", '"INVALID"')(tree)
-    rows = list(csv.DictReader(io.StringIO(summary_csv(check_tree(load_round(), tree).results))))
+    rows = list(csv.DictReader(io.StringIO(summary_csv(load_round(), check_tree(load_round(), tree).results))))
     assert len(rows) == 5
     assert list(rows[0])[:4] == ["Organization", "Availability", "Division", "SystemType"]
 

@@ -174,7 +174,7 @@ def test_a_summary_names_its_round(made_up: rounds.Round, folder: Path, made: tr
     (folder / "v9.10.json").write_text(json.dumps({**lenient, "round": "v9.10"}))
     round_ = load_round("v9.10")
     rows = [row for row in check_tree(round_, made.root).results if row.benchmark and row.value is not None]
-    text = summary_csv(rows)
+    text = summary_csv(round_, rows)
     assert ",v9.10," in text
     assert ",ssd-tiny," in text
     assert ",v1.0," not in text
@@ -206,7 +206,7 @@ def test_options_name_the_round_unless_it_is_the_default() -> None:
         (lambda row: row["seeds"].update(qsl_rng_seed="eleven"), "seeds.qsl_rng_seed is 'eleven'"),
         (lambda row: row["scenarios"]["offline"].update(percentile=None), "scenarios.offline.percentile is None"),
         (lambda row: row["scenarios"]["offline"].update(issue="sometimes"), "scenarios.offline.issue is 'sometimes'"),
-        (lambda row: row.update(log_format="carved"), "log_format is 'carved', not one of mllog"),
+        (lambda row: row.update(log_format="carved"), "log_format is 'carved', not one of mllog, text"),
     ],
 )
 def test_a_wrong_data_file_is_an_error_with_its_key(

@@ -224,7 +224,7 @@ def test_a_log_of_today_is_read_as_well(tmp_path: Path) -> None:
     log = read_detail(path)
     assert (log.number("result_samples_per_second"), log.lines["result_samples_per_second"]) == (118.25, 3)
     assert log.errors == [(4, "no answer")]
-    assert log.broken == [5]
+    assert [line for line, _ in log.broken] == [5]
     assert log.number("loadgen_version") is None
 
 

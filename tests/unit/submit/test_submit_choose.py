@@ -13,7 +13,7 @@ from ck_repo.session import Session
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
-from ck_repo.submit.generate import choose
+from ck_repo.submit.choose import choose
 
 ACCURACY, PERFORMANCE = {"mAP": 0.24}, {"valid": True, "samples_per_second": 100.0}
 

@@ -27,7 +27,7 @@ BACKEND = {
     },
     "also_called": ["onnx", "ort"],
     "python_packages": ["onnxruntime", "onnxruntime-gpu"],
-    "submitted_as": ["onnxruntime", "onnx runtime"],
+    "submitted_as": ["onnxruntime", "onnx runtime", "onnx run-time"],
     "submitted_model": "onnx",
 }
 

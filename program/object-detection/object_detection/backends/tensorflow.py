@@ -30,7 +30,7 @@ BACKEND = {
     "also_called": ["tf", "tensorflow-cpu", "tensorflow-gpu"],
     "replaces": ["lib-tensorflow", "lib-python-tensorflow"],
     "python_packages": ["tensorflow", "tensorflow-cpu"],
-    "submitted_as": ["tensorflow"],
+    "submitted_as": ["tensorflow", "tf-nightly"],
     "submitted_model": "tf",
 }
 

@@ -19,6 +19,9 @@ BACKEND = {
     "also_called": ["litert"],
     "replaces": ["lib-python-tflite"],
     "python_packages": ["ai-edge-litert"],
+    "submitted_as": ["tflite", "tensorflow-lite", "tensorflow lite", "litert"],
+    "submitted_model": "tflite",
+    "part_of": ["tensorflow"],
 }
 
 

@@ -50,6 +50,8 @@ class Performance:
         ``mean`` and percentiles (``p50`` to ``p99_9``), ms.
     queries_per_second, scheduled_queries_per_second, target_qps
         Of Server: completed, scheduled, and asked for, 1/s.
+    early_stopping_met, early_stopping_latency_ms
+        LoadGen's early stopping, and its estimates of percentiles, ms; without one that it could not make, of too few queries.
     issuing
         Of MultiStream: how its queries were issued.
     within_target_latency
@@ -69,6 +71,8 @@ class Performance:
     scheduled_queries_per_second: float | None = optional()
     target_qps: float | None = optional()
     samples_per_query: int | None = optional()
+    early_stopping_met: bool | None = optional()
+    early_stopping_latency_ms: Mapping[str, float] = optional({})
     queries: int | None = optional()
     errors: int | None = optional()
     reasons: tuple[str, ...] = optional(())

@@ -139,6 +139,8 @@ class LoadGenSettings:
         How many queries of MultiStream may be under way at once.
     required_query_count
         The rules' least count, which a run is held against when it is over.
+    early_stopping
+        Whether the round asks for LoadGen's early stopping to be met, and takes its estimates for the result.
     audit
         Of a compliance test: further settings of the performance run, by the names of TestSettings; besides,
         ``accuracy_log_sampling_target``: about how many answers are to be logged.
@@ -159,6 +161,7 @@ class LoadGenSettings:
     version_of_round: str = "1.0"
     audit: Mapping[str, Any] = field(default_factory=dict)
     max_async_queries: int = 1
+    early_stopping: bool = False
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,7 @@ class _Test:
             "effective_samples_per_query": per_query,
             "effective_min_query_count": settings.min_query_count,
             "effective_accuracy_log_probability": settings.accuracy_log_probability,
+            **{f"effective_{name}": value for name, value in _audit_config().items()},
             "effective_target_qps": settings.multi_stream_target_qps,
             "effective_max_async_queries": settings.multi_stream_max_async_queries,
             "effective_target_latency_ns": settings.multi_stream_target_latency_ns,
@@ -182,6 +183,14 @@ def DestroySUT(sut: Any) -> None:
 
 def DestroyQSL(qsl: Any) -> None:
     pass
+
+
+def _audit_config() -> dict[str, int]:
+    """The settings of audit.config in the working directory, which LoadGen of v1.0 reads."""
+    path = Path("audit.config")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    pairs = [line.removeprefix("*.*.").partition(" = ") for line in lines]
+    return {name: int(value) for name, _, value in pairs}
 
 
 def StartTestWithLogSettings(sut: Any, qsl: Any, settings: TestSettings, logs: LogSettings) -> None:
