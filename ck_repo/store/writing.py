@@ -105,7 +105,8 @@ def update_entry(entry: Entry, changes: Mapping[str, object], *, replace: bool =
 
     The meta is read again under the lock of all changes, so that no other process's update is lost.
     """
-    with committing():
+    with working() as work, committing():
+        work.writes_files_in((entry.path / META).parent)
         _refuse_gone(entry)
         meta = changes if replace else merged(entry.meta(), changes)
         write_json(entry.path / META, meta)
