@@ -125,7 +125,9 @@ class _Trial:
         from pycocotools.coco import COCO
 
         with contextlib.redirect_stdout(io.StringIO()):
-            self._truth = COCO(str(self.spec.dataset.annotations))
+            self._truth = COCO()
+            self._truth.dataset = self.images.truth.as_coco(list(self.images.samples[:IMAGES]))
+            self._truth.createIndex()
 
     def best_of_outputs(self, tried: Tried) -> tuple[dict[str, Any], float]:
         """The best reading of boxes, whatever their classes, then with it that of scores and classes."""

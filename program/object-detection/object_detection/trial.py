@@ -59,10 +59,9 @@ def shown(rows: Rows) -> Rows:
 
 def _names(spec: Spec, images: ImageList) -> Mapping[int, str]:
     """Names of classes as the model counts them."""
-    rows = json.loads(spec.dataset.annotations.read_bytes())["categories"]
     if spec.model.classes_are == "contiguous":
-        return {number: str(row.get("name", row["id"])) for number, row in enumerate(rows, 1)}
-    return {int(row["id"]): str(row.get("name", row["id"])) for row in rows}
+        return {number: row.name for number, row in enumerate(images.truth.categories, 1)}
+    return {row.id: row.name for row in images.truth.categories}
 
 
 def _cell(image: Image, rows: Rows, names: Mapping[int, str]) -> Image:
