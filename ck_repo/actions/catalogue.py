@@ -39,6 +39,7 @@ _MORE = {
     "repo": ("repo_about",),
     "package": ("package_about",),
     "env": ("env_shell",),
+    "experiment": ("experiment_report",),
 }
 # other words for an action, the same in every module
 _SPELLINGS = {

@@ -43,6 +43,7 @@ def run(
     meter: str = "",
     compliance: str = "",
     reference_faults: bool = False,
+    trace: Literal["auto", "yes", "no"] = "auto",
     venv: str = "",
     dependency_tags: Mapping[str, str] | None = None,
     record: str = "",
@@ -102,6 +103,8 @@ def run(
         Run a compliance test: the performance run under its settings.
     reference_faults
         Keep known faults of the v1.0 reference, to compare with its logs.
+    trace
+        Record the time of every sample for reports; ``yes`` keeps LoadGen's trace, too (default: if not official or long).
     venv
         The venv to use (default: the active one, else mlperf-inference).
     dependency_tags

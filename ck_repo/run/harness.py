@@ -10,6 +10,7 @@ from pathlib import Path
 from ck_repo.child import last_lines, run_child
 from ck_repo.contract.results import Results
 from ck_repo.errors import RunError
+from ck_repo.run.monitor import Monitor
 from ck_repo.run.watchdog import Watchdog, read_asked
 from ck_repo.store.atomic import refuse_full
 from ck_repo.store.entry import read_json_object
@@ -68,6 +69,12 @@ def run_harness(
         it was running.
     """
     folder = spec.parent
+    watchdog, monitor = Watchdog(folder, backend), Monitor(folder)
+
+    def watch() -> None:
+        watchdog()
+        monitor()
+
     status = run_child(
         [str(python), "-m", name, str(spec)],
         folder,
@@ -75,7 +82,7 @@ def run_harness(
         folder / "stderr.log",
         {"PYTHONPATH": os.pathsep.join([str(program), *modules])} | SETTINGS | dict(variables or {}),
         watches_stdin=True,
-        watch=Watchdog(folder, backend),
+        watch=watch,
     )
     results = folder / "results.json"
     if status or not results.exists():

@@ -218,6 +218,17 @@ class RunOptions:
     reference_faults: Annotated[
         bool, RunOption("keep known faults of the v1.0 reference, to compare with its logs", in_spec=True)
     ] = False
+    trace: Annotated[
+        str,
+        RunOption(
+            "record the time of every sample for reports; `yes` keeps LoadGen's trace, too (default: if not official or long)",
+            value="yes",
+            choices=("auto", "yes", "no"),
+            in_spec=True,
+            audited=False,
+            default_recorded=False,
+        ),
+    ] = "auto"
     venv: Annotated[
         str,
         RunOption("the venv to use (default: the active one, else mlperf-inference)", value="NAME", this_machine=True),

@@ -98,7 +98,7 @@ def _audit(settings: lg.TestSettings, scenario: str, wanted: LoadGenSettings, ra
         if name == SAMPLING and loadgen_module.OF_V1_0:
             continue  # it is in audit.config
         if name == SAMPLING:
-            settings.accuracy_log_probability = min(1.0, value / _expected_samples(settings, scenario, wanted, rate))
+            settings.accuracy_log_probability = min(1.0, value / expected_samples(settings, scenario, wanted, rate))
         else:
             setattr(settings, name, value)
 
@@ -112,7 +112,7 @@ def _write_audit_config(folder: Path, wanted: LoadGenSettings) -> None:
     (folder / "audit.config").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
-def _expected_samples(settings: lg.TestSettings, scenario: str, wanted: LoadGenSettings, rate: float) -> float:
+def expected_samples(settings: lg.TestSettings, scenario: str, wanted: LoadGenSettings, rate: float) -> float:
     """How many samples a performance run will issue, as far as its settings and the measured rate tell."""
     seconds = float(settings.min_duration_ms) / 1e3
     if scenario == "offline":
@@ -154,15 +154,17 @@ def run(
     library: SampleLibrary,
     count: int,
     folder: Path,
+    *,
+    trace: bool = False,
 ) -> None:
-    """Run a test; LoadGen writes its logs into `folder`."""
+    """Run a test; LoadGen writes its logs into `folder`, and its trace of every sample if `trace`."""
     folder.mkdir(parents=True, exist_ok=True)
     output = lg.LogOutputSettings()
     output.outdir = str(folder)
     output.copy_summary_to_stdout = False
     logs = lg.LogSettings()
     logs.log_output = output
-    logs.enable_trace = False
+    logs.enable_trace = trace
     system = loadgen_module.construct_sut(sut.issue, sut.flush)
     if settings.performance_issue_unique:  # LoadGen would read past the end of a set of fewer images
         settings.performance_sample_count_override = min(count, settings.performance_sample_count_override)

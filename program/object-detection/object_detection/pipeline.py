@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from object_detection import accuracy, damage, loadgen, loadgen_module, outputs, summary, tuning
+from object_detection import accuracy, damage, loadgen, loadgen_module, outputs, queries, summary, tuning
 from object_detection.annotations import ImageList, read_images
 from object_detection.asked import Board
 from object_detection.backends import framework
@@ -148,12 +148,12 @@ def run_performance(
 ) -> Performance:
     """The performance test of LoadGen, in a folder of its own, and its figures."""
     folder = spec.folder / "performance"
-    seconds, queries = _run_test(spec, "performance", team, layout, library, len(images), rate)
+    seconds, asked = _run_test(spec, "performance", team, layout, library, len(images), rate)
     found = summary.performance(folder, spec.scenario)
     if _too_short(spec, found):  # the machine has become faster since the layouts were measured
         assert found.samples_per_second is not None
         tell("performance, once more: it was faster than measured, and over too soon", 0, None)
-        seconds, queries = _run_test(spec, "performance", team, layout, library, len(images), found.samples_per_second)
+        seconds, asked = _run_test(spec, "performance", team, layout, library, len(images), found.samples_per_second)
         found = replace(summary.performance(folder, spec.scenario), repeated=True)
     bound, tail = spec.loadgen.target_latency_ms, f"p{100 * spec.loadgen.percentile:g}"
     if spec.scenario == "multistream" and spec.loadgen.early_stopping:
@@ -167,7 +167,7 @@ def run_performance(
         )
     if not spec.loadgen.early_stopping and summary.early_stopping_alone(folder):
         found = replace(found, reasons=(*found.reasons, "the rules of the round have no early stopping; a longer run meets it"))
-    count = found.queries or queries  # LoadGen of v1.0 tells only how many it made ready
+    count = found.queries or asked  # LoadGen of v1.0 tells only how many it made ready
     found = replace(found, queries=count, duration_s=round(seconds, 3))
     required = spec.loadgen.required_query_count
     if spec.scenario != "offline" and count < required:
@@ -189,13 +189,23 @@ def _run_test(
         sut = PoolSUT(team, layout.batch_size, spec.folder, spread=spec.scenario == "multistream")
     settings = loadgen.settings_for(spec.scenario, mode, spec.loadgen, rate)
     ordered = OrderedSUT(sut, library)
+    trace = mode == "performance" and queries.is_traced(
+        spec.trace,
+        spec.official,
+        spec.loadgen,
+        loadgen.expected_samples(settings, spec.scenario, spec.loadgen, rate),
+        rate,
+    )
     begun = time.monotonic()
     try:
-        loadgen.run(spec.scenario, mode, settings, spec.loadgen, ordered, library, count, folder)
+        loadgen.run(spec.scenario, mode, settings, spec.loadgen, ordered, library, count, folder, trace=trace)
     finally:
         sut.close()
+    seconds = time.monotonic() - begun
     ordered.write(folder / "samples.json")
-    return time.monotonic() - begun, ordered.queries
+    if trace:
+        queries.write_queries(folder, keep=spec.trace == "yes")
+    return seconds, ordered.queries
 
 
 def _too_short(spec: Spec, found: Performance) -> bool:

@@ -194,6 +194,8 @@ class Spec:
         None lets the harness choose.
     reference_faults
         Whether known faults of the reference harness are kept; which they are, the model and the data set have.
+    trace
+        Whether the time of every sample of the performance run is written: ``yes``, ``no`` or ``auto``.
     cache
         Folder of pre-processed images.
     folder
@@ -215,6 +217,7 @@ class Spec:
     loadgen: LoadGenSettings
     cache: Path
     reference_faults: bool = field(default=False, metadata=_OPTION)
+    trace: str = field(default="auto", metadata=_OPTION)
     loadgen_built: Built | None = None
     version: int = VERSION
     folder: Path = transient(Path())

@@ -1,0 +1,93 @@
+"""What the machine is doing now: busy CPUs, clock frequency, temperature, as far as Linux tells."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_ROOT = Path("/")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """A look at the machine.
+
+    Attributes
+    ----------
+    busy
+        CPU time in use since the previous look, 0–1 of all CPUs; None at the first look.
+    mhz
+        Mean clock frequency of the CPUs, MHz.
+    celsius
+        The highest temperature that a sensor reports, °C.
+    available
+        Memory that programs could still use, bytes.
+    """
+
+    busy: float | None = None
+    mhz: float | None = None
+    celsius: float | None = None
+    available: int | None = None
+
+
+class Gauge:
+    """Reads `Usage`, again and again.
+
+    Parameters
+    ----------
+    root
+        Where /proc and /sys are.
+    """
+
+    def __init__(self, root: Path = _ROOT) -> None:
+        self._root = root
+        self._clocks = sorted(root.glob("sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq"))
+        self._sensors = sorted(
+            [*root.glob("sys/class/thermal/thermal_zone*/temp"), *root.glob("sys/class/hwmon/hwmon*/temp*_input")]
+        )
+        self._before: tuple[int, int] | None = None
+
+    def read(self) -> Usage:
+        """A look now; what cannot be read is None."""
+        return Usage(self._busy(), self._mhz(), self._celsius(), self._available())
+
+    def _busy(self) -> float | None:
+        try:
+            fields = (self._root / "proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+            ticks = [int(field) for field in fields]
+        except (OSError, ValueError):
+            return None
+        if len(ticks) < 5:
+            return None
+        now = (sum(ticks), ticks[3] + ticks[4])  # all, idle and waiting for a disk
+        before, self._before = self._before, now
+        if before is None or now[0] <= before[0]:
+            return None
+        return round(max(0.0, 1 - (now[1] - before[1]) / (now[0] - before[0])), 4)
+
+    def _mhz(self) -> float | None:
+        found = [value / 1e3 for path in self._clocks if (value := _number(path))]
+        if not found:
+            with suppress(OSError, ValueError):
+                rows = (self._root / "proc/cpuinfo").read_text(errors="replace").splitlines()
+                found = [float(row.partition(":")[2]) for row in rows if row.startswith("cpu MHz")]
+        return round(sum(found) / len(found), 1) if found else None
+
+    def _celsius(self) -> float | None:
+        found = [value / 1e3 for path in self._sensors if (value := _number(path)) is not None and 0 < value < 200_000]
+        return round(max(found), 1) if found else None
+
+    def _available(self) -> int | None:
+        with suppress(OSError, ValueError, IndexError):
+            for row in (self._root / "proc/meminfo").read_text().splitlines():
+                if row.startswith("MemAvailable:"):
+                    return int(row.split()[1]) << 10
+        return None
+
+
+def _number(path: Path) -> float | None:
+    try:
+        return float(path.read_text())
+    except (OSError, ValueError):  # a sensor that is asleep
+        return None

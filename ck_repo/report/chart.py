@@ -1,0 +1,126 @@
+"""Charts: a Vega-Lite description with a title and a sentence for those who do not see it, and the table behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Spec = Mapping[str, Any]
+Rows = Sequence[Mapping[str, Any]]
+
+# colours are CSS variables, so that a page in the dark, or on paper, has its own
+SERIES = tuple(f"var(--s{number})" for number in range(1, 9))
+GOOD, BAD, MUTED, ACCENT = "var(--good)", "var(--bad)", "var(--muted)", "var(--s1)"
+CONFIG: Spec = {
+    "background": None,
+    "font": "system-ui, sans-serif",
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": "currentColor", "titleColor": "currentColor", "gridColor": "var(--grid)", "domainColor": "var(--muted)",
+        "tickColor": "var(--muted)", "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
+    },
+    "legend": {"labelColor": "currentColor", "titleColor": "currentColor", "labelFontSize": 12, "orient": "top", "title": None},
+    "header": {"labelColor": "currentColor", "titleColor": "currentColor"},
+    "text": {"color": "currentColor"},
+    "range": {"category": list(SERIES)},
+    "bar": {"color": ACCENT},
+    "line": {"color": ACCENT, "strokeWidth": 2},
+    "point": {"color": ACCENT, "filled": True},
+    "area": {"color": ACCENT},
+    "rule": {"color": MUTED},
+    "aria": True,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart of a page.
+
+    Attributes
+    ----------
+    key
+        Its id in the page.
+    title, text
+        What it shows, and how to read it, in a sentence or two.
+    spec
+        Vega-Lite, without `$schema` and the configuration, which all charts share.
+    columns, rows
+        The table behind the chart, for screen readers and for copying; none if `columns` is empty.
+    """
+
+    key: str
+    title: str
+    text: str
+    spec: Spec
+    columns: tuple[str, ...] = ()
+    rows: Sequence[Sequence[object]] = field(default_factory=tuple)
+    wide: bool = False
+
+    def vega_lite(self) -> dict[str, Any]:
+        """The whole description."""
+        return {
+            "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+            "width": "container",
+            "height": 240,
+            "autosize": {"type": "fit-x", "contains": "padding"},
+            "description": f"{self.title}. {self.text}",
+            **self.spec,
+            "config": CONFIG,
+        }
+
+
+def quantity(name: str, title: str | None, **more: Any) -> dict[str, Any]:
+    """A channel with a number."""
+    return {"field": name, "type": "quantitative", "title": title, **more}
+
+
+def nominal(name: str, title: str | None = None, **more: Any) -> dict[str, Any]:
+    """A channel with names."""
+    return {"field": name, "type": "nominal", "title": title, **more}
+
+
+def data(rows: Rows, name: str = "table") -> dict[str, Any]:
+    """The rows of a chart; a page's scripts find them under `name`."""
+    return {"name": name, "values": list(rows)}
+
+
+def tooltip(*columns: tuple[str, str] | tuple[str, str, str]) -> list[dict[str, Any]]:
+    """What a mark says when it is pointed at: field, title and, for numbers, the format."""
+    return [
+        {
+            "field": row[0],
+            "title": row[1],
+            **({"type": "quantitative", "format": row[2]} if len(row) > 2 else {"type": "nominal"}),
+        }
+        for row in columns
+    ]
+
+
+def rule_at(
+    channel: str, value: float, label: str, color: str = BAD, *, before: bool = False, line: int = 0
+) -> list[dict[str, Any]]:
+    """A line across a chart at a value, with its name beside it.
+
+    Parameters
+    ----------
+    before
+        Whether the name is left of a vertical line.
+    line
+        How many lines of text lower it is, so that two names do not overlap.
+    """
+    side = {"dx": -4, "align": "right"} if before else {"dx": 4, "align": "left"}
+    other = {"x": {**side, "dy": 4 + 14 * line, "baseline": "top"}, "y": {"dx": -4, "dy": -6, "align": "right"}}[channel]
+    place = {"y": {"value": 0}} if channel == "x" else {"x": {"value": "width"}}
+    return [
+        {
+            "data": {"values": [{"at": value}]},
+            "mark": {"type": "rule", "color": color, "strokeDash": [5, 4], "strokeWidth": 1.5},
+            "encoding": {channel: {"field": "at", "type": "quantitative"}},
+        },
+        {
+            "data": {"values": [{"at": value, "label": label}]},
+            "mark": {"type": "text", "color": color, **other},
+            "encoding": {channel: {"field": "at", "type": "quantitative"}, "text": {"field": "label"}, **place},
+        },
+    ]

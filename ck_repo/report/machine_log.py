@@ -1,0 +1,40 @@
+"""What the machine did over the time of a run, as the engine wrote it down."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ck_repo.store.plain_file import flaw, opened
+
+_FILE = "machine.jsonl"
+_MOST = 64 << 20  # bytes
+_COLUMNS = ("busy", "mhz", "celsius", "available")
+
+
+@dataclass(frozen=True)
+class Look:
+    """The machine at a time: Unix time in s, busy CPUs 0–1, MHz, °C and available bytes; None where it was not known."""
+
+    at: float
+    busy: float | None
+    mhz: float | None
+    celsius: float | None
+    available: float | None
+
+
+def read_machine_log(folder: Path) -> list[Look]:
+    """The looks in the order of time; empty if there are none. Lines that cannot be read are passed over."""
+    if flaw(folder, _FILE):
+        return []
+    found = []
+    with opened(folder, _FILE, most=_MOST) as file:
+        for line in file:
+            try:
+                row = json.loads(line)
+                values = [None if row.get(name) is None else float(row[name]) for name in _COLUMNS]
+                found.append(Look(float(row["at"]), *values))
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                continue
+    return sorted(found, key=lambda look: look.at)

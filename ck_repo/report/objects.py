@@ -1,0 +1,215 @@
+"""What was detected and what is in the images: the run's detections and the annotations of its data set, as arrays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ck_repo.errors import CKError, ConfigError
+from ck_repo.report.subject import Subject
+from ck_repo.rounds.logs import read_samples
+from ck_repo.store.plain_file import MISSING, flaw, opened
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+_LOG, _RESULTS = "accuracy/mlperf_log_accuracy.json", "accuracy/detections.json"
+_MOST = 4 << 30  # bytes of a file of detections
+_WIDTH = 7  # float32 a detection in an accuracy log
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of the data set: its id and size in pixels, and its file."""
+
+    id: int
+    name: str
+    width: int
+    height: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The annotations of the images that a run has seen.
+
+    Attributes
+    ----------
+    categories
+        Name by category id, in the order of the annotation file.
+    images
+        By image id, in the order of the data set.
+    image, category, box, area, crowd
+        One row an object; boxes are [x, y, width, height] in pixels.
+    """
+
+    categories: Mapping[int, str]
+    images: Mapping[int, Image]
+    image: Integers
+    category: Integers
+    box: Floats
+    area: Floats
+    crowd: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The detections of a run, one row each; boxes are [x, y, width, height] in pixels."""
+
+    image: Integers
+    category: Integers
+    box: Floats
+    score: Floats
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+
+class Unavailable(CKError):
+    """Something that a part of a report needs is not here; the report says so and goes on."""
+
+
+def read_objects(repositories: Repositories, subject: Subject) -> tuple[Truth, Detections]:
+    """The annotations and detections of a run's accuracy test.
+
+    Raises
+    ------
+    Unavailable
+        If the run has no accuracy log, or its annotations are not on this machine.
+    ConfigError
+        If a file is not what it has to be.
+    """
+    if not subject.spec:
+        raise Unavailable("the detections of imported results have no annotations beside them")
+    listed = any(flaw(subject.folder, name) != MISSING for name in (_RESULTS, _LOG))
+    if not subject.accuracy or not listed:
+        raise Unavailable("the run has no accuracy log")
+    annotations, folder = _dataset(repositories, subject)
+    content = _read_annotations(annotations)
+    images = _images(content, folder, subject)
+    if flaw(subject.folder, _RESULTS) != MISSING:
+        seen, found = _from_results(subject, images)
+    else:
+        seen, found = _from_log(subject, images, [int(row["id"]) for row in content["categories"]])
+    return _truth(content, {image.id: image for image in images if image.id in seen}), found
+
+
+def _dataset(repositories: Repositories, subject: Subject) -> tuple[Path, Path]:
+    """The annotation file and the folder of images: where the run had them, else here with the same digest."""
+    told = subject.spec.get("dataset") or {}
+    annotations, images = Path(str(told.get("annotations", ""))), Path(str(told.get("images", "")))
+    if annotations.is_file():
+        return annotations, images
+    for entry in find(repositories, "env", tags="dataset"):
+        meta = entry.meta()
+        parts = meta.get("dataset") or {}
+        if meta.get("digest") == told.get("digest") and parts.get("annotations"):
+            base = Path(str(meta.get("path")))
+            found = base / str(parts["annotations"])
+            if found.is_file():
+                return found, base / str(parts.get("images", ""))
+    raise Unavailable(f"the annotations of the data set {told.get('name', '')} are not on this machine ({annotations})")
+
+
+def _read_annotations(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+        if not all(isinstance(content[key], list) for key in ("images", "annotations", "categories")):
+            raise ValueError("images, annotations and categories have to be lists")
+        return dict(content)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ConfigError(f"{path} is not a COCO annotation file: {type(error).__name__} {error}") from None
+
+
+def _images(content: Mapping[str, Any], folder: Path, subject: Subject) -> list[Image]:
+    """The images in the benchmark's order: a sample's index is its position."""
+    rows = content["images"]
+    if (subject.spec.get("dataset") or {}).get("only_annotated"):
+        annotated = {row["image_id"] for row in content["annotations"]}
+        rows = [row for row in rows if row["id"] in annotated]
+    count = subject.spec.get("count")
+    return [
+        Image(int(row["id"]), str(row["file_name"]), int(row["width"]), int(row["height"]), folder / str(row["file_name"]))
+        for row in rows[: count or len(rows)]
+    ]
+
+
+def _from_log(subject: Subject, images: list[Image], categories: list[int]) -> tuple[set[int], Detections]:
+    contiguous = (subject.spec.get("model") or {}).get("classes_are") == "contiguous"
+    seen: set[int] = set()
+    ids, parts = [], []
+    for sample in read_samples(subject.folder / _LOG, subject.folder):
+        if not 0 <= sample.qsl_idx < len(images):
+            raise ConfigError(f"{subject.folder / _LOG} has sample {sample.qsl_idx}, and the data set has {len(images)} images")
+        image = images[sample.qsl_idx]
+        if image.id in seen:  # the first answer of a sample counts
+            continue
+        seen.add(image.id)
+        values = np.frombuffer(sample.data[: len(sample.data) // (4 * _WIDTH) * (4 * _WIDTH)], dtype="<f4")
+        rows = values.reshape(-1, _WIDTH)[:, 1:].astype(np.float64)
+        rows[:, [0, 2]] *= image.height
+        rows[:, [1, 3]] *= image.width
+        parts.append(rows)
+        ids.append(np.full(len(rows), image.id, dtype=np.int64))
+    rows = np.concatenate(parts) if parts else np.zeros((0, 6))
+    top, left, bottom, right, score, kind = rows.T
+    if not np.isfinite(rows).all():
+        raise ConfigError(f"{subject.folder / _LOG} holds values that are not numbers")
+    category = kind.astype(np.int64)
+    if contiguous and len(category):
+        if category.min() < 1 or category.max() > len(categories):
+            raise ConfigError(f"{subject.folder / _LOG} has classes that the data set does not have")
+        category = np.asarray(categories, dtype=np.int64)[category - 1]
+    box = np.stack([left, top, right - left, bottom - top], axis=1)
+    return seen, Detections(np.concatenate(ids) if ids else np.zeros(0, np.int64), category, box, score)
+
+
+def _from_results(subject: Subject, images: list[Image]) -> tuple[set[int], Detections]:
+    """Detections in COCO's format of results; every image of the data set counts as seen."""
+    path = subject.folder / _RESULTS
+    try:
+        with opened(subject.folder, _RESULTS, most=_MOST) as file:
+            rows = json.load(file)
+        image = np.asarray([int(row["image_id"]) for row in rows], dtype=np.int64)
+        category = np.asarray([int(row["category_id"]) for row in rows], dtype=np.int64)
+        box = np.asarray([[float(value) for value in row["bbox"]] for row in rows], dtype=np.float64).reshape(-1, 4)
+        score = np.asarray([float(row["score"]) for row in rows], dtype=np.float64)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ConfigError(f"{path} is not a list of COCO results: {type(error).__name__} {error}") from None
+    known = {row.id for row in images}
+    if not set(image.tolist()) <= known or not (np.isfinite(box).all() and np.isfinite(score).all()):
+        raise ConfigError(f"{path} has images that the data set does not have, or values that are not numbers")
+    return _seen(subject, images) or known, Detections(image, category, box, score)
+
+
+def _seen(subject: Subject, images: list[Image]) -> set[int]:
+    """The images of the accuracy log, which also has those without any detection."""
+    if flaw(subject.folder, _LOG) == MISSING:
+        return set()
+    samples = {sample.qsl_idx for sample in read_samples(subject.folder / _LOG, subject.folder)}
+    return {images[index].id for index in samples if 0 <= index < len(images)}
+
+
+def _truth(content: Mapping[str, Any], images: Mapping[int, Image]) -> Truth:
+    try:
+        rows = [row for row in content["annotations"] if row["image_id"] in images]
+        box = np.asarray([[float(value) for value in row["bbox"]] for row in rows], dtype=np.float64).reshape(-1, 4)
+        area = [float(row["area"]) if "area" in row else float(row["bbox"][2]) * float(row["bbox"][3]) for row in rows]
+        return Truth(
+            {int(row["id"]): str(row.get("name", row["id"])) for row in content["categories"]},
+            images,
+            np.asarray([int(row["image_id"]) for row in rows], dtype=np.int64),
+            np.asarray([int(row["category_id"]) for row in rows], dtype=np.int64),
+            box,
+            np.asarray(area, dtype=np.float64),
+            np.asarray([bool(row.get("iscrowd", 0)) for row in rows], dtype=np.bool_),
+        )
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise ConfigError(f"an annotation is not in COCO's format: {type(error).__name__} {error}") from None

@@ -1,0 +1,121 @@
+"""The time of every query of a performance run: from queries.json, which the harness writes, or from LoadGen's trace."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ck_repo.errors import ConfigError
+from ck_repo.store.plain_file import MISSING, flaw, opened
+
+FOLDER, QUERIES, TRACE = "performance", "queries.json", "mlperf_log_trace.json"
+_MOST = 1 << 30  # bytes
+_SAMPLE = re.compile(
+    rb'"name":"Sample".*?"ph": ?"b".*?"ts":(-?[\d.]+),"args":\{"sample_seq":(\d+),"query_seq":(\d+),"sample_idx":(\d+),'
+    rb'"issue_start_ns":(-?\d+),"complete_ns":(-?\d+)'
+)
+
+
+@dataclass(frozen=True)
+class Queries:
+    """The samples of a performance run, in the order in which LoadGen issued them.
+
+    Attributes
+    ----------
+    query
+        Number of the query that a sample belongs to.
+    sample
+        Index of the sample in the data set.
+    start_ns
+        When the query was due, from the beginning of the test. In Offline it is the same for all samples.
+    issue_ns
+        How much later LoadGen issued it.
+    latency_ns
+        From the due time to the answer, as LoadGen counts it.
+    began
+        Unix time of the beginning, s; None if it is unknown.
+    """
+
+    query: Sequence[int]
+    sample: Sequence[int]
+    start_ns: Sequence[int]
+    issue_ns: Sequence[int]
+    latency_ns: Sequence[int]
+    began: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.query)
+
+    def per_query(self) -> Queries:
+        """One row a query, with the latency of its last answer: what LoadGen's percentiles are of in MultiStream."""
+        last: dict[int, int] = {}
+        for row, query in enumerate(self.query):
+            if query not in last or self.latency_ns[row] > self.latency_ns[last[query]]:
+                last[query] = row
+        return self._chosen(list(last.values()))
+
+    def _chosen(self, rows: list[int]) -> Queries:
+        columns = (self.query, self.sample, self.start_ns, self.issue_ns, self.latency_ns)
+        query, sample, start, issue, latency = ([column[row] for row in rows] for column in columns)
+        return Queries(query, sample, start, issue, latency, self.began)
+
+
+def percentile(ordered: Sequence[int], share: float) -> int:
+    """A percentile as LoadGen takes it: the element at ``floor(n * share)`` of the sorted latencies.
+
+    >>> percentile([10, 20, 30, 40], 0.5)
+    30
+    """
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def read_queries(folder: Path) -> Queries | None:
+    """The queries of an experiment's performance run; None where their times were not recorded.
+
+    Parameters
+    ----------
+    folder
+        The experiment's folder, of whomever.
+    """
+    for name, reader in ((QUERIES, _of_columns), (TRACE, _of_trace)):
+        path = f"{FOLDER}/{name}"
+        if flaw(folder, path) == MISSING:
+            continue
+        with opened(folder, path, most=_MOST) as file:
+            content = file.read()
+        found = reader(content, folder / path) if content else None
+        if found is not None and len(found):
+            return found
+    return None
+
+
+def _of_columns(content: bytes, path: Path) -> Queries:
+    try:
+        data: Any = json.loads(content)
+        starts = [round(value * 1e3) for value in data["start_us"]]
+        columns = [[int(value) for value in data[name]] for name in ("query", "sample", "issue_ns", "latency_ns")]
+        began = data.get("began")
+        if len({len(starts), *map(len, columns)}) != 1:
+            raise ValueError("columns of different lengths")
+        query, sample, issue, latency = columns
+        return Queries(query, sample, starts, issue, latency, None if began is None else float(began))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise ConfigError(
+            f"{path} is not a table of queries: {type(error).__name__} {error}", hint="remove the file, or run again"
+        ) from None
+
+
+def _of_trace(content: bytes, path: Path) -> Queries | None:
+    rows = []
+    for match in _SAMPLE.finditer(content):
+        start, number, query, index, issued, completed = match.groups()
+        rows.append((int(number), int(query), int(index), round(float(start) * 1e3), int(issued), int(completed)))
+    rows.sort()
+    if not rows:
+        return None
+    query, sample, starts, issue, latency = ([row[column] for row in rows] for column in (1, 2, 3, 4, 5))
+    return Queries(query, sample, starts, issue, latency)

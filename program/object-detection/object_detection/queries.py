@@ -1,0 +1,77 @@
+"""The time of every sample of a performance run: LoadGen's trace, reduced to five columns.
+
+LoadGen writes several events a sample, and JSON that is not valid. Only the samples' own events are kept, as columns in
+``queries.json``; the engine's reader is `ck_repo/report/queries.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from object_detection.spec import LoadGenSettings
+
+TRACE, QUERIES = "mlperf_log_trace.json", "queries.json"
+_MOST = 200_000  # samples: about 8 MB of columns, and 150 MB of LoadGen's events while the run lasts
+_FASTEST = 2000.0  # samples/s; above, the events that LoadGen writes take time from the run
+_SAMPLE = re.compile(
+    rb'"name":"Sample".*?"ph": ?"b".*?"ts":(-?[\d.]+),"args":\{"sample_seq":(\d+),"query_seq":(\d+),"sample_idx":(\d+),'
+    rb'"issue_start_ns":(-?\d+),"complete_ns":(-?\d+)'
+)
+_ORIGIN = re.compile(rb'"otherData":\{\s*"ts":([\d.]+)')
+
+
+def is_traced(choice: str, official: bool, settings: LoadGenSettings, samples: float, rate: float) -> bool:
+    """Whether LoadGen writes its trace.
+
+    Parameters
+    ----------
+    choice
+        ``yes``, ``no``, or ``auto``: runs that are neither official nor a compliance test, and not so fast or long that the
+        trace would disturb the run or fill the disk.
+    samples
+        About how many the run will issue.
+    rate
+        Samples/s that the system was measured at.
+    """
+    if choice != "auto":
+        return choice == "yes"
+    return not official and not settings.audit and samples <= _MOST and rate <= _FASTEST
+
+
+def write_queries(folder: Path, *, keep: bool) -> None:
+    """Write ``queries.json`` from the trace in a folder; the trace is emptied, as LoadGen leaves it without tracing.
+
+    Parameters
+    ----------
+    keep
+        Whether the trace stays as it is.
+    """
+    trace = folder / TRACE
+    if not trace.is_file() or not trace.stat().st_size:
+        return
+    rows: list[tuple[int, int, int, float, int, int]] = []
+    began = None
+    with open(trace, "rb") as file:
+        for line in file:
+            if match := _SAMPLE.search(line):
+                start, number, query, index, issued, completed = match.groups()
+                rows.append((int(number), int(query), int(index), float(start), int(issued), int(completed)))
+        file.seek(max(0, trace.stat().st_size - 4096))
+        if found := _ORIGIN.search(file.read()):
+            began = float(found[1]) / 1e6
+    rows.sort()
+    columns: dict[str, Any] = {
+        "version": 1,
+        "began": began,
+        "query": [row[1] for row in rows],
+        "sample": [row[2] for row in rows],
+        "start_us": [round(row[3], 3) for row in rows],
+        "issue_ns": [row[4] for row in rows],
+        "latency_ns": [row[5] for row in rows],
+    }
+    (folder / QUERIES).write_text(json.dumps(columns, separators=(",", ":")) + "\n", encoding="utf-8")
+    if not keep:
+        trace.write_bytes(b"")
