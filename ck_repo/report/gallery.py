@@ -13,7 +13,7 @@ from ck_repo.report.pictures import BUDGET, Pictures, make_pictures
 from ck_repo.report.scoring import UNMATCHED, Scores
 
 LOWEST = 0.05  # score of a box that is drawn
-_MOST_BOXES = 40  # of a run in an image, the highest scores first
+_MOST_BOXES = ((1000, 40), (1 << 60, 25))  # up to so many images: boxes of a run in an image, the highest scores first
 _MOST_IMAGES = 5000
 _JUDGED_AT = 0.5  # score at which the worst images are found
 
@@ -55,7 +55,8 @@ def make_gallery(truth: Truth, runs: Sequence[Judged], budget: int = BUDGET, fir
     chosen = [images[at] for at in order]
     pictures = make_pictures([truth.images[image] for image in chosen], budget)
     classes = {category: number for number, category in enumerate(truth.categories)}
-    boxes = [_Boxes(run, classes) for run in runs]
+    most = next(boxes for limit, boxes in _MOST_BOXES if len(chosen) <= limit)
+    boxes = [_Boxes(run, classes, most) for run in runs]
     objects = _rows_by_image(truth.image)
     rows = []
     for at, image, picture in zip(order, chosen, pictures.rows, strict=True):
@@ -67,7 +68,7 @@ def make_gallery(truth: Truth, runs: Sequence[Judged], budget: int = BUDGET, fir
                 "runs": [{"boxes": each.of(image), "finders": each.finders(mine)} for each in boxes],
             }
         )  # fmt: skip
-    notes = _notes(pictures, len(images), len(rows), sum(each.left_out for each in boxes))
+    notes = _notes(pictures, len(images), len(rows), sum(each.left_out for each in boxes), most)
     data = {"classes": [truth.categories[key] for key in classes], "images": rows, "runs": [run.name for run in runs]}
     return Gallery(data, notes)
 
@@ -78,8 +79,8 @@ _NONE = np.zeros(0, dtype=np.int64)
 class _Boxes:
     """The boxes of a run by image, as the page has them."""
 
-    def __init__(self, run: Judged, classes: dict[int, int]) -> None:
-        self._run, self._classes = run, classes
+    def __init__(self, run: Judged, classes: dict[int, int], most: int) -> None:
+        self._run, self._classes, self._most = run, classes, most
         self.left_out = 0
         kept = np.flatnonzero(run.found.score >= LOWEST)
         kept = kept[np.argsort(-run.found.score[kept], kind="stable")]
@@ -87,12 +88,12 @@ class _Boxes:
 
     def of(self, image: int) -> list[list[float | int]]:
         rows = self._rows.get(image, _NONE)
-        self.left_out += max(0, len(rows) - _MOST_BOXES)
+        self.left_out += max(0, len(rows) - self._most)
         found = self._run.found
         return [
             [*_corners(found.box[row]), round(float(found.score[row]), 3), self._classes.get(int(found.category[row]), 0),
              int(self._run.scores.state[row])]
-            for row in rows[:_MOST_BOXES]
+            for row in rows[: self._most]
         ]  # fmt: skip
 
     def finders(self, objects: Integers) -> list[float]:
@@ -133,7 +134,7 @@ def _errors(truth: Truth, run: Judged) -> list[int]:
     return counts
 
 
-def _notes(pictures: Pictures, total: int, shown: int, boxes: int) -> tuple[str, ...]:
+def _notes(pictures: Pictures, total: int, shown: int, boxes: int, most: int) -> tuple[str, ...]:
     notes = [f"Pictures are scaled down to {pictures.side} pixels; boxes with a score below {LOWEST} are left out."]
     if shown < total:
         notes.append(f"{total - shown:,} of {total:,} images are left out: those with the fewest errors.")
@@ -142,5 +143,5 @@ def _notes(pictures: Pictures, total: int, shown: int, boxes: int) -> tuple[str,
     if pictures.unreadable:
         notes.append(f"{pictures.unreadable:,} images have no picture: their files cannot be read on this machine.")
     if boxes:
-        notes.append(f"{boxes:,} boxes are left out: an image shows the {_MOST_BOXES} with the highest scores.")
+        notes.append(f"{boxes:,} boxes are left out: an image shows the {most} with the highest scores.")
     return tuple(notes)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ck_repo.experiments.queries import Queries, percentile
 from ck_repo.report.chart import ACCENT, BAD, MUTED, Chart, data, nominal, quantity, rule_at, tooltip
-from ck_repo.report.queries import Queries, percentile
 from ck_repo.report.subject import Subject
 from ck_repo.rounds.scenario import RATE
 

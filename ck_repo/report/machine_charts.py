@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ck_repo.experiments.queries import Queries
 from ck_repo.report.chart import ACCENT, MUTED, Chart, data, quantity, tooltip
 from ck_repo.report.machine_log import Look
-from ck_repo.report.queries import Queries
 
 _POINTS = 600
 _KINDS = (

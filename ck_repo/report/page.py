@@ -77,7 +77,7 @@ def page(
     library = vega.library() if charts and not assets else ""
     script = asset("page.js")
     if assets:
-        policy = _POLICY.format(style="file: 'self' 'unsafe-inline'", script="file: 'self'")
+        policy = _POLICY.format(style="file: 'self' 'unsafe-inline'", script="file: 'self'") + "; connect-src 'self'"
     else:
         allowed = " ".join(_digest(each) for each in (library, script) if each)
         policy = _POLICY.format(style="'unsafe-inline'", script=allowed)

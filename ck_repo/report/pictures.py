@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from ck_repo.report.objects import Image
 
-BUDGET = 15 << 20  # bytes of all pictures of a page before they are encoded as text
-_SIDES = ((60, 480), (250, 360), (1000, 240), (1 << 60, 160))  # up to so many images: the longer side, pixels
-_QUALITY = 55  # of WebP: artefacts that do not show at this size
+BUDGET = 13 << 20  # bytes of all pictures of a page before they are encoded as text
+_SIDES = ((60, 480), (250, 360), (1000, 240), (2500, 192), (1 << 60, 144))  # up to so many images: the longer side, pixels
+_QUALITY = 50  # of WebP: artefacts that do not show at this size
 _LARGEST = 1 << 28  # pixels of an image that is opened
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from ck_repo.errors import CKError
 from ck_repo.experiments.figures import Figures, figures, scenario_of
 from ck_repo.experiments.meta import read_experiment
-from ck_repo.report.queries import Queries, read_queries
+from ck_repo.experiments.queries import Queries, read_queries
+from ck_repo.experiments.spread import percentile_interval, rate_interval
 from ck_repo.rounds.logs import Detail, read_detail
 from ck_repo.rounds.scenario import Scenario
 from ck_repo.stock.experiment import refuse_stock_experiment
@@ -97,6 +98,20 @@ class Subject:
             return read_queries(self.folder), ""
         except CKError as error:
             return None, error.what
+
+    @cached_property
+    def interval(self) -> tuple[float, float] | None:
+        """A 95 % interval of the figure, from the times of the run's own queries; None where they say nothing about it."""
+        found, scenario = self.counted, self.scenario
+        if found is None or scenario is None:
+            return None
+        if scenario.lower_is_better:
+            between = percentile_interval(sorted(found.latency_ns), scenario.percentile)
+            return None if between is None else (between[0] / 1e6, between[1] / 1e6)
+        if scenario.one_query:
+            ends = [(start + latency) / 1e9 for start, latency in zip(found.start_ns, found.latency_ns, strict=True)]
+            return rate_interval(ends, min(found.start_ns) / 1e9)
+        return None
 
     @cached_property
     def counted(self) -> Queries | None:

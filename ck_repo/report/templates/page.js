@@ -83,6 +83,18 @@
     apply();
   }
 
+  // a site that `ck report --serve` shows is loaded again when experiments come in; a page from disk asks nobody
+  if (location.protocol === "http:" && ["127.0.0.1", "localhost"].includes(location.hostname)) {
+    let before = null;
+    setInterval(async () => {
+      try {
+        const now = await (await fetch("/state")).text();
+        if (before !== null && now !== before) location.reload();
+        before = now;
+      } catch { /* the server has ended */ }
+    }, 3000);
+  }
+
   gallery();
 
   function gallery() {

@@ -1,7 +1,7 @@
 """The time of every sample of a performance run: LoadGen's trace, reduced to five columns.
 
 LoadGen writes several events a sample, and JSON that is not valid. Only the samples' own events are kept, as columns in
-``queries.json``; the engine's reader is `ck_repo/report/queries.py`.
+``queries.json``; the engine's reader is `ck_repo/experiments/queries.py`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,81 @@
+"""Show a site at an address of this machine, and write it anew when experiments come in."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from pathlib import Path
+from typing import Any
+
+from ck_repo import progress
+from ck_repo.report.site import write_site
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find
+
+_STATE = "/state"  # what the page asks: it loads itself again when the answer changes
+
+
+class Keeper:
+    """Keeps a site up to date; several requests at a time write it once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._lock = folder, threading.Lock()
+        self._written = self._state()
+
+    def state(self) -> str:
+        """What the experiments are now; if they have changed, the site is written first."""
+        with self._lock:
+            now = self._state()
+            if now != self._written:
+                write_site(Repositories(), self._folder)
+                self._written = now
+            return now
+
+    @staticmethod
+    def _state() -> str:
+        entries = find(Repositories(), "experiment")
+        times = [
+            (entry.path / ".cm/meta.json").stat().st_mtime_ns for entry in entries if (entry.path / ".cm/meta.json").exists()
+        ]
+        return f"{len(entries)}-{max(times, default=0)}"
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    keeper: Keeper
+
+    def do_GET(self) -> None:
+        if self.path == _STATE:
+            content = self.keeper.state().encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+            return
+        super().do_GET()
+
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "no-store")
+        super().end_headers()
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Nothing: requests are no news."""
+
+
+def server_of(folder: Path, port: int = 0) -> http.server.ThreadingHTTPServer:
+    """A server of a site on the loopback interface; any free port if `port` is 0."""
+    keeper = Keeper(folder)
+    handler = type("Handler", (_Handler,), {"keeper": keeper})
+    return http.server.ThreadingHTTPServer(("127.0.0.1", port), lambda *arguments: handler(*arguments, directory=str(folder)))
+
+
+def serve(folder: Path, port: int = 0, *, show: bool = False) -> None:
+    """Serve a site until the user interrupts."""
+    import webbrowser
+
+    with server_of(folder, port) as server:
+        address = f"http://127.0.0.1:{server.server_address[1]}/index.html"
+        progress.say(f"serving {folder} at {address}; Ctrl-C ends it")
+        if show:
+            webbrowser.open(address)
+        server.serve_forever()
