@@ -108,6 +108,20 @@ def only_module_with(action: str) -> str:
     return ""
 
 
+def implied_module(action: str, *, helping: bool) -> str:
+    """The module of a command that names none; empty if it has to be named.
+
+    Parameters
+    ----------
+    helping
+        Whether the command asks for help, which needs no module where one alone has the action.
+    """
+    module = only_module_with(action)
+    if not module or helping:
+        return module
+    return module if find_action(module, action).module_implied else ""
+
+
 def find_action(module: str, name: str) -> Action:
     """The action of that name; an unknown one is an error that names the nearest."""
     actions = actions_of(module)

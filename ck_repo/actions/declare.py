@@ -83,6 +83,7 @@ class Action:
     usage: str = ""
     more_entries: bool = False  # takes further entries after the first
     any_options: bool = False  # takes options that it does not declare
+    module_implied: bool = False  # the command may leave out the module
 
 
 Actions = dict[str, Action]
@@ -104,11 +105,12 @@ def action(
     options: Sequence[Option] = (),
     usage: str = "",
     more_entries: bool = False,
+    module_implied: bool = False,
 ) -> Callable[[Callable[[Request], Answer]], Callable[[Request], Answer]]:
     """Enter the decorated function into a module's table of actions."""
 
     def enter(run: Callable[[Request], Answer]) -> Callable[[Request], Answer]:
-        row = Action(name, summary, example, run, tuple(options), usage, more_entries)
+        row = Action(name, summary, example, run, tuple(options), usage, more_entries, module_implied=module_implied)
         table[name] = row
         return run
 

@@ -24,7 +24,7 @@ OPEN = Option("open", "open the page in the browser", kind="flag")
     "report",
     "a page of charts and pictures of an experiment, or of several side by side",
     example="ck report experiment:mlperf-result1 --open",
-    usage="ck report experiment:A [experiment:B …] [--output=FILE] | ck report experiment --all [--output=FOLDER]",
+    usage="ck report experiment:A [experiment:B …] [--output=FILE] | ck report --all [--output=FOLDER]",
     options=[
         TAGS,
         REPOSITORY,
@@ -36,6 +36,7 @@ OPEN = Option("open", "open the page in the browser", kind="flag")
         OVERWRITE,
     ],
     more_entries=True,
+    module_implied=True,
 )
 def report(request: Request) -> Answer:
     """Write a report."""
@@ -44,7 +45,7 @@ def report(request: Request) -> Answer:
     if request.flag("all"):
         return _site(request)
     if request.flag("serve"):
-        raise UsageError("--serve shows a site", hint="`ck report experiment --all --serve`")
+        raise UsageError("--serve shows a site", hint="`ck report --all --serve`")
     chosen = _chosen(request)
     ensure_packages()
     return write(request, chosen)

@@ -37,7 +37,7 @@ def perform(words: Words) -> Answer:
     if not words.action:  # --version
         words.action = "version"
         words.options.pop("version")
-    if words.options.get("help") and not words.targets and (module := catalogue.only_module_with(words.action)):
+    if not words.targets and (module := catalogue.implied_module(words.action, helping=bool(words.options.get("help")))):
         words.targets.append(Target(module))
     target = words.targets[0] if words.targets else Target()
     if retired := retired_action(words.action, target.module):

@@ -9,6 +9,7 @@ from typing import Any
 
 from ck_repo import progress
 from ck_repo.report.site import write_site
+from ck_repo.store.entry import META
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find
 
@@ -34,9 +35,8 @@ class Keeper:
     @staticmethod
     def _state() -> str:
         entries = find(Repositories(), "experiment")
-        times = [
-            (entry.path / ".cm/meta.json").stat().st_mtime_ns for entry in entries if (entry.path / ".cm/meta.json").exists()
-        ]
+        files = [entry.path / META for entry in entries]
+        times = [path.stat().st_mtime_ns for path in files if path.exists()]
         return f"{len(entries)}-{max(times, default=0)}"
 
 

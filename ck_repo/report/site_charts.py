@@ -13,6 +13,7 @@ from ck_repo.report.site_rows import SiteRow, front
 
 _FEWEST = 3  # points of a trend
 _MOST_TRENDS = 24
+_NO_ACCELERATOR = ("", "-", "N/A", "NONE")
 _AROUND = 20  # published results that are drawn on either side of one's own
 
 
@@ -37,7 +38,11 @@ def _pareto(key: str, dataset: str, scenario: str, unit: str, rows: Sequence[Sit
         }
         for row in rows
     ]  # fmt: skip
-    x, y = quantity("value", unit, scale={"zero": False}), quantity("mAP", "mAP", scale={"zero": False})
+    accuracies = [row.mAP or 0.0 for row in rows]
+    room = max(0.005, 0.1 * (max(accuracies) - min(accuracies)))
+    between = [max(0.0, min(accuracies) - room), min(1.0, max(accuracies) + room)]
+    x = quantity("value", unit, scale={"zero": False, "padding": 12})
+    y = quantity("mAP", "mAP", scale={"domain": between, "zero": False}, axis={"format": ".3f"})
     shown = tooltip(("name", "experiment"), ("model", "model"), ("backend", "backend"), ("precision", "precision"),
                     ("machine", "machine"), ("value", unit, ".5g"), ("mAP", "mAP", ".4f"), ("verdict", "verdict"),
                     ("front", "Pareto"))  # fmt: skip
@@ -50,7 +55,7 @@ def _pareto(key: str, dataset: str, scenario: str, unit: str, rows: Sequence[Sit
         "data": data(points),
         "mark": {"type": "point", "size": 70, "opacity": 0.85},
         "encoding": {
-            "x": x, "y": y, "color": nominal("backend"), "shape": nominal("precision", legend={"title": "precision"}),
+            "x": x, "y": y, "color": nominal("backend"), "shape": nominal("precision"),
             "tooltip": shown,
             "opacity": {"condition": {"test": "datum.verdict == 'VALID'", "value": 0.9}, "value": 0.3},
         },
@@ -149,13 +154,13 @@ def placement_charts(rows: Sequence[SiteRow], published: Sequence[Published]) ->
             best[key] = row
     charts = []
     for number, ((benchmark, scenario, round_, kind), row) in enumerate(sorted(best.items())):
-        like = [
-            each
-            for each in matching(published, model=benchmark, scenario=scenario, round_=round_)
-            if each.value and (kind == "CPU") == (not each.accelerator or each.accelerator in ("-", "N/A"))
-        ]
-        if like:
-            charts.append(_placement(f"placement-{number}", f"{benchmark}, {scenario}, {kind}, {round_}", row, like))
+        every = [each for each in matching(published, model=benchmark, scenario=scenario, round_=round_) if each.value]
+        like = [each for each in every if (kind == "CPU") == (each.accelerator.upper() in _NO_ACCELERATOR)]
+        if every:
+            about = f"beside systems with {'a CPU alone' if kind == 'CPU' else 'an accelerator'}"
+            about = about if like else f"beside all systems: none was published with {kind} alone"
+            title = f"{benchmark}, {scenario}, round {round_}"
+            charts.append(_placement(f"placement-{number}", title, about, row, like or every))
     return charts
 
 
@@ -164,7 +169,7 @@ def _better(one: SiteRow, other: SiteRow) -> bool:
     return first < second if one.lower_is_better else first > second
 
 
-def _placement(key: str, title: str, own: SiteRow, like: Sequence[Published]) -> Chart:
+def _placement(key: str, title: str, about: str, own: SiteRow, like: Sequence[Published]) -> Chart:
     value = own.value or 0.0
     points: list[Mapping[str, object]] = [
         {"name": f"{each.submitter}, {each.system}", "value": each.value, "whose": "published", "division": each.division}
@@ -186,7 +191,7 @@ def _placement(key: str, title: str, own: SiteRow, like: Sequence[Published]) ->
             "tooltip": tooltip(("name", "result"), ("value", own.unit, ".6g"), ("division", "division")),
         },
     }
-    text = f"Place {place + 1} of {len(points)}."
+    text = f"Place {place + 1} of {len(points)}, {about}. Ours is of the model {own.model}."
     left = len(points) - len(shown)
     text += f" {left} results further away are left out of the chart." if left else ""
     table = [(row["label"], f"{float(str(row['value'])):.6g}", row["division"]) for row in rows]
