@@ -13,9 +13,12 @@ from ck_repo.actions.request import Request
 from ck_repo.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
+    from ck_repo.report.subject import Subject
     from ck_repo.store.entry import Entry
 
 ACTIONS: Actions = {}
+FORMATS = ("csv", "parquet", "json", "markdown", "latex", "coco", "trace", "mlflow")
+SUFFIXES = {"csv": "csv", "json": "json", "markdown": "md", "latex": "tex"}
 OPEN = Option("open", "open the page in the browser", kind="flag")
 
 
@@ -97,6 +100,92 @@ def write(request: Request, chosen: list[Entry]) -> Answer:
         show(done.path)
     data = {"path": str(done.path), "bytes": done.size, "notes": list(done.left_out)}
     return Answer({**data, "lst": [row_of(entry) for entry in chosen]}, lines)
+
+
+@action(
+    ACTIONS,
+    "export",
+    "experiments in the formats of other tools: tables, COCO results, a trace for Perfetto, MLflow",
+    example="ck export experiment:* --format=csv --output=runs.csv",
+    usage="ck export experiment:X [experiment:Y …] --format=csv|parquet|json|markdown|latex|coco|trace|mlflow",
+    options=[
+        TAGS,
+        REPOSITORY,
+        Option("format", "the format (default csv)", choices=FORMATS, value="csv"),
+        Option("output", "the file to write, `-` for stdout; of several coco or trace exports the folder", value="FILE"),
+        Option("to", "of mlflow: tracking folder or address of a server (default mlruns)", value="URI"),
+        Option("name", "of mlflow: the experiment there (default ck)", value="NAME"),
+        OVERWRITE,
+    ],
+    more_entries=True,
+)
+def export(request: Request) -> Answer:
+    """Export."""
+    from ck_repo.report.subject import subject_of
+
+    form = request.text("format") or "csv"
+    subjects = [subject_of(entry) for entry in _chosen(request)]
+    if form == "mlflow":
+        return _to_mlflow(request, subjects)
+    if request.text("to") or request.text("name"):
+        raise UsageError("--to and --name are of --format=mlflow", hint="--output= names a file")
+    files = _exported(request, form, subjects)
+    lines = [f"written: {path}" for path in files]
+    data = {"files": [str(path) for path in files], "lst": [row_of(each.entry) for each in subjects]}
+    return Answer(data, lines)
+
+
+def _to_mlflow(request: Request, subjects: list[Subject]) -> Answer:
+    from ck_repo.report.export_mlflow import log_runs
+    from ck_repo.report.requirements import MLFLOW, ensure_packages
+
+    ensure_packages(MLFLOW)
+    address = request.text("to") or "mlruns"
+    if "://" not in address:
+        address = Path(address).expanduser().absolute().as_uri()
+    runs = log_runs(subjects, address, request.text("name") or "ck")
+    return Answer({"runs": runs, "to": address}, [f"logged {len(runs)} runs to {address}"])
+
+
+def _exported(request: Request, form: str, subjects: list[Subject]) -> list[Path]:
+    """Write the files of an export; return those that were written."""
+    from ck_repo.report import export_files, export_tables
+    from ck_repo.report.requirements import PARQUET, REPORT, ensure_packages
+    from ck_repo.store.repositories import Repositories
+
+    overwrite, output = request.flag("overwrite"), request.text("output")
+    if form == "parquet":
+        ensure_packages(PARQUET)
+        path = Path(output or "ck-export.parquet").expanduser().absolute()
+        export_tables.write_parquet(subjects, path, overwrite=overwrite)
+        return [path]
+    if form in export_tables.TABLES:
+        text = export_tables.TABLES[form](subjects)
+        if output == "-":
+            print(text, end="")
+            return []
+        path = Path(output or f"ck-export.{SUFFIXES[form]}").expanduser().absolute()
+        _write(path, text, overwrite=overwrite)
+        return [path]
+    if form == "coco":
+        ensure_packages(REPORT)
+    files = []
+    for subject in subjects:
+        text = export_files.chrome_trace(subject) if form == "trace" else export_files.coco_results(Repositories(), subject)
+        own = f"{subject.name}-{form}.json"
+        path = Path(output or own) if len(subjects) == 1 else Path(output or ".") / own
+        path = path.expanduser().absolute()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, text, overwrite=overwrite)
+        files.append(path)
+    return files
+
+
+def _write(path: Path, text: str, *, overwrite: bool) -> None:
+    from ck_repo.store.atomic import new_file, storage_errors
+
+    with storage_errors(f"writing {path}"), new_file(path, overwrite=overwrite) as staging:
+        staging.write_text(text, encoding="utf-8")
 
 
 def _chosen(request: Request) -> list[Entry]:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
 from ck_repo.actions.package import TRUST, VENV
 from ck_repo.actions.request import Request
 from ck_repo.actions.run_options import declared, declared_option, run_options
-from ck_repo.errors import UsageError
+from ck_repo.errors import NotFoundError, NotTheSameError, UsageError
 from ck_repo.run.options import DEFAULT_SECONDS
+from ck_repo.store.entry import tag_list
+from ck_repo.store.query import is_pattern
+
+if TYPE_CHECKING:
+    from ck_repo.store.entry import Entry
 
 ACTIONS: Actions = {}
 
@@ -53,3 +59,71 @@ def find(request: Request) -> Answer:
     ]
     data = {"key": found.key, "value": found.value, "path": str(path), "tries": tries, "results": found.confirmed}
     return Answer(data, [*table_lines((found.key, "valid", f"{found.percentile}, ms"), table), "", line, f"written to {path}"])
+
+
+@action(
+    ACTIONS,
+    "check",
+    "whether new runs are slower or less accurate than old ones, beyond noise; exit status 10 if so",
+    example="ck check performance experiment:new --baseline=experiment:old --tolerance=5%",
+    usage="ck check performance experiment:NEW [experiment:NEW2 …] --baseline=experiment:OLD[,experiment:OLD2 …] [options]",
+    options=[
+        Option("baseline", "the experiments to hold them against, repetitions separated by commas; patterns too", value="NAME"),
+        Option("tolerance", "how much slower the new ones may be (default 5%)", value="5%"),
+        Option("map-tolerance", "how much lower mAP may be, of 0 to 1 (default 0.001)", kind="number", least=0),
+    ],
+    more_entries=True,
+)
+def check(request: Request) -> Answer:
+    """Check for a regression, in CI say."""
+    from ck_repo.report.regression import judge
+    from ck_repo.report.subject import subject_of
+
+    baseline = request.needed("baseline", "the experiments to hold the new ones against: --baseline=experiment:OLD")
+    new = [subject_of(entry) for target in request.more for entry in _experiments(target.text)]
+    if not new:
+        raise UsageError("check which experiments?", hint="`ck check performance experiment:NEW --baseline=experiment:OLD`")
+    old = [subject_of(entry) for word in tag_list(baseline) for entry in _experiments(word)]
+    tolerance, limit = _share(request.text("tolerance") or "5%"), request.number("map_tolerance")
+    found = judge(new, old, tolerance, 0.001 if limit is None else limit)
+    lines = []
+    if found.ratio is not None:
+        between = f", 95 % interval {found.interval[0]:.4f} to {found.interval[1]:.4f}" if found.interval else ""
+        lines.append(f"speed   {found.ratio:.4f} of the baseline{between}")
+    if found.accuracy is not None:
+        lines.append(f"mAP     {100 * found.accuracy:+.3f} points")
+    lines += [f"note    {text}" for text in found.remarks]
+    data = {**found.as_data(), "new": [each.name for each in new], "baseline": [each.name for each in old]}
+    if found.faults:
+        told = "; ".join(found.faults)
+        return Answer({"error": f"worse: {told}", **data}, [*lines, f"WORSE   {told}"], status=NotTheSameError.code)
+    return Answer(data, [*lines, "OK      as fast and as accurate, within the tolerances"])
+
+
+def _experiments(word: str) -> list[Entry]:
+    """The experiments that a word names: ``experiment:NAME``, a name alone, or a pattern; the repository may come first."""
+    from ck_repo.store.repositories import Repositories
+    from ck_repo.store.search import find as found_in
+    from ck_repo.store.search import load
+
+    *before, name = word.split(":")
+    if before and before[-1] != "experiment":
+        raise UsageError(f"{word} is not an experiment", hint="experiment:NAME")
+    repository = before[0] if len(before) > 1 else ""
+    if not is_pattern(name):
+        return [load(Repositories(), "experiment", name, repository)]
+    rows = found_in(Repositories(), "experiment", name, repository=repository)
+    if not rows:
+        raise NotFoundError(f"no experiment matches {name}", hint="`ck ls experiment` lists them")
+    return rows
+
+
+def _share(text: str) -> float:
+    """A share: ``5%`` or ``0.05``."""
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise UsageError(f"--tolerance={text} is not a share", hint="--tolerance=5%, or --tolerance=0.05")
+    return value

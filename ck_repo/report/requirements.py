@@ -1,4 +1,4 @@
-"""The Python packages that reports need: the extra `report` of this package, or an environment made on first use."""
+"""Python packages that reports and exports need: extras of this package, or environments made on first use."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import site
 import subprocess
 import sys
+from dataclasses import dataclass
 from importlib import invalidate_caches
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,15 +22,46 @@ from ck_repo.store.atomic import make_folder, storage_errors
 from ck_repo.store.folders import tools_root
 from ck_repo.store.lock import locked
 
-# the extra `report` in pyproject.toml; a test compares the two
-REQUIREMENTS = ("jinja2>=3.1", "numpy>=1.24", "pillow>=10", "pycocotools>=2.0.7", "vl-convert-python>=1.7,<2")
-_MODULES = ("jinja2", "numpy", "PIL", "pycocotools", "vl_convert")
 _TIMEOUT = 300  # s
-_HINT = "`pip install 'ck-repo[report]'` installs them beside ck"
 
 
-def ensure_packages() -> None:
-    """Make the packages importable: as installed beside this one, else from an environment below CK_TOOLS, made once.
+@dataclass(frozen=True)
+class Packages:
+    """Python packages that one thing needs.
+
+    Attributes
+    ----------
+    extra
+        Their name in pyproject.toml, where a test compares them.
+    purpose
+        What needs them, for messages.
+    requirements, modules
+        What is installed, and what is imported.
+    """
+
+    extra: str
+    purpose: str
+    requirements: tuple[str, ...]
+    modules: tuple[str, ...]
+
+    @property
+    def hint(self) -> str:
+        """How a user installs them."""
+        return f"`pip install 'ck-repo[{self.extra}]'` installs them beside ck"
+
+
+REPORT = Packages(
+    "report",
+    "reports",
+    ("jinja2>=3.1", "numpy>=1.24", "pillow>=10", "pycocotools>=2.0.7", "vl-convert-python>=1.7,<2"),
+    ("jinja2", "numpy", "PIL", "pycocotools", "vl_convert"),
+)
+PARQUET = Packages("parquet", "Parquet files", ("pyarrow>=14",), ("pyarrow",))
+MLFLOW = Packages("mlflow", "MLflow's client", ("mlflow-skinny>=2.9",), ("mlflow",))
+
+
+def ensure_packages(packages: Packages = REPORT) -> None:
+    """Make packages importable: as installed beside this one, else from an environment below CK_TOOLS, made once.
 
     Raises
     ------
@@ -38,44 +70,45 @@ def ensure_packages() -> None:
     InstallError
         If they cannot be installed.
     """
-    if _importable():
+    if _importable(packages):
         return
-    folder = environment_folder()
+    folder = environment_folder(packages)
     python = folder / "bin" / "python"
-    if missing(python, REQUIREMENTS):
-        _make(folder, python)
-    packages = site_packages(python)
-    if packages is not None:
-        site.addsitedir(str(packages))
-    if not _importable():
-        raise InstallError(f"the packages that reports need cannot be imported from {folder}", hint=_HINT)
+    if missing(python, packages.requirements):
+        _make(packages, folder, python)
+    found = site_packages(python)
+    if found is not None:
+        site.addsitedir(str(found))
+    invalidate_caches()
+    if not _importable(packages):
+        raise InstallError(f"{', '.join(packages.modules)} cannot be imported from {folder}", hint=packages.hint)
 
 
-def environment_folder() -> Path:
-    """The environment of the engine's Python that holds the packages."""
-    said = "\n".join([sys.version.split()[0], sys.base_prefix, *REQUIREMENTS])
-    return tools_root() / f"report-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+def environment_folder(packages: Packages = REPORT) -> Path:
+    """The environment of the engine's Python that holds packages."""
+    said = "\n".join([sys.version.split()[0], sys.base_prefix, *packages.requirements])
+    return tools_root() / f"{packages.extra}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
 
 
-def _importable() -> bool:
-    return all(find_spec(name) is not None for name in _MODULES)
+def _importable(packages: Packages) -> bool:
+    return all(find_spec(name) is not None for name in packages.modules)
 
 
-def _make(folder: Path, python: Path) -> None:
+def _make(packages: Packages, folder: Path, python: Path) -> None:
+    doing = f"installing what is needed for {packages.purpose}"
     make_folder(tools_root(), "CK_TOOLS")
-    with locked(tools_root() / ".locks" / f"{folder.name}.lock", "installing what reports need"):
-        if not missing(python, REQUIREMENTS):
+    with locked(tools_root() / ".locks" / f"{folder.name}.lock", doing):
+        if not missing(python, packages.requirements):
             return  # another process was faster
-        refuse_offline("the packages that reports need", _HINT)
-        progress.say(f"installing what reports need, once: {', '.join(_MODULES)} in {folder}")
-        with storage_errors("installing what reports need"):
+        refuse_offline(f"what is needed for {packages.purpose}", packages.hint)
+        progress.say(f"{doing}, once: {', '.join(packages.modules)} in {folder}")
+        with storage_errors(doing):
             if not python.exists():
-                _virtualenv(folder)
-            install_python_packages(python, REQUIREMENTS, folder / "ck-install.log", build=False)
-        invalidate_caches()
+                _virtualenv(packages, folder)
+            install_python_packages(python, packages.requirements, folder / "ck-install.log", build=False)
 
 
-def _virtualenv(folder: Path) -> None:
+def _virtualenv(packages: Packages, folder: Path) -> None:
     command = [
         sys.executable, "-m", "virtualenv", "--quiet", "--python", sys.executable, "--no-periodic-update", "--no-download",
         str(folder),
@@ -86,5 +119,5 @@ def _virtualenv(folder: Path) -> None:
     )
     if done.returncode:
         raise InstallError(
-            f"virtualenv failed (exit status {done.returncode})", tail=(done.stderr or done.stdout)[-2000:], hint=_HINT
+            f"virtualenv failed (exit status {done.returncode})", tail=(done.stderr or done.stdout)[-2000:], hint=packages.hint
         )

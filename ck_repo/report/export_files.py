@@ -1,0 +1,66 @@
+"""What belongs to one run, in formats of other tools: detections as COCO results, times as a Chrome trace."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ck_repo.errors import NotFoundError
+from ck_repo.report.machine_log import read_machine_log
+from ck_repo.report.objects import read_objects
+from ck_repo.report.subject import Subject
+from ck_repo.store.repositories import Repositories
+
+
+def coco_results(repositories: Repositories, subject: Subject) -> str:
+    """The detections of a run as COCO has results: `COCO.loadRes` and FiftyOne read them beside the annotations."""
+    _, found = read_objects(repositories, subject)
+    rows = [
+        {"image_id": int(image), "category_id": int(category), "bbox": box, "score": score}
+        for image, category, box, score in zip(
+            found.image, found.category, found.box.tolist(), found.score.tolist(), strict=True
+        )
+    ]
+    return json.dumps(rows) + "\n"
+
+
+def chrome_trace(subject: Subject) -> str:
+    """The samples of a performance run as Chrome's trace format has them, which Perfetto opens.
+
+    LoadGen's own trace is not valid JSON. Here a sample is an asynchronous event; the queries under way and the machine's load
+    are counters.
+
+    Raises
+    ------
+    NotFoundError
+        If the times were not recorded.
+    """
+    found = subject.queries
+    if found is None:
+        raise NotFoundError(
+            f"{subject.name} has no times of single queries",
+            hint="`ck run … --trace=yes` records them in official and long runs, too",
+        )
+    events: list[dict[str, Any]] = [{"name": "process_name", "ph": "M", "pid": 1, "args": {"name": subject.name}}]
+    steps: list[tuple[int, int]] = []
+    for number, (query, sample, start, issue, latency) in enumerate(
+        zip(found.query, found.sample, found.start_ns, found.issue_ns, found.latency_ns, strict=True)
+    ):
+        about = {"pid": 1, "id": number, "cat": "sample", "name": f"sample {sample}"}
+        told = {"query": query, "sample": sample, "issue_delay_ns": issue, "latency_ns": latency}
+        events.append({**about, "ph": "b", "ts": start / 1e3, "args": told})
+        events.append({**about, "ph": "e", "ts": (start + latency) / 1e3})
+        steps += [(start, 1), (start + latency, -1)]
+    depth = 0
+    for at, step in sorted(steps):
+        depth += step
+        events.append({"name": "under way", "ph": "C", "pid": 1, "ts": at / 1e3, "args": {"samples": depth}})
+    if found.began is not None:
+        for look in read_machine_log(subject.folder):
+            values = {"busy": look.busy, "MHz": look.mhz, "°C": look.celsius}
+            for name, value in values.items():
+                if value is not None and look.at >= found.began:
+                    events.append(
+                        {"name": name, "ph": "C", "pid": 1, "ts": (look.at - found.began) * 1e6, "args": {name: value}}
+                    )
+    return json.dumps({"traceEvents": events, "displayTimeUnit": "ms"}, ensure_ascii=False) + "\n"
