@@ -13,6 +13,7 @@ from ck_repo.actions.request import Request
 from ck_repo.actions.round import ROUND
 from ck_repo.contract.record import write
 from ck_repo.errors import CKError, NotFoundError, NotTheSameError, UsageError, did_you_mean
+from ck_repo.printable import printable
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.query import is_pattern
 
@@ -24,7 +25,12 @@ ACTIONS: Actions = {}
     "ls",
     "every recorded run with its figures",
     example="ck ls experiment --tags=offline",
-    options=[TAGS, REPOSITORY, *LISTING],
+    options=[
+        TAGS,
+        REPOSITORY,
+        *LISTING,
+        Option("plot", "speed against accuracy of valid runs, a plot in text for each scenario", kind="flag"),
+    ],
 )
 def ls(request: Request) -> Answer:
     """List experiments, the oldest first; one that cannot be read says why."""
@@ -45,7 +51,29 @@ def ls(request: Request) -> Answer:
     header = ("experiment", "model", "scenario", "mAP", "performance", "recorded")
     lines = table_lines(header, readable) if readable else []
     lines += [f"{alias}  {cells[0]}" for _, alias, cells, data in rows if "error" in data]
+    if request.flag("plot"):
+        lines += _plots(entries)
     return Answer({"lst": [row[-1] for row in rows]}, lines or ["no experiment yet: `ck run program:object-detection`"])
+
+
+def _plots(entries: list[Entry]) -> list[str]:
+    """A scatter of speed against accuracy for each scenario."""
+    from ck_repo.experiments.figures import figures
+    from ck_repo.experiments.meta import readable
+    from ck_repo.experiments.plots import scatter
+
+    groups: dict[tuple[str, str], list[tuple[float, float, str]]] = {}
+    for entry, meta in readable(entries):
+        found = figures(meta)
+        if found.value is not None and found.mAP is not None and found.valid:
+            groups.setdefault((found.scenario, found.unit), []).append((found.value, found.mAP, entry.alias))
+    if not groups:
+        return ["", "nothing to plot: no valid run has performance and accuracy"]
+    return [
+        line
+        for (scenario, unit), points in sorted(groups.items())
+        for line in ["", f"{scenario}:", *map(printable, scatter(points, unit, "mAP"))]
+    ]
 
 
 def _line(entry: Entry) -> tuple[str, ...]:
@@ -102,6 +130,7 @@ def shown(request: Request) -> list[Entry]:
 def _shown(entry: Entry) -> tuple[list[str], dict[str, object]]:
     """An experiment for a person, and in JSON."""
     from ck_repo.experiments.experiment_table import experiment_lines
+    from ck_repo.experiments.glance import glance
     from ck_repo.experiments.meta import read_meta
     from ck_repo.stock import experiment as stock
 
@@ -110,7 +139,8 @@ def _shown(entry: Entry) -> tuple[list[str], dict[str, object]]:
     if stock.is_stock_experiment(entry, meta):
         found = stock.read_stock_experiment(entry, meta)
         return stock.experiment_lines(found), {**data, "points": [point.as_data() for point in found.points()]}
-    return experiment_lines(entry.alias, read_meta(meta, entry.path / META)), data
+    rows = [f"{name.ljust(11)}  {printable(text)}" for name, text in glance(entry.path)]
+    return [*experiment_lines(entry.alias, read_meta(meta, entry.path / META)), *rows], data
 
 
 def _recorded(entry: Entry) -> str:

@@ -29,7 +29,7 @@ _OF_CK = {
     "skip_stat_analysis": "`ck replay experiment` judges repetitions",
     "process_multi_keys": "`ck replay experiment` judges repetitions",
 }
-_NOT_OF_AUDITS = ("cmd_key", "record", "no_record", "repetitions", "print_files")
+_NOT_OF_AUDITS = ("cmd_key", "record", "no_record", "repetitions", "report", "print_files")
 _OPTIONS = [
     *declared(),
     Option(
@@ -44,6 +44,7 @@ _OPTIONS = [
     Option("repetitions", "run so many times, each recorded", kind="whole", least=1),
     Option("cmd_key", "CK's way to say mode and scenario", value="accuracy-offline"),
     Option("env", "CK's way to give options: CK_LOADGEN_SCENARIO, CK_BATCH_SIZE, EXTRA_OPS …", kind="nested"),
+    Option("report", "write the report of the run, too, as `ck report` does", kind="flag"),
     Option("print_files", "files of the run folder to print at the end", value="a,b"),
     DRY_RUN,
     Option("explain", "say what would be done and why, and do nothing", kind="flag"),
@@ -70,9 +71,15 @@ def run(request: Request) -> Answer:
         return explain_run(request)
     if request.flag("no_record") and request.text("record") not in ("", "no"):
         raise UsageError("--record and --no_record exclude each other", hint="leave one out")
+    if request.flag("no_record") and request.flag("report"):
+        raise UsageError("--no_record and --report exclude each other", hint="a report is made of a recorded run")
     files = tag_list(request.text("print_files"))
     for file in files:
         check_name(file)
+    if request.flag("report"):
+        from ck_repo.report.requirements import ensure_packages
+
+        ensure_packages()  # before the run: what cannot be had is known at once
     records = run_records(request)
     lines: list[str] = []
     for record in records:
@@ -90,7 +97,14 @@ def run(request: Request) -> Answer:
         for record in records
     ]
     data = dict(runs[-1]) | ({"runs": runs} if len(runs) > 1 else {})
-    return Answer(data, [*lines[1:], "", f"recorded: {entry.path} (`ck show experiment:{entry.alias}`)"])
+    lines += ["", f"recorded: {entry.path} (`ck show experiment:{entry.alias}`)"]
+    if request.flag("report"):
+        from ck_repo.actions.experiment_report import write
+
+        done = write(Request("report"), [record.experiment for record in records])
+        data["report"] = done.data["path"]
+        lines += done.lines
+    return Answer(data, lines[1:])
 
 
 def run_records(request: Request) -> list[RunRecord]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from object_detection.errors import HarnessError
 from object_detection.logs import Found, read_answers
 from object_detection.spec import Spec
 
+CLASSES = "classes.json"  # beside accuracy.txt
 # COCOeval.stats, in order
 _NAMES = (
     "mAP",
@@ -44,7 +46,7 @@ def score(spec: Spec, images: ImageList, log: Path, output: Path, remarks: list[
     """
     found = read_answers(log)
     results = as_coco(found, images, spec.model.classes_are)
-    figures, text = judged(images, found, results)
+    figures, text = judged(images, found, results, output.with_name(CLASSES))
     write_detections(images, results, output.with_name(DETECTIONS))
     if remarks is not None and (remark := unanswered(images, found, results)):
         remarks.append(remark)
@@ -53,12 +55,20 @@ def score(spec: Spec, images: ImageList, log: Path, output: Path, remarks: list[
     return read(Accuracy, {**figures, "detections": sum(map(len, found.values())), "images": len(found)})
 
 
-def judged(images: ImageList, found: Found, results: list[dict[str, Any]]) -> tuple[dict[str, float], str]:
-    """COCO's figures of what was detected, and the text that accuracy.txt begins with."""
+def judged(
+    images: ImageList, found: Found, results: list[dict[str, Any]], classes: Path | None = None
+) -> tuple[dict[str, float], str]:
+    """COCO's figures of what was detected, and the text that accuracy.txt begins with.
+
+    Parameters
+    ----------
+    classes
+        The file to write the figures of each class into.
+    """
     samples = tuple(sorted(found))
     images.check_scored(samples)
     truth = images.truth.as_coco([images.samples[index] for index in samples])
-    figures, table = evaluate(truth, results, [images.ids[index] for index in samples])
+    figures, table = evaluate(truth, results, [images.ids[index] for index in samples], classes)
     return figures, f"{table}mAP={100 * figures['mAP']:.3f}%\n"
 
 
@@ -91,8 +101,10 @@ def as_coco(found: Found, images: ImageList, classes_are: str) -> list[dict[str,
     return rows
 
 
-def evaluate(annotations: dict[str, Any], results: list[dict[str, Any]], image_ids: list[int]) -> tuple[dict[str, float], str]:
-    """COCOeval(bbox) over the images seen: its figures, and the table that it prints."""
+def evaluate(
+    annotations: dict[str, Any], results: list[dict[str, Any]], image_ids: list[int], classes: Path | None = None
+) -> tuple[dict[str, float], str]:
+    """COCOeval(bbox) over the images seen: its figures, and the table that it prints; into `classes` those of each class."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -109,4 +121,26 @@ def evaluate(annotations: dict[str, Any], results: list[dict[str, Any]], image_i
         judge.accumulate()
         with contextlib.redirect_stdout(table):
             judge.summarize()
+    if classes is not None:
+        classes.write_text(json.dumps(by_class(judge), ensure_ascii=False) + "\n", encoding="utf-8")
     return {name: float(value) for name, value in zip(_NAMES, judge.stats, strict=True)}, table.getvalue()
+
+
+def by_class(judge: Any) -> list[dict[str, Any]]:
+    """AP and AP50 of every class that has objects in the images, as COCOeval accumulated them."""
+    names = {row["id"]: str(row.get("name", row["id"])) for row in judge.cocoGt.dataset["categories"]}
+    precision = judge.eval["precision"][:, :, :, 0, -1]
+    rows = []
+    for number, category in enumerate(judge.params.catIds):
+        part = precision[:, :, number]
+        if (part > -1).any():
+            half = part[0]
+            rows.append(
+                {
+                    "category_id": int(category),
+                    "name": names.get(category, str(category)),
+                    "AP": float(part[part > -1].mean()),
+                    "AP50": float(half[half > -1].mean()),
+                }
+            )
+    return rows

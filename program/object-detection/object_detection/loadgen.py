@@ -199,7 +199,14 @@ def _estimate(scenario: str, sut: SUT) -> Callable[[], str]:
             begun, first = moment, answered
             return ""
         rate = (answered - first) / (moment - begun)
-        return f"{1e3 / rate:.4g} ms a query" if scenario == "singlestream" else f"{rate:.4g} samples/s"
+        if scenario == "singlestream":
+            return f"{rate:.4g} samples/s, latency {1e3 / rate:.4g} ms"
+        waiting = getattr(sut, "samples", 0) - (answered - first)
+        if scenario == "offline" or waiting <= 0:
+            return f"{rate:.4g} samples/s"
+        return (
+            f"{rate:.4g} samples/s, latency about {1e3 * waiting / rate:.3g} ms"  # Little's law: those under way, over the rate
+        )
 
     return now
 

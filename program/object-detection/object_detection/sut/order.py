@@ -22,7 +22,7 @@ class OrderedSUT:
         Indices of the samples that were loaded when the first query came, in the order of loading.
     issued
         Indices of the first 1024 samples issued.
-    queries
+    queries, samples
         How many came.
     """
 
@@ -30,11 +30,12 @@ class OrderedSUT:
         self._sut, self._library = sut, library
         self.loaded: list[int] = []
         self.issued: list[int] = []
-        self.queries = 0
+        self.queries = self.samples = 0
 
     def issue(self, samples: list[lg.QuerySample]) -> None:
         """Called by LoadGen."""
         self.queries += 1
+        self.samples += len(samples)
         if len(self.issued) < _KEPT:
             self.loaded = self.loaded or self._library.loaded
             self.issued += [sample.index for sample in samples[: _KEPT - len(self.issued)]]
