@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from ck_repo import progress
 from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, Option, action
-from ck_repo.actions.entry import OVERWRITE, all_matching, row_of
+from ck_repo.actions.entry_archive import OVERWRITE
+from ck_repo.actions.entry_data import row_of
+from ck_repo.actions.entry_selection import all_matching
 from ck_repo.actions.request import Request
 from ck_repo.errors import NotFoundError, UsageError
 
@@ -57,7 +59,6 @@ def report(request: Request) -> Answer:
 def _site(request: Request) -> Answer:
     """Write a site, and show it if that is asked for."""
     from ck_repo.report.requirements import ensure_packages
-    from ck_repo.store.repositories import Repositories
 
     if request.entry or request.more or request.text("tags"):
         raise UsageError("--all takes every experiment", hint="leave out names and --tags, or leave out --all")
@@ -65,7 +66,7 @@ def _site(request: Request) -> Answer:
     from ck_repo.report.site import write_site
 
     folder = Path(request.text("output") or "site").expanduser().absolute()
-    done = write_site(Repositories(), folder, overwrite=request.flag("overwrite"))
+    done = write_site(request.session, folder, overwrite=request.flag("overwrite"))
     lines = [f"site: {done.index}, {done.experiments} experiments, {done.published} published results"]
     lines += [f"note: {text}" for text in done.left_out]
     if request.flag("serve"):
@@ -85,16 +86,15 @@ def write(request: Request, chosen: list[Entry]) -> Answer:
     from ck_repo.report.comparison import write_comparison
     from ck_repo.report.single import write_report
     from ck_repo.report.subject import subject_of
-    from ck_repo.store.repositories import Repositories
 
     subjects = [subject_of(entry) for entry in chosen]
     name = chosen[0].alias if len(chosen) == 1 else "comparison"
     output = Path(request.text("output") or f"ck-report-{name}.html").expanduser().absolute()
     overwrite = request.flag("overwrite")
     if len(subjects) == 1:
-        done = write_report(Repositories(), subjects[0], output, overwrite=overwrite)
+        done = write_report(request.session, subjects[0], output, overwrite=overwrite)
     else:
-        done = write_comparison(Repositories(), subjects, output, overwrite=overwrite)
+        done = write_comparison(request.session, subjects, output, overwrite=overwrite)
     lines = [f"report: {done.path} ({done.size / 1e6:.1f} MB)", *(f"note: {text}" for text in done.left_out)]
     if request.flag("open"):
         show(done.path)
@@ -151,7 +151,6 @@ def _exported(request: Request, form: str, subjects: list[Subject]) -> list[Path
     """Write the files of an export; return those that were written."""
     from ck_repo.report import export_files, export_tables
     from ck_repo.report.requirements import PARQUET, REPORT, ensure_packages
-    from ck_repo.store.repositories import Repositories
 
     overwrite, output = request.flag("overwrite"), request.text("output")
     if form == "parquet":
@@ -171,7 +170,7 @@ def _exported(request: Request, form: str, subjects: list[Subject]) -> list[Path
         ensure_packages(REPORT)
     files = []
     for subject in subjects:
-        text = export_files.chrome_trace(subject) if form == "trace" else export_files.coco_results(Repositories(), subject)
+        text = export_files.chrome_trace(subject) if form == "trace" else export_files.coco_results(request.session, subject)
         own = f"{subject.name}-{form}.json"
         path = Path(output or own) if len(subjects) == 1 else Path(output or ".") / own
         path = path.expanduser().absolute()

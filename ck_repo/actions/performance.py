@@ -80,10 +80,10 @@ def check(request: Request) -> Answer:
     from ck_repo.report.subject import subject_of
 
     baseline = request.needed("baseline", "the experiments to hold the new ones against: --baseline=experiment:OLD")
-    new = [subject_of(entry) for target in request.more for entry in _experiments(target.text)]
+    new = [subject_of(entry) for target in request.more for entry in _experiments(request, target.text)]
     if not new:
         raise UsageError("check which experiments?", hint="`ck check performance experiment:NEW --baseline=experiment:OLD`")
-    old = [subject_of(entry) for word in tag_list(baseline) for entry in _experiments(word)]
+    old = [subject_of(entry) for word in tag_list(baseline) for entry in _experiments(request, word)]
     tolerance, limit = _share(request.text("tolerance") or "5%"), request.number("map_tolerance")
     found = judge(new, old, tolerance, 0.001 if limit is None else limit)
     lines = []
@@ -100,9 +100,8 @@ def check(request: Request) -> Answer:
     return Answer(data, [*lines, "OK      as fast and as accurate, within the tolerances"])
 
 
-def _experiments(word: str) -> list[Entry]:
+def _experiments(request: Request, word: str) -> list[Entry]:
     """The experiments that a word names: ``experiment:NAME``, a name alone, or a pattern; the repository may come first."""
-    from ck_repo.store.repositories import Repositories
     from ck_repo.store.search import find as found_in
     from ck_repo.store.search import load
 
@@ -111,8 +110,8 @@ def _experiments(word: str) -> list[Entry]:
         raise UsageError(f"{word} is not an experiment", hint="experiment:NAME")
     repository = before[0] if len(before) > 1 else ""
     if not is_pattern(name):
-        return [load(Repositories(), "experiment", name, repository)]
-    rows = found_in(Repositories(), "experiment", name, repository=repository)
+        return [load(request.session.repositories, "experiment", name, repository)]
+    rows = found_in(request.session.repositories, "experiment", name, repository=repository)
     if not rows:
         raise NotFoundError(f"no experiment matches {name}", hint="`ck ls experiment` lists them")
     return rows

@@ -101,7 +101,7 @@ def run(request: Request) -> Answer:
     if request.flag("report"):
         from ck_repo.actions.experiment_report import write
 
-        done = write(Request("report"), [record.experiment for record in records])
+        done = write(Request("report", session=request.session), [record.experiment for record in records])
         data["report"] = done.data["path"]
         lines += done.lines
     return Answer(data, lines[1:])

@@ -21,21 +21,19 @@ from ck_repo.report.section import GalleryForm, Section, Table
 from ck_repo.report.single import Report
 from ck_repo.report.subject import Subject
 from ck_repo.report.verdict import verdict_of
-from ck_repo.store.repositories import Repositories
+from ck_repo.session import Session
 
 _FIGURES = ("mAP", "performance", "p99", "speed to the first", "equal detections")
 _SURE = 0.5  # score at which two runs disagree about an image
 
 
-def write_comparison(
-    repositories: Repositories, subjects: Sequence[Subject], output: Path, *, overwrite: bool = False
-) -> Report:
+def write_comparison(session: Session, subjects: Sequence[Subject], output: Path, *, overwrite: bool = False) -> Report:
     """Write the comparison of experiments into one file that needs nothing else."""
     names = unique_names(subjects)
     with progress.task(f"comparison of {len(subjects)} experiments", 3, "steps") as task:
         rows = side_by_side([subject.entry for subject in subjects])
         task.advance_to(1, 3, "accuracy")
-        accuracy, images, gallery = _accuracy(repositories, subjects, names)
+        accuracy, images, gallery = _accuracy(session, subjects, names)
         task.advance_to(2, 3, "page")
         sections = [_settings(rows, names), _performance(subjects, names), accuracy, _agreement(subjects, names), images]
         shown = [section for section in sections if section is not None]
@@ -159,7 +157,7 @@ def _figure_chart(rows: Sequence[tuple[str, Subject]], unit: str, number: int) -
 
 
 def _accuracy(
-    repositories: Repositories, subjects: Sequence[Subject], names: Sequence[str]
+    session: Session, subjects: Sequence[Subject], names: Sequence[str]
 ) -> tuple[Section | None, Section | None, Gallery | None]:
     """AP by class as differences, and the images of runs over the same data set."""
     notes: list[str] = []
@@ -167,7 +165,7 @@ def _accuracy(
     judged: list[Judged] = []
     for name, subject in zip(names, subjects, strict=True):
         try:
-            truth, found = read_objects(repositories, subject)
+            truth, found = read_objects(session, subject)
         except CKError as error:
             notes.append(f"{name} is left out: {error.what}.")
             continue

@@ -9,12 +9,12 @@ from ck_repo.errors import NotFoundError
 from ck_repo.report.machine_log import read_machine_log
 from ck_repo.report.objects import read_objects
 from ck_repo.report.subject import Subject
-from ck_repo.store.repositories import Repositories
+from ck_repo.session import Session
 
 
-def coco_results(repositories: Repositories, subject: Subject) -> str:
+def coco_results(session: Session, subject: Subject) -> str:
     """The detections of a run as COCO has results: `COCO.loadRes` and FiftyOne read them beside the annotations."""
-    _, found = read_objects(repositories, subject)
+    _, found = read_objects(session, subject)
     rows = [
         {"image_id": int(image), "category_id": int(category), "bbox": box, "score": score}
         for image, category, box, score in zip(

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from ck_repo.errors import CKError, ConfigError
 from ck_repo.report.subject import Subject
 from ck_repo.rounds.logs import read_samples
+from ck_repo.session import Session
 from ck_repo.store.plain_file import MISSING, flaw, opened
-from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find
 
 Floats = npt.NDArray[np.float64]
@@ -76,7 +76,7 @@ class Unavailable(CKError):
     """Something that a part of a report needs is not here; the report says so and goes on."""
 
 
-def read_objects(repositories: Repositories, subject: Subject) -> tuple[Truth, Detections]:
+def read_objects(session: Session, subject: Subject) -> tuple[Truth, Detections]:
     """The annotations and detections of a run's accuracy test.
 
     Raises
@@ -91,7 +91,7 @@ def read_objects(repositories: Repositories, subject: Subject) -> tuple[Truth, D
     listed = any(flaw(subject.folder, name) != MISSING for name in (_RESULTS, _LOG))
     if not subject.accuracy or not listed:
         raise Unavailable("the run has no accuracy log")
-    annotations, folder = _dataset(repositories, subject)
+    annotations, folder = _dataset(session, subject)
     content = _read_annotations(annotations)
     images = _images(content, folder, subject)
     if flaw(subject.folder, _RESULTS) != MISSING:
@@ -101,13 +101,13 @@ def read_objects(repositories: Repositories, subject: Subject) -> tuple[Truth, D
     return _truth(content, {image.id: image for image in images if image.id in seen}), found
 
 
-def _dataset(repositories: Repositories, subject: Subject) -> tuple[Path, Path]:
+def _dataset(session: Session, subject: Subject) -> tuple[Path, Path]:
     """The annotation file and the folder of images: where the run had them, else here with the same digest."""
     told = subject.spec.get("dataset") or {}
     annotations, images = Path(str(told.get("annotations", ""))), Path(str(told.get("images", "")))
     if annotations.is_file():
         return annotations, images
-    for entry in find(repositories, "env", tags="dataset"):
+    for entry in find(session.repositories, "env", tags="dataset"):
         meta = entry.meta()
         parts = meta.get("dataset") or {}
         if meta.get("digest") == told.get("digest") and parts.get("annotations"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import site
-import subprocess
 import sys
 from dataclasses import dataclass
 from importlib import invalidate_caches
@@ -13,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ck_repo import progress
+from ck_repo.child import capture
 from ck_repo.child_environment import child_environment
 from ck_repo.errors import InstallError
 from ck_repo.install.python_packages import install_python_packages, missing
@@ -114,10 +114,13 @@ def _virtualenv(packages: Packages, folder: Path) -> None:
         str(folder),
     ]  # fmt: skip
     environment = child_environment({"VIRTUALENV_CONFIG_FILE": os.devnull})
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=_TIMEOUT, stdin=subprocess.DEVNULL, check=False
-    )
-    if done.returncode:
+    try:
+        done = capture(command, environment, timeout=_TIMEOUT)
+    except TimeoutError:
+        raise InstallError(f"virtualenv did not end within {_TIMEOUT} s", hint=packages.hint) from None
+    if done.status:
         raise InstallError(
-            f"virtualenv failed (exit status {done.returncode})", tail=(done.stderr or done.stdout)[-2000:], hint=packages.hint
+            f"virtualenv failed (exit status {done.status})",
+            tail=(done.errors or done.output).decode(errors="replace")[-2000:],
+            hint=packages.hint,
         )

@@ -9,8 +9,8 @@ from typing import Any
 
 from ck_repo import progress
 from ck_repo.report.site import write_site
+from ck_repo.session import Session
 from ck_repo.store.entry import META
-from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find
 
 _STATE = "/state"  # what the page asks: it loads itself again when the answer changes
@@ -28,13 +28,13 @@ class Keeper:
         with self._lock:
             now = self._state()
             if now != self._written:
-                write_site(Repositories(), self._folder)
+                write_site(Session(), self._folder)
                 self._written = now
             return now
 
     @staticmethod
     def _state() -> str:
-        entries = find(Repositories(), "experiment")
+        entries = find(Session().repositories, "experiment")
         files = [entry.path / META for entry in entries]
         times = [path.stat().st_mtime_ns for path in files if path.exists()]
         return f"{len(entries)}-{max(times, default=0)}"

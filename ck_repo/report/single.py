@@ -21,7 +21,7 @@ from ck_repo.report.scoring import score
 from ck_repo.report.section import GalleryForm, Section, Table, Tile
 from ck_repo.report.subject import Subject
 from ck_repo.report.verdict import verdict_of
-from ck_repo.store.repositories import Repositories
+from ck_repo.session import Session
 
 _STEPS = 4
 
@@ -35,12 +35,12 @@ class Report:
     left_out: tuple[str, ...]
 
 
-def write_report(repositories: Repositories, subject: Subject, output: Path, *, overwrite: bool = False) -> Report:
+def write_report(session: Session, subject: Subject, output: Path, *, overwrite: bool = False) -> Report:
     """Write the report of an experiment into one file that needs nothing else."""
     with progress.task(f"report of {subject.name}", _STEPS, "steps") as task:
         performance = _performance_section(subject)
         task.advance_to(1, _STEPS, "accuracy")
-        accuracy, images, gallery = _accuracy_sections(repositories, subject)
+        accuracy, images, gallery = _accuracy_sections(session, subject)
         task.advance_to(3, _STEPS, "page")
         machine = _machine_section(subject)
         sections = [performance, accuracy, images, machine, origin_section(subject), commands_section(subject)]
@@ -122,11 +122,11 @@ def _performance_section(subject: Subject) -> Section | None:
     return Section("performance", "Performance", charts=latency_charts(subject), tables=[table] if latency else [], notes=notes)
 
 
-def _accuracy_sections(repositories: Repositories, subject: Subject) -> tuple[Section | None, Section | None, Gallery | None]:
+def _accuracy_sections(session: Session, subject: Subject) -> tuple[Section | None, Section | None, Gallery | None]:
     if not subject.accuracy:
         return None, None, None
     try:
-        truth, found = read_objects(repositories, subject)
+        truth, found = read_objects(session, subject)
     except CKError as error:
         notes = [f"No charts of accuracy and no images: {error.what}."]
         rows = [(key, f"{value:.4f}") for key, value in subject.accuracy.items() if isinstance(value, float)]

@@ -20,8 +20,8 @@ from ck_repo.report.site_charts import pareto_charts, placement_charts, trend_ch
 from ck_repo.report.site_rows import SiteRow
 from ck_repo.report.subject import subject_of
 from ck_repo.report.verdict import verdict_of
+from ck_repo.session import Session
 from ck_repo.store.atomic import storage_errors, write_text
-from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find
 
 _MOST_QUERIES = 20_000  # of a run whose latency a site draws; reports draw all
@@ -38,7 +38,7 @@ class Site:
     left_out: tuple[str, ...]
 
 
-def write_site(repositories: Repositories, folder: Path, *, overwrite: bool = False) -> Site:
+def write_site(session: Session, folder: Path, *, overwrite: bool = False) -> Site:
     """Write a site into a folder. Pages of experiments that are gone stay, so that links last.
 
     Raises
@@ -47,8 +47,8 @@ def write_site(repositories: Repositories, folder: Path, *, overwrite: bool = Fa
         If the folder holds something else.
     """
     _refuse_others(folder, overwrite)
-    rows, left = site_rows(repositories)
-    published = all_published(repositories)
+    rows, left = site_rows(session)
+    published = all_published(session)
     with storage_errors(f"writing {folder}"):
         for name in ("experiments", "assets"):
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -79,10 +79,10 @@ def _refuse_others(folder: Path, overwrite: bool) -> None:
         )
 
 
-def site_rows(repositories: Repositories) -> tuple[list[SiteRow], list[str]]:
+def site_rows(session: Session) -> tuple[list[SiteRow], list[str]]:
     """Every experiment that can be read, the latest first; and what is left out."""
     rows, unreadable = [], 0
-    for entry in find(repositories, "experiment"):
+    for entry in find(session.repositories, "experiment"):
         try:
             row = SiteRow(subject_of(entry))
             _ = row.subject.figures

@@ -15,8 +15,8 @@ from ck_repo.report.comparison import write_comparison
 from ck_repo.report.single import write_report
 from ck_repo.report.site import write_site
 from ck_repo.report.subject import subject_of
+from ck_repo.session import Session
 from ck_repo.store.entry import Entry
-from ck_repo.store.repositories import Repositories
 
 Make = Callable[..., Entry]
 Open = Callable[..., Visit]
@@ -27,8 +27,8 @@ def report(tmp_path: Path, *entries: Entry) -> Path:
     path = tmp_path / "pages" / ("report.html" if len(entries) == 1 else "comparison.html")
     subjects = [subject_of(entry) for entry in entries]
     if len(entries) == 1:
-        return write_report(Repositories(), subjects[0], path, overwrite=True).path
-    return write_comparison(Repositories(), subjects, path, overwrite=True).path
+        return write_report(Session(), subjects[0], path, overwrite=True).path
+    return write_comparison(Session(), subjects, path, overwrite=True).path
 
 
 def content_of(entry: Entry) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def test_a_hostile_name_runs_nothing(experiment: Make, visit: Open, tmp_path: Pa
         valid=False,
     )  # fmt: skip
     other = experiment(name="other", label=HOSTILE)
-    site = write_site(Repositories(), tmp_path / "site").index
+    site = write_site(Session(), tmp_path / "site").index
     for path in (report(tmp_path, one), report(tmp_path, one, other), site, site.parent / f"experiments/{one.uid}.html"):
         seen = visit(path)
         if seen.page.locator("#gallery button").count():
@@ -214,7 +214,7 @@ def test_a_site_is_sound(experiment: Make, visit: Open, tmp_path: Path, width: i
     entry = experiment(scenario="singlestream")
     for number in range(4):
         experiment(name=f"more-{number}", traced=False, recorded=f"2026-01-0{number + 1}T00:00:00Z")
-    index = write_site(Repositories(), tmp_path / "site").index
+    index = write_site(Session(), tmp_path / "site").index
     for name in ("index.html", "trends.html", "published.html", f"experiments/{entry.uid}.html"):
         sound(visit(index.parent / name, width))
 
@@ -225,7 +225,7 @@ def test_tables_of_a_site_sort_and_filter(experiment: Make, visit: Open, tmp_pat
             name=f"run-{number}", figures={"samples_per_second": rate}, label=f"model {number % 2}", traced=False,
             recorded=f"2026-01-0{number + 1}T00:00:00Z",
         )  # fmt: skip
-    page = visit(write_site(Repositories(), tmp_path / "site").index).page
+    page = visit(write_site(Session(), tmp_path / "site").index).page
 
     def names() -> list[str]:
         return list(page.locator("#experiments tbody tr:visible th").all_inner_texts())
@@ -252,7 +252,7 @@ def test_a_site_marks_the_front_and_the_change(experiment: Make, visit: Open, tm
             name=f"run-{number}", figures={"samples_per_second": rate}, traced=False, commit=f"{number}" * 40,
             recorded=f"2026-01-0{number + 1}T00:00:00Z",
         )  # fmt: skip
-    index = write_site(Repositories(), tmp_path / "site").index
+    index = write_site(Session(), tmp_path / "site").index
     seen = visit(index)
     assert [row["name"] for row in seen.values("pareto-0") if row["front"]] == ["run-5"]
     trends = visit(index.parent / "trends.html")

@@ -16,8 +16,8 @@ from ck_repo.report.accuracy_charts import class_rows
 from ck_repo.report.matching import calibration, confusion
 from ck_repo.report.objects import read_objects
 from ck_repo.report.subject import subject_of
+from ck_repo.session import Session
 from ck_repo.store.entry import Entry
-from ck_repo.store.repositories import Repositories
 
 
 def annotations_of(entry: Entry) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def test_ap_by_class_and_size_is_that_of_pycocotools(
     judge = coco_eval(content, as_results(content, detections(content, 1)))
     if shared:
         monkeypatch.setattr(scoring, "_WORTH_SHARING", 0)
-    truth, found = read_objects(Repositories(), subject_of(entry))
+    truth, found = read_objects(Session(), subject_of(entry))
     scores = scoring.score(truth, found)
     assert scores.average() == pytest.approx(judge.stats[0], abs=1e-12)
     assert scores.average(iou=0.5) == pytest.approx(judge.stats[1], abs=1e-12)
@@ -50,7 +50,7 @@ def test_ap_by_class_and_size_is_that_of_pycocotools(
 
 
 def test_an_object_is_found_by_the_detection_that_says_so(experiment: Callable[..., Entry]) -> None:
-    truth, found = read_objects(Repositories(), subject_of(experiment()))
+    truth, found = read_objects(Session(), subject_of(experiment()))
     scores = scoring.score(truth, found)
     matched = np.flatnonzero(scores.state == scoring.MATCHED)
     assert len(matched)
@@ -61,7 +61,7 @@ def test_an_object_is_found_by_the_detection_that_says_so(experiment: Callable[.
 
 
 def test_every_object_and_every_sure_detection_is_in_the_confusion_matrix(experiment: Callable[..., Entry]) -> None:
-    truth, found = read_objects(Repositories(), subject_of(experiment()))
+    truth, found = read_objects(Session(), subject_of(experiment()))
     scores = scoring.score(truth, found)
     counts = confusion(truth, found, scores).counts
     assert counts[:-1].sum() == len(truth.image)
@@ -69,7 +69,7 @@ def test_every_object_and_every_sure_detection_is_in_the_confusion_matrix(experi
 
 
 def test_calibration_counts_every_detection_once(experiment: Callable[..., Entry]) -> None:
-    truth, found = read_objects(Repositories(), subject_of(experiment()))
+    truth, found = read_objects(Session(), subject_of(experiment()))
     scores = scoring.score(truth, found)
     told = calibration(found, scores)
     assert told.counts.sum() == len(found)
@@ -81,6 +81,6 @@ def test_detections_in_coco_format_come_before_the_log(experiment: Callable[...,
     content = annotations_of(entry)
     rows = as_results(content, detections(content, 1))[:5]
     (entry.path / "accuracy/detections.json").write_text(json.dumps(rows))
-    truth, found = read_objects(Repositories(), subject_of(entry))
+    truth, found = read_objects(Session(), subject_of(entry))
     assert len(found) == 5
     assert len(truth.images) == 12
