@@ -174,16 +174,15 @@ def _exported(request: Request, form: str, subjects: list[Subject]) -> list[Path
         own = f"{subject.name}-{form}.json"
         path = Path(output or own) if len(subjects) == 1 else Path(output or ".") / own
         path = path.expanduser().absolute()
-        path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, text, overwrite=overwrite)
         files.append(path)
     return files
 
 
 def _write(path: Path, text: str, *, overwrite: bool) -> None:
-    from ck_repo.store.atomic import new_file, storage_errors
+    from ck_repo.report.output import output_file
 
-    with storage_errors(f"writing {path}"), new_file(path, overwrite=overwrite) as staging:
+    with output_file(path, overwrite=overwrite) as staging:
         staging.write_text(text, encoding="utf-8")
 
 

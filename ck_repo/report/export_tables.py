@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo.report.flat import Cell, flat_table
+from ck_repo.report.output import output_file
 from ck_repo.report.site_rows import SiteRow
 from ck_repo.report.subject import Subject
-from ck_repo.store.atomic import new_file, storage_errors
 
 _PAPER = ("experiment", "model", "precision", "backend", "scenario", "mAP", "figure", "unit", "p99, ms", "verdict")
 _MARKDOWN = re.compile(r"[\\|<>`*_\[\]]")  # signs that mean something in Markdown
@@ -49,7 +49,7 @@ def write_parquet(subjects: Sequence[Subject], path: Path, *, overwrite: bool) -
 
     columns, rows = flat_table(subjects)
     data: dict[str, Any] = {name: _one_type([row.get(name) for row in rows]) for name in columns}
-    with storage_errors(f"writing {path}"), new_file(path, overwrite=overwrite) as staging:
+    with output_file(path, overwrite=overwrite) as staging:
         pyarrow.parquet.write_table(pyarrow.table(data), staging)
 
 

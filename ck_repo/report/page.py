@@ -15,7 +15,7 @@ from ck_repo import __version__
 from ck_repo.errors import ConflictError
 from ck_repo.report import vega
 from ck_repo.report.chart import Chart
-from ck_repo.store.atomic import storage_errors, write_text
+from ck_repo.report.output import output_file
 
 GENERATOR = f"ck-repo {__version__}"
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -113,11 +113,10 @@ def write_page(path: Path, text: str, *, overwrite: bool = False) -> None:
     ConflictError
         If something else is there.
     """
-    if path.is_dir() or (path.exists() and not overwrite and not is_page(path)):
+    if path.is_file() and not overwrite and not is_page(path):
         raise ConflictError(f"{path} is there, and is not a page that ck wrote", hint="choose another name with --output=FILE")
-    with storage_errors(f"writing {path}"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, text)
+    with output_file(path, overwrite=True) as staging:
+        staging.write_text(text, encoding="utf-8")
 
 
 def is_page(path: Path) -> bool:

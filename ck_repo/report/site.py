@@ -13,6 +13,7 @@ from ck_repo.report import vega
 from ck_repo.report.chart import Chart
 from ck_repo.report.latency_charts import latency_charts
 from ck_repo.report.origin import commands_section, origin_section
+from ck_repo.report.output import output_errors
 from ck_repo.report.page import asset, is_page, page
 from ck_repo.report.section import Section
 from ck_repo.report.single import lead_of, tiles_of
@@ -21,7 +22,6 @@ from ck_repo.report.site_rows import SiteRow
 from ck_repo.report.subject import subject_of
 from ck_repo.report.verdict import verdict_of
 from ck_repo.session import Session
-from ck_repo.store.atomic import storage_errors, write_text
 from ck_repo.store.search import find
 
 _MOST_QUERIES = 20_000  # of a run whose latency a site draws; reports draw all
@@ -49,23 +49,28 @@ def write_site(session: Session, folder: Path, *, overwrite: bool = False) -> Si
     _refuse_others(folder, overwrite)
     rows, left = site_rows(session)
     published = all_published(session)
-    with storage_errors(f"writing {folder}"):
+    with output_errors(folder):
         for name in ("experiments", "assets"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         for name in ("page.css", "page.js"):
-            write_text(folder / "assets" / name, asset(name))
-        write_text(folder / "assets" / "vega.js", f"/* {asset('vega-licence.txt')} */\n{vega.library()}")
+            _write(folder / "assets" / name, asset(name))
+        _write(folder / "assets" / "vega.js", f"/* {asset('vega-licence.txt')} */\n{vega.library()}")
         with progress.task("site", len(rows), "pages") as task:
             for number, row in enumerate(rows, 1):
-                write_text(folder / row.page, _experiment_page(row))
+                _write(folder / row.page, _experiment_page(row))
                 task.advance_to(number)
         trends = trend_charts(rows)
         if trends.left_out:
             left.append(f"{trends.left_out} trends with fewer runs are not drawn")
-        write_text(folder / "published.html", _published_page(rows, published))
-        write_text(folder / "trends.html", _charts_page("Trends", "trends", trends.charts, len(rows)))
-        write_text(folder / "index.html", _index_page(rows, published, left))
+        _write(folder / "published.html", _published_page(rows, published))
+        _write(folder / "trends.html", _charts_page("Trends", "trends", trends.charts, len(rows)))
+        _write(folder / "index.html", _index_page(rows, published, left))
     return Site(folder / "index.html", len(rows), len(published), tuple(left))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a page. It is not flushed to the disk as entries are: the site can be written again."""
+    path.write_text(text, encoding="utf-8")
 
 
 def _refuse_others(folder: Path, overwrite: bool) -> None:

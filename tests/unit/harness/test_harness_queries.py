@@ -1,0 +1,75 @@
+"""LoadGen's trace becomes columns whose percentiles are LoadGen's own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from object_detection import loadgen, queries
+from object_detection.logs import read_summary
+from object_detection.spec import LoadGenSettings
+
+SETTINGS = LoadGenSettings(
+    qsl_rng_seed=1, sample_index_rng_seed=2, schedule_rng_seed=3, performance_sample_count=16, percentile=0.9,
+    min_duration_ms=300, min_query_count=0, required_query_count=0, target_qps=200.0, target_latency_ms=50.0,
+    samples_per_query=4, version="4.1.30",
+)  # fmt: skip
+
+
+class Answering:
+    """A system that answers at once, and its library."""
+
+    done = 0
+
+    def issue(self, samples: list[object]) -> None:
+        import mlperf_loadgen as lg
+
+        for sample in samples:
+            self.done += 1
+            lg.QuerySamplesComplete([lg.QuerySampleResponse(sample.id, 0, 0)])  # type: ignore[attr-defined]
+
+    def flush(self) -> None: ...
+
+    def load(self, indices: list[int]) -> None: ...
+
+    def unload(self, indices: list[int]) -> None: ...
+
+
+@pytest.mark.parametrize("scenario", ["singlestream", "multistream", "server", "offline"])
+def test_columns_have_loadgens_percentiles(scenario: str, tmp_path: Path) -> None:
+    system = Answering()
+    settings = loadgen.settings_for(scenario, "performance", SETTINGS, 500.0)
+    loadgen.run(scenario, "performance", settings, SETTINGS, system, system, 16, tmp_path, trace=True)  # type: ignore[arg-type]
+    queries.write_queries(tmp_path, keep=False)
+    columns = json.loads((tmp_path / queries.QUERIES).read_text())
+    latency: dict[int, int] = {}
+    for number, query, value in zip(range(10**9), columns["query"], columns["latency_ns"], strict=False):
+        key = query if scenario == "multistream" else number
+        latency[key] = max(latency.get(key, 0), value)
+    ordered = sorted(latency.values())
+    logged = read_summary(tmp_path).values
+    for share in (0.5, 0.9, 0.99, 0.999):
+        assert ordered[int(len(ordered) * share)] == int(logged[f"{100 * share:.2f} percentile latency (ns)"])
+    assert ordered[-1] == int(logged["Max latency (ns)"])
+    assert columns["began"] > 1.6e9
+    assert (tmp_path / queries.TRACE).read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("choice", "official", "samples", "rate", "audit", "traced"),
+    [
+        ("auto", False, 1000.0, 100.0, {}, True),
+        ("auto", True, 1000.0, 100.0, {}, False),
+        ("auto", False, 1e6, 100.0, {}, False),
+        ("auto", False, 1000.0, 1e4, {}, False),
+        ("auto", False, 1000.0, 100.0, {"performance_issue_unique": True}, False),
+        ("yes", True, 1e6, 1e4, {}, True),
+        ("no", False, 1000.0, 100.0, {}, False),
+    ],
+)
+def test_a_run_that_the_trace_would_disturb_has_none(
+    choice: str, official: bool, samples: float, rate: float, audit: dict[str, object], traced: bool
+) -> None:
+    assert queries.is_traced(choice, official, replace(SETTINGS, audit=audit), samples, rate) is traced

@@ -1,0 +1,136 @@
+"""`ck report`: where it writes, what it says, and what it needs."""
+
+from __future__ import annotations
+
+import re
+import threading
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ck_repo.report import requirements
+from ck_repo.report.serve import server_of
+from ck_repo.report.site import write_site
+from ck_repo.session import Session
+from ck_repo.store.entry import Entry
+
+Make = Callable[..., Entry]
+Ck = Callable[..., Any]
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_latest_run_is_reported_beside_the_user(
+    experiment: Make, ck: Ck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment(name="late", recorded="2026-05-01T00:00:00Z"), experiment(name="early")
+    monkeypatch.chdir(tmp_path)
+    found = ck("report", "experiment", "--out=json").json
+    assert found["path"] == str(tmp_path / "ck-report-late.html")
+    assert (tmp_path / "ck-report-late.html").stat().st_size == found["bytes"] < 2_000_000
+
+
+def test_a_page_of_ours_is_replaced_and_nothing_else(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+    experiment()
+    page = tmp_path / "page.html"
+    words = ("report", "experiment:made", f"--output={page}")
+    page.write_text("my notes")
+    assert ck(*words).code == 4
+    assert page.read_text() == "my notes"
+    assert ck(*words, "--overwrite").code == 0
+    assert ck(*words).code == 0
+
+
+def test_a_site_replaces_itself_and_nothing_else(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+    experiment()
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/mine.txt").write_text("mine")
+    words = ("report", "--all", f"--output={tmp_path}/site")
+    assert ck(*words).code == 4
+    (tmp_path / "site/mine.txt").unlink()
+    assert ck(*words).code == ck(*words).code == 0
+
+
+def test_a_run_whose_data_set_is_gone_is_reported_without_images(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+    entry = experiment()
+    Path(entry.meta()["spec"]["dataset"]["annotations"]).unlink()
+    done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
+    assert done.code == 0
+    assert "the annotations of the data set made set are not on this machine" in done.out
+    assert "mAP" in (tmp_path / "page.html").read_text()
+
+
+def test_a_damaged_log_does_not_keep_the_rest_from_the_page(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+    entry = experiment()
+    (entry.path / "performance/queries.json").write_text('{"query": [1]}')
+    done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
+    assert done.code == 0
+    assert "cannot be read" in done.out
+    assert "Confusions" in (tmp_path / "page.html").read_text()
+
+
+def test_an_experiment_of_stock_ck_is_refused(ck: Ck, tmp_path: Path) -> None:
+    from ck_repo.store.writing import create_entry
+
+    entry = create_entry(Session().repositories.writable(), "experiment", "old", {"tags": ["x"], "meta": {}})
+    (entry.path / "ckp-0123456789abcdef.0001.json").write_text("{}")
+    assert ck("report", "experiment:old", f"--output={tmp_path}/page.html").code != 0
+
+
+def test_without_the_packages_and_offline_it_says_what_to_install(
+    experiment: Make, ck: Ck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment()
+    monkeypatch.setattr(requirements, "_importable", lambda packages: False)
+    done = ck("report", "experiment:made", "--offline")
+    assert done.code == 5
+    assert "pip install 'ck-repo[report]'" in done.err
+
+
+@pytest.mark.parametrize("packages", [requirements.REPORT, requirements.PARQUET, requirements.MLFLOW])
+def test_the_packages_are_those_of_the_extra(packages: requirements.Packages) -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    found = re.search(rf"^{packages.extra} = \[(.*?)\]", text, re.MULTILINE | re.DOTALL)
+    assert found
+    assert tuple(re.findall(r'"(.+?)"', found[1])) == packages.requirements
+
+
+def test_the_server_answers_and_takes_in_new_runs(experiment: Make, tmp_path: Path) -> None:
+    experiment()
+    write_site(Session(), tmp_path / "site")
+    with server_of(tmp_path / "site") as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            address = f"http://127.0.0.1:{server.server_address[1]}"
+
+            def get(path: str) -> str:
+                with urllib.request.urlopen(address + path, timeout=30) as answer:
+                    return str(answer.read().decode())
+
+            before = get("/state")
+            assert "made" in get("/index.html")
+            experiment(name="another")
+            assert get("/state") != before
+            assert "another" in get("/index.html")
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_show_ends_with_latency_and_classes(experiment: Make, ck: Ck) -> None:
+    entry = experiment()
+    (entry.path / "accuracy/classes.json").write_text('[{"name": "cat", "AP": 0.9}, {"name": "dog", "AP": 0.1}]')
+    lines = ck("show", "experiment:made").out.splitlines()
+    assert [line.split()[0] for line in lines[-4:-1]] == ["latency", "over", "best"]
+    assert "cat 0.900, dog 0.100" in lines[-2]
+
+
+def test_ls_plots_speed_against_accuracy(experiment: Make, ck: Ck) -> None:
+    experiment(), experiment(name="other", seed=2, figures={"samples_per_second": 75.0})
+    text = ck("ls", "experiment", "--plot").out
+    assert "a  made: 50 samples/s" in text
+    assert "b  other: 75 samples/s" in text
+    assert sum("│" in line for line in text.splitlines()) == 15
