@@ -92,7 +92,7 @@ def _scaled(image: Image, side: int) -> bytes | str:
             small = opened.convert("RGB")
         small.thumbnail((side, side))
         sink = io.BytesIO()
-        small.save(sink, "WEBP", quality=_QUALITY, method=2)
+        small.save(sink, "WEBP", quality=_QUALITY, method=1)
         return sink.getvalue()
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
         return f"the image cannot be read: {type(error).__name__}"
