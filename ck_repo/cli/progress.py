@@ -52,7 +52,8 @@ class _LineTask:
         of = f" of {amount_text(self._total, self._unit)}" if self._total else ""
         more = f", {printable(note)}" if note else ""
         if self._total and 0 < done < self._total:
-            more += f", about {(now - self._begun) * (self._total - done) / done:.0f} s left"
+            left = (now - self._begun) * (self._total - done) / done
+            more += f", about {left:.0f} s left" if left >= 1 else ""
         print(f"{self._title}: {amount_text(done, self._unit)}{of}{more}", file=sys.stderr, flush=True)
 
     def close(self) -> None:

@@ -46,7 +46,7 @@ class Judge(COCOeval):  # type: ignore[misc]
         order = sorted(range(len(objects)), key=lambda at: ignore[at])
         ignored = np.asarray([ignore[at] for at in order], dtype=np.int64)
         matched, taken = np.zeros((steps, count)), np.zeros((steps, len(order)))
-        passed = np.tile((rows.areas < aRng[0]) | (rows.areas > aRng[1]), (steps, 1))
+        passed = np.repeat(((rows.areas < aRng[0]) | (rows.areas > aRng[1]))[None], steps, axis=0)
         if objects and found:
             mine = [objects[at] for at in order]
             self._match(self.ious[imgId, catId][:, order], mine, rows, ignored, matched, taken, passed)

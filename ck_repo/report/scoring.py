@@ -138,6 +138,7 @@ def _judge(
         results.createIndex()
         judge = Judge(truth, results, iouType="bbox")
         judge.params.imgIds, judge.params.catIds = sorted(images), sorted(categories)
+        judge.params.maxDets = judge.params.maxDets[-1:]  # the limit that AP counts with; the others are of AR
         judge.evaluate()
         judge.accumulate()
     states, finders, counts = [], [], np.zeros((len(categories), len(SIZES)), dtype=np.int64)

@@ -192,7 +192,6 @@ def _run_test(
     trace = mode == "performance" and queries.is_traced(
         spec.trace,
         spec.official,
-        spec.loadgen,
         loadgen.expected_samples(settings, spec.scenario, spec.loadgen, rate),
         rate,
     )

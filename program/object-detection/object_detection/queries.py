@@ -11,8 +11,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from object_detection.spec import LoadGenSettings
-
 TRACE, QUERIES = "mlperf_log_trace.json", "queries.json"
 _MOST = 200_000  # samples: about 8 MB of columns, and 150 MB of LoadGen's events while the run lasts
 _FASTEST = 2000.0  # samples/s; above, the events that LoadGen writes take time from the run
@@ -23,14 +21,14 @@ _SAMPLE = re.compile(
 _ORIGIN = re.compile(rb'"otherData":\{\s*"ts":([\d.]+)')
 
 
-def is_traced(choice: str, official: bool, settings: LoadGenSettings, samples: float, rate: float) -> bool:
+def is_traced(choice: str, official: bool, samples: float, rate: float) -> bool:
     """Whether LoadGen writes its trace.
 
     Parameters
     ----------
     choice
-        ``yes``, ``no``, or ``auto``: runs that are neither official nor a compliance test, and not so fast or long that the
-        trace would disturb the run or fill the disk.
+        ``yes``, ``no``, or ``auto``: runs that are not official, and not so fast or long that the trace would disturb the run
+        or fill the disk. A compliance test is held against a run that is traced as it is.
     samples
         About how many the run will issue.
     rate
@@ -38,7 +36,7 @@ def is_traced(choice: str, official: bool, settings: LoadGenSettings, samples: f
     """
     if choice != "auto":
         return choice == "yes"
-    return not official and not settings.audit and samples <= _MOST and rate <= _FASTEST
+    return not official and samples <= _MOST and rate <= _FASTEST
 
 
 def write_queries(folder: Path, *, keep: bool) -> None:

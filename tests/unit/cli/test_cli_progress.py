@@ -43,6 +43,20 @@ def test_lines_go_to_stderr_only(talkative: None, capsys: pytest.CaptureFixture[
     assert printed.out == ""
 
 
+def test_lines_say_how_long_it_will_take(
+    talkative: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([100.0, 110.0, 130.0, 140.0])
+    monkeypatch.setattr(shown.time, "monotonic", lambda: next(times))
+    task = shown._LineTask("measuring", 40.0, "s")
+    task.advance_to(10.0, note="80 samples/s")
+    task.advance_to(40.0)
+    task.close()
+    assert capsys.readouterr().err.splitlines() == [
+        "measuring: 10 s of 40 s, 80 samples/s, about 30 s left", "measuring: 40 s of 40 s", "measuring: 40 s",
+    ]  # fmt: skip
+
+
 def test_bars_go_to_stderr_only(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,18 +57,17 @@ def test_columns_have_loadgens_percentiles(scenario: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("choice", "official", "samples", "rate", "audit", "traced"),
+    ("choice", "official", "samples", "rate", "traced"),
     [
-        ("auto", False, 1000.0, 100.0, {}, True),
-        ("auto", True, 1000.0, 100.0, {}, False),
-        ("auto", False, 1e6, 100.0, {}, False),
-        ("auto", False, 1000.0, 1e4, {}, False),
-        ("auto", False, 1000.0, 100.0, {"performance_issue_unique": True}, False),
-        ("yes", True, 1e6, 1e4, {}, True),
-        ("no", False, 1000.0, 100.0, {}, False),
+        ("auto", False, 1000.0, 100.0, True),
+        ("auto", True, 1000.0, 100.0, False),
+        ("auto", False, 1e6, 100.0, False),
+        ("auto", False, 1000.0, 1e4, False),
+        ("yes", True, 1e6, 1e4, True),
+        ("no", False, 1000.0, 100.0, False),
     ],
 )
 def test_a_run_that_the_trace_would_disturb_has_none(
-    choice: str, official: bool, samples: float, rate: float, audit: dict[str, object], traced: bool
+    choice: str, official: bool, samples: float, rate: float, traced: bool
 ) -> None:
-    assert queries.is_traced(choice, official, replace(SETTINGS, audit=audit), samples, rate) is traced
+    assert queries.is_traced(choice, official, samples, rate) is traced
