@@ -38,7 +38,7 @@ def origin_section(subject: Subject) -> Section:
     settings = (subject.spec.get("loadgen") or {}) if subject.spec else (subject.meta.get("settings") or {})
     told = [(key.replace("_", " "), _text(value)) for key, value in settings.items() if value not in (None, {}, "")]
     tables.append(Table("LoadGen's settings", ("setting", "value"), told))
-    pairs = [(name or "remark", value) for name, value in experiment_rows(subject.name, subject.meta)]
+    pairs = [(name or "remark", value) for name, value in experiment_rows(subject.name, subject.record)]
     return Section(
         "origin", "Settings and origin", "Digests are SHA-256, of which the beginning is shown.",
         pairs=pairs, tables=tables, notes=notes,

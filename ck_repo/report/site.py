@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ck_repo import progress
 from ck_repo.errors import CKError, ConflictError
-from ck_repo.experiments.published import Published, all_published
+from ck_repo.experiments.published import all_published
+from ck_repo.experiments.published_figure import Published
 from ck_repo.report import vega
 from ck_repo.report.chart import Chart
 from ck_repo.report.latency_charts import latency_charts

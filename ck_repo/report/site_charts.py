@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ck_repo.experiments.change_points import change_points
-from ck_repo.experiments.published import Published, matching
+from ck_repo.experiments.published import matching
+from ck_repo.experiments.published_figure import Published
 from ck_repo.report.chart import ACCENT, BAD, MUTED, Chart, data, nominal, quantity, tooltip
 from ck_repo.report.site_rows import SiteRow, front
 

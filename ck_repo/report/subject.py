@@ -10,7 +10,7 @@ from typing import Any
 
 from ck_repo.errors import CKError
 from ck_repo.experiments.figures import Figures, figures, scenario_of
-from ck_repo.experiments.meta import read_experiment
+from ck_repo.experiments.meta import ExperimentMeta, read_experiment
 from ck_repo.experiments.queries import Queries, read_queries
 from ck_repo.experiments.spread import percentile_interval, rate_interval
 from ck_repo.rounds.logs import Detail, read_detail
@@ -26,11 +26,14 @@ class Subject:
 
     Attributes
     ----------
-    entry, meta
-        The experiment and its checked meta.json.
+    entry, record
+        The experiment and its meta.json.
+    meta
+        The same as the file has it, its types checked: a table shows keys that no field has.
     """
 
     entry: Entry
+    record: ExperimentMeta
     meta: Mapping[str, Any]
 
     @property
@@ -66,12 +69,12 @@ class Subject:
     @cached_property
     def figures(self) -> Figures:
         """What came out, in one form for runs and imported results."""
-        return figures(self.meta)
+        return figures(self.record)
 
     @cached_property
     def scenario(self) -> Scenario | None:
         """The scenario, None if it is unknown."""
-        return scenario_of(self.meta)
+        return scenario_of(self.record)
 
     @property
     def bound_ms(self) -> float | None:
@@ -138,5 +141,6 @@ def subject_of(entry: Entry) -> Subject:
     CKError
         If stock CK recorded it, or a value of it has a wrong type.
     """
-    refuse_stock_experiment(entry, entry.meta(), "reported")
-    return Subject(entry, read_experiment(entry))
+    meta = entry.meta()
+    refuse_stock_experiment(entry, meta, "reported")
+    return Subject(entry, read_experiment(entry), meta)

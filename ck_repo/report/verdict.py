@@ -26,7 +26,7 @@ def verdict_of(subject: Subject) -> Verdict:
         return Verdict("valid", "VALID", text) if found.valid else Verdict("invalid", "INVALID", text, _reasons(subject))
     if not subject.performance:
         return Verdict("unknown", "No performance run.", "Accuracy alone was measured." if subject.accuracy else "")
-    text = performance_text(subject.meta).removesuffix(" (INVALID)") + _targets(subject)
+    text = performance_text(subject.record).removesuffix(" (INVALID)") + _targets(subject)
     if subject.performance.get("valid"):
         return Verdict("valid", "VALID", text)
     return Verdict("invalid", "INVALID", text, _reasons(subject))
