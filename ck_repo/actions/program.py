@@ -99,9 +99,9 @@ def run(request: Request) -> Answer:
     data = dict(runs[-1]) | ({"runs": runs} if len(runs) > 1 else {})
     lines += ["", f"recorded: {entry.path} (`ck show experiment:{entry.alias}`)"]
     if request.flag("report"):
-        from ck_repo.actions.experiment_report import write
+        from ck_repo.actions import experiment_report
 
-        done = write(Request("report", session=request.session), [record.experiment for record in records])
+        done = experiment_report.write(Request("report", session=request.session), [record.experiment for record in records])
         data["report"] = done.data["path"]
         lines += done.lines
     return Answer(data, lines[1:])

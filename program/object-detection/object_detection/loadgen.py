@@ -190,7 +190,7 @@ def run(
 
 def _estimate(scenario: str, sut: SUT) -> Callable[[], str]:
     """How fast it is so far, over all queries; the figure that counts is in the logs, when the run is over."""
-    begun, first = 0.0, 0
+    begun, first, before = 0.0, 0, sut.done
 
     def now() -> str:
         nonlocal begun, first
@@ -201,11 +201,11 @@ def _estimate(scenario: str, sut: SUT) -> Callable[[], str]:
         rate = (answered - first) / (moment - begun)
         if scenario == "singlestream":
             return f"{rate:.4g} samples/s, latency {1e3 / rate:.4g} ms"
-        waiting = getattr(sut, "samples", 0) - (answered - first)
+        waiting = getattr(sut, "samples", 0) - (answered - before)
         if scenario == "offline" or waiting <= 0:
             return f"{rate:.4g} samples/s"
         return (
-            f"{rate:.4g} samples/s, latency about {1e3 * waiting / rate:.3g} ms"  # Little's law: those under way, over the rate
+            f"{rate:.4g} samples/s, latency about {1e3 * waiting / rate:.0f} ms"  # Little's law: those under way, over the rate
         )
 
     return now

@@ -134,3 +134,17 @@ def test_ls_plots_speed_against_accuracy(experiment: Make, ck: Ck) -> None:
     assert "a  made: 50 samples/s" in text
     assert "b  other: 75 samples/s" in text
     assert sum("│" in line for line in text.splitlines()) == 15
+
+
+def test_a_run_is_reported(experiment: Make, ck: Ck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ck_repo.actions import program
+    from ck_repo.contract.results import Results
+    from ck_repo.run.pipeline import RunRecord
+
+    entry = experiment()
+    monkeypatch.setattr(program, "run_records", lambda request: [RunRecord(entry, Results())])
+    monkeypatch.chdir(tmp_path)
+    found = ck("run", "program:object-detection", "--report", "--out=json").json
+    assert found["report"] == str(tmp_path / "ck-report-made.html")
+    assert (tmp_path / "ck-report-made.html").exists()
+    assert ck("run", "program:object-detection", "--report", "--no_record").code == 2
