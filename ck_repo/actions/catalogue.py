@@ -116,10 +116,10 @@ def implied_module(action: str, *, helping: bool) -> str:
     helping
         Whether the command asks for help, which needs no module where one alone has the action.
     """
-    module = only_module_with(action)
-    if not module or helping:
-        return module
-    return module if find_action(module, action).module_implied else ""
+    implied = [module for module in _MODULES if (found := _own(module).get(action)) and found.module_implied]
+    if implied:
+        return implied[0]
+    return only_module_with(action) if helping else ""
 
 
 def find_action(module: str, name: str) -> Action:
