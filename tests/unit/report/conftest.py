@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from report_experiments import Made, make
+from report_visits import Visit
 
 from ck_repo.store.entry import Entry
 
@@ -37,23 +37,6 @@ def chromium() -> Iterator[Any]:
         browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser
         browser.close()
-
-
-@dataclass
-class Visit:
-    """An open page, and what it complained of or asked the network for."""
-
-    page: Any
-    complaints: list[str]
-    requests: list[str]
-
-    def values(self, chart: str, name: str = "table") -> list[dict[str, Any]]:
-        """The rows that a chart has drawn."""
-        return list(self.page.evaluate("([chart, name]) => window.ckViews[chart].data(name)", [chart, name]))
-
-    def marks(self, chart: str, kind: str) -> int:
-        """How many marks of a kind a chart has on the page."""
-        return int(self.page.locator(f"[data-chart={chart}] .mark-{kind} path, [data-chart={chart}] .mark-{kind} line").count())
 
 
 @pytest.fixture

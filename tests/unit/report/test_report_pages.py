@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Visit
 from report_experiments import HOSTILE, as_results, coco_eval, columns, detections
+from report_visits import Visit
 
 from ck_repo.report.comparison import write_comparison
 from ck_repo.report.single import write_report
