@@ -17,6 +17,7 @@ pytest.importorskip("pycocotools")
 
 from object_detection.accuracy import score
 from object_detection.annotations import read_images
+from object_detection.contract.results import Accuracy
 from object_detection.datasets.__main__ import answer
 from object_detection.errors import HarnessError
 from object_detection.spec import read_spec
@@ -56,7 +57,7 @@ class DataSet:
     def write(self, content: bytes | None = None) -> None:
         self.file.write_bytes(json.dumps(self.content).encode() if content is None else content)
 
-    def scored(self) -> dict[str, Any]:
+    def scored(self) -> Accuracy:
         spec_file = self.folder / "spec.json"
         spec_file.write_text(json.dumps(self._spec_for(data_set=self.folder / "coco", count=None)))
         spec = read_spec(spec_file)
@@ -145,7 +146,7 @@ SAME: dict[str, tuple[Change, str]] = {
 @pytest.mark.parametrize("name", SAME)
 def test_what_has_one_meaning_is_corrected_and_reported_once(data_set: DataSet, name: str) -> None:
     plain = data_set.scored()
-    assert 0.3 < plain["mAP"] < 0.9
+    assert 0.3 < plain.mAP < 0.9
     change, remark = SAME[name]
     change(data_set.content)
     data_set.write()
@@ -295,7 +296,7 @@ def test_detections_json_gets_the_same_figures_from_pycocotools(data_set: DataSe
     file = data_set.folder / "detections.json"
     rows = json.loads(file.read_text())
     names = {row["id"]: row["name"] for row in data_set.content["categories"]}
-    assert len(rows) == figures["detections"]
+    assert len(rows) == figures.detections
     assert {*rows[0]} == {"image_id", "category_id", "category_name", "bbox", "score"}
     assert all(row["category_name"] == names[row["category_id"]] for row in rows)
     assert {row["image_id"] for row in rows} <= {row["id"] for row in data_set.content["images"]}
@@ -304,7 +305,7 @@ def test_detections_json_gets_the_same_figures_from_pycocotools(data_set: DataSe
     judge.evaluate()
     judge.accumulate()
     judge.summarize()
-    assert [float(value) for value in judge.stats[:3]] == [figures[name] for name in ("mAP", "AP50", "AP75")]
+    assert [float(value) for value in judge.stats[:3]] == [figures.mAP, figures.AP50, figures.AP75]
 
 
 def test_images_by_their_absolute_names_may_be_anywhere(data_set: DataSet, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_a_conversion_is_never_taken_for_a_model(shelf: Shelf) -> None:
     conversion(shelf, "onnx", "weights")
     with pytest.raises(NotFoundError) as caught:
         shelf.resolver().resolve("weights")
-    assert "a way to a model, not a model" in caught.value.hint
+    assert "it is a conversion: ask for what it converts" in caught.value.hint
 
 
 def test_a_dependency_may_ask_for_a_format(shelf: Shelf) -> None:
@@ -154,3 +154,20 @@ def test_a_network_that_is_unknown_is_tried(shelf: Shelf) -> None:
         "convert", "x", conversion={"from": "onnx", "to": "weights", "networks": ["small"]}, model={"format": "weights"}
     )
     assert converted(shelf, "weights").model["format"] == "weights"
+
+
+def test_a_data_set_in_another_format_is_converted_and_one_without_a_format_has_that_of_coco(shelf: Shelf) -> None:
+    shelf.package("plain", "dataset,plain", dataset={"images": "i", "annotations": "a.json"})
+    shelf.package("told-later", "dataset,later")  # its recipe leaves the section
+    shelf.package("odd", "dataset,odd", dataset={"images": "i", "annotations": "a.xml", "format": "voc"})
+    shelf.package(
+        "convert-voc-to-coco", "conversion,coco", conversion={"from": "voc", "to": "coco"}, dataset={"format": "coco"}
+    )
+    resolver = shelf.resolver()
+    for tag, steps in (("plain", ["plain"]), ("later", ["told-later"]), ("odd", ["odd", "convert-voc-to-coco"])):
+        assert way(resolver.in_format(resolver.resolve(f"dataset,{tag}"), "coco")) == steps
+    choice = resolver.in_format(resolver.resolve("dataset,odd"), "coco")
+    assert choice.label == "odd"
+    assert choice.dataset == {"images": "i", "annotations": "a.xml", "format": "coco"}
+    with pytest.raises(NotFoundError, match="plain is a data set in the format coco, and no conversion leads to kitti"):
+        resolver.in_format(resolver.resolve("dataset,plain"), "kitti")

@@ -268,12 +268,13 @@ def test_what_the_rules_do_not_allow_is_told_when_a_run_is_planned(bench: Bench)
 def test_what_an_official_run_is_told_first_is_told_by_a_plan_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     assert foresee(bench.plan(official=True)) == []  # nothing is here yet
     bench.run()
-    content = {"images": [{"file_name": "1.jpg"}]}
+    content = {"images": [{"id": 1, "file_name": "1.jpg", "width": 4, "height": 3}], "annotations": [], "categories": []}
     plan = bench.plan(official=True)
     data_set = env_of(plan.choices["dataset"])
     assert data_set
     Path(data_set.file).write_text(json.dumps(content))
-    with pytest.raises(RunError, match=r"1 of 1 images are missing, 1\.jpg first"):
+    Path(data_set.file).with_name("images").mkdir()
+    with pytest.raises(RunError, match=r"1 of the 1 images that a\.json names do not exist, the first: 1\.jpg"):
         foresee(plan)
     assert foresee(bench.plan()) == []
 
