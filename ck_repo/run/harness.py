@@ -43,6 +43,7 @@ def run_harness(
     variables: Mapping[str, str] | None = None,
     *,
     backend: str,
+    limit: float | None = None,
 ) -> Results:
     """Run the harness on a spec and return its results.
 
@@ -60,9 +61,13 @@ def run_harness(
         Further variables of its environment.
     backend
         Name of the backend, for messages.
+    limit
+        Seconds after which it is ended; None for any.
 
     Raises
     ------
+    OverTimeError
+        If it takes longer than `limit`.
     RunError
         If it fails: with its own message, or the last lines of its log. If its backend hangs or crashes: with the sample that
         it was running.
@@ -75,7 +80,7 @@ def run_harness(
         folder / "stderr.log",
         {"PYTHONPATH": os.pathsep.join([str(program), *modules])} | SETTINGS | dict(variables or {}),
         watches_stdin=True,
-        watch=Watchdog(folder, backend),
+        watch=Watchdog(folder, backend, limit),
     )
     results = folder / "results.json"
     if status or not results.exists():
