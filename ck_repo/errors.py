@@ -84,6 +84,10 @@ class RunError(CKError):
     code = 7
 
 
+class OverTimeError(RunError):
+    """A run took longer than its limit."""
+
+
 class StorageError(CKError):
     """The disk is full, read-only or otherwise does not do what is asked."""
 

@@ -22,8 +22,10 @@ _MODULES = {
     "model": ("model", "detection models: how each is used"),
     "venv": ("venv", "Python environments made from a template"),
     "env_templates": ("env_templates", "templates for environments (also venv.template)"),
-    "program": ("program", "benchmarks: run, explain"),
+    "program": ("program", "benchmarks: run, explain, sweep, tune"),
     "experiment": ("experiment", "recorded runs: list, show, find"),
+    "campaign": ("campaign", "matrices of runs and searches for settings: list, show"),
+    "cluster": ("cluster", "machines of a campaign: certificates"),
     "submission": ("submission", "submission trees: check, import, reproduce, summarize"),
     "performance": ("performance", "the highest target that a system holds"),
     "system": ("system", "the description of a system for a submission"),
@@ -37,6 +39,7 @@ _MODULES = {
 # further files with actions of a module
 _MORE = {
     "repo": ("repo_about",),
+    "program": ("sweep", "tune"),
     "package": ("package_about",),
     "env": ("env_shell",),
     "experiment": ("experiment_report",),

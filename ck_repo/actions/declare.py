@@ -28,6 +28,8 @@ class Option:
         The smallest value of a number; `above` excludes it.
     aliases
         Older spellings.
+    parts
+        The nested option that ``--NAME.KEY=VALUE`` is for; the option's own name if its keys may have keys and a value, too.
     unused
         Why the option has no effect; it is accepted with a note. Empty for an option that has one.
     """
@@ -41,6 +43,7 @@ class Option:
     above: bool = False
     aliases: tuple[str, ...] = ()
     unused: str = ""
+    parts: str = ""
 
     def allowed(self) -> Sequence[str]:
         """The values that a text may have; any if empty."""

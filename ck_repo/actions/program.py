@@ -16,6 +16,7 @@ from ck_repo.store.entry import tag_list
 from ck_repo.store.repository import check_name
 
 if TYPE_CHECKING:
+    from ck_repo.run.options import RunOptions
     from ck_repo.run.pipeline import RunRecord
     from ck_repo.store.entry import Entry
 
@@ -29,7 +30,7 @@ _OF_CK = {
     "skip_stat_analysis": "`ck replay experiment` judges repetitions",
     "process_multi_keys": "`ck replay experiment` judges repetitions",
 }
-_NOT_OF_AUDITS = ("cmd_key", "record", "no_record", "repetitions", "report", "print_files")
+_NOT_OF_AUDITS = ("tuned", "cmd_key", "record", "no_record", "repetitions", "report", "print_files")
 _OPTIONS = [
     *declared(),
     Option(
@@ -46,6 +47,7 @@ _OPTIONS = [
     Option("env", "CK's way to give options: CK_LOADGEN_SCENARIO, CK_BATCH_SIZE, EXTRA_OPS …", kind="nested"),
     Option("report", "write the report of the run, too, as `ck report` does", kind="flag"),
     Option("print_files", "files of the run folder to print at the end", value="a,b"),
+    Option("tuned", "with the settings that `ck tune` found on this machine; what is given stays", kind="flag"),
     DRY_RUN,
     Option("explain", "say what would be done and why, and do nothing", kind="flag"),
     TRUST,
@@ -112,15 +114,26 @@ def run_records(request: Request) -> list[RunRecord]:
     from ck_repo.run.pipeline import run_repeatedly
 
     name = "" if request.text("record") in ("yes", "no") else request.text("record")  # CK's --record has no name
+    program = one(request)
     return run_repeatedly(
         request.session,
-        one(request),
-        run_options(request),
+        program,
+        _chosen(request, program),
         request.whole("repetitions") or 1,
         name=name,
         repository=request.text("record_repo"),
         tags=tag_list(request.text("tags")),
     )
+
+
+def _chosen(request: Request, program: Entry) -> RunOptions:
+    """The options of a run, with the tuned settings if they are asked for."""
+    options = run_options(request)
+    if not request.flag("tuned"):
+        return options
+    from ck_repo.campaign.tuned import tuned_options
+
+    return tuned_options(request.session, program, options)
 
 
 def experiment_of(entry: Entry) -> dict[str, str]:
@@ -143,7 +156,7 @@ def explain_run(request: Request) -> Answer:
     from ck_repo.run.spec import loadgen_settings, rules_of
 
     entry = one(request)
-    plan = prepare(request.session, entry, run_options(request))
+    plan = prepare(request.session, entry, _chosen(request, entry))
     settings = write(loadgen_settings(plan.options, rules_of(plan)))
     venv = f"venv {plan.venv.name}, Python {plan.venv.version}" if plan.venv else "a new venv"
     if plan.venv_plan:

@@ -24,7 +24,9 @@ def declared_option(name: str, **changes: Any) -> Option:
     found = next(option for option in RUN_OPTIONS if option.name == name)
     least, above = _MINIMUM.get(found.kind, (None, False))
     kind = _KINDS.get(found.kind, found.kind)
-    option = Option(found.option, found.help, kind, value=found.value, choices=found.choices, least=least, above=above)
+    option = Option(
+        found.option, found.help, kind, value=found.value, choices=found.choices, least=least, above=above, parts=found.parts
+    )
     return replace(option, **changes)
 
 

@@ -24,6 +24,7 @@ def run(
     model: str = "",
     dataset: str = "",
     backend: str = "",
+    backend_options: Mapping[str, str] | None = None,
     device: Literal["cpu", "cuda"] = "cpu",
     visible_devices: str = "",
     scenario: Literal["singlestream", "multistream", "server", "offline"] = "offline",
@@ -65,6 +66,8 @@ def run(
         Alias or tags of the data set (default: the one made for the model).
     backend
         The framework (default: the model's own).
+    backend_options
+        Options of the backend, in short --backend.KEY=VALUE: docs/tune.md lists them.
     device
         Where it runs (default cpu).
     visible_devices

@@ -28,7 +28,7 @@ def checked_options(typed: dict[str, object], action: Action, command: str) -> d
         for name in (option.name, *option.aliases):
             known[name.replace("-", "_")] = option
     values: dict[str, object] = {}
-    for name, value in typed.items():
+    for name, value in _apart(typed, known).items():
         row = known.get(name)
         if row is None and action.any_options:
             continue
@@ -39,6 +39,32 @@ def checked_options(typed: dict[str, object], action: Action, command: str) -> d
         if row.unused and checked is not False:
             progress.say(f"note: --{row.name} has no effect: {row.unused}", always=True)
     return values
+
+
+def _apart(typed: dict[str, Any], known: dict[str, Option]) -> dict[str, Any]:
+    """The options with the keys of those that mean another one moved there.
+
+    Raises
+    ------
+    UsageError
+        If an option has a value and keys, and does not take both.
+    """
+    found: dict[str, Any] = {}
+    for name, value in typed.items():
+        parts = known[name].parts.replace("-", "_") if name in known else ""
+        if isinstance(value, dict) and parts and parts != name:
+            keys = {key: each for key, each in value.items() if key}
+            found |= {name: value[""]} if "" in value else {}
+            found[parts] = {**found.get(parts, {}), **keys}
+        elif isinstance(value, dict) and not parts and _has_both(value):
+            raise UsageError(f"--{name.replace('_', '-')} has a value and keys", hint="leave out one of them")
+        else:
+            found[name] = {**found[name], **value} if isinstance(value, dict) and isinstance(found.get(name), dict) else value
+    return found
+
+
+def _has_both(value: dict[str, Any]) -> bool:
+    return "" in value or any(isinstance(each, dict) and _has_both(each) for each in value.values())
 
 
 def _value(option: Option, value: Any) -> Any:

@@ -74,19 +74,21 @@ def target(word: str) -> Target:
 
 def put(options: dict[str, object], key: str, value: Any) -> None:
     """Set ``a.b.c`` in nested dicts; dashes in the first part are underscores."""
-    head, *below = key.split(".")
-    path = [head.replace("-", "_"), *below]
+    head, *keys = key.split(".")
+    path = [head.replace("-", "_"), *keys]
     if not all(path):
         raise UsageError(f"--{key} is no option")
     row = options
     for part in path[:-1]:
         below_it = row.setdefault(part, {})
-        if not isinstance(below_it, dict):
-            raise UsageError(f"--{key}: {part} has a value already, and cannot have parts")
+        if not isinstance(below_it, dict):  # a value and keys: only some options take both, as is checked later
+            below_it = row[part] = {"": below_it}
         row = below_it
-    if isinstance(row.get(path[-1]), dict):
-        raise UsageError(f"--{key}: it has parts already, and cannot have a value")
-    row[path[-1]] = value
+    last = row.get(path[-1])
+    if isinstance(last, dict):
+        last[""] = value
+    else:
+        row[path[-1]] = value
 
 
 def _merge(options: dict[str, object], more: dict[str, object]) -> None:

@@ -99,6 +99,8 @@ class Results:
         Samples/s of each layout that was measured.
     reference_faults
         Whether known faults of the reference were kept.
+    backend_options
+        What was chosen of the options that the backend declares.
     remark, remarks
         What is to be known of LoadGen, and of images and detections.
     accuracy, performance
@@ -119,6 +121,7 @@ class Results:
     official: bool | None = optional()
     tuning: Mapping[str, float] | None = optional()
     reference_faults: bool = optional(False)
+    backend_options: Mapping[str, str] = optional({})
     remark: str = optional("")
     remarks: tuple[str, ...] = optional(())
     accuracy: Accuracy | None = optional()

@@ -192,6 +192,8 @@ class Spec:
         Images to use, from the first; None for all.
     batch_size, threads, sessions
         None lets the harness choose.
+    backend_options
+        What was chosen of the options that the backend declares.
     reference_faults
         Whether known faults of the reference harness are kept; which they are, the model and the data set have.
     trace
@@ -218,6 +220,7 @@ class Spec:
     cache: Path
     reference_faults: bool = field(default=False, metadata=_OPTION)
     trace: str = field(default="auto", metadata=_OPTION)
+    backend_options: Mapping[str, str] = field(default_factory=dict, metadata=_OPTION)
     loadgen_built: Built | None = None
     version: int = VERSION
     folder: Path = transient(Path())

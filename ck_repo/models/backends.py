@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from ck_repo.models.backend_options import BackendOption, read_options
 from ck_repo.models.declared import declarations, own_folder
 from ck_repo.store.fields import Fields
 
@@ -22,6 +23,7 @@ _KEYS = (
     "submitted_as",
     "submitted_model",
     "part_of",
+    "options",
 )
 
 
@@ -49,6 +51,8 @@ class Backend:
         Tag of the models that match a submission with it.
     part_of
         Backends of which it can be a part: a description that names both means this one.
+    options
+        Its options, by name.
     """
 
     name: str
@@ -61,6 +65,7 @@ class Backend:
     submitted_as: tuple[str, ...] = ()
     submitted_model: str = ""
     part_of: tuple[str, ...] = ()
+    options: Mapping[str, BackendOption] = field(default_factory=dict)
 
 
 def read_backends(folders: Sequence[Path | None]) -> dict[str, Backend]:
@@ -114,4 +119,5 @@ def _backend(name: str, fields: Fields) -> Backend:
         fields.texts("submitted_as"),
         fields.text("submitted_model"),
         fields.texts("part_of"),
+        read_options(fields),
     )

@@ -148,8 +148,8 @@ def replay(
         mode = options.mode if number == 0 else "performance"
         plan = prepare(session, entry, replace(options, venv=home.name, mode=mode), as_recorded=True, scope=scope)
         more = {"parent": {"uid": experiment.uid, "alias": experiment.alias, "module": MODULE}}
-        first = {"name": name} if number == 0 else {}
-        records.append(execute(session, plan, repository=repository, tags=["replay"], more=more, **first))
+        alias = name if number == 0 else ""
+        records.append(execute(session, plan, name=alias, repository=repository, tags=["replay"], more=more))
         measured = records[0].results  # the further ones measure the same layout, and do not look for one again
         options = replace(options, **{key: getattr(measured, key) for key in MEASURED})
         if options.mode == "accuracy":

@@ -44,6 +44,7 @@ def run_harness(
     variables: Mapping[str, str] | None = None,
     *,
     backend: str,
+    limit: float | None = None,
 ) -> Results:
     """Run the harness on a spec and return its results.
 
@@ -61,15 +62,19 @@ def run_harness(
         Further variables of its environment.
     backend
         Name of the backend, for messages.
+    limit
+        Seconds after which it is ended; None for any.
 
     Raises
     ------
+    OverTimeError
+        If it takes longer than `limit`.
     RunError
         If it fails: with its own message, or the last lines of its log. If its backend hangs or crashes: with the sample that
         it was running.
     """
     folder = spec.parent
-    watchdog, monitor = Watchdog(folder, backend), Monitor(folder)
+    watchdog, monitor = Watchdog(folder, backend, limit), Monitor(folder)
 
     def watch() -> None:
         watchdog()

@@ -61,6 +61,8 @@ class RunOption:
         Whether a text is the path of a file: in Python it may be a `Path`, too.
     maximum
         Of a number.
+    parts
+        The nested option that ``--NAME.KEY=VALUE`` is for, if the option's name with a key means another one.
     option
         The name on the command line, if it is not the field's: ``time`` of `seconds`.
     keyword
@@ -91,6 +93,7 @@ class RunOption:
     choices: tuple[str, ...] = ()
     file: bool = False
     maximum: float | None = None
+    parts: str = ""
     option: str = ""
     keyword: str = ""
     ck: Spelling | None = None

@@ -38,9 +38,14 @@ class RunOptions:
         RunOption(
             "the framework (default: the model's own)",
             value="NAME",
+            parts="backend-options",
             ck=Spelling("CK_LOADGEN_BACKEND MLPERF_BACKEND", words=other_names, any_case=True),
         ),
     ] = ""
+    backend_options: Annotated[
+        Mapping[str, str],
+        RunOption("options of the backend, in short --backend.KEY=VALUE: docs/tune.md lists them", in_spec=True),
+    ] = field(default_factory=dict)
     device: Annotated[
         str,
         RunOption(

@@ -90,6 +90,7 @@ def execute(
     repository: str = "",
     tags: Sequence[str] = (),
     more: Mapping[str, Any] | None = None,
+    limit: float | None = None,
 ) -> RunRecord:
     """Carry out a plan: make the venv, install, run the harness, record.
 
@@ -103,6 +104,8 @@ def execute(
         Further tags of the experiment.
     more
         Further keys of the experiment's meta.
+    limit
+        Seconds after which the harness is ended (`OverTimeError`); None for any.
     """
     program = plan.program.entry
     require_code(program.path, "program", session.trust, instead=f"{default_repository_alias()}:{program.cid}")
@@ -120,7 +123,14 @@ def execute(
         visible = {"CUDA_VISIBLE_DEVICES": plan.options.visible_devices} if plan.options.visible_devices else {}
         with metered(plan.options.meter, folder / "performance"):
             results = run_harness(
-                venv.python, program.path, harness_of(program), folder / "spec.json", modules, visible, backend=plan.backend
+                venv.python,
+                program.path,
+                harness_of(program),
+                folder / "spec.json",
+                modules,
+                visible,
+                backend=plan.backend,
+                limit=limit,
             )
         ended = time.time()
         meta = {
@@ -137,6 +147,13 @@ def execute(
             **(more or {}),
         }
         return RunRecord(recording.publish(folder, meta), results)
+
+
+def make_ready(session: Session, plan: RunPlan) -> None:
+    """Make the venv of a plan and install what its run needs, without running it."""
+    program = plan.program.entry
+    require_code(program.path, "program", session.trust, instead=f"{default_repository_alias()}:{program.cid}")
+    install(session, plan)
 
 
 def install(session: Session, plan: RunPlan) -> tuple[Venv, dict[str, Installed], tuple[LockedComponent, ...]]:

@@ -12,6 +12,7 @@ from ck_repo.environment.create import VenvPlan, plan_venv
 from ck_repo.environment.venv import Venv, chosen_name, find_venv, surroundings
 from ck_repo.errors import ConfigError, NotFoundError, UsageError
 from ck_repo.machine.python_packages import site_packages
+from ck_repo.models.backend_options import check_options as check_backend_options
 from ck_repo.models.backends import default_backend, read_backends
 from ck_repo.models.declared import own_folder
 from ck_repo.models.model_file import DESCRIBED
@@ -97,6 +98,7 @@ def prepare(
     backend = options.backend or str(model.get("backend") or default_backend(str(model.get("format", "")), backends.values()))
     check_backend(program, backend, backends)
     declaration = backends.get(backend)
+    check_backend_options(backend, declaration.options if declaration else {}, options.backend_options)
     if DATASET not in added and model.get("dataset"):
         added[DATASET] = str(model["dataset"]).split(",")
     others = [row for row in dependencies_with(program, [declaration] if declaration else []) if row.key != WEIGHTS]

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ck_repo.errors import RunError, UsageError
+from ck_repo.errors import OverTimeError, RunError, UsageError
 
 VARIABLE = "CK_ANSWER_TIMEOUT"
 _FILE = "asked.txt"
@@ -118,21 +118,28 @@ class Watchdog:
         The run folder.
     backend
         Name of the backend, for the message.
+    limit
+        Seconds that the whole run may take; None for any.
     """
 
-    def __init__(self, folder: Path, backend: str) -> None:
+    def __init__(self, folder: Path, backend: str, limit: float | None = None) -> None:
         self._folder, self._backend = folder, backend
         self._fixed = patience()
+        self._limit, self._begun = limit, time.monotonic()
 
     def __call__(self) -> None:
         """Look once.
 
         Raises
         ------
+        OverTimeError
+            If the run takes longer than its limit.
         RunError
             If a batch takes longer than it may.
         """
         now = time.monotonic()
+        if self._limit is not None and now - self._begun > self._limit:
+            raise OverTimeError(f"the run was ended after its limit of {self._limit:.4g} s", hint="give it more time")
         late = overdue(read_asked(self._folder), now, self._fixed)
         if late is None:
             return

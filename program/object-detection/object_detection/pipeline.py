@@ -38,7 +38,7 @@ def run(path: Path) -> None:
     images = read_images(spec.dataset, spec.count)
     if "accuracy" in spec.modes:
         images.check_scored()
-    backend = framework(spec.model.backend, spec.device)
+    backend = framework(spec.model.backend, spec.device, spec.backend_options)
     tell("loading the model", 0, None)
     board = Board(spec.folder, max(spec.sessions or 1, tuning.cores()))
     with board.slot(0).loading():
@@ -77,6 +77,7 @@ def run(path: Path) -> None:
         official=spec.official,
         tuning=measured,
         reference_faults=spec.reference_faults,
+        backend_options=dict(spec.backend_options),
         remark=remark,
     )
     outputs.remarks(worker.check for worker in team)  # of the measurement: what counts are the tests

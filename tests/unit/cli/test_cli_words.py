@@ -90,8 +90,6 @@ def test_what_stands_behind_two_dashes_is_left_as_it_is() -> None:
         (["-"], "is no option"),
         (["--env.=1"], "--env. is no option"),
         (["=1"], "is no option"),
-        (["--a=1", "--a.b=2"], "--a.b: a has a value already"),
-        (["--a.b=1", "--a=2"], "--a: it has parts already"),
         (["@@@{"], "the JSON after @@@ is not JSON: .* at line 1, column 2"),
         (["@@@[1]"], "the JSON after @@@ is not an object"),
         (["@/nowhere/a.json"], "@/nowhere/a.json cannot be read"),

@@ -6,8 +6,9 @@ without importing the module (docs/components.md).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
+from types import MappingProxyType
 from typing import Protocol, cast
 
 import numpy as np
@@ -18,6 +19,7 @@ from object_detection.spec import Model
 
 Array = npt.NDArray[np.generic]
 GROUP = "ck_repo.backends"
+NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 
 class Backend(Protocol):
@@ -56,7 +58,10 @@ class Framework(Protocol):
     """A backend's module."""
 
     def load(self, model: Model, device: str, threads: int) -> Backend:
-        """Load a model; `threads` 0 leaves the number to the framework."""
+        """Load a model; `threads` 0 leaves the number to the framework.
+
+        A backend that declares options gets those that the user chose as the keyword `options`, a mapping of texts.
+        """
 
     def version(self) -> str:
         """The framework's version."""
@@ -65,15 +70,33 @@ class Framework(Protocol):
         """Where it can run here: ``cpu``, ``cuda``."""
 
 
-def framework(name: str, device: str) -> Framework:
-    """The backend of that name; one that is not installed, or cannot use the device, is an error."""
+class _Configured:
+    """A backend's module with the options that the user chose."""
+
+    def __init__(self, module: Framework, options: Mapping[str, str]) -> None:
+        self._module, self._options = module, options
+        self.version, self.devices = module.version, module.devices
+
+    def load(self, model: Model, device: str, threads: int) -> Backend:
+        """Load a model with the options."""
+        return self._module.load(model, device, threads, options=self._options)  # type: ignore[call-arg]
+
+
+def framework(name: str, device: str, options: Mapping[str, str] = NO_OPTIONS) -> Framework:
+    """The backend of that name; one that is not installed, or cannot use the device, is an error.
+
+    Parameters
+    ----------
+    options
+        Of the backend, as its module declares them; the engine has checked them.
+    """
     module = _module(name)
     if device not in module.devices():
         raise HarnessError(
             f"{name} {module.version()} cannot use {device} here: it offers {', '.join(module.devices())}",
             "use --device=cpu, or a build of the framework for the device, on a machine that has one",
         )
-    return module
+    return _Configured(module, options) if options else module
 
 
 def _module(name: str) -> Framework:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import onnxruntime as ort
 
-from object_detection.backends import Array
+from object_detection.backends import NO_OPTIONS, Array
 from object_detection.backends.interface import Outputs, check_input, fixed_batch, input_sizes, layout_of
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
@@ -29,6 +31,34 @@ BACKEND = {
     "python_packages": ["onnxruntime", "onnxruntime-gpu"],
     "submitted_as": ["onnxruntime", "onnx runtime", "onnx run-time"],
     "submitted_model": "onnx",
+    "options": {
+        "graph_level": {
+            "help": "optimizations of the graph (default all)",
+            "values": ["disable", "basic", "extended", "all"],
+            "search": ["extended", "all"],
+        },
+        "execution_mode": {
+            "help": "whether branches of the graph run side by side (default sequential)",
+            "values": ["sequential", "parallel"],
+        },
+        "inter_op_threads": {"help": "threads for branches that run side by side (default 1)", "minimum": 1, "maximum": 1024},
+        "spinning": {
+            "help": "whether idle threads wait for work actively (default yes)",
+            "values": ["yes", "no"],
+            "search": ["yes", "no"],
+        },
+        "arena": {
+            "help": "whether memory is kept for further runs (default yes)",
+            "values": ["yes", "no"],
+            "search": ["yes", "no"],
+        },
+    },
+}
+_LEVELS = {
+    "disable": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "extended": ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
 }
 
 
@@ -43,18 +73,25 @@ def devices() -> tuple[str, ...]:
     return tuple(device for device, providers in _PROVIDERS.items() if providers[0] in have)
 
 
-def load(model: Model, device: str, threads: int) -> OnnxRuntime:
+def load(model: Model, device: str, threads: int, options: Mapping[str, str] = NO_OPTIONS) -> OnnxRuntime:
     """Load a model; `threads` 0 leaves the number to ONNX Runtime."""
-    return OnnxRuntime(model, device, threads)
+    return OnnxRuntime(model, device, threads, options)
 
 
 class OnnxRuntime:
     """A session of ONNX Runtime."""
 
-    def __init__(self, model: Model, device: str, threads: int) -> None:
+    def __init__(self, model: Model, device: str, threads: int, chosen: Mapping[str, str]) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
+        options.inter_op_num_threads = int(chosen.get("inter_op_threads", "1"))
+        options.graph_optimization_level = _LEVELS[chosen.get("graph_level", "all")]
+        if chosen.get("execution_mode") == "parallel":
+            options.execution_mode = ort.ExecutionMode.ORT_PARALLEL
+        options.enable_cpu_mem_arena = chosen.get("arena", "yes") == "yes"
+        if chosen.get("spinning") == "no":
+            for pool in ("intra_op", "inter_op"):
+                options.add_session_config_entry(f"session.{pool}.allow_spinning", "0")
         options.log_severity_level = 3
         try:
             self._session = ort.InferenceSession(str(model.path), options, providers=_PROVIDERS[device])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import openvino as ov
 
-from object_detection.backends import Array
+from object_detection.backends import NO_OPTIONS, Array
 from object_detection.backends.interface import Outputs, check_input, fixed_batch, input_sizes, layout_of
 from object_detection.backends.tensor_name import parse
 from object_detection.errors import HarnessError
@@ -19,6 +21,24 @@ BACKEND = {
     "submitted_as": ["openvino"],
     "submitted_model": "onnx",
     "part_of": ["onnxruntime", "tensorflow", "torch"],
+    "options": {
+        "hint": {
+            "help": "what OpenVINO arranges its threads for (default latency)",
+            "values": ["latency", "throughput"],
+            "search": ["latency", "throughput"],
+        },
+        "streams": {"help": "streams of a session (default 1)", "minimum": 1, "maximum": 1024},
+        "precision": {
+            "help": "of computing; another than f32 changes the detections (default f32)",
+            "values": ["f32", "bf16", "f16"],
+            "search": ["f32", "bf16"],
+        },
+        "pinning": {
+            "help": "whether threads are bound to cores (default: OpenVINO decides)",
+            "values": ["yes", "no"],
+            "search": ["yes", "no"],
+        },
+    },
 }
 
 # The first use of a type fills a table inside OpenVINO's Python bindings. Two threads that do so at the same time wait for each
@@ -36,20 +56,23 @@ def devices() -> tuple[str, ...]:
     return ("cpu",)
 
 
-def load(model: Model, device: str, threads: int) -> OpenVino:
+def load(model: Model, device: str, threads: int, options: Mapping[str, str] = NO_OPTIONS) -> OpenVino:
     """Load a model; `threads` 0 leaves the number to OpenVINO."""
-    return OpenVino(model, device, threads)
+    return OpenVino(model, device, threads, options)
 
 
 class OpenVino:
     """A compiled model with one request in flight."""
 
-    def __init__(self, model: Model, device: str, threads: int) -> None:
-        settings: dict[str, str | int] = {
-            "PERFORMANCE_HINT": "LATENCY",  # sessions side by side are ours to choose
-            "NUM_STREAMS": 1,
-            "INFERENCE_PRECISION_HINT": "f32",  # some processors would round to bfloat16, and the answers would differ
+    def __init__(self, model: Model, device: str, threads: int, chosen: Mapping[str, str]) -> None:
+        settings: dict[str, str | int | bool] = {
+            "PERFORMANCE_HINT": chosen.get("hint", "latency").upper(),  # sessions side by side are ours to choose
+            "NUM_STREAMS": int(chosen.get("streams", "1")),
+            # some processors would round to bfloat16 by themselves, and the answers would differ
+            "INFERENCE_PRECISION_HINT": chosen.get("precision", "f32"),
         }
+        if "pinning" in chosen:
+            settings["ENABLE_CPU_PINNING"] = chosen["pinning"] == "yes"
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
         try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version as version_of
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from object_detection.backends import Array
+from object_detection.backends import NO_OPTIONS, Array
 from object_detection.backends.interface import Outputs, check_input, fixed_batch, layout_of
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
@@ -22,7 +23,15 @@ BACKEND = {
     "submitted_as": ["tflite", "tensorflow-lite", "tensorflow lite", "litert"],
     "submitted_model": "tflite",
     "part_of": ["tensorflow"],
+    "options": {
+        "xnnpack": {
+            "help": "whether XNNPACK, which `--threads` is for, runs what it can (default yes)",
+            "values": ["yes", "no"],
+            "search": ["yes", "no"],
+        },
+    },
 }
+_KERNELS = {"yes": OpResolverType.AUTO, "no": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
 
 
 def version() -> str:
@@ -35,17 +44,21 @@ def devices() -> tuple[str, ...]:
     return ("cpu",)
 
 
-def load(model: Model, device: str, threads: int) -> TFLite:
+def load(model: Model, device: str, threads: int, options: Mapping[str, str] = NO_OPTIONS) -> TFLite:
     """Load a model; `threads` 0 leaves the number to LiteRT."""
-    return TFLite(model, device, threads)
+    return TFLite(model, device, threads, options)
 
 
 class TFLite:
     """An interpreter; its batch is the file's."""
 
-    def __init__(self, model: Model, device: str, threads: int) -> None:
+    def __init__(self, model: Model, device: str, threads: int, chosen: Mapping[str, str]) -> None:
         try:
-            self._interpreter = Interpreter(model_path=str(model.path), num_threads=threads or None)
+            self._interpreter = Interpreter(
+                model_path=str(model.path),
+                num_threads=threads or None,
+                experimental_op_resolver_type=_KERNELS[chosen.get("xnnpack", "yes")],
+            )
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise HarnessError(f"{model.path} cannot be loaded by LiteRT {version()}: {error}") from error

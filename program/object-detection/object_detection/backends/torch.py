@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
-from object_detection.backends import Array
+from object_detection.backends import NO_OPTIONS, Array
 from object_detection.backends.interface import padded
 from object_detection.models.load import load_network
 from object_detection.spec import Model
@@ -21,6 +23,13 @@ BACKEND = {
     "python_packages": ["torch"],
     "submitted_as": ["pytorch"],
     "submitted_model": "pytorch",
+    "options": {
+        "channels_last": {
+            "help": "whether memory is laid out with the channels last (default yes)",
+            "values": ["yes", "no"],
+            "search": ["yes", "no"],
+        },
+    },
 }
 
 
@@ -34,17 +43,18 @@ def devices() -> tuple[str, ...]:
     return ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 
 
-def load(model: Model, device: str, threads: int) -> Torch:
+def load(model: Model, device: str, threads: int, options: Mapping[str, str] = NO_OPTIONS) -> Torch:
     """Load a model; `threads` 0 leaves the number to PyTorch."""
-    return Torch(model, device, threads)
+    return Torch(model, device, threads, options)
 
 
 class Torch:
     """A network."""
 
-    def __init__(self, model: Model, device: str, threads: int) -> None:
+    def __init__(self, model: Model, device: str, threads: int, chosen: Mapping[str, str]) -> None:
         self._network = load_network(model.path).to(device)
-        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks the keyword
+        self._format = torch.channels_last if chosen.get("channels_last", "yes") == "yes" else torch.contiguous_format
+        self._network.to(memory_format=self._format)  # type: ignore[call-overload]  # its stub lacks the keyword
         self._device = torch.device(device)
         self.threads = threads or torch.get_num_threads()
         self._channels_last = model.layout == "NHWC"
@@ -60,7 +70,7 @@ class Torch:
             given = torch.from_numpy(images).to(self._device)
             if self._channels_last:
                 given = given.permute(0, 3, 1, 2)
-            found = self._network(given.float().contiguous(memory_format=torch.channels_last))
+            found = self._network(given.float().contiguous(memory_format=self._format))
         rows = [
             (boxes.cpu().numpy()[:, self._corners], scores.cpu().numpy(), kinds.cpu().numpy()) for boxes, scores, kinds in found
         ]

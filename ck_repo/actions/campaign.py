@@ -1,0 +1,98 @@
+"""Campaigns: list, show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, action, table_lines
+from ck_repo.actions.entry_data import content_of, row_of, rows_of
+from ck_repo.actions.entry_selection import matching, one
+from ck_repo.actions.request import Request
+from ck_repo.errors import CKError
+from ck_repo.store.query import is_pattern
+
+if TYPE_CHECKING:
+    from ck_repo.campaign.campaign import Campaign
+    from ck_repo.session import Session
+
+ACTIONS: Actions = {}
+
+
+@action(
+    ACTIONS,
+    "ls",
+    "every campaign with what it varies and how far it is",
+    example="ck ls campaign",
+    options=[TAGS, REPOSITORY, *LISTING],
+)
+def ls(request: Request) -> Answer:
+    """List campaigns, the oldest first; one that cannot be read gives the reason."""
+    from ck_repo.campaign.campaign import TUNE, read_campaign
+    from ck_repo.campaign.results import counts
+
+    entries = matching(request, needed=not is_pattern(request.entry))
+    rows, listed = [], []
+    for entry, data in zip(entries, rows_of(request, entries), strict=True):
+        try:
+            campaign, meta = read_campaign(entry), entry.meta()
+            created = str(meta.get("created", ""))
+            found = dict(counts(campaign.events(), campaign.cells(), campaign.definition.repetitions))
+            if campaign.kind == TUNE:
+                found = {"cells": 0, "runs": sum((meta.get("trials") or {}).values()), "left": 0}
+        except CKError as error:
+            rows.append(("", entry.alias, f"unreadable: {error.what}", "", "", ""))
+            listed.append({**data, "error": error.what})
+            continue
+        varied = ", ".join(campaign.definition.matrix.axes) or "-"
+        rows.append(
+            (created, entry.alias, campaign.kind, varied, str(found["cells"]), f"{found['runs']}, {found['left']} left")
+        )
+        listed.append({**data, "kind": campaign.kind, "varied": list(campaign.definition.matrix.axes), **found})
+    rows.sort()
+    header = ("campaign", "kind", "varied", "cells", "runs", "created")
+    lines = table_lines(header, [(*cells, created) for created, *cells in rows])
+    return Answer({"lst": listed}, lines if rows else ["no campaign yet: `ck sweep program:object-detection --help`"])
+
+
+@action(
+    ACTIONS,
+    "show",
+    "a campaign's results as a table, with the Pareto front of speed and accuracy",
+    example="ck show campaign:sweep-1f2e3d4c",
+    options=[TAGS, REPOSITORY],
+)
+def show(request: Request) -> Answer:
+    """Show a campaign."""
+    from ck_repo.campaign.campaign import TUNE, read_campaign
+    from ck_repo.campaign.verdict_lines import verdict_lines
+
+    entry = one(request)
+    campaign = read_campaign(entry)
+    if campaign.kind == TUNE:
+        meta = entry.meta()
+        data = {**content_of(entry), "goal": meta.get("goal"), "verdict": meta.get("verdict"), "trials": meta.get("trials")}
+        return Answer(data, [f"{entry.cid}:", *verdict_lines(meta), "", f"folder: {entry.path}"])
+    answer = campaign_answer(request.session, campaign)
+    return Answer({**content_of(entry), **answer.data}, [*answer.lines, "", f"folder: {entry.path}"])
+
+
+def campaign_answer(session: Session, campaign: Campaign) -> Answer:
+    """The results of a campaign, as data and as a table."""
+    from ck_repo.campaign.results import counts, results
+    from ck_repo.campaign.results_table import best_first, table
+
+    rows = results(session, campaign)
+    axes = campaign.definition.matrix.axes
+    found = counts(campaign.events(), campaign.cells(), campaign.definition.repetitions)
+    header, cells = table(best_first(rows), list(axes))
+    data: dict[str, Any] = {
+        "campaign": row_of(campaign.entry),
+        **found,
+        "rows": [row.as_data() for row in rows],
+        "front": [row.cell.key for row in rows if row.on_front],
+    }
+    lines = [f"{campaign.entry.cid}: {found['cells']} cells, {found['runs']} runs, {found['left']} left", ""]
+    lines += [line.rstrip() for line in table_lines(header, cells)]
+    if any(row.on_front for row in rows):
+        lines.append("* Pareto front: no other row is faster and at least as accurate")
+    return Answer(data, lines)

@@ -1,0 +1,147 @@
+"""Programs: sweep, a matrix of runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ck_repo.actions.campaign import campaign_answer
+from ck_repo.actions.declare import Actions, Answer, Option, action
+from ck_repo.actions.entry_data import row_of
+from ck_repo.actions.entry_selection import one
+from ck_repo.actions.package import DRY_RUN, TRUST
+from ck_repo.actions.request import Request
+from ck_repo.actions.run_options import declared, run_options
+from ck_repo.errors import RunError, UsageError
+from ck_repo.run.options import RUN_OPTIONS
+
+if TYPE_CHECKING:
+    from ck_repo.campaign.campaign import Campaign
+    from ck_repo.campaign.definition import Asked, Definition, Limits
+    from ck_repo.campaign.sweep import Outcome
+    from ck_repo.store.entry import Entry
+
+ACTIONS: Actions = {}
+
+
+@action(
+    ACTIONS,
+    "sweep",
+    "run every combination of some options; the same command continues a sweep that was stopped",
+    example="ck sweep program:object-detection --over.backend=onnxruntime,openvino --over.batch_size=1,4 --repetitions=3",
+    usage="ck sweep program:object-detection --over.OPTION=a,b … [--file=sweep.yaml] [options of ck run]",
+    options=[
+        Option("over", "the values of an option of `ck run`: a,b or a JSON list", kind="nested", parts="over"),
+        Option("file", "a YAML file with over, options, exclude …; what this command gives comes first", value="FILE"),
+        Option("exclude", "combinations to leave out: OPTION=a|b,OPTION=c;…", value="backend=tflite,batch_size=4|8"),
+        Option("repetitions", "how often each combination is run, interleaved (default 1)", kind="whole", least=1),
+        Option("name", "name of the campaign (default: sweep- and digits of its definition)", value="NAME"),
+        Option("time_limit", "seconds for all runs; the same command continues later", kind="number", least=0, above=True),
+        Option("run_limit", "seconds after which one run is ended and counts as failed", kind="number", least=0, above=True),
+        Option(
+            "hopeless",
+            "drop a cell slower than this share of one that is at least as accurate (default 0.5; 0 keeps all)",
+            kind="number",
+            least=0,
+        ),
+        Option("cluster", "machines that make the runs: local, local:2 or tls://HOST:PORT of a scheduler", value="local"),
+        Option("certificates", "the cluster whose certificates are used (default `default`)", value="NAME"),
+        Option("each", "`machine`: every combination is run on each machine of the cluster", value="machine"),
+        *declared(),
+        Option("record_repo", "the repository to record in (default local)", value="NAME"),
+        DRY_RUN,
+        TRUST,
+    ],
+)
+def sweep_program(request: Request) -> Answer:
+    """Run a matrix."""
+    from ck_repo.campaign.campaign import open_campaign
+    from ck_repo.campaign.cluster import connected, read_place
+    from ck_repo.campaign.distribute import distribute
+    from ck_repo.campaign.sweep import sweep
+    from ck_repo.run.pipeline import check_device
+
+    program = one(request)
+    asked = read_asked(request)
+    definition, limits, name = asked_for(request, program, asked)
+    where = request.text("cluster") or asked.cluster
+    place = read_place(where) if where else None
+    if definition.each_machine and place is None:
+        raise UsageError("--each=machine needs machines", hint="name them with --cluster=tls://HOST:PORT")
+    if request.flag("dry_run"):
+        return _foreseen(request, program, definition)
+    repository = request.text("record_repo")
+    if place:
+        with connected(request.session, place, request.text("certificates")) as cluster:
+            campaign = open_campaign(request.session, definition, name=name, repository=repository)
+            outcome = distribute(request.session, program, campaign, limits, cluster, repository=repository)
+        return _outcome(request, campaign, outcome)
+    for device in {cell.options.device: cell.options for cell in definition.matrix.cells()}.values():
+        check_device(device)
+    campaign = open_campaign(request.session, definition, name=name, repository=repository)
+    outcome = sweep(request.session, program, campaign, limits, repository=repository)
+    return _outcome(request, campaign, outcome)
+
+
+def _outcome(request: Request, campaign: Campaign, outcome: Outcome) -> Answer:
+    """What a sweep came to."""
+    answer = campaign_answer(request.session, campaign)
+    data = {**answer.data, "state": outcome.state, "made": outcome.made, "found": outcome.found, "left": outcome.left}
+    if not outcome.made + outcome.found:
+        why = next((str(row["why"]) for row in data["rows"] if row["why"]), "no run was made")
+        return Answer({"error": f"no run succeeded: {why}", **data}, answer.lines, status=RunError.code)
+    found = f", {outcome.found} were recorded before" if outcome.found else ""
+    lines = [*answer.lines, "", f"{outcome.made} runs made{found}: `ck show {campaign.entry.cid}`"]
+    if outcome.left:
+        lines.append(f"{outcome.left} runs are left ({outcome.state}); the same command continues")
+    return Answer(data, lines)
+
+
+def read_asked(request: Request) -> Asked:
+    """What the file of a request says."""
+    from ck_repo.campaign.definition import Asked, read_file
+
+    return read_file(Path(request.text("file"))) if request.text("file") else Asked()
+
+
+def asked_for(request: Request, program: Entry, asked: Asked) -> tuple[Definition, Limits, str]:
+    """The definition, limits and name of a campaign, from options and file."""
+    from ck_repo.campaign.axes import read_axes
+    from ck_repo.campaign.definition import HOPELESS, Definition, Limits, read_exclusions
+    from ck_repo.campaign.matrix import Matrix
+
+    over = {**asked.over, **read_axes(request.nested("over"), "--over")}
+    if not over:
+        raise UsageError(
+            "nothing is varied", hint="--over.batch_size=1,4,8 gives the values of an option, and --file= names a YAML file"
+        )
+    exclude = read_exclusions(request.text("exclude")) if request.text("exclude") else asked.exclude
+    share = _first(request.number("hopeless"), asked.hopeless, HOPELESS)
+    if not 0 <= share <= 1:
+        raise UsageError(f"hopeless is {share:g}, which is not between 0 and 1", hint="leave it out for 0.5; 0 keeps all")
+    fixed = {**{key: value for key, value in asked.options.items() if key not in over}, **given_options(request)}
+    each = request.text("each") or asked.each
+    if each not in ("", "machine"):
+        raise UsageError(f"each is {each!r}, not machine", hint="leave it out, and each combination is run once, anywhere")
+    repetitions = _first(request.whole("repetitions"), asked.repetitions, 1)
+    definition = Definition(program.uid, Matrix(fixed, over, exclude), repetitions, each == "machine")
+    limits = Limits(_first(request.number("time_limit"), asked.total), _first(request.number("run_limit"), asked.run), share)
+    return definition, limits, request.text("name") or asked.name
+
+
+def given_options(request: Request) -> dict[str, Any]:
+    """The run options that a request gives, by the names of `RunOptions`."""
+    options = run_options(request)
+    return {row.name: getattr(options, row.name) for row in RUN_OPTIONS if request.options.get(row.key) is not None}
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _foreseen(request: Request, program: Entry, definition: Definition) -> Answer:
+    """What a sweep would do: cells, time, downloads."""
+    from ck_repo.campaign.foresee import foresee, foreseen_lines
+
+    found = foresee(request.session, program, definition)
+    return Answer({**row_of(program), **found.as_data()}, foreseen_lines(found))

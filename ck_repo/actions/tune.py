@@ -1,0 +1,93 @@
+"""Programs: tune, a search for the best settings."""
+
+from __future__ import annotations
+
+from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
+from ck_repo.actions.entry_data import row_of
+from ck_repo.actions.entry_selection import one
+from ck_repo.actions.package import DRY_RUN, TRUST
+from ck_repo.actions.request import Request
+from ck_repo.actions.run_options import declared
+from ck_repo.actions.sweep import given_options
+from ck_repo.run.options import RUN_OPTIONS
+
+ACTIONS: Actions = {}
+_SET_BY_GOAL = ("scenario", "mode", "official", "compliance", "count", "target_qps", "samples_per_query")
+_TRIALS, _PAIRS = 24, 5
+_GOALS = ("throughput", "latency", "server")
+
+
+@action(
+    ACTIONS,
+    "tune",
+    "search the fastest settings on this machine, and confirm them against the default choice",
+    example="ck tune program:object-detection --goal=throughput --over.backend=onnxruntime,openvino --keep.mAP=-1%",
+    usage="ck tune program:object-detection --goal=throughput|latency|server [--over.OPTION=a,b] [options of ck run]",
+    options=[
+        Option("goal", "samples/s, latency of a query, or queries/s within the latency bound", choices=_GOALS, value="latency"),
+        Option(
+            "over", "options of `ck run` to search besides, and their values: models, backends …", kind="nested", parts="over"
+        ),
+        Option("keep", "how much accuracy may be lost: --keep.mAP=-1% (default) or -0.005; also AP50, AP75", kind="nested"),
+        Option("trials", f"trials in all, those of earlier calls included (default {_TRIALS})", kind="whole", least=1),
+        Option("repetitions", f"pairs of runs that confirm the winner (default {_PAIRS})", kind="whole", least=2),
+        Option(
+            "time_limit", "seconds after which no trial begins; the same command continues", kind="number", least=0, above=True
+        ),
+        Option("name", "name of the campaign (default: tune- and digits of its definition)", value="NAME"),
+        *declared(*(row.name for row in RUN_OPTIONS if row.name not in _SET_BY_GOAL)),
+        DRY_RUN,
+        TRUST,
+    ],
+)
+def tune_program(request: Request) -> Answer:
+    """Search settings."""
+    from ck_repo.campaign.axes import read_axes
+    from ck_repo.campaign.campaign import TUNE, open_campaign
+    from ck_repo.campaign.definition import Definition
+    from ck_repo.campaign.goal import GOALS, read_keep
+    from ck_repo.campaign.matrix import Matrix, cell_of
+    from ck_repo.campaign.optional import optional
+    from ck_repo.campaign.space import space_of
+    from ck_repo.campaign.tune import Search, Tuning
+    from ck_repo.campaign.verdict_lines import verdict_lines
+    from ck_repo.machine.python_packages import site_packages
+    from ck_repo.models.backends import read_backends
+    from ck_repo.run.pipeline import check_device
+    from ck_repo.run.prepare import prepare
+
+    program = one(request)
+    goal = GOALS[request.needed("goal", f"one of {', '.join(GOALS)}")]
+    over, keep = read_axes(request.nested("over"), "--over"), read_keep(request.nested("keep"))
+    fixed = {**given_options(request), "scenario": goal.scenario}
+    first = {name: values[0] for name, values in over.items()}
+    matrix = Matrix(fixed, over)
+    base = cell_of(fixed, first).options
+    check_device(base)
+    plan = prepare(request.session, program, base)
+    backends = read_backends([program.path, *([site_packages(plan.venv.python)] if plan.venv else [])])
+    space = space_of(plan, goal, over, backends, fixed)
+    trials = request.whole("trials") or _TRIALS
+    searched = [(name, ", ".join(map(str, values))) for name, values in space.common.items()]
+    searched += [
+        (f"{name}: {key}", ", ".join(values)) for name, rows in space.by_backend.items() for key, values in rows.items()
+    ]
+    if request.flag("dry_run"):
+        data = {**row_of(program), "goal": goal.name, "space": dict(searched), "combinations": space.size, "trials": trials}
+        head = f"{goal.name}: {trials} trials among {space.size} combinations"
+        return Answer(data, [head, "", *table_lines(("searched", "values"), searched)])
+    optional("optuna", "tune")
+    name = request.text("name")
+    campaign = open_campaign(
+        request.session,
+        Definition(program.uid, matrix),
+        kind=TUNE,
+        name=name,
+        more={"goal": goal.name, "space": dict(searched)},
+    )
+    search = Search(trials, request.whole("repetitions") or _PAIRS, keep, request.number("time_limit"))
+    study, verdict = Tuning(request.session, program, campaign, goal, space, first).run(search)
+    assert verdict is not None  # a search without a winner is an error
+    rows = study.rows()
+    data = {"campaign": row_of(campaign.entry), "goal": goal.name, "trials": rows, "verdict": verdict.as_data()}
+    return Answer(data, [f"{campaign.entry.cid}:", *verdict_lines(campaign.entry.meta())])

@@ -1,0 +1,160 @@
+"""What a campaign is to do: its matrix and how often each cell is run, from options and from a YAML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ck_repo.campaign.axes import axis, axis_name, flat, read_axes, read_value, read_values
+from ck_repo.campaign.matrix import Matrix
+from ck_repo.errors import ConfigError, NotFoundError, UsageError
+from ck_repo.store.digest import of_value
+from ck_repo.store.fields import Fields
+from ck_repo.store.plain_file import MISSING, UnreadableError, read_plain
+from ck_repo.store.yaml_text import parse_yaml
+
+KEYS = ("over", "options", "exclude", "repetitions", "name", "time_limit", "run_limit", "hopeless", "each", "cluster")
+HOPELESS = 0.5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What bounds a campaign; it can be another one when the campaign is continued.
+
+    Attributes
+    ----------
+    total, run
+        Seconds for all runs of this call, and for one run; None for any.
+    hopeless
+        See `hopeless`: a share of speed, 0–1; 0 keeps every cell.
+    """
+
+    total: float | None = None
+    run: float | None = None
+    hopeless: float = HOPELESS
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A campaign's definition.
+
+    Attributes
+    ----------
+    program
+        UID of the program.
+    each_machine
+        Whether every cell is run on each machine.
+    """
+
+    program: str
+    matrix: Matrix
+    repetitions: int = 1
+    each_machine: bool = False
+
+    @property
+    def digest(self) -> str:
+        """Names the definition: the same options give the same campaign."""
+        return of_value(self.as_data())
+
+    def as_data(self) -> dict[str, Any]:
+        """For a campaign's entry."""
+        data = {"program": self.program, **self.matrix.as_data(), "repetitions": self.repetitions}
+        return data | ({"each": "machine"} if self.each_machine else {})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a YAML file asks for; what it does not say is None or empty."""
+
+    over: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    exclude: tuple[Mapping[str, tuple[Any, ...]], ...] = ()
+    repetitions: int | None = None
+    name: str = ""
+    total: float | None = None
+    run: float | None = None
+    hopeless: float | None = None
+    each: str = ""
+    cluster: str = ""
+
+
+def read_file(path: Path) -> Asked:
+    """Read a campaign's YAML file.
+
+    Raises
+    ------
+    ConfigError
+        If a key is unknown, with the nearest one, or a value is of the wrong type.
+    """
+    real = path.expanduser().resolve()
+    try:
+        content = parse_yaml(read_plain(real.parent, real).decode())
+    except UnreadableError as error:
+        if error.why == MISSING:
+            raise NotFoundError(f"{path} is not there", hint="--file= names the YAML file of a campaign") from None
+        raise ConfigError(f"{path} cannot be read: it is {error.why}") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {error}", hint="fix the file") from None
+    fields = Fields(content, path)
+    fields.only(*KEYS)
+    repetitions = fields.whole("repetitions")
+    if repetitions is not None and repetitions < 1:
+        raise fields.error("repetitions", repetitions, "an integer above 0")
+    limits = {key: fields.number(key) for key in ("time_limit", "run_limit", "hopeless")}
+    for key in ("time_limit", "run_limit"):
+        if (value := limits[key]) is not None and value <= 0:
+            raise fields.error(key, value, "above 0")
+    try:
+        return Asked(
+            read_axes(fields.table("over"), f"{path}: over"),
+            fixed_options(fields.table("options")),
+            tuple(read_axes(row.as_dict(), f"{path}: exclude") for row in fields.rows("exclude")),
+            repetitions,
+            fields.text("name"),
+            limits["time_limit"],
+            limits["run_limit"],
+            limits["hopeless"],
+            fields.text("each"),
+            fields.text("cluster"),
+        )
+    except UsageError as error:
+        raise ConfigError(f"{path}: {error.what}", hint=error.hint) from None
+
+
+def fixed_options(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of run options, by the names of `RunOptions`."""
+    found: dict[str, Any] = {}
+    for typed, value in flat(content).items():
+        option, key = axis(typed)
+        read = read_value(option, value)
+        found[option.name] = {**found.get(option.name, {}), key: read} if key else read
+    return found
+
+
+def read_exclusions(text: str) -> tuple[dict[str, tuple[Any, ...]], ...]:
+    """Exclusions as one option: ``backend=tflite,batch_size=4|8;backend=torch``.
+
+    >>> read_exclusions("backend=tflite,batch_size=4|8")
+    ({'backend': ('tflite',), 'batch_size': (4, 8)},)
+    """
+    found = []
+    for part in filter(None, (each.strip() for each in text.split(";"))):
+        row: dict[str, tuple[Any, ...]] = {}
+        for condition in part.split(","):
+            name, equals, values = condition.partition("=")
+            if not equals or not values:
+                raise UsageError(
+                    f"--exclude: {condition!r} is not OPTION=VALUE",
+                    hint="write --exclude=backend=tflite,batch_size=4|8; a semicolon separates exclusions",
+                )
+            row[axis_name(name.strip())] = read_values(name.strip(), [each for each in values.split("|") if each])
+        found.append(row)
+    return tuple(found)
+
+
+def with_fixed(definition: Definition, options: Mapping[str, Any]) -> Definition:
+    """The definition with further fixed options."""
+    matrix = definition.matrix
+    return replace(definition, matrix=replace(matrix, fixed={**matrix.fixed, **options}))

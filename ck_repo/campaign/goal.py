@@ -1,0 +1,90 @@
+"""What `ck tune` searches for, and what it keeps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ck_repo.errors import UsageError, did_you_mean
+
+ACCURACY = ("mAP", "AP50", "AP75")
+USUAL = "-1%"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A goal.
+
+    Attributes
+    ----------
+    scenario
+        The scenario that measures it.
+    lower_is_better
+        Whether a lower figure is the better one.
+    layout
+        The options of the layout that are worth a search.
+    """
+
+    name: str
+    scenario: str
+    unit: str
+    lower_is_better: bool
+    layout: tuple[str, ...]
+
+    def better(self, one: float, other: float) -> bool:
+        """Whether one figure is better than another."""
+        return one < other if self.lower_is_better else one > other
+
+    def gain(self, new: float, old: float) -> float:
+        """How many times as fast a figure is as another."""
+        return old / new if self.lower_is_better else new / old
+
+
+GOALS = {
+    goal.name: goal
+    for goal in (
+        Goal("throughput", "offline", "samples/s", False, ("sessions", "threads", "batch_size")),
+        Goal("latency", "singlestream", "ms", True, ("threads",)),
+        Goal("server", "server", "queries/s", False, ("sessions", "threads", "batch_size")),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Keep:
+    """How far an accuracy figure may be below that of the default choice: absolute (0–1), or relative."""
+
+    figure: str
+    loss: float
+    relative: bool
+
+    def bound(self, reference: float) -> float:
+        """The lowest value that is allowed."""
+        return reference * (1 - self.loss) if self.relative else reference - self.loss
+
+
+def read_keep(given: Mapping[str, Any]) -> tuple[Keep, ...]:
+    """The values of ``--keep.FIGURE=``; mAP within 1 % if there are none.
+
+    >>> read_keep({"mAP": "-0.5%"})
+    (Keep(figure='mAP', loss=0.005, relative=True),)
+
+    Raises
+    ------
+    UsageError
+        If a figure is unknown, or a value is not a loss.
+    """
+    found = []
+    for figure, value in (given or {"mAP": USUAL}).items():
+        if figure not in ACCURACY:
+            raise UsageError(f"--keep.{figure}: there is no such figure", hint=did_you_mean(figure, ACCURACY))
+        match = re.fullmatch(r"(-?\d+(?:\.\d+)?)(%?)", str(value).strip())
+        if not match or float(match[1]) > 0:
+            raise UsageError(f"--keep.{figure}={value} is not a loss", hint="write -1% or -0.005; 0 allows none")
+        loss, relative = -float(match[1]), bool(match[2])
+        if loss > (100 if relative else 1):
+            raise UsageError(f"--keep.{figure}={value} is more than all", hint="write -1% or -0.005")
+        found.append(Keep(figure, loss / 100 if relative else loss, relative))
+    return tuple(found)

@@ -1,0 +1,45 @@
+"""Carry out one run of a campaign on this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+from ck_repo.campaign.measuring import measuring
+from ck_repo.campaign.queue import Job
+from ck_repo.run.pipeline import RunRecord, execute
+from ck_repo.run.prepare import prepare
+from ck_repo.session import Session
+from ck_repo.store.entry import Entry
+
+TAG = "campaign"
+
+
+def machine_name() -> str:
+    """The name of this machine, as tables have it: CK_MACHINE, or its host name."""
+    return os.environ.get("CK_MACHINE") or platform.node() or "localhost"
+
+
+def carry_out(
+    session: Session,
+    program: Entry,
+    job: Job,
+    campaign: Mapping[str, str],
+    *,
+    repository: str = "",
+    tags: tuple[str, ...] = (),
+    limit: float | None = None,
+) -> RunRecord:
+    """Make a run and record it; no other campaign measures on this machine meanwhile.
+
+    Parameters
+    ----------
+    campaign
+        ``uid`` and ``alias`` of the campaign's entry, which the experiment names.
+    """
+    row: dict[str, Any] = {**campaign, "cell": job.cell.key, "repetition": job.repetition, "machine": machine_name()}
+    with measuring():
+        plan = prepare(session, program, job.options)
+        return execute(session, plan, repository=repository, tags=(TAG, *tags), more={"campaign": row}, limit=limit)

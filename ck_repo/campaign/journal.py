@@ -1,0 +1,78 @@
+"""A campaign's journal: a line for each thing that happened, appended and flushed, so that a killed process loses none."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ck_repo.store.atomic import storage_errors
+
+NAME = "journal.jsonl"
+BEGUN = "begun"  # a call of the command: what happened before is found again in the experiments
+FOUND = "found"  # a recorded run that serves as one of the cell's
+RUN = "run"
+FAILED = "failed"
+DROPPED = "dropped"  # the cell gets no further runs
+IMPOSSIBLE = "impossible"  # the cell cannot be planned
+STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened.
+
+    Attributes
+    ----------
+    cell
+        The cell's key; empty for what concerns the campaign.
+    experiment
+        UID of a recorded run.
+    seconds
+        Duration of a run.
+    """
+
+    kind: str
+    cell: str = ""
+    experiment: str = ""
+    repetition: int = 0
+    machine: str = ""
+    why: str = ""
+    seconds: float = 0.0
+
+
+class Journal:
+    """The journal in an entry's folder; one process at a time writes it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Append events; they are on the disk when this returns."""
+        lines = "".join(json.dumps({key: value for key, value in asdict(each).items() if value}) + "\n" for each in events)
+        with storage_errors(f"writing {self._path}"), open(self._path, "ab+") as file:
+            if file.tell():  # a line that a killed writer left unfinished is ended, and ignored by readers
+                file.seek(-1, os.SEEK_END)
+                lines = lines if file.read(1) == b"\n" else "\n" + lines
+            file.write(lines.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def events(self) -> list[Event]:
+        """What happened since the command was last started; lines that cannot be read are skipped."""
+        found: list[Event] = []
+        try:
+            content = self._path.read_bytes()
+        except FileNotFoundError:
+            return found
+        for line in content.splitlines():
+            with suppress(ValueError, TypeError):
+                event = Event(**json.loads(line))
+                if event.kind == BEGUN:
+                    found.clear()
+                else:
+                    found.append(event)
+        return found

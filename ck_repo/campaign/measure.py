@@ -1,0 +1,82 @@
+"""Measure a goal's figure with given options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ck_repo.campaign.goal import ACCURACY, Goal
+from ck_repo.campaign.job import carry_out
+from ck_repo.campaign.matrix import Cell
+from ck_repo.campaign.queue import Job
+from ck_repo.contract.record import write
+from ck_repo.errors import RunError
+from ck_repo.experiments.figures import TRIAL, figures
+from ck_repo.experiments.meta import read_experiment
+from ck_repo.run.options import RunOptions
+from ck_repo.run.pipeline import RunRecord
+from ck_repo.run.prepare import prepare
+from ck_repo.run.spec import rules_of
+from ck_repo.session import Session
+from ck_repo.store.entry import Entry
+from ck_repo.submit.targets import find_target
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A figure and the run that it is from."""
+
+    figure: float
+    record: RunRecord
+
+
+class Measure:
+    """Makes the runs of a search; each is recorded as a trial of the campaign."""
+
+    def __init__(
+        self, session: Session, program: Entry, campaign: dict[str, str], goal: Goal, limit: float | None = None
+    ) -> None:
+        self._session, self._program, self._campaign = session, program, campaign
+        self._goal, self._limit = goal, limit
+
+    def run(self, options: RunOptions, *tags: str) -> RunRecord:
+        """Make a run."""
+        job = Job(Cell("", {}, options), 1)
+        return carry_out(self._session, self._program, job, self._campaign, tags=(TRIAL, *tags), limit=self._limit)
+
+    def figure(self, options: RunOptions, seconds: float) -> Measured:
+        """The goal's figure by a run of so many seconds; of the goal `server` by a search of several such runs.
+
+        Raises
+        ------
+        RunError
+            If a run fails, or has no figure.
+        """
+        options = replace(options, mode="performance", scenario=self._goal.scenario, seconds=seconds)
+        if self._goal.name == "server":
+            return self._server(options)
+        record = self.run(options)
+        value = figures(read_experiment(record.experiment)).value
+        if not value:
+            raise RunError("the run has no figure", hint=f"see {record.experiment.path}")
+        return Measured(value, record)
+
+    def _server(self, options: RunOptions) -> Measured:
+        last: list[RunRecord] = []
+
+        def run(wanted: RunOptions) -> dict[str, Any]:
+            last[:] = [self.run(wanted)]
+            return write(last[0].results)
+
+        rules = rules_of(prepare(self._session, self._program, options)).scenario("server")
+        bound = options.target_latency or rules.bound_ms
+        found = find_target(replace(options, target_latency=None), rules, bound, run)
+        return Measured(found.value, last[0])
+
+    def accuracy(self, options: RunOptions) -> dict[str, float]:
+        """The accuracy figures of a run."""
+        record = self.run(replace(options, mode="accuracy", scenario="offline", seconds=None, target_latency=None))
+        found = record.results.accuracy
+        if found is None:
+            raise RunError("the run has no accuracy", hint=f"see {record.experiment.path}")
+        return {name: float(value) for name in ACCURACY if (value := getattr(found, name)) is not None}

@@ -1,0 +1,123 @@
+"""Plan the cells of a campaign: what each needs, which cannot run, what has to be fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ck_repo import progress
+from ck_repo.campaign.matrix import Cell
+from ck_repo.errors import CKError, StorageError, UntrustedError
+from ck_repo.install.source import Source, is_local, read_source
+from ck_repo.resolve.plan import Choice, NewPackage, PythonPackage, in_order
+from ck_repo.run.options import MEASURED, RunOptions
+from ck_repo.run.pipeline import make_ready
+from ck_repo.run.prepare import RunPlan, prepare
+from ck_repo.session import Session
+from ck_repo.store.entry import Entry
+
+# what is not one cell's fault, and ends a campaign at once
+ENDS_ALL = (StorageError, UntrustedError)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A cell with its plan.
+
+    Attributes
+    ----------
+    plan
+        None if the cell cannot run.
+    why
+        Why it cannot.
+    """
+
+    cell: Cell
+    plan: RunPlan | None
+    why: str = ""
+
+
+def plan_cells(session: Session, program: Entry, cells: Sequence[Cell]) -> list[Planned]:
+    """Plan every cell; nothing is changed. Cells that differ in sessions, threads and batch alone share what is resolved."""
+    known: dict[str, Planned] = {}
+    found = []
+    with progress.task("planning", len(cells), "cells") as task:
+        for number, cell in enumerate(cells):
+            key = repr(sorted((name, value) for name, value in cell.options.as_data().items() if name not in MEASURED))
+            if key not in known:
+                known[key] = _planned(session, program, cell)
+            shared = known[key]
+            plan = shared.plan and replace(shared.plan, options=_with_own(shared.plan, cell))
+            found.append(Planned(cell, plan, shared.why))
+            task.advance_to(number + 1)
+    return found
+
+
+def _planned(session: Session, program: Entry, cell: Cell) -> Planned:
+    try:
+        return Planned(cell, prepare(session, program, cell.options))
+    except ENDS_ALL:
+        raise
+    except CKError as error:
+        return Planned(cell, None, " ".join(error.what.split()))
+
+
+def _with_own(plan: RunPlan, cell: Cell) -> RunOptions:
+    """The options of a shared plan with what is the cell's own."""
+    return replace(plan.options, **{name: getattr(cell.options, name) for name in MEASURED})
+
+
+def install_all(session: Session, program: Entry, planned: Sequence[Planned]) -> list[Planned]:
+    """Install what the cells need, before anything is measured, and plan them again; a cell whose things fail cannot run."""
+    wanted: dict[frozenset[str], Planned] = {}
+    for row in planned:
+        if row.plan and (row.plan.venv is None or not all(choice.ready for _, choice in in_order(row.plan.choices))):
+            wanted.setdefault(frozenset(choice.key for choice in row.plan.choices.values()), row)
+    if not wanted:
+        return list(planned)
+    failed: dict[frozenset[str], str] = {}
+    for keys, row in wanted.items():
+        try:
+            make_ready(session, prepare(session, program, row.cell.options))
+        except ENDS_ALL:
+            raise
+        except CKError as error:
+            progress.warn(f"{row.cell} cannot run: {error.what}")
+            failed[keys] = " ".join(error.what.split())
+    again = plan_cells(session, program, [row.cell for row in planned])
+    reasons = [
+        failed.get(frozenset(choice.key for choice in row.plan.choices.values()), "") if row.plan else "" for row in planned
+    ]
+    return [Planned(row.cell, None, why) if why else row for row, why in zip(again, reasons, strict=True)]
+
+
+def choices_of(planned: Sequence[Planned]) -> list[Choice]:
+    """What the cells need, each once."""
+    found: dict[str, Choice] = {}
+    for row in planned:
+        for _, choice in in_order(row.plan.choices) if row.plan else ():
+            found.setdefault(choice.key, choice)
+    return list(found.values())
+
+
+def downloads(planned: Sequence[Planned]) -> tuple[list[Source], list[str]]:
+    """The files that would be fetched, and the Python packages that would be installed into the venv.
+
+    Files that an earlier installation left in the cache are among them.
+    """
+    choices = choices_of(planned)
+    python = sorted({choice.requirement for choice in choices if isinstance(choice, PythonPackage) and not choice.ready})
+    return list({source.urls[0]: source for choice in choices for source in _sources(choice)}.values()), python
+
+
+def _sources(choice: Choice) -> Iterator[Source]:
+    if not isinstance(choice, NewPackage):
+        return
+    for step in choice.variant.component.fields(choice.variant.chosen).rows("install"):
+        if "download" in step:
+            try:
+                source = read_source(step.fields("download"))
+            except CKError:  # the installation reports what is wrong with it
+                continue
+            if not is_local(source.urls[0]):
+                yield source

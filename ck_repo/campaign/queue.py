@@ -1,0 +1,170 @@
+"""The order of a campaign's runs: repetitions interleaved, so that what changes on the machine meets every cell alike."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ck_repo.campaign.hopeless import hopeless
+from ck_repo.campaign.journal import DROPPED, FAILED, FOUND, IMPOSSIBLE, RUN, Event
+from ck_repo.campaign.matrix import Cell
+from ck_repo.experiments.figures import Figures, figures
+from ck_repo.experiments.meta import ExperimentMeta
+from ck_repo.run.options import RunOptions
+
+_TRIES = 2  # failures of a cell before it is dropped
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to be made.
+
+    Attributes
+    ----------
+    repetition
+        From 1.
+    machine
+        The machine that has to make it; empty for any.
+    """
+
+    cell: Cell
+    repetition: int
+    machine: str = ""
+
+    @property
+    def options(self) -> RunOptions:
+        """The options of the run. Accuracy is measured in the first repetition alone: it does not vary."""
+        options = self.cell.options
+        return replace(options, mode="performance") if self.repetition > 1 and "performance" in options.modes else options
+
+
+class Queue:
+    """The runs that are left.
+
+    Parameters
+    ----------
+    machines
+        Names of machines that each make every run; without any, a run is made once, anywhere.
+    share
+        See `hopeless`.
+    record
+        Gets every event.
+    """
+
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        repetitions: int,
+        share: float,
+        record: Callable[[Sequence[Event]], None],
+        machines: Sequence[str] = (),
+    ) -> None:
+        self._cells, self._repetitions, self._share, self._record = cells, repetitions, share, record
+        self._machines = tuple(machines) or ("",)
+        self._done: dict[tuple[str, str], int] = defaultdict(int)
+        self._failures: dict[tuple[str, str], int] = defaultdict(int)
+        self._dropped: set[tuple[str, str]] = set()
+        self._under_way: set[tuple[str, str]] = set()
+        self._first: dict[str, dict[str, Figures]] = {machine: {} for machine in self._machines}
+        self._without_first = {machine: {cell.key for cell in cells} for machine in self._machines}
+        self._round, self._waiting = 0, deque[Job]()
+
+    def found(self, cell: Cell, machine: str, metas: Sequence[tuple[str, ExperimentMeta]]) -> None:
+        """Recorded runs that serve as the cell's first repetitions: UID and meta of each."""
+        place = machine if machine in self._machines else ""
+        events = []
+        for uid, meta in metas[: self._repetitions - self._done[cell.key, place]]:
+            self._done[cell.key, place] += 1
+            events.append(Event(FOUND, cell.key, uid, self._done[cell.key, place], machine))
+            self._note_first(cell, place, meta)
+        self._record(events)
+
+    def impossible(self, cell: Cell, why: str) -> None:
+        """The cell cannot be planned."""
+        self._record([Event(IMPOSSIBLE, cell.key, why=why)])
+        for machine in self._machines:
+            self._drop((cell.key, machine))
+
+    def next(self) -> Job | None:
+        """The next run that may begin; None if there is none now.
+
+        A cell has at most one run under way on a machine. Every second round goes through the cells backwards, so that a drift
+        of the machine does not favour the first ones.
+        """
+        while True:
+            for _ in range(len(self._waiting)):
+                job = self._waiting.popleft()
+                place = (job.cell.key, job.machine)
+                if place in self._dropped or self._done[place] >= job.repetition:
+                    continue
+                if place not in self._under_way and self._done[place] == job.repetition - 1:
+                    return job
+                self._waiting.append(job)
+            if self._waiting or self._round == self._repetitions:
+                return None
+            self._round += 1
+            order = self._cells if self._round % 2 else reversed(self._cells)
+            self._waiting.extend(Job(cell, self._round, machine) for cell in order for machine in self._machines)
+
+    def begin(self, job: Job) -> None:
+        """A run begins."""
+        self._under_way.add((job.cell.key, job.machine))
+
+    def finished(self, job: Job, uid: str, meta: ExperimentMeta, machine: str, seconds: float) -> None:
+        """A run was recorded."""
+        place = (job.cell.key, job.machine)
+        self._under_way.discard(place)
+        self._done[place] = job.repetition
+        self._failures[place] = 0
+        self._record([Event(RUN, job.cell.key, uid, job.repetition, machine, seconds=round(seconds, 1))])
+        self._note_first(job.cell, job.machine, meta)
+
+    def failed(self, job: Job, why: str, machine: str) -> None:
+        """A run failed: the cell is tried once more, and then dropped."""
+        place = (job.cell.key, job.machine)
+        self._under_way.discard(place)
+        self._failures[place] += 1
+        events = [Event(FAILED, job.cell.key, repetition=job.repetition, machine=machine, why=why)]
+        if self._failures[place] >= _TRIES:
+            events.append(Event(DROPPED, job.cell.key, machine=job.machine, why=f"failed {_TRIES} times"))
+        else:
+            self._waiting.append(job)
+        self._record(events)
+        if self._failures[place] >= _TRIES:
+            self._drop(place)
+
+    def given_back(self, job: Job) -> None:
+        """A run did not take place: it is to be made again."""
+        self._under_way.discard((job.cell.key, job.machine))
+        self._waiting.appendleft(job)
+
+    def counts(self) -> tuple[int, int]:
+        """How many runs there are, and how many are still to be made."""
+        places = [(cell.key, machine) for cell in self._cells for machine in self._machines]
+        kept = [place for place in places if place not in self._dropped]
+        left = sum(self._repetitions - self._done[place] for place in kept)
+        return sum(self._done[place] for place in places), left
+
+    def _note_first(self, cell: Cell, machine: str, meta: ExperimentMeta) -> None:
+        if cell.key in self._first[machine]:
+            return
+        self._first[machine][cell.key] = figures(meta)
+        self._without_first[machine].discard(cell.key)
+        self._drop_hopeless(machine)
+
+    def _drop(self, place: tuple[str, str]) -> None:
+        key, machine = place
+        self._dropped.add(place)
+        self._without_first[machine].discard(key)
+        self._drop_hopeless(machine)
+
+    def _drop_hopeless(self, machine: str) -> None:
+        """Drop cells that cannot win, once every cell has had its first run."""
+        if self._without_first[machine] or not self._share:
+            return
+        reasons = hopeless(self._first[machine], self._share)
+        places = [(key, machine) for key in reasons]
+        new = [place for place in places if place not in self._dropped and self._done[place] < self._repetitions]
+        self._dropped.update(new)
+        self._record([Event(DROPPED, key, machine=machine, why=reasons[key]) for key, _ in new])

@@ -1,0 +1,102 @@
+"""What a worker of a cluster does: say what it is, and make a run and send it home. Plain data goes both ways."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from ck_repo import __version__
+from ck_repo.campaign.job import carry_out, machine_name
+from ck_repo.campaign.matrix import Cell
+from ck_repo.campaign.queue import Job
+from ck_repo.campaign.recorded import Recorded, campaign_of
+from ck_repo.errors import CKError, ConflictError, NotFoundError, OverTimeError
+from ck_repo.machine.platform import describe_platform
+from ck_repo.resolve.component import read_component
+from ck_repo.run.options import RunOptions
+from ck_repo.run.pipeline import make_ready
+from ck_repo.run.prepare import RunPlan, prepare
+from ck_repo.session import Session
+from ck_repo.store.archive import pack_entries
+from ck_repo.store.entry import Entry
+from ck_repo.store.folders import repos_root
+from ck_repo.store.search import find
+from ck_repo.store.work import scratch_folder
+
+MEASUREMENT = "measurement"  # Dask's resource: a worker has one
+
+
+def hello() -> dict[str, Any]:
+    """What a machine is: its name, versions, clock and processor."""
+    return {
+        "machine": machine_name(),
+        "version": __version__,
+        "python": platform.python_version(),
+        "time": time.time(),
+        "cpu": describe_platform().cpu,
+    }
+
+
+def run_remote(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a run, and return its experiment as an archive with its digest; an error of ours as data.
+
+    A run that was made already, whose result did not arrive, is returned again.
+    """
+    try:
+        return _run(task)
+    except OverTimeError as error:
+        return {"error": error.what, "over_time": True, "machine": machine_name()}
+    except CKError as error:
+        return {"error": error.what, "hint": error.hint, "machine": machine_name()}
+
+
+def _run(task: Mapping[str, Any]) -> dict[str, Any]:
+    session = Session(trust=bool(task["trust"]))
+    program = _program(session, str(task["program"]), str(task["digest"]))
+    options = RunOptions(**task["options"])
+    campaign = dict(task["campaign"])
+    cell, repetition = str(task["cell"]), int(task["repetition"])
+    begun = time.monotonic()
+    make_ready(session, prepare(session, program, options))
+    entry = _made(session, prepare(session, program, options), campaign["uid"], cell, repetition)
+    if entry is None:
+        job = Job(Cell(cell, {}, options), repetition)
+        entry = carry_out(session, program, job, campaign, limit=task.get("limit")).experiment
+    with scratch_folder(repos_root(), "send") as folder:
+        pack_entries([entry], folder / "experiment.zip")
+        content = (folder / "experiment.zip").read_bytes()
+    return {
+        "uid": entry.uid,
+        "machine": machine_name(),
+        "seconds": time.monotonic() - begun,
+        "archive": content,
+        "sha256": sha256(content).hexdigest(),
+        "place": str(entry.path),
+    }
+
+
+def _program(session: Session, uid: str, digest: str) -> Entry:
+    """The program of that UID, if it is the one at home."""
+    found = next(iter(find(session.repositories, "program", uid)), None)
+    if found is None:
+        raise NotFoundError(
+            f"{machine_name()} does not have the program {uid}", hint="install or pull the same repository there"
+        )
+    if read_component(found).digest != digest:
+        raise ConflictError(
+            f"{found.cid} on {machine_name()} differs from the one of the campaign", hint="install the same version there"
+        )
+    return found
+
+
+def _made(session: Session, plan: RunPlan, campaign: str, cell: str, repetition: int) -> Entry | None:
+    """The run of an earlier attempt, if it was recorded here and its lock still fits."""
+    wanted = {"uid": campaign, "cell": cell, "repetition": repetition, "machine": machine_name()}
+    for entry, meta in Recorded(session).like(plan):
+        row = campaign_of(meta)
+        if all(row.get(name) == value for name, value in wanted.items()):
+            return entry
+    return None

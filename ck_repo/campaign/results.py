@@ -1,0 +1,151 @@
+"""The results of a campaign: for each cell and machine its runs, their median figure, and whether it is on the front."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ck_repo.campaign.campaign import Campaign
+from ck_repo.campaign.journal import DROPPED, FAILED, FOUND, IMPOSSIBLE, RUN, Event
+from ck_repo.campaign.matrix import Cell
+from ck_repo.campaign.pareto import front
+from ck_repo.errors import NotFoundError
+from ck_repo.experiments.figures import Figures, figures
+from ck_repo.experiments.meta import readable
+from ck_repo.session import Session
+from ck_repo.store.entry import Entry
+from ck_repo.store.search import load
+
+
+@dataclass(frozen=True)
+class Row:
+    """A cell's result on a machine.
+
+    Attributes
+    ----------
+    experiments
+        Its runs, in the order of their repetitions.
+    value, low, high
+        Median, smallest and largest figure of its valid runs, in `unit`; of all runs if none is valid. None without runs.
+    mAP
+        0–1; None if accuracy was not measured.
+    latency_ms
+        Median p99 latency of a query; None where LoadGen reports none.
+    missing
+        Repetitions that are still to be made.
+    why
+        Why there are no further runs, if they are not all made.
+    on_front
+        Whether no other row of its scenario and machine is faster and at least as accurate, or as fast and more accurate.
+    """
+
+    cell: Cell
+    machine: str
+    experiments: tuple[Entry, ...] = ()
+    scenario: str = ""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    lower_is_better: bool = False
+    valid: bool = False
+    mAP: float | None = None
+    latency_ms: float | None = None
+    missing: int = 0
+    why: str = ""
+    on_front: bool = False
+
+    def as_data(self) -> dict[str, Any]:
+        """For JSON."""
+        plain = {name: value for name, value in vars(self).items() if name not in ("cell", "experiments")}
+        return {
+            "cell": self.cell.key,
+            "values": dict(self.cell.values),
+            "experiments": [{"uid": entry.uid, "alias": entry.alias, "path": str(entry.path)} for entry in self.experiments],
+            **plain,
+        }
+
+
+def results(session: Session, campaign: Campaign) -> list[Row]:
+    """The rows of a campaign, in the order of its cells; a cell without a run has one row."""
+    events: dict[str, list[Event]] = defaultdict(list)
+    for event in campaign.events():
+        events[event.cell].append(event)
+    rows: list[Row] = []
+    for cell in campaign.cells():
+        mine = events.get(cell.key, [])
+        runs: dict[str, list[Event]] = defaultdict(list)
+        for event in mine:
+            if event.kind in (RUN, FOUND):
+                runs[event.machine].append(event)
+        why = _why(mine)
+        for machine, made in runs.items() if runs else {"": []}.items():
+            rows.append(_row(session, cell, machine, made, campaign.definition.repetitions, why))
+    return with_front(rows)
+
+
+def _why(events: Sequence[Event]) -> str:
+    """Why a cell has no further runs; the last failure, if one is about to be repeated."""
+    last = {event.kind: event for event in events}
+    if IMPOSSIBLE in last:
+        return f"cannot run: {last[IMPOSSIBLE].why}"
+    failure = f": {last[FAILED].why}" if FAILED in last else ""
+    if DROPPED in last:
+        return last[DROPPED].why + (failure if last[DROPPED].why.startswith("failed") else "")
+    return f"failed{failure}" if failure and events[-1].kind == FAILED else ""
+
+
+def _row(session: Session, cell: Cell, machine: str, events: Sequence[Event], repetitions: int, why: str) -> Row:
+    entries = []
+    for event in events:
+        try:
+            entries.append(load(session.repositories, "experiment", event.experiment))
+        except NotFoundError:  # removed since
+            continue
+    found = list(readable(entries))
+    row = Row(cell, machine, tuple(entry for entry, _ in found), missing=repetitions - len(found), why=why)
+    if not found:
+        return row
+    measured = [figures(meta) for _, meta in found]
+    counted = [each for each in measured if each.valid and each.value is not None] or measured
+    values = [each.value for each in counted if each.value is not None]
+    latencies = [each.latency_ms for each in counted if each.latency_ms is not None]
+    accuracies = [each.mAP for each in measured if each.mAP is not None]
+    any_: Figures = counted[0]
+    return replace(
+        row,
+        scenario=any_.scenario,
+        value=statistics.median(values) if values else None,
+        low=min(values, default=None),
+        high=max(values, default=None),
+        unit=any_.unit,
+        lower_is_better=any_.lower_is_better,
+        valid=any_.valid,
+        mAP=accuracies[0] if accuracies else None,
+        latency_ms=statistics.median(latencies) if latencies else None,
+    )
+
+
+def with_front(rows: Sequence[Row]) -> list[Row]:
+    """Rows with their place on the Pareto front of speed and accuracy, by scenario, unit and machine."""
+    groups: dict[tuple[str, str, str], dict[str, tuple[float, float]]] = defaultdict(dict)
+    for number, row in enumerate(rows):
+        if row.valid and row.value and row.mAP is not None:
+            speed = 1 / row.value if row.lower_is_better else row.value
+            groups[row.scenario, row.unit, row.machine][str(number)] = (speed, row.mAP)
+    best = set[str]().union(*(front(points) for points in groups.values()))
+    return [replace(row, on_front=str(number) in best) for number, row in enumerate(rows)]
+
+
+def counts(events: Sequence[Event], cells: Sequence[Cell], repetitions: int) -> Mapping[str, int]:
+    """How many cells a campaign has, and how many runs were made and are left."""
+    done = sum(1 for event in events if event.kind in (RUN, FOUND))
+    closed = {event.cell for event in events if event.kind in (DROPPED, IMPOSSIBLE)}
+    made: dict[str, int] = defaultdict(int)
+    for event in events:
+        made[event.cell] += event.kind in (RUN, FOUND)
+    left = sum(max(repetitions - made[cell.key], 0) for cell in cells if cell.key not in closed)
+    return {"cells": len(cells), "runs": done, "left": left}

@@ -1,0 +1,56 @@
+"""The table of a campaign that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ck_repo.campaign.results import Row
+
+_WIDEST = 100  # characters of a reason
+
+
+def best_first(rows: Sequence[Row]) -> list[Row]:
+    """Rows by scenario and machine, the fastest first, those without a figure last."""
+
+    def place(row: Row) -> tuple[Any, ...]:
+        value = row.value if row.value is not None else 0.0
+        return (row.value is None, row.scenario, row.unit, row.machine, value if row.lower_is_better else -value)
+
+    return sorted(rows, key=place)
+
+
+def table(rows: Sequence[Row], values: Sequence[str]) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Header and cells of the table that a person reads.
+
+    Parameters
+    ----------
+    values
+        Names of what is varied: the first columns.
+    """
+    machines = len({row.machine for row in rows if row.machine}) > 1
+    header = [*values, *(["machine"] if machines else []), "runs", "performance", "range", "p99, ms", "mAP", "front", ""]
+    return header, [
+        (
+            *(_text(row.cell.values.get(name)) for name in values),
+            *([row.machine or "-"] if machines else []),
+            f"{len(row.experiments)}" + (f" of {len(row.experiments) + row.missing}" if row.missing > 0 else ""),
+            _figure(row),
+            "-" if row.low is None or row.low == row.high else f"{row.low:.5g} – {row.high:.5g}",
+            "-" if row.latency_ms is None else f"{row.latency_ms:.3f}",
+            "-" if row.mAP is None else f"{row.mAP:.4f}",
+            "*" if row.on_front else "",
+            row.why if len(row.why) <= _WIDEST else f"{row.why[: _WIDEST - 1]}…",
+        )
+        for row in rows
+    ]
+
+
+def _figure(row: Row) -> str:
+    if row.value is None:
+        return "-"
+    return f"{row.value:.5g} {row.unit}{'' if row.valid else ' (INVALID)'}"
+
+
+def _text(value: Any) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

@@ -1,0 +1,96 @@
+"""The settings that `ck tune` searches: what the user names, the layout, and the options that backends declare."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ck_repo.campaign.goal import Goal
+from ck_repo.models.backends import Backend
+from ck_repo.run.prepare import RunPlan
+
+_BATCHES = (1, 2, 4, 8)
+_PREFIX = "backend_options."
+
+
+@dataclass(frozen=True)
+class Space:
+    """Values by the name of an option.
+
+    Attributes
+    ----------
+    common
+        Of every trial.
+    by_backend
+        Options of a backend, for trials with that backend alone.
+    default_backend
+        The backend of trials that choose none.
+    """
+
+    common: Mapping[str, tuple[Any, ...]]
+    by_backend: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    default_backend: str = ""
+
+    def suggest(self, choose: Callable[[str, tuple[Any, ...]], Any]) -> dict[str, Any]:
+        """The values of a trial; `choose` picks one of several, by a name that stands for the same values always."""
+        values = {name: choose(name, rows) if len(rows) > 1 else rows[0] for name, rows in self.common.items()}
+        backend = str(values.get("backend") or self.default_backend)
+        for name, rows in self.by_backend.get(backend, {}).items():
+            if _PREFIX + name not in values:
+                values[_PREFIX + name] = choose(f"{backend}.{name}", rows)
+        return values
+
+    @property
+    def size(self) -> int:
+        """How many combinations there are."""
+        total = 0
+        for backend in self.common.get("backend", (self.default_backend,)):
+            count = 1
+            for name, rows in self.common.items():
+                count *= 1 if name == "backend" else len(rows)
+            for rows in self.by_backend.get(str(backend), {}).values():
+                count *= len(rows)
+            total += count
+        return total
+
+
+def space_of(
+    plan: RunPlan,
+    goal: Goal,
+    over: Mapping[str, tuple[Any, ...]],
+    backends: Mapping[str, Backend],
+    fixed: Mapping[str, Any],
+) -> Space:
+    """The space around a default choice.
+
+    Parameters
+    ----------
+    over
+        What the user wants searched, and among which values.
+    fixed
+        Options that the user gave: they are not searched.
+    """
+    common = dict(over)
+    for name, values in _layout(plan, goal).items():
+        if name not in fixed:
+            common.setdefault(name, values)
+    given = fixed.get("backend_options") or {}
+    names = [str(name) for name in common.get("backend", (plan.backend,))]
+    options = {
+        name: {row.name: row.search for row in backends[name].options.values() if row.search and row.name not in given}
+        for name in names
+        if name in backends
+    }
+    return Space(common, options, plan.backend)
+
+
+def _layout(plan: RunPlan, goal: Goal) -> dict[str, tuple[int, ...]]:
+    """Sessions and threads up to the cores, and batches that the model takes."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    counts = tuple(sorted({1, cores, *(1 << power for power in range(cores.bit_length()) if 1 << power <= cores)}))
+    most = plan.model.get("max_batch")
+    batches = tuple(size for size in _BATCHES if not most or size <= int(most))
+    every = {"sessions": counts, "threads": counts, "batch_size": batches or (1,)}
+    return {name: every[name] for name in goal.layout}

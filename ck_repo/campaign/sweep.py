@@ -1,0 +1,151 @@
+"""Carry out a campaign's matrix on this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ck_repo import progress
+from ck_repo.campaign.campaign import Campaign
+from ck_repo.campaign.definition import Limits
+from ck_repo.campaign.estimate import Estimates
+from ck_repo.campaign.job import carry_out, machine_name
+from ck_repo.campaign.journal import BEGUN, STOPPED, Event
+from ck_repo.campaign.planning import ENDS_ALL, Planned, install_all, plan_cells
+from ck_repo.campaign.queue import Job, Queue
+from ck_repo.campaign.recorded import Recorded, campaign_of, has_modes
+from ck_repo.errors import CKError, OverTimeError
+from ck_repo.experiments.meta import ExperimentMeta, read_experiment
+from ck_repo.session import Session
+from ck_repo.store.entry import Entry
+
+COMPLETE, OUT_OF_TIME = "complete", "time limit"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call ended.
+
+    Attributes
+    ----------
+    state
+        ``complete``, ``time limit`` or ``machines gone``.
+    made, found, left
+        Runs that were made now, that were recorded before, and that are still to be made.
+    """
+
+    state: str
+    made: int
+    found: int
+    left: int
+
+
+def sweep(session: Session, program: Entry, campaign: Campaign, limits: Limits, *, repository: str = "") -> Outcome:
+    """Run what is left of a campaign.
+
+    What its cells need is installed first. Every run is recorded at once, so that a campaign that was stopped or killed goes on
+    with the run that it was at.
+    """
+    begun = time.monotonic()
+    with campaign.running():
+        planned = install_all(session, program, plan_cells(session, program, campaign.cells()))
+        recorded = Recorded(session)
+        queue = begin(campaign, limits, planned, recorded)
+        found, total = queue.counts()
+        estimates = Estimates(recorded)
+        state = COMPLETE
+        with progress.task("runs", found + total, "runs") as task:
+            task.advance_to(found)
+            while job := queue.next():
+                left = None if limits.total is None else limits.total - (time.monotonic() - begun)
+                if left is not None and left < estimates.seconds(job.options):
+                    state = OUT_OF_TIME
+                    break
+                done, remaining = queue.counts()
+                progress.say(f"run {done + 1} of {done + remaining}: {job.cell}, repetition {job.repetition}")
+                queue.begin(job)
+                if not _run(session, program, campaign, queue, job, limits, left, estimates, repository):
+                    state = OUT_OF_TIME
+                    break
+                done, remaining = queue.counts()
+                task.advance_to(done, done + remaining)
+        if state == OUT_OF_TIME:
+            campaign.journal.add([Event(STOPPED, why=state)])
+        done, remaining = queue.counts()
+        return Outcome(state, done - found, found, remaining)
+
+
+def begin(
+    campaign: Campaign,
+    limits: Limits,
+    planned: Sequence[Planned],
+    recorded: Recorded,
+    machines: tuple[str, ...] = (),
+    *,
+    elsewhere: bool = False,
+) -> Queue:
+    """The queue of what is left, after what is recorded already.
+
+    Parameters
+    ----------
+    machines
+        Those that each run every cell, if they do.
+    elsewhere
+        Whether runs that the campaign made on other machines count.
+    """
+    campaign.journal.add([Event(BEGUN)])
+    queue = Queue(
+        [row.cell for row in planned], campaign.definition.repetitions, limits.hopeless, campaign.journal.add, machines
+    )
+    for row in planned:
+        if row.plan is None:
+            queue.impossible(row.cell, row.why)
+            continue
+        found = [(entry.uid, meta) for entry, meta in recorded.like(row.plan, campaign=campaign.entry.uid if elsewhere else "")]
+        first = next((each for each in found if has_modes(each[1], row.cell.options)), None)
+        if first is None:  # the first repetition has every test
+            continue
+        by_machine: dict[str, list[tuple[str, ExperimentMeta]]] = {}
+        rest = [each for each in found if each is not first and has_modes(each[1], Job(row.cell, 2).options)]
+        for uid, meta in (first, *rest):
+            name = str(campaign_of(meta).get("machine") or machine_name())
+            by_machine.setdefault(name, []).append((uid, meta))
+        for name, rows in by_machine.items():
+            queue.found(row.cell, name, rows)
+    return queue
+
+
+def _run(
+    session: Session,
+    program: Entry,
+    campaign: Campaign,
+    queue: Queue,
+    job: Job,
+    limits: Limits,
+    left: float | None,
+    estimates: Estimates,
+    repository: str,
+) -> bool:
+    """Make one run; false if the time for all runs is over."""
+    started = time.monotonic()
+    limit = min((each for each in (limits.run, left) if each is not None), default=None)
+    names = {"uid": campaign.entry.uid, "alias": campaign.entry.alias}
+    try:
+        record = carry_out(session, program, job, names, repository=repository, limit=limit)
+    except ENDS_ALL:
+        queue.given_back(job)
+        raise
+    except OverTimeError as error:
+        if left is not None and time.monotonic() - started >= left:
+            queue.given_back(job)
+            return False
+        queue.failed(job, error.what, machine_name())
+    except CKError as error:
+        progress.warn(f"{job.cell}: {error.what}")
+        queue.failed(job, " ".join(error.what.split()), machine_name())
+    else:
+        seconds = time.monotonic() - started
+        estimates.note(job.options, seconds)
+        queue.finished(job, record.experiment.uid, read_experiment(record.experiment), machine_name(), seconds)
+    return True

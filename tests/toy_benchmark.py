@@ -1,0 +1,80 @@
+"""A benchmark whose speed and accuracy are given by a formula; it runs as every program does, in a process of its own."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+from bare_venv import bare_venv
+
+from ck_repo.store.entry import Entry
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.writing import create_entry
+
+# batch b, threads t: 10·t·(1 + b/10) samples/s, mAP 0.5 of the plain model and 0.4, at twice the speed, of the fast one
+HARNESS = """
+import json, os, sys, time
+from pathlib import Path
+
+spec = json.loads(Path(sys.argv[1]).read_text())
+batch, threads = spec["batch_size"] or 1, spec["threads"] or 1
+fast = spec["model"]["name"] == "toy-fast"
+rate = 10.0 * threads * (1 + batch / 10) * (2 if fast else 1)
+log = os.environ.get("TOY_LOG")
+if log:
+    with open(log, "a") as file:
+        file.write(f"{spec['model']['name']} {batch} {threads} {'+'.join(spec['modes'])}\\n")
+if str(batch) in os.environ.get("TOY_FAILS", "").split(","):
+    sys.exit("this batch does not fit into memory")
+if str(batch) in os.environ.get("TOY_HANGS", "").split(","):
+    time.sleep(600)
+if os.environ.get("TOY_WAITS_FOR"):
+    while not Path(os.environ["TOY_WAITS_FOR"]).exists():
+        time.sleep(0.01)
+results = {
+    "model": spec["model"]["name"], "scenario": spec["scenario"], "batch_size": batch, "threads": threads, "sessions": 1,
+    "backend": spec["model"]["backend"], "backend_version": "1", "device": "cpu", "images": 3, "dataset": "toy-set",
+}
+if "accuracy" in spec["modes"]:
+    results["accuracy"] = {"mAP": 0.4 if fast else 0.5}
+if "performance" in spec["modes"]:
+    results["performance"] = {
+        "valid": True, "samples_per_second": rate, "duration_s": 0.1, "latency_ms": {"p90": 900 / rate, "p99": 1000 / rate},
+        "queries": 3,
+    }
+Path("results.json").write_text(json.dumps(results))
+"""
+
+
+def toy_benchmark() -> Entry:
+    """Write the program, its models and data set, and a venv into the repository `local`; return the program."""
+    local = Repositories().writable()
+
+    def copied(alias: str, file: str, **meta: Any) -> None:
+        entry = create_entry(local, "package", alias, {"file": file, "install": [{"copy": {"file": file}}], **meta})
+        (entry.path / file).write_text(alias)
+
+    program = create_entry(
+        local, "program", "toy-bench",
+        {
+            "harness": "toy_harness",
+            "deps": {"weights": {"tags": ["model"], "default_tags": ["plain"]}, "dataset": {"tags": ["dataset"]},
+                     "framework": {"tags": ["framework"], "when": {"backend": "toy"}}},
+        },
+    )  # fmt: skip
+    (program.path / "toy_harness").mkdir()
+    (program.path / "toy_harness" / "__main__.py").write_text(HARNESS)
+    model = {"profile": "coco-300", "backend": "toy", "input": "image", "dataset": "dataset,toy-set"}
+    copied("toy-plain", "plain.txt", tags=["model", "plain"], model=model)
+    copied("toy-fast", "fast.txt", tags=["model", "fast"], model=model)
+    copied("toy-set", "a.json", tags=["dataset", "toy-set"], dataset={"images": "images", "annotations": "a.json"})
+    copied("toy-framework", "f.txt", tags=["framework"])
+    meta = {"template": "toy", "python_version": platform.python_version()}
+    bare_venv(create_entry(local, "venv", "mlperf-inference", meta).path / "venv")
+    return program
+
+
+def made_runs(log: Path) -> list[str]:
+    """What the toy was run with: model, batch, threads, tests."""
+    return log.read_text().splitlines() if log.exists() else []

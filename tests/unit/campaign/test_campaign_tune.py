@@ -1,0 +1,150 @@
+"""A search for settings by Optuna on the toy benchmark: what it finds, keeps, refuses and continues."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy_benchmark import made_runs
+
+from ck_repo.campaign.goal import Keep, read_keep
+from ck_repo.errors import UsageError
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find, load
+from ck_repo.store.writing import update_entry
+
+pytest.importorskip("optuna")
+pytestmark = pytest.mark.usefixtures("program")
+TUNE = ("tune", "program:toy-bench", "--out=json", "--trust", "--time=1")
+SPACE = ("--over.threads=1,2,3", "--over.batch_size=1,2,8", "--sessions=1")
+
+
+def tune(ck: Callable[..., Any], *words: str) -> dict[str, Any]:
+    done = ck(*TUNE, *words)
+    assert done.code == 0, done.err
+    answer: dict[str, Any] = done.json
+    return answer
+
+
+def test_the_fastest_settings_are_found_confirmed_kept_and_used(ck: Callable[..., Any], log: Path) -> None:
+    """The toy is fastest with 3 threads and batches of 8: 54 samples/s; its default choice makes 11."""
+    found = tune(ck, "--goal=throughput", *SPACE, "--trials=10", "--repetitions=2")
+    values = found["verdict"]["values"]
+    best = max(row["figure"] for row in found["trials"] if row["state"] == "complete")
+    assert found["verdict"]["winner"] == pytest.approx([best, best])
+    assert found["verdict"]["default"] == pytest.approx([11.0, 11.0])
+    assert found["verdict"]["beats_default"] is True
+    assert found["verdict"]["interval"][0] > 1
+    assert len(found["trials"]) == 10
+    done = ck("run", "program:toy-bench", "--trust", "--tuned", "--out=json")
+    assert {name: done.json["results"][name] for name in values} == values
+    assert "settings of campaign:tune-" in done.err
+    given = ck("run", "program:toy-bench", "--trust", "--tuned", "--threads=1", "--out=json")
+    assert given.json["results"]["threads"] == 1
+    assert given.json["results"]["batch_size"] == values["batch_size"]
+    listed = ck("ls", "experiment", "--tags=-find-performance", "--out=json").json["lst"]
+    assert len(listed) == 2  # the runs of the search are trials
+
+
+def test_confirming_runs_take_turns(ck: Callable[..., Any], log: Path) -> None:
+    found = tune(ck, "--goal=latency", "--over.threads=1,3", "--trials=3", "--repetitions=4")
+    assert found["verdict"]["values"] == {"threads": 3}
+    assert [line.split()[2] for line in made_runs(log)[-8:]] == ["1", "3", "3", "1", "1", "3", "3", "1"]
+
+
+def test_default_that_is_the_best_is_said_and_used(ck: Callable[..., Any], log: Path) -> None:
+    words = ("--goal=throughput", "--threads=2", "--batch-size=1", "--sessions=1", "--trials=1", "--repetitions=2")
+    found = tune(ck, *words)
+    assert found["verdict"]["beats_default"] is False
+    text = ck(*(word for word in TUNE if not word.startswith("--out")), *words).out
+    assert "do NOT beat the default choice" in text
+
+
+@pytest.mark.parametrize(("loss", "model"), [("-1%", "plain"), ("-30%", "fast")])
+def test_accuracy_is_kept(loss: str, model: str, ck: Callable[..., Any], log: Path) -> None:
+    """The fast model is twice as fast and has 0.4 of 0.5 mAP."""
+    words = ("--over.model=plain,fast", "--threads=1", "--batch-size=1", "--sessions=1", f"--keep.mAP={loss}")
+    found = tune(ck, "--goal=throughput", *words, "--trials=6", "--repetitions=2")
+    assert found["verdict"]["values"]["model"] == model
+    assert found["verdict"]["beats_default"] is (model == "fast")
+
+
+def test_a_search_continues_and_repeats_nothing(ck: Callable[..., Any], log: Path) -> None:
+    first = tune(ck, "--goal=throughput", *SPACE, "--trials=4", "--repetitions=2")
+    runs = len(made_runs(log))
+    same = tune(ck, "--goal=throughput", *SPACE, "--trials=4", "--repetitions=2")
+    assert len(made_runs(log)) == runs
+    assert same["verdict"] == first["verdict"]
+    more = tune(ck, "--goal=throughput", *SPACE, "--trials=6", "--repetitions=2")
+    assert [row["figure"] for row in more["trials"][:4]] == [row["figure"] for row in first["trials"]]
+    assert len(more["trials"]) == 6
+
+
+def test_a_search_that_was_killed_makes_its_trial_again(
+    ck: Callable[..., Any], log: Path, ck_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (*TUNE, "--goal=throughput", *SPACE, "--trials=3", "--repetitions=2")
+    assert ck("run", "program:toy-bench", "--trust").code == 0  # installs what is needed
+    gate = ck_home / "gate"
+    monkeypatch.setenv("TOY_WAITS_FOR", str(gate))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ck_repo", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    until = time.monotonic() + 120
+    while len(made_runs(log)) < 2:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    gate.touch()
+    found = tune(ck, *words[4:])
+    assert sum(row["state"] == "complete" for row in found["trials"]) >= 1
+    assert found["verdict"]["beats_default"] is True
+
+
+def test_failed_trials_are_counted_and_skipped(ck: Callable[..., Any], log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOY_FAILS", "8")
+    found = tune(ck, "--goal=throughput", *SPACE, "--trials=9", "--repetitions=2")
+    assert found["verdict"]["values"]["batch_size"] != 8
+    assert {row["state"] for row in found["trials"]} >= {"complete"}
+
+
+def test_dry_run_says_what_is_searched(ck: Callable[..., Any], log: Path) -> None:
+    found = tune(ck, "--goal=throughput", *SPACE, "--dry-run")
+    assert found["space"]["threads"] == "1, 2, 3"
+    assert found["combinations"] == 9
+    assert made_runs(log) == []
+    assert find(Repositories(), "campaign") == []
+
+
+def test_dry_run_lists_the_declared_options_of_a_backend(ck: Callable[..., Any]) -> None:
+    words = ("tune", "program:object-detection", "--goal=latency", "--dry-run", "--out=json", "--backend.arena=no")
+    found = ck(*words).json
+    assert found["space"]["onnxruntime: spinning"] == "yes, no"
+    assert "onnxruntime: arena" not in found["space"]
+
+
+def test_settings_of_another_machine_or_model_are_not_used(ck: Callable[..., Any], log: Path) -> None:
+    run = ("run", "program:toy-bench", "--trust", "--tuned")
+    assert "no settings are tuned for program:toy-bench, offline" in ck(*run).err
+    found = tune(ck, "--goal=throughput", "--over.threads=1,3", "--trials=2", "--repetitions=2")
+    assert ck(*run).code == 0
+    assert ck(*run, "--model=fast").code == ck(*run, "--scenario=server").code == 16
+    entry = load(Repositories(), "campaign", found["campaign"]["data_uoa"])
+    update_entry(entry, {"machine": {"cpu": "another"}})
+    assert ck(*run).code == 16
+
+
+def test_a_loss_is_absolute_or_relative() -> None:
+    assert read_keep({}) == (Keep("mAP", 0.01, True),)
+    assert read_keep({"mAP": "-0.005", "AP50": "0"}) == (Keep("mAP", 0.005, False), Keep("AP50", 0.0, False))
+    assert Keep("mAP", 0.01, True).bound(0.5) == pytest.approx(0.495)
+    for wrong in ({"mAP": "1%"}, {"mAP": "x"}, {"map": "-1%"}, {"mAP": "-200%"}, {"mAP": "-2"}):
+        with pytest.raises(UsageError):
+            read_keep(wrong)

@@ -1,0 +1,85 @@
+"""Options of backends: how they are declared, given and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy_benchmark import toy_benchmark
+
+from ck_repo.errors import ConfigError, UsageError
+from ck_repo.models.backend_options import check_options, read_options
+from ck_repo.models.backends import own_backends
+from ck_repo.store.fields import Fields
+
+
+def declared(**row: Any) -> Fields:
+    return Fields({"options": {"depth": {"help": "how deep", **row}}}, "toy.py")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        {"values": ["a"], "maximum": 3},
+        {"values": "a"},
+        {"values": ["a"], "search": ["b"]},
+        {"maximum": 3, "search": ["4"]},
+        {"values": ["a"], "valeus": ["b"]},
+    ],
+)
+def test_a_declaration_that_cannot_be_meant_is_refused(row: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"toy\.py"):
+        read_options(declared(**row))
+
+
+def test_a_value_has_to_be_among_those_declared() -> None:
+    options = read_options(declared(minimum=2, maximum=8))
+    check_options("toy", options, {"depth": "8"})
+    for value in ("1", "9", "x", "-2", "3.0", ""):
+        with pytest.raises(UsageError, match="is not one of 2 to 8"):
+            check_options("toy", options, {"depth": value})
+    with pytest.raises(UsageError, match="has no option 'dept'") as caught:
+        check_options("toy", options, {"dept": "2"})
+    assert "depth" in caught.value.hint
+
+
+def test_every_backend_of_ours_declares_options_that_can_be_read() -> None:
+    assert {name for name, row in own_backends().items() if row.options} >= {"onnxruntime", "openvino", "tflite", "torch"}
+
+
+def test_the_command_line_takes_a_backend_and_its_options(ck: Callable[..., Any]) -> None:
+    words = ("run", "program:object-detection", "--dry-run", "--backend=onnxruntime")
+    assert ck(*words, "--backend.graph_level=basic").code == 0
+    done = ck(*words, "--backend.graph_levle=basic")
+    assert done.code == 2
+    assert "the backend onnxruntime has no option 'graph_levle'" in done.err
+    assert "graph_level" in done.err
+    done = ck(*words, "--backend.spinning=maybe")
+    assert "--backend.spinning=maybe is not one of yes, no" in done.err
+
+
+def test_options_of_a_backend_are_recorded_and_handed_over(ck: Callable[..., Any]) -> None:
+    """A backend without declared options has none to give."""
+    toy_benchmark()
+    done = ck("run", "program:toy-bench", "--trust", "--backend.depth=2", "--out=json")
+    assert "the backend toy has no option 'depth'" in done.json["error"]
+
+
+def test_a_value_and_keys_are_refused_where_an_option_does_not_take_both(ck: Callable[..., Any]) -> None:
+    for words in (("--scenario=offline", "--scenario.x=1"), ("--env.A=1", "--env.A.B=2"), ("--env.A=1", "--env=2")):
+        done = ck("run", "program:object-detection", "--dry-run", *words)
+        assert done.code == 2
+        assert "has a value and keys" in done.err
+
+
+def test_the_page_lists_every_declared_option() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "tune.md").read_text(encoding="utf-8")
+    for backend in own_backends().values():
+        for number, option in enumerate(backend.options.values()):
+            first = f"`{backend.name}`" if number == 0 else ""
+            row = " | ".join((first, f"`{option.name}`", option.allowed, ", ".join(option.search), option.help)).strip()
+            squeezed = [" ".join(line.split()) for line in page.splitlines()]
+            assert " ".join(f"| {row if first else '| ' + row.removeprefix('| ')} |".split()) in squeezed, row
