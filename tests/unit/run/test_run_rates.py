@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ck_repo.contract.record import write
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import rules_for
 from ck_repo.run.options import RunOptions
@@ -14,7 +15,7 @@ from ck_repo.run.spec import loadgen_settings
 def _rates(scenario: str, mode: str = "performance", target_qps: float | None = None) -> list[str]:
     options = RunOptions(scenario=scenario, mode=mode, target_qps=target_qps)
     rules = rules_for(load_round(), "ssd-mobilenet")
-    return rates(options.modes, rules.scenario(scenario), loadgen_settings(options, rules))
+    return rates(options.modes, rules.scenario(scenario), write(loadgen_settings(options, rules)))
 
 
 @pytest.mark.parametrize("scenario", ["singlestream", "multistream", "server", "offline"])
