@@ -288,8 +288,8 @@ def compare(request: Request) -> Answer:
         own_notes = differences(read_experiment(entries[0]), load_round(found.round))
         told = [f"note: not comparable: {text}" for text in own_notes]
         rows = [{**write(row.published), "speed": row.speed, "note": row.note} for row in beside]
-        data = {**row_of(entries[0]), "published": rows, "notes": own_notes}
-        return Answer(data, [own, *told, "", *table_lines(header, table), *remarks])
+        beside_it = {**row_of(entries[0]), "published": rows, "notes": own_notes}
+        return Answer(beside_it, [own, *told, "", *table_lines(header, table), *remarks])
     if len(entries) < 2:
         raise UsageError("compare with what?", hint="`ck compare experiment:A experiment:B`, or --published")
     compared = side_by_side(entries)
