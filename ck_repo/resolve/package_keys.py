@@ -10,6 +10,7 @@ from ck_repo.errors import ConfigError
 from ck_repo.models.profiles import Profile
 from ck_repo.store.entry import BASE
 from ck_repo.store.fields import Fields
+from ck_repo.store.installed import InstalledDataset
 
 FREE = "x-"  # prefix of keys that are anybody's own
 # of stock CK's packages, which ck does not use in a package of its own form
@@ -39,7 +40,7 @@ MODEL = frozenset({
     "format", "profile", "network", "benchmark", "backend", "dataset", "input", "max_batch", "outputs", "precision", "opset",
     "licence", "source", "expected_mAP", "row", *(row.name for row in fields_of(Profile)),
 })  # fmt: skip
-DATASET = frozenset({"images", "annotations", "preprocessed", "licence", "source"})
+DATASET = frozenset({"format", "licence", "source", *(row.name for row in fields_of(InstalledDataset))})
 PYTHON_PACKAGE = frozenset({"name", "version", "excludes"})
 CONVERSION = frozenset({"from", "to", "networks"})
 STEPS: Mapping[str, frozenset[str]] = {
