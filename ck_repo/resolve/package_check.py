@@ -67,7 +67,7 @@ def _faults(component: Component, chosen: tuple[str, ...]) -> Iterator[str]:
                 yield from _step_faults(component, kind, step.fields(kind))
         if "model" in fields and not component.conversion and SOURCE not in fields.table("deps"):  # else it is the source's
             yield from _model_faults(fields.fields("model"))
-        if "dataset" in fields:
+        if "dataset" in fields and not component.conversion and SOURCE not in fields.table("deps"):
             row = fields.fields("dataset")
             yield from (f"dataset.{key} is missing" for key in ("images", "annotations") if not row.text(key))
     except CKError as error:
