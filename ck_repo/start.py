@@ -23,6 +23,10 @@ def main() -> int:
     except KeyboardInterrupt:
         _leave(signal.SIGINT, None)
     open_streams()
+    if sys.argv[1:2] == ["_complete"]:  # at each press of the Tab key: nothing more is loaded
+        from ck_repo.cli.complete import main as complete
+
+        return complete(sys.argv[2:])
     from ck_repo.cli.main import main as run
 
     try:

@@ -40,7 +40,7 @@ _MODULES = {
 _MORE = {
     "repo": ("repo_about",),
     "program": ("sweep", "tune"),
-    "package": ("package_about",),
+    "package": ("package_about", "package_author"),
     "env": ("env_shell",),
     "experiment": ("experiment_report",),
 }
@@ -48,13 +48,13 @@ _MORE = {
 _SPELLINGS = {
     "list": "ls", "where": "find", "locate": "find", "cat": "load", "remove": "rm", "delete": "rm", "del": "rm", "copy": "cp",
     "move": "mv", "rename": "ren", "pack": "zip", "unpack": "unzip", "benchmark": "run",
-    "reproduce": "replay", "rerun": "replay",
+    "reproduce": "replay", "rerun": "replay", "undelete": "restore",
 }  # fmt: skip
 _WITHOUT_ENTRIES = frozenset(
     {"repo", "model", "submission", "system", "performance", "platform.os"}
 )  # modules that are no folders of entries
 _KERNEL = "kernel"
-_ENTRY = ("entry_list", "entry_change", "entry_archive", "naming")
+_ENTRY = ("entry_list", "entry_change", "entry_archive", "naming", "restore")
 
 
 def module_names() -> list[str]:
@@ -67,8 +67,18 @@ def module_summary(module: str) -> str:
     return _MODULES[module][1] if module in _MODULES else "entries of a repository"
 
 
-def known_module(name: str, repositories: Repositories, *, creating: bool = False) -> str:
-    """The module's own name; one that is neither ours nor in a repository is an error, unless it is to be made."""
+def known_module(name: str, repositories: Repositories, action: str = "", *, creating: bool = False) -> str:
+    """The module's own name; one that is neither ours nor in a repository is an error, unless it is to be made.
+
+    Parameters
+    ----------
+    name
+        As it was typed.
+    action
+        The verb before it, for the hint: a word without a module is often the name of an entry.
+    creating
+        Whether the module may be new.
+    """
     name = canonical_module(name)
     if not name or name in _MODULES or creating or "*" in name or "?" in name:
         return name
@@ -78,7 +88,29 @@ def known_module(name: str, repositories: Repositories, *, creating: bool = Fals
     by_uid = {module_uid(module): module for module in known}
     if name in known or name in by_uid:
         return by_uid.get(name, name)
-    raise NotFoundError(f"there is no module {name!r}", hint=did_you_mean(name, known))
+    meant = _entries_called(name, action, repositories)
+    hint = f"did you mean {' or '.join(meant)}?" if meant else did_you_mean(name, known)
+    raise NotFoundError(f"there is no module {name!r}", hint=hint)
+
+
+def _entries_called(name: str, action: str, repositories: Repositories) -> list[str]:
+    """Commands about entries of this name, or of a near one in the module that alone has the action."""
+    from difflib import get_close_matches
+
+    from ck_repo.store.search import find
+
+    verb = action or "info"
+    found = {entry.module: entry.alias for entry in find(repositories, "*", name)}
+    own = only_module_with(action) if action else ""
+    if not found and own:
+        near = get_close_matches(name, [entry.alias for entry in find(repositories, own)], n=1, cutoff=0.6)
+        found = dict.fromkeys([own] if near else [], "".join(near))
+    fitting = [module for module in found if not action or _has_action(module, action)]
+    return [f"`ck {verb} {module}:{found[module]}`" for module in fitting or found][:3]
+
+
+def _has_action(module: str, action: str) -> bool:
+    return {action, _SPELLINGS.get(action, action)} & set(actions_of(module)) != set()
 
 
 def actions_of(module: str) -> Actions:
@@ -94,6 +126,11 @@ def _own(module: str) -> Actions:
 def _load(*files: str) -> Actions:
     tables: list[Actions] = [import_module(f"ck_repo.actions.{file}").ACTIONS for file in files]
     return {name: row for table in tables for name, row in table.items()}
+
+
+def all_spellings() -> dict[str, str]:
+    """The other words for actions, each with the action."""
+    return dict(_SPELLINGS)
 
 
 def spellings(action: str, module: str = "") -> list[str]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-
+from ck_repo.actions.confirm import confirm_removal
 from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, Option, action
 from ck_repo.actions.entry_data import content_of, row_of
 from ck_repo.actions.entry_selection import matching, one
 from ck_repo.actions.request import Request, Target
 from ck_repo.errors import ConflictError, UsageError
-from ck_repo.printable import printable
 from ck_repo.store import writing
-from ck_repo.store.entry import META, tag_list, tags_of
+from ck_repo.store.entry import META, Entry, tag_list, tags_of
 from ck_repo.store.modules import canonical_module
 from ck_repo.store.query import is_pattern
 from ck_repo.store.repositories import default_repository_alias
@@ -99,10 +97,12 @@ def update(request: Request) -> Answer:
     "rm",
     "remove entries",
     example="ck rm experiment:* --tags=server",
-    options=[TAGS, REPOSITORY, Option("force", "do not ask", kind="flag")],
+    options=[TAGS, REPOSITORY, Option("force", "do not ask; without a terminal needed for a pattern or tags", kind="flag")],
 )
 def remove(request: Request) -> Answer:
-    """Remove entries; on a terminal a pattern asks first."""
+    """Remove entries, after asking; `ck restore` brings them back for a while."""
+    from ck_repo.store.bin import discard
+
     if not request.entry and not request.text("tags"):
         raise UsageError(
             f"remove which {request.module}?", hint=f"`ck rm {request.module}:NAME`, or `ck rm {request.module}:*` for all"
@@ -119,19 +119,21 @@ def remove(request: Request) -> Answer:
             hint=f"name the repository: `ck rm {found[0].repository}:{found[0].cid}`",
         )
     names = ", ".join(entry.alias for entry in found[:8]) + (" …" if len(found) > 8 else "")
-    confirm(request, f"remove {len(found)} of {request.module}: {names}")
-    for entry in found:
-        writing.remove_entry(entry)
-    return Answer({"lst": [row_of(entry) for entry in found]}, [f"removed {entry.cid}" for entry in found])
+    named = not is_pattern(request.entry) if request.entry else len(found) == 1
+    confirm_removal(request, f"remove {len(found)} of {request.module}: {names}", named=named)
+    repositories = request.session.repositories
+    kept = [discard(repositories.get(entry.repository), entry) for entry in found]
+    data = [{**row_of(entry), "restorable": back} for entry, back in zip(found, kept, strict=True)]
+    lines = [f"removed {entry.cid}" + ("" if back else " for good") for entry, back in zip(found, kept, strict=True)]
+    return Answer({"lst": data}, lines + _undo(found, kept))
 
 
-def confirm(request: Request, what: str) -> None:
-    """Ask on a terminal, unless told not to; elsewhere go on."""
-    if request.flag("quiet") or request.flag("force") or request.text("out") == "json" or not sys.stdin.isatty():
-        return
-    print(printable(f"{what}? [y/N] "), end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise UsageError("nothing was changed")
+def _undo(found: list[Entry], kept: list[bool]) -> list[str]:
+    """How to bring back what was removed; nothing where that is impossible."""
+    names = [entry.cid for entry, back in zip(found, kept, strict=True) if back]
+    if not names:
+        return []
+    return [f"`ck restore {names[0]}` brings it back" if len(names) == 1 else f"`ck restore {found[0].module}` lists them"]
 
 
 def _destination(request: Request) -> Target:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ck_repo.actions.confirm import confirm, confirm_removal
 from ck_repo.actions.declare import TAGS, Actions, Answer, Option, action, table_lines
-from ck_repo.actions.entry_change import confirm
 from ck_repo.actions.entry_data import content_of, row_of
 from ck_repo.actions.entry_selection import matching
 from ck_repo.actions.package import VENV
@@ -147,7 +147,10 @@ def load(request: Request) -> Answer:
     "rm",
     "remove what is installed; what is registered is only forgotten, its files stay",
     example="ck rm env --tags=dataset,demo",
-    options=[TAGS, Option("force", "do not ask", kind="flag")],
+    options=[
+        TAGS,
+        Option("force", "do not ask; without a terminal needed to remove what a pattern or tags match", kind="flag"),
+    ],
 )
 def remove(request: Request) -> Answer:
     """Remove env entries, with the folders that packages filled."""
@@ -157,7 +160,8 @@ def remove(request: Request) -> Answer:
     if not request.entry and not request.text("tags"):
         raise UsageError("remove which?", hint="`ck rm env:UID`, `ck rm env --tags=…` or `ck rm env:*`")
     rows = _rows(request)
-    confirm(request, f"remove {', '.join(env.name for _, env in rows)}")
+    named = not is_pattern(request.entry) if request.entry else len(rows) == 1
+    confirm_removal(request, f"remove {', '.join(env.name for _, env in rows)}", named=named)
     for entry, env in rows:
         remove_entry(entry)
         remove_installed(env)
@@ -176,21 +180,31 @@ def _left(env: Installed) -> str:
     "clean",
     "remove leftovers: unfinished installations, fetched archives, pre-processed images; with --all what is installed too",
     example="ck clean env",
-    options=[Option("all", "what is installed, too", kind="flag"), Option("force", "do not ask", kind="flag")],
+    options=[
+        Option("all", "what is installed, too", kind="flag"),
+        Option("bin", "every removed entry that could still be restored, too", kind="flag"),
+        Option("force", "do not ask", kind="flag"),
+    ],
 )
 def clean(request: Request) -> Answer:
     """Free disk space."""
     from ck_repo.install.clean import clean_leftovers, remove_installed
     from ck_repo.stock.environment import read_env
+    from ck_repo.store.bin import sweep_bin
     from ck_repo.store.folders import tools_root
     from ck_repo.store.writing import remove_entry
 
     if request.flag("all"):
-        confirm(request, "remove everything that is installed")
+        confirm_removal(request, "remove everything that is installed", named=False)
         for entry in matching(_on_this_machine(request), needed=False):
             if entry.meta().get("source") == PACKAGE:  # what the user registered stays known
                 env = read_env(entry)
                 remove_entry(entry)
                 remove_installed(env)
+    if request.flag("bin"):
+        confirm(request, "remove for good every entry that could still be restored")
+    emptied = sum(sweep_bin(row, everything=request.flag("bin")) for row in request.session.repositories.all())
     freed = clean_leftovers()
-    return Answer({"freed": freed}, [f"freed {freed / 1e6:.1f} MB of leftovers in {tools_root()}"])
+    lines = [f"freed {freed / 1e6:.1f} MB of leftovers in {tools_root()}"]
+    lines += [f"freed {emptied / 1e6:.1f} MB of removed entries"] if emptied else []
+    return Answer({"freed": freed + emptied}, lines)

@@ -8,11 +8,13 @@ from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, 
 from ck_repo.actions.entry_archive import ARCHIVE, OVERWRITE
 from ck_repo.actions.entry_data import content_of, row_of, rows_of
 from ck_repo.actions.entry_selection import all_matching, matching, one
+from ck_repo.actions.fitted_table import fitted_table_lines
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
 from ck_repo.actions.round import ROUND
 from ck_repo.contract.record import write
 from ck_repo.errors import CKError, NotFoundError, NotTheSameError, UsageError, did_you_mean
+from ck_repo.experiments.overview import HEADER, SORTED_BY, SPARE, ordered, overview
 from ck_repo.printable import printable
 from ck_repo.store.entry import META, Entry
 from ck_repo.store.query import is_pattern
@@ -24,10 +26,16 @@ ACTIONS: Actions = {}
     ACTIONS,
     "ls",
     "every recorded run with its figures",
-    example="ck ls experiment --tags=offline",
+    example="ck ls experiment --tags=offline --sort=-performance --limit=5",
     options=[
         TAGS,
         REPOSITORY,
+        Option(
+            "sort",
+            f"by one of {', '.join(SORTED_BY)}; with a dash in front the highest first (default: the oldest first)",
+            value="KEY",
+        ),
+        Option("limit", "list the latest N; with --sort the first N", kind="whole", least=1, value="N"),
         *LISTING,
         Option("plot", "speed against accuracy of valid runs, a plot in text for each scenario", kind="flag"),
     ],
@@ -36,24 +44,23 @@ def ls(request: Request) -> Answer:
     """List experiments, the oldest first; one that cannot be read says why."""
     from ck_repo.experiments.experiment import sweep
 
+    key = request.text("sort")
+    if key.removeprefix("-") not in ("", *SORTED_BY):
+        raise UsageError(f"--sort={key} is no column", hint=did_you_mean(key.removeprefix("-"), SORTED_BY))
     sweep(request.session)
-    rows = []
     entries = matching(request, needed=not is_pattern(request.entry))
-    for entry, data in zip(entries, rows_of(request, entries), strict=True):
-        try:
-            *cells, recorded = _line(entry)
-        except CKError as error:
-            cells, recorded = [f"unreadable: {error.what}"], ""
-            data["error"] = error.what
-        rows.append((recorded, entry.alias, cells, data))
-    rows.sort(key=lambda row: row[:2])
-    readable = [(alias, *cells, recorded) for recorded, alias, cells, data in rows if "error" not in data]
-    header = ("experiment", "model", "scenario", "mAP", "performance", "recorded")
-    lines = table_lines(header, readable) if readable else []
-    lines += [f"{alias}  {cells[0]}" for _, alias, cells, data in rows if "error" in data]
+    rows = {entry.uid: overview(entry) for entry in entries}
+    chosen = ordered(list(rows.values()), key, request.whole("limit"))
+    by_row = {id(rows[entry.uid]): entry for entry in entries}
+    data = rows_of(request, [by_row[id(row)] for row in chosen])
+    for row, each in zip(chosen, data, strict=True):
+        each.update({"error": row.error} if row.error else {"overview": row.as_data()})
+    readable = [row.cells() for row in chosen if not row.error]
+    lines = fitted_table_lines(HEADER, readable, SPARE) if readable else []
+    lines += [f"{row.experiment}  unreadable: {row.error}" for row in chosen if row.error]
     if request.flag("plot"):
         lines += _plots(entries)
-    return Answer({"lst": [row[-1] for row in rows]}, lines or ["no experiment yet: `ck run program:object-detection`"])
+    return Answer({"lst": data}, lines or [_nothing(request)])
 
 
 def _plots(entries: list[Entry]) -> list[str]:
@@ -76,18 +83,19 @@ def _plots(entries: list[Entry]) -> list[str]:
     ]
 
 
-def _line(entry: Entry) -> tuple[str, ...]:
-    """Model, scenario, mAP, performance and time; of stock CK's: tags, points, its first characteristic and time."""
-    from ck_repo.experiments.experiment_table import summary_line
-    from ck_repo.experiments.meta import read_meta
-    from ck_repo.stock.experiment import is_stock_experiment, read_stock_experiment, summary
+def _nothing(request: Request) -> str:
+    """What to say of an empty list: whether there is no experiment, or none that matches."""
+    from ck_repo.store.search import find
 
-    meta = entry.meta()
-    if is_stock_experiment(entry, meta):
-        found = read_stock_experiment(entry, meta)
-        points, figure = summary(found)
-        return (f"stock CK: {','.join(found.tags)}", points, "-", figure, found.recorded)
-    return summary_line(read_meta(meta, entry.path / META))
+    count = len(find(request.session.repositories, "experiment", repository=request.repository))
+    if not count:
+        return "no experiment yet: `ck run program:object-detection`"
+    what = []
+    if tags := request.text("tags"):
+        what.append(f"has the tag{'s' if ',' in tags else ''} {tags}")
+    if request.entry not in ("", "*"):
+        what.append(f"matches {request.entry}")
+    return f"none of {count} experiments {' and '.join(what)}"
 
 
 @action(
@@ -252,6 +260,8 @@ def compare(request: Request) -> Answer:
     from ck_repo.experiments.compare import beside_published, side_by_side
     from ck_repo.experiments.figures import figures
     from ck_repo.experiments.meta import read_experiment
+    from ck_repo.experiments.round_subject import differences
+    from ck_repo.rounds.round import load_round
     from ck_repo.store.search import load
 
     entries = [one(request)]
@@ -275,8 +285,11 @@ def compare(request: Request) -> Answer:
         own += "" if found.mAP is None else f", mAP {100 * found.mAP:.3f} %"
         header = ("round", "submitter", "system", "result", "speed", "mAP", "framework")
         remarks = [f"note on {name}: {note}" for name, note in sorted(notes.items())]
+        own_notes = differences(read_experiment(entries[0]), load_round(found.round))
+        told = [f"note: not comparable: {text}" for text in own_notes]
         rows = [{**write(row.published), "speed": row.speed, "note": row.note} for row in beside]
-        return Answer({**row_of(entries[0]), "published": rows}, [own, "", *table_lines(header, table), *remarks])
+        beside_it = {**row_of(entries[0]), "published": rows, "notes": own_notes}
+        return Answer(beside_it, [own, *told, "", *table_lines(header, table), *remarks])
     if len(entries) < 2:
         raise UsageError("compare with what?", hint="`ck compare experiment:A experiment:B`, or --published")
     compared = side_by_side(entries)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from ck_repo import __version__
-from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, action
+from ck_repo.actions.completion_script import SCRIPTS
+from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action
 from ck_repo.actions.request import Request
 
 ACTIONS: Actions = {}
@@ -59,3 +62,20 @@ def cid(request: Request) -> Answer:
     entry = entry_at(request.session.repositories, Path.cwd())
     names = uid_names(request.session.repositories, entry)
     return Answer({**row_of(entry), **names}, [names["cid"]])
+
+
+@action(
+    ACTIONS,
+    "completion",
+    "what a shell evaluates to complete commands, entries and tags",
+    example="ck completion --shell=bash",
+    usage="ck completion [--shell=bash|zsh|fish]; in ~/.bashrc: source <(ck completion --shell=bash)",
+    options=[Option("shell", "the shell (default: yours)", value="bash", choices=tuple(SCRIPTS))],
+)
+def completion(request: Request) -> Answer:
+    """Print a script; nothing is installed."""
+    from pathlib import Path
+
+    own = Path(os.environ.get("SHELL", "")).name
+    script = SCRIPTS[request.text("shell") or (own if own in SCRIPTS else "bash")]
+    return Answer({"script": script}, script.rstrip().splitlines())

@@ -143,10 +143,12 @@ def search(request: Request) -> Answer:
 )
 def install(request: Request) -> Answer:
     """Resolve, then install."""
-    from ck_repo.actions.entry_change import confirm
+    from ck_repo.actions.confirm import confirm
+    from ck_repo.actions.new_venv import confirm_new_venv
     from ck_repo.environment.create import create_venv, plan_venv
     from ck_repo.environment.installing import install_into
     from ck_repo.environment.venv import chosen_name, find_venv
+    from ck_repo.install.to_fetch import fetch_lines
     from ck_repo.resolve import explain
     from ck_repo.resolve.permission import refuse_foreign_code
     from ck_repo.resolve.plan import in_order
@@ -159,12 +161,14 @@ def install(request: Request) -> Answer:
     choices = {choice.name: choice}
     plan = {"plan": explain.as_data(choices), "venv": name}
     if request.flag("dry_run"):
-        return Answer(plan, explain.as_lines(choices, reasons=False))
+        return Answer(plan, [*explain.as_lines(choices, reasons=False), *fetch_lines(choices)])
     if request.flag("ask"):
-        confirm(request, "\n".join([*explain.as_lines(choices, reasons=True), "install this"]))
+        told = [*explain.as_lines(choices, reasons=True), *fetch_lines(choices, ask=True)]
+        confirm(request, "\n".join([*told, "install this"]))
     refuse_foreign_code(choices, request.flag("trust"))
     needs_venv = any(row.for_a_venv for _, row in in_order(choices))
     if needs_venv and venv is None:
+        confirm_new_venv(request)
         venv = create_venv(request.session, plan_venv(request.session, name))
         choice = _resolve(request, _resolver(request, venv))
         choices = {choice.name: choice}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
+from ck_repo.actions.new_venv import confirm_new_venv
 from ck_repo.actions.package import TRUST, VENV
 from ck_repo.actions.request import Request
 from ck_repo.actions.run_options import declared, declared_option, run_options
@@ -51,6 +52,7 @@ def find(request: Request) -> Answer:
     path = Path(request.text("output") or "user.conf").expanduser().absolute()
     if path.is_dir():
         raise UsageError(f"{path} is a folder", hint="name the file to write: --output=user.conf")
+    confirm_new_venv(request)
     found, line = find_and_write(request.session, options, request.number("target_latency"), path)
     tries = [{"target": target, "valid": valid, f"{found.percentile}_ms": latency} for target, valid, latency in found.tries]
     table = [

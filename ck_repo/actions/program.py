@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ck_repo.actions.declare import Actions, Answer, Option, action, without_effect
 from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.entry_selection import one
+from ck_repo.actions.new_venv import confirm_new_venv
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
 from ck_repo.actions.run_options import declared, not_of_audits, run_options
@@ -67,6 +68,7 @@ def run(request: Request) -> Answer:
     """Run a benchmark."""
     from ck_repo.experiments.experiment_table import experiment_lines
     from ck_repo.experiments.meta import read_experiment
+    from ck_repo.experiments.repetitions import spread_of
     from ck_repo.run.pipeline import forget
 
     if request.flag("dry_run") or request.flag("explain"):
@@ -90,15 +92,18 @@ def run(request: Request) -> Answer:
         for path in (path for file in files for path in sorted(entry.path.rglob(file)) if path.is_file()):
             shown = path.relative_to(entry.path) if request.flag("no_record") else path
             lines += ["", f"{shown}:", path.read_text(encoding="utf-8", errors="replace").rstrip()]
+    spread = spread_of([read_experiment(record.experiment) for record in records])
+    lines += ["", spread.line()] if spread else []
+    repeated = {"spread": spread.as_data()} if spread else {}
     if request.flag("no_record"):
         forget(records)
         results = [{"results": write(record.results)} for record in records]
-        return Answer(dict(results[-1]) | ({"runs": results} if len(results) > 1 else {}), lines[1:])
+        return Answer(dict(results[-1]) | ({"runs": results, **repeated} if len(results) > 1 else {}), lines[1:])
     runs = [
         {"path": str(record.experiment.path), "experiment": experiment_of(record.experiment), "results": write(record.results)}
         for record in records
     ]
-    data = dict(runs[-1]) | ({"runs": runs} if len(runs) > 1 else {})
+    data = dict(runs[-1]) | ({"runs": runs, **repeated} if len(runs) > 1 else {})
     lines += ["", f"recorded: {entry.path} (`ck show experiment:{entry.alias}`)"]
     if request.flag("report"):
         from ck_repo.actions import experiment_report
@@ -115,6 +120,7 @@ def run_records(request: Request) -> list[RunRecord]:
 
     name = "" if request.text("record") in ("yes", "no") else request.text("record")  # CK's --record has no name
     program = one(request)
+    confirm_new_venv(request)
     return run_repeatedly(
         request.session,
         program,
@@ -150,9 +156,11 @@ def experiment_of(entry: Entry) -> dict[str, str]:
 )
 def explain_run(request: Request) -> Answer:
     """Resolve a run and tell the plan."""
+    from ck_repo.install.to_fetch import fetch_lines
     from ck_repo.resolve import explain
     from ck_repo.run.pipeline import foresee
     from ck_repo.run.prepare import prepare
+    from ck_repo.run.rates import rates
     from ck_repo.run.spec import loadgen_settings, rules_of
 
     entry = one(request)
@@ -168,9 +176,12 @@ def explain_run(request: Request) -> Answer:
         f"run {entry.cid}: {plan.options.scenario}, {tests}, {plan.backend} on {plan.options.device}",
         f"in {venv}",
         *explain.as_lines(plan.choices, reasons=reasons),
+        *fetch_lines(plan.choices),
         f"LoadGen: {', '.join(told)}",
+        *(issuing := rates(plan.options.modes, rules_of(plan).scenario(plan.options.scenario), settings)),
     ]
     data = {**row_of(entry), "plan": explain.as_data(plan.choices), "loadgen": settings, "backend": plan.backend, "venv": venv}
+    data["rates"] = issuing
     return Answer({**data, "notes": foresee(plan)}, lines)
 
 
@@ -212,6 +223,7 @@ def audit_run(request: Request) -> Answer:
         first = reference.cid if reference else "a reference run"
         return Answer({"tests": names}, [f"{first}, then {', '.join(names)}: {options.scenario}"])
     check_device(options)
+    confirm_new_venv(request)
     base, tests = audit_program(
         request.session,
         program,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ck_repo.actions.confirm import confirm
 from ck_repo.actions.declare import Actions, Answer, Option, action, table_lines
 from ck_repo.actions.entry_archive import ARCHIVE, OVERWRITE, archive_path
-from ck_repo.actions.entry_change import confirm
 from ck_repo.actions.request import Request
 from ck_repo.errors import ConfigError, NotFoundError, UsageError
 from ck_repo.store import git

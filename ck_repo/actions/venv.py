@@ -45,6 +45,7 @@ def create(request: Request) -> Answer:
         return _recreate(request)
     from ck_repo.environment.create import create_venv, plan_venv
     from ck_repo.environment.venv import default_name
+    from ck_repo.install.to_fetch import fetch_lines
     from ck_repo.resolve import explain
 
     name, force = request.entry or default_name(), request.flag("force")
@@ -53,7 +54,8 @@ def create(request: Request) -> Answer:
         planned = {"python": str(plan.python.path), "python_version": plan.python.version}
         lines = [f"venv:{plan.name} with Python {plan.python.version} ({plan.python.path})"]
         return Answer(
-            {**planned, "plan": explain.as_data(plan.choices)}, [*lines, *explain.as_lines(plan.choices, reasons=False)]
+            {**planned, "plan": explain.as_data(plan.choices)},
+            [*lines, *explain.as_lines(plan.choices, reasons=False), *fetch_lines(plan.choices)],
         )
     venv = create_venv(request.session, plan, force=force)
     made = {"python": str(venv.python), "python_version": venv.version, "packages": venv.packages}
@@ -130,8 +132,14 @@ def check(request: Request) -> Answer:
     from ck_repo.environment.lockfile import NAME, read_lock
     from ck_repo.environment.locking import read_venv_lock
     from ck_repo.reproduce.check import drift
+    from ck_repo.reproduce.difference import Difference
 
-    venv = _named(request)
+    venv = _read(request)
+    if other := venv.other_python():  # nothing else can be compared then
+        changed, hint = Difference("python", "version", venv.version, "another", other), venv.how_to_make_again()
+        data = {**row_of(venv.entry), "drift": [changed.as_data()]}
+        return Answer({"error": other, **data, "hint": hint}, [other, hint], status=NotTheSameError.code)
+    venv.check()
     if venv.of_stock_ck and not request.text("lock") and not (venv.entry.path / NAME).exists():
         raise NotFoundError(
             f"venv:{venv.name} was made by stock CK and has no lock to be checked against",
@@ -175,14 +183,19 @@ def bundle(request: Request) -> Answer:
 
 
 def _named(request: Request) -> Venv:
-    """The venv that a request names, else the active one, else the default."""
+    """The venv that a request names, else the active one, else the default; a broken one is refused."""
+    venv = _read(request)
+    venv.check()
+    return venv
+
+
+def _read(request: Request) -> Venv:
+    """The same, as it is."""
     from ck_repo.environment.venv import chosen_name, read_venv
     from ck_repo.store.repositories import LOCAL
     from ck_repo.store.search import load
 
-    venv = read_venv(load(request.session.repositories, "venv", chosen_name(request.entry), LOCAL))
-    venv.check()
-    return venv
+    return read_venv(load(request.session.repositories, "venv", chosen_name(request.entry), LOCAL))
 
 
 @action(

@@ -88,6 +88,9 @@ def _value(option: Option, value: Any) -> Any:
         value = ",".join(map(str, value))
     allowed = option.allowed()
     if allowed and str(value) not in allowed:
+        same = [word for word in allowed if word.lower() == str(value).lower()]
+        if len(same) == 1:  # LoadGen writes Offline and SingleStream, tests are TEST01 and test01
+            return same[0]
         raise UsageError(f"{flag}={value} is not one of {', '.join(allowed)}", hint=did_you_mean(str(value), allowed))
     return value
 

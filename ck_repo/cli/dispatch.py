@@ -43,7 +43,8 @@ def perform(words: Words) -> Answer:
     if retired := retired_action(words.action, target.module):
         module, action = target.module, retired
     else:
-        module = catalogue.known_module(target.module, repositories, creating=words.action in ("add", "unzip", "unpack"))
+        creating = words.action in ("add", "unzip", "unpack")
+        module = catalogue.known_module(target.module, repositories, words.action, creating=creating)
         action = catalogue.find_action(module, words.action)
     command = " ".join(part for part in (words.action, module) if part)
     if words.options.get("help"):

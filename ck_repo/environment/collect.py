@@ -148,7 +148,9 @@ def repository_states(session: Session, aliases: Iterable[str]) -> dict[str, Rep
 
 def _state(row: Repository) -> RepositoryState:
     state = state_of(row.path)
-    return RepositoryState(row.uid, _public(row.url or remote_of(row.path)), state.git, state.commit, state.changed)
+    return RepositoryState(
+        row.uid, _public(row.url or remote_of(row.path)), state.git, state.commit, state.changed, state.installed
+    )
 
 
 def _public(url: str) -> str:

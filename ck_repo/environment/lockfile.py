@@ -61,6 +61,8 @@ class RepositoryState:
     ----------
     git, commit, changed
         Whether it is under git; if so, its commit, and whether files were changed since.
+    installed
+        Whether it came in a wheel, which was built from that commit.
     """
 
     uid: str = optional("")
@@ -68,6 +70,7 @@ class RepositoryState:
     git: bool = False
     commit: str = optional("")
     changed: bool = optional(False)
+    installed: bool = optional(False)
 
 
 @dataclass(frozen=True)

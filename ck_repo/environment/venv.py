@@ -72,7 +72,7 @@ class Venv:
             If it is broken; the message says how.
         """
         if why := self._broken():
-            raise InstallError(why, hint=f"make it again: {self._make_again()}")
+            raise InstallError(why, hint=self.how_to_make_again())
 
     def check_packages(self) -> None:
         """Refuse a venv that lists packages whose code is gone.
@@ -89,6 +89,10 @@ class Venv:
                 f"venv:{self.name} is damaged: it lists {first}{more} as installed, but {gone[first]} is not there",
                 hint=f"`ck check venv:{self.name}` lists what is missing; make it again: {self._make_again()}",
             )
+
+    def how_to_make_again(self) -> str:
+        """What to do about a venv that is broken."""
+        return f"make it again: {self._make_again()}"
 
     def _make_again(self) -> str:
         """The command that makes it anew."""
@@ -117,9 +121,18 @@ class Venv:
             return f"the Python of venv:{self.name} does not start: {self.python}"
         if os.path.realpath(found.prefix) != os.path.realpath(self.folder):
             return f"venv:{self.name} is damaged: {self.python} runs the packages of {found.prefix}"
-        if self.version and found.version.split(".")[:2] != self.version.split(".")[:2]:
-            return f"venv:{self.name} was made with Python {self.version}, and its Python is {found.version} now"
-        return ""
+        return self._other_version(found.version)
+
+    def other_python(self) -> str:
+        """Whether its interpreter was replaced by one of another minor version, as a sentence; empty if it was not."""
+        found = ask(self.python, site=True) if self.python.exists() else None
+        own = found is not None and os.path.realpath(found.prefix) == os.path.realpath(self.folder)
+        return self._other_version(found.version) if found and own else ""
+
+    def _other_version(self, version: str) -> str:
+        if not self.version or version.split(".")[:2] == self.version.split(".")[:2]:
+            return ""
+        return f"venv:{self.name} was made with Python {self.version}, and its Python is {version} now"
 
     @property
     def origin(self) -> str:

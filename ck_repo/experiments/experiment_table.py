@@ -9,6 +9,7 @@ from ck_repo.contract.results import Results
 from ck_repo.experiments.figures import TRIAL, figures, scenario_of
 from ck_repo.experiments.meta import ExperimentMeta, RecordedVenv
 from ck_repo.experiments.published_figure import Published
+from ck_repo.experiments.reasons import bound_ms, explained, loadgen_of
 from ck_repo.machine.platform import Platform
 from ck_repo.store.installed import Installed
 
@@ -27,7 +28,7 @@ def summary_line(meta: ExperimentMeta) -> tuple[str, str, str, str, str]:
 def _purpose(meta: ExperimentMeta) -> str:
     """What a run was for, if not for its result: a compliance test, or a try of a search for a target."""
     test = meta.options.compliance
-    return f", {test}" if test else ", trial" if TRIAL in meta.tags else ""
+    return f", {test}" if test else f", {TRIAL}" if TRIAL in meta.tags else ""
 
 
 def _published_line(meta: ExperimentMeta, recorded: str) -> tuple[str, str, str, str, str]:
@@ -60,8 +61,11 @@ def performance_text(meta: ExperimentMeta) -> str:
     else:
         form = ".1f" if scenario.target == "target_qps" else "g"
         text = f"{'?' if figure is None else format(figure, form)} {f'{scenario.figure_name} {scenario.unit}'.strip()}"
+        text += f" (target {row.target_qps:g})" if scenario.latency_bound and row.target_qps else ""
         if scenario.latency_bound:
             text += f", {scenario.percentile_name} {_figure(row.latency_ms, scenario.percentile_name, '.2f')} ms"
+            bound = bound_ms(meta)
+            text += "" if bound is None else f" (bound {bound:g})"
         text += f" ({row.issuing})" if row.issuing else ""
     return text if row.valid else f"{text} (INVALID)"
 
@@ -153,7 +157,7 @@ def _figure_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
         rows.append(("performance", ", ".join([performance_text(meta), *more])))
         if row.latency_ms:
             rows.append(("latency, ms", ", ".join(f"{key} {value:.3f}" for key, value in row.latency_ms.items())))
-        rows += [("", reason) for reason in row.reasons]
+        rows += [("", reason) for reason in explained(row.reasons, row.latency_ms, loadgen_of(meta), scenario_of(meta))]
     return rows
 
 
@@ -167,7 +171,7 @@ def _surroundings_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
         ("venv", f"{venv.name} ({venv.template}), Python {venv.python}, {len(venv.packages)} packages"),
     ]
     for alias, row in meta.repositories.items():
-        changed = " with changes" if row.changed else ""
+        changed = (" with changes" if row.changed else "") + (" (installed)" if row.installed else "")
         state = f" {row.commit[:12] or '?'}{changed}" if row.git else ", not under git"
         rows.append(("repository", alias + state))
     return rows

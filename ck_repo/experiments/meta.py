@@ -60,10 +60,20 @@ class RecordedInput:
 
 
 @dataclass(frozen=True)
+class RecordedLoadGen:
+    """LoadGen's settings that say what a valid run needs: latency bound, ms, least duration, ms, and least queries."""
+
+    target_latency_ms: float | None = optional()
+    min_duration_ms: float | None = optional()
+    min_query_count: float | None = optional()
+
+
+@dataclass(frozen=True)
 class RecordedSpec:
     """What of a run's spec is read again; a spec of an earlier version may lack the rest."""
 
     model: RecordedInput | None = optional()
+    loadgen: RecordedLoadGen | None = optional()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,12 @@ def provenance(venv: Venv, lock: Lock) -> dict[str, object]:
     packages = {name: row.version for name, row in lock.packages.items()}
     return {
         "platform": write(lock.platform),
-        "venv": {"name": venv.name, "template": venv.template, "python": venv.version, "packages": packages},
+        "venv": {
+            "name": venv.name,
+            "template": venv.template,
+            "python": str(lock.interpreter.get("version") or venv.version),
+            "packages": packages,
+        },
         "repositories": {alias: write(row) for alias, row in lock.repositories.items()},
         "engine": {"name": "ck-repo", "version": __version__},
         "recorded": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

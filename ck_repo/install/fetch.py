@@ -68,6 +68,15 @@ def fetch(source: Source) -> tuple[Path, str]:
                 raise
 
 
+def is_cached(source: Source) -> bool:
+    """Whether a file of that digest was fetched before; it is verified only when it is used."""
+    digest = source.sha256
+    if not digest:
+        known = next((cache_root() / algorithm / weak for algorithm, weak in source.weaker), _pin_of(source))
+        digest = known.read_text().strip() if known.exists() else ""
+    return bool(digest) and _place(digest).exists()
+
+
 def fetch_unknown(source: Source, known: str = "") -> tuple[Path, str]:
     """Fetch a file of which no digest is known; the caller holds a lock on its URL, and decides what may be used.
 

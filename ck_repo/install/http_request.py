@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -21,6 +21,7 @@ from ck_repo.network import refuse_offline
 BLOCK = 1 << 15  # bytes; what has come of a block is lost when the line is cut
 SLOWEST = 100  # bytes/s; a server that sends less counts as hanging
 LARGEST_JSON = 16 << 20  # bytes
+_SIZE_TIMEOUT = 5.0  # s to wait for the size of a file, which is only said to the user
 _FINAL = frozenset({400, 401, 403, 404, 405, 410, 451})  # statuses that another attempt does not change
 
 
@@ -34,6 +35,15 @@ def get_json(urls: Sequence[str]) -> Any:
         except PermanentError as error:
             failures.append(f"{url}: {error}")
     raise DownloadError(f"{urls[-1]} cannot be fetched\n  " + "\n  ".join(failures), hint=network_hint())
+
+
+def size_of(urls: Sequence[str]) -> int | None:
+    """The size of a file, bytes, as the first server that says it does; None if none does. Nothing is fetched."""
+    for url in urls:
+        with suppress(TransientError, PermanentError), answer(url, {}, "HEAD", min(timeout(), _SIZE_TIMEOUT)) as response:
+            if response.status_code == 200:
+                return count_of(response.headers.get("Content-Length") or "")
+    return None
 
 
 def _json_once(url: str) -> Any:
@@ -51,7 +61,7 @@ def _json_once(url: str) -> Any:
 
 
 @contextmanager
-def answer(url: str, headers: Mapping[str, str]) -> Iterator[Any]:
+def answer(url: str, headers: Mapping[str, str], method: str = "GET", seconds: float = 0) -> Iterator[Any]:
     """Ask for a URL; whatever the libraries say of the answer, and of its content while it is read, is a try that failed."""
     import requests
     import urllib3
@@ -61,7 +71,12 @@ def answer(url: str, headers: Mapping[str, str]) -> Iterator[Any]:
         requests.exceptions.MissingSchema, requests.exceptions.InvalidHeader, urllib3.exceptions.LocationValueError,
     )  # fmt: skip
     try:
-        with _session() as session, session.get(url, headers=headers, stream=True, timeout=timeout()) as response:
+        with (
+            _session() as session,
+            session.request(
+                method, url, headers=headers, stream=True, timeout=seconds or timeout(), allow_redirects=True
+            ) as response,
+        ):
             yield response
     except final as error:
         raise PermanentError(f"it leads nowhere: {error}") from error

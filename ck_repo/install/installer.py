@@ -18,6 +18,7 @@ from ck_repo.install.fetch import forget_fetched
 from ck_repo.install.first_fetch import FirstFetch
 from ck_repo.install.python_packages import install_python_packages
 from ck_repo.install.steps import Given, Recipe, inside, run_step
+from ck_repo.install.to_fetch import fetch_lines
 from ck_repo.machine.python_packages import python_packages
 from ck_repo.models.parts import digest_of_model, installed_parts
 from ck_repo.resolve.component import Component
@@ -105,6 +106,8 @@ class Installer:
     def install(self, choices: Mapping[str, Choice]) -> dict[str, Installed]:
         """Install what is not ready, Python packages first and together; return what each choice became, by name."""
         rows = in_order(choices)
+        for line in fetch_lines(choices, ask=True):
+            progress.say(line)
         missing = [choice for _, choice in rows if isinstance(choice, PythonPackage) and not choice.ready]
         if missing:
             self._install_python(missing)

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from ck_repo.errors import ConfigError
 from ck_repo.install.git_source import read_commit
+from ck_repo.resolve.package_keys import STEPS
 from ck_repo.store.fields import Fields
 
 _ZENODO_FILE = re.compile(r"https?://(?:www\.)?zenodo\.org/records?/(\d+)/files/([^?]+)")
@@ -64,7 +65,7 @@ class Source:
 
 def read_source(fields: Fields) -> Source:
     """Parse the `download` of a recipe."""
-    fields.only("url", "mirrors", "size", *_HEX, "unpack", "strip", "decompress", "to")
+    fields.only(*STEPS["download"])
     digests = {}
     for name, length in _HEX.items():
         digests[name] = fields.text(name).lower()

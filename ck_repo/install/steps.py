@@ -18,6 +18,7 @@ from ck_repo.install.first_fetch import FirstFetch
 from ck_repo.install.git_source import read_commit
 from ck_repo.install.patch import apply_patch
 from ck_repo.install.source import Source, is_local, local_file, read_source, zenodo_file
+from ck_repo.resolve.package_keys import STEPS
 from ck_repo.store.atomic import storage_errors
 from ck_repo.store.fields import Fields
 from ck_repo.store.fill_folder import GIT_FOLDER
@@ -103,7 +104,7 @@ def run_step(step: Fields, recipe: Recipe) -> None:
         "weights": _weights,
     }  # fmt: skip
     chosen = [name for name in kinds if name in step]
-    step.only(*kinds)
+    step.only(*STEPS)
     if len(chosen) != 1:
         raise ConfigError(f"{recipe.entry}: a step is one of {', '.join(kinds)}, this one has {', '.join(chosen) or 'none'}")
     kinds[chosen[0]](step.fields(chosen[0]), recipe)
@@ -177,7 +178,7 @@ def _unpack(path: Path, folder: Path, name: str, strip: int = 0) -> None:
 
 def _git(step: Fields, recipe: Recipe) -> None:
     """The files of a commit; a branch or tag is only for recipes whose first fetch is recorded."""
-    step.only("url", "checkout", "to")
+    step.only(*STEPS["git"])
     url, checkout = step.needed("url"), step.text("checkout")
     exact = re.fullmatch("[0-9a-f]{40}", checkout) is not None
     if not exact and recipe.first_fetch is None:
@@ -202,7 +203,7 @@ def _commit_of(url: str, digest: str, recipe: Recipe) -> Source:
 
 
 def _copy(step: Fields, recipe: Recipe) -> None:
-    step.only("file", "folder", "from", "root", "to")
+    step.only(*STEPS["copy"])
     if "folder" in step:  # of the entry, with all that is in it
         source = inside(recipe.entry, step.needed("folder"))
         with storage_errors(f"writing {source.name}"):
@@ -239,7 +240,7 @@ def _not_copied(folder: str, names: list[str]) -> list[str]:
 
 def _move(step: Fields, recipe: Recipe) -> None:
     """Give a file or folder another name."""
-    step.only("file", "to")
+    step.only(*STEPS["move"])
     source = inside(recipe.folder, step.needed("file"))
     if not source.exists():
         raise InstallError(f"{step.needed('file')} is not there after the steps before", hint="the publisher changed it")
@@ -249,7 +250,7 @@ def _move(step: Fields, recipe: Recipe) -> None:
 
 def _patch(step: Fields, recipe: Recipe) -> None:
     """Apply a patch of the entry; one that does not fit, or leads out of the folder, changes nothing."""
-    step.only("file", "to")
+    step.only(*STEPS["patch"])
     patch, folder = inside(recipe.entry, step.needed("file")), inside(recipe.folder, step.text("to"))
     try:
         apply_patch(patch, folder)
@@ -258,7 +259,7 @@ def _patch(step: Fields, recipe: Recipe) -> None:
 
 
 def _script(step: Fields, recipe: Recipe) -> None:
-    step.only("file", "module", "path", "arguments")
+    step.only(*STEPS["script"])
     if "module" in step:  # of a package of Python in the same repository
         path = inside(recipe.root, step.needed("path"))
         name, program, extra = step.needed("module"), ["-m", step.needed("module")], {"PYTHONPATH": str(path)}
@@ -289,7 +290,7 @@ def _weights(step: Fields, recipe: Recipe) -> None:
     from ck_repo.models.safetensors_file import write_safetensors
     from ck_repo.models.torch_file import TorchFile
 
-    step.only("file", "to")
+    step.only(*STEPS["weights"])
     source = Path(_filled(recipe, step.needed("file"))).resolve()
     ours = (Given(recipe.folder), Given(recipe.entry), *recipe.given.values())
     if not any(each.holds(source) for each in ours):

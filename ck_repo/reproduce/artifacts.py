@@ -16,6 +16,7 @@ from ck_repo.install.source import source_of
 from ck_repo.machine.register import detect, problem, register, registered_with
 from ck_repo.models.parts import digest_of_model
 from ck_repo.reproduce.data_set import archived, brought_in
+from ck_repo.reproduce.recipes import foreign_recipe, gather_recipe
 from ck_repo.session import Session
 from ck_repo.store.archive import pack_entries
 from ck_repo.store.atomic import copy_folder, publish_folder, storage_errors
@@ -68,8 +69,7 @@ def gather(session: Session, lock: Lock, *, only_free: bool) -> Artifacts:
         if row.source not in ("package", "registered") or not (row.downloads or row.meta):
             continue
         if only_free and row.licence not in _FREE:
-            licence = f"its licence is {row.licence}" if row.licence else "no licence is known that allows passing it on"
-            found.left.append((row.label, licence))
+            found.left.append((row.label, _why_left(row)))
         elif row.source == "registered":
             found.rows |= {f"{REGISTERED}/{row.content}/{name}": path for name, path in _registered(session, row)}
         else:
@@ -120,10 +120,29 @@ def pack_experiments(
         meta = read_experiment(entry)
         if meta.published:  # of a submission: nothing of ours
             continue
-        found = gather(session, lock_of_experiment(entry.path, meta.data), only_free=artifacts == "yes")
-        more |= {f"{entry.module}/{entry.alias}/{ARTIFACTS}/{name}": path for name, path in found.rows.items()}
+        lock = lock_of_experiment(entry.path, meta.data)
+        found = gather(session, lock, only_free=artifacts == "yes")
+        rows = found.rows | _recipes(session, lock, found, only_free=artifacts == "yes")
+        more |= {f"{entry.module}/{entry.alias}/{ARTIFACTS}/{name}": path for name, path in rows.items()}
         left |= dict(found.left)
     return pack_entries(entries, output, overwrite=overwrite, more=more), sorted(left.items())
+
+
+def _recipes(session: Session, lock: Lock, found: Artifacts, *, only_free: bool) -> dict[str, Path]:
+    """The recipes of other repositories; `found` gets those that are left out for their licence."""
+    rows: dict[str, Path] = {}
+    for row in lock.components:
+        if not foreign_recipe(session, row):
+            continue
+        if only_free and row.licence not in _FREE:
+            found.left.append((f"the recipe of {row.label}", _why_left(row)))
+        else:
+            rows |= gather_recipe(session, row)
+    return rows
+
+
+def _why_left(row: LockedComponent) -> str:
+    return f"its licence is {row.licence}" if row.licence else "no licence is known that allows passing it on"
 
 
 def bring_in(session: Session, lock: Lock, folder: Path, scope: str) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +11,6 @@ from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
 from ck_repo import network, progress
-from ck_repo.environment.collect import entry_of
 from ck_repo.environment.lockfile import NAME, Lock, read_lock, write_lock
 from ck_repo.environment.locking import read_venv_lock
 from ck_repo.environment.venv import Venv
@@ -21,22 +18,21 @@ from ck_repo.errors import ConfigError, ConflictError, NotFoundError, NotTheSame
 from ck_repo.install.python_packages import collect_wheel_for, collect_wheels
 from ck_repo.reproduce.artifacts import bring_in, gather
 from ck_repo.reproduce.check import drift
+from ck_repo.reproduce.recipes import RECIPES, gather_recipes, recipes_brought_in
 from ck_repo.reproduce.recreate import Recreated, interpreter_for, recreate
 from ck_repo.session import Session
-from ck_repo.store.archive import refuse_double_uids, refuse_other_machine, unpack_foreign
-from ck_repo.store.atomic import new_file, publish_folder, storage_errors, write_json
+from ck_repo.store.archive import unpack_foreign
+from ck_repo.store.atomic import new_file, storage_errors, write_json
 from ck_repo.store.digest import of_file
-from ck_repo.store.entry import META, read_json_object
+from ck_repo.store.entry import read_json_object
 from ck_repo.store.fields import Fields
-from ck_repo.store.folders import default_repository_root, repos_root, tools_root
-from ck_repo.store.repositories import LOCAL
-from ck_repo.store.repository import DESCRIPTION, check_name, read_repository
+from ck_repo.store.folders import tools_root
 from ck_repo.store.unpack import ArchiveError
-from ck_repo.store.work import remove_folder, scratch_folder
+from ck_repo.store.work import scratch_folder
 
 FORMAT, VERSION = "ck-bundle", 1
 _CONTENTS = "bundle.json"
-_WHEELS, _RECIPES = "wheels", "repositories"
+_WHEELS = "wheels"
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,7 @@ def make_bundle(session: Session, venv: Venv, output: Path, *, overwrite: bool =
         _gather_wheels(venv.python, lock, wheels, scratch / "log")
         rows = {f"{_WHEELS}/{path.name}": path for path in sorted(wheels.iterdir())}
         rows |= gather(session, lock, only_free=False).rows
-        rows |= _recipes(session, lock)
+        rows |= gather_recipes(session, lock)
         write_lock(scratch / NAME, lock)
         rows[NAME] = scratch / NAME
         _write(output, rows, scratch / _CONTENTS, overwrite)
@@ -97,24 +93,6 @@ def _gather_wheels(python: Path, lock: Lock, folder: Path, log: Path) -> None:
                 for found in other.glob("*.whl"):
                     found.rename(folder / found.name)
             shutil.rmtree(other, ignore_errors=True)
-
-
-def _recipes(session: Session, lock: Lock) -> dict[str, Path]:
-    """The recipes of repositories other than the one that comes with ck, each with its repository's description."""
-    rows = {}
-    for row in lock.components:
-        entry = entry_of(session, row.module, row.uid) if row.uid else None
-        root = entry.path.parent.parent if entry else None
-        if entry is None or root is None or root == default_repository_root():
-            continue
-        base = f"{_RECIPES}/{entry.repository}"
-        rows[f"{base}/{DESCRIPTION}"] = root / DESCRIPTION
-        names = [entry.path, *(root / name for name in Fields(entry.meta(), entry.path / META).texts("uses"))]
-        names += [*(root / ".cm").glob("alias-*"), *(entry.path.parent / ".cm").glob("alias-*")]
-        for path in (each for name in names for each in ([name] if name.is_file() else sorted(name.rglob("*")))):
-            if path.is_file() and not path.is_symlink() and not {".git", "__pycache__"} & set(path.parts):
-                rows[f"{base}/{path.relative_to(root).as_posix()}"] = path
-    return rows
 
 
 def _write(output: Path, rows: dict[str, Path], contents: Path, overwrite: bool) -> None:
@@ -156,7 +134,7 @@ def create_from_bundle(session: Session, name: str, path: Path, python: str = ""
         _unpack(path, scratch)
         lock = read_lock(scratch / NAME)
         interpreter = interpreter_for(lock, python)
-        with _recipes_of_bundle(session, scratch / _RECIPES):
+        with recipes_brought_in(session, scratch / RECIPES):
             bring_in(session, lock, scratch, f"venv:{name}")
             # who makes a venv from a bundle takes its wheels: there is nowhere else to have them from
             wheels = scratch / _WHEELS
@@ -190,43 +168,3 @@ def _unpack(path: Path, folder: Path) -> None:
                     f"{path}: {name} is not what the bundle lists: {row.text('sha256')} expected, {seen} came", hint=again
                 )
             task.advance_to(number)
-
-
-@contextmanager
-def _recipes_of_bundle(session: Session, folder: Path) -> Iterator[None]:
-    """Add the repositories of a bundle that are not here yet; nothing in them is run without --trust.
-
-    If what follows fails, they are removed again.
-    """
-    added: list[Path] = []
-    try:
-        have = {row.uid for row in session.repositories.all()}
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            check_name(path.name)
-            refuse_other_machine(path, path)
-            refuse_double_uids(path, path)
-            uid, final = read_repository(path).uid, repos_root() / path.name
-            if uid in have:
-                continue
-            _refuse_taken(session, path.name)
-            if publish_folder(path, final):
-                added.append(final)
-            elif read_repository(final).uid != uid:  # another process was first, with another repository
-                _refuse_taken(session, path.name)
-        session.repositories.forget_cache()
-        yield
-    except BaseException:
-        for path in added:
-            remove_folder(path)
-        session.repositories.forget_cache()
-        raise
-
-
-def _refuse_taken(session: Session, alias: str) -> None:
-    """Refuse the name of a repository that is here."""
-    folder = repos_root() / alias
-    if not folder.exists() and all(row.alias != alias for row in session.repositories.all()):
-        return
-    other_name = f"rename it where the bundle was made, in {DESCRIPTION} and its folder's name, and make the bundle again"
-    here = f"rename the folder {folder} of this machine, or " if folder.exists() and alias != LOCAL else ""
-    raise ConflictError(f"the repository {alias} of the bundle is not the {alias} of this machine", hint=f"{here}{other_name}")

@@ -17,6 +17,8 @@ from ck_repo.experiments.meta import ExperimentMeta, read_experiment
 from ck_repo.machine.python_packages import python_packages
 from ck_repo.reproduce.artifacts import ARTIFACTS, bring_in
 from ck_repo.reproduce.difference import Difference, between
+from ck_repo.reproduce.pins import pinned
+from ck_repo.reproduce.recipes import recipes_of_experiment
 from ck_repo.reproduce.recreate import install_components, interpreter_for, known_packages, recreate
 from ck_repo.reproduce.verdict import USUAL, Tolerances, Verdict, judge
 from ck_repo.run.options import MEASURED, RUN_OPTIONS, RunOptions
@@ -136,17 +138,19 @@ def replay(
     entry = _program(session, lock, meta)
     progress.say(f"replaying with {entry.repository}:{entry.cid}, in a venv with the Python packages of the lock that it needs")
     own = is_own_lock(experiment.path / NAME)
-    bring_in(session, lock, experiment.path / ARTIFACTS, scope)
-    home, missing = _environment(session, lock, venv, python, own)
-    before = python_packages(home.python)
-    _, told = install_components(session, lock, home.python, scope)
-    told = [*missing, *told]
-    extend_lock(session, home, before, ())  # what a recipe was made with
-    _refuse_missing(lock, told)
+    with recipes_of_experiment(session, experiment.path / ARTIFACTS):
+        bring_in(session, lock, experiment.path / ARTIFACTS, scope)
+        using = pinned(session, lock, scope)
+        home, missing = _environment(session, lock, venv, python, own)
+        before = python_packages(home.python)
+        _, told = install_components(session, lock, home.python, scope)
+        told = [*missing, *told]
+        extend_lock(session, home, before, ())  # what a recipe was made with
+        _refuse_missing(lock, told)
     records: list[RunRecord] = []
     for number in range(repetitions):
         mode = options.mode if number == 0 else "performance"
-        plan = prepare(session, entry, replace(options, venv=home.name, mode=mode), as_recorded=True, scope=scope)
+        plan = prepare(session, entry, replace(options, venv=home.name, mode=mode), as_recorded=True, scope=scope, pinned=using)
         more = {"parent": {"uid": experiment.uid, "alias": experiment.alias, "module": MODULE}}
         alias = name if number == 0 else ""
         records.append(execute(session, plan, name=alias, repository=repository, tags=["replay"], more=more))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo.errors import ConfigError
+from ck_repo.resolve.package_keys import check_keys
 from ck_repo.stock.package import StockPackage, is_stock_package, read_stock_package
 from ck_repo.stock.scripts import PIP
 from ck_repo.stock.translate import Translation, translate, usable_default
@@ -19,7 +20,6 @@ from ck_repo.store.fields import Fields
 from ck_repo.store.plain_file import A_FOLDER, flaw
 
 _PRODUCING = ("install", "python_package", "conversion", "deps")  # keys of a recipe, one of which it needs to bring anything
-_VARIATION_KEYS = frozenset({"group", "default", "tags", "changes", "deps", "description"})
 PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
@@ -213,6 +213,8 @@ def read_component(entry: Entry) -> Component:
     fields = Fields(meta, entry.path / META)
     if entry.module == "package" and is_stock_package(meta):
         return _stock_component(entry, fields)
+    if entry.module == "package":
+        check_keys(fields)
     python = fields.fields("python_package")
     variations = {name: _variation(name, row) for name, row in fields.each("variations").items()}
     _check_defaults(entry, variations)
@@ -231,12 +233,6 @@ def read_component(entry: Entry) -> Component:
         conversion=_conversion(fields),
         uses=_uses(fields, entry),
         per_python=fields.flag("per_python"),
-        remarks=tuple(
-            f"variation {name}: the key {key} is ignored"
-            for name, row in fields.each("variations").items()
-            for key in row.as_dict()
-            if key not in _VARIATION_KEYS
-        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from ck_repo.environment.venv import Venv, chosen_name, find_venv, surroundings
 from ck_repo.errors import ConfigError, NotFoundError, UsageError
 from ck_repo.machine.python_packages import site_packages
 from ck_repo.models.backend_options import check_options as check_backend_options
-from ck_repo.models.backends import default_backend, read_backends
+from ck_repo.models.backends import read_backends
 from ck_repo.models.declared import own_folder
 from ck_repo.models.model_file import DESCRIBED
 from ck_repo.models.networks import Network, read_networks
@@ -25,7 +25,7 @@ from ck_repo.rounds.logs import read_text
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import Rules, benchmark_of, rules_for
 from ck_repo.rounds.user_conf import parse_conf, targets_of
-from ck_repo.run.backends import check_backend, dependencies_with
+from ck_repo.run.backends import backend_for, check_backend, dependencies_with
 from ck_repo.run.foreign import own_dependencies
 from ck_repo.run.official import check_options
 from ck_repo.run.options import RunOptions
@@ -65,7 +65,13 @@ class RunPlan:
 
 
 def prepare(
-    session: Session, program_entry: Entry, options: RunOptions, *, as_recorded: bool = False, scope: str = ""
+    session: Session,
+    program_entry: Entry,
+    options: RunOptions,
+    *,
+    as_recorded: bool = False,
+    scope: str = "",
+    pinned: Mapping[str, Sequence[str]] | None = None,
 ) -> RunPlan:
     """Resolve a run.
 
@@ -75,6 +81,8 @@ def prepare(
         Whether the options are those of a run that was recorded: what the rules say of them was for its own time.
     scope
         ``experiment:UID`` when that experiment is replayed: what came with it counts, too.
+    pinned
+        Words that name what a dependency is to be, instead of the tags that the options give.
     """
     needed = Fields(program_entry.meta(), program_entry.path / META).table("deps")
     refuse_program(session, program_entry, needed, (WEIGHTS, DATASET))
@@ -90,12 +98,12 @@ def prepare(
     options, notes = own_dependencies(options, every, program_entry.cid, list(backends.values()))
     for note in notes:
         progress.say(f"note: {note}")
-    added = _added_tags(options)
+    added = _added_tags(options) | {key: list(words) for key, words in (pinned or {}).items()}
     by_key = {row.key: row for row in program.deps}
     weights = resolver.dependencies([by_key[WEIGHTS]], program_entry.cid, added=added)[WEIGHTS]
     model = weights.model
     chosen = _profile(weights, model, profiles)
-    backend = options.backend or str(model.get("backend") or default_backend(str(model.get("format", "")), backends.values()))
+    backend = options.backend or backend_for(weights.name, model, backends)
     check_backend(program, backend, backends)
     declaration = backends.get(backend)
     check_backend_options(backend, declaration.options if declaration else {}, options.backend_options)

@@ -24,7 +24,9 @@ from ck_repo.store.unpack import ArchiveError, Progress, unpack
 from ck_repo.store.work import scratch_folder
 from ck_repo.store.writing import module_folder, publish, refuse_taken_uid, staged
 
-_IN_MAKING = re.compile(r"\.(run|failed|lock)-|\..*\.(new|removed|old|lock)$")  # names of what is unfinished or of a process
+_IN_MAKING = re.compile(
+    r"\.(run|failed|lock)-|\.bin$|\..*\.(new|removed|old|lock)$"
+)  # names of what is unfinished or of a process
 _FIRST, _LAST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)  # moments that a zip file can hold
 _OF_THIS_MACHINE = frozenset({"venv", "env", "repo"})  # modules whose entries point into this machine's folders
 

@@ -40,6 +40,10 @@ class Fields:
         where = ".".join(part for part in (self._path, key) if part) or "the whole"
         return ConfigError(f"{self._source}: {where} is {_SHORT.repr(value)}, not {wanted}", hint="fix the file")
 
+    def place(self, key: str) -> str:
+        """Where a key is, for messages: file and path."""
+        return f"{self._source}: {'.'.join(part for part in (self._path, key) if part)}"
+
     def __contains__(self, key: str) -> bool:
         return key in self._content
 

@@ -164,6 +164,8 @@ def clone(repositories: Repositories, url: str, alias: str, checkout: str = "") 
             run_git("clone", "--quiet", "--", url, str(staging))
             if checkout:
                 _check_out(staging, checkout)
+            elif not commit_of(staging):
+                _check_out(staging, _first_branch(staging, url))
             if not (staging / DESCRIPTION).is_file():
                 raise NotFoundError(f"{url} is not a CK repository: it has no {DESCRIPTION}")
             new = read_repository(staging)
@@ -173,6 +175,31 @@ def clone(repositories: Repositories, url: str, alias: str, checkout: str = "") 
             publish_folder(staging, final)
             repositories.register(alias, final, url)
     return read_repository(final), f"cloned at {commit_of(final)}"
+
+
+def _first_branch(folder: Path, url: str) -> str:
+    """The branch to take from a server whose own first branch does not exist, as in a bare repository that `push` filled.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none, or several and none is ``main`` or ``master``.
+    """
+    listed = run_git("for-each-ref", "--format=%(refname:lstrip=3)", "refs/remotes/origin", folder=folder)
+    branches = [name for name in listed.split() if name != "HEAD"]
+    if not branches:
+        raise NotFoundError(
+            f"{url} is empty: it has no branch", hint="push something to it first: `ck push repo:NAME --url=URL`"
+        )
+    if len(branches) == 1:
+        return branches[0]
+    usual = [name for name in ("main", "master") if name in branches]
+    if not usual:
+        raise NotFoundError(
+            f"the first branch of {url} does not exist, and it has {', '.join(branches)}",
+            hint="name one with --checkout=BRANCH",
+        )
+    return usual[0]
 
 
 def _refuse_offline(url: str, alias: str) -> None:

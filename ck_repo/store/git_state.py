@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ck_repo.errors import CKError
+from ck_repo.store.entry import read_json_object
+from ck_repo.store.fields import Fields
+from ck_repo.store.folders import default_repository_root
 from ck_repo.store.git_command import run_git
 from ck_repo.store.git_settings import git_folders, refuse_special, settings_of
 
 # settings of a checkout that say how its files are compared; they name no program
 _COMPARING = ("core.filemode", "core.ignorecase", "core.symlinks", "core.precomposeunicode", "core.autocrlf", "core.eol")
 _FORMAT = ("core.repositoryformatversion", "extensions.objectformat", "extensions.refstorage")
+BUILT_FROM = ".built_from.json"  # written by setup.py
 _PLAIN = re.compile(r"\w*")
 
 
@@ -55,18 +59,28 @@ def commit_of(folder: Path) -> str:
     """The commit that is checked out, twelve digits; empty outside git."""
     try:
         with _view(folder) as variables:
-            return run_git("rev-parse", "--short=12", "HEAD", folder=folder, environment=variables) if variables else ""
+            if variables is None:
+                found = _installed_state(folder)
+                return found.commit[:12] if found else ""
+            return run_git("rev-parse", "--short=12", "HEAD", folder=folder, environment=variables)
     except (CKError, OSError):
         return ""
 
 
 @dataclass(frozen=True)
 class GitState:
-    """Whether a folder is under git; if so, its commit, and whether files were changed since."""
+    """Whether a folder is under git; if so, its commit, and whether files were changed since.
+
+    Attributes
+    ----------
+    installed
+        Whether it is what a wheel of ck installed; the commit is that which the wheel was built from.
+    """
 
     git: bool = False
     commit: str = ""
     changed: bool = False
+    installed: bool = False
 
 
 def state_of(folder: Path) -> GitState:
@@ -74,13 +88,21 @@ def state_of(folder: Path) -> GitState:
     try:
         with _view(folder) as variables:
             if variables is None:
-                return GitState()
+                return _installed_state(folder) or GitState()
             commit = run_git("rev-parse", "HEAD", folder=folder, environment=variables)
             words = ("status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=all", "--", ".")
             changed = run_git(*words, folder=folder, environment=variables)
             return GitState(True, commit, bool(changed))
     except (CKError, OSError):
         return GitState()
+
+
+def _installed_state(folder: Path) -> GitState | None:
+    """The commit that the wheel of ck was built from, which its components have beside them; None for all else."""
+    if folder.resolve() != default_repository_root().resolve() or not (folder / BUILT_FROM).is_file():
+        return None
+    row = Fields(read_json_object(folder / BUILT_FROM), folder / BUILT_FROM)
+    return GitState(True, row.needed("commit"), row.flag("changed"), installed=True)
 
 
 def remote_of(folder: Path) -> str:

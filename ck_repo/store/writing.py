@@ -107,13 +107,13 @@ def update_entry(entry: Entry, changes: Mapping[str, object], *, replace: bool =
     """
     with working() as work, committing():
         work.writes_files_in((entry.path / META).parent)
-        _refuse_gone(entry)
+        refuse_gone(entry)
         meta = changes if replace else merged(entry.meta(), changes)
         write_json(entry.path / META, meta)
     return meta
 
 
-def _refuse_gone(entry: Entry) -> None:
+def refuse_gone(entry: Entry) -> None:
     """An entry that was found before the lock was held may have been renamed or removed since."""
     if not (entry.path / META).exists() or read_uid(entry.path) != entry.uid:
         raise ConflictError(
@@ -155,7 +155,7 @@ def _copy(entry: Entry, staging: Path, uid: str, folder: Path, *, links_out: boo
     try:
         left = copy_folder(entry.path, staging, links_out=links_out)
     except FileNotFoundError:
-        _refuse_gone(entry)
+        refuse_gone(entry)
         raise
     info = read_json_object(staging / INFO) if (staging / INFO).exists() else {}
     write_json(staging / INFO, info | _names(uid, folder))
@@ -177,7 +177,7 @@ def move_entry(entry: Entry, repository: Repository, module: str, alias: str, *,
     with storage_errors(f"writing {folder}"), working() as work:
         copied = _copied(entry, folder, work, uid)
         with committing():
-            _refuse_gone(entry)
+            refuse_gone(entry)
             if folder != entry.path:
                 refuse_taken_uid(folder, uid, besides=entry.path)
                 if folder.exists():
@@ -194,7 +194,7 @@ def _copied(entry: Entry, folder: Path, work: Work, uid: str) -> Path | None:
     try:
         same_disk = folder.parent.stat().st_dev == entry.path.stat().st_dev
     except FileNotFoundError:
-        _refuse_gone(entry)
+        refuse_gone(entry)
         raise
     if same_disk:
         return None
@@ -231,6 +231,6 @@ def _names(uid: str, folder: Path) -> dict[str, str]:
 def remove_entry(entry: Entry) -> None:
     """Remove an entry and its alias files."""
     with storage_errors(f"removing {entry.path}"), working(freeing=True) as work, committing():
-        _refuse_gone(entry)
+        refuse_gone(entry)
         doomed = work.beside(entry.path, "removed")
         work.commit([Rename.of(entry.path, doomed, entry.uid), Unlink(str(entry.path.parent), entry.alias, entry.uid)])

@@ -13,6 +13,8 @@ from ck_repo.contract.results import Results
 from ck_repo.environment.lockfile import NAME as LOCK
 from ck_repo.errors import ConfigError, ConflictError, NotFoundError, NotTheSameError
 from ck_repo.experiments.meta import ExperimentMeta, read_experiment
+from ck_repo.experiments.overview import precision
+from ck_repo.experiments.round_subject import differences
 from ck_repo.rounds.check.finding import Finding
 from ck_repo.rounds.check.tree import Report, check_tree
 from ck_repo.rounds.logs import DETAIL, SUMMARY, read_text
@@ -129,9 +131,16 @@ def generate(session: Session, round_: Round, wanted: Layout) -> Generated:
         chosen = with_inferred(round_, chosen)
     with scratch_folder(output.parent, output.name) as scratch:
         staging = _Staging(round_, wanted, scratch.resolve())
+        others = []
         for row in chosen:
-            staging.add(row, wanted.division)
-        left = [] if wanted.draft else staging.settle()
+            why = _other_subject(row, round_) if wanted.division == "closed" and not wanted.draft else ()
+            if why:
+                others.append(Left(row, "open" if wanted.fallback_open else "", why))
+            if not why or wanted.fallback_open:
+                staging.add(row, "open" if why else wanted.division)
+        if not staging.results:
+            raise NotTheSameError(_all_rejected(others), hint="use --division=open, or keep the tree as a draft with --draft")
+        left = others + ([] if wanted.draft else staging.settle())
         staging.root.chmod(0o755)
         if not publish_folder(staging.root, output):
             raise ConflictError(f"{output} exists already", hint="give another folder with --output=")
@@ -203,6 +212,12 @@ def _all_rejected(left: Sequence[Left]) -> str:
     return f"{len(out)} of {len(out)} results would be rejected\n{listed}"
 
 
+def _other_subject(row: Chosen, round_: Round) -> tuple[str, ...]:
+    """How a result is of another model or data set than the round's, which the closed division does not take."""
+    entries = dict.fromkeys((row.performance, row.accuracy))
+    return tuple(f"{entry.cid}: {text}" for entry in entries for text in differences(read_experiment(entry), round_))
+
+
 def _lay_out(round_: Round, row: Chosen, place: Place) -> None:
     meta = read_experiment(row.performance)
     for name in (SUMMARY, DETAIL):
@@ -254,13 +269,12 @@ def _compliance(round_: Round, entry: Entry, folder: Path, test: str) -> None:
 def _measurement(meta: ExperimentMeta) -> dict[str, str]:
     """What the rules ask for of a measurement."""
     model = meta.model or Installed()
-    precision = str(model.section("model").get("precision") or ("int8" if {"int8", "uint8"} & set(model.tags) else "fp32"))
     maker = model.component.alias if model.component else ""
     return {
         "input_data_types": meta.spec.model.dtype if meta.spec and meta.spec.model else "fp32",
         "retraining": "N",
         "starting_weights_filename": Path(model.file).name,
-        "weight_data_types": precision,
+        "weight_data_types": precision(meta),
         "weight_transformations": f"converted by {maker}" if maker.startswith("convert-") else "none",
     }
 

@@ -56,6 +56,32 @@ def test_the_wheel_contains_the_components_and_the_type_marker(source: Path, bui
     assert {name for name in names if name.endswith(".py") and "/default_repository/" not in name} == code
 
 
+@pytest.mark.parametrize("what", ["wheel", "sdist"])
+def test_the_commit_of_a_checkout_is_in_the_wheel(source: Path, what: str, tmp_path: Path) -> None:
+    """Of a wheel built from the checkout itself, and of one built from the source distribution."""
+    checkout = tmp_path / "checkout"
+    shutil.copytree(source, checkout)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message=all"]):
+        subprocess.run([*git, *words], cwd=checkout, check=True)
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=checkout, check=True, capture_output=True, text=True
+    ).stdout.strip()
+    direct = ["--wheel"] if what == "wheel" else []
+    subprocess.run([find_uv_bin(), "build", "--quiet", *direct, "--out-dir", tmp_path / "dist", checkout], check=True)
+    with zipfile.ZipFile(next((tmp_path / "dist").glob("*.whl"))) as archive:
+        archive.extractall(tmp_path / "installed")
+    words = [
+        "-c",
+        "from ck_repo.store.git_state import state_of; import sys, pathlib; print(state_of(pathlib.Path(sys.argv[1])))",
+    ]
+    folder = tmp_path / "installed/ck_repo/default_repository"
+    done = subprocess.run(
+        [sys.executable, *words, folder], cwd=tmp_path / "installed", capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str({"git": True, "commit": commit, "changed": False, "installed": True})
+
+
 @pytest.mark.parametrize("how", ["wheel", "editable"])
 def test_an_installation_runs(how: str, source: Path, built: Path, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "v"], check=True)

@@ -32,6 +32,7 @@ SAMPLING = "accuracy_log_sampling_target"
 _SPEED_SLACK = 1.5  # how much faster than the measurement a run of SingleStream or MultiStream may be
 _COUNT_SLACK = 1.1  # how much slower than the measurement a run may be and still reach the rules' least count
 _SERVER_SHARE = 0.25  # of the measured rate, where the user names no target: queries at random need room
+_ACCURACY_QPS = 1e4  # of an accuracy run, in which latency is not measured: queries are issued as fast as they are answered
 _LONG = 900  # s; a run that takes longer than the rules' 600 s, as it has to issue as many queries as they ask for
 _OFFLINE_SLACK = 1.15  # on top of LoadGen's own 1.1: a run that is faster than the measurement still lasts long enough
 
@@ -76,13 +77,13 @@ def settings_for(scenario: str, mode: str, wanted: LoadGenSettings, rate: float)
         settings.multi_stream_samples_per_query = wanted.samples_per_query
         settings.multi_stream_target_latency_percentile = wanted.percentile
         if loadgen_module.OF_V1_0:
-            settings.multi_stream_target_qps = wanted.target_qps
+            settings.multi_stream_target_qps = _ACCURACY_QPS if mode == "accuracy" else wanted.target_qps
             settings.multi_stream_target_latency_ns = latency_ns
             settings.multi_stream_max_async_queries = wanted.max_async_queries
         else:
             settings.multi_stream_expected_latency_ns = expected_latency_ns(latency_ns, rate / wanted.samples_per_query)
     elif scenario == "server":
-        settings.server_target_qps = wanted.target_qps or rate * _SERVER_SHARE
+        settings.server_target_qps = _ACCURACY_QPS if mode == "accuracy" else wanted.target_qps or rate * _SERVER_SHARE
         settings.server_target_latency_ns = latency_ns
         settings.server_target_latency_percentile = wanted.percentile
     else:

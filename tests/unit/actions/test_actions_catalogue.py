@@ -84,3 +84,18 @@ def test_a_request_gives_values_or_defaults() -> None:
     assert Request("do", Target("dataset", "a", "mine"), options=options).repository == "mine"
     with pytest.raises(UsageError, match="`ck do dataset:a` needs --zip=\nname it"):
         request.needed("zip", "name it")
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("run object-detection", "ck run program:object-detection"),
+        ("run object_detection --help", "ck run program:object-detection"),
+        ("install model-demo-ssd", "ck install package:model-demo-ssd"),
+        ("detect model.onnx", "ck detect soft:model.onnx"),
+    ],
+)
+def test_entry_without_its_module_is_redirected(ck: Ck, words: str, meant: str) -> None:
+    done = ck(*words.split())
+    assert done.code == 16
+    assert f"did you mean `{meant}`?" in done.err

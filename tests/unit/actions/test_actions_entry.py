@@ -219,7 +219,7 @@ def test_a_new_uid_is_one_by_which_the_entry_is_found(ck: Ck, name: str) -> None
     ],
 )
 def test_rm(ck: Ck, three: None, words: list[str], left: list[str]) -> None:
-    assert ck("rm", *words).code == 0
+    assert ck("rm", *words, "--force").code == 0
     assert ck("ls", "dataset").out.split() == left
 
 
@@ -252,6 +252,15 @@ def test_rm_asks_on_a_terminal(
     assert len(ck("ls", "dataset").out.split()) == left
 
 
+@pytest.mark.parametrize("words", [["dataset:*"], ["dataset", "--tags=val"], ["dataset:*", "--out=json"]])
+def test_rm_of_a_pattern_without_a_terminal_needs_force(ck: Ck, three: None, words: list[str]) -> None:
+    done = ck("rm", *words)
+    assert done.code == 2
+    assert "--force removes without asking" in done.err + done.out
+    assert len(ck("ls", "dataset").out.split()) == 3
+    assert ck("rm", "dataset:coco-val").code == 0  # named: it can be restored
+
+
 def test_zip_and_unzip(ck: Ck, three: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     uid = ck("info", "dataset:coco-val", "--out=json").json["data_uid"]
@@ -259,7 +268,7 @@ def test_zip_and_unzip(ck: Ck, three: None, tmp_path: Path, monkeypatch: pytest.
     done = ck("unzip", "dataset", "--zip=new/results.zip")
     assert done.code == 4
     assert "nothing was unpacked; --overwrite replaces them" in done.err
-    ck("rm", "local:dataset:*")
+    ck("rm", "local:dataset:*", "--force")
     done = ck("unzip", "dataset", "--zip=new/results.zip")
     assert [line.split(" to ")[0] for line in done.out.splitlines()] == [
         "unpacked dataset:coco-train",

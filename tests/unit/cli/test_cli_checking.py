@@ -47,6 +47,7 @@ def _checked(**typed: Any) -> dict[str, Any]:
         ({"force": False}, {"force": False}),
         ({"force": "On"}, {"force": True}),
         ({"device": "cuda"}, {"device": "cuda"}),
+        ({"device": "CUDA"}, {"device": "cuda"}),
         ({"tags": ["a", "b"]}, {"tags": "a,b"}),
         ({"env": {"A": "1"}}, {"env": {"A": "1"}}),
         ({"dict": '{"a": 1}'}, {"dict": {"a": 1}}),

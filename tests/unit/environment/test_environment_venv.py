@@ -100,8 +100,9 @@ def test_a_broken_venv_is_told_apart_and_never_stands_for_another_python(venv: V
     for words in (["check", "venv:mine"], ["activate", "venv:mine", "--", "python", "-c", "print('outer')"],
                   ["activate", "venv:mine", "--print"], ["run", "program:object-detection", "--venv=mine"]):  # fmt: skip
         answer = ck(*words)
-        assert answer.code == InstallError.code, words
-        assert "venv:mine" in answer.err
+        drifted = case == "another Python" and words[0] == "check"  # another version is drift, as another package is
+        assert answer.code == (10 if drifted else InstallError.code), words
+        assert "venv:mine" in (answer.out if drifted else answer.err)
         assert "outer" not in answer.out
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ck_repo.experiments.experiment_table import accuracy_text, experiment_lines, performance_text, summary_line
-from ck_repo.experiments.meta import ExperimentMeta, read_meta
+from ck_repo.experiments.meta import ExperimentMeta, RecordedLoadGen, RecordedSpec, read_meta
 
 LATENCY = {"mean": 5.0, "p50": 4.5, "p90": 6.25, "p99": 7.125, "p99_9": 9.0}
 
@@ -53,6 +54,12 @@ def test_figure_of_each_scenario(scenario: str, figures: dict[str, Any], text: s
     assert performance_text(meta(results(scenario, valid=False, **figures))) == f"{text} (INVALID)"
 
 
+def test_targets_of_server_are_beside_its_figure() -> None:
+    found = meta(results("server", scheduled_queries_per_second=13.74, target_qps=15.0))
+    found = replace(found, spec=RecordedSpec(loadgen=RecordedLoadGen(target_latency_ms=10.0)))
+    assert performance_text(found) == "13.7 scheduled queries/s (target 15), p99 7.12 ms (bound 10)"
+
+
 def test_accuracy_is_on_a_scale_of_0_to_1() -> None:
     assert accuracy_text(meta(results())) == "0.8346"
 
@@ -93,12 +100,13 @@ def test_table_tells_the_figures() -> None:
 
 
 def test_table_tells_why_a_run_is_not_valid() -> None:
-    reasons = ["Min duration satisfied : NO", "Increase the expected QPS"]
+    reasons = ["Min duration satisfied : NO", "the cable was pulled"]
     lines = experiment_lines("mine", meta(results(samples_per_second=1.0, valid=False, reasons=reasons)))
     place = next(number for number, line in enumerate(lines) if line.startswith("performance"))
     assert "(INVALID)" in lines[place]
     assert " VALID" not in lines[place]
-    assert [line.strip() for line in lines[place + 2 : place + 4]] == reasons
+    said = [line.strip() for line in lines[place + 2 : place + 4]]
+    assert said == ["the run was shorter than its minimum duration", "the cable was pulled"]
 
 
 @pytest.mark.parametrize(

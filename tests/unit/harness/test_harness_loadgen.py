@@ -25,6 +25,7 @@ from ck_repo.rounds.round import load_round  # noqa: E402
 from ck_repo.rounds.rules import rules_for  # noqa: E402
 from ck_repo.rounds.submission import Place, find_results, read_result  # noqa: E402
 from ck_repo.run.options import SCENARIOS, RunOptions  # noqa: E402
+from ck_repo.run.rates import MEASURED_SHARE  # noqa: E402
 from ck_repo.run.spec import loadgen_settings  # noqa: E402
 
 # measured with the LoadGens of the package index: what all 35 published sets of v1.0 begin with
@@ -179,6 +180,15 @@ def test_server_is_told_its_bound_and_rate() -> None:
     row = settings("server", target_qps=50.0, target_latency=100.0)
     assert (row.server_target_qps, row.server_target_latency_ns) == (50.0, 100_000_000)
     assert row.server_target_latency_percentile == 0.99
+
+
+def test_accuracy_of_server_runs_at_full_speed_whatever_its_target() -> None:
+    for options in ({}, {"target_qps": 5.0}):
+        assert settings("server", "accuracy", rate=1.0, **options).server_target_qps >= 1e4
+
+
+def test_share_of_the_measured_rate_is_the_one_that_a_plan_names() -> None:
+    assert settings("server", rate=100.0).server_target_qps == 100 * MEASURED_SHARE
 
 
 def test_offline_run_of_a_system_faster_than_its_target_is_long_enough() -> None:

@@ -13,6 +13,9 @@ from object_detection.errors import HarnessError
 from object_detection.summary import performance
 from trees import Submissions
 
+from ck_repo.experiments.meta import RecordedLoadGen
+from ck_repo.experiments.reasons import explained
+from ck_repo.rounds.round import load_round
 from ck_repo.run.options import RunOptions
 
 
@@ -50,6 +53,21 @@ def test_run_that_is_too_short_tells_why(loadgen_run: Callable[..., Any]) -> Non
     assert "Min duration satisfied : NO" in found.reasons
     assert any("larger (coalesced) query" in reason for reason in found.reasons)
     assert found.queries == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        RunOptions(scenario="server", seconds=0.2, target_qps=500.0, target_latency=1e-6),
+        RunOptions(scenario="offline", seconds=0.5),
+    ],
+)
+def test_reasons_of_loadgen_are_explained(loadgen_run: Callable[..., Any], options: RunOptions) -> None:
+    """LoadGen's own lines of a Server run that cannot hold its bound, and of an Offline run that is too short."""
+    reasons = performance(loadgen_run(options, rate=10.0).folder, options.scenario)["reasons"]
+    scenario = load_round().find_scenario(options.scenario)
+    assert reasons
+    assert not set(explained(reasons, {}, RecordedLoadGen(), scenario)) & set(reasons)
 
 
 def test_every_figure_of_latency_is_there(loadgen_run: Callable[..., Any]) -> None:

@@ -381,13 +381,12 @@ def test_a_failed_creation_from_a_bundle_leaves_no_repository(ck: Ck, tmp_path: 
     assert ck("ls", "repo", "--out=json").json["lst"] == repositories
 
 
-def test_a_bundle_s_repository_called_local_is_refused_with_a_hint_that_works(ck: Ck, tmp_path: Path, ck_home: Path) -> None:
+def test_a_bundle_s_repository_called_local_is_no_conflict(ck: Ck, tmp_path: Path, ck_home: Path) -> None:
     path = bundle(tmp_path / "b.zip", with_repository("another", "local"))
     done = ck("create", "venv:air", f"--bundle={path}", "--python=" + sys.executable)
-    assert done.code == 4
-    assert "the repository local of the bundle" in done.err
-    assert str(ck_home / "CK" / "local") not in done.err
-    assert not (ck_home / "CK" / "another").exists()
+    assert done.code == 6  # the bundle has no wheels
+    assert "of this machine" not in done.err
+    assert [path.name for path in (ck_home / "CK").iterdir() if (path / ".ckr.json").is_file()] == ["local"]
 
 
 def test_a_venv_that_has_drifted_is_not_bundled(tmp_path: Path) -> None:
@@ -412,6 +411,9 @@ def test_experiments_are_packed_with_and_without_artifacts(thing: tuple[Entry, L
     pack_experiments(Session(repositories), [entry], tmp_path / "plain.zip", artifacts="no")
     _, left = pack_experiments(Session(repositories), [entry], tmp_path / "full.zip", artifacts="yes")
     plain, full = (set(zipfile.ZipFile(tmp_path / name).namelist()) for name in ("plain.zip", "full.zip"))
-    assert full - plain == {f"experiment/mine/artifacts/files/{thing[1].content}"}
+    more = full - plain
+    recipe = {name for name in more if name.startswith("experiment/mine/artifacts/repositories/local/")}
+    assert more - recipe == {f"experiment/mine/artifacts/files/{thing[1].content}"}
+    assert "experiment/mine/artifacts/repositories/local/package/thing/.cm/meta.json" in recipe
     assert "experiment/mine/lock.json" in plain
     assert left == []

@@ -58,10 +58,9 @@ def test_the_digest_is_of_what_the_recipe_says_and_holds(shelf: Shelf) -> None:
     assert read_component(one.entry).digest != same.digest
 
 
-def test_an_unknown_key_of_a_variation_is_a_remark(shelf: Shelf) -> None:
-    package = shelf.package("thing", variations={"a": {"defualt": True, "tags": ["b"]}})
-    assert package.remarks == ("variation a: the key defualt is ignored",)
-    assert package.variations["a"].tags == ("b",)
+def test_an_unknown_key_of_a_variation_is_refused(shelf: Shelf) -> None:
+    with pytest.raises(ConfigError, match=r"variations\.a\.defualt is not a known key; did you mean default\?"):
+        shelf.package("thing", variations={"a": {"defualt": True, "tags": ["b"]}})
 
 
 def test_a_recipe_that_brings_nothing_has_an_obstacle(shelf: Shelf) -> None:

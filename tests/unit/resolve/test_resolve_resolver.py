@@ -232,9 +232,9 @@ def test_the_key_changes_with_variation_and_input_but_not_with_a_tool(shelf: She
 
 
 def test_the_key_changes_with_what_it_stands_for_and_with_nothing_else(shelf: Shelf) -> None:
-    one = shelf.package("one", model={"a": 1, "b": 2}, file="f")
-    same = shelf.package("two", file="f", model={"b": 2, "a": 1})
-    other = shelf.package("three", file="f", model={"b": 2, "a": 3})
+    one = shelf.package("one", model={"side": 1, "row": 2}, file="f")
+    same = shelf.package("two", file="f", model={"row": 2, "side": 1})
+    other = shelf.package("three", file="f", model={"row": 2, "side": 3})
     base = install_key(one, ("x", "y"), {"data": "d1", "tool": "t1"})
     assert install_key(same, ("y", "x"), {"tool": "t1", "data": "d1"}) == base
     assert len({base, install_key(other, ("x", "y"), {}), install_key(one, ("x",), {}), install_key(one, (), {"d": "2"})}) == 4

@@ -15,6 +15,7 @@ from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
 Ck = Callable[..., Any]
+TO_FETCH = "to fetch: 1 file of unknown size (net)\n"  # what its recipe downloads
 FETCH = {"PACKAGE_URL": "https://host.example", "PACKAGE_NAME": "net", "PACKAGE_WGET": "YES", "PACKAGE_SKIP_LINUX_MAKE": "YES"}
 
 
@@ -56,7 +57,7 @@ def test_only_candidates_are_read(stock: StockRepository, ck: Ck) -> None:
     stock.entry("package", "typed", {"tags": ["wanted", "typed"], "customize": {}, "deps": 7})
     assert ck("install", "package", "--tags=lib,python-package,numpy", "--dry-run").err == ""
     done = ck("install", "package", "--tags=wanted", "--dry-run")
-    assert (done.code, done.out) == (0, "install wanted: wanted\n")
+    assert (done.code, done.out) == (0, f"install wanted: wanted\n{TO_FETCH}")
     assert "package left out" in done.err
 
 
@@ -70,13 +71,13 @@ def test_every_candidate_is_found_by_alias_uid_tag_and_variation(stock: StockRep
 def test_a_uid_is_found_when_its_alias_file_is_lost(stock: StockRepository, ck: Ck) -> None:
     folder, uid = stock.package("net", env=FETCH), uid_of(stock, "net")
     (folder.parent / ".cm" / f"alias-u-{uid}").unlink()
-    assert ck("install", f"package:{uid}", "--dry-run").out == "install net: net\n"
+    assert ck("install", f"package:{uid}", "--dry-run").out == f"install net: net\n{TO_FETCH}"
 
 
 def test_a_repository_goes_by_its_uid_too_and_an_unknown_one_is_named(stock: StockRepository, ck: Ck) -> None:
     stock.package("net", env=FETCH)
     uid = Repositories().get("stock").uid
-    assert ck("install", f"{uid}:package:net", "--dry-run").out == "install net: net\n"
+    assert ck("install", f"{uid}:package:net", "--dry-run").out == f"install net: net\n{TO_FETCH}"
     assert ck("explain", f"{uid}:package:net").code == 0
     done = ck("install", "stok:package:net")
     assert "there is no repository 'stok'" in done.err

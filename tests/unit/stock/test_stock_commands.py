@@ -215,5 +215,5 @@ def test_env_entries_of_another_repository_are_not_of_this_machine(stock: StockR
     done = ck("load", "env:shared")
     assert (done.code, "it is in stock" in done.err) == (16, True)
     assert ck("load", "stock:env:shared").code == 0
-    assert ck("rm", "env:*").code == 0
+    assert ck("rm", "env:*", "--force").code == 0
     assert folder.is_dir()

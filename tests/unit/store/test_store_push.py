@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ck_repo.errors import GitError, OfflineError, UsageError
+from ck_repo.errors import GitError, NotFoundError, OfflineError, UsageError
 from ck_repo.store import git
 from ck_repo.store.folders import default_repository_root
 from ck_repo.store.repositories import Repositories
@@ -132,3 +132,26 @@ def test_offline_nothing_is_pulled_or_pushed(hub: str, tmp_path: Path, monkeypat
         git.pull(anna, "x", "https://nowhere.invalid/x.git")
     git.push(row(anna), hub)  # a folder of this machine is no network
     assert json.loads((row(anna).path / ".ckr.json").read_text())["data_alias"] == "shared"
+
+
+def test_bare_repository_whose_first_branch_does_not_exist_is_cloned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`git init --bare` names master its first branch, and `ck push` fills main."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    hub = tmp_path / "hub.git"
+    subprocess.run(["git", "init", "--quiet", "--bare", "-b", "master", hub], check=True)
+    ben = person("ben", tmp_path, monkeypatch)
+    with pytest.raises(NotFoundError, match="is empty"):
+        git.pull(ben, "shared", str(hub))
+    anna = person("anna", tmp_path, monkeypatch)
+    anna.add("shared")
+    experiment(anna, "first")
+    git.push(row(anna), str(hub))
+    ben = person("ben", tmp_path, monkeypatch)
+    git.pull(ben, "shared", str(hub))
+    assert [entry.alias for entry in find(ben, "experiment")] == ["first"]
+    anna = person("anna", tmp_path, monkeypatch)
+    experiment(anna, "second")
+    git.push(row(anna))
+    ben = person("ben", tmp_path, monkeypatch)
+    git.pull(ben, "shared")
+    assert [entry.alias for entry in find(ben, "experiment")] == ["first", "second"]

@@ -13,7 +13,7 @@ import round_trees
 from loadgen_logs import IMAGES, accuracy_log
 
 from ck_repo.rounds.round import load_round
-from ck_repo.store.repositories import Repositories
+from ck_repo.store.repositories import Repositories, default_repository_alias
 from ck_repo.store.writing import create_entry
 
 Ck = Callable[..., Any]
@@ -34,12 +34,16 @@ def record(name: str, scenario: str, *, valid: bool = True) -> str:
     round_ = load_round(name)
     run = round_trees._run(round_, round_trees.Target("closed", "box", "edge", "ssd-small", scenario, scenario))
     results = {
-        "model": "m", "backend": "onnxruntime", "device": "cpu", "scenario": scenario.lower(), "accuracy": {"mAP": 0.23},
-        "performance": {"valid": valid},
+        "model": "m", "dataset": "d", "images": 5000, "backend": "onnxruntime", "device": "cpu", "scenario": scenario.lower(),
+        "accuracy": {"mAP": 0.23}, "performance": {"valid": valid},
+    }  # fmt: skip
+    model = {  # one of the round's, as a package of ck installs it
+        "model": {"benchmark": "ssd-mobilenet", "row": 1}, "file": "m.onnx", "source": "package",
+        "component": {"repository": default_repository_alias(), "alias": "model-ssd-mobilenet-onnx"},
     }  # fmt: skip
     meta = {
         "tags": ["experiment"], "options": {"round": name}, "results": results,
-        "model": {"model": {"benchmark": "ssd-mobilenet"}, "file": "m.onnx"}, "recorded": "2026-11-24T10:00:00Z",
+        "model": model, "dataset": {"tags": ["dataset", "coco", "2017", "val"]}, "recorded": "2026-11-24T10:00:00Z",
     }  # fmt: skip
     entry = create_entry(Repositories().writable(), "experiment", f"run-{name}-{scenario.lower()}", meta)
     round_trees._logs(round_, replace(run, valid=valid), entry.path / "performance")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from ck_repo.errors import RunError
+from ck_repo.errors import InterruptedByUser, RunError, StorageError
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import rules_for
 from ck_repo.run.options import RunOptions
-from ck_repo.submit.targets import find_target
+from ck_repo.session import Session
+from ck_repo.submit import targets
+from ck_repo.submit.search_memory import SearchMemory
+from ck_repo.submit.targets import Best, find_and_write, find_target
 
 
 class System:
@@ -103,3 +108,91 @@ def test_every_run_after_the_first_has_the_layout_of_the_first() -> None:
     system = System(50.0, 100.0)
     search(system, "server")
     assert {(row.sessions, row.threads, row.batch_size) for row in system.asked[1:]} == {(2, 1, 4)}
+
+
+class Interrupted(System):
+    """A system at which somebody presses Ctrl-C before a run."""
+
+    def __init__(self, limit: float, rate: float, before: int) -> None:
+        super().__init__(limit, rate)
+        self.before = before
+
+    def run(self, options: RunOptions) -> dict[str, Any]:
+        if len(self.asked) == self.before:
+            raise KeyboardInterrupt
+        return super().run(options)
+
+
+@pytest.fixture
+def search_on(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`ck find performance` on a system, without its venv and its harness."""
+
+    def go(system: System, path: Path, scenario: str = "server") -> Any:
+        ran = lambda session, plan, tags: SimpleNamespace(results=system.run(plan.options))  # noqa: E731
+        monkeypatch.setattr(targets, "execute", ran)
+        monkeypatch.setattr(targets, "write", lambda results: results)  # they are JSON already
+        return find_and_write(Session(), RunOptions(scenario=scenario, seconds=1.0, mode="performance"), 50.0, path)
+
+    return go
+
+
+def test_interrupted_search_keeps_its_best_target_and_goes_on(search_on: Any, tmp_path: Path) -> None:
+    path, whole = tmp_path / "user.conf", System(77.0, 200.0)
+    path.write_text("*.Offline.target_qps = 5\n")
+    with pytest.raises(InterruptedByUser, match="interrupted") as caught:
+        search_on(Interrupted(77.0, 200.0, before=6), path)
+    assert "continues" in caught.value.hint
+    kept = path.read_text().splitlines()
+    assert kept[0] == "*.Offline.target_qps = 5"
+    assert 50 <= float(kept[1].rpartition("=")[2]) <= 77
+    search_on(whole, path)
+    found = float(path.read_text().splitlines()[1].rpartition("=")[2])
+    assert 75 < found <= 77
+    fresh = System(77.0, 200.0)
+    search_on(fresh, tmp_path / "other.conf")
+    assert len(whole.asked) == len(fresh.asked) - 6  # the six runs before Ctrl-C were not repeated
+
+
+def test_output_that_cannot_be_written_is_refused_before_the_search(search_on: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    system = System(77.0, 200.0)
+    with pytest.raises(StorageError):
+        search_on(system, tmp_path / "file" / "user.conf")
+    assert system.asked == []
+
+
+def test_output_that_becomes_unwritable_leaves_the_line_in_the_error(search_on: Any, tmp_path: Path) -> None:
+    place = tmp_path / "place"
+
+    class Moved(System):
+        def run(self, options: RunOptions) -> dict[str, Any]:
+            if place.is_dir() and (options.seconds or 0) > 2:  # while the search confirms
+                place.rmdir()
+                place.write_text("")
+            return super().run(options)
+
+    with pytest.raises(StorageError, match=r"the target is ssd-mobilenet\.Server\.target_qps = \d+"):
+        search_on(Moved(77.0, 200.0), place / "user.conf")
+    again = System(77.0, 200.0)
+    search_on(again, tmp_path / "user.conf")
+    assert again.asked == []  # all its runs are remembered
+
+
+def test_best_target_is_below_one_that_a_longer_run_did_not_hold() -> None:
+    best = Best()
+    for run in ((10.0, True, False), (20.0, True, False), (40.0, False, False), (20.0, False, True)):
+        best.consider(*run)
+    assert best.value == 0
+    best.consider(15.0, True, True)
+    assert (best.value, best.confirmed) == (15.0, True)
+
+
+def test_old_search_is_not_continued(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = SearchMemory("subject").remembered(System(5.0, 10.0).run)
+    run(RunOptions(scenario="offline"))
+    system = System(5.0, 10.0)
+    SearchMemory("subject").remembered(system.run)(RunOptions(scenario="offline"))
+    assert system.asked == []
+    monkeypatch.setattr("ck_repo.submit.search_memory._HOURS", 0)
+    SearchMemory("subject").remembered(system.run)(RunOptions(scenario="offline"))
+    assert len(system.asked) == 1

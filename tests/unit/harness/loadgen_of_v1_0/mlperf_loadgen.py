@@ -116,7 +116,8 @@ class _Test:
         self.flush()
         self.unload(indices)
         rows = [{"seq_id": id - 1, "qsl_idx": index, "data": self.answers[id].hex().upper()} for id, index in ids.items()]
-        self.write(rows, {"result_validity": "VALID"}, ["Result is : VALID"])
+        detail = {"effective_target_qps": self.settings.multi_stream_target_qps, "result_validity": "VALID"}
+        self.write(rows, detail, ["Result is : VALID"])
 
     def performance(self) -> None:
         settings, multi = self.settings, self.settings.scenario is TestScenario.MultiStream

@@ -1,0 +1,167 @@
+"""Answer a shell that completes a command line: ``ck _complete LINE``.
+
+It runs at every press of the Tab key, so it loads nothing that it does not need: what can be typed is in a table that
+`completion_table` writes, and names of entries are those of folders. Only tags are asked of the search index.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_SOURCES = ("actions", "cli", "run", "rounds/data")  # folders on whose files the table depends
+_OF_ENTRIES = {"venv": "venv", "template": "env_templates", "reference": "experiment"}  # option: module of its values
+_REPOSITORIES = ("repo_uoa", "repo", "record_repo")
+_TAGS = ("tags", "no_tags", "model", "dataset", "extra_tags")
+_HIDDEN = "."
+
+
+def complete(line: str) -> list[str]:
+    """What the last word of a command line may become.
+
+    Parameters
+    ----------
+    line
+        From its beginning to the cursor.
+    """
+    words = line.split(" ")
+    typed, last = [word for word in words[1:-1] if word], words[-1]
+    table = read_table()
+    if not typed:
+        return _beginning(last, table["actions"])
+    action = str(table["spellings"].get(typed[0], typed[0]))
+    module = next((word.split(":")[0] for word in typed[1:] if word[0] not in "-@"), "")
+    if last.startswith("-"):
+        return _options(last, table, action, module)
+    if "--" in typed:
+        return []
+    modules = [name for name, actions in table["modules"].items() if action in actions]
+    modules += [name for name in _modules_on_disk() if name not in table["modules"] and action in table["general"]]
+    if ":" in last or last in modules:
+        name, _, begun = last.partition(":")
+        return [f"{name}:{entry}" for entry in _beginning(begun, _entries(name))]
+    return _beginning(last, modules)
+
+
+def _options(last: str, table: dict[str, Any], action: str, module: str) -> list[str]:
+    known = table["modules"].get(module, table["general"] if module else table["kernel"])
+    options = {row["name"]: row for row in (*known.get(action, ()), *table["common"])}
+    name, equals, begun = last.lstrip("-").partition("=")
+    if not equals:
+        return _beginning(last, [f"--{row['name']}" + ("" if row["flag"] else "=") for row in options.values()])
+    row = options.get(name) or {"name": name, "choices": []}
+    before, comma, part = begun.rpartition(",")
+    values = _beginning(part, _values(row, module))
+    return [f"--{name}={before}{comma}{value}" for value in values]
+
+
+def _values(row: dict[str, Any], module: str) -> list[str]:
+    """What the value of an option may be; nothing where a shell knows better, as of files."""
+    name = row["name"]
+    if row["choices"]:
+        return list(row["choices"])
+    if name in _REPOSITORIES:
+        return [os.path.basename(folder) for folder in _repositories()]
+    if name in _OF_ENTRIES:
+        return _entries(_OF_ENTRIES[name])
+    if name in _TAGS:
+        return _tags("package" if name in ("model", "dataset") else module or "package")
+    return []
+
+
+def _beginning(begun: str, names: list[str]) -> list[str]:
+    return sorted({name for name in names if name.startswith(begun)})
+
+
+def _root(variable: str, usual: str) -> str:
+    return os.path.expanduser(os.environ.get(variable) or usual)
+
+
+def _repositories() -> list[str]:
+    """Folders of repositories: those in CK_REPOS, ours, and those that are registered elsewhere."""
+    root, inside = _root("CK_REPOS", "~/CK"), os.path.join(_HERE, "default_repository")
+    found = [inside if os.path.isdir(inside) else os.path.dirname(_HERE)]
+    found += [path for path in _folders(root) if os.path.isfile(os.path.join(path, ".ckr.json"))]
+    for path in _folders(os.path.join(root, "local", "repo")):
+        try:
+            with open(os.path.join(path, ".cm", "meta.json"), encoding="utf-8") as file:
+                place = str(json.load(file).get("path") or "")
+        except (OSError, ValueError):
+            continue
+        if place and place not in found:
+            found.append(place)
+    return found
+
+
+def _folders(parent: str) -> Iterator[str]:
+    try:
+        with os.scandir(parent) as rows:
+            yield from (row.path for row in rows if not row.name.startswith(_HIDDEN) and row.is_dir())
+    except OSError:
+        return
+
+
+def _modules_on_disk() -> list[str]:
+    return [
+        os.path.basename(folder)
+        for repository in _repositories()
+        for folder in _folders(repository)
+        if os.path.isdir(os.path.join(folder, ".cm"))
+    ]
+
+
+def _entries(module: str) -> list[str]:
+    """Names of entries, printable ones alone."""
+    return [
+        os.path.basename(folder)
+        for repository in _repositories()
+        for folder in _folders(os.path.join(repository, module))
+        if os.path.basename(folder).isprintable() and " " not in os.path.basename(folder)
+    ]
+
+
+def _tags(module: str) -> list[str]:
+    from ck_repo.store.repositories import Repositories
+    from ck_repo.store.search import known_tags
+
+    return [tag for tag in known_tags(Repositories(), module) if tag.isprintable()]
+
+
+def read_table() -> dict[str, Any]:
+    """The table of what can be typed; it is written anew when ck has changed."""
+    path = os.path.join(_root("CK_TOOLS", "~/CK-TOOLS"), ".cache", "completion.json")
+    stamp = _stamp()
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+        if found["stamp"] == stamp:
+            return dict(found)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    from ck_repo.cli.completion_table import completion_table, keep
+
+    table = completion_table() | {"stamp": stamp}
+    keep(path, table)
+    return table
+
+
+def _stamp() -> list[Any]:
+    """By which a table is known to be of the ck that is installed now."""
+    changed = 0
+    for name in _SOURCES:
+        with os.scandir(os.path.join(_HERE, name)) as rows:
+            changed = max(changed, *(row.stat().st_mtime_ns for row in rows))
+    return [_HERE, changed]
+
+
+def main(words: list[str]) -> int:
+    """Print a candidate a line; whatever goes wrong, a shell is not disturbed."""
+    try:
+        found = complete(words[0] if words else "")
+        os.write(1, "".join(f"{word}\n" for word in found).encode(errors="backslashreplace"))
+    except Exception:
+        return 1
+    return 0

@@ -1,0 +1,197 @@
+"""Removed entries, kept for a while in the folder ``.bin`` of their repository, so that they can be restored."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from ck_repo.errors import CKError, ConflictError, UsageError
+from ck_repo.store.atomic import storage_errors, usable, write_json, write_text
+from ck_repo.store.entry import META, Entry, read_json_object
+from ck_repo.store.fields import Fields
+from ck_repo.store.repository import Repository
+from ck_repo.store.steps import Link, Rename, Unlink
+from ck_repo.store.work import committing, remove_folder, working
+from ck_repo.store.writing import module_folder, refuse_gone, refuse_taken_uid, remove_entry
+
+FOLDER = ".bin"
+MOST_BYTES = 20 * 10**9  # of a repository's bin; what was removed first goes first
+_DAYS = 14
+_RECORD, _CONTENT = "removed.json", "entry"
+
+
+@dataclass(frozen=True)
+class Removed:
+    """An entry in the bin.
+
+    Attributes
+    ----------
+    folder
+        In the bin; the entry is the folder `entry` in it.
+    when
+        When it was removed, s since 1970.
+    size
+        Bytes.
+    """
+
+    repository: Repository
+    folder: Path
+    module: str
+    alias: str
+    uid: str
+    when: float
+    size: int
+
+    @property
+    def cid(self) -> str:
+        """``module:alias``."""
+        return f"{self.module}:{self.alias}"
+
+    @property
+    def date(self) -> str:
+        """When it was removed, for a person."""
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(self.when))
+
+
+def days() -> float:
+    """How long removed entries are kept: CK_BIN_DAYS; with 0 they are removed for good."""
+    text = os.environ.get("CK_BIN_DAYS") or str(_DAYS)
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < 1e6:
+        raise UsageError(f"CK_BIN_DAYS={text} is not a number of days", hint="0 keeps nothing")
+    return found
+
+
+def discard(repository: Repository, entry: Entry) -> bool:
+    """Remove an entry; return whether it can be restored.
+
+    It cannot where nothing is kept, and where it is larger than what is free on the disk, or on another disk than the bin.
+    """
+    size = _size(entry.path)
+    if not _may_keep(repository, entry, size):
+        remove_entry(entry)
+        return False
+    home = repository.path / FOLDER
+    with storage_errors(f"removing {entry.path}"), working(freeing=True) as work:
+        folder = home / f"{time.time_ns()}.{work.key}"
+        folder.mkdir(parents=True)
+        if not (home / ".gitignore").exists():  # git leaves the bin alone, and ck push with it
+            write_text(home / ".gitignore", "*\n")
+        names = {"module": entry.module, "alias": entry.alias, "uid": entry.uid}
+        write_json(folder / _RECORD, {**names, "when": time.time(), "size": size})
+        try:
+            with committing():
+                refuse_gone(entry)
+                moved = Rename.of(entry.path, folder / _CONTENT, entry.uid)
+                work.commit([moved, Unlink(str(entry.path.parent), entry.alias, entry.uid)])
+        except BaseException:
+            if not (folder / _CONTENT).exists():
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+    sweep_bin(repository)
+    return (folder / _CONTENT).is_dir()
+
+
+def _may_keep(repository: Repository, entry: Entry, size: int) -> bool:
+    try:
+        same_disk = repository.path.stat().st_dev == entry.path.parent.stat().st_dev
+        return same_disk and days() > 0 and size < usable(repository.path) and os.access(repository.path, os.W_OK)
+    except OSError:
+        return False
+
+
+def removed(repository: Repository, module: str = "", pattern: str = "") -> list[Removed]:
+    """What is in the bin of a repository, the last removed first.
+
+    Parameters
+    ----------
+    module, pattern
+        Only entries of this module, and of this alias, UID or pattern; all if empty.
+    """
+    home = repository.path / FOLDER
+    found = []
+    for folder in sorted(home.iterdir(), reverse=True) if home.is_dir() else []:
+        row = _record(repository, folder)
+        if row and (folder / _CONTENT / META).is_file():
+            found.append(row)
+    return [
+        row for row in found if module in ("", row.module) and (fnmatchcase(row.alias, pattern or "*") or pattern == row.uid)
+    ]
+
+
+def _read(repository: Repository, folder: Path) -> Removed:
+    row = Fields(read_json_object(folder / _RECORD), folder / _RECORD)
+    return Removed(
+        repository, folder, row.needed("module"), row.needed("alias"), row.needed("uid"), row.number("when") or 0.0,
+        row.whole("size", 0) or 0,
+    )  # fmt: skip
+
+
+def restore(row: Removed) -> Entry:
+    """Put a removed entry back where it was.
+
+    Raises
+    ------
+    ConflictError
+        If there is another entry of its name or UID now.
+    """
+    home = module_folder(row.repository, row.module)
+    folder = home / row.alias
+    hint = f"rename that one first: `ck ren {row.cid} {row.module}:NEW`"
+    with storage_errors(f"writing {folder}"), working() as work, committing():
+        if folder.exists():
+            raise ConflictError(f"there is another {row.cid} in {row.repository.alias} now", hint=hint)
+        refuse_taken_uid(folder, row.uid, hint=hint)
+        uid = "" if row.alias == row.uid else row.uid
+        work.commit([Rename.of(row.folder / _CONTENT, folder), *([Link(str(home), row.alias, uid)] if uid else [])])
+    shutil.rmtree(row.folder, ignore_errors=True)
+    module_uid = row.repository.module_uid(row.module)
+    return Entry(row.repository.alias, home.name, row.alias, row.uid, folder, row.repository.uid, module_uid)
+
+
+def sweep_bin(repository: Repository, *, everything: bool = False) -> int:
+    """Remove for good what is too old, and what is over the bin's size; with `everything` all of it. Return the bytes freed."""
+    home = repository.path / FOLDER
+    oldest, total, freed = time.time() - 86400 * days(), 0, 0
+    for folder in sorted(home.iterdir(), reverse=True) if home.is_dir() else []:
+        if not folder.is_dir() or folder.is_symlink():
+            continue
+        row = _record(repository, folder)
+        size = row.size if row else 0
+        total += size
+        if everything or row is None or not (folder / _CONTENT).is_dir() or row.when < oldest or total > MOST_BYTES:
+            if _is_in_making(folder):
+                continue
+            remove_folder(folder)
+            freed += size
+    return freed
+
+
+def _is_in_making(folder: Path) -> bool:
+    """Whether another process may be about to move an entry into it: it was made in the last minute and is empty."""
+    return not (folder / _CONTENT).exists() and time.time() - folder.stat().st_mtime < 60
+
+
+def _record(repository: Repository, folder: Path) -> Removed | None:
+    """What is known of something in the bin; None if its record is missing or damaged."""
+    try:
+        return _read(repository, folder)
+    except CKError:
+        return None
+
+
+def _size(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in _files(folder))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for base, _, names in os.walk(folder):
+        yield from (Path(base, name) for name in names)

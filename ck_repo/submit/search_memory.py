@@ -1,0 +1,67 @@
+"""The runs of a search for a target that did not end, so that the same command goes on with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ck_repo import progress
+from ck_repo.errors import CKError
+from ck_repo.run.options import RunOptions
+from ck_repo.store.atomic import write_json
+from ck_repo.store.digest import of_value
+from ck_repo.store.entry import read_json_object
+from ck_repo.store.fields import Fields
+from ck_repo.store.folders import repos_root
+
+_HOURS = 12  # after which a machine may be in another state, and the search begins anew
+
+Run = Callable[[RunOptions], dict[str, Any]]  # runs a benchmark, returns its results
+
+
+class SearchMemory:
+    """Results of the runs of one search, by their options, in a file until the search ends.
+
+    A search decides by the results alone which run is next, so with the same results it arrives where it stopped.
+
+    Parameters
+    ----------
+    subject
+        All that the results depend on beside the options of each run: program, packages, venv, bound.
+    """
+
+    def __init__(self, subject: Any) -> None:
+        self._path = repos_root() / ".searches" / f"{of_value(subject)[:24]}.json"
+        self._known = _read(self._path)
+        if self._known:
+            progress.say(f"continuing the search that was interrupted: {len(self._known)} runs are known")
+
+    def remembered(self, run: Run) -> Run:
+        """The same, but that what ran before is not run again."""
+
+        def once(options: RunOptions) -> dict[str, Any]:
+            name = of_value(options.as_data())
+            if name not in self._known:
+                self._known[name] = run(options)
+                write_json(self._path, {"when": time.time(), "runs": self._known})
+            return self._known[name]
+
+        return once
+
+    def forget(self) -> None:
+        """The search has ended."""
+        self._path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    """The results in a file; none if it is not there, too old or damaged."""
+    if not path.is_file():
+        return {}
+    try:
+        content = Fields(read_json_object(path), path)
+        recent = time.time() - (content.number("when") or 0.0) < 3600 * _HOURS
+        return {name: row.as_dict() for name, row in content.each("runs").items()} if recent else {}
+    except CKError:
+        return {}

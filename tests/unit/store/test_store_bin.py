@@ -1,0 +1,88 @@
+"""Removed entries can be restored for a while."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ck_repo.errors import ConflictError
+from ck_repo.store import bin as rubbish
+from ck_repo.store.archive import pack_repository
+from ck_repo.store.entry import Entry
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.repository import Repository
+from ck_repo.store.search import find
+from ck_repo.store.writing import create_entry
+
+
+@pytest.fixture
+def local() -> Repository:
+    return Repositories().writable()
+
+
+@pytest.fixture
+def entry(local: Repository) -> Entry:
+    return create_entry(local, "dataset", "birds", {"tags": ["wings"]}, files={"note.txt": "kept"})
+
+
+def _names() -> list[str]:
+    return [row.alias for row in find(Repositories(), "dataset")]
+
+
+def test_removed_entry_comes_back_with_its_files_and_uid(local: Repository, entry: Entry) -> None:
+    assert rubbish.discard(local, entry)
+    assert (_names(), entry.path.exists()) == ([], False)
+    (row,) = rubbish.removed(local, "dataset", "birds")
+    back = rubbish.restore(row)
+    assert (back.uid, back.path, (back.path / "note.txt").read_text()) == (entry.uid, entry.path, "kept")
+    assert [each.alias for each in find(Repositories(), "dataset", entry.uid)] == ["birds"]
+    assert rubbish.removed(local) == []
+
+
+def test_entry_without_a_name_comes_back(local: Repository) -> None:
+    entry = create_entry(local, "dataset", "", {})
+    rubbish.discard(local, entry)
+    assert rubbish.restore(rubbish.removed(local, pattern=entry.uid)[0]).path == entry.path
+    assert [row.uid for row in find(Repositories(), "dataset", entry.uid)] == [entry.uid]
+
+
+def test_name_that_was_taken_meanwhile_is_refused(local: Repository, entry: Entry) -> None:
+    rubbish.discard(local, entry)
+    create_entry(local, "dataset", "birds", {})
+    with pytest.raises(ConflictError, match="another dataset:birds"):
+        rubbish.restore(rubbish.removed(local)[0])
+    assert len(rubbish.removed(local)) == 1
+
+
+def test_old_removals_go_and_young_ones_stay(local: Repository, entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+    rubbish.discard(local, entry)
+    assert rubbish.sweep_bin(local) == 0
+    assert len(rubbish.removed(local)) == 1
+    monkeypatch.setenv("CK_BIN_DAYS", "0.000000001")
+    assert rubbish.sweep_bin(local) > 0
+    assert rubbish.removed(local) == []
+
+
+def test_first_removed_goes_first_when_the_bin_is_full(local: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two", "three"):
+        rubbish.discard(local, create_entry(local, "dataset", name, {}, files={"big": "x" * 50_000}))
+    monkeypatch.setattr(rubbish, "MOST_BYTES", 110_000)
+    rubbish.sweep_bin(local)
+    assert [row.alias for row in rubbish.removed(local)] == ["three", "two"]
+
+
+def test_nothing_is_kept_with_0_days(local: Repository, entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CK_BIN_DAYS", "0")
+    assert not rubbish.discard(local, entry)
+    assert not entry.path.exists()
+    assert not (local.path / ".bin").exists()
+
+
+def test_bin_is_not_packed(local: Repository, entry: Entry, tmp_path: Path) -> None:
+    import zipfile
+
+    rubbish.discard(local, entry)
+    pack_repository(local, tmp_path / "all.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip") as file:
+        assert not [name for name in file.namelist() if ".bin" in name]
