@@ -64,7 +64,7 @@ def test_run_that_is_too_short_tells_why(loadgen_run: Callable[..., Any]) -> Non
 )
 def test_reasons_of_loadgen_are_explained(loadgen_run: Callable[..., Any], options: RunOptions) -> None:
     """LoadGen's own lines of a Server run that cannot hold its bound, and of an Offline run that is too short."""
-    reasons = performance(loadgen_run(options, rate=10.0).folder, options.scenario)["reasons"]
+    reasons = performance(loadgen_run(options, rate=10.0).folder, options.scenario).reasons
     scenario = load_round().find_scenario(options.scenario)
     assert reasons
     assert not set(explained(reasons, {}, RecordedLoadGen(), scenario)) & set(reasons)
