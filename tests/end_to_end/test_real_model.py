@@ -16,7 +16,7 @@ import pytest
 from installed import Ck
 
 if TYPE_CHECKING:
-    from conftest import Subject
+    from end_to_end.conftest import Subject
 
 pytestmark = pytest.mark.end_to_end
 

@@ -16,7 +16,7 @@ from servers import WAIT, Gate, Server, status, until, whole
 from ck_repo.store.entry import Entry
 
 if TYPE_CHECKING:
-    from conftest import Ck
+    from integration.conftest import Ck
 
 CONTENT = random.Random(0).randbytes(3_000_000)
 HALF = 2_000_000  # bytes

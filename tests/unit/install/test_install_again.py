@@ -19,7 +19,7 @@ from ck_repo.session import Session
 from ck_repo.store.search import find
 
 if TYPE_CHECKING:
-    from conftest import Shelf
+    from unit.install.conftest import Shelf
 
 HELLO = {"copy": {"file": "hello.txt"}}
 

@@ -18,7 +18,7 @@ from ck_repo.resolve.resolver import Resolver
 from ck_repo.session import Session
 
 if TYPE_CHECKING:
-    from conftest import Shelf
+    from unit.install.conftest import Shelf
 
 FORMATS = Path(__file__).parents[1] / "formats"
 MAKE = """

@@ -24,7 +24,7 @@ from ck_repo.session import Session
 from ck_repo.store.fields import Fields
 
 if TYPE_CHECKING:
-    from conftest import Shelf
+    from unit.install.conftest import Shelf
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from ck_repo.session import Session
 from ck_repo.store.search import load
 
 if TYPE_CHECKING:
-    from conftest import Shelf
+    from unit.install.conftest import Shelf
 
 HELLO = {"copy": {"file": "hello.txt"}}
 

@@ -20,7 +20,7 @@ from ck_repo.store.entry import Entry
 from ck_repo.store.writing import create_entry
 
 if TYPE_CHECKING:
-    from conftest import Shelf
+    from unit.install.conftest import Shelf
 
 SECRET = b"private"
 

@@ -15,7 +15,7 @@ from ck_repo.install.patch import apply_patch
 from ck_repo.store.unpack import ArchiveError
 
 if TYPE_CHECKING:
-    from conftest import Shelf
+    from unit.install.conftest import Shelf
 
 PATCH = "--- a/a.txt\n+++ b/a.txt\n@@ -1 +1 @@\n-old\n+new\n"
 

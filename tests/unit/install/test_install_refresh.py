@@ -21,7 +21,7 @@ from ck_repo.store.search import find, load
 from ck_repo.store.writing import create_entry
 
 if TYPE_CHECKING:
-    from conftest import Shelf
+    from unit.install.conftest import Shelf
 
 DEMO = default_repository_root() / "package" / "model-demo-ssd" / "demo_ssd.onnx"
 

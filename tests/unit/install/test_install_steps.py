@@ -18,7 +18,7 @@ from ck_repo.session import Session
 from ck_repo.store.installed import Installed
 
 if TYPE_CHECKING:
-    from conftest import Shelf
+    from unit.install.conftest import Shelf
 
 
 def script(name: str = "make.py", **more: Any) -> dict[str, Any]:

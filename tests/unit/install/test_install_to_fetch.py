@@ -20,7 +20,7 @@ from ck_repo.resolve.resolver import Resolver
 from ck_repo.session import Session
 
 if TYPE_CHECKING:
-    from conftest import Shelf
+    from unit.install.conftest import Shelf
 
 CONTENT = b"w" * 12_345
 

@@ -20,7 +20,7 @@ from ck_repo.store.installed import Installed, InstalledDataset
 from ck_repo.store.search import load
 
 if TYPE_CHECKING:
-    from conftest import DataSet
+    from unit.machine.conftest import DataSet
 
 
 def inspect_coco(path: Path, annotations: Path | None = None) -> InstalledDataset:

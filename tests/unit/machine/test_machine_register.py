@@ -24,7 +24,7 @@ from ck_repo.store.search import find, load
 from ck_repo.store.writing import create_entry
 
 if TYPE_CHECKING:
-    from conftest import DataSet
+    from unit.machine.conftest import DataSet
 
 
 @pytest.fixture

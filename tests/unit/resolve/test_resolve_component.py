@@ -15,7 +15,7 @@ from ck_repo.session import Session
 from ck_repo.store.writing import create_entry
 
 if TYPE_CHECKING:
-    from conftest import Shelf
+    from unit.resolve.conftest import Shelf
 
 
 @pytest.mark.parametrize(

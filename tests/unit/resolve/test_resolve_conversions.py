@@ -12,7 +12,7 @@ from ck_repo.resolve.plan import Choice, InstalledPackage, NewPackage, in_order,
 from ck_repo.store.installed import REGISTERED, Installed
 
 if TYPE_CHECKING:
-    from conftest import Shelf
+    from unit.resolve.conftest import Shelf
 
 
 def conversion(shelf: Shelf, source: str, target: str, **meta: Any) -> None:

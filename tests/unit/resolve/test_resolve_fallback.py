@@ -16,7 +16,7 @@ from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
 if TYPE_CHECKING:
-    from conftest import Shelf
+    from unit.resolve.conftest import Shelf
 
 
 def taken(choice: Choice) -> str:

@@ -16,7 +16,7 @@ from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.store.installed import REGISTERED, Installed, RecipeEntry
 
 if TYPE_CHECKING:
-    from conftest import Shelf
+    from unit.resolve.conftest import Shelf
 
 
 def registered(name: str, tags: str, **more: Any) -> Installed:

@@ -27,7 +27,7 @@ from ck_repo.session import Session
 from ck_repo.store.repositories import Repositories
 
 if TYPE_CHECKING:
-    from conftest import User
+    from unit.stock.conftest import User
 
 
 def zipped(**files: str) -> bytes:

@@ -17,7 +17,7 @@ from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import load
 
 if TYPE_CHECKING:
-    from conftest import User
+    from unit.stock.conftest import User
 
 FETCH = {
     "PACKAGE_URL": "https://host.example/models",
