@@ -73,7 +73,8 @@ def _torch(model: Model, threads: int) -> Run:
     import torch
     from object_detection.models.load import load_network
 
-    network = load_network(model.path).to(memory_format=torch.channels_last)
+    network: Any = load_network(model.path)
+    network.to(memory_format=torch.channels_last)
 
     def run(images: np.ndarray) -> Any:
         torch.set_num_threads(threads)

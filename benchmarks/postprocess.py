@@ -22,11 +22,12 @@ ROUNDS = 15
 def scene(network: SSDResNet34, objects: int, boxes: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Heads as the network gives them: scores (1, 15130, 81) before the softmax, and offsets (1, 15130, 4)."""
     draw = torch.Generator().manual_seed(objects)
+    anchors = network.get_buffer("anchors")
     scores = torch.randn(1, 15130, 81, generator=draw)
     scores[..., 0] += 8
     for _ in range(objects):
         kind, centre = (int(torch.randint(low, high, (1,), generator=draw)) for low, high in ((1, 81), (0, 15130)))
-        near = torch.topk(-((network.anchors - network.anchors[centre]) ** 2).sum(1), boxes).indices
+        near = torch.topk(-((anchors - anchors[centre]) ** 2).sum(1), boxes).indices
         scores[0, near, kind] += 8 + 3 * torch.rand(boxes, generator=draw)
     return scores, torch.randn(1, 15130, 4, generator=draw) * 0.3
 

@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 BACKENDS = ("onnxruntime", "openvino", "tensorflow", "torch", "tflite")
@@ -33,11 +34,11 @@ class Bench:
         self.command = [str(Path(sys.executable).with_name("ck"))]
         self.real = False
 
-    def ck(self, *words: str) -> dict:
+    def ck(self, *words: str) -> dict[str, Any]:
         done = subprocess.run(
             [*self.command, *words, "--out=json", "--quiet"], env=self.environment, capture_output=True, text=True
         )
-        answer = json.loads(done.stdout)
+        answer: dict[str, Any] = json.loads(done.stdout)
         if answer["return"]:
             raise SystemExit(answer["error"])
         return answer
@@ -69,13 +70,14 @@ class Bench:
             return [f"--backend={backend}"]
         return [f"--model=depth.075,{'uint8' if backend == 'tflite' else 'fp32'}", "--dataset=coco79", f"--backend={backend}"]
 
-    def in_venv(self, script: str, *arguments: object) -> dict[str, float]:
+    def in_venv(self, script: str, *arguments: object) -> dict[str, Any]:
         """What a script of this folder prints, run with the venv and the harness of the benchmark."""
         venv = self.scratch / "CK/local/venv/mlperf-inference/venv/bin/python"
         environment = self.environment | {"PYTHONPATH": str(ROOT / "program/object-detection")}
         command = [str(venv), str(ROOT / "benchmarks" / script), *map(str, arguments)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        return json.loads(done.stdout.splitlines()[-1])
+        printed: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return printed
 
     def slices(self, backend: str, scenario: str, pairs: int, seconds: float) -> dict[str, float]:
         """The harness and the bare session of a framework in turns; see slices.py."""
@@ -90,7 +92,7 @@ class StockCk:
     def __init__(self, bench: Bench) -> None:
         folder = Path(tempfile.mkdtemp(dir=bench.scratch))
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        pip = [folder / "bin/python", "-m", "pip", "install", "--quiet"]
+        pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet"]
         subprocess.run([*pip, "setuptools", "wheel"], check=True, capture_output=True)
         subprocess.run([*pip, "--no-build-isolation", "ck==2.6.4"], check=True, capture_output=True)
         self.command = [str(folder / "bin/ck")]

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,9 +137,10 @@ def main() -> None:
     single = scenario == "singlestream"
     free = not single and spec.model.backend == "onnxruntime"
     alone = Bare(spec, images, best(spec, images, harness.limit) if free else harness.layout, seconds)
-    ours, bare = [], []
+    ours: list[float] = []
+    bare: list[float] = []
     for turn in range(pairs):
-        halves = [
+        halves: list[Callable[[], None]] = [
             lambda: ours.append(harness.slice()),
             lambda: bare.append(alone.latency() if single else alone.throughput()),
         ]

@@ -37,10 +37,11 @@ def flat_jpeg(width: int, height: int) -> bytes:
     ])  # fmt: skip
 
 
-def annotations(images: int, boxes: int = 4, seed: int = 1) -> dict[str, Any]:
+def annotation_file(images: int, boxes: int = 4, seed: int = 1) -> dict[str, Any]:
     """The content of an annotation file; image `n` has the id `10 n + 3`, so that no id is a position."""
     chance = random.Random(seed)
-    rows, marked = [], []
+    rows: list[dict[str, Any]] = []
+    marked: list[dict[str, Any]] = []
     for number in range(images):
         width, height = SIZES[number % len(SIZES)]
         identity = 10 * number + 3
@@ -66,7 +67,7 @@ def write_coco(folder: Path, images: int = 12, *, drawn: bool = False) -> dict[s
     drawn
         Whether the images show noise (which needs OpenCV) instead of one grey.
     """
-    content = annotations(images)
+    content = annotation_file(images)
     (folder / "val2017").mkdir(parents=True)
     (folder / "annotations").mkdir()
     for number, row in enumerate(content["images"]):

@@ -193,7 +193,8 @@ def write_mobilenet(path: Path, *, eight_bits: bool = False) -> Path:
             values.uniform_(0.8, 1.2)
         elif name.endswith("bias"):
             values.normal_(0, 0.1)
-    for head in network.predictors:
+    predictors: Any = network.predictors
+    for head in predictors:
         head.classification.weight.data.mul_(4)
         head.classification.bias.data.sub_(8)
     rule = {"score_above": "0.05", "iou": "0.6", "total": "100"}

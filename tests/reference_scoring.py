@@ -24,7 +24,9 @@ def mean_average_precision(model: Path, data_set: Path) -> float:
     names = [f"{name}:0" for name in ("num_detections", "detection_boxes", "detection_scores", "detection_classes")]
     results: list[dict[str, Any]] = []
     for image in json.loads(annotations.read_text(encoding="utf-8"))["images"]:
-        pixels = cv2.cvtColor(cv2.imread(str(data_set / "val2017" / image["file_name"])), cv2.COLOR_BGR2RGB)
+        read = cv2.imread(str(data_set / "val2017" / image["file_name"]))
+        assert read is not None
+        pixels = cv2.cvtColor(read, cv2.COLOR_BGR2RGB)
         resized = cv2.resize(pixels.astype(np.float32), (300, 300), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
         count, boxes, scores, classes = session.run(names, {"image_tensor:0": resized[None]})
         for row in range(int(count[0])):

@@ -42,7 +42,7 @@ def detections(content: dict[str, Any], seed: int) -> dict[int, list[tuple[float
     chance = random.Random(seed)
     found: dict[int, list[tuple[float, ...]]] = {}
     for index, image in enumerate(content["images"]):
-        rows = []
+        rows: list[tuple[float, ...]] = []
         for mark in (row for row in content["annotations"] if row["image_id"] == image["id"]):
             if chance.random() < 0.2:
                 continue

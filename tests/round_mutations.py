@@ -75,7 +75,7 @@ class Site:
         return "mlperf_log_summary.txt" if self.text else "mlperf_log_detail.txt"
 
 
-Change = Callable[[Site], None]
+Change = Callable[[Site], object]
 Verdicts = tuple[str, str]  # ours, the round's own
 
 
@@ -162,7 +162,7 @@ def _gone(path: Callable[[Site], Path]) -> Change:
 
 
 def _bytes(path: Callable[[Site], Path], change: Callable[[bytes], bytes]) -> Change:
-    return lambda site: path(site).write_bytes(change(path(site).read_bytes())) and None
+    return lambda site: path(site).write_bytes(change(path(site).read_bytes()))
 
 
 def _accuracy(change: Callable[[str], str]) -> Change:
@@ -316,13 +316,13 @@ def _of_performance() -> Iterator[Mutation]:
     yield row("a byte order mark", _log_bytes(lambda site: site.log, lambda text: b"\xef\xbb\xbf" + text), NEITHER)
     yield row(
         "a file too many",
-        lambda site: (site.run / "copy.txt").write_text("x") and None,
+        lambda site: (site.run / "copy.txt").write_text("x"),
         lambda site: BOTH if _power(site) else NEITHER,
     )
-    yield row("a trace", lambda site: (site.run / "mlperf_log_trace.json").write_text("x") and None, NEITHER)
+    yield row("a trace", lambda site: (site.run / "mlperf_log_trace.json").write_text("x"), NEITHER)
     yield row(
         "a spl.txt without power",
-        lambda site: (site.run / "spl.txt").write_text("x") and None,
+        lambda site: (site.run / "spl.txt").write_text("x"),
         lambda site: None if _power(site) else NEITHER,
     )
     yield row("no latency", _no_p99, _p99)
@@ -501,7 +501,7 @@ def _of_accuracy() -> Iterator[Mutation]:
         json_lines(BOTH),
     )
     yield row("no summary", _gone(lambda site: site.accuracy / "mlperf_log_summary.txt"), _always(NEITHER))
-    yield row("a file too many", lambda site: (site.accuracy / "copy.txt").write_text("x") and None, _always(NEITHER))
+    yield row("a file too many", lambda site: (site.accuracy / "copy.txt").write_text("x"), _always(NEITHER))
 
 
 def _performance_log(site: Site) -> None:
@@ -609,7 +609,7 @@ def _of_power() -> Iterator[Mutation]:
 
 
 def _more(name: str) -> Change:
-    return lambda site: (site.power / name).write_text("x") and None
+    return lambda site: (site.power / name).write_text("x")
 
 
 def _emptied(site: Site) -> None:

@@ -97,7 +97,7 @@ def _figures(found: Comparison, row: Checked, lines: list[dict[str, str]]) -> No
 
 def compare_table(round_: Round, tree: Path, table: Path) -> Comparison:
     """Compare our results of a tree with a table of published results."""
-    expected = {}
+    expected: dict[tuple[str, ...], dict[str, str]] = {}
     with open(table, encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
             key = (line["division"], line["organisation"], line["system"], line["model"], line["scenario"].lower())

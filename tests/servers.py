@@ -46,7 +46,7 @@ class Call(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-Answer = Callable[[Call], None]
+Answer = Callable[[Call], object]
 
 
 class _Http(ThreadingHTTPServer):
@@ -152,7 +152,7 @@ def document(value: Any) -> Answer:
 
 def hanging() -> Answer:
     """A server that takes the request and says nothing."""
-    return lambda call: call.room.stopping.wait() and None
+    return lambda call: call.room.stopping.wait()
 
 
 def redirect(place: str) -> Answer:
@@ -212,7 +212,7 @@ def trickling(content: bytes, between: float) -> Answer:
 
 def raw(answer_bytes: bytes) -> Answer:
     """A server that does not speak HTTP properly."""
-    return lambda call: call.wfile.write(answer_bytes) and None
+    return lambda call: call.wfile.write(answer_bytes)
 
 
 @dataclass

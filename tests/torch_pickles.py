@@ -60,7 +60,8 @@ def tensor(
     offset: int = 0,
 ) -> bytes:
     """A tensor whose numbers are in the storage `key`."""
-    steps, size = [], 1
+    steps: list[int] = []
+    size = 1
     for side in reversed(shape):
         steps.insert(0, size)
         size *= side

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from installed import Ck
+from end_to_end.installed import Ck
 from reference_scoring import mean_average_precision
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from installed import Ck
+from end_to_end.installed import Ck
 
 IMAGES = 8
 

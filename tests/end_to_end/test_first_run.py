@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from installed import Ck
+from end_to_end.installed import Ck
 
 pytestmark = pytest.mark.end_to_end
 MODE_FILES = {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from installed import Ck
+from end_to_end.installed import Ck
 
 ROOT = Path(__file__).resolve().parents[2]
 STOCK = "ck==2.6.4"

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from installed import Ck
+from end_to_end.installed import Ck
 
 pytestmark = pytest.mark.end_to_end
 RUN = ("run", "program:object-detection", "--mode=performance", "--time=30", "--count=20")

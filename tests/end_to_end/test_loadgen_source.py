@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from installed import Ck
+from end_to_end.installed import Ck
 
 pytestmark = pytest.mark.end_to_end
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from installed import Ck
+from end_to_end.compared_logs import detections, share_of_equal
+from end_to_end.installed import Ck
 from servers import Server, document, whole
-from test_real_model import detections, share_of_equal
 
 pytestmark = pytest.mark.end_to_end
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from installed import Ck
+from end_to_end.installed import Ck
 
 if TYPE_CHECKING:
     from end_to_end.conftest import Subject

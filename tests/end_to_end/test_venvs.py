@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from installed import Ck
+from end_to_end.installed import Ck
 
 pytestmark = pytest.mark.end_to_end
 

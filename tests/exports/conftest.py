@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from detected import Found
+from exports.detected import Found
 
 from ck_repo.contract.record import write
 from ck_repo.models.interface import given_fields

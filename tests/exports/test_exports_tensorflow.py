@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from detected import Found
+from exports.detected import Found
 
 np = pytest.importorskip("numpy")
 tf = pytest.importorskip("tensorflow")

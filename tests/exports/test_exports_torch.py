@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from detected import Found
+from exports.detected import Found
 
 np = pytest.importorskip("numpy")
 torch = pytest.importorskip("torch")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from detected import Found
-from torchvision_here import torchvision_or_skip
+from exports.detected import Found
+from exports.torchvision_here import torchvision_or_skip
 
 np = pytest.importorskip("numpy")
 cv2 = pytest.importorskip("cv2")

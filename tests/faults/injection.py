@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from operations import ROOT, Operation, environment
+from faults.operations import ROOT, Operation, environment
 
 KINDS = ("SIGKILL", "SIGINT", "ENOSPC")
 _RUNNER = """

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import virtualenv.seed.wheels.embed
 
@@ -117,14 +118,15 @@ def _benchmark(home: Path) -> None:
     """A benchmark whose harness takes no framework, with packages that a run installs first."""
     _venv(home)
     local = home / "CK" / "local"
-    for alias, meta in {
+    metas: dict[str, dict[str, Any]] = {
         "tiny-model": {
             "tags": ["model"],
             "model": {"profile": "coco-300", "backend": "none", "input": "x", "dataset": "dataset"},
         },
         "tiny-set": {"tags": ["dataset"], "dataset": {"images": "images", "annotations": "data.json"}},
         "tiny-framework": {"tags": ["framework"]},
-    }.items():
+    }
+    for alias, meta in metas.items():
         file = {"file": "data.json", "install": [{"copy": {"file": "data.json"}}], "version": "1"}
         _must(home, "add", f"package:{alias}", "@@@" + json.dumps({"dict": {**meta, **file}}))
         (local / "package" / alias / "data.json").write_text("{}")

@@ -14,8 +14,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from injection import KINDS, count, disturb, problems
-from operations import OPERATIONS
+from faults.injection import KINDS, count, disturb, problems
+from faults.operations import OPERATIONS
 
 _TIMES = int(os.environ.get("CK_FAULTS", "0"))
 _TABLE = os.environ.get("CK_FAULTS_TABLE")

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from operations import OPERATIONS, Operation, environment
+from faults.operations import OPERATIONS, Operation, environment
 
 pytestmark = pytest.mark.skipif(not shutil.which("faketime"), reason="needs faketime (Debian's package of that name)")
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import documents as docs
+from fuzz import documents as docs
+from fuzz.inputs import as_file, damaged_bytes, damaged_json
 from hypothesis import strategies as st
-from inputs import as_file, damaged_bytes, damaged_json
 from object_detection.datasets.__main__ import answer
 from object_detection.datasets.header import read_header
 from object_detection.datasets.names_file import read_yaml

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fuzz.targets import TARGETS
 from hypothesis import HealthCheck, Phase, given, settings
-from targets import TARGETS
 
 from ck_repo.errors import CKError
 

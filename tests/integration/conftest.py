@@ -17,7 +17,9 @@ from servers import WAIT
 from servers import server as server
 
 from ck_repo.cli.main import main
+from ck_repo.environment.lockfile import Lock, LockedPackage, write_lock
 from ck_repo.environment.venv import DEFAULT_NAME
+from ck_repo.machine.interpreter import find_interpreter
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
@@ -106,3 +108,16 @@ def venv() -> Entry:
     entry = create_entry(repositories.writable(), "venv", DEFAULT_NAME, meta)
     bare_venv(entry.path / "venv")
     return entry
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Callable[..., str]:
+    """Write a lock of packages; its file, as an option."""
+
+    def make(**packages: LockedPackage) -> str:
+        found = find_interpreter("")
+        interpreter = {"version": found.version, "implementation": found.implementation, "machine": found.machine}
+        write_lock(tmp_path / "lock.json", Lock(interpreter, {"alias": "t"}, packages))
+        return f"--lock={tmp_path / 'lock.json'}"
+
+    return make

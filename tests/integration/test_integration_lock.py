@@ -7,28 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-from package_index import Index
-from package_index import index as index
+from integration.package_index import Index
+from integration.package_index import index as index
 
-from ck_repo.environment.lockfile import Lock, LockedPackage, write_lock
-from ck_repo.machine.interpreter import find_interpreter
+from ck_repo.environment.lockfile import LockedPackage
 from ck_repo.machine.python_packages import installed_packages
 
 Ck = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture
-def lock(tmp_path: Path) -> Callable[..., str]:
-    """Write a lock of packages; its file, as an option."""
-
-    def make(**packages: LockedPackage) -> str:
-        found = find_interpreter("")
-        interpreter = {"version": found.version, "implementation": found.implementation, "machine": found.machine}
-        write_lock(tmp_path / "lock.json", Lock(interpreter, {"alias": "t"}, packages))
-        return f"--lock={tmp_path / 'lock.json'}"
-
-    return make
 
 
 def differences(answer: dict[str, Any]) -> dict[str, tuple[str, str, str]]:

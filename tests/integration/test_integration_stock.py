@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration.package_index import Index
+from integration.package_index import index as index
 from stock_repositories import PIP, StockRepository
 from stock_repositories import stock as stock
-from test_integration_lock import Index
-from test_integration_lock import index as index
-from test_integration_lock import lock as lock
 
 from ck_repo.environment.lockfile import LockedPackage
 from ck_repo.machine.python_packages import python_packages

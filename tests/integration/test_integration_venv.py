@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from package_index import Index
-from package_index import index as index
+from integration.package_index import Index
+from integration.package_index import index as index
 
 from ck_repo import child_environment as environment
 from ck_repo.install import python_packages as installing

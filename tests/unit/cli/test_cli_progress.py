@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -47,7 +48,7 @@ def test_lines_say_how_long_it_will_take(
     talkative: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = iter([100.0, 110.0, 130.0, 140.0])
-    monkeypatch.setattr(shown.time, "monotonic", lambda: next(times))
+    monkeypatch.setattr(time, "monotonic", lambda: next(times))
     task = shown._LineTask("measuring", 40.0, "s")
     task.advance_to(10.0, note="80 samples/s")
     task.advance_to(40.0)
@@ -64,6 +65,7 @@ def test_bars_go_to_stderr_only(capsys: pytest.CaptureFixture[str], monkeypatch:
     assert isinstance(bars, shown._Bars)
     outer, inner = bars.begin("outer step", 2, "images"), bars.begin("inner step", None, "s")
     for task in (outer, inner):
+        assert isinstance(task, shown._BarTask)
         task._begun = 0.0  # it has lasted long enough to be worth a bar
         task.advance_to(1)
     bars.say("between [bold]")

@@ -101,7 +101,7 @@ def test_the_harness_reads_a_whole_spec_file(tmp_path: Path) -> None:
 def test_a_setting_that_the_harness_does_not_know_is_refused(tmp_path: Path, part: str) -> None:
     """Not ignored: the run would be another one than was asked for."""
     sent = filled(spec.Spec, count(1))
-    content = record.write(replace(sent, loadgen=replace(sent.loadgen, percentile=0.25)))
+    content: dict[str, Any] = record.write(replace(sent, loadgen=replace(sent.loadgen, percentile=0.25)))
     content[part]["unheard_of"] = 1
     (tmp_path / "spec.json").write_text(json.dumps(content))
     with pytest.raises(HarnessError, match=rf"{part}\.unheard_of is 1, not a key that is known"):

@@ -6,7 +6,7 @@ import ast
 import re
 from importlib import util
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
@@ -14,7 +14,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def script(name: str) -> ModuleType:
+def script(name: str) -> Any:
     """A script of docs/, loaded."""
     spec = util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec

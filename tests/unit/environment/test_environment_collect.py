@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import subprocess
+from typing import Any
 
-from locks import add_package, make_venv
+from unit.locks import add_package, make_venv
 
 from ck_repo.environment.collect import locked_components, locked_packages, make_lock, repository_states, still_made
 from ck_repo.environment.lockfile import LockedPackage
@@ -80,7 +81,7 @@ def test_a_run_tells_the_venv_as_its_lock_has_it() -> None:
     venv = make_venv()
     assert venv.packages == {}
     add_package(venv, "numpy", "2.1.0")  # the run may have installed something since the venv was first looked at
-    found = provenance(venv, make_lock(Session(), venv.python, {}))
+    found: dict[str, Any] = provenance(venv, make_lock(Session(), venv.python, {}))
     assert found["venv"]["packages"] == {"numpy": "2.1.0"}
     assert found["platform"]["cores_usable"] > 0
 

@@ -116,6 +116,6 @@ def test_an_imported_submission_has_none_and_says_what_to_do(tmp_path: Path) -> 
 def test_components_of_the_same_key_take_the_old_ones_place() -> None:
     newer = LockedComponent("weights", "package", "m2", "m", key="k" * 64)
     other = LockedComponent("dataset", "package", "d", "d", key="j" * 64)
-    lock = LOCK.with_components((newer, other), {"more": {"url": "v"}})
+    lock = LOCK.with_components((newer, other), {"more": RepositoryState(url="v")})
     assert [row.label for row in lock.components] == ["m2", "d"]
     assert set(lock.repositories) == {"repo", "more"}

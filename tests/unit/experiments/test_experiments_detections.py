@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from accuracy_logs import ONE, moved, write_log
+from unit.accuracy_logs import ONE, moved, write_log
 
 from ck_repo.experiments.detections import agreement
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -40,12 +40,13 @@ class Outcome:
     @property
     def results(self) -> dict[str, Any]:
         assert self.status == 0, (self.folder / "stderr.log").read_text()
-        return json.loads((self.folder / "results.json").read_text())
+        results: dict[str, Any] = json.loads((self.folder / "results.json").read_text())
+        return results
 
     @property
     def error(self) -> str:
         assert self.status != 0
-        return json.loads((self.folder / "error.json").read_text())["error"]
+        return str(json.loads((self.folder / "error.json").read_text())["error"])
 
     def detail(self, mode: str) -> dict[str, Any]:
         """LoadGen's detail log; the last of equal keys counts."""
@@ -223,9 +224,12 @@ def loadgen_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., LoadG
 
     def run(options: RunOptions, benchmark: str = "ssd-mobilenet", rate: float = 1000.0) -> LoadGenRun:
         row = LoadGenRun(tmp_path_factory.mktemp("loadgen"))
-        wanted = LoadGenSettings(**write(loadgen_settings(options, rules_for(load_round(options.round), benchmark))))
+        content: dict[str, Any] = write(loadgen_settings(options, rules_for(load_round(options.round), benchmark)))
+        wanted = LoadGenSettings(**content)
         settings = loadgen.settings_for(options.scenario, "performance", wanted, rate)
-        loadgen.run(options.scenario, "performance", settings, wanted, Nothing(row), row, 5000, row.folder)
+        loadgen.run(
+            options.scenario, "performance", settings, wanted, Nothing(row), cast("SampleLibrary", row), 5000, row.folder
+        )
         return row
 
     return run

@@ -165,7 +165,7 @@ def test_boxes_that_overlap_by_72_percent_score_a_half(tmp_path: Path, spec_for:
     """One box an image, answered with 0.72 of its width: IoU = 0.72 w h / w h. COCO's thresholds are 0.50, 0.55 … 0.95;
     five of ten are below 0.72, where every precision is 1, and above every precision is 0."""
     coco_sets.write_coco(tmp_path / "coco", images=0)
-    content = coco_sets.annotations(40, boxes=1)
+    content = coco_sets.annotation_file(40, boxes=1)
     (tmp_path / "coco/annotations/instances_val2017.json").write_text(json.dumps(content))
     for image in content["images"]:
         path = tmp_path / "coco/val2017" / image["file_name"]

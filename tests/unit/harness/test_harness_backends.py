@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,7 @@ def test_demo_model_takes_any_batch(demo: Model, batch: int) -> None:
     backend = load(demo, "cpu", 1)
     boxes, scores, classes, counts = backend.run(np.zeros((batch, 300, 300, 3), np.uint8))
     assert backend.max_batch is None
+    assert counts is not None
     assert (boxes.shape, scores.shape, classes.shape, counts.shape) == ((batch, 100, 4), (batch, 100), (batch, 100), (batch,))
 
 
@@ -76,13 +78,13 @@ def test_largest_batch_is_the_models_or_what_its_meta_says(
     demo: Model, tmp_path: Path, dimension: int | str, said: int | None, expected: int | None
 ) -> None:
     path = without_batch(tmp_path / "flat.onnx", dimension)
-    names = {"input": "image", "boxes": "bboxes", "scores": "scores", "classes": "labels", "count": ""}
+    names: dict[str, Any] = {"input": "image", "boxes": "bboxes", "scores": "scores", "classes": "labels", "count": ""}
     model = replace(demo, path=path, max_batch=said, side=8, dtype="float32", **names)
     assert load(model, "cpu", 1).max_batch == expected
 
 
 @pytest.mark.parametrize("change", [{"input": "image"}, {"boxes": "bboxes"}, {"count": "detections:0"}])
-def test_interface_that_is_not_the_models_is_told_with_its_own_names(demo: Model, change: dict[str, str]) -> None:
+def test_interface_that_is_not_the_models_is_told_with_its_own_names(demo: Model, change: dict[str, Any]) -> None:
     with pytest.raises(HarnessError) as caught:
         load(replace(demo, **change), "cpu", 1)
     told = caught.value.what

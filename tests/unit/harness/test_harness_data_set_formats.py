@@ -24,7 +24,7 @@ class Source:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        content = coco_sets.annotations(4, boxes=3)
+        content = coco_sets.annotation_file(4, boxes=3)
         self.images = [(row["file_name"], row["width"], row["height"]) for row in content["images"]]
         ids = [row["id"] for row in content["images"]]
         rows = content["annotations"]

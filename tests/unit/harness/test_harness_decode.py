@@ -149,6 +149,7 @@ def test_detections_of_a_whole_batch_go_to_their_images() -> None:
         [[1, 0, 0, 1, 1, 3, 0.5], [0, 0, 0, 1, 1, 4, 0.9], [1, 0, 0, 1, 1, 5, 0.4], [-1, 0, 0, 0, 0, 0, 0]], np.float32
     )
     boxes, scores, classes, counts = Outputs(model, ["image"], ["r"]).arranged([rows], 3)
+    assert counts is not None
     assert counts.tolist() == [1, 2, 0]
     assert classes[1, :2].tolist() == [3, 5]
     assert boxes.shape == (3, 2, 4)

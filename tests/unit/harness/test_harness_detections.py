@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -14,21 +13,9 @@ from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from object_detection.detections import pack  # noqa: E402
 from object_detection.errors import HarnessError  # noqa: E402
-from object_detection.spec import Model  # noqa: E402
+from unit.harness.answers import MODEL, outputs  # noqa: E402
 
-MODEL = Model(
-    "toy", Path("toy"), "toy", "image", None, 300, "none", "NHWC", "uint8", "boxes", "scores", "classes", "count", "yxyx", None,
-    "category",
-)  # fmt: skip
 floats = st.floats(0, 1, width=32)
-
-
-def outputs(images: int, rows: int):
-    """Boxes, scores and classes in which every number differs."""
-    boxes = np.arange(images * rows * 4, dtype=np.float32).reshape(images, rows, 4) / 1000
-    scores = np.linspace(0.9, 0.1, images * rows, dtype=np.float32).reshape(images, rows)
-    classes = np.arange(1, images * rows + 1, dtype=np.float32).reshape(images, rows)
-    return boxes, scores, classes
 
 
 def test_bytes_of_one_detection() -> None:

@@ -202,8 +202,10 @@ def test_a_batch_gives_what_its_images_give_alone(chain: Any, images: Any, form:
     path, described = chain("fp32").get(form) or pytest.skip(f"what makes {form} is not installed")
     backend = framework(BACKENDS[form], "cpu").load(model_of(path, "", described), "cpu", 1)
     together = backend.run(np.stack(images[:3]))
+    assert together[3] is not None
     for number in range(3):
         alone = backend.run(images[number][None])
+        assert alone[3] is not None
         count = int(alone[3][0])
         assert int(together[3][number]) == count
         assert np.allclose(together[1][number][:count], alone[1][0][:count], atol=1e-4)
@@ -249,7 +251,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Any:
             layer.running_var.uniform_(0.5, 1.5)
             layer.weight.data.uniform_(0.5, 1.5)
             layer.bias.data.normal_(0, 0.1)
-    for head in network.conf:
+    conf: Any = network.conf
+    for head in conf:
         head.weight.data *= 6  # so that some boxes pass the bound
     image = torch.randn(1, 3, 1200, 1200)
     path = tmp_path_factory.mktemp("large") / "model.safetensors"
@@ -393,18 +396,18 @@ def scaled(folder: Path, *nodes: Any) -> Path:
 def test_the_image_s_scaling_is_read_however_it_is_written(tmp_path: Path, nodes: Any) -> None:
     from object_detection.convert.onnx_to_safetensors import Graph, _input_scaling
 
-    found = _input_scaling(Graph(scaled(tmp_path, *nodes)), "g")
+    found = _input_scaling(Graph(scaled(tmp_path, *nodes)), Path("g"))
     assert (found["input_offset"], found["input_scale"]) == pytest.approx((127.5, 1 / 127.5))
 
 
 def test_an_image_that_is_not_scaled_says_nothing(tmp_path: Path) -> None:
     from object_detection.convert.onnx_to_safetensors import Graph, _input_scaling
 
-    assert _input_scaling(Graph(scaled(tmp_path)), "g") == {}
+    assert _input_scaling(Graph(scaled(tmp_path)), Path("g")) == {}
 
 
 def test_what_is_no_scaling_is_not_guessed_at(tmp_path: Path) -> None:
     from object_detection.convert.onnx_to_safetensors import Graph, _input_scaling
 
     with pytest.raises(HarnessError, match="how it scales the image cannot be told, as Relu takes"):
-        _input_scaling(Graph(scaled(tmp_path, ("Mul", "x", "c"), ("Relu", "x"))), "g")
+        _input_scaling(Graph(scaled(tmp_path, ("Mul", "x", "c"), ("Relu", "x"))), Path("g"))

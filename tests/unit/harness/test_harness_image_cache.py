@@ -44,7 +44,7 @@ def images(spec: Spec) -> ImageList:
     return read_images(spec.dataset, spec.count)
 
 
-def direct(images: ImageList, index: int):
+def direct(images: ImageList, index: int) -> Any:
     return model_input(images.paths[index], 300, "none", "NHWC")
 
 

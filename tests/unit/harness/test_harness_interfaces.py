@@ -125,7 +125,8 @@ def scored(
     def run(path: Path, kind: str = "onnx", backend: str = "onnxruntime", profile: str = "", **options: Any) -> dict[str, Any]:
         spec = spec_for("offline", "accuracy", sessions=1, batch_size=3)
         spec["model"] = model_spec(path, kind, backend, profile, **options)
-        return harness(spec).results
+        results: dict[str, Any] = harness(spec).results
+        return results
 
     return run
 

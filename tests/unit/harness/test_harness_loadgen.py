@@ -35,7 +35,8 @@ LOADED = "c89def559bc1ce31b026af4cd1dbc551f158ef81d7a1f99e04892b5ccfcd6877"  # S
 
 def settings(scenario: str, mode: str = "performance", rate: float = 100.0, **options: Any) -> Any:
     wanted = loadgen_settings(RunOptions(scenario=scenario, **options), rules_for(load_round(), "ssd-mobilenet"))
-    return loadgen.settings_for(scenario, mode, LoadGenSettings(**write(wanted)), rate)
+    content: dict[str, Any] = write(wanted)
+    return loadgen.settings_for(scenario, mode, LoadGenSettings(**content), rate)
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +250,7 @@ def test_another_loadgen_is_told_and_refused_for_an_official_run(monkeypatch: py
     from object_detection.errors import HarnessError
 
     monkeypatch.setattr(loadgen_module, "version", lambda built: "5.0.25")
-    wanted = SimpleNamespace(loadgen=SimpleNamespace(version="4.1.30"), official=False, loadgen_built=None)
+    wanted: Any = SimpleNamespace(loadgen=SimpleNamespace(version="4.1.30"), official=False, loadgen_built=None)
     assert "LoadGen 5.0.25 is installed; 4.1.30 is the one" in pipeline.check_loadgen(wanted)
     wanted.official = True
     with pytest.raises(HarnessError, match=r"5\.0\.25"):

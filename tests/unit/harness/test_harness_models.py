@@ -142,14 +142,16 @@ def test_decoding_by_hand() -> None:
     small, large = SSDMobileNet(), SSDResNet34()
     offsets = torch.zeros(1, 1917, 4)
     offsets[0, 0] = torch.tensor([1.0, -1.0, 5.0, 0.0])
-    y, x, height, width = small.anchors[0].tolist()
+    small_anchors: Any = small.anchors
+    large_anchors: Any = large.anchors
+    y, x, height, width = small_anchors[0].tolist()
     high = height * np.e
     assert small.decode(offsets)[0, 0].tolist() == pytest.approx(
         [y + 0.1 * height - high / 2, x - 0.1 * width - width / 2, y + 0.1 * height + high / 2, x - 0.1 * width + width / 2]
     )
     offsets = torch.zeros(1, 15130, 4)
     offsets[0, 0] = torch.tensor([1.0, -1.0, 5.0, 0.0])
-    x, y, width, height = large.anchors[0].tolist()
+    x, y, width, height = large_anchors[0].tolist()
     wide = width * np.e
     assert large.decode(offsets)[0, 0].tolist() == pytest.approx(
         [x + 0.1 * width - wide / 2, y - 0.1 * height - height / 2, x + 0.1 * width + wide / 2, y - 0.1 * height + height / 2]

@@ -14,7 +14,7 @@ np = pytest.importorskip("numpy")
 from object_detection.detections import pack  # noqa: E402
 from object_detection.errors import HarnessError  # noqa: E402
 from object_detection.outputs import OutputCheck, remarks  # noqa: E402
-from test_harness_detections import MODEL  # noqa: E402
+from unit.harness.answers import MODEL  # noqa: E402
 
 BOX = (0.1, 0.2, 0.5, 0.6)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import coco_sets
 import pytest
@@ -14,13 +15,13 @@ from object_detection.errors import HarnessError  # noqa: E402
 from object_detection.preprocess import decode, model_input  # noqa: E402
 
 
-def reference(path: Path, side: int):
+def reference(path: Path, side: int) -> Any:
     """Facts, section 1: decode with OpenCV → float32 → BGR to RGB → resize to a square, INTER_LINEAR, in float."""
     image = cv2.cvtColor(np.array(cv2.imread(str(path)), dtype=np.float32), cv2.COLOR_BGR2RGB)
     return cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
 
 
-def noise(height: int, width: int, seed: int = 1):
+def noise(height: int, width: int, seed: int = 1) -> Any:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 

@@ -82,7 +82,8 @@ def test_every_figure_of_latency_is_there(loadgen_run: Callable[..., Any]) -> No
 @pytest.fixture
 def broken(loadgen_run: Callable[..., Any]) -> Path:
     """The logs of a run, for a test to break."""
-    return loadgen_run(RunOptions(scenario="singlestream", seconds=0.05), rate=1e7).folder
+    folder: Path = loadgen_run(RunOptions(scenario="singlestream", seconds=0.05), rate=1e7).folder
+    return folder
 
 
 def test_errors_of_loadgen_are_counted(broken: Path) -> None:

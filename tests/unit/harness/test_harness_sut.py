@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from object_detection.sut.inline import InlineSUT  # noqa: E402
 from object_detection.sut.library import SampleLibrary  # noqa: E402
 from object_detection.sut.pool import PoolSUT  # noqa: E402
 from object_detection.sut.worker import Worker  # noqa: E402
-from test_harness_detections import MODEL, outputs  # noqa: E402
+from unit.harness.answers import MODEL, outputs  # noqa: E402
 
 
 class Recorder:
@@ -105,7 +106,7 @@ class Images:
     def name(self, index: int) -> str:
         return f"{index}.png"
 
-    def load(self, indices: Sequence[int]):
+    def load(self, indices: Sequence[int]) -> list[Any]:
         self.asked += indices
         return [np.full((2, 2, 3), index, np.uint8) for index in indices]
 
@@ -134,7 +135,7 @@ class Counter:
         self.max_batch = max_batch
         self.sizes: list[int] = []
 
-    def run(self, images):
+    def run(self, images: Any) -> tuple[Any, Any, Any, None]:
         self.sizes.append(len(images))
         boxes, _, classes = outputs(len(images), 1)
         return boxes, images[:, 0, 0, :1].astype(np.float32) / 100, classes, None

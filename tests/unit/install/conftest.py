@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from servers import server as server
-from upstreams import upstream as upstream
+from unit.upstreams import upstream as upstream
 
 from ck_repo.install.installer import Installer
 from ck_repo.machine.survey import survey
@@ -26,7 +27,7 @@ class Shelf:
     def __init__(self) -> None:
         self.repositories = Repositories()
 
-    def package(self, alias: str, *steps: dict[str, Any], files: dict[str, str | bytes] | None = None, **meta: Any) -> Entry:
+    def package(self, alias: str, *steps: dict[str, Any], files: Mapping[str, str | bytes] | None = None, **meta: Any) -> Entry:
         """A package with these steps and files, whose tag is its alias."""
         content = {"tags": [alias], "install": list(steps), **meta}
         entry = create_entry(self.repositories.writable(), "package", alias, content)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from servers import Server, whole
-from upstreams import Upstream
+from unit.upstreams import Upstream
 
 from ck_repo.errors import ConfigError, DownloadError, InstallError, NotTheSameError, OfflineError
 from ck_repo.install.clean import clean_leftovers

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from servers import Server, without_ranges
-from upstreams import Upstream
+from unit.upstreams import Upstream
 
 from ck_repo.errors import DownloadError, StorageError, UntrustedError
 from ck_repo.install.fetch import fetch, fetch_unknown

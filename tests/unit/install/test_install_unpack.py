@@ -9,8 +9,10 @@ import random
 import shutil
 import tarfile
 import zipfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -36,7 +38,7 @@ def zipped(path: Path, files: dict[str, bytes], compression: int = zipfile.ZIP_D
 
 
 def tarred(path: Path, files: dict[str, bytes], mode: str = "w:gz") -> Path:
-    with tarfile.open(path, mode) as file:
+    with tarfile.open(path, cast("Literal['w:gz']", mode)) as file:
         for name, content in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
@@ -74,7 +76,7 @@ def test_a_link_to_a_place_inside_is_kept(tmp_path: Path, inside: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/tmp/evil-of-a-test", "..\\evil", "C:\\evil"])
 @pytest.mark.parametrize("pack", [zipped, tarred])
-def test_a_name_that_leads_out_is_refused(tmp_path: Path, inside: Path, name: str, pack: object) -> None:
+def test_a_name_that_leads_out_is_refused(tmp_path: Path, inside: Path, name: str, pack: Callable[..., Path]) -> None:
     archive = pack(tmp_path / "f", {"good": b"1", name: b"evil"})
     with pytest.raises(ArchiveError, match="would be written outside the folder") as caught:
         unpack(archive, inside)
@@ -114,7 +116,7 @@ def test_a_link_in_a_zip_is_refused(tmp_path: Path, inside: Path) -> None:
 
 
 @pytest.mark.parametrize("pack", [zipped, tarred])
-def test_a_file_in_the_way_of_a_folder_is_told(tmp_path: Path, inside: Path, pack: object) -> None:
+def test_a_file_in_the_way_of_a_folder_is_told(tmp_path: Path, inside: Path, pack: Callable[..., Path]) -> None:
     with pytest.raises(ArchiveError, match="both a file and a folder"):
         unpack(pack(tmp_path / "f", {"a": b"1", "a/b": b"2"}), inside)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from ck_repo.machine import features, hardware
 
 
 def test_the_cpu_has_a_name_and_processors() -> None:
-    found = features.cpu_features()
+    found: dict[str, Any] = features.cpu_features()
     assert found["name"]
     assert found["num_proc"] == os.cpu_count()
     assert found["num_proc"] >= found["num_cores"] >= found["sockets"] >= 1
@@ -49,7 +51,7 @@ def test_no_gpu_is_an_empty_list(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_gpu_without_nvidia_smi_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware, "_ask", lambda *command: "")
     monkeypatch.setattr(features, "has_cuda", lambda: True)
-    monkeypatch.setattr(features.sys, "platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     assert [row["vendor"] for row in features.gpu_features()] == ["NVIDIA"]
 
 

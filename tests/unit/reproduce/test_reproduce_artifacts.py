@@ -108,7 +108,8 @@ def test_an_artifact_that_is_no_plain_file_is_not_taken(tmp_path: Path, put: Cal
     folder = tmp_path / "artifacts" / REGISTERED / KEY
     folder.mkdir(parents=True)
     put(folder / "m.onnx", secret)
-    row = LockedComponent("weights", "registered", "m", "model.onnx", key=KEY, content=KEY, file="m.onnx", meta={"tags": ["m"]})
+    meta = RegisteredAs(tags=("m",))
+    row = LockedComponent("weights", "registered", "m", "model.onnx", key=KEY, content=KEY, file="m.onnx", meta=meta)
     with pytest.raises(NotTheSameError, match=r"is a link|is a named pipe"):
         bring_in(Session(), _lock(row), tmp_path / "artifacts", "experiment:1")
     assert not [path for path in tools_root().rglob("*") if path.is_file() and "secret" in path.read_text()]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from locks import add_package, make_venv, site
+from unit.locks import add_package, make_venv, site
 
 from ck_repo.environment.collect import locked_components
 from ck_repo.environment.lockfile import NAME

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from locks import make_venv
 from servers import Server, whole
 from servers import server as server
+from unit.locks import make_venv
 
 from ck_repo import network
 from ck_repo.environment.lockfile import Lock, LockedComponent, RegisteredAs, RepositoryState
@@ -167,7 +167,8 @@ def test_a_file_that_came_by_hand_is_found_by_its_digests_and_not_by_a_url(tmp_p
 def test_a_download_of_a_lock_is_a_url_and_a_digest(thing: tuple[Entry, LockedComponent], tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.write_text("kept")
-    for wrong in ({"sha256": str(mine)}, {"urls": ["ftp://x/y"]}, {"urls": []}):
+    wrongs: list[dict[str, Any]] = [{"sha256": str(mine)}, {"urls": ["ftp://x/y"]}, {"urls": []}]
+    for wrong in wrongs:
         component = replace(thing[1], downloads=({**thing[1].downloads[0], **wrong},))
         with pytest.raises(ConfigError):
             gather(Session(), replace(EMPTY, components=(component,)), only_free=False)
@@ -390,7 +391,7 @@ def test_a_bundle_s_repository_called_local_is_no_conflict(ck: Ck, tmp_path: Pat
 
 
 def test_a_venv_that_has_drifted_is_not_bundled(tmp_path: Path) -> None:
-    from locks import add_package
+    from unit.locks import add_package
 
     from ck_repo.environment.locking import renew_lock
 

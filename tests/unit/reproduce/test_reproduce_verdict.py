@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from accuracy_logs import ONE, Boxes, moved, write_log
+from unit.accuracy_logs import ONE, Boxes, moved, write_log
 
 from ck_repo.experiments.meta import ExperimentMeta, read_meta
 from ck_repo.reproduce.difference import Difference

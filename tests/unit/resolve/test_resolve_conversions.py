@@ -8,7 +8,7 @@ import pytest
 
 from ck_repo.errors import ConfigError, ConflictError, NotFoundError
 from ck_repo.resolve import explain
-from ck_repo.resolve.plan import Choice, InstalledPackage, NewPackage, in_order, variant_of
+from ck_repo.resolve.plan import Choice, InstalledPackage, NewPackage, PythonPackage, in_order, variant_of
 from ck_repo.store.installed import REGISTERED, Installed
 
 if TYPE_CHECKING:
@@ -132,7 +132,9 @@ def test_the_plan_tells_each_conversion_and_why(shelf: Shelf) -> None:
 
 def test_two_builds_with_the_same_files_are_not_put_into_one_venv(shelf: Shelf) -> None:
     shelf.package("lib-gpu", "runtime,gpu", python_package={"name": "runtime-gpu", "excludes": ["runtime"]})
-    assert shelf.resolver().resolve("gpu").requirement == "runtime-gpu"
+    choice = shelf.resolver().resolve("gpu")
+    assert isinstance(choice, PythonPackage)
+    assert choice.requirement == "runtime-gpu"
     with pytest.raises(ConflictError, match="runtime-gpu and runtime cannot be in one venv") as caught:
         shelf.resolver(python_packages={"runtime": "1.0"}).resolve("gpu")
     assert "--venv=NAME" in caught.value.hint

@@ -9,7 +9,7 @@ import pytest
 from ck_repo.errors import ConflictError, NotFoundError
 from ck_repo.resolve.catalogue import Listed
 from ck_repo.resolve.component import Component, read_component
-from ck_repo.resolve.plan import Choice, variant_of
+from ck_repo.resolve.plan import Choice, NewPackage, PythonPackage, variant_of
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.store.repositories import Repositories
@@ -51,6 +51,7 @@ def test_a_need_further_down_falls_back_too(shelf: Shelf) -> None:
     shelf.package("part-a", "part", deps={"x": {"tags": "no-such"}})
     shelf.package("part-b", "part")
     choice = shelf.resolver().resolve("top")
+    assert isinstance(choice, NewPackage)
     assert taken(choice.deps["part"]) == "local:package:part-b"
 
 
@@ -87,7 +88,10 @@ def test_what_a_candidate_asked_of_python_is_forgotten_when_it_is_passed_over(sh
     shelf.package("new", "tool", deps={"numpy": {"tags": "lib-numpy", "version": ">=2"}})
     choice = shelf.resolver().resolve("tool")
     assert taken(choice) == "local:package:new"
-    assert choice.deps["numpy"].requirement == "numpy>=2"
+    assert isinstance(choice, NewPackage)
+    numpy = choice.deps["numpy"]
+    assert isinstance(numpy, PythonPackage)
+    assert numpy.requirement == "numpy>=2"
 
 
 def test_ours_comes_before_a_stranger_s_whatever_its_priority_and_tags() -> None:
@@ -111,6 +115,7 @@ def test_a_package_s_own_repository_comes_first_for_what_it_needs() -> None:
     )
     own = frozenset({"ours"})
     choice = Resolver(Surroundings(Listed(found), own=own)).resolve("model")
+    assert isinstance(choice, NewPackage)
     assert taken(choice.deps["labels"]) == "strange:package:labels"
     assert taken(Resolver(Surroundings(Listed(found), own=own)).resolve("labels")) == "ours:package:labels"
 

@@ -57,7 +57,8 @@ def test_a_version_range_decides(shelf: Shelf) -> None:
 
 @pytest.mark.parametrize("where", ["package", "variation", "registered"])
 def test_a_tag_that_reads_as_a_version_and_is_somebody_s_tag_stays_a_tag(shelf: Shelf, where: str) -> None:
-    tags, variations = ("loadgen,1.0" if where == "package" else "loadgen"), ({"1.0": {}} if where == "variation" else {})
+    tags = "loadgen,1.0" if where == "package" else "loadgen"
+    variations: dict[str, Any] = {"1.0": {}} if where == "variation" else {}
     shelf.package("loadgen", tags, version="4.1.30", variations=variations)
     mine = [registered("mine", "loadgen,1.0")] if where == "registered" else []
     assert taken(shelf, "loadgen,1.0", registered=mine) == ("mine" if mine else "loadgen")
@@ -194,7 +195,9 @@ def test_a_python_package_of_the_venv_is_used_if_its_version_fits_all(shelf: She
     assert (there.ready, there.present) == (True, "1.26")
     old = shelf.resolver(python_packages={"some-lib": "1.20"}).resolve("Some_Lib")
     assert (old.ready, old.reason) == (False, "the venv has Some_Lib 1.20, not >=1.24")
-    assert shelf.resolver().resolve("Some_Lib").requirement == "Some_Lib>=1.24"
+    absent = shelf.resolver().resolve("Some_Lib")
+    assert isinstance(absent, PythonPackage)
+    assert absent.requirement == "Some_Lib>=1.24"
 
 
 def test_an_unknown_tag_suggests_the_nearest(shelf: Shelf) -> None:

@@ -26,7 +26,7 @@ from ck_repo.rounds.truncate import truncate_tree
 from ck_repo.rounds.user_conf import look_up, parse_conf
 
 Ck = Callable[..., Any]
-Spoil = Callable[[Path], None]
+Spoil = Callable[[Path], object]
 OURS = f"closed/{trees.SUBMITTER}"
 NAME = trees.SYSTEM
 SYSTEM = f"{OURS}/systems/{NAME}.json"
@@ -111,15 +111,15 @@ def key(file: str, name: str, new: Any) -> Spoil:
 
 
 def moved(old: str, new: str) -> Spoil:
-    return lambda tree: shutil.move(str(tree / old), str(tree / new)) and None
+    return lambda tree: shutil.move(str(tree / old), str(tree / new))
 
 
 def copied(old: str, new: str) -> Spoil:
-    return lambda tree: shutil.copy(tree / old, tree / new) and None
+    return lambda tree: shutil.copy(tree / old, tree / new)
 
 
 def cut(file: str) -> Spoil:
-    return lambda tree: (tree / file).write_bytes((tree / file).read_bytes()[:-200]) and None
+    return lambda tree: (tree / file).write_bytes((tree / file).read_bytes()[:-200])
 
 
 def fat(tree: Path) -> None:

@@ -17,7 +17,7 @@ from ck_repo import progress
 from ck_repo.errors import RunError
 from ck_repo.run.harness import run_harness
 
-Run = Callable[[str], dict[str, Any]]
+Run = Callable[[str], Mapping[str, Any]]
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ def test_an_official_run_has_the_figures_of_the_rules() -> None:
     for scenario, queries in (("singlestream", 1024), ("multistream", 270336), ("server", 270336), ("offline", 24576)):
         for counts in ("held", "loadgen"):
             options = RunOptions(official=True, scenario=scenario, counts=counts, target_qps=1000.0)
-            found = write(loadgen_settings(options, RULES))
+            found: dict[str, Any] = write(loadgen_settings(options, RULES))
             assert found["min_duration_ms"] >= 600_000
             assert found["required_query_count"] == queries
             by_loadgen = counts == "loadgen" or scenario == "offline"

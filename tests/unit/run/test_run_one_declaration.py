@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_run_pipeline import WELL, Bench
+from unit.run.bench import WELL, Bench
 
 from ck_repo.environment.lockfile import lock_of_experiment
 from ck_repo.errors import ConfigError

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from servers import server as server
 from stock_repositories import stock as stock
-from upstreams import upstream as upstream
+from unit.upstreams import upstream as upstream
 
 from ck_repo.contract.record import write
 from ck_repo.install.installer import Installer

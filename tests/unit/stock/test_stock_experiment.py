@@ -74,7 +74,7 @@ def test_an_experiment_of_ours_is_none_of_stock_ck_s(experiment: Callable[..., E
     assert not is_stock_experiment(entry, entry.meta())
 
 
-WRONG = {
+WRONG: dict[str, dict[str, Any]] = {
     "results are a list": {"results": []},
     "mAP is a text": {"results": {"accuracy": {"mAP": "0.8"}}},
     "mAP is too large": {"results": {"accuracy": {"mAP": 10**400}}},

@@ -11,12 +11,12 @@ import zipfile
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from servers import Server, document, status, whole
 from stock_repositories import DETECTION_MODEL, StockRepository
-from upstreams import Upstream
+from unit.upstreams import Upstream
 
 from ck_repo.contract.record import write
 from ck_repo.errors import CKError, DownloadError, NotTheSameError, OfflineError
@@ -252,7 +252,7 @@ def test_what_a_lock_says_counts_before_what_a_branch_is_now(
     choice = user.plan("source")
     assert isinstance(choice, InstalledPackage)
     fresh = NewPackage(need=choice.need, name=choice.name, key="0" * 64, tags=choice.tags, variant=choice.variant)
-    meta = write(Installer(Session(trust=True), None, vouched=vouched).install({"it": fresh})["it"])
+    meta: dict[str, Any] = write(Installer(Session(trust=True), None, vouched=vouched).install({"it": fresh})["it"])
     assert Path(meta["file"]).read_text() == "first"
     assert (meta["only_for"], meta["unverified"]) == ("venv:there", True)
 

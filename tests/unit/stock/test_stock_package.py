@@ -162,7 +162,9 @@ def test_an_own_script_that_is_only_pip_s_is_understood(stock: StockRepository, 
     env = {"PYTHON_PACKAGE_NAME": "theirs"}
     stock.package("only-pip", "", env=env, files={"install.sh": script})
     stock.package("and-more", "", env=env, files={"install.sh": script + "make\n"})
-    assert user.plan("only-pip").requirement == "theirs"
+    choice = user.plan("only-pip")
+    assert isinstance(choice, PythonPackage)
+    assert choice.requirement == "theirs"
     assert "also installs shim" in component("only-pip").translation().remarks[0]
     with pytest.raises(NotFoundError):
         user.plan("and-more")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from upstreams import upstream as upstream
+from unit.upstreams import upstream as upstream
 
 from ck_repo.store import index, writing
 from ck_repo.store.entry import Entry

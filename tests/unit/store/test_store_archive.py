@@ -67,7 +67,7 @@ def test_packed_entries_come_back_as_they_were(add: Add, tmp_path: Path) -> None
     pack_entries([entry], tmp_path / "new" / "a.zip")
     remove_entry(entry)
     (back,) = _unpack(tmp_path / "new" / "a.zip")
-    assert (back.uid, back.tags()) == (entry.uid, {"x", "y"})
+    assert (back.uid, back.tags()) == (entry.uid, frozenset({"x", "y"}))
     assert (back.path / "deep" / "file").read_bytes() == bytes(range(256))
     assert os.access(back.path / "run.sh", os.X_OK)
     assert load(Repositories(), "dataset", entry.uid).alias == "a"

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -262,8 +263,8 @@ def test_times_in_the_year_2400_are_indexed(monkeypatch: pytest.MonkeyPatch) -> 
         def __init__(self, found: os.stat_result) -> None:
             self.st_ctime_ns, self.st_ino = later, found.st_ino
 
-    monkeypatch.setattr(index.os, "stat", lambda *words, **more: Later(real(*words, **more)))
-    monkeypatch.setattr(index.time, "time_ns", lambda: later + 10**10)
+    monkeypatch.setattr(os, "stat", lambda *words, **more: Later(real(*words, **more)))
+    monkeypatch.setattr(time, "time_ns", lambda: later + 10**10)
     try:
         times = index.change_times(str(repos_root() / "local" / "dataset"), ["a"])
     finally:

@@ -59,8 +59,8 @@ def test_every_name_leads_back_to_its_entry(add: Add, other: str) -> None:
     found = find(Repositories(), "dataset", tags="x")
     assert len(found) == 4
     for name, entry in zip(unambiguous_names(Repositories(), found), found, strict=True):
-        *repository, module, alias = name.split(":")
-        assert load(Repositories(), module, alias, "".join(repository)) == entry
+        *its_repository, module, alias = name.split(":")
+        assert load(Repositories(), module, alias, "".join(its_repository)) == entry
 
 
 @pytest.mark.parametrize("below", ["", "deep/er"])

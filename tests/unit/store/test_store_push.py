@@ -11,6 +11,8 @@ import pytest
 from ck_repo.errors import GitError, NotFoundError, OfflineError, UsageError
 from ck_repo.store import git
 from ck_repo.store.folders import default_repository_root
+from ck_repo.store.git_command import run_git
+from ck_repo.store.git_state import commit_of
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import Repository
 from ck_repo.store.search import find
@@ -65,7 +67,7 @@ def test_nothing_new_is_no_commit(hub: str, tmp_path: Path, monkeypatch: pytest.
     anna = person("anna", tmp_path, monkeypatch)
     anna.add("shared")
     git.push(row(anna), hub)
-    commit = git.commit_of(row(anna).path)
+    commit = commit_of(row(anna).path)
     assert git.push(row(anna)) == f"pushed to {hub} at {commit}"
 
 
@@ -78,7 +80,7 @@ def test_what_is_in_the_making_or_of_this_machine_stays_here(hub: str, tmp_path:
         path.parent.mkdir(parents=True)
         path.write_text("{}")
     git.push(row(anna), hub)
-    listed = git.run_git("ls-files", folder=row(anna).path).splitlines()
+    listed = run_git("ls-files", folder=row(anna).path).splitlines()
     assert [name for name in listed if "experiment/first" in name]
     assert not [name for name in listed if name.startswith(("env/", "venv/")) or "/." in name.replace("/.cm/", "/")]
 
@@ -109,7 +111,7 @@ def test_a_repository_without_git_or_remote_says_what_to_do(tmp_path: Path, monk
     with pytest.raises(UsageError) as error:
         git.push(row(anna))
     assert "ck push repo:shared --url=URL" in error.value.hint
-    git.run_git("init", "--quiet", folder=row(anna).path)
+    run_git("init", "--quiet", folder=row(anna).path)
     with pytest.raises(UsageError, match="has no remote"):
         git.push(row(anna))
     with pytest.raises(UsageError, match="is not a URL"):

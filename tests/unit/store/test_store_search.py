@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from ck_repo.store.search import find, load, suggest
 Add = Callable[..., Entry]
 
 
-def _names(*words: str, **options: str) -> list[str]:
+def _names(*words: str, **options: Any) -> list[str]:
     return [f"{entry.repository}:{entry.alias}" for entry in find(Repositories(), "dataset", *words, **options)]
 
 

@@ -65,11 +65,12 @@ def test_a_name_that_leads_elsewhere_is_refused(add: Add, name: str, datasets: P
     entry = add("good")
     local = Repositories().writable()
     before = sorted(repos_root().parent.rglob("*"))
-    for attempt in (
+    attempts: list[Callable[[], Entry]] = [
         lambda: add(name),
         lambda: writing.copy_entry(entry, local, "dataset", name),
         lambda: writing.move_entry(entry, local, "dataset", name),
-    ):
+    ]
+    for attempt in attempts:
         with pytest.raises(UsageError, match="cannot be a name"):
             attempt()
     assert sorted(repos_root().parent.rglob("*")) == before
@@ -98,7 +99,7 @@ def test_a_moved_entry_keeps_its_uid(add: Add, other: Repository, datasets: Path
     entry = add("a", "x")
     writing.move_entry(entry, other, "dataset", "b")
     found = load(Repositories(), "dataset", entry.uid)
-    assert (found.repository, found.alias, found.tags()) == ("other", "b", {"x"})
+    assert (found.repository, found.alias, found.tags()) == ("other", "b", frozenset({"x"}))
     assert _aliases(datasets) == {}
     assert not entry.path.exists()
 

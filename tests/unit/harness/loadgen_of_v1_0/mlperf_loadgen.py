@@ -14,7 +14,7 @@ import threading
 import time
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 TestScenario = Enum("TestScenario", "SingleStream MultiStream MultiStreamFree Server Offline")
 TestMode = Enum("TestMode", "SubmissionRun AccuracyOnly PerformanceOnly FindPeakPerformance")
@@ -39,6 +39,10 @@ class TestSettings:
     def __init__(self) -> None:
         for name in self.__slots__:
             setattr(self, name, 0)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
 class LogOutputSettings:
@@ -109,7 +113,7 @@ class _Test:
     def accuracy(self) -> None:
         indices = list(range(self.count))
         self.load(indices)
-        ids = {}
+        ids: dict[int, int] = {}
         for index in indices:
             ids |= self.query([index])
             self.wait()
