@@ -28,11 +28,13 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(tags=["ci"])
 def types(session: nox.Session) -> None:
-    """mypy, strict: the engine, the harness with its frameworks, and the scripts of docs/."""
+    """mypy, strict: the engine, the harness with its frameworks, the tests, the benchmarks, and the scripts of docs/."""
     session.install("-e", ".[test,frameworks,lint,docs]")
     session.run("mypy", "-p", "ck_repo")
     session.run("mypy", "-p", "object_detection", env={"MYPYPATH": "program/object-detection"})
     session.run("mypy", "noxfile.py", *DOCS_SCRIPTS)
+    paths = os.pathsep.join(["tests", "benchmarks", "program/object-detection"])
+    session.run("mypy", "--explicit-package-bases", "tests", "benchmarks", env={"MYPYPATH": paths})
 
 
 @nox.session(tags=["ci"])

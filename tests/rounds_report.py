@@ -99,9 +99,9 @@ def compare_table(round_: Round, tree: Path, table: Path) -> Comparison:
     """Compare our results of a tree with a table of published results."""
     expected: dict[tuple[str, ...], dict[str, str]] = {}
     with open(table, encoding="utf-8", newline="") as file:
-        for line in csv.DictReader(file):
-            key = (line["division"], line["organisation"], line["system"], line["model"], line["scenario"].lower())
-            expected[key] = line
+        for each in csv.DictReader(file):
+            key = (each["division"], each["organisation"], each["system"], each["model"], each["scenario"].lower())
+            expected[key] = each
     found = Comparison()
     for row in check_tree(round_, tree, skip_compliance=True).results:
         place = row.place

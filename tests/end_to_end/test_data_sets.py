@@ -17,7 +17,7 @@ IMAGES = 8
 def content(shared_ck: Ck, tmp_path: Path) -> dict[str, Any]:
     """The annotations of the first demo images, which are copied to `tmp_path / "pictures"`."""
     found = shared_ck.good("show", "dataset", "--tags=demo")
-    content = json.loads(Path(found["annotations"]).read_text())
+    content: dict[str, Any] = json.loads(Path(found["annotations"]).read_text())
     content["images"] = content["images"][:IMAGES]
     ids = {row["id"] for row in content["images"]}
     content["annotations"] = [row for row in content["annotations"] if row["image_id"] in ids]

@@ -217,7 +217,7 @@ def _neighbour(folder: Path) -> None:
         "variations": {"1.6.0": {"extra_env": {"PACKAGE_VERSION": "1.6.0"}}, "1.7.0": {}},
     }
     next_door = {"tags": ["next-door"], "customize": {}, "soft_uoa": "none"}
-    entries = [
+    entries: list[tuple[str, str, str, str, dict[str, Any]]] = [
         ("module", "032630d041b4fd8a", "venv", "7ed17cb445bb5f69", {"actions": {"create": {}}}),
         ("venv.template", "00437f87b26fd015", "mlperf-inference-1.0", "00000000000000a1", {}),
         ("package", package, "next-door", "00000000000000a3", next_door),

@@ -116,7 +116,7 @@ def test_a_run_takes_it_when_it_is_asked_for_and_only_then(built: dict[str, obje
     row = next(row for row in locked["components"] if row["alias"] == "loadgen-here")
     assert row["downloads"][0]["urls"][0].startswith("git+file://")
     # its MultiStream is today's: what it does is in the result
-    assert with_it["results"]["performance"]["issuing"].startswith("back to back; v1.0 has one query")  # type: ignore[index]
+    assert with_it["results"]["performance"]["issuing"].startswith("back to back; v1.0 has one query")
 
 
 def test_a_replay_takes_it_too_and_does_not_build_it_again(built: dict[str, object], shared_ck: Ck) -> None:

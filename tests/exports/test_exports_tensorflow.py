@@ -12,13 +12,15 @@ import pytest
 from exports.detected import Found
 
 np = pytest.importorskip("numpy")
-tf = pytest.importorskip("tensorflow")
+pytest.importorskip("tensorflow")
+
+import tensorflow as tf  # noqa: E402
 
 KINDS, CELLS = 10, 8
 NAMES = ("detection_boxes", "detection_classes", "detection_scores", "num_detections")
 
 
-class Detector(tf.Module):
+class Detector(tf.Module):  # type: ignore[misc]  # tensorflow is not typed
     """Answers a box, a class from 1 and a score for each cell of an image of any size."""
 
     def __init__(self) -> None:
@@ -26,7 +28,7 @@ class Detector(tf.Module):
         random = np.random.default_rng(3)
         self.head = tf.Variable(random.normal(0, 2, (3, 5 + KINDS)).astype(np.float32))
 
-    @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8, name="input_tensor")])
+    @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8, name="input_tensor")])  # type: ignore[untyped-decorator]
     def __call__(self, input_tensor: Any) -> dict[str, Any]:
         cells = tf.image.resize(tf.cast(input_tensor, tf.float32) / 255.0, (CELLS, CELLS))
         answer = tf.reshape(tf.tensordot(cells, self.head, 1), (1, CELLS * CELLS, 5 + KINDS))

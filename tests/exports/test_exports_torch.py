@@ -11,9 +11,11 @@ import pytest
 from exports.detected import Found
 
 np = pytest.importorskip("numpy")
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 cv2 = pytest.importorskip("cv2")
 pytest.importorskip("onnxruntime")
+
+import torch  # noqa: E402
 
 SIDE, KINDS = 128, 10
 Compare = Callable[..., dict[str, Any]]
@@ -43,7 +45,8 @@ class Yolo(torch.nn.Module):
         )
         self.heads = torch.nn.ModuleList(torch.nn.Conv2d(16, 4 + objectness + KINDS, 1) for _ in range(3))
         for head in self.heads:
-            torch.nn.init.normal_(head.weight, 0, 0.9)
+            weight: Any = head.weight
+            torch.nn.init.normal_(weight, 0, 0.9)
 
     def forward(self, images: Any) -> Any:
         rows, found = [], self.stem(images)

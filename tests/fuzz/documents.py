@@ -7,7 +7,7 @@ import json
 import struct
 import tarfile
 import zipfile
-from typing import Any
+from typing import Any, cast
 
 from coco_sets import flat_jpeg
 
@@ -168,7 +168,7 @@ def zip_archive() -> bytes:
 def tar_archive(form: str) -> bytes:
     """A tar archive with a folder, files and a link."""
     file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode=f"w:{form}") as archive:
+    with tarfile.open(fileobj=file, mode=cast("Any", f"w:{form}")) as archive:
         for name, content in (("x/a.txt", b"a" * 100), ("x/b.txt", b"")):
             info = tarfile.TarInfo(name)
             info.size = len(content)

@@ -126,6 +126,11 @@ def _source(content: Any, folder: Path) -> None:
     _ = source.pinned
 
 
+def _url(url: str, folder: Path) -> None:
+    read_commit(url)
+    _source({"url": url}, folder)
+
+
 def _env(meta: Any, folder: Path) -> None:
     env = read_env(_entry(folder, meta, "env"))
     problem(env)
@@ -264,7 +269,7 @@ TARGETS: dict[str, Target] = {
     "locks of format 0": (damaged_json([docs.OLD_LOCK]), _old_lock),
     "components": (damaged_json([docs.PACKAGE]), _component),
     "sources": (damaged_json([docs.SOURCE]), _source),
-    "urls": (_TEXT, lambda url, folder: (read_commit(url), _source({"url": url}, folder))),
+    "urls": (_TEXT, _url),
     "env entries": (damaged_json([docs.ENV]), _env),
     "search": (damaged_json([docs.PACKAGE, docs.ENV]), _search),
     "published results": (damaged_json([docs.RESULTS]), lambda meta, folder: _rows_of(_entry(folder, meta, "result"))),

@@ -29,7 +29,7 @@ _ROW = ("data_uoa", "data_uid", "module_uoa", "module_uid", "repo_uoa", "repo_ui
 _PLACE = (*_ROW, "data_alias", "module_alias", "repo_alias", "path_module", "path_repo")
 _NAMED = ("return", "data_uoa", "data_alias", "module_uoa", "repo_uoa", "dict", "data_name", "path")
 
-_MAKE = [
+_MAKE: list[dict[str, Any]] = [
     {"action": "add", "module_uoa": "repo", "data_uoa": "birds", "quiet": "yes"},
     {"action": "add", "repo_uoa": "birds", "module_uoa": "dataset", "data_uoa": "gulls", "tags": "sea,sky",
      "dict": {"count": 3, "by": {"year": {"2020": 1}}}, "data_name": "Gulls at the pier"},
@@ -62,7 +62,7 @@ _MISSING = [
     {"action": "load", **_DATASET, "data_uoa": "gull"},
     {"action": "find", **_DATASET, "data_uoa": "gull"},
 ]
-_WRITES = [
+_WRITES: list[dict[str, Any]] = [
     {"action": "add", **_DATASET, "data_uoa": "terns", "tags": "sea", "dict": {"n": 1}, "data_name": "Terns"},
     {"action": "update", **_DATASET, "data_uoa": "terns", "dict": {"m": {"x": [1]}}, "tags": "sky"},
     {"action": "update", **_DATASET, "data_uoa": "terns", "dict": {"m": {"y": 2}}},

@@ -65,7 +65,7 @@ def test_bars_go_to_stderr_only(capsys: pytest.CaptureFixture[str], monkeypatch:
     assert isinstance(bars, shown._Bars)
     outer, inner = bars.begin("outer step", 2, "images"), bars.begin("inner step", None, "s")
     for task in (outer, inner):
-        assert isinstance(task, shown._BarTask)
+        assert isinstance(task, shown._Bar)
         task._begun = 0.0  # it has lasted long enough to be worth a bar
         task.advance_to(1)
     bars.say("between [bold]")

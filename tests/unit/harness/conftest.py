@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -22,6 +22,9 @@ from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import rules_for
 from ck_repo.run.options import RunOptions
 from ck_repo.run.spec import loadgen_settings
+
+if TYPE_CHECKING:
+    from object_detection.sut.library import SampleLibrary
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = ROOT / "program" / "object-detection"
@@ -227,9 +230,7 @@ def loadgen_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., LoadG
         content: dict[str, Any] = write(loadgen_settings(options, rules_for(load_round(options.round), benchmark)))
         wanted = LoadGenSettings(**content)
         settings = loadgen.settings_for(options.scenario, "performance", wanted, rate)
-        loadgen.run(
-            options.scenario, "performance", settings, wanted, Nothing(row), cast("SampleLibrary", row), 5000, row.folder
-        )
+        loadgen.run(options.scenario, "performance", settings, wanted, Nothing(row), cast("SampleLibrary", row), 5000, row.folder)
         return row
 
     return run

@@ -44,6 +44,11 @@ class Source:
         path.write_text(content)
         return path
 
+    def made(self, kind: str) -> None:
+        """Write the data set in the format of that name."""
+        write: dict[str, Callable[[], None]] = {"voc": self.voc, "yolo": self.yolo, "openimages": self.open_images}
+        write[kind]()
+
     def voc(self, images: str = "JPEGImages", xml: str = "Annotations", zero: int = 0, **changes: str) -> None:
         """Corners count pixels from 1, or with `zero` are edges."""
         self.copy_images(images)
@@ -299,7 +304,7 @@ FAULTS: dict[str, tuple[str, Callable[[Source], object], str]] = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_are_named_with_file_and_line(source: Source, name: str) -> None:
     kind, spoil, why = FAULTS[name]
-    {"voc": source.voc, "yolo": source.yolo, "openimages": source.open_images}[kind]()
+    source.made(kind)
     if kind == "yolo":
         source.write("data.yaml", YOLO_YAML["items"])
     spoil(source)
@@ -317,7 +322,7 @@ def test_numbers_of_names_have_no_gaps(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["voc", "yolo", "openimages"])
 def test_a_conversion_writes_what_the_harness_reads(source: Source, tmp_path: Path, kind: str) -> None:
-    {"voc": source.voc, "yolo": source.yolo, "openimages": source.open_images}[kind]()
+    source.made(kind)
     path = source.folder / "validation" if kind == "openimages" else source.folder
     output = tmp_path / "converted"
     output.mkdir()

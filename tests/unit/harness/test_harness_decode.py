@@ -55,7 +55,7 @@ def test_a_letterbox_has_grey_bars_and_the_image_between_them() -> None:
 
 def test_an_image_that_is_kept_has_its_own_size() -> None:
     image = np.zeros((20, 40, 3), np.uint8)
-    free = replace(MODEL, side=None, resize="keep")
+    free = replace(MODEL, side=0, resize="keep")
     assert input_of(image, free).shape == (3, 20, 40)
     assert np.allclose(
         in_image(np.array([[5, 10, 10, 20]], np.float32), frame_of(free, 20, 40), "pixels"), [[0.25, 0.25, 0.5, 0.5]]

@@ -17,6 +17,7 @@ import pytest
 for name in ("numpy", "cv2", "mlperf_loadgen"):
     pytest.importorskip(name)
 
+from ck_repo.contract.results import Results  # noqa: E402
 from ck_repo.errors import RunError  # noqa: E402
 from ck_repo.run.harness import run_harness  # noqa: E402
 from ck_repo.run.options import RunOptions  # noqa: E402
@@ -34,7 +35,7 @@ if Path.cwd().name in ("accuracy", "performance"):
 {ANSWER}
 """
 
-Run = Callable[[str], dict[str, Any]]
+Run = Callable[[str], Results]
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def prepared(plugin: Callable[[str], Path], spec_for: Callable[..., dict[str, An
 def run(prepared: Callable[[str], Path], folder: Path) -> Run:
     """Run the harness, as the engine does, with a backend of that body."""
 
-    def call(body: str) -> dict[str, Any]:
+    def call(body: str) -> Results:
         path = prepared(body)
         return run_harness(Path(sys.executable), PROGRAM, "object_detection", folder / "spec.json", [str(path)], backend="toy")
 

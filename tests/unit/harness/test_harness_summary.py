@@ -76,6 +76,7 @@ def test_every_figure_of_latency_is_there(loadgen_run: Callable[..., Any]) -> No
     assert set(latency) == {"mean", "p50", "p90", "p95", "p97", "p99", "p99_9"}
     assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"] <= latency["p99_9"]
     assert found.target_qps == 500
+    assert found.queries is not None
     assert found.queries > 0
 
 

@@ -45,7 +45,7 @@ def pool(workers: Sequence[Recorder], batch_size: int, *, spread: bool = False) 
 def test_offline_query_is_answered_whole_in_batches() -> None:
     workers = [Recorder(), Recorder()]
     sut = pool(workers, 4)
-    sut.issue(list(range(30)))  # type: ignore[arg-type]
+    sut.issue(list(range(30)))
     sut.close()
     batches = workers[0].batches + workers[1].batches
     assert sorted(index for batch in batches for index in batch) == list(range(30))
@@ -56,7 +56,7 @@ def test_offline_query_is_answered_whole_in_batches() -> None:
 def test_lone_query_of_server_is_answered_at_once() -> None:
     worker = Recorder()
     sut = pool([worker], 8)
-    sut.issue([3])  # type: ignore[list-item]
+    sut.issue([3])
     assert worker.begun.wait(30)
     sut.close()
     assert worker.batches == [[3]]
@@ -65,10 +65,10 @@ def test_lone_query_of_server_is_answered_at_once() -> None:
 def test_batches_of_server_grow_while_the_sessions_are_busy() -> None:
     worker = Recorder(held=True)
     sut = pool([worker], 4)
-    sut.issue([0])  # type: ignore[list-item]
+    sut.issue([0])
     assert worker.begun.wait(30)
     for index in range(1, 7):
-        sut.issue([index])  # type: ignore[list-item]
+        sut.issue([index])
     worker.go_on.set()
     sut.close()
     assert worker.batches == [[0], [1, 2, 3, 4], [5, 6]]
@@ -80,7 +80,7 @@ def test_batches_of_server_grow_while_the_sessions_are_busy() -> None:
 def test_multistream_query_is_dealt_among_the_sessions(samples: int, sessions: int, sizes: set[int]) -> None:
     workers = [Recorder() for _ in range(sessions)]
     sut = pool(workers, 8, spread=True)
-    sut.issue(list(range(samples)))  # type: ignore[arg-type]
+    sut.issue(list(range(samples)))
     sut.close()
     batches = [batch for worker in workers for batch in worker.batches]
     assert {len(batch) for batch in batches} == sizes
@@ -90,7 +90,7 @@ def test_multistream_query_is_dealt_among_the_sessions(samples: int, sessions: i
 def test_singlestream_is_answered_in_the_thread_of_the_caller() -> None:
     worker = Recorder()
     sut = InlineSUT(worker, Path("unused"))  # type: ignore[arg-type]
-    sut.issue([5])  # type: ignore[list-item]
+    sut.issue([5])
     sut.flush()
     sut.close()
     assert worker.batches == [[5]]
@@ -130,6 +130,8 @@ def test_library_makes_a_batch_in_the_order_asked_for() -> None:
 
 class Counter:
     """A backend that tells the sizes of its batches."""
+
+    threads, layout = 1, "NHWC"
 
     def __init__(self, max_batch: int | None) -> None:
         self.max_batch = max_batch

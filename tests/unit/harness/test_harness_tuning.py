@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import pytest
 
@@ -13,7 +14,7 @@ pytest.importorskip("mlperf_loadgen")
 pytest.importorskip("cv2")
 
 from object_detection import tuning
-from object_detection.tuning import Layout, candidates, fastest, widths
+from object_detection.tuning import Layout, MakeWorkers, candidates, fastest, widths
 
 
 class Toy:
@@ -32,6 +33,14 @@ class Toy:
         for _ in range(self.rounds * len(indices)):
             hashlib.sha256(bytes(1_000_000)).digest()
         return []
+
+
+def fastest_of(
+    layouts: Sequence[Layout], make: Callable[[int, int], Sequence[Toy]], samples: Sequence[int]
+) -> tuple[Layout, Sequence[Toy], float, dict[str, float]]:
+    """`fastest`, with toys where it expects workers."""
+    chosen, team, rate, rates = fastest(layouts, cast("MakeWorkers", make), samples)
+    return chosen, cast("Sequence[Toy]", team), rate, rates
 
 
 @pytest.fixture
@@ -72,7 +81,9 @@ def test_batches_stay_within_what_the_model_takes(eight: None, limit: int) -> No
 
 def test_fastest_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     slow, quick = Layout(1, 1, 1), Layout(1, 2, 1)
-    chosen, team, rate, rates = fastest([slow, quick], lambda sessions, threads: [Toy(rounds=5 if threads == 1 else 0)], [0, 1])
+    chosen, team, rate, rates = fastest_of(
+        [slow, quick], lambda sessions, threads: [Toy(rounds=5 if threads == 1 else 0)], [0, 1]
+    )
     assert chosen == quick
     assert [worker.rounds for worker in team] == [0]
     assert rate >= rates["1 x 2 x 1"] - 0.01  # the highest of the turns: a run has to last even at that speed
@@ -90,7 +101,7 @@ def test_the_closer_the_longer_is_measured(monkeypatch: pytest.MonkeyPatch) -> N
     }
     monkeypatch.setattr(tuning, "_rate", lambda team, batch_size, samples: next(given[batch_size]))
     rows = [Layout(1, 1, size) for size in given]
-    chosen, _, rate, _ = fastest(rows, lambda sessions, threads: [Toy()], [0])
+    chosen, _, rate, _ = fastest_of(rows, lambda sessions, threads: [Toy()], [0])
     assert (chosen.batch_size, rate) == (1, 101.0)  # the mean decides, and the highest is the rate that a run is made for
     assert [list(left) for left in given.values()] == [[], [], []]
 
@@ -99,4 +110,4 @@ def test_failure_of_one_session_is_the_failure_that_is_told() -> None:
     """Not that of the others, which wait for it in vain."""
     team = [Toy(), Toy(error=RuntimeError("no memory on the device")), Toy()]
     with pytest.raises(RuntimeError, match="no memory on the device"):
-        fastest([Layout(3, 1, 1)], lambda sessions, threads: team, [0])
+        fastest_of([Layout(3, 1, 1)], lambda sessions, threads: team, [0])

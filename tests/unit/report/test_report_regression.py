@@ -23,7 +23,8 @@ def several(experiment: Make, name: str, rates: list[float], **about: Any) -> No
 
 
 def test_repetitions_that_are_slower_fail(experiment: Make, ck: Ck) -> None:
-    several(experiment, "old", [100.0, 101.0, 99.0]), several(experiment, "new", [90.0, 91.0, 89.0])
+    several(experiment, "old", [100.0, 101.0, 99.0])
+    several(experiment, "new", [90.0, 91.0, 89.0])
     done = check(ck, "new-*", "old-*")
     assert done.code == 10
     assert done.json["ratio"] == pytest.approx(0.9, abs=1e-3)
@@ -34,14 +35,16 @@ def test_repetitions_that_are_slower_fail(experiment: Make, ck: Ck) -> None:
 
 
 def test_a_loss_within_the_noise_passes(experiment: Make, ck: Ck) -> None:
-    several(experiment, "old", [100.0, 130.0, 80.0]), several(experiment, "new", [90.0, 120.0, 70.0])
+    several(experiment, "old", [100.0, 130.0, 80.0])
+    several(experiment, "new", [90.0, 120.0, 70.0])
     done = check(ck, "new-*", "old-*")
     assert done.code == 0
     assert any("within the noise" in text for text in done.json["remarks"])
 
 
 def test_a_loss_within_the_tolerance_passes(experiment: Make, ck: Ck) -> None:
-    several(experiment, "old", [100.0, 101.0, 99.0]), several(experiment, "new", [97.0, 98.0, 96.0])
+    several(experiment, "old", [100.0, 101.0, 99.0])
+    several(experiment, "new", [97.0, 98.0, 96.0])
     assert check(ck, "new-*", "old-*").code == 0
     assert check(ck, "new-*", "old-*", "--tolerance=1%").code == 10
 
@@ -50,7 +53,8 @@ def test_a_lower_latency_is_faster(experiment: Make, ck: Ck) -> None:
     def timed(name: str, p90: float) -> None:
         experiment(name=name, scenario="singlestream", figures={"latency_ms": {"p90": p90}}, traced=False)
 
-    timed("old", 10.0), timed("new", 8.0)
+    timed("old", 10.0)
+    timed("new", 8.0)
     assert check(ck, "new", "old").json["ratio"] == pytest.approx(1.25)
     assert check(ck, "old", "new").code == 10
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,13 +54,18 @@ def _swap(a: Path, b: Path) -> None:
         old.rename(new)
 
 
+def _rename_over(a: Path, b: Path) -> None:
+    shutil.rmtree(b)
+    a.rename(b)
+
+
 @pytest.mark.parametrize(
     ("change", "one", "two"),
     [
         (lambda a, b: shutil.copytree(a, a.with_name("c")), ["a", "c"], ["b"]),
         (lambda a, b: shutil.rmtree(a), [], ["b"]),
         (lambda a, b: a.rename(a.with_name("c")), ["c"], ["b"]),
-        (lambda a, b: (shutil.rmtree(b), a.rename(b)), ["b"], []),
+        (_rename_over, ["b"], []),
         (_swap, ["b"], ["a"]),
         (lambda a, b: shutil.copytree(a, a.with_name(".a.1.new")), ["a"], ["b"]),
         (lambda a, b: a.with_name("a file").write_text(""), ["a"], ["b"]),
@@ -153,7 +159,12 @@ def test_a_uid_changed_by_hand_is_found_without_alias_files(datasets: Path, inde
 def test_what_did_not_change_is_not_read_again(datasets: Path, tagged: Tagged, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     really = index._read
-    monkeypatch.setattr(index, "_read", lambda folder: read.append(folder.name) or really(folder))
+
+    def recorded(folder: Path) -> Any:
+        read.append(folder.name)
+        return really(folder)
+
+    monkeypatch.setattr(index, "_read", recorded)
     assert tagged("x") == ["a", "b"]
     assert read == []
     _retag(datasets / "b", "x")
