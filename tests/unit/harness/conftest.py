@@ -49,7 +49,8 @@ class Outcome:
     @property
     def error(self) -> str:
         assert self.status != 0
-        return str(json.loads((self.folder / "error.json").read_text())["error"])
+        error: str = json.loads((self.folder / "error.json").read_text())["error"]
+        return error
 
     def detail(self, mode: str) -> dict[str, Any]:
         """LoadGen's detail log; the last of equal keys counts."""
@@ -230,7 +231,8 @@ def loadgen_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., LoadG
         content: dict[str, Any] = write(loadgen_settings(options, rules_for(load_round(options.round), benchmark)))
         wanted = LoadGenSettings(**content)
         settings = loadgen.settings_for(options.scenario, "performance", wanted, rate)
-        loadgen.run(options.scenario, "performance", settings, wanted, Nothing(row), cast("SampleLibrary", row), 5000, row.folder)
+        library = cast("SampleLibrary", row)
+        loadgen.run(options.scenario, "performance", settings, wanted, Nothing(row), library, 5000, row.folder)
         return row
 
     return run

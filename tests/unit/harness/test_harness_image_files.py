@@ -30,7 +30,7 @@ def picture(channels: int = 3, dtype: str = "uint8") -> Any:
 def encoded(suffix: str, image: Any) -> bytes:
     done, content = cv2.imencode(suffix, image)
     assert done
-    return bytes(content)
+    return bytes(content.tobytes())
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
