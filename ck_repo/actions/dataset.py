@@ -54,7 +54,8 @@ def show(request: Request) -> Answer:
 def convert(request: Request) -> Answer:
     """Write a data set."""
     from ck_repo.machine.data_set import read_data_set
-    from ck_repo.store.atomic import new_file, storage_errors
+    from ck_repo.store.atomic import storage_errors
+    from ck_repo.store.work import writing_file
 
     if not request.text("output"):
         raise UsageError("where to? `ck convert dataset` needs --output=", hint="name the file: --output=annotations.json")
@@ -62,7 +63,7 @@ def convert(request: Request) -> Answer:
     output = Path(request.text("output")).expanduser().absolute()
     if output.exists() and not request.flag("overwrite"):
         raise ConflictError(f"{output} exists", hint="name another file, or give --overwrite")
-    with storage_errors(f"writing {output}"), new_file(output, overwrite=request.flag("overwrite")) as new:
+    with storage_errors(f"writing {output}"), writing_file(output, overwrite=request.flag("overwrite")) as new:
         found = read_data_set(_wanted(env), coco=new)
     counts = f"{found['count']} images, {found['boxes']} boxes, {len(found['categories'])} categories"
     lines = [f"wrote {output}: {counts}", f"file names are relative to {found['images']}"]

@@ -16,11 +16,11 @@ from ck_repo.install.git_source import read_commit, unproven
 from ck_repo.install.publisher import pin
 from ck_repo.install.source import Source, is_local, with_local_mirrors
 from ck_repo.network import refuse_offline
-from ck_repo.store.atomic import new_file, storage_errors, write_text
+from ck_repo.store.atomic import storage_errors, write_text
 from ck_repo.store.digest import of_file
 from ck_repo.store.folders import tools_root
 from ck_repo.store.lock import locked
-from ck_repo.store.work import scratch_folder
+from ck_repo.store.work import scratch_folder, writing_file
 
 
 def cache_root() -> Path:
@@ -135,7 +135,7 @@ def adopt(path: Path, source: Source) -> Path:
     if not final.exists():
         with storage_errors(f"writing {source.name}"):
             final.parent.mkdir(parents=True, exist_ok=True)
-            with new_file(final, overwrite=True) as beside:
+            with writing_file(final, overwrite=True) as beside:
                 shutil.copyfile(path, beside)
     for algorithm, weak in source.weaker:
         write_text(cache_root() / algorithm / weak, source.sha256 + "\n")

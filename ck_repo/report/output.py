@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ck_repo.errors import ConflictError, StorageError, UsageError
-from ck_repo.store.atomic import FULL, new_file, storage_error
+from ck_repo.store.atomic import FULL, storage_error
+from ck_repo.store.work import writing_file
 
 
 @contextmanager
@@ -25,7 +26,7 @@ def output_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
         raise UsageError(f"{path} is a folder", hint="name the file: --output=FILE")
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with new_file(path, overwrite=overwrite) as staging:
+        with writing_file(path, overwrite=overwrite) as staging:
             yield staging
 
 

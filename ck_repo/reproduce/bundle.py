@@ -22,13 +22,13 @@ from ck_repo.reproduce.recipes import RECIPES, gather_recipes, recipes_brought_i
 from ck_repo.reproduce.recreate import Recreated, interpreter_for, recreate
 from ck_repo.session import Session
 from ck_repo.store.archive import unpack_foreign
-from ck_repo.store.atomic import new_file, storage_errors, write_json
+from ck_repo.store.atomic import storage_errors, write_json
 from ck_repo.store.digest import of_file
 from ck_repo.store.entry import read_json_object
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import tools_root
 from ck_repo.store.unpack import ArchiveError
-from ck_repo.store.work import scratch_folder
+from ck_repo.store.work import scratch_folder, writing_file
 
 FORMAT, VERSION = "ck-bundle", 1
 _CONTENTS = "bundle.json"
@@ -102,7 +102,7 @@ def _write(output: Path, rows: dict[str, Path], contents: Path, overwrite: bool)
     try:
         with (
             progress.task(f"writing {output.name}", total, "B") as task,
-            new_file(output, overwrite=overwrite) as beside,
+            writing_file(output, overwrite=overwrite) as beside,
             zipfile.ZipFile(beside, "w", strict_timestamps=False) as file,
         ):
             for name, path in sorted(rows.items()):

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ck_repo.errors import ConfigError, ConflictError, NotFoundError
-from ck_repo.store.atomic import copy_folder, new_file, publish_folder, storage_errors, write_json
+from ck_repo.store.atomic import copy_folder, publish_folder, storage_errors, write_json
 from ck_repo.store.entry import META, Entry, alias_file, read_alias_file, read_json_object, read_uid, uid_file
 from ck_repo.store.folders import repos_root
 from ck_repo.store.modules import RECIPES, canonical_module
@@ -21,7 +21,7 @@ from ck_repo.store.repositories import LOCAL, Repositories
 from ck_repo.store.repository import DESCRIPTION, Repository, check_name, read_repository
 from ck_repo.store.uid import new_uid
 from ck_repo.store.unpack import ArchiveError, Progress, unpack
-from ck_repo.store.work import scratch_folder
+from ck_repo.store.work import scratch_folder, writing_file
 from ck_repo.store.writing import module_folder, publish, refuse_taken_uid, staged
 
 _IN_MAKING = re.compile(
@@ -102,7 +102,7 @@ def _pack(rows: dict[str, Path], output: Path, overwrite: bool) -> int:
         output.parent.mkdir(parents=True, exist_ok=True)
         try:
             with (
-                new_file(output, overwrite=overwrite) as beside,
+                writing_file(output, overwrite=overwrite) as beside,
                 zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as file,
             ):
                 for name in sorted(rows):

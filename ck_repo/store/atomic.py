@@ -111,13 +111,19 @@ def remove_file(path: Path) -> None:
     _unfinished(path).unlink(missing_ok=True)
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove what killed writers of files in `folder` left; files whose writers are alive stay."""
+def remove_all_unfinished(folder: Path) -> None:
+    """Remove what killed writers left of any files in `folder`, which has to be one of ours."""
     for path in folder.glob(".*.new"):
-        with suppress(OSError), os.fdopen(os.open(path, os.O_RDWR | os.O_NOFOLLOW), "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is(file.fileno(), path):
-                path.unlink()
+        remove_unfinished(path.with_name(path.name[1:].removesuffix(".new")))
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what a killed writer of a file left; if its writer is alive it stays."""
+    name = _unfinished(path)
+    with suppress(OSError), os.fdopen(os.open(name, os.O_RDWR | os.O_NOFOLLOW), "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is(file.fileno(), name):
+            name.unlink()
 
 
 def _unfinished(path: Path) -> Path:

@@ -17,13 +17,14 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ck_repo.contract.record import optional, read, write
-from ck_repo.store.atomic import FULL, remove_unfinished, storage_errors
+from ck_repo.errors import StorageError
+from ck_repo.store.atomic import FULL, new_file, remove_all_unfinished, remove_unfinished, storage_errors
 from ck_repo.store.folders import repos_root
 from ck_repo.store.steps import Step, UndoError, as_data, carry_out, from_data, put_back
 
@@ -39,8 +40,8 @@ class _Line:
     ----------
     remove
         A file or folder to remove at the end.
-    files
-        A folder in which files are written one by one.
+    writes
+        A file that is written.
     aside, folder
         Where an entry is set aside, and its place.
     steps
@@ -50,7 +51,7 @@ class _Line:
     """
 
     remove: str = optional("")
-    files: str = optional("")
+    writes: str = optional("")
     aside: str = optional("")
     folder: str = optional("")
     steps: tuple[Mapping[str, Any], ...] = optional(())
@@ -82,9 +83,10 @@ class Work:
         self._note(_Line(remove=str(path)))
         return path
 
-    def writes_files_in(self, folder: Path) -> None:
-        """Files of `folder` are about to be written one by one: what a killed process leaves unfinished of them is removed."""
-        self._note(_Line(files=str(folder)))
+    def writes(self, *files: Path) -> None:
+        """These files are about to be written: what a killed process leaves unfinished beside them is removed."""
+        for file in files:
+            self._note(_Line(writes=str(file)))
 
     def in_place(self, folder: Path) -> Path:
         """Set the entry in `folder` aside, to make another in its place; return where it is.
@@ -125,20 +127,17 @@ class Work:
             self._done()
 
     def remove_unfinished_files(self) -> None:
-        """Remove what the process, which is gone, left of single files about the entries that it changed."""
-        for folder in self._folders():
-            remove_unfinished(folder)
-
-    def _folders(self) -> set[Path]:
-        """The folders where it wrote files: those that the record names, and the `.cm` of its entries and modules."""
-        found, named = set(), set()
+        """Remove what the process, which is gone, left of single files: those on record, and those about its entries."""
+        entries = set()
         for row in self.rows():
-            named |= {Path(row.files)} if row.files else set()
-            found |= {Path(path).parent for path in (row.remove, row.folder) if path}
+            if row.writes:
+                remove_unfinished(Path(row.writes))
+            entries |= {Path(path).parent for path in (row.remove, row.folder) if path}
             for step in row.steps:
-                found |= {Path(step[key]) for key in ("home", "folder") if key in step}
-                found |= {Path(step[key]).parent for key in ("source", "target") if key in step}
-        return named | {place / ".cm" for folder in found for place in (folder, folder.parent)}
+                entries |= {Path(step[key]) for key in ("home", "folder") if key in step}
+                entries |= {Path(step[key]).parent for key in ("source", "target") if key in step}
+        for folder in {place / ".cm" for entry in entries for place in (entry, entry.parent)}:
+            remove_all_unfinished(folder)
 
     def _done(self) -> None:
         self._halfway = False
@@ -338,3 +337,16 @@ def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
             path = work.temporary(parent, f".{name}")
             path.mkdir(parents=True, mode=0o700)
         yield path
+
+
+@contextmanager
+def writing_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """`new_file` on record: what a killed process leaves of it is removed by the next command.
+
+    Where CK_REPOS cannot be written there is no record.
+    """
+    absolute = path.absolute()
+    with ExitStack() as stack:
+        with suppress(StorageError):
+            stack.enter_context(working()).writes(absolute)
+        yield stack.enter_context(new_file(absolute, overwrite=overwrite))

@@ -93,9 +93,10 @@ def module_folder(repository: Repository, module: str) -> Path:
     if not (folder / ".cm").is_dir():
         names = repository.path / ".cm"
         with storage_errors(f"writing {folder}"), working() as work:
-            work.writes_files_in(names)
-            write_text(names / f"alias-a-{module}", folder_uid(module) + "\n")
-            write_text(names / f"alias-u-{folder_uid(module)}", module + "\n")
+            by_name, by_uid = names / f"alias-a-{module}", names / f"alias-u-{folder_uid(module)}"
+            work.writes(by_name, by_uid)
+            write_text(by_name, folder_uid(module) + "\n")
+            write_text(by_uid, module + "\n")
             (folder / ".cm").mkdir(parents=True, exist_ok=True)  # last: it says that the files are there
     return folder
 
@@ -106,7 +107,7 @@ def update_entry(entry: Entry, changes: Mapping[str, object], *, replace: bool =
     The meta is read again under the lock of all changes, so that no other process's update is lost.
     """
     with working() as work, committing():
-        work.writes_files_in((entry.path / META).parent)
+        work.writes(entry.path / META)
         refuse_gone(entry)
         meta = changes if replace else merged(entry.meta(), changes)
         write_json(entry.path / META, meta)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from ck_repo.store.entry import Entry, write_entry
 from ck_repo.store.folders import repos_root
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find, load
-from ck_repo.store.work import sweep, working
+from ck_repo.store.work import sweep, working, writing_file
 
 Add = Callable[..., Entry]
 
@@ -163,3 +164,35 @@ def test_a_full_disk_in_the_middle_of_a_rename_undoes_it(add: Add, datasets: Pat
         with pytest.raises(StorageError, match="the disk is full"):
             writing.move_entry(entry, Repositories().writable(), "dataset", "z")
     assert _states(datasets) == {"a": ("a" * 16, "old")}
+
+
+def test_what_a_killed_writer_of_a_file_left_is_removed_and_other_files_stay(ck_home: Path) -> None:
+    output, other = ck_home / "out.zip", ck_home / ".mine.new"
+    other.write_text("a file of the user's")
+    code = (
+        "import os, pathlib, signal, sys; from ck_repo.store.work import writing_file\n"
+        "with writing_file(pathlib.Path(sys.argv[1]), overwrite=False) as beside:\n"
+        "    beside.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(output)]).returncode == -signal.SIGKILL
+    left = ck_home / ".out.zip.new"
+    assert left.exists()
+    sweep()
+    assert not left.exists()
+    assert other.exists()
+
+
+def test_a_file_in_the_writing_stays(ck_home: Path) -> None:
+    with writing_file(ck_home / "out.zip", overwrite=False) as beside:
+        beside.write_text("half")
+        sweep()
+        assert beside.exists()
+    assert (ck_home / "out.zip").read_text() == "half"
+
+
+def test_a_file_is_written_where_ck_repos_cannot_be(ck_home: Path) -> None:
+    repos_root().parent.mkdir(parents=True, exist_ok=True)
+    repos_root().write_text("no folder")
+    with writing_file(ck_home / "out.zip", overwrite=False) as beside:
+        beside.write_text("whole")
+    assert (ck_home / "out.zip").read_text() == "whole"
