@@ -50,6 +50,7 @@ def run(
     record: str = "",
     repository: str = "",
     tags: Sequence[str] = (),
+    tuned: bool = False,
     trust: bool = False,
     offline: bool = False,
     progress: bool | Callback | None = None,
@@ -114,6 +115,8 @@ def run(
         Further tags for a dependency of the program: weights, dataset, loadgen …; ``--dep_add_tags`` on the command line.
     record, repository, tags
         Name of the experiment (its UID if empty), the repository to record in (``local`` if empty), further tags.
+    tuned
+        With the settings that ``ck tune`` found on this machine; what is given stays.
     trust
         Let programs of other repositories' recipes run.
     offline
@@ -133,7 +136,7 @@ def run(
     """
     asked = locals()
     options: dict[str, object] = {option.key: asked[option.keyword] for option in RUN_OPTIONS}
-    options |= {"record": record, "record_repo": repository, "tags": ",".join(tags), "trust": trust}
+    options |= {"record": record, "record_repo": repository, "tags": ",".join(tags), "tuned": tuned, "trust": trust}
     given = {name: _plain(value) for name, value in options.items() if value not in (None, "", {})}
     named = target(program)
     request = request_for("run", Target("program", named.entry or named.module, named.repository), given)

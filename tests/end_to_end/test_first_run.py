@@ -64,7 +64,7 @@ def test_dry_run_and_explain_change_nothing(fresh_ck: Ck) -> None:
         ("--scenario=singlestream", "--time=3", "--threads=1"),
         (
             "--scenario=multistream",
-            "--time=5",
+            "--time=10",  # LoadGen wants 662 queries for its 99th percentile
             "--samples-per-query=2",
             "--target-latency=500",
             "--sessions=2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -73,13 +74,17 @@ def test_the_commit_of_a_checkout_is_in_the_wheel(source: Path, what: str, tmp_p
         archive.extractall(tmp_path / "installed")
     words = [
         "-c",
-        "from ck_repo.store.git_state import state_of; import sys, pathlib; print(state_of(pathlib.Path(sys.argv[1])))",
+        "import dataclasses, json, pathlib, sys; from ck_repo.store.git_state import state_of; "
+        "print(json.dumps(dataclasses.asdict(state_of(pathlib.Path(sys.argv[1])))))",
     ]
     folder = tmp_path / "installed/ck_repo/default_repository"
     done = subprocess.run(
         [sys.executable, *words, folder], cwd=tmp_path / "installed", capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == str({"git": True, "commit": commit, "changed": False, "installed": True})
+    state = json.loads(done.stdout)
+    assert {key: state[key] for key in ("git", "commit", "changed", "installed")} == {
+        "git": True, "commit": commit, "changed": False, "installed": True
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("how", ["wheel", "editable"])
