@@ -14,9 +14,9 @@ from ck_repo.errors import CKError, ConflictError, UsageError
 from ck_repo.store.atomic import storage_errors, usable, write_json, write_text
 from ck_repo.store.entry import META, Entry, read_json_object
 from ck_repo.store.fields import Fields
-from ck_repo.store.repository import Repository
+from ck_repo.store.repository import Repository, check_name
 from ck_repo.store.steps import Link, Rename, Unlink
-from ck_repo.store.work import committing, remove_folder, working
+from ck_repo.store.work import committing, is_alive, remove_folder, working
 from ck_repo.store.writing import module_folder, refuse_gone, refuse_taken_uid, remove_entry
 
 FOLDER = ".bin"
@@ -120,7 +120,7 @@ def removed(repository: Repository, module: str = "", pattern: str = "") -> list
     found = []
     for folder in sorted(home.iterdir(), reverse=True) if home.is_dir() else []:
         row = _record(repository, folder)
-        if row and (folder / _CONTENT / META).is_file():
+        if row and not _is_linked(folder) and (folder / _CONTENT / META).is_file():
             found.append(row)
     return [
         row for row in found if module in ("", row.module) and (fnmatchcase(row.alias, pattern or "*") or pattern == row.uid)
@@ -128,11 +128,12 @@ def removed(repository: Repository, module: str = "", pattern: str = "") -> list
 
 
 def _read(repository: Repository, folder: Path) -> Removed:
+    """Read a record, which may be of a repository that came from elsewhere: its names are folders' names, nothing more."""
     row = Fields(read_json_object(folder / _RECORD), folder / _RECORD)
-    return Removed(
-        repository, folder, row.needed("module"), row.needed("alias"), row.needed("uid"), row.number("when") or 0.0,
-        row.whole("size", 0) or 0,
-    )  # fmt: skip
+    module, alias, uid = row.needed("module"), row.needed("alias"), row.needed("uid")
+    for name in (module, alias, uid):
+        check_name(name)
+    return Removed(repository, folder, module, alias, uid, row.number("when") or 0.0, row.whole("size", 0) or 0)
 
 
 def restore(row: Removed) -> Entry:
@@ -162,22 +163,21 @@ def sweep_bin(repository: Repository, *, everything: bool = False) -> int:
     home = repository.path / FOLDER
     oldest, total, freed = time.time() - 86400 * days(), 0, 0
     for folder in sorted(home.iterdir(), reverse=True) if home.is_dir() else []:
-        if not folder.is_dir() or folder.is_symlink():
+        if not folder.is_dir() or _is_linked(folder):
             continue
         row = _record(repository, folder)
         size = row.size if row else 0
         total += size
         if everything or row is None or not (folder / _CONTENT).is_dir() or row.when < oldest or total > MOST_BYTES:
-            if _is_in_making(folder):
+            if is_alive(folder.name.rpartition(".")[2]):  # another process is about to move an entry into it
                 continue
             remove_folder(folder)
             freed += size
     return freed
 
 
-def _is_in_making(folder: Path) -> bool:
-    """Whether another process may be about to move an entry into it: it was made in the last minute and is empty."""
-    return not (folder / _CONTENT).exists() and time.time() - folder.stat().st_mtime < 60
+def _is_linked(folder: Path) -> bool:
+    return folder.is_symlink() or (folder / _CONTENT).is_symlink()
 
 
 def _record(repository: Repository, folder: Path) -> Removed | None:

@@ -292,6 +292,18 @@ def _abandoned(folder: Path) -> list[Work]:
     return found
 
 
+def is_alive(key: str) -> bool:
+    """Whether the process whose work has this key is still at it."""
+    try:
+        file = os.open(_pending() / f"{key}{_RECORD}", os.O_RDWR | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        return not _try_lock(file)
+    finally:
+        os.close(file)
+
+
 def _wait(folder: Path, about: Path) -> None:
     for path in folder.glob(f"*{_RECORD}"):
         with suppress(OSError):

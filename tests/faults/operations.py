@@ -63,6 +63,11 @@ def _entry(home: Path) -> None:
     (home / "CK" / "local" / "dataset" / "a" / "data.bin").write_bytes(os.urandom(50_000))
 
 
+def _binned(home: Path) -> None:
+    _entry(home)
+    _must(home, "rm", "dataset:a", "--force")
+
+
 def _archive(home: Path) -> None:
     _entry(home)
     file = io.BytesIO()
@@ -193,6 +198,7 @@ OPERATIONS: dict[str, Operation] = {
     "update": Operation(_entry, _fixed("update", "dataset:a", "--tags=new"), _tags),
     "ren": Operation(_entry, _fixed("ren", "dataset:a", "dataset:b"), _tags),
     "rm": Operation(_entry, _fixed("rm", "dataset:a", "--force"), _tags),
+    "restore": Operation(_binned, _fixed("restore", "dataset:a"), _tags),
     "zip": Operation(_entry, _fixed("zip", "dataset:*", "--archive_name=HOME/out.zip"), _zip("out.zip"), 130_000),
     "unzip": Operation(_archive, _fixed("unzip", "dataset", "--zip=HOME/in.zip", "--overwrite"), _tags, 500_000),
     "import": Operation(_tree, _fixed("import", "submission", "--path=HOME/tree"), _experiments),

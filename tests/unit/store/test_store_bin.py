@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.repository import Repository
 from ck_repo.store.search import find
+from ck_repo.store.work import working
 from ck_repo.store.writing import create_entry
 
 
@@ -86,3 +88,32 @@ def test_bin_is_not_packed(local: Repository, entry: Entry, tmp_path: Path) -> N
     pack_repository(local, tmp_path / "all.zip")
     with zipfile.ZipFile(tmp_path / "all.zip") as file:
         assert not [name for name in file.namelist() if ".bin" in name]
+
+
+@pytest.mark.parametrize("names", [{"alias": "../../out"}, {"module": "../dataset"}, {"uid": "/etc"}, {"alias": ".hidden"}])
+def test_a_record_that_leads_out_of_its_repository_is_none(local: Repository, entry: Entry, names: dict[str, str]) -> None:
+    rubbish.discard(local, entry)
+    (row,) = rubbish.removed(local)
+    record = row.folder / "removed.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), **names}))
+    assert rubbish.removed(local) == []
+
+
+def test_a_link_in_the_bin_is_no_entry(local: Repository, entry: Entry, tmp_path: Path) -> None:
+    rubbish.discard(local, entry)
+    (row,) = rubbish.removed(local)
+    (row.folder / "entry").rename(tmp_path / "elsewhere")
+    (row.folder / "entry").symlink_to(tmp_path / "elsewhere")
+    assert rubbish.removed(local) == []
+    rubbish.sweep_bin(local, everything=True)
+    assert (tmp_path / "elsewhere" / ".cm" / "meta.json").exists()
+
+
+def test_what_another_process_is_removing_is_not_swept(local: Repository) -> None:
+    with working() as work:
+        folder = local.path / ".bin" / f"1.{work.key}"
+        folder.mkdir(parents=True)
+        rubbish.sweep_bin(local, everything=True)
+        assert folder.exists()
+    rubbish.sweep_bin(local)
+    assert not folder.exists()
