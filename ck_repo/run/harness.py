@@ -80,6 +80,7 @@ def run_harness(
         watchdog()
         monitor()
 
+    monitor()  # once, however short the run is
     status = run_child(
         [str(python), "-m", name, str(spec)],
         folder,

@@ -17,11 +17,17 @@ _LATER = 60.0  # s
 
 
 class Monitor:
-    """Writes what the machine is doing, at most once a second, whenever it is called."""
+    """Writes what the machine is doing, at most once a second, whenever it is called.
 
-    def __init__(self, folder: Path, gauge: Gauge | None = None, clock: Callable[[], float] = time.time) -> None:
+    Parameters
+    ----------
+    clock
+        Says when a second is over: a clock that is never set back.
+    """
+
+    def __init__(self, folder: Path, gauge: Gauge | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._gauge, self._clock = folder / FILE, gauge or Gauge(), clock
-        self._next, self._count = 0.0, 0
+        self._next, self._count = float("-inf"), 0
 
     def __call__(self) -> None:
         """Look, if it is time to."""
@@ -30,6 +36,8 @@ class Monitor:
             return
         self._count += 1
         self._next = now + (_EVERY if self._count < _MOST else _LATER)
-        row = {"at": round(now, 3)} | {key: value for key, value in asdict(self._gauge.read()).items() if value is not None}
+        row = {"at": round(time.time(), 3)} | {
+            key: value for key, value in asdict(self._gauge.read()).items() if value is not None
+        }
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")

@@ -65,8 +65,9 @@ def nothing_left(ck_home: Path) -> object:
     """After each test only whole entries are there."""
     yield
     assert [path.name for path in repos_root().glob(".pending/*")] == ["commit.lock"]
-    hidden = [path for path in repos_root().glob("local/*/.*") if path.name != ".cm"]
+    hidden = [path for path in repos_root().glob("local/*/.*") if path.name != ".cm" and path.parent.name != ".bin"]
     assert hidden == []
+    assert all((folder / "entry" / ".cm" / "meta.json").exists() for folder in repos_root().glob("local/.bin/[0-9]*"))
 
 
 @pytest.mark.usefixtures("entry")
