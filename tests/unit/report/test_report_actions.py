@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import threading
 import urllib.request
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 from ck_repo.report import requirements
+from ck_repo.report.objects import Unavailable
 from ck_repo.report.serve import server_of
 from ck_repo.report.site import write_site
 from ck_repo.session import Session
@@ -58,8 +61,51 @@ def test_a_run_whose_data_set_is_gone_is_reported_without_images(experiment: Mak
     Path(entry.meta()["spec"]["dataset"]["annotations"]).unlink()
     done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
     assert done.code == 0
-    assert "the annotations of the data set made set are not on this machine" in done.out
+    assert "no COCO annotations of the data set made set are registered or installed on this machine" in done.out
     assert "mAP" in (tmp_path / "page.html").read_text()
+
+
+def test_a_page_holds_no_files_that_somebodys_experiment_names(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+    entry = experiment()
+    meta = entry.meta()
+    told = meta["spec"]["dataset"]
+    content = json.loads(Path(told["annotations"]).read_text())
+    for row in content["images"]:
+        row["file_name"] = f"{told['images']}/{row['file_name']}"
+    (entry.path / "accuracy/theirs.json").write_text(json.dumps(content))
+    told |= {"annotations": str(entry.path / "accuracy/theirs.json"), "images": "/", "digest": "f" * 64}
+    (entry.path / ".cm/meta.json").write_text(json.dumps(meta))
+    done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
+    assert done.code == 0
+    assert "no COCO annotations" in done.out
+    assert "data:image/webp" not in (tmp_path / "page.html").read_text()
+    assert ck("export", "experiment:made", "--format=coco", "--output=-").code == Unavailable.code
+
+
+@pytest.mark.parametrize("form", ["{}/../val2017/../../outside.jpg", "{}/../../outside.jpg", "../../outside.jpg"])
+def test_an_image_outside_the_data_set_is_not_shown(experiment: Make, ck: Ck, tmp_path: Path, form: str) -> None:
+    entry = experiment()
+    told = entry.meta()["spec"]["dataset"]
+    content = json.loads(Path(told["annotations"]).read_text())
+    shutil.copy(Path(told["images"]) / content["images"][0]["file_name"], tmp_path / "outside.jpg")
+    for row in content["images"]:
+        row["file_name"] = form.format(told["images"])
+    Path(told["annotations"]).write_text(json.dumps(content))
+    done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
+    assert done.code == 0
+    assert "12 images have no picture" in done.out
+    assert "data:image/webp" not in (tmp_path / "page.html").read_text()
+
+
+def test_annotations_that_lack_a_key_are_named(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+    entry = experiment()
+    path = Path(entry.meta()["spec"]["dataset"]["annotations"])
+    content = json.loads(path.read_text())
+    del content["images"][0]["width"]
+    path.write_text(json.dumps(content))
+    done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
+    assert done.code == 0
+    assert f"{path} is not a COCO annotation file: KeyError 'width'" in done.out
 
 
 def test_a_damaged_log_does_not_keep_the_rest_from_the_page(experiment: Make, ck: Ck, tmp_path: Path) -> None:
