@@ -207,7 +207,7 @@ def _from_results(subject: Subject, images: list[Image]) -> tuple[set[int], Dete
         category = np.asarray([int(row["category_id"]) for row in rows], dtype=np.int64)
         box = np.asarray([[float(value) for value in row["bbox"]] for row in rows], dtype=np.float64).reshape(-1, 4)
         score = np.asarray([float(row["score"]) for row in rows], dtype=np.float64)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ConfigError(f"{path} is not a list of COCO results: {type(error).__name__} {error}") from None
     known = {row.id for row in images}
     if not set(image.tolist()) <= known or not (np.isfinite(box).all() and np.isfinite(score).all()):
@@ -237,5 +237,5 @@ def _truth(content: Mapping[str, Any], images: Mapping[int, Image]) -> Truth:
             np.asarray(area, dtype=np.float64),
             np.asarray([bool(row.get("iscrowd", 0)) for row in rows], dtype=np.bool_),
         )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise ConfigError(f"an annotation is not in COCO's format: {type(error).__name__} {error}") from None

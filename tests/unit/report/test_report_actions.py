@@ -117,6 +117,42 @@ def test_a_damaged_log_does_not_keep_the_rest_from_the_page(experiment: Make, ck
     assert "Confusions" in (tmp_path / "page.html").read_text()
 
 
+def test_a_machine_log_with_numbers_that_json_lacks_is_reported(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+    entry = experiment()
+    with open(entry.path / "machine.jsonl", "a") as file:
+        file.write('{"at": NaN, "busy": 0.5}\n{"at": 1700000000, "busy": 1e999}\n')
+    assert ck("report", "experiment:made", f"--output={tmp_path}/page.html").code == 0
+
+
+@pytest.mark.parametrize("row", ['"image_id": 1e999, "category_id": 1', f'"image_id": 1, "category_id": {10**30}'])
+def test_detections_out_of_bounds_are_named(experiment: Make, ck: Ck, tmp_path: Path, row: str) -> None:
+    entry = experiment()
+    (entry.path / "accuracy/detections.json").write_text(f'[{{{row}, "bbox": [1, 2, 3, 4], "score": 0.5}}]')
+    done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
+    assert done.code == 0
+    assert "detections.json is not a list of COCO results: OverflowError" in done.out
+
+
+def test_an_invalid_run_with_a_strange_log_is_reported(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+    entry = experiment(valid=False)
+    (entry.path / "performance/mlperf_log_detail.txt").write_text(
+        ':::MLLOG {"key": "result_min_duration_met", "value": false}\n'
+        ':::MLLOG {"key": "effective_min_duration_ms", "value": "long"}\n'
+    )
+    assert ck("report", "experiment:made", f"--output={tmp_path}/page.html").code == 0
+    assert "The run was too short" in (tmp_path / "page.html").read_text()
+
+
+def test_a_target_that_is_no_number_is_named(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+    entry = experiment()
+    meta = entry.meta()
+    meta["spec"]["loadgen"]["target_qps"] = "many"
+    (entry.path / ".cm/meta.json").write_text(json.dumps(meta))
+    done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
+    assert done.code == 3
+    assert "spec.loadgen.target_qps is 'many', not a finite number" in done.err
+
+
 def test_an_experiment_of_stock_ck_is_refused(ck: Ck, tmp_path: Path) -> None:
     from ck_repo.store.writing import create_entry
 
