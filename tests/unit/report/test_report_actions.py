@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -151,6 +152,16 @@ def test_a_target_that_is_no_number_is_named(experiment: Make, ck: Ck, tmp_path:
     done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
     assert done.code == 3
     assert "spec.loadgen.target_qps is 'many', not a finite number" in done.err
+
+
+def test_commands_to_copy_are_quoted(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+    entry = experiment()
+    meta = entry.meta()
+    meta |= {"program": {"alias": "x;touch y"}, "options": {"backend_options": {"a;touch z": "1"}}}
+    (entry.path / ".cm/meta.json").write_text(json.dumps(meta))
+    assert ck("report", "experiment:made", f"--output={tmp_path}/page.html").code == 0
+    text = html.unescape((tmp_path / "page.html").read_text())
+    assert "ck run 'program:x;touch y' --backend-options.'a;touch z'=1" in text
 
 
 def test_an_experiment_of_stock_ck_is_refused(ck: Ck, tmp_path: Path) -> None:
