@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import struct
@@ -13,6 +14,7 @@ import coco_sets
 
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find
 from ck_repo.store.writing import create_entry
 
 HOSTILE = '</script><img src=x onerror="window.hacked=1"><b>{{7*7}}\''
@@ -107,10 +109,11 @@ def make(folder: Path, made: Made) -> Entry:
         "spec": {
             "model": {"classes_are": "coco", "side": 300},
             "dataset": {"name": "made set", "annotations": str(home / "annotations/instances_val2017.json"),
-                        "images": str(home / "val2017"), "digest": "0" * 64},
+                        "images": str(home / "val2017"), "digest": _digest(home)},
             "loadgen": {"percentile": 0.9, "target_latency_ms": 15.0, "min_duration_ms": 10000},
         },
     }  # fmt: skip
+    _register(home)
     entry = create_entry(Repositories().writable(), "experiment", made.name, meta)
     log = entry.path / "accuracy/mlperf_log_accuracy.json"
     log.parent.mkdir()
@@ -125,6 +128,22 @@ def make(folder: Path, made: Made) -> Entry:
     looks = [{"at": 1_699_999_995 + second, "busy": 0.5, "mhz": 2000.0 + second, "celsius": 50.5} for second in range(20)]
     (entry.path / "machine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in looks))
     return entry
+
+
+def _digest(home: Path) -> str:
+    """Stands for the digest of a data set."""
+    return hashlib.sha256(home.name.encode()).hexdigest()
+
+
+def _register(home: Path) -> None:
+    """Register a data set, once."""
+    digest = _digest(home)
+    repositories = Repositories()
+    if any(entry.meta().get("digest") == digest for entry in find(repositories, "env")):
+        return
+    parts = {"images": str(home / "val2017"), "annotations": str(home / "annotations/instances_val2017.json")}
+    meta = {"tags": ["dataset"], "source": "registered", "path": str(home), "digest": digest, "dataset": parts}
+    create_entry(repositories.writable(), "env", home.name, meta)
 
 
 def as_results(content: dict[str, Any], found: dict[int, list[tuple[float, ...]]]) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ def ls(request: Request) -> Answer:
         try:
             campaign, meta = read_campaign(entry), entry.meta()
             created = str(meta.get("created", ""))
-            found = dict(counts(campaign.events(), campaign.cells(), campaign.definition.repetitions))
+            found = dict(counts(campaign))
             if campaign.kind == TUNE:
                 found = {"cells": 0, "runs": sum((meta.get("trials") or {}).values()), "left": 0}
         except CKError as error:
@@ -83,7 +83,7 @@ def campaign_answer(session: Session, campaign: Campaign) -> Answer:
 
     rows = results(session, campaign)
     axes = campaign.definition.matrix.axes
-    found = counts(campaign.events(), campaign.cells(), campaign.definition.repetitions)
+    found = counts(campaign)
     header, cells = table(best_first(rows), list(axes))
     data: dict[str, Any] = {
         "campaign": row_of(campaign.entry),

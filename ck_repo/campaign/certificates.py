@@ -13,6 +13,7 @@ from ck_repo.errors import ConfigError, ConflictError, NotFoundError
 from ck_repo.session import Session
 from ck_repo.store.atomic import storage_errors
 from ck_repo.store.entry import Entry
+from ck_repo.store.repositories import LOCAL
 from ck_repo.store.search import find, load
 from ck_repo.store.writing import create_entry
 
@@ -33,7 +34,7 @@ def create_certificates(session: Session, name: str = "") -> Entry:
         If the entry exists.
     """
     name = name or NAME
-    if find(session.repositories, MODULE, name):
+    if find(session.repositories, MODULE, name, repository=LOCAL):
         raise ConflictError(f"{MODULE}:{name} exists already", hint=f"choose another name, or `ck rm {MODULE}:{name}`")
     files = _certificates(name)
     entry = create_entry(session.repositories.writable(), MODULE, name, {"tags": [MODULE]})
@@ -86,7 +87,7 @@ def certificates(session: Session, name: str = "") -> dict[str, str]:
         If there is no such cluster.
     """
     try:
-        entry = load(session.repositories, MODULE, name or NAME)
+        entry = load(session.repositories, MODULE, name or NAME, LOCAL)  # whoever made a certificate knows its key
     except NotFoundError:
         raise NotFoundError(
             f"there are no certificates {MODULE}:{name or NAME}",

@@ -50,6 +50,7 @@ def _opened(path: Path) -> int:
         except FileNotFoundError:
             try:
                 file = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
+                os.fchmod(file, 0o644)  # the umask may have made it readable for this user alone
             except FileExistsError:  # another process was first
                 file = os.open(path, flags)
     except OSError as error:

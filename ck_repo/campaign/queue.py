@@ -71,8 +71,13 @@ class Queue:
         self._round, self._waiting = 0, deque[Job]()
 
     def found(self, cell: Cell, machine: str, metas: Sequence[tuple[str, ExperimentMeta]]) -> None:
-        """Recorded runs that serve as the cell's first repetitions: UID and meta of each."""
-        place = machine if machine in self._machines else ""
+        """Recorded runs that serve as the cell's first repetitions: UID and meta of each.
+
+        Where each machine makes every run, those of another machine do not count.
+        """
+        place = "" if self._machines == ("",) else machine
+        if place not in self._machines:
+            return
         events = []
         for uid, meta in metas[: self._repetitions - self._done[cell.key, place]]:
             self._done[cell.key, place] += 1

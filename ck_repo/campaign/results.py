@@ -71,6 +71,7 @@ class Row:
 
 def results(session: Session, campaign: Campaign) -> list[Row]:
     """The rows of a campaign, in the order of its cells; a cell without a run has one row."""
+    definition = campaign.definition
     events: dict[str, list[Event]] = defaultdict(list)
     for event in campaign.events():
         events[event.cell].append(event)
@@ -81,9 +82,14 @@ def results(session: Session, campaign: Campaign) -> list[Row]:
         for event in mine:
             if event.kind in (RUN, FOUND):
                 runs[event.machine].append(event)
-        why = _why(mine)
-        for machine, made in runs.items() if runs else {"": []}.items():
-            rows.append(_row(session, cell, machine, made, campaign.definition.repetitions, why))
+            elif definition.each_machine and event.machine:
+                runs.setdefault(event.machine, [])
+        made = [_row(session, cell, machine, its) for machine, its in (runs or {"": []}).items()]
+        for row in made:
+            its = [event for event in mine if not definition.each_machine or event.machine in ("", row.machine)]
+            counted = [row] if definition.each_machine else made
+            missing = definition.repetitions - sum(len(each.experiments) for each in counted)
+            rows.append(replace(row, missing=missing, why=_why(its)))
     return with_front(rows)
 
 
@@ -98,7 +104,7 @@ def _why(events: Sequence[Event]) -> str:
     return f"failed{failure}" if failure and events[-1].kind == FAILED else ""
 
 
-def _row(session: Session, cell: Cell, machine: str, events: Sequence[Event], repetitions: int, why: str) -> Row:
+def _row(session: Session, cell: Cell, machine: str, events: Sequence[Event]) -> Row:
     entries = []
     for event in events:
         try:
@@ -106,7 +112,7 @@ def _row(session: Session, cell: Cell, machine: str, events: Sequence[Event], re
         except NotFoundError:  # removed since
             continue
     found = list(readable(entries))
-    row = Row(cell, machine, tuple(entry for entry, _ in found), missing=repetitions - len(found), why=why)
+    row = Row(cell, machine, tuple(entry for entry, _ in found))
     if not found:
         return row
     measured = [figures(meta) for _, meta in found]
@@ -140,12 +146,25 @@ def with_front(rows: Sequence[Row]) -> list[Row]:
     return [replace(row, on_front=str(number) in best) for number, row in enumerate(rows)]
 
 
-def counts(events: Sequence[Event], cells: Sequence[Cell], repetitions: int) -> Mapping[str, int]:
-    """How many cells a campaign has, and how many runs were made and are left."""
-    done = sum(1 for event in events if event.kind in (RUN, FOUND))
-    closed = {event.cell for event in events if event.kind in (DROPPED, IMPOSSIBLE)}
-    made: dict[str, int] = defaultdict(int)
+def counts(campaign: Campaign) -> Mapping[str, int]:
+    """How many cells a campaign has, and how many runs were made and are left.
+
+    Where each machine makes every run, the machines are those that have made or tried one.
+    """
+    definition, cells, events = campaign.definition, campaign.cells(), campaign.events()
+    made: dict[tuple[str, str], int] = defaultdict(int)
+    closed: set[tuple[str, str]] = set()
     for event in events:
-        made[event.cell] += event.kind in (RUN, FOUND)
-    left = sum(max(repetitions - made[cell.key], 0) for cell in cells if cell.key not in closed)
-    return {"cells": len(cells), "runs": done, "left": left}
+        place = (event.cell, event.machine if definition.each_machine else "")
+        if event.kind in (RUN, FOUND):
+            made[place] += 1
+        elif event.kind in (DROPPED, IMPOSSIBLE):
+            closed.add(place)
+    machines = {event.machine for event in events if definition.each_machine and event.machine} or {""}
+    left = sum(
+        max(definition.repetitions - made[cell.key, machine], 0)
+        for cell in cells
+        for machine in machines
+        if not closed & {(cell.key, machine), (cell.key, "")}
+    )
+    return {"cells": len(cells), "runs": sum(made.values()), "left": left}

@@ -61,11 +61,12 @@ class RecordedInput:
 
 @dataclass(frozen=True)
 class RecordedLoadGen:
-    """LoadGen's settings that say what a valid run needs: latency bound, ms, least duration, ms, and least queries."""
+    """LoadGen's settings: latency bound and minimum duration in ms, minimum number of queries, target in queries/s."""
 
     target_latency_ms: float | None = optional()
     min_duration_ms: float | None = optional()
     min_query_count: float | None = optional()
+    target_qps: float | None = optional()
 
 
 @dataclass(frozen=True)

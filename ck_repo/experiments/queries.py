@@ -14,9 +14,10 @@ from ck_repo.store.plain_file import MISSING, flaw, opened
 
 FOLDER, QUERIES, TRACE = "performance", "queries.json", "mlperf_log_trace.json"
 _MOST = 1 << 30  # bytes
+_LATEST = 1 << 62  # ns, 146 years
 _SAMPLE = re.compile(
-    rb'"name":"Sample".*?"ph": ?"b".*?"ts":(-?[\d.]+),"args":\{"sample_seq":(\d+),"query_seq":(\d+),"sample_idx":(\d+),'
-    rb'"issue_start_ns":(-?\d+),"complete_ns":(-?\d+)'
+    rb'"name":"Sample".*?"ph": ?"b".*?"ts":(-?\d{1,15}(?:\.\d{1,15})?),"args":\{"sample_seq":(\d{1,18}),'
+    rb'"query_seq":(\d{1,18}),"sample_idx":(\d{1,18}),"issue_start_ns":(-?\d{1,18}),"complete_ns":(-?\d{1,18})\b'
 )
 
 
@@ -102,6 +103,8 @@ def _of_columns(content: bytes, path: Path) -> Queries:
         if len({len(starts), *map(len, columns)}) != 1:
             raise ValueError("columns of different lengths")
         query, sample, issue, latency = columns
+        if max(map(abs, (*starts, *issue, *latency)), default=0) > _LATEST or (began is not None and not 0 <= began < _LATEST):
+            raise ValueError("a time out of bounds")
         return Queries(query, sample, starts, issue, latency, None if began is None else float(began))
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ConfigError(

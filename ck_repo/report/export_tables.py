@@ -28,7 +28,7 @@ def as_csv(subjects: Sequence[Subject]) -> str:
     columns, rows = flat_table(subjects)
     sink = io.StringIO()
     writer = csv.writer(sink)
-    writer.writerow(columns)
+    writer.writerow([_cell(name) for name in columns])
     writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
     return sink.getvalue()
 
@@ -90,7 +90,8 @@ def as_latex(subjects: Sequence[Subject]) -> str:
 
 
 def _latex(cells: Sequence[str]) -> str:
-    return " & ".join("".join(_LATEX.get(sign, sign) for sign in cell).replace("–", "--") for cell in cells) + r" \\"
+    plain = ["".join(_LATEX.get(sign, sign) for sign in " ".join(cell.split())).replace("–", "--") for cell in cells]
+    return " & ".join(plain) + r" \\"
 
 
 TABLES: Mapping[str, Any] = {"csv": as_csv, "json": as_json, "markdown": as_markdown, "latex": as_latex}

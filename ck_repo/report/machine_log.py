@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ class Look:
 
 
 def read_machine_log(folder: Path) -> list[Look]:
-    """The looks in the order of time; empty if there are none. Lines that cannot be read are passed over."""
+    """The looks in the order of time; empty if there are none. Lines that cannot be read are skipped."""
     if flaw(folder, _FILE):
         return []
     found = []
@@ -33,8 +34,15 @@ def read_machine_log(folder: Path) -> list[Look]:
         for line in file:
             try:
                 row = json.loads(line)
-                values = [None if row.get(name) is None else float(row[name]) for name in _COLUMNS]
-                found.append(Look(float(row["at"]), *values))
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                values = [None if row.get(name) is None else _finite(row[name]) for name in _COLUMNS]
+                found.append(Look(_finite(row["at"]), *values))
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
                 continue
     return sorted(found, key=lambda look: look.at)
+
+
+def _finite(value: object) -> float:
+    """A number that a page can hold; Python's JSON also has NaN and infinity."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError
+    return float(value)

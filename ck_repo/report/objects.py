@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from ck_repo.errors import CKError, ConfigError
 from ck_repo.report.subject import Subject
 from ck_repo.rounds.logs import read_samples
 from ck_repo.session import Session
+from ck_repo.store.entry import META
+from ck_repo.store.installed import InstalledDataset, read_installed
 from ck_repo.store.plain_file import MISSING, flaw, opened
 from ck_repo.store.search import find
 
@@ -27,13 +30,13 @@ _WIDTH = 7  # float32 a detection in an accuracy log
 
 @dataclass(frozen=True)
 class Image:
-    """An image of the data set: its id and size in pixels, and its file."""
+    """An image of the data set: its id and size in pixels, and its file; None if the file is outside the folder of images."""
 
     id: int
     name: str
     width: int
     height: int
-    path: Path
+    path: Path | None
 
 
 @dataclass(frozen=True)
@@ -93,29 +96,43 @@ def read_objects(session: Session, subject: Subject) -> tuple[Truth, Detections]
         raise Unavailable("the run has no accuracy log")
     annotations, folder = _dataset(session, subject)
     content = _read_annotations(annotations)
-    images = _images(content, folder, subject)
+    try:
+        images = _images(content, folder, subject)
+        categories = [int(row["id"]) for row in content["categories"]]
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f"{annotations} is not a COCO annotation file: {type(error).__name__} {error}") from None
     if flaw(subject.folder, _RESULTS) != MISSING:
         seen, found = _from_results(subject, images)
     else:
-        seen, found = _from_log(subject, images, [int(row["id"]) for row in content["categories"]])
+        seen, found = _from_log(subject, images, categories)
     return _truth(content, {image.id: image for image in images if image.id in seen}), found
 
 
+def _spec_part(subject: Subject, name: str) -> Mapping[str, Any]:
+    """An object of the run's spec; empty if it is not there."""
+    part = subject.spec.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
 def _dataset(session: Session, subject: Subject) -> tuple[Path, Path]:
-    """The annotation file and the folder of images: where the run had them, else here with the same digest."""
-    told = subject.spec.get("dataset") or {}
-    annotations, images = Path(str(told.get("annotations", ""))), Path(str(told.get("images", "")))
-    if annotations.is_file():
-        return annotations, images
-    for entry in find(session.repositories, "env", tags="dataset"):
-        meta = entry.meta()
-        parts = meta.get("dataset") or {}
-        if meta.get("digest") == told.get("digest") and parts.get("annotations"):
-            base = Path(str(meta.get("path")))
-            found = base / str(parts["annotations"])
-            if found.is_file():
-                return found, base / str(parts.get("images", ""))
-    raise Unavailable(f"the annotations of the data set {told.get('name', '')} are not on this machine ({annotations})")
+    """The annotation file and the folder of images: of the registered or installed data set with the digest of the run's.
+
+    The paths in the run's spec are not used. An experiment may be anybody's, and a page shows what it reads.
+    """
+    spec, recorded = _spec_part(subject, "dataset"), subject.record.dataset
+    digests = {str(spec.get("digest") or ""), recorded.digest if recorded else ""} - {""}
+    for entry in find(session.repositories, "env"):
+        try:
+            env = read_installed(entry.meta(), entry.path / META)
+        except CKError:
+            continue
+        if env.digest not in digests or not env.path:
+            continue
+        base, parts = Path(env.path), env.dataset or InstalledDataset()
+        annotations = base / parts.annotations
+        if parts.annotations and annotations.is_file():
+            return annotations, base / parts.images
+    raise Unavailable(f"no COCO annotations of the data set {spec.get('name', '')} are registered or installed on this machine")
 
 
 def _read_annotations(path: Path) -> dict[str, Any]:
@@ -131,18 +148,27 @@ def _read_annotations(path: Path) -> dict[str, Any]:
 def _images(content: Mapping[str, Any], folder: Path, subject: Subject) -> list[Image]:
     """The images in the benchmark's order: a sample's index is its position."""
     rows = content["images"]
-    if (subject.spec.get("dataset") or {}).get("only_annotated"):
+    if _spec_part(subject, "dataset").get("only_annotated"):
         annotated = {row["image_id"] for row in content["annotations"]}
         rows = [row for row in rows if row["id"] in annotated]
     count = subject.spec.get("count")
+    rows = rows[:count] if isinstance(count, int) and count > 0 else rows
     return [
-        Image(int(row["id"]), str(row["file_name"]), int(row["width"]), int(row["height"]), folder / str(row["file_name"]))
-        for row in rows[: count or len(rows)]
+        Image(int(row["id"]), name, int(row["width"]), int(row["height"]), _below(folder, name))
+        for row in rows
+        for name in [str(row["file_name"])]
     ]
 
 
+def _below(folder: Path, name: str) -> Path | None:
+    """The file of an image; None if its name leads out of the folder of images."""
+    root = Path(os.path.normpath(folder))
+    path = Path(os.path.normpath(root / name))
+    return path if path.is_relative_to(root) else None
+
+
 def _from_log(subject: Subject, images: list[Image], categories: list[int]) -> tuple[set[int], Detections]:
-    contiguous = (subject.spec.get("model") or {}).get("classes_are") == "contiguous"
+    contiguous = _spec_part(subject, "model").get("classes_are") == "contiguous"
     seen: set[int] = set()
     ids, parts = [], []
     for sample in read_samples(subject.folder / _LOG, subject.folder):
@@ -181,7 +207,7 @@ def _from_results(subject: Subject, images: list[Image]) -> tuple[set[int], Dete
         category = np.asarray([int(row["category_id"]) for row in rows], dtype=np.int64)
         box = np.asarray([[float(value) for value in row["bbox"]] for row in rows], dtype=np.float64).reshape(-1, 4)
         score = np.asarray([float(row["score"]) for row in rows], dtype=np.float64)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ConfigError(f"{path} is not a list of COCO results: {type(error).__name__} {error}") from None
     known = {row.id for row in images}
     if not set(image.tolist()) <= known or not (np.isfinite(box).all() and np.isfinite(score).all()):
@@ -211,5 +237,5 @@ def _truth(content: Mapping[str, Any], images: Mapping[int, Image]) -> Truth:
             np.asarray(area, dtype=np.float64),
             np.asarray([bool(row.get("iscrowd", 0)) for row in rows], dtype=np.bool_),
         )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise ConfigError(f"an annotation is not in COCO's format: {type(error).__name__} {error}") from None

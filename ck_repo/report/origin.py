@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import fields
 from typing import Any
 
@@ -49,7 +50,7 @@ def commands_section(subject: Subject) -> Section | None:
     """The commands that repeat a run."""
     if subject.meta.get("published"):
         return None
-    target = f"experiment:{subject.name}"
+    target = shlex.quote(f"experiment:{subject.name}")
     commands = [f"ck replay {target}    # from its lock: the same versions and files"]
     if command := command_line(subject):
         commands.append(f"{command}    # the same options, with what is current")

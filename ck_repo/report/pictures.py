@@ -84,6 +84,10 @@ def _scaled(image: Image, side: int) -> bytes | str:
     """A small WebP of an image, or why there is none. The orientation that a camera noted is ignored, as by the benchmark."""
     from PIL import Image as Pillow
 
+    if image.path is None:
+        return "its file is outside the folder of images"
+    if not image.path.is_file():  # a pipe would wait for a writer
+        return "the image is not there"
     try:
         with Pillow.open(image.path) as opened:
             if opened.width * opened.height > _LARGEST:

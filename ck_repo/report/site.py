@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,17 +135,18 @@ def _published_page(rows: Sequence[SiteRow], published: Sequence[Published]) -> 
 
 def _experiment_page(row: SiteRow) -> str:
     subject, notes = row.subject, []
+    target = shlex.quote(f"experiment:{row.name}")
     charts = []
     if subject.queries is not None and len(subject.queries) <= _MOST_QUERIES:
         charts = latency_charts(subject)
     elif subject.queries is not None:
-        notes.append(f"Latency of more than {_MOST_QUERIES:,} samples is drawn by `ck report experiment:{row.name}` alone.")
+        notes.append(f"Latency of more than {_MOST_QUERIES:,} samples is drawn by `ck report {target}` alone.")
     sections = [
         Section("performance", "Performance", charts=charts, notes=notes) if charts or notes else None,
         origin_section(subject),
         commands_section(subject),
     ]
-    again = Section("full", "More", commands=[f"ck report experiment:{row.name}    # with accuracy by class and the images"])
+    again = Section("full", "More", commands=[f"ck report {target}    # with accuracy by class and the images"])
     shown = [section for section in (*sections, again) if section is not None]
     return page(
         "site_experiment.html",

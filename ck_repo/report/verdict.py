@@ -47,7 +47,6 @@ def _reasons(subject: Subject) -> tuple[str, ...]:
     log, scenario = subject.detail, subject.scenario
     reasons = []
     failed = {key for key, value in log.values.items() if value is False}
-    asked = log.asked()
     if "result_perf_constraints_met" in failed and scenario is not None:
         key = log.latency_key(scenario.percentile)
         latency, bound = log.number(key), subject.bound_ms
@@ -59,15 +58,15 @@ def _reasons(subject: Subject) -> tuple[str, ...]:
         else:
             reasons.append("The latencies are not within the bound for as many queries as the scenario asks for.")
     if "result_min_duration_met" in failed:
-        least = asked.get("min_duration_ms")
+        least = log.number("effective_min_duration_ms")
         lasted = subject.performance.get("duration_s")
         reasons.append(
             "The run was too short"
             + (f": {lasted:.1f} s" if lasted is not None else "")
-            + (f", and the minimum is {float(least) / 1e3:g} s." if least is not None else ".")
+            + (f", and the minimum is {least / 1e3:g} s." if least is not None else ".")
         )
     if "result_min_queries_met" in failed:
-        count, least = log.number("result_query_count"), asked.get("min_query_count")
+        count, least = log.number("result_query_count"), log.number("effective_min_query_count")
         reasons.append(f"Too few queries: {_text(count)}, and the minimum is {_text(least)}.")
     if "early_stopping_met" in failed and scenario is not None:
         reasons.append(

@@ -324,9 +324,9 @@ def command_of(options: RunOptions, *, program: str = "object-detection", mode: 
         if value == option.default:
             continue
         if option.kind == "nested":
-            words += [f"--{option.option}.{name}={shlex.quote(text)}" for name, text in value.items()]
+            words += [f"--{option.option}.{shlex.quote(name)}={shlex.quote(text)}" for name, text in value.items()]
         elif option.kind == "flag":
             words.append(f"--{option.option}")
         else:
             words.append(f"--{option.option}={shlex.quote(f'{value:.12g}' if isinstance(value, float) else str(value))}")
-    return " ".join([f"ck {mode} program:{program}", *words])
+    return " ".join([f"ck {mode} {shlex.quote(f'program:{program}')}", *words])

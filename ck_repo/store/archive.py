@@ -28,7 +28,8 @@ _IN_MAKING = re.compile(
     r"\.(run|failed|lock)-|\.bin$|\..*\.(new|removed|old|lock)$"
 )  # names of what is unfinished or of a process
 _FIRST, _LAST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)  # moments that a zip file can hold
-_OF_THIS_MACHINE = frozenset({"venv", "env", "repo"})  # modules whose entries point into this machine's folders
+# modules whose entries point into this machine's folders, or hold its private keys
+_OF_THIS_MACHINE = frozenset({"venv", "env", "repo", "cluster"})
 
 
 def pack_entries(

@@ -14,6 +14,16 @@ from typing import Any
 import pytest
 from toy_benchmark import made_runs
 
+from ck_repo.campaign.campaign import Campaign, open_campaign
+from ck_repo.campaign.definition import Definition, Limits
+from ck_repo.campaign.journal import DROPPED, FAILED, RUN, Event
+from ck_repo.campaign.matrix import Matrix
+from ck_repo.campaign.measuring import measuring
+from ck_repo.campaign.planning import plan_cells
+from ck_repo.campaign.recorded import Recorded
+from ck_repo.campaign.results import counts, results
+from ck_repo.campaign.sweep import begin
+from ck_repo.session import Session
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find
@@ -165,6 +175,47 @@ def test_dry_run_names_cells_time_and_downloads_and_changes_nothing(ck: Callable
     assert found["downloads"] == []
     assert len(made_runs(log)) == 1
     assert len(find(Repositories(), "campaign")) == 1
+
+
+def _each_machine(repetitions: int = 1) -> Campaign:
+    """A campaign in which each machine runs every cell: here the two of the toy's batch sizes."""
+    program = find(Repositories(), "program", "toy-bench")[0]
+    matrix = Matrix({}, {"batch_size": (1, 4)})
+    return open_campaign(Session(), Definition(program.uid, matrix, repetitions, each_machine=True))
+
+
+def test_runs_of_a_machine_that_is_away_do_not_count_for_others(ck: Callable[..., Any], log: Path) -> None:
+    sweep(ck, "--over.batch_size=1,4")
+    session, campaign = Session(), _each_machine()
+    planned = plan_cells(session, find(Repositories(), "program", "toy-bench")[0], campaign.cells())
+    queue = begin(campaign, Limits(), planned, Recorded(session), ("one", "two"), elsewhere=True)
+    assert queue.counts() == (0, 4)
+
+
+def test_runs_are_counted_for_each_machine() -> None:
+    campaign = _each_machine(repetitions=2)
+    first, second = (cell.key for cell in campaign.cells())
+    campaign.journal.add(
+        [
+            *(Event(RUN, first, machine=name, repetition=number) for name in ("one", "two") for number in (1, 2)),
+            Event(RUN, second, machine="one", repetition=1),
+            Event(FAILED, second, machine="two", why="it broke"),
+            Event(DROPPED, second, machine="two", why="failed 2 times"),
+        ]
+    )
+    assert counts(campaign) == {"cells": 2, "runs": 5, "left": 1}
+    why = {(row.cell.key, row.machine): row.why for row in results(Session(), campaign)}
+    assert why == {(first, "one"): "", (first, "two"): "", (second, "one"): "", (second, "two"): "failed 2 times: it broke"}
+
+
+def test_every_user_can_open_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CK_MEASUREMENT_LOCK", str(tmp_path / "lock"))
+    before = os.umask(0o077)
+    try:
+        with measuring():
+            assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o644
+    finally:
+        os.umask(before)
 
 
 def test_another_definition_under_the_same_name_is_refused(ck: Callable[..., Any], log: Path) -> None:

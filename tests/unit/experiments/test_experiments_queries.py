@@ -53,6 +53,18 @@ def test_a_damaged_table_is_named(tmp_path: Path, text: str) -> None:
         read_queries(write(tmp_path, "queries.json", text))
 
 
+@pytest.mark.parametrize("change", [{"latency_ns": [10**400]}, {"start_us": [1e300]}, {"began": float("nan")}])
+def test_a_time_that_no_clock_shows_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    row = {"start_us": [1], "query": [0], "sample": [1], "issue_ns": [1], "latency_ns": [1], "began": 1.0, **change}
+    with pytest.raises(ConfigError, match="a time out of bounds"):
+        read_queries(write(tmp_path, "queries.json", json.dumps(row)))
+
+
+def test_a_line_of_a_trace_with_strange_numbers_is_skipped(tmp_path: Path) -> None:
+    strange = TRACE.replace("20.250", "20.2.5").replace(":700", ":7" + 5000 * "0")
+    assert read_queries(write(tmp_path, "mlperf_log_trace.json", strange)) is None
+
+
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "secret.json").write_text(json.dumps({"query": []}))
     (tmp_path / "run/performance").mkdir(parents=True)

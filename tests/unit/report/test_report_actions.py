@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
+import shutil
 import threading
 import urllib.request
 from collections.abc import Callable
@@ -12,6 +15,7 @@ from typing import Any
 import pytest
 
 from ck_repo.report import requirements
+from ck_repo.report.objects import Unavailable
 from ck_repo.report.serve import server_of
 from ck_repo.report.site import write_site
 from ck_repo.session import Session
@@ -58,8 +62,51 @@ def test_a_run_whose_data_set_is_gone_is_reported_without_images(experiment: Mak
     Path(entry.meta()["spec"]["dataset"]["annotations"]).unlink()
     done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
     assert done.code == 0
-    assert "the annotations of the data set made set are not on this machine" in done.out
+    assert "no COCO annotations of the data set made set are registered or installed on this machine" in done.out
     assert "mAP" in (tmp_path / "page.html").read_text()
+
+
+def test_a_page_holds_no_files_that_somebodys_experiment_names(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+    entry = experiment()
+    meta = entry.meta()
+    told = meta["spec"]["dataset"]
+    content = json.loads(Path(told["annotations"]).read_text())
+    for row in content["images"]:
+        row["file_name"] = f"{told['images']}/{row['file_name']}"
+    (entry.path / "accuracy/theirs.json").write_text(json.dumps(content))
+    told |= {"annotations": str(entry.path / "accuracy/theirs.json"), "images": "/", "digest": "f" * 64}
+    (entry.path / ".cm/meta.json").write_text(json.dumps(meta))
+    done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
+    assert done.code == 0
+    assert "no COCO annotations" in done.out
+    assert "data:image/webp" not in (tmp_path / "page.html").read_text()
+    assert ck("export", "experiment:made", "--format=coco", "--output=-").code == Unavailable.code
+
+
+@pytest.mark.parametrize("form", ["{}/../val2017/../../outside.jpg", "{}/../../outside.jpg", "../../outside.jpg"])
+def test_an_image_outside_the_data_set_is_not_shown(experiment: Make, ck: Ck, tmp_path: Path, form: str) -> None:
+    entry = experiment()
+    told = entry.meta()["spec"]["dataset"]
+    content = json.loads(Path(told["annotations"]).read_text())
+    shutil.copy(Path(told["images"]) / content["images"][0]["file_name"], tmp_path / "outside.jpg")
+    for row in content["images"]:
+        row["file_name"] = form.format(told["images"])
+    Path(told["annotations"]).write_text(json.dumps(content))
+    done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
+    assert done.code == 0
+    assert "12 images have no picture" in done.out
+    assert "data:image/webp" not in (tmp_path / "page.html").read_text()
+
+
+def test_annotations_that_lack_a_key_are_named(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+    entry = experiment()
+    path = Path(entry.meta()["spec"]["dataset"]["annotations"])
+    content = json.loads(path.read_text())
+    del content["images"][0]["width"]
+    path.write_text(json.dumps(content))
+    done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
+    assert done.code == 0
+    assert f"{path} is not a COCO annotation file: KeyError 'width'" in done.out
 
 
 def test_a_damaged_log_does_not_keep_the_rest_from_the_page(experiment: Make, ck: Ck, tmp_path: Path) -> None:
@@ -69,6 +116,52 @@ def test_a_damaged_log_does_not_keep_the_rest_from_the_page(experiment: Make, ck
     assert done.code == 0
     assert "cannot be read" in done.out
     assert "Confusions" in (tmp_path / "page.html").read_text()
+
+
+def test_a_machine_log_with_numbers_that_json_lacks_is_reported(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+    entry = experiment()
+    with open(entry.path / "machine.jsonl", "a") as file:
+        file.write('{"at": NaN, "busy": 0.5}\n{"at": 1700000000, "busy": 1e999}\n')
+    assert ck("report", "experiment:made", f"--output={tmp_path}/page.html").code == 0
+
+
+@pytest.mark.parametrize("row", ['"image_id": 1e999, "category_id": 1', f'"image_id": 1, "category_id": {10**30}'])
+def test_detections_out_of_bounds_are_named(experiment: Make, ck: Ck, tmp_path: Path, row: str) -> None:
+    entry = experiment()
+    (entry.path / "accuracy/detections.json").write_text(f'[{{{row}, "bbox": [1, 2, 3, 4], "score": 0.5}}]')
+    done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
+    assert done.code == 0
+    assert "detections.json is not a list of COCO results: OverflowError" in done.out
+
+
+def test_an_invalid_run_with_a_strange_log_is_reported(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+    entry = experiment(valid=False)
+    (entry.path / "performance/mlperf_log_detail.txt").write_text(
+        ':::MLLOG {"key": "result_min_duration_met", "value": false}\n'
+        ':::MLLOG {"key": "effective_min_duration_ms", "value": "long"}\n'
+    )
+    assert ck("report", "experiment:made", f"--output={tmp_path}/page.html").code == 0
+    assert "The run was too short" in (tmp_path / "page.html").read_text()
+
+
+def test_a_target_that_is_no_number_is_named(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+    entry = experiment()
+    meta = entry.meta()
+    meta["spec"]["loadgen"]["target_qps"] = "many"
+    (entry.path / ".cm/meta.json").write_text(json.dumps(meta))
+    done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
+    assert done.code == 3
+    assert "spec.loadgen.target_qps is 'many', not a finite number" in done.err
+
+
+def test_commands_to_copy_are_quoted(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+    entry = experiment()
+    meta = entry.meta()
+    meta |= {"program": {"alias": "x;touch y"}, "options": {"backend_options": {"a;touch z": "1"}}}
+    (entry.path / ".cm/meta.json").write_text(json.dumps(meta))
+    assert ck("report", "experiment:made", f"--output={tmp_path}/page.html").code == 0
+    text = html.unescape((tmp_path / "page.html").read_text())
+    assert "ck run 'program:x;touch y' --backend-options.'a;touch z'=1" in text
 
 
 def test_an_experiment_of_stock_ck_is_refused(ck: Ck, tmp_path: Path) -> None:

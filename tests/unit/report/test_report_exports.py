@@ -41,9 +41,18 @@ def _latency(meta: dict[str, Any]) -> dict[str, float]:
 
 
 def test_a_text_that_a_spreadsheet_would_run_is_quoted(experiment: Make, ck: Ck) -> None:
-    experiment(label="=HYPERLINK(1)")
+    entry = experiment(label="=HYPERLINK(1)")
+    meta = entry.meta()
+    meta["results"]["=HYPERLINK(2)"] = 5
+    (entry.path / ".cm/meta.json").write_text(json.dumps(meta))
     rows = list(csv.DictReader(io.StringIO(ck("export", "experiment:made", "--output=-").out)))
     assert rows[0]["model"] == "'=HYPERLINK(1)"
+    assert rows[0]["'=HYPERLINK(2)"] == "5"
+
+
+def test_a_line_break_ends_no_line_of_a_latex_table(experiment: Make, ck: Ck) -> None:
+    experiment(label="two\n\nparagraphs")
+    assert "two paragraphs &" in ck("export", "experiment:made", "--format=latex", "--output=-").out
 
 
 def test_parquet_holds_what_csv_holds(experiment: Make, ck: Ck, tmp_path: Path) -> None:
