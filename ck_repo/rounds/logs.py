@@ -31,7 +31,7 @@ _EVENT = re.compile(
 _FRACTION = re.compile("[.eE]")
 _DECODE = json.JSONDecoder().raw_decode
 _USUAL = 1000  # characters of an event
-_SUMMARY_LINE = re.compile(r"^([^:]+?)\s*:\s*(.+)$")
+_SUMMARY_LINE = re.compile(r"([^:]+):\s*(.+)$")
 _MAP = re.compile(r"mAP=([\d.]+)")
 _HASH = re.compile(r"hash=(\w+)$")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -186,7 +186,7 @@ def read_summary(path: Path, inside: Path | None = None) -> dict[str, str]:
     rows: dict[str, str] = {}
     for line in lines_of(read_text(path, inside)):
         if match := _SUMMARY_LINE.match(line.strip()):
-            rows.setdefault(match[1], match[2].strip())
+            rows.setdefault(match[1].rstrip(), match[2].strip())
     return rows
 
 

@@ -219,7 +219,8 @@ def read_result(round_: Round, place: Place) -> Result:
     log = _last_run(found, scenario)
     found.settings = {**log.asked(), **{name: str(log.values.get(name, "")) for name in ("loadgen_version", "test_datetime")}}
     found.figures = {key: value for key, value in log.values.items() if key.startswith(("result_", "early_stopping_"))}
-    found.samples = [int(each) for each in log.values.get("loaded_qsl_set") or [] if isinstance(each, int)]
+    samples = log.values.get("loaded_qsl_set")
+    found.samples = [int(each) for each in samples if isinstance(each, int)] if isinstance(samples, list) else []
     with suppress(UnreadableError):
         found.summary = read_summary(place.performance / SUMMARY, place.root)
     found.valid = log.values.get("result_validity") == "VALID" and not log.cut

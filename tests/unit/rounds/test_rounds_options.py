@@ -187,6 +187,41 @@ def test_links_to_folders_of_the_tree_are_followed_and_none_out_of_it(tree: Call
     assert [place.model for place in find_results(root / "open")] == [OPEN_MODEL, OPEN_MODEL]
 
 
+@pytest.mark.parametrize("listed", ["1,,2", "1 2", "9" * 5000])
+def test_a_text_log_with_a_wrong_list_of_samples_is_read(tree: Callable[[str], Path], listed: str) -> None:
+    root, round_ = tree("v0.7"), load_round("v0.7")
+    place = find_results(root)[0]
+    log = place.performance / "mlperf_log_detail.txt"
+    log.write_text(log.read_text().replace("3597,3213,3666", listed))
+    assert read_result(round_, place).value
+    assert len(check_tree(round_, root).results) == len(find_results(root))
+
+
+@pytest.mark.parametrize("value", ["5", "true", '"3"', '{"a": 1}', "[null]"])
+def test_a_log_with_something_else_than_a_list_of_samples_is_imported(tree: Callable[[str], Path], value: str) -> None:
+    root = tree("v1.0")
+    place = find_results(root)[0]
+    log = place.performance / "mlperf_log_detail.txt"
+    log.write_text(
+        f':::MLLOG {{"key": "loaded_qsl_set", "value": {value}, "metadata": {{"is_error": false}}}}\n{log.read_text()}'
+    )
+    found = read_result(load_round("v1.0"), place)
+    assert found.samples == []
+    assert found.value
+
+
+@pytest.mark.parametrize("name", ["v0.7", "v1.0"])
+def test_lines_of_spaces_do_not_slow_a_reader_down(tree: Callable[[str], Path], name: str) -> None:
+    root, round_ = tree(name), load_round(name)
+    place = find_results(root)[0]
+    for file in ("mlperf_log_detail.txt", "mlperf_log_summary.txt"):
+        log = place.performance / file
+        log.write_text(
+            f'{log.read_text()}{" " * 500_000}\n"pid": 1, "tid": 1, "ts": 1ns : a{" " * 500_000}b"\na{" " * 500_000}b\n'
+        )
+    assert read_result(round_, place).value  # else the reader would need hours
+
+
 # several runs
 
 
