@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -232,7 +233,7 @@ def read_accuracy(path: Path, inside: Path | None = None) -> Accuracy:
         value = float(figure) if figure else None
     except ValueError:
         value = None
-    return Accuracy(value, figure, digest, flaw)
+    return Accuracy(None if value is not None and math.isinf(value) else value, figure, digest, flaw)
 
 
 @dataclass(frozen=True)
