@@ -154,6 +154,16 @@ def test_a_missing_file(tree: Path, file: str, remark: str) -> None:
     assert not read_result(load_round(), place(tree, "SingleStream")).remarks
 
 
+def test_of_several_measurements_that_of_the_scenario_is_read(tree: Path) -> None:
+    folder = place(tree).measurements
+    for name in ("x_Offline", "y_Offline_old"):
+        (folder / f"{trees.SYSTEM}_{name}.json").write_text(json.dumps({"weight_data_types": name}))
+    for path in folder.glob(f"{trees.SYSTEM}*.json"):
+        if not path.stem.endswith(("x_Offline", "y_Offline_old")):
+            path.unlink()
+    assert read_result(load_round(), place(tree)).measurement == {"weight_data_types": "x_Offline"}
+
+
 def test_a_missing_system_description(tree: Path) -> None:
     place(tree).system_file.unlink()
     assert any(f"{trees.SYSTEM}.json is missing" in row for row in read_result(load_round(), place(tree)).remarks)
