@@ -14,9 +14,10 @@ from ck_repo.store.plain_file import MISSING, flaw, opened
 
 FOLDER, QUERIES, TRACE = "performance", "queries.json", "mlperf_log_trace.json"
 _MOST = 1 << 30  # bytes
+_LARGEST = 10**18
 _SAMPLE = re.compile(
-    rb'"name":"Sample".*?"ph": ?"b".*?"ts":(-?[\d.]+),"args":\{"sample_seq":(\d+),"query_seq":(\d+),"sample_idx":(\d+),'
-    rb'"issue_start_ns":(-?\d+),"complete_ns":(-?\d+)'
+    rb'"name":"Sample".{0,200}?"ph": ?"b".{0,200}?"ts":(-?\d{1,18}(?:\.\d{1,9})?),"args":\{"sample_seq":(\d{1,18}),'
+    rb'"query_seq":(\d{1,18}),"sample_idx":(\d{1,18}),"issue_start_ns":(-?\d{1,18}),"complete_ns":(-?\d{1,18})(?=[,}\s])'
 )
 
 
@@ -98,6 +99,8 @@ def _of_columns(content: bytes, path: Path) -> Queries:
         data: Any = json.loads(content)
         starts = [round(value * 1e3) for value in data["start_us"]]
         columns = [[int(value) for value in data[name]] for name in ("query", "sample", "issue_ns", "latency_ns")]
+        if any(abs(value) > _LARGEST for column in (starts, *columns) for value in column):
+            raise ValueError(f"a number above {_LARGEST}")
         began = data.get("began")
         if len({len(starts), *map(len, columns)}) != 1:
             raise ValueError("columns of different lengths")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -227,7 +228,7 @@ def read_result(round_: Round, place: Place) -> Result:
     found.valid = log.values.get("result_validity") == "VALID" and not log.cut
     if scenario is not None and not log.cut:
         _value(found, scenario, log)
-    if (latency := log.number(log.latency_key(0.99))) is not None:
+    if (latency := log.number(log.latency_key(0.99))) is not None and math.isfinite(latency):
         found.p99_ms = latency / 1e6
     _accuracy(place, found)
     _measurements(place, found)
@@ -259,10 +260,12 @@ def _value(found: Result, scenario: Scenario, log: Detail) -> None:
     inference = scenario.inference(log.values.get("effective_scenario"))
     raw = inference.raw(log) if inference else log.number(scenario.result_key)
     per = scenario.divisor if not inference or inference.kind == "latency" else 1
-    found.value, found.unit = None if raw is None else round(raw / per, scenario.digits), scenario.unit
+    finite = raw is not None and math.isfinite(raw)
+    found.value, found.unit = round(raw / per, scenario.digits) if raw is not None and finite else None, scenario.unit
     found.inferred = inference is not None
-    if raw is None and log.values:
-        found.remarks.append(f"{found.place.performance / log.file}: {scenario.result_key} is missing")
+    if not finite and log.values:
+        what = "is missing" if raw is None else "is not finite"
+        found.remarks.append(f"{found.place.performance / log.file}: {scenario.result_key} {what}")
 
 
 def _accuracy(place: Place, found: Result) -> None:
