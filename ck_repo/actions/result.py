@@ -25,6 +25,12 @@ _FILTERS = [
 ]
 
 
+def _filters(request: Request) -> dict[str, str]:
+    """The options of `_FILTERS`, as `matching` takes them."""
+    names = ("model", "scenario", "system", "submitter", "division")
+    return {name: request.text(name) for name in names} | {"round_": request.text("round")}
+
+
 def _sorts() -> tuple[str, ...]:
     from ck_repo.experiments.published import SORTS
 
@@ -66,8 +72,7 @@ def ls(request: Request) -> Answer:
     """List figures; mAP is in percent, as published."""
     from ck_repo.experiments.published import all_published, matching, sort_results, unread_results
 
-    names = ("model", "scenario", "system", "submitter", "division")
-    wanted = {name: request.text(name) for name in names} | {"round_": request.text("round")}
+    wanted = _filters(request)
     rows = matching(all_published(request.session, request.repository), **wanted)
     rows = sort_results(rows, request.text("sort") or "round")
     table = [(row.round, *row.key, row.value_text, "VALID" if row.valid else "INVALID", row.map_text) for row in rows]
@@ -108,12 +113,10 @@ def find(request: Request) -> Answer:
         like = hardware_of_machine(
             describe_platform(), str(found.get("accelerator", "")), int(found.get("accelerators", 0) or 0)
         )
-    names = ("model", "scenario", "system", "submitter", "division")
-    wanted = {name: request.text(name) for name in names} | {"round_": request.text("round")}
-    rows = matching(all_published(request.session), **wanted)
+    rows = matching(all_published(request.session), **_filters(request))
     if not rows:
         raise NotFoundError(
-            "no published result that fits is known here",
+            "no published result matches",
             hint="`ck import results --path=FILE`, or `ck import submission --path=TREE`",
         )
     systems = nearest_systems(rows, like, request.whole("top") or 5)

@@ -209,7 +209,8 @@ def truncate(request: Request) -> Answer:
     from ck_repo.rounds.truncate import truncate_tree
 
     path = Path(request.needed("path", "name the tree: --path=FOLDER"))
-    output, backup = (Path(request.text(name)).absolute() if request.text(name) else None for name in ("output", "backup"))
+    texts = (request.text("output"), request.text("backup"))
+    output, backup = (Path(text).expanduser().absolute() if text else None for text in texts)
     if (output is None) == (backup is None):
         raise UsageError("where do the whole logs stay?", hint="--output=FOLDER for a truncated copy, or --backup=FOLDER")
     done = truncate_tree(round_of(request), path, output=output, backup=backup)

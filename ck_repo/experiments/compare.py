@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ck_repo import progress
 from ck_repo.contract.record import write
 from ck_repo.errors import NotFoundError
-from ck_repo.experiments.detections import agreement
+from ck_repo.experiments.detections import compared, read_detections
 from ck_repo.experiments.figures import Figures, figures
 from ck_repo.experiments.meta import ExperimentMeta, read_experiment
 from ck_repo.experiments.published import all_published, matching
@@ -105,17 +105,22 @@ def speeds(entries: Sequence[Entry]) -> list[float | None]:
 
 def equal_detections(entries: Sequence[Entry]) -> list[float | None]:
     """The share of detections that are equal to those of the first experiment, 0–1; None where a log is missing."""
-    published = [read_experiment(entry).published is not None for entry in entries]
-    shares: list[float | None] = []
-    for entry, imported in zip(entries, published, strict=True):
-        one, other = entries[0].path, entry.path
-        flaws = {folder / _LOG: flaw(folder, _LOG) for folder in (one, other)}
-        for path, why in flaws.items():
-            if why not in ("", MISSING):
-                progress.say(f"not compared: {shown(path)} is {why}")
-        comparable = not (imported or published[0] or any(flaws.values()))
-        shares.append(agreement(one / _LOG, other / _LOG, (one, other)).share if comparable else None)
-    return shares
+    comparable = [_has_log(entry) for entry in entries]
+    if not comparable[0]:
+        return [None] * len(entries)
+    first = read_detections(entries[0].path / _LOG, entries[0].path)
+    return [
+        compared(first, read_detections(entry.path / _LOG, entry.path)).share if there else None
+        for entry, there in zip(entries, comparable, strict=True)
+    ]
+
+
+def _has_log(entry: Entry) -> bool:
+    """Whether an experiment has a complete accuracy log; those of published results are truncated."""
+    why = flaw(entry.path, _LOG)
+    if why not in ("", MISSING):
+        progress.say(f"not compared: {shown(entry.path / _LOG)} is {why}")
+    return not why and read_experiment(entry).published is None
 
 
 @dataclass(frozen=True)
@@ -148,14 +153,12 @@ def beside_published(session: Session, found: Figures, round_: str = "") -> list
     NotFoundError
         If none is known here.
     """
-    wanted = {"model": found.benchmark or found.model, "scenario": found.scenario, "round_": round_}
-    rows = matching(all_published(session), **wanted)
+    model = found.benchmark or found.model
+    rows = matching(all_published(session), model=model, scenario=found.scenario, round_=round_)
     if not rows:
         which = f" in round {round_}" if round_ else ""
         raise NotFoundError(
-            f"no published result of {found.benchmark or found.model}, {found.scenario},{which} is known here".replace(
-                ",,", ","
-            ),
+            f"there are no published results of {model}, {found.scenario}{which}",
             hint="`ck import results --path=FILE.csv`, or `ck import submission --path=TREE`",
         )
     return sorted((_beside(row, found) for row in rows), key=lambda row: _order(row, found))
@@ -171,8 +174,7 @@ def _beside(row: Published, found: Figures) -> Beside:
 
 
 def _order(row: Beside, found: Figures) -> tuple[bool, bool, float]:
-    own = row.published.round != found.round
-    return (own, row.speed is None, -(row.speed or 0.0))
+    return (row.published.round != found.round, row.speed is None, -(row.speed or 0.0))
 
 
 def _ratio(value: float | None, found: Figures) -> float | None:

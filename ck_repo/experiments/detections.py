@@ -15,6 +15,7 @@ SCORE = 0.1  # detections below it are noise: which of them a model gives hangs 
 TOLERANCE = 2e-3  # of box edges and scores
 
 Box = tuple[float, float, float, float, float]
+Detections = dict[int, dict[int, list[Box]]]  # by sample index and class
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class Agreement:
     same_samples: bool
 
 
-def read_detections(path: Path, inside: Path | None = None) -> dict[int, dict[int, list[Box]]]:
+def read_detections(path: Path, inside: Path | None = None) -> Detections:
     """Detections above a score of 0.1, by sample index and class; of a sample that was logged twice the first counts."""
-    found: dict[int, dict[int, list[Box]]] = {}
+    found: Detections = {}
     for sample in read_samples(path, inside):
         if sample.qsl_idx in found:
             continue
@@ -60,10 +61,14 @@ def agreement(one: Path, other: Path, inside: tuple[Path, Path] | None = None) -
     Parameters
     ----------
     inside
-        The folders, of whomever, that each log has to be a plain file of.
+        The untrusted folders that contain the logs: only plain files of them are read.
     """
     first, second = inside or (None, None)
-    mine, its = read_detections(one, first), read_detections(other, second)
+    return compared(read_detections(one, first), read_detections(other, second))
+
+
+def compared(mine: Detections, its: Detections) -> Agreement:
+    """Compare the detections of two accuracy logs, as `read_detections` returns them."""
     partners = count_one = count_other = 0
     for sample in {*mine, *its}:
         left, right = mine.get(sample, {}), its.get(sample, {})

@@ -45,7 +45,7 @@ def _classes(folder: Path) -> list[tuple[str, str]]:
         return []
     try:
         rows = [(float(row["AP"]), str(row["name"])) for row in json.loads(read_plain(folder, CLASSES))]
-    except (ValueError, KeyError, TypeError, CKError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, CKError, RecursionError):
         return []
     if not rows:
         return []

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ck_repo import progress
 from ck_repo.contract.record import write
@@ -94,9 +96,12 @@ def _number(row: dict[str, str], name: str, where: str) -> float | None:
     if not row.get(name):
         return None
     try:
-        return float(row[name])
+        value = float(row[name])
+        if math.isfinite(value):
+            return value
     except ValueError:
-        raise ConfigError(f"{where}: {name} is {row[name]!r}, not a number", hint="fix the table") from None
+        pass
+    raise ConfigError(f"{where}: {name} is {row[name]!r}, not a finite number", hint="fix the table")
 
 
 def import_results(session: Session, round_: Round, path: Path) -> tuple[Entry, list[Published]]:
@@ -120,7 +125,7 @@ def all_published(session: Session, repository: str = "") -> list[Published]:
     Parameters
     ----------
     repository
-        Where to look; everywhere if empty.
+        Where to look. If empty, tables are those of `local`, and submissions those of every repository.
     """
     tables = find(session.repositories, MODULE, repository=repository or LOCAL)
     rows = {row.identity: row for entry in tables for row in _rows_of(entry)}
@@ -137,14 +142,20 @@ def unread_results(session: Session, repository: str = "") -> list[tuple[Entry, 
     """Entries of the module `result` that hold no published figures, each with what it says that it is."""
     found = []
     for entry in find(session.repositories, MODULE, repository=repository):
-        meta = entry.meta()
-        if "rows" not in meta:
-            files = [path.name for path in sorted(entry.path.iterdir()) if path.is_file() and path.name[0] != "."]
-            name = str(entry.info().get("data_name") or "")
-            tags = ",".join(tags_of(meta, entry.path / META))
-            said = [part for part in (name if name != entry.alias else "", tags and f"tags {tags}") if part]
-            found.append((entry, "; ".join([*said, f"{len(files)} files" + (f" ({', '.join(files[:3])})" if files else "")])))
+        with _warned(entry):
+            meta = entry.meta()
+            if "rows" not in meta:
+                found.append((entry, _described(entry, meta)))
     return found
+
+
+def _described(entry: Entry, meta: Mapping[str, Any]) -> str:
+    """Name, tags and files of an entry."""
+    files = [path.name for path in sorted(entry.path.iterdir()) if path.is_file() and path.name[0] != "."]
+    name = str(entry.info().get("data_name") or "")
+    tags = ",".join(tags_of(meta, entry.path / META))
+    said = [part for part in (name if name != entry.alias else "", tags and f"tags {tags}") if part]
+    return "; ".join([*said, f"{len(files)} files" + (f" ({', '.join(files[:3])})" if files else "")])
 
 
 @contextmanager

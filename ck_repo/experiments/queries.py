@@ -14,10 +14,10 @@ from ck_repo.store.plain_file import MISSING, flaw, opened
 
 FOLDER, QUERIES, TRACE = "performance", "queries.json", "mlperf_log_trace.json"
 _MOST = 1 << 30  # bytes
-_LATEST = 1 << 62  # ns, 146 years
+_LARGEST = 1 << 62  # ns, 146 years
 _SAMPLE = re.compile(
-    rb'"name":"Sample".*?"ph": ?"b".*?"ts":(-?\d{1,15}(?:\.\d{1,15})?),"args":\{"sample_seq":(\d{1,18}),'
-    rb'"query_seq":(\d{1,18}),"sample_idx":(\d{1,18}),"issue_start_ns":(-?\d{1,18}),"complete_ns":(-?\d{1,18})\b'
+    rb'"name":"Sample".{0,200}?"ph": ?"b".{0,200}?"ts":(-?\d{1,15}(?:\.\d{1,9})?),"args":\{"sample_seq":(\d{1,18}),'
+    rb'"query_seq":(\d{1,18}),"sample_idx":(\d{1,18}),"issue_start_ns":(-?\d{1,18}),"complete_ns":(-?\d{1,18})(?=[,}\s])'
 )
 
 
@@ -99,11 +99,13 @@ def _of_columns(content: bytes, path: Path) -> Queries:
         data: Any = json.loads(content)
         starts = [round(value * 1e3) for value in data["start_us"]]
         columns = [[int(value) for value in data[name]] for name in ("query", "sample", "issue_ns", "latency_ns")]
+        if any(abs(value) > _LARGEST for column in (starts, *columns) for value in column):
+            raise ValueError("a time out of bounds")
         began = data.get("began")
         if len({len(starts), *map(len, columns)}) != 1:
             raise ValueError("columns of different lengths")
         query, sample, issue, latency = columns
-        if max(map(abs, (*starts, *issue, *latency)), default=0) > _LATEST or (began is not None and not 0 <= began < _LATEST):
+        if began is not None and not 0 <= began < _LARGEST:
             raise ValueError("a time out of bounds")
         return Queries(query, sample, starts, issue, latency, None if began is None else float(began))
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:

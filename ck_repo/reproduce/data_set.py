@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path, PurePath, PurePosixPath
 
+from ck_repo.errors import ConfigError
 from ck_repo.machine.data_set import Wanted, read_data_set
 from ck_repo.store.installed import InstalledDataset
 
@@ -35,6 +36,11 @@ def brought_in(dataset: InstalledDataset, folder: Path) -> tuple[Path, dict[str,
     -------
     path, options
         As `detect` takes them.
+
+    Raises
+    ------
+    ConfigError
+        If a path of the data set leads out of the folder.
     """
     wanted = Wanted.of(dataset)
     root, annotations = PurePosixPath(dataset.images), PurePosixPath(dataset.annotations)
@@ -44,10 +50,17 @@ def brought_in(dataset: InstalledDataset, folder: Path) -> tuple[Path, dict[str,
         ("categories", wanted.names),
     ):
         if text:
-            options[option] = str(folder / _name(PurePosixPath(text), root, annotations))
+            options[option] = str(_below(folder, _name(PurePosixPath(text), root, annotations)))
     path = PurePosixPath(wanted.path)
     below = path.relative_to(root) if path.is_relative_to(root) else PurePosixPath()
-    return folder / root.name / below, options
+    return _below(folder, f"{root.name}/{below}"), options
+
+
+def _below(folder: Path, name: str) -> Path:
+    """A file of a folder by a name from a lock."""
+    if ".." in PurePosixPath(name).parts:
+        raise ConfigError(f"the lock names {name}, which leads out of its data set", hint="the lock was edited: get it again")
+    return folder / name
 
 
 def _found_outside(root: PurePath, annotations: PurePath) -> str:

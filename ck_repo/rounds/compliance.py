@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,10 +92,16 @@ def judge_performance(
     latency = reference if scenario.lower_is_better else None
     if test == "TEST04":
         bound = rules.bound("TEST04-B", scenario, latency)
-        change = before / after - 1 if scenario.lower_is_better else after / before - 1
+        change = (_ratio(before, after) if scenario.lower_is_better else _ratio(after, before)) - 1
         return Judgement(change <= bound, change, bound)
     bound = rules.bound(test, scenario, latency)
-    return Judgement(abs(after / before - 1) <= bound, after / before - 1, bound)
+    change = _ratio(after, before) - 1
+    return Judgement(abs(change) <= bound, change, bound)
+
+
+def _ratio(one: float, other: float) -> float:
+    """One figure over another; infinite if the other is 0."""
+    return one / other if other else math.inf
 
 
 def verify_accuracy(reference: Path, tested: Path) -> Verification:

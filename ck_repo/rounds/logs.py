@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ _EVENT = re.compile(
 _FRACTION = re.compile("[.eE]")
 _DECODE = json.JSONDecoder().raw_decode
 _USUAL = 1000  # characters of an event
-_SUMMARY_LINE = re.compile(r"^([^:]+?)\s*:\s*(.+)$")
+_SUMMARY_LINE = re.compile(r"([^:]+):\s*(.+)$")
 _MAP = re.compile(r"mAP=([\d.]+)")
 _HASH = re.compile(r"hash=(\w+)$")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -186,7 +187,7 @@ def read_summary(path: Path, inside: Path | None = None) -> dict[str, str]:
     rows: dict[str, str] = {}
     for line in lines_of(read_text(path, inside)):
         if match := _SUMMARY_LINE.match(line.strip()):
-            rows.setdefault(match[1], match[2].strip())
+            rows.setdefault(match[1].rstrip(), match[2].strip())
     return rows
 
 
@@ -232,7 +233,7 @@ def read_accuracy(path: Path, inside: Path | None = None) -> Accuracy:
         value = float(figure) if figure else None
     except ValueError:
         value = None
-    return Accuracy(value, figure, digest, flaw)
+    return Accuracy(None if value is not None and math.isinf(value) else value, figure, digest, flaw)
 
 
 @dataclass(frozen=True)

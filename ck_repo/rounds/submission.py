@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +18,7 @@ from ck_repo.store.entry import parse_json
 from ck_repo.store.plain_file import UnreadableError, is_folder, names
 
 DIVISIONS = ("closed", "open")
+LAYOUT = "looked for (closed|open)/SUBMITTER/results/SYSTEM/MODEL/SCENARIO/"
 SMALL = 4 << 20  # bytes of a text that a person or a script wrote
 BASELINE, FALLBACK = "baseline_accuracy.txt", "compliance_accuracy.txt"  # of TEST01, where its answers are not the same bits
 
@@ -150,9 +152,18 @@ class Folder:
         return self.root / self.division / self.submitter / "results" / self.system / self.model
 
     @property
+    def system_file(self) -> Path:
+        """The description of the system."""
+        return self.root / self.division / self.submitter / "systems" / f"{self.system}.json"
+
+    @property
     def below(self) -> list[str]:
         """The folders in it: models, or scenarios."""
         return _folders(self.root, self.path)
+
+    def models(self) -> list[Folder]:
+        """The folders of a system's models."""
+        return [replace(self, model=model) for model in self.below]
 
     def places(self) -> list[Place]:
         """The results of a model."""
@@ -169,13 +180,6 @@ def find_systems(path: Path) -> Iterator[Folder]:
                 yield Folder(root, part, who, system)
 
 
-def find_models(path: Path) -> Iterator[Folder]:
-    """The folders of models, in order; see `find_results`."""
-    for row in find_systems(path):
-        for model in row.below:
-            yield replace(row, model=model)
-
-
 def find_results(path: Path) -> list[Place]:
     """Every result of a tree, in order; `path` is its root, a division or one submitter's folder.
 
@@ -184,11 +188,9 @@ def find_results(path: Path) -> list[Place]:
     NotFoundError
         If there is none; the message tells the layout that is looked for.
     """
-    places = [place for row in find_models(path) for place in row.places()]
+    places = [place for row in find_systems(path) for model in row.models() for place in model.places()]
     if not places:
-        raise NotFoundError(
-            f"{path.expanduser()} holds no result", hint="looked for (closed|open)/SUBMITTER/results/SYSTEM/MODEL/SCENARIO/"
-        )
+        raise NotFoundError(f"{path.expanduser()} holds no result", hint=LAYOUT)
     return places
 
 
@@ -219,13 +221,14 @@ def read_result(round_: Round, place: Place) -> Result:
     log = _last_run(found, scenario)
     found.settings = {**log.asked(), **{name: str(log.values.get(name, "")) for name in ("loadgen_version", "test_datetime")}}
     found.figures = {key: value for key, value in log.values.items() if key.startswith(("result_", "early_stopping_"))}
-    found.samples = [int(each) for each in log.values.get("loaded_qsl_set") or [] if isinstance(each, int)]
+    samples = log.values.get("loaded_qsl_set")
+    found.samples = [int(each) for each in samples if isinstance(each, int)] if isinstance(samples, list) else []
     with suppress(UnreadableError):
         found.summary = read_summary(place.performance / SUMMARY, place.root)
     found.valid = log.values.get("result_validity") == "VALID" and not log.cut
     if scenario is not None and not log.cut:
         _value(found, scenario, log)
-    if (latency := log.number(log.latency_key(0.99))) is not None:
+    if (latency := log.number(log.latency_key(0.99))) is not None and math.isfinite(latency):
         found.p99_ms = latency / 1e6
     _accuracy(place, found)
     _measurements(place, found)
@@ -257,10 +260,12 @@ def _value(found: Result, scenario: Scenario, log: Detail) -> None:
     inference = scenario.inference(log.values.get("effective_scenario"))
     raw = inference.raw(log) if inference else log.number(scenario.result_key)
     per = scenario.divisor if not inference or inference.kind == "latency" else 1
-    found.value, found.unit = None if raw is None else round(raw / per, scenario.digits), scenario.unit
+    finite = raw is not None and math.isfinite(raw)
+    found.value, found.unit = round(raw / per, scenario.digits) if raw is not None and finite else None, scenario.unit
     found.inferred = inference is not None
-    if raw is None and log.values:
-        found.remarks.append(f"{found.place.performance / log.file}: {scenario.result_key} is missing")
+    if not finite and log.values:
+        what = "is missing" if raw is None else "is not finite"
+        found.remarks.append(f"{found.place.performance / log.file}: {scenario.result_key} {what}")
 
 
 def _accuracy(place: Place, found: Result) -> None:
@@ -274,10 +279,18 @@ def _accuracy(place: Place, found: Result) -> None:
         found.remarks.append(f"{path}: no line mAP=…%")
 
 
+def measurement_file(place: Place) -> Path | None:
+    """The JSON of the measurement, named after the system; of several, the one named after the scenario."""
+    listed = [
+        name for name in names(place.root, place.measurements) if name.endswith(".json") and name.startswith(place.system)
+    ]
+    chosen = next((name for name in listed if name.endswith(f"_{place.scenario}.json")), listed[0] if listed else None)
+    return place.measurements / chosen if chosen else None
+
+
 def _measurements(place: Place, found: Result) -> None:
-    for name in names(place.root, place.measurements):
-        if name.endswith(".json") and name.startswith(place.system):
-            found.measurement = _object(place.measurements / name, found)
+    if path := measurement_file(place):
+        found.measurement = _object(path, found)
     try:
         found.user_conf = read_text(place.measurements / "user.conf", place.root, SMALL)
     except UnreadableError as error:

@@ -12,10 +12,11 @@ from ck_repo.rounds.logs import DETAIL, MARKED, SUMMARY, Detail, lines_of, read_
 from ck_repo.store.fields import Fields
 from ck_repo.store.plain_file import UnreadableError
 
-_SUMMARY_LINE = re.compile(r"\s*([\w\s.()/]+)\s*:\s*([\w+.][\w+.\s]*)")
+_SUMMARY_LINE = re.compile(r"([\w\s.()/]+):\s*([\w+.][\w+.\s]*)")
 _VALID = re.compile(r"Result\s+is\s*:\s+VALID")
-_DETAIL_LINE = re.compile(r'"pid": \d+, "tid": \d+, "ts": \d+ns : (?:([^:"]+?)\s*:\s*(.*)|.*)$')
+_DETAIL_LINE = re.compile(r'"pid": \d+, "tid": \d+, "ts": \d+ns : (?:([^:"]+):\s*(.*)|.*)$')
 _SET = re.compile(r'"set" : "\[([\d, ]*)\]"')
+_INDEX = re.compile(r"\d{1,18}")
 _WHOLE = re.compile(r"\d+")
 _WORDS = {
     "true": True,
@@ -91,14 +92,14 @@ def _read_detail(found: Detail, path: Path, names: TextLog, inside: Path | None)
         if "ERROR" in line and not any(part in line for part in names.ignored_errors):
             found.errors.append((number, line[:200]))
         match = _DETAIL_LINE.match(line)
-        if match and match[1] and (key := names.detail.get(match[1])) and key not in found.values:
+        if match and match[1] and (key := names.detail.get(match[1].rstrip())) and key not in found.values:
             found.values[key] = _value(key, match[2].strip())
 
 
 def _value(key: str, text: str) -> Any:
     if key == "loaded_qsl_set":
         match = _SET.search(text)
-        return [int(each) for each in match[1].split(",")] if match and match[1].strip() else []
+        return [int(each) for each in _INDEX.findall(match[1])] if match else []
     if key == "effective_scenario":
         return text.replace(" ", "")
     if _WHOLE.fullmatch(text):

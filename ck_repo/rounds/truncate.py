@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ck_repo import progress
-from ck_repo.errors import ConflictError
+from ck_repo.errors import ConflictError, UsageError
 from ck_repo.rounds.logs import read_text
 from ck_repo.rounds.round import Round
 from ck_repo.rounds.submission import find_results
@@ -68,9 +68,13 @@ def truncate_tree(round_: Round, path: Path, *, output: Path | None = None, back
     ------
     ConflictError
         If `output` exists, or a log is in `backup` already.
+    UsageError
+        If `output` is in the tree.
     """
     root = Path(os.path.realpath(path.expanduser()))
     if output is not None:
+        if Path(os.path.realpath(output)).is_relative_to(root):
+            raise UsageError(f"{output} is in the tree that is copied", hint="give a folder outside it with --output=")
         if output.exists():
             raise ConflictError(f"{output} exists already", hint="give another folder with --output=")
         with storage_errors(f"copying to {output}"):

@@ -47,7 +47,7 @@ class Chosen:
 def choose(session: Session, round_: Round, tags: str = "") -> list[Chosen]:
     """The best experiment of each benchmark and scenario in a round, with the compliance runs that belong to it.
 
-    The runs of a search for targets do not count. One without accuracy is left out, and that is told.
+    The runs of a search for targets do not count. One without accuracy is left out with a note.
 
     Raises
     ------
@@ -155,5 +155,5 @@ def with_inferred(round_: Round, chosen: Sequence[Chosen]) -> list[Chosen]:
             sources = (inference.source.lower() for inference in scenario.inferred)
             source = next((have[name] for name in sources if name in have), None)
             if source is not None:
-                found.append(replace(source, scenario=key, logged=source.scenario, tests=source.tests))
+                found.append(replace(source, scenario=key, logged=source.scenario))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from ck_repo.rounds.submission import DIVISIONS
 CATEGORIES = ("datacenter", "edge")
 _CLOSED = ("ID", "Submitter", "Availability", "System", "Processor", "p#", "Accelerator", "a#", "Software", "Notes")
 _OPEN = (*_CLOSED, "UsedModel", "Accuracy")
+_DIGITS = 10  # of a count of processors or nodes
 Value = str | float | None
 
 
@@ -46,8 +48,8 @@ class Table:
 
 
 def final_report(round_: Round, results: Sequence[Checked], *, official: bool = False) -> list[Table]:
-    """The tables of the accepted results; a table without a row is left out."""
-    accepted = [row for row in results if row.verdict(official) == ACCEPTED and row.benchmark]
+    """The tables of the accepted results of the round's scenarios; a table without a row is left out."""
+    accepted = [row for row in results if row.verdict(official) == ACCEPTED and row.benchmark and row.scenario]
     numbers = {key: number for number, key in enumerate(sorted({_system(row) for row in accepted}), 1)}
     tables = []
     for division in DIVISIONS:
@@ -88,7 +90,7 @@ def _table(round_: Round, name: str, results: Sequence[Checked], numbers: dict[t
     for key in sorted(groups, key=lambda each: numbers[each]):
         values: dict[tuple[str, str, str], Value] = {}
         for row in groups[key]:
-            values[_column(round_, row, False)] = row.value
+            values[_column(round_, row, False)] = _finite(row.value)
             if power:
                 values[_column(round_, row, True)] = row.power
         first = _index(f"{round_.name.removeprefix('v')}-{numbers[key]:03}", groups[key][0])
@@ -127,7 +129,14 @@ def _index(number: str, row: Checked) -> tuple[Value, ...]:
 def _product(about: dict[str, str]) -> str:
     """Processors of all nodes; as it is written where it is no number."""
     processors, nodes = about.get("host_processors_per_node", ""), about.get("number_of_nodes", "1")
-    return str(int(processors) * int(nodes)) if processors.isdecimal() and nodes.isdecimal() else processors
+    if not all(text.isdecimal() and len(text) < _DIGITS for text in (processors, nodes)):
+        return processors
+    return str(int(processors) * int(nodes))
+
+
+def _finite(value: float | None) -> float | None:
+    """The value if it can be written: neither JSON nor a spreadsheet has infinity."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _name(text: str) -> str:

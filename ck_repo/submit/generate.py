@@ -28,6 +28,7 @@ from ck_repo.store.atomic import publish_folder, storage_errors, write_json, wri
 from ck_repo.store.digest import of_file
 from ck_repo.store.entry import Entry
 from ck_repo.store.installed import Installed
+from ck_repo.store.plain_file import walk
 from ck_repo.store.repository import check_name
 from ck_repo.store.work import scratch_folder
 from ck_repo.submit.choose import Chosen, choose, with_inferred
@@ -54,7 +55,7 @@ class Left:
 
 @dataclass(frozen=True)
 class Generated:
-    """A tree that was laid out, and what the checker says of it.
+    """A tree that was laid out, and the checker's report.
 
     Attributes
     ----------
@@ -119,7 +120,7 @@ def generate(session: Session, round_: Round, wanted: Layout) -> Generated:
     Raises
     ------
     NotTheSameError
-        If every result would be rejected; the message tells why. Nothing is left then.
+        If every result would be rejected; the message says why. Nothing is written then.
     ConflictError
         If `output` exists.
     """
@@ -197,13 +198,17 @@ class _Staging:
         return str(found).replace(f"{self.root}/", "")
 
     def _remove(self, place: Place) -> None:
+        """Remove a result; with the last one of a model its folders, and with the last one of a division that."""
         for folder in (place.results, place.measurements, place.compliance):
             shutil.rmtree(folder, ignore_errors=True)
-            for above in (folder.parent, folder.parent.parent):
-                if above.is_dir() and not any(above.iterdir()):
-                    above.rmdir()
-        if not (place.submission / "results").is_dir() or not (place.submission / "results" / place.system).is_dir():
-            place.system_file.unlink(missing_ok=True)
+        code = place.submission / "code" / place.model
+        for lock in code.glob(f"*/{place.scenario}.lock.json"):
+            lock.unlink()
+        if not any(place.results.parent.iterdir()):
+            for folder in (place.results.parent, place.measurements.parent, place.compliance.parent, code):
+                shutil.rmtree(folder, ignore_errors=True)
+        if not any(place.results.parents[1].iterdir()):  # a tree has one submitter and one system
+            shutil.rmtree(self.root / place.division)
 
 
 def _all_rejected(left: Sequence[Left]) -> str:
@@ -239,17 +244,20 @@ def _lay_out(round_: Round, row: Chosen, place: Place) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file if it is there; what is missing the checker tells."""
+    """Copy a file if it is there; the checker reports what is missing."""
     if source.is_file() and not source.is_symlink():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
 
 
 def _power(source: Path, place: Place) -> None:
-    """What a meter left in the run folder, where the rules want it."""
+    """Copy the plain files that a meter left in the run folder to where the rules want them."""
     for name in ("power", "ranging"):
         if (source / name).is_dir() and not (source / name).is_symlink():
-            shutil.copytree(source / name, place.results / "performance" / name)
+            target = place.results / "performance" / name
+            target.mkdir(parents=True)
+            for found in walk(source / name):
+                _copy(source / name / found.name, target / found.name)
     _copy(source / "spl.txt", place.performance / "spl.txt")
 
 

@@ -108,12 +108,12 @@ def _performance(row: Checked, scenario: Scenario, reference: Detail | None, log
     logs = {name: log for name, log in logs.items() if log.values.get("effective_scenario") == scenario.name}
     figures = {name: log.number(scenario.compliance_key) for name, log in logs.items()}
     for name in ("TEST01", "TEST05"):
-        if base and (seen := figures.get(name)):
+        if base and (seen := figures.get(name)) is not None:
             found = judge_performance(row.round.submission, name, scenario, base, seen, base)
             if not found.passed:
                 _apart(row, name, scenario, f"within {100 * found.bound:g} % of {base:g}", seen, logs[name])
     a, b = figures.get("TEST04-A"), figures.get("TEST04-B")
-    if a and b:
+    if a is not None and b is not None:
         found = judge_performance(row.round.submission, "TEST04", scenario, a, b, base or a)
         if not found.passed:
             text = f"not faster than TEST04-A ({a:g}) by more than {100 * found.bound:g} %"

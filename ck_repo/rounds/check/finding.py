@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo.rounds.round import Round
+from ck_repo.rounds.scenario import Scenario
 from ck_repo.rounds.submission import SMALL, Place
 from ck_repo.rounds.submission_rules import FOLDER, REJECTED, REPORTED
 from ck_repo.store.plain_file import flaw, shown
@@ -108,6 +109,11 @@ class Checked:
     def open(self) -> bool:
         """Whether it is of the open division."""
         return self.place.division == "open"
+
+    @property
+    def scenario(self) -> Scenario | None:
+        """The scenario of the folder; None if the round has none of the name."""
+        return self.round.find_scenario(self.round.folder_scenario(self.place.scenario))
 
     def add(self, rule: str, file: Path, expected: object, seen: object, line: int = 0, *, official: str = "") -> None:
         """Note a broken rule.

@@ -8,7 +8,7 @@ from ck_repo.rounds.check.finding import Checked
 from ck_repo.rounds.check.system import line_of
 from ck_repo.rounds.logs import read_text, read_utf8
 from ck_repo.rounds.rules import Rules
-from ck_repo.rounds.submission import SMALL
+from ck_repo.rounds.submission import SMALL, measurement_file
 from ck_repo.rounds.user_conf import parse_conf
 from ck_repo.store.entry import parse_json
 from ck_repo.store.plain_file import MISSING, UnreadableError, flaw, is_folder, names
@@ -22,7 +22,7 @@ def check_measurements(row: Checked, rules: Rules) -> None:
         return
     for name in wanted.measurements_files:
         row.needs("files", folder / name)
-    found = _description_file(row)
+    found = measurement_file(row.place)
     if found is None:
         name = f"{row.place.system}_IMPLEMENTATION_{row.place.scenario}.json"
         row.add("files", folder / name, "a JSON of the measurement, called after the system", "none")
@@ -30,18 +30,6 @@ def check_measurements(row: Checked, rules: Rules) -> None:
         _description(found, row)
     _user_conf(folder / "user.conf", row, rules)
     _code(row, found.stem if found else "")
-
-
-def _description_file(row: Checked) -> Path | None:
-    """The JSON of the measurement: called after the system, and of several the one that is called after the scenario."""
-    listed = [
-        name
-        for name in names(row.place.root, row.place.measurements)
-        if name.endswith(".json") and name.startswith(row.place.system)
-    ]
-    ending = f"_{row.place.scenario}.json"
-    chosen = next((name for name in listed if name.endswith(ending)), listed[0] if listed else None)
-    return row.place.measurements / chosen if chosen else None
 
 
 def _description(path: Path, row: Checked) -> None:
@@ -83,7 +71,7 @@ def _code(row: Checked, description: str) -> None:
     A file code/MODEL holds the name of the folder that stands for the model's.
     """
     root, base = row.place.root, row.place.submission / "code"
-    folders = [base / name for name in {row.place.model, row.benchmark} if is_folder(root, base / name)]
+    folders = [base / name for name in dict.fromkeys((row.place.model, row.benchmark)) if is_folder(root, base / name)]
     if not folders and not flaw(root, base / row.place.model, most=SMALL):
         target = base / read_text(base / row.place.model, root, SMALL).strip()
         folders = [target] if is_folder(root, target) else []

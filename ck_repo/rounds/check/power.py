@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from ck_repo.rounds.check.finding import Checked
 from ck_repo.rounds.logs import DETAIL, Detail, lines_of, read_text, read_utf8
 from ck_repo.rounds.scenario import Scenario
 from ck_repo.rounds.submission import SMALL
+from ck_repo.rounds.submission_rules import REPORTED
 from ck_repo.store.plain_file import MISSING, UnreadableError, flaw, shown
 
 _TIME = "%m-%d-%Y %H:%M:%S.%f"
@@ -94,23 +96,28 @@ def _figure(row: Checked, scenario: Scenario, log: Detail, client: timedelta, se
     except SampleError as error:
         row.add("power", path, "lines Time,…,Watts,…", "a line that is none", error.line)
         return
+    except OverflowError:
+        row.add("power", path, "times on the server's clock", "a time out of range")
+        return
     if not watts:
         seen = "none: are the clocks of both machines the same?"
         row.add("power", path, f"samples between {window.begin} and {window.end}", seen)
         return
     mean = sum(watts) / len(watts)
+    if not math.isfinite(mean):
+        row.add("power", path, "finite numbers as Watts", str(mean), official=REPORTED)
+        return
     if not (scenario.power_rate or scenario.power_queries):
         row.power, row.power_unit = mean, scenario.power_unit
         return
     queries = _queries(scenario, log, window)
-    if not queries:
-        keys = " and ".join([*scenario.power_queries, scenario.power_rate]).removesuffix(" and ")
+    if not queries or not math.isfinite(queries):
+        keys = " and ".join(filter(None, [*scenario.power_queries, scenario.power_rate]))
         row.add("power", row.place.performance / DETAIL, f"numbers as {keys}", "none")
         return
     inference = scenario.inference(log.values.get("effective_scenario"))
     times = inference.times if inference else 1
-    row.power = mean * window.seconds * times / queries if times > 1 else mean * window.seconds / queries
-    row.power_unit = scenario.power_unit
+    row.power, row.power_unit = mean * window.seconds * times / queries, scenario.power_unit
 
 
 def _queries(scenario: Scenario, log: Detail, window: _Window) -> float | None:

@@ -59,7 +59,7 @@ _COLUMNS: dict[str, Callable[[Checked], Any]] = {
     "inferred": lambda row: int(row.inferred),
     "power": _power,
     "has_power": lambda row: _power(row) > 0,
-    "Units": lambda row: row.round.scenario(row.round.folder_scenario(row.place.scenario)).summary_unit,
+    "Units": lambda row: row.scenario.summary_unit if row.scenario else "",
 }
 
 
@@ -89,13 +89,9 @@ def summary_csv(round_: Round, rows: Sequence[Checked], *, official: bool = Fals
             values["compilance"] = 0
         writer.writerow([values[name] for name in columns])
         if row.power and "has_power" in columns:
-            values |= {"Result": row.power, "Units": _scenario_power_unit(row)}
+            values |= {"Result": row.power, "Units": row.scenario.power_summary_unit if row.scenario else ""}
             writer.writerow([values[name] for name in columns])
     return text.getvalue()
-
-
-def _scenario_power_unit(row: Checked) -> str:
-    return row.round.scenario(row.round.folder_scenario(row.place.scenario)).power_summary_unit
 
 
 def _errors(row: Checked) -> int:

@@ -20,10 +20,8 @@ from ck_repo.rounds.check.stray import stray
 from ck_repo.rounds.check.system import check_system, system_type
 from ck_repo.rounds.round import Round
 from ck_repo.rounds.rules import rules_for
-from ck_repo.rounds.submission import Folder, Place, find_systems
+from ck_repo.rounds.submission import LAYOUT, Folder, Place, find_systems
 from ck_repo.rounds.submission_rules import FOLDER, REJECTED, REPORTED
-
-LAYOUT = "looked for (closed|open)/SUBMITTER/results/SYSTEM/MODEL/SCENARIO/"
 
 
 @dataclass
@@ -90,9 +88,7 @@ def check_tree(round_: Round, path: Path, *, submitter: str = "", skip_complianc
         )
     report = Report()
     systems = [row for row in find_systems(path) if submitter in ("", row.submitter)]
-    places = sum(
-        len(Folder(row.root, row.division, row.submitter, row.system, model).below) for row in systems for model in row.below
-    )
+    places = sum(len(model.below) for row in systems for model in row.models())
     if not places:
         whose = f" of {submitter}" if submitter else ""
         raise NotFoundError(f"{path.expanduser()} holds no result{whose}", hint=LAYOUT)
@@ -101,9 +97,7 @@ def check_tree(round_: Round, path: Path, *, submitter: str = "", skip_complianc
             _system(round_, report, row, skip_compliance)
             task.advance_to(len(report.results) + len(report.skipped))
     roots = {row.path.parents[1]: row.root for row in systems}
-    report.stray = list(
-        stray(round_, roots, {row.root / row.division / row.submitter / "systems" / f"{row.system}.json" for row in systems})
-    )
+    report.stray = list(stray(round_, roots, {row.system_file for row in systems}))
     report.stray += report.rounds.findings(round_, places)
     return report
 
@@ -111,25 +105,25 @@ def check_tree(round_: Round, path: Path, *, submitter: str = "", skip_complianc
 def _system(round_: Round, report: Report, folder: Folder, skip_compliance: bool) -> None:
     """Check the models of a system."""
     findings: list[Finding] = []
-    path = folder.root / folder.division / folder.submitter / "systems" / f"{folder.system}.json"
+    path = folder.system_file
 
     def add(rule: str, file: Path, expected: object, seen: object, line: int) -> None:
         findings.append(finding(round_, rule, file, expected, seen, line))
 
     about = check_system(round_.submission, path, folder.root, folder.division, folder.submitter, add)
-    models = folder.below
+    models = folder.models()
     if not models and any(each.official == REJECTED for each in findings):
         report.folders.append(
             finding(round_, "system-missing", folder.path, f"results of a system that {path.name} describes", "none")
         )
     for model in models:
-        benchmark = round_.benchmark_of_folder(model)
-        places = Folder(folder.root, folder.division, folder.submitter, folder.system, model).places()
+        benchmark = round_.benchmark_of_folder(model.model)
+        places = model.places()
         if benchmark == "":
             report.skipped += places
             continue
         rows = [_result(round_, report, place, about, findings, benchmark, skip_compliance) for place in places]
-        _scenarios(round_, report, folder.path / model, about, benchmark, rows, folder.division)
+        _scenarios(round_, report, model.path, about, benchmark, rows, folder.division)
         report.results += rows
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from ck_repo.errors import ConfigError
 from ck_repo.experiments.change_points import change_points
+from ck_repo.experiments.glance import glance
 from ck_repo.experiments.plots import histogram, scatter, sparkline
 from ck_repo.experiments.queries import percentile, read_queries
 from ck_repo.experiments.spread import percentile_interval, rate_interval
@@ -60,9 +61,21 @@ def test_a_time_that_no_clock_shows_is_refused(tmp_path: Path, change: dict[str,
         read_queries(write(tmp_path, "queries.json", json.dumps(row)))
 
 
-def test_a_line_of_a_trace_with_strange_numbers_is_skipped(tmp_path: Path) -> None:
-    strange = TRACE.replace("20.250", "20.2.5").replace(":700", ":7" + 5000 * "0")
-    assert read_queries(write(tmp_path, "mlperf_log_trace.json", strange)) is None
+@pytest.mark.parametrize("number", ["9" * 5000, "1.2.3", ""])
+def test_lines_of_a_trace_with_wrong_numbers_are_left_out(tmp_path: Path, number: str) -> None:
+    for good in ("20.250", '"complete_ns":900'):
+        bad = good.replace(good[-3:], number)
+        found = read_queries(write(tmp_path, "mlperf_log_trace.json", TRACE.replace(good, bad)))
+        assert found is not None
+        assert found.sample == [3]
+
+
+def test_a_table_and_classes_with_numbers_out_of_range_are_left_out_of_the_glance(tmp_path: Path) -> None:
+    columns = {name: [1] for name in ("start_us", "query", "sample", "issue_ns")} | {"latency_ns": [10**400]}
+    write(tmp_path, "queries.json", json.dumps(columns))
+    (tmp_path / "accuracy").mkdir()
+    (tmp_path / "accuracy/classes.json").write_text(json.dumps([{"name": "cat", "AP": 10**400}]))
+    assert glance(tmp_path) == []
 
 
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:

@@ -8,17 +8,20 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import coco_sets
 import pytest
 
 from ck_repo.environment.lockfile import Lock, LockedComponent, RegisteredAs
-from ck_repo.errors import DetectError, NotTheSameError
+from ck_repo.errors import ConfigError, DetectError, NotTheSameError
 from ck_repo.machine.register import detect, register
 from ck_repo.reproduce.artifacts import FILES, REGISTERED, bring_in, gather
+from ck_repo.reproduce.data_set import brought_in
 from ck_repo.session import Session
 from ck_repo.stock.environment import read_env
 from ck_repo.store.folders import tools_root
+from ck_repo.store.installed import InstalledDataset
 from ck_repo.store.search import find, load
 from ck_repo.store.writing import remove_entry
 
@@ -54,6 +57,19 @@ def test_names_that_lead_to_files_that_are_not_images_pack_nothing(tmp_path: Pat
             gather(session, _lock(row), only_free=False)
         with pytest.raises(DetectError, match="are not images"):
             detect(load(session.repositories, "soft", "dataset.coco"), tmp_path / "set", {})
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        {"images": "/set/..", "annotations": "/set/a.json"},
+        {"images": "/set", "annotations": "/a.json", "given": {"path": "/set/../../home"}},
+        {"images": "/set", "annotations": "/a.json", "given": {"path": "/set", "annotations": "/set/../../secret.json"}},
+    ],
+)
+def test_paths_of_a_lock_do_not_lead_out_of_the_artifacts(tmp_path: Path, paths: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="leads out of its data set"):
+        brought_in(InstalledDataset(**paths), tmp_path)
 
 
 @pytest.mark.parametrize("names", ["absolute", "upwards", "in folders"])

@@ -16,6 +16,7 @@ import pytest
 import trees
 from trees import Submissions
 
+from ck_repo.errors import UsageError
 from ck_repo.rounds.check.finding import Checked
 from ck_repo.rounds.check.power import read_samples
 from ck_repo.rounds.check.summary import summary_csv
@@ -459,6 +460,24 @@ def test_truncation_into_a_copy_leaves_the_tree_as_it_is(whole: tuple[Path, byte
     assert len(truncate_tree(load_round(), tree, output=tmp_path / "copy")) == 1
     assert (tree / result() / "accuracy/mlperf_log_accuracy.json").read_bytes() == content
     assert check_tree(load_round(), tmp_path / "copy").rejected == []
+
+
+def test_a_tree_is_not_copied_into_itself(whole: tuple[Path, bytes], tmp_path: Path) -> None:
+    tree, _ = whole
+    (tmp_path / "link").symlink_to(tree)
+    for output in (tree / "copy", tmp_path / "link/closed/copy"):
+        with pytest.raises(UsageError, match="is in the tree"):
+            truncate_tree(load_round(), tree, output=output)
+        assert not output.exists()
+
+
+def test_a_folder_of_the_user_is_taken_from_the_shells_shorthand(
+    ck: Ck, whole: tuple[Path, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree, content = whole
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert ck("truncate", "submission", f"--path={tree}", "--backup=~/kept").code == 0
+    assert (tmp_path / "home/kept" / result() / "accuracy/mlperf_log_accuracy.json").read_bytes() == content
 
 
 def test_truncation_of_a_tree_behind_a_link(whole: tuple[Path, bytes], tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from trees import Submissions
 
@@ -32,3 +35,15 @@ def test_submissions_pass_our_verification_of_performance(submissions: Submissio
             ours, printed = ([line for line in text.splitlines() if " score = " in line] for text in (verdict.text, theirs))
             assert len(ours) == 2
             assert ours == printed
+
+
+@pytest.mark.parametrize(("test", "scenario"), [("TEST01", "Offline"), ("TEST04", "SingleStream"), ("TEST05", "SingleStream")])
+def test_a_figure_of_0_fails(tmp_path: Path, test: str, scenario: str) -> None:
+    """In SingleStream, TEST04-B with a latency of 0 is infinitely faster than A."""
+    key = load_round().scenario(scenario).compliance_key
+    for name, value in (("reference", 1000), ("tested", 0)):
+        event = {"key": key, "value": value, "metadata": {"is_error": False}}
+        (tmp_path / name).write_text(f":::MLLOG {json.dumps(event)}\n")
+    verdict = verify_performance(load_round(), test, scenario, tmp_path / "reference", tmp_path / "tested")
+    assert not verdict.passed
+    assert "TEST FAIL" in verdict.text

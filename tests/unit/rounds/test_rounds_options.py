@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -13,14 +14,16 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from round_trees import BOX, OPEN_MODEL, ROUNDS, SERVER, SUBMITTER, write_round_tree
+from round_trees import BOX, OPEN_BOX, OPEN_MODEL, ROUNDS, SERVER, SUBMITTER, write_round_tree
 
 from ck_repo.errors import UsageError
 from ck_repo.rounds.check.summary import summary_csv
-from ck_repo.rounds.check.tree import check_tree
+from ck_repo.rounds.check.tree import Report, check_tree
 from ck_repo.rounds.comparable import compare_rules
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.submission import find_results, read_result
+from ck_repo.submit.final_report import final_report
+from ck_repo.submit.spreadsheet import xlsx
 
 Ck = Callable[..., Any]
 
@@ -185,6 +188,85 @@ def test_links_to_folders_of_the_tree_are_followed_and_none_out_of_it(tree: Call
     shutil.copytree(root / "kept", outside)
     (system / "ssd-small").symlink_to(outside)
     assert [place.model for place in find_results(root / "open")] == [OPEN_MODEL, OPEN_MODEL]
+
+
+@pytest.mark.parametrize("listed", ["1,,2", "1 2", "9" * 5000])
+def test_a_text_log_with_a_wrong_list_of_samples_is_read(tree: Callable[[str], Path], listed: str) -> None:
+    root, round_ = tree("v0.7"), load_round("v0.7")
+    place = find_results(root)[0]
+    log = place.performance / "mlperf_log_detail.txt"
+    log.write_text(log.read_text().replace("3597,3213,3666", listed))
+    assert read_result(round_, place).value
+    assert len(check_tree(round_, root).results) == len(find_results(root))
+
+
+@pytest.mark.parametrize("value", ["5", "true", '"3"', '{"a": 1}', "[null]"])
+def test_a_log_with_something_else_than_a_list_of_samples_is_imported(tree: Callable[[str], Path], value: str) -> None:
+    root = tree("v1.0")
+    place = find_results(root)[0]
+    log = place.performance / "mlperf_log_detail.txt"
+    log.write_text(
+        f':::MLLOG {{"key": "loaded_qsl_set", "value": {value}, "metadata": {{"is_error": false}}}}\n{log.read_text()}'
+    )
+    found = read_result(load_round("v1.0"), place)
+    assert found.samples == []
+    assert found.value
+
+
+@pytest.mark.parametrize("name", ["v0.7", "v1.0"])
+def test_lines_of_spaces_do_not_slow_a_reader_down(tree: Callable[[str], Path], name: str) -> None:
+    root, round_ = tree(name), load_round(name)
+    place = find_results(root)[0]
+    for file in ("mlperf_log_detail.txt", "mlperf_log_summary.txt"):
+        log = place.performance / file
+        log.write_text(
+            f'{log.read_text()}{" " * 500_000}\n"pid": 1, "tid": 1, "ts": 1ns : a{" " * 500_000}b"\na{" " * 500_000}b\n'
+        )
+    assert read_result(round_, place).value  # else the reader would need hours
+
+
+def test_power_that_cannot_be_counted_is_a_finding(tree: Callable[[str], Path]) -> None:
+    root, round_ = tree("v1.0"), load_round("v1.0")
+    clock = next(root.rglob("power/server.json"))
+    samples = clock.parents[1] / "run_1/spl.txt"
+    written = clock.read_text(), samples.read_text()
+    clock.write_text(json.dumps({"timezone": 8e13}))
+    assert _of_rule(check_tree(round_, root), "power") == ["a time out of range"]
+    clock.write_text(written[0])
+    samples.write_text(re.sub(r"Watts,\d+", "Watts,nan", written[1]))
+    report = check_tree(round_, root)
+    assert _of_rule(report, "power") == ["nan"]
+    assert not report.officially_rejected
+    json.dumps([row.as_data() for row in report.results], allow_nan=False)
+
+
+def _of_rule(report: Report, rule: str) -> list[str]:
+    return [each.seen for row in report.results for each in row.findings if each.rule == rule]
+
+
+@pytest.mark.parametrize("name", ROUNDS)
+def test_an_open_scenario_that_the_round_does_not_know_is_reported(ck: Ck, tree: Callable[[str], Path], name: str) -> None:
+    root = tree(name)
+    for part in ("results", "measurements"):
+        folder = root / "open" / SUBMITTER / part / OPEN_BOX / OPEN_MODEL
+        (folder / "Offline").rename(folder / "Bulk")
+    table = root.with_name("summary.csv")
+    assert check(ck, root, name, "--as-official", f"--csv={table}").code == 0
+    (row,) = [row for row in csv.DictReader(io.StringIO(table.read_text())) if row["Scenario"] == "Bulk"]
+    assert row.get("Units", "") == ""
+    output = f"--output={root.with_name('final')}"
+    answer = ck("report", "submission", f"--path={root}", f"--round={name}", "--as-official", output, "--out=json")
+    assert answer.code == 0
+    assert "Bulk" not in answer.out
+
+
+def test_a_report_leaves_an_infinite_figure_empty(tree: Callable[[str], Path]) -> None:
+    root, round_ = tree("v1.0"), load_round("v1.0")
+    log = root / "closed" / SUBMITTER / "results" / BOX / "ssd-small/Offline/performance/run_1/mlperf_log_detail.txt"
+    log.write_text(re.sub(r'("result_samples_per_second", "value": )[\d.]+', r"\g<1>1e999", log.read_text()))
+    tables = final_report(round_, check_tree(round_, root).results, official=True)
+    json.dumps([table.as_data() for table in tables], allow_nan=False)
+    assert b"inf" not in zipfile.ZipFile(io.BytesIO(xlsx(tables))).read("xl/worksheets/sheet1.xml").replace(b"<is>", b"")
 
 
 # several runs

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,8 @@ from ck_repo.experiments.published import matching, read_table
 from ck_repo.rounds.logs import read_accuracy, read_detail, read_samples, read_text
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.submission import Place, find_results, read_result
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.writing import create_entry
 
 Ck = Callable[..., Any]
 OURS = f"closed/{trees.SUBMITTER}"
@@ -154,6 +157,40 @@ def test_a_missing_file(tree: Path, file: str, remark: str) -> None:
     assert not read_result(load_round(), place(tree, "SingleStream")).remarks
 
 
+def test_of_several_measurements_that_of_the_scenario_is_read(tree: Path) -> None:
+    folder = place(tree).measurements
+    for name in ("x_Offline", "y_Offline_old"):
+        (folder / f"{trees.SYSTEM}_{name}.json").write_text(json.dumps({"weight_data_types": name}))
+    for path in folder.glob(f"{trees.SYSTEM}*.json"):
+        if not path.stem.endswith(("x_Offline", "y_Offline_old")):
+            path.unlink()
+    assert read_result(load_round(), place(tree)).measurement == {"weight_data_types": "x_Offline"}
+
+
+@pytest.mark.parametrize("value", ["1e999", "NaN"])
+def test_a_figure_that_is_not_finite_is_remarked_and_the_result_can_be_read_again(ck: Ck, tree: Path, value: str) -> None:
+    log = place(tree).performance / "mlperf_log_detail.txt"
+    log.write_text(re.sub(r'("key": "result_[^"]+", "value": )[\d.]+', rf"\g<1>{value}", log.read_text()))
+    (row,) = [
+        row
+        for row in ck("import", "submission", f"--path={tree}", "--out=json").json["lst"]
+        if (row["system"], row["model"], row["scenario"]) == (trees.SYSTEM, "ssd-mobilenet", "Offline")
+    ]
+    assert (row["value"], row["p99_ms"]) == (None, None)
+    assert any("is not finite" in text for text in row["remarks"])
+    assert ck("show", f"experiment:{row['data_uoa']}").code == 0
+
+
+def test_a_result_entry_that_cannot_be_read_is_left_out_of_the_list(ck: Ck, made: Submissions) -> None:
+    assert ck("import", "results", f"--path={made.table}").code == 0
+    entry = create_entry(Repositories().writable(), "result", "odd", {"tags": {"a": 1}})
+    answer = ck("ls", "result", "--out=json")
+    assert answer.code == 0
+    assert len(answer.json["lst"]) == made.rows
+    assert entry.cid in answer.err
+    assert [row["data_uoa"] for row in answer.json["others"]] == []
+
+
 def test_a_missing_system_description(tree: Path) -> None:
     place(tree).system_file.unlink()
     assert any(f"{trees.SYSTEM}.json is missing" in row for row in read_result(load_round(), place(tree)).remarks)
@@ -270,6 +307,7 @@ def test_accuracy_text_gives_the_last_figure_and_the_hash(tmp_path: Path) -> Non
             "division,organisation,system,model,scenario,result_raw,validity\nclosed,X,s,m,Offline,fast,VALID\n",
             ":2: result_raw is",
         ),
+        ("division,organisation,system,model,scenario,result_raw,validity\nclosed,X,s,m,Offline,inf,VALID\n", "not a finite"),
         ("division,organisation,system,model,scenario,result_raw,validity\nclosed,X,s,m,Online,1,VALID\n", "is no scenario"),
         ("", "it has no column"),
     ],

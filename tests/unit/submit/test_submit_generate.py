@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from loadgen_logs import IMAGES, accuracy_log
 
 from ck_repo.rounds.round import load_round
 from ck_repo.store.repositories import Repositories, default_repository_alias
+from ck_repo.store.search import load
 from ck_repo.store.writing import create_entry
 
 Ck = Callable[..., Any]
@@ -88,7 +90,21 @@ def test_what_is_rejected_is_left_out_by_name_and_the_rest_is_laid_out(ck: Ck, b
     (left,) = answer.json["left"]
     assert left["result"] == "ssd-mobilenet offline (experiment:run-v1.0-offline)"
     assert (left["moved_to"], "INVALID" in left["why"][0]) == ("", True)
-    assert not list((tmp_path / "tree").rglob("Offline"))
+    assert not list((tmp_path / "tree").rglob("Offline*"))
+
+
+def test_links_in_what_a_meter_left_are_not_followed(ck: Ck, box: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("a key")
+    record("v1.0", "SingleStream")
+    folder = load(Repositories(), "experiment", "run-v1.0-singlestream").path / "performance/power"
+    (folder / "raw").mkdir(parents=True)
+    (folder / "client.json").write_text("{}")
+    (folder / "raw/meter.log").write_text("230 V")
+    (folder / "server.json").symlink_to(tmp_path / "secret")
+    os.mkfifo(folder / "pipe")
+    generate(ck, "v1.0", box, tmp_path, "--division=open", "--draft")
+    copied = next((tmp_path / "tree").rglob("performance/power"))
+    assert sorted(path.relative_to(copied).as_posix() for path in copied.rglob("*")) == ["client.json", "raw", "raw/meter.log"]
 
 
 def test_a_result_whose_required_scenario_is_invalid_moves_to_the_open_division(ck: Ck, box: Path, tmp_path: Path) -> None:
@@ -98,7 +114,7 @@ def test_a_result_whose_required_scenario_is_invalid_moves_to_the_open_division(
     assert places(answer) == {"open SingleStream": "accepted"}
     moved = {row["result"].split()[1]: row["moved_to"] for row in answer.json["left"] if row["moved_to"]}
     assert moved == {"offline": "open", "singlestream": "open"}
-    assert not (tmp_path / "tree/closed/Us/systems/box.json").exists()
+    assert [path.name for path in (tmp_path / "tree").iterdir()] == ["open"]
     assert json.loads((tmp_path / "tree/open/Us/systems/box.json").read_text())["division"] == "open"
 
 
