@@ -183,6 +183,7 @@ def _run_test(
     """Let LoadGen drive the sessions; the logs go into the mode's folder. Returns its duration, s, and how often it asked."""
     folder = spec.folder / mode
     folder.mkdir(exist_ok=True)
+    (folder / queries.QUERIES).unlink(missing_ok=True)  # of a run that was too short, and is repeated
     sut: InlineSUT | PoolSUT
     if spec.scenario == "singlestream":
         sut = InlineSUT(team[0], spec.folder)
