@@ -61,7 +61,8 @@ class Outputs:
         parts = {role: tensor.take(by_name[tensor.name]) for role, tensor in self._tensors.items()}
         boxes, scores = parts["boxes"], activated(parts["scores"], self._model.scores_are)
         if "objectness" in parts:
-            certain = activated(parts["objectness"], self._model.scores_are)
+            # softmax is over the classes; of the objectness, one number, it would be over the boxes
+            certain = activated(parts["objectness"], "given" if self._model.scores_are == "given" else "sigmoid")
             scores = np.multiply(scores, certain if certain.ndim == scores.ndim else certain[..., None])
         scores = without_background(scores, self._model.background)
         if "image" in parts:
