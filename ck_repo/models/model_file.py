@@ -77,14 +77,17 @@ def inspect_model(
     interface = _READERS[kind](path)
     declared, base = _base(path, kind, interface, profile_name, known, given or {})
     chosen = _with_given(declared, base, interface, given or {})
-    if problems := contradictions(chosen, interface):
+    problems, image = contradictions(chosen, interface), image_input(chosen, interface)
+    # frozen graphs of TensorFlow add the number of the value to the name of the node
+    if image and (asked := (given or {}).get("input", image.name)) not in (image.name, image.name.removesuffix(":0")):
+        problems.append(f"its input for images is {image.name}; --input= names {asked}")
+    if problems:
         raise DetectError(
             f"{path} does not fit the interface that is asked for ({_said(chosen, given or {})})\n"
             + "\n".join(f"  {problem}" for problem in problems),
             hint=f"leave out --profile= to let the file decide, or correct the options\n{_signature(interface)}",
         )
     own = profiles_of(known)[chosen.name]
-    image = image_input(chosen, interface)
     assert image is not None  # else it would be a contradiction
     batch = image.shape[0] if image.shape else None
     return {
