@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from object_detection.backends import Array
+from object_detection.backends import Array, Backend
 from object_detection.backends.tensor_name import TensorName, named
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
@@ -77,6 +78,11 @@ class Outputs:
     def _rows_last(self, found: Array) -> Array:
         """A tensor with a row for each detection; the file may have a column for each."""
         return np.swapaxes(found, -1, -2) if self._model.transposed and found.ndim >= 2 else found
+
+
+def as_loaded(model: Model, backend: Backend) -> Model:
+    """A model's interface with the layout and largest batch of its loaded file; images of different sizes run one by one."""
+    return replace(model, layout=backend.layout, max_batch=backend.max_batch if model.size else 1)
 
 
 def activated(values: Array, activation: str) -> Array:
