@@ -77,7 +77,7 @@ class Model:
             bool(self.classes)
             and self.box_order in ("yxyx", "xyxy")
             and self.box_units == "unit"
-            and self.resize != "letterbox"
+            and (self.resize == "stretch" or (self.resize == "keep" and not self.size))
             and self.nms == "none"
             and self.max_detections is None
             and not (self.image or self.clip)

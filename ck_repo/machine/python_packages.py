@@ -23,7 +23,7 @@ def site_packages(python: Path) -> Path | None:
 
 
 def python_packages(python: Path) -> dict[str, str]:
-    """Name (normalised as PEP 503 has it) to version of every package that is installed whole."""
+    """Name (normalised as in PEP 503) to version of every package whose installation is complete."""
     folder = site_packages(python)
     if folder is None:
         return {}
@@ -33,8 +33,20 @@ def python_packages(python: Path) -> dict[str, str]:
             match = _DIST_INFO.fullmatch(row.name)
             # RECORD is written last: without it the installation was cut short
             if match and os.path.exists(os.path.join(row.path, "RECORD")):
-                found[re.sub(r"[-_.]+", "-", match["name"]).lower()] = match["version"]
+                found[_normalised(match["name"])] = match["version"]
     return dict(sorted(found.items()))
+
+
+def _normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _metadata_folders(python: Path) -> Iterator[tuple[Path, str, str]]:
+    """The metadata folder, normalised name and version of each package of the venv of an interpreter."""
+    folder = site_packages(python)
+    for info in sorted(folder.glob("*.dist-info")) if folder else ():
+        if match := _DIST_INFO.fullmatch(info.name):
+            yield info, _normalised(match["name"]), match["version"]
 
 
 @dataclass(frozen=True)
@@ -62,16 +74,13 @@ _OF_INSTALLERS = frozenset({"INSTALLER", "REQUESTED", "RECORD", "direct_url.json
 
 def installed_packages(python: Path) -> dict[str, InstalledPackage]:
     """Every package of the venv of an interpreter, by its normalised name."""
-    folder = site_packages(python)
     found = {}
-    for path in sorted(folder.glob("*.dist-info")) if folder else ():
-        match = _DIST_INFO.fullmatch(path.name)
-        if match and (path / "RECORD").is_file():
-            name = re.sub(r"[-_.]+", "-", match["name"]).lower()
+    for path, name, version in _metadata_folders(python):
+        if (path / "RECORD").is_file():
             digest = hashlib.sha256()
             for row in sorted(_wheel_rows(path)):
                 digest.update(",".join(row).encode() + b"\n")
-            found[name] = InstalledPackage(name, match["version"], digest.hexdigest(), _wheel_tags(path / "WHEEL"))
+            found[name] = InstalledPackage(name, version, digest.hexdigest(), _wheel_tags(path / "WHEEL"))
     return dict(sorted(found.items()))
 
 
@@ -94,12 +103,10 @@ def _wheel_tags(path: Path) -> str:
 
 def altered_files(python: Path, name: str) -> list[str]:
     """Files of a package that are gone, or are not what its RECORD says."""
-    folder = site_packages(python)
     altered = []
-    for info in folder.glob("*.dist-info") if folder else ():
-        match = _DIST_INFO.fullmatch(info.name)
-        if folder and match and re.sub(r"[-_.]+", "-", match["name"]).lower() == name:
-            altered += [row[0] for row in _wheel_rows(info) if _digest(folder / row[0]) != row[1]]
+    for info, own, _ in _metadata_folders(python):
+        if own == name:
+            altered += [row[0] for row in _wheel_rows(info) if _digest(info.parent / row[0]) != row[1]]
     return altered
 
 
@@ -108,19 +115,17 @@ def half_removed(python: Path) -> dict[str, str]:
 
     Only the top-level modules that RECORD lists are looked for, to be quick; `altered_files` reads every file.
     """
-    folder = site_packages(python)
     found = {}
-    for info in sorted(folder.glob("*.dist-info")) if folder else ():
-        match = _DIST_INFO.fullmatch(info.name)
-        if folder and match and (gone := next((name for name in _top_level(info) if not (folder / name).exists()), "")):
-            found[re.sub(r"[-_.]+", "-", match["name"]).lower()] = str(folder / gone)
+    for info, name, _ in _metadata_folders(python):
+        if gone := next((module for module in _top_level(info) if not (info.parent / module).exists()), ""):
+            found[name] = str(info.parent / gone)
     return found
 
 
 def _top_level(info: Path) -> list[str]:
     """The modules of a package: files, folders, and the ``__init__.py`` of each folder that has one."""
     found: dict[str, str] = {}
-    with suppress(OSError), open(info / "RECORD", encoding="utf-8", errors="replace", newline="") as file:
+    with suppress(OSError, csv.Error), open(info / "RECORD", encoding="utf-8", errors="replace", newline="") as file:
         for row in csv.reader(file):
             path = row[0] if row else ""
             top, _, below = path.partition("/")

@@ -30,6 +30,11 @@ from ck_repo.store.uid import uid_from_digest
 
 _FIELDS = tuple(row.name for row in FIELDS)
 FULL_COCO_VAL = 5000  # images of val2017
+# by format of models: what --full_path= names
+_EXAMPLES = {
+    "onnx": "model.onnx", "tflite": "model.tflite", "tensorflow": "model.pb, or the folder of a SavedModel",
+    "openvino": "model.xml", "pytorch": "model.pytorch",
+}  # fmt: skip
 
 
 def detect(soft: Entry, path: Path, options: Mapping[str, str], networks: Mapping[str, Network] | None = None) -> Installed:
@@ -52,7 +57,7 @@ def detect(soft: Entry, path: Path, options: Mapping[str, str], networks: Mappin
     model = partial(_model, networks=networks)
     kinds: dict[str, Callable[[Path, str, Mapping[str, str]], Installed]] = {"python": _python}
     kinds |= dict.fromkeys(KINDS, _data_set)
-    kinds |= dict.fromkeys(("onnx", "tflite", "tensorflow", "openvino", "pytorch"), model)
+    kinds |= dict.fromkeys(_EXAMPLES, model)
     if kind not in kinds:
         raise ConfigError(f"{soft.path / META}: detect is {kind!r}", hint=did_you_mean(kind, kinds))
     path = path.expanduser().absolute()
@@ -102,7 +107,8 @@ def distributions(fields: Fields) -> tuple[str, ...]:
 def _model(path: Path, kind: str, options: Mapping[str, str], networks: Mapping[str, Network] | None = None) -> Installed:
     path = main_file(path, kind)
     if not path.is_file():
-        raise DetectError(f"{path} is not a file that is there", hint=f"name the model: --full_path=…/model.{kind}")
+        what = "is not a file" if path.exists() else "does not exist"
+        raise DetectError(f"{path} {what}", hint=f"name the model: --full_path=…/{_EXAMPLES[kind]}")
     model = inspect_model(path, kind, options.get("profile", ""), networks, given_fields(options))
     if options.get("dataset"):
         model["dataset"] = options["dataset"]

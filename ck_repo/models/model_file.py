@@ -9,7 +9,7 @@ from typing import Any
 from ck_repo.errors import DetectError
 from ck_repo.models.graph_file import read_graph
 from ck_repo.models.interface import FIELDS, OUTPUTS
-from ck_repo.models.networks import DeclaredProfile, Network, own_networks
+from ck_repo.models.networks import DeclaredProfile, Network, declared_profiles, own_networks
 from ck_repo.models.onnx_file import read_onnx
 from ck_repo.models.openvino_file import read_openvino
 from ck_repo.models.parts import SAVED_MODEL
@@ -22,13 +22,13 @@ from ck_repo.models.torch_file import TorchFile
 
 DESCRIBED = "described"  # the profile of a model that the user describes
 _DATASET = "dataset,coco,2017,val"
+_ADAPTED = ("side", "height", "width", "layout", "dtype", "resize")  # what `adapt` takes from the file
+_FIELDS = frozenset(row.name for row in FIELDS)
+_NAMED_BEFORE = frozenset({"boxes", "scores", "classes", "count"})  # outputs that descriptions of the first version had
 _HINT = (
     "docs/own-model.md shows how a model is described: `ck detect soft:… --boxes=OUTPUT --scores=OUTPUT …`; "
     "`ck detect soft --help` lists the options"
 )
-
-
-_FIELDS = frozenset(row.name for row in FIELDS)
 
 
 def _read_tensorflow(path: Path) -> Interface:
@@ -77,14 +77,17 @@ def inspect_model(
     interface = _READERS[kind](path)
     declared, base = _base(path, kind, interface, profile_name, known, given or {})
     chosen = _with_given(declared, base, interface, given or {})
-    if problems := contradictions(chosen, interface):
+    problems, image = contradictions(chosen, interface), image_input(chosen, interface)
+    # frozen graphs of TensorFlow add the number of the value to the name of the node
+    if image and (asked := (given or {}).get("input", image.name)) not in (image.name, image.name.removesuffix(":0")):
+        problems.append(f"its input for images is {image.name}; --input= names {asked}")
+    if problems:
         raise DetectError(
             f"{path} does not fit the interface that is asked for ({_said(chosen, given or {})})\n"
             + "\n".join(f"  {problem}" for problem in problems),
             hint=f"leave out --profile= to let the file decide, or correct the options\n{_signature(interface)}",
         )
     own = profiles_of(known)[chosen.name]
-    image = image_input(chosen, interface)
     assert image is not None  # else it would be a contradiction
     batch = image.shape[0] if image.shape else None
     return {
@@ -117,7 +120,7 @@ def profile_for_file(model: Mapping[str, Any], file: str, networks: Mapping[str,
         If a package's profile does not fit its file.
     """
     own = profile(str(model.get("profile") or DESCRIBED), profiles_of(networks))
-    declared = next(row for network in networks.values() for row in network.profiles if row.name == own.name)
+    declared = declared_profiles(networks)[own.name]
     if file and "signature" not in model and (declared.shapes or declared.adapts) and str(model.get("format")) in _READERS:
         interface = _READERS[str(model["format"])](main_file(Path(file), str(model["format"])))
         own = _with_given(declared, resolve(declared, own, interface), interface, _interface_fields(model))
@@ -141,10 +144,7 @@ def _base(
 ) -> tuple[DeclaredProfile, Profile]:
     """The profile that the user names, else the one that fits, else the general one if boxes and scores are given."""
     profiles = profiles_of(networks)
-    declared: dict[str, DeclaredProfile] = {}
-    for network in networks.values():
-        for row in network.profiles:
-            declared.setdefault(row.name, row)
+    declared = declared_profiles(networks)
     if profile_name:
         named = profile(profile_name, profiles)
         row = declared[named.name]
@@ -160,7 +160,7 @@ def _base(
         return row, resolved
     if DESCRIBED in profiles and {"boxes", "scores"} <= set(given):
         return declared[DESCRIBED], profiles[DESCRIBED]
-    described = {name: value for name, value in given.items() if name not in ("input", "max_batch")}
+    described = _of_profile(given)
     rows = [(row, profiles[name]) for name, row in declared.items()]
     found = fittings(kind, interface, [(row, own.for_model(described)) for row, own in rows])
     # where nothing fits with what is given, that may be wrong, and the error says where
@@ -174,12 +174,16 @@ def _base(
 
 def _with_given(declared: DeclaredProfile, base: Profile, interface: Interface, given: Mapping[str, Any]) -> Profile:
     """The profile with the user's fields over it; the file decides what neither has."""
-    described = {name: value for name, value in given.items() if name not in ("input", "max_batch")}
+    described = _of_profile(given)
     if declared.name == DESCRIBED:
         described = {"classes": ""} | described
-    kept = {name for name in described if name in ("side", "layout", "dtype")} | ({"side"} if "height" in described else set())
     adapted = adapt(declared, base.for_model(described), interface)
-    return adapted.for_model({name: described[name] for name in described if name in ("side", "height", "width", *kept)})
+    return adapted.for_model({name: value for name, value in described.items() if name in _ADAPTED})
+
+
+def _of_profile(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that a profile has: all but those of the file itself."""
+    return {name: value for name, value in given.items() if name not in ("input", "max_batch")}
 
 
 def _differences(chosen: Profile, own: Profile) -> dict[str, Any]:
@@ -194,9 +198,6 @@ def _differences(chosen: Profile, own: Profile) -> dict[str, Any]:
     if outputs and set(outputs) <= _NAMED_BEFORE:
         outputs = {key: getattr(chosen, key) for key in ("boxes", "scores", "classes", "count")}
     return fields | ({"outputs": outputs} if outputs else {})
-
-
-_NAMED_BEFORE = frozenset({"boxes", "scores", "classes", "count"})
 
 
 def _said(chosen: Profile, given: Mapping[str, Any]) -> str:
@@ -215,7 +216,7 @@ def _weights(path: Path, profile_name: str, networks: Mapping[str, Network], giv
         declared = network.profile_of("pytorch")
         if declared and network.marker and network.marker in weights:
             own = profile(profile_name or declared.name, profiles_of(networks))
-            chosen = own.for_model({name: value for name, value in given.items() if name not in ("input", "max_batch")})
+            chosen = own.for_model(_of_profile(given))
             return {
                 **_differences(chosen, own),
                 "format": "pytorch", "network": network.name, "benchmark": network.benchmark, "profile": chosen.name,
@@ -225,7 +226,7 @@ def _weights(path: Path, profile_name: str, networks: Mapping[str, Network], giv
                     "inputs": [f"{declared.input} {chosen.dtype}[{chosen.layout}]"],
                     "outputs": [f"{len(weights)} weights"],
                 },
-                "dataset": "dataset,coco,2017,val",
+                "dataset": _DATASET,
             }  # fmt: skip
     raise DetectError(
         f"{path}: its weights are of no network that is known; {next(iter(weights))} is the first of {len(weights)}",

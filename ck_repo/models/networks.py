@@ -90,6 +90,15 @@ def read_networks(folders: Sequence[Path | None]) -> dict[str, Network]:
     return {name: _network(name, fields) for name, fields in declarations(GROUP, CONSTANT, folders).items()}
 
 
+def declared_profiles(networks: Mapping[str, Network]) -> dict[str, DeclaredProfile]:
+    """The profiles of networks by name, in their order; of two with the same name the first counts."""
+    found: dict[str, DeclaredProfile] = {}
+    for network in networks.values():
+        for row in network.profiles:
+            found.setdefault(row.name, row)
+    return found
+
+
 @cache
 def own_networks() -> Mapping[str, Network]:
     """The networks of the benchmark that comes with this package."""

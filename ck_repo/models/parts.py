@@ -32,7 +32,6 @@ def parts_of(path: Path, kind: str) -> tuple[str, ...]:
             for folder in _FOLDERS
             if (path.parent / folder).is_dir()
             for row in walk(path.parent / folder)
-            if not row.flaw
         }
     else:
         wanted = {}

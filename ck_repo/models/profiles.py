@@ -9,7 +9,7 @@ from typing import Any
 
 from ck_repo.errors import ConfigError, NotFoundError, did_you_mean
 from ck_repo.models.interface import DECODING, INPUT, OUTPUTS, typed
-from ck_repo.models.networks import DeclaredProfile, Network, own_networks
+from ck_repo.models.networks import DeclaredProfile, Network, declared_profiles, own_networks
 
 
 @dataclass(frozen=True)
@@ -136,11 +136,7 @@ def profiles_of(networks: Mapping[str, Network]) -> dict[str, Profile]:
     ConfigError
         If a value is not what it has to be; with its file and key.
     """
-    found: dict[str, Profile] = {}
-    for row in (row for network in networks.values() for row in network.profiles):
-        if row.name not in found:  # of two with one name the first counts
-            found[row.name] = _profile(row)
-    return found
+    return {name: _profile(row) for name, row in declared_profiles(networks).items()}
 
 
 @cache

@@ -9,11 +9,12 @@ from itertools import permutations
 from typing import Any
 
 from ck_repo.errors import DetectError
+from ck_repo.models.interface import OUTPUTS
 from ck_repo.models.networks import DeclaredProfile
 from ck_repo.models.profiles import Profile
 from ck_repo.models.tensors import Interface, Tensor
 
-ROLES = ("boxes", "scores", "classes", "count", "objectness", "image")
+ROLES = tuple(row.name for row in OUTPUTS)
 _PATTERN = re.compile(r"(?P<dtype>\w+)\[(?P<sizes>[^\]]*)\]")
 _SIZE = re.compile(r"(?:(?P<add>\d+)\+)?(?P<name>[A-Z])|(?P<number>\d+)")
 _COLUMNS = re.compile(r"(?P<name>.+)\[(?P<first>\d+)?(?P<colon>:)?(?P<end>\d+)?\]")

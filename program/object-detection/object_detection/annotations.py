@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from object_detection.datasets.coco import read_coco
@@ -41,6 +41,16 @@ class ImageList:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def first(self, count: int) -> ImageList:
+        """The first images of the list."""
+        return replace(
+            self,
+            ids=self.ids[:count],
+            paths=self.paths[:count],
+            sizes=self.sizes[:count],
+            samples=self.samples[:count],
+        )
 
     def check_scored(self, samples: tuple[int, ...] | None = None) -> None:
         """Refuse to measure accuracy where no image has a box that counts: mAP is undefined there.

@@ -49,7 +49,7 @@ def frame_of(model: Model, height: int, width: int) -> Frame:
     if model.resize == "stretch":
         return Frame(image, model.size, model.size, scale=(rows / height, columns / width))
     ratio = min(rows / height, columns / width) if model.resize == "letterbox" else 1.0
-    inside = min(round(height * ratio), rows), min(round(width * ratio), columns)
+    inside = max(1, min(round(height * ratio), rows)), max(1, min(round(width * ratio), columns))
     offset = (0, 0)
     if model.placed == "centre" and model.resize == "letterbox":
         offset = round((rows - inside[0]) / 2 - 0.1), round((columns - inside[1]) / 2 - 0.1)

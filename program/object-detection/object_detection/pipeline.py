@@ -12,6 +12,7 @@ from object_detection import accuracy, damage, loadgen, loadgen_module, outputs,
 from object_detection.annotations import ImageList, read_images
 from object_detection.asked import Board
 from object_detection.backends import framework
+from object_detection.backends.interface import as_loaded
 from object_detection.contract.record import write
 from object_detection.contract.results import Accuracy, Performance, Results
 from object_detection.errors import HarnessError
@@ -41,12 +42,8 @@ def run(path: Path) -> None:
     backend = framework(spec.model.backend, spec.device, spec.backend_options)
     tell("loading the model", 0, None)
     board = Board(spec.folder, max(spec.sessions or 1, tuning.cores()))
-    with board.slot(0).loading():
-        first = backend.load(
-            spec.model, spec.device, spec.threads or 0
-        )  # before the images: what is wrong with it is told at once
-    model = replace(spec.model, layout=first.layout, max_batch=first.max_batch if spec.model.size else 1)
-    del first
+    with board.slot(0).loading():  # before the images: errors of the model come at once
+        model = as_loaded(spec.model, backend.load(spec.model, spec.device, spec.threads or 0))
     spec = replace(spec, model=model)
     library = SampleLibrary(ImageCache(spec, images))
     advisor = Advisor(spec, images, library)
@@ -80,7 +77,19 @@ def run(path: Path) -> None:
         backend_options=dict(spec.backend_options),
         remark=remark,
     )
-    outputs.remarks(worker.check for worker in team)  # of the measurement: what counts are the tests
+    results, remarks = _run_modes(spec, team, layout, library, images, rate, results, advisor)
+    board.remove()
+    remarks = [text for text in (damage.remark(library.damaged), *remarks) if text]
+    text = json.dumps(write(replace(results, remarks=tuple(remarks))), indent=2, sort_keys=True)
+    (spec.folder / "results.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _run_modes(
+    spec: Spec, team: Sequence[Worker], layout: Layout, library: SampleLibrary, images: ImageList, rate: float,
+    results: Results, advisor: Advisor,
+) -> tuple[Results, list[str]]:  # fmt: skip
+    """Run the tests: the results with their figures, and remarks about the detections."""
+    outputs.remarks(worker.check for worker in team)  # those of the measurement of layouts are dropped
     odd: dict[str, str] = {}
     unanswered: list[str] = []
     for mode in spec.modes:
@@ -90,10 +99,7 @@ def run(path: Path) -> None:
             results = replace(results, performance=run_performance(spec, team, layout, library, images, rate))
         odd = {**outputs.remarks(worker.check for worker in team), **odd}
     advice = advisor.advice(team[0]) if is_doubtful(results.accuracy, bool(odd)) else ""
-    remarks = tuple(text for text in (damage.remark(library.damaged), *odd.values(), *unanswered, advice) if text)
-    board.remove()
-    text = json.dumps(write(replace(results, remarks=remarks)), indent=2, sort_keys=True)
-    (spec.folder / "results.json").write_text(text + "\n", encoding="utf-8")
+    return results, [*odd.values(), *unanswered, advice]
 
 
 def check_loadgen(spec: Spec) -> str:
@@ -183,6 +189,7 @@ def _run_test(
     """Let LoadGen drive the sessions; the logs go into the mode's folder. Returns its duration, s, and how often it asked."""
     folder = spec.folder / mode
     folder.mkdir(exist_ok=True)
+    (folder / queries.QUERIES).unlink(missing_ok=True)  # of a run that was too short, and is repeated
     sut: InlineSUT | PoolSUT
     if spec.scenario == "singlestream":
         sut = InlineSUT(team[0], spec.folder)

@@ -65,8 +65,9 @@ class _Silent(OutputCheck):
 
 def is_doubtful(accuracy: Accuracy | None, odd: bool) -> bool:
     """Whether the answers of a run may have been misread: an mAP near 0, or odd answers without a good one."""
-    found = -1.0 if accuracy is None or accuracy.mAP is None else accuracy.mAP
-    return odd and found < _LOW if found < 0 or odd else found < _NEAR_ZERO
+    if accuracy is None or accuracy.mAP < 0:
+        return odd
+    return accuracy.mAP < (_LOW if odd else _NEAR_ZERO)
 
 
 class Advisor:
@@ -94,8 +95,8 @@ class Advisor:
 
     def _look(self, worker: Worker) -> str:
         tell("trying other readings of the model's outputs", 0, None)
-        trial = _Trial(self._spec, self._images, worker)
-        indices = range(min(IMAGES, len(self._images)))
+        trial = _Trial(self._spec, self._images.first(IMAGES), worker)
+        indices = range(len(trial.images))
         self._library.load(indices)
         begun = time.monotonic()
         tried = [(index, worker.outputs([index])) for index in indices]
@@ -115,7 +116,7 @@ class Advisor:
 
 @dataclass
 class _Trial:
-    """Scores readings against the annotations."""
+    """Scores readings against the annotations of a few images, which alone are pre-processed for readings of the input."""
 
     spec: Spec
     images: ImageList
@@ -126,7 +127,7 @@ class _Trial:
 
         with contextlib.redirect_stdout(io.StringIO()):
             self._truth = COCO()
-            self._truth.dataset = self.images.truth.as_coco(list(self.images.samples[:IMAGES]))
+            self._truth.dataset = self.images.truth.as_coco(list(self.images.samples))
             self._truth.createIndex()
 
     def best_of_outputs(self, tried: Tried) -> tuple[dict[str, Any], float]:
@@ -158,7 +159,7 @@ class _Trial:
     def _run_with(self, changes: Changes) -> Tried:
         changed = replace(self.spec, model=replace(self.spec.model, **changes))
         library = SampleLibrary(ImageCache(changed, self.images))
-        indices = range(min(IMAGES, len(self.images)))
+        indices = range(len(self.images))
         library.load(indices)
         return [(index, self.worker.outputs([index], library)) for index in indices]
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from object_detection.annotations import ImageList, read_images
 from object_detection.backends import framework
+from object_detection.backends.interface import as_loaded
 from object_detection.detections import Rows
 from object_detection.errors import fail
 from object_detection.image_cache import ImageCache
@@ -37,7 +38,7 @@ def main(path: Path) -> None:
     spec = read_spec(path)
     images = read_images(spec.dataset, spec.count)
     loaded = framework(spec.model.backend, spec.device).load(spec.model, spec.device, spec.threads or 0)
-    model = replace(spec.model, layout=loaded.layout, max_batch=loaded.max_batch if spec.model.size else 1)
+    model = as_loaded(spec.model, loaded)
     spec = replace(spec, model=model)
     library = SampleLibrary(ImageCache(spec, images))
     check = OutputCheck(model, images.categories, library.label)

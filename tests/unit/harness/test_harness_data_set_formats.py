@@ -298,6 +298,11 @@ FAULTS: dict[str, tuple[str, Callable[[Source], object], str]] = {
         ),
         "line 2 has the label /m/9, which",
     ),
+    "long name": (
+        "openimages",
+        lambda s: s.write("class-descriptions-boxable.csv", f"/m/00,{'cat' * 50_000}\n"),
+        "class-descriptions-boxable.csv is not CSV: field larger than field limit",
+    ),
 }
 
 

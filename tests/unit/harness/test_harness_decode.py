@@ -62,6 +62,20 @@ def test_an_image_that_is_kept_has_its_own_size() -> None:
     )
 
 
+def test_bars_around_an_image_that_is_kept_are_taken_out_of_the_boxes() -> None:
+    fixed = replace(MODEL, resize="keep", classes="classes")
+    assert not fixed.is_plain
+    assert replace(fixed, side=0).is_plain
+    assert np.allclose(
+        in_image(np.array([[0.25, 0.25, 0.5, 0.5]], np.float32), frame_of(fixed, 32, 64), "unit"), [[0.5, 0.25, 1, 0.5]]
+    )
+
+
+def test_a_thin_image_keeps_a_pixel_in_its_letterbox() -> None:
+    model = replace(MODEL, resize="letterbox")
+    assert input_of(np.zeros((1, 300, 3), np.uint8), model).shape == (3, 64, 64)
+
+
 def test_pixel_values() -> None:
     image = np.array([[[0, 51, 255]]], np.float32)
     assert finished(image, "none", "NHWC").dtype == np.uint8
@@ -141,6 +155,13 @@ def test_columns_and_positions_of_outputs() -> None:
     assert boxes.tolist() == [[[0, 2, 4, 6], [1, 3, 5, 7]]]
     assert scores.tolist() == [[[80, 96], [99, 117]]]
     assert (classes.shape, counts) == ((1, 2, 0), None)
+
+
+def test_softmax_is_over_the_classes_of_a_box_and_not_over_the_boxes() -> None:
+    model = replace(MODEL, boxes="head[0:4]", objectness="head[4]", scores="head[5:]", scores_are="softmax")
+    head = np.zeros((1, 3, 7), np.float32)
+    _, scores, _, _ = Outputs(model, ["image"], ["head"]).arranged([head], 1)
+    assert np.allclose(scores, 0.25)  # an objectness of one half, two classes alike
 
 
 def test_detections_of_a_whole_batch_go_to_their_images() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from object_detection import loadgen, queries
+from object_detection import loadgen, pipeline, queries
 from object_detection.logs import read_summary
 from object_detection.spec import LoadGenSettings
+from object_detection.tuning import Layout
 
 SETTINGS = LoadGenSettings(
     qsl_rng_seed=1, sample_index_rng_seed=2, schedule_rng_seed=3, performance_sample_count=16, percentile=0.9,
@@ -22,12 +26,16 @@ class Answering:
 
     done = 0
 
+    loaded: Sequence[int] = ()
+
     def issue(self, samples: list[object]) -> None:
         import mlperf_loadgen as lg
 
         for sample in samples:
             self.done += 1
             lg.QuerySamplesComplete([lg.QuerySampleResponse(sample.id, 0, 0)])  # type: ignore[attr-defined]
+
+    answer = issue
 
     def flush(self) -> None: ...
 
@@ -71,3 +79,13 @@ def test_a_run_that_the_trace_would_disturb_has_none(
     choice: str, official: bool, samples: float, rate: float, traced: bool
 ) -> None:
     assert queries.is_traced(choice, official, samples, rate) is traced
+
+
+def test_the_columns_of_an_earlier_run_do_not_stay(tmp_path: Path) -> None:
+    spec: Any = SimpleNamespace(scenario="singlestream", folder=tmp_path, loadgen=SETTINGS, trace="yes", official=False)
+    system: Any = Answering()
+    layout = Layout(sessions=1, threads=1, batch_size=1)
+    for trace, written in (("yes", True), ("no", False)):
+        spec.trace = trace
+        pipeline._run_test(spec, "performance", [system], layout, system, 16, 500.0)
+        assert (tmp_path / "performance" / queries.QUERIES).exists() == written

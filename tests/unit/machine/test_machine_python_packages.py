@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ck_repo.machine.python_packages import python_packages
+from ck_repo.machine.python_packages import altered_files, half_removed, python_packages
 
 
 @pytest.fixture
@@ -39,3 +39,19 @@ def test_an_installation_that_was_cut_short_does_not_count(site: Path, tmp_path:
     add(site, "old-1.0.egg-info")
     assert python_packages(site.parents[2] / "bin/python") == {}
     assert python_packages(tmp_path / "no venv/bin/python") == {}
+
+
+def test_a_package_whose_code_is_gone(site: Path) -> None:
+    python = site.parents[2] / "bin/python"
+    for name, record in (
+        ("whole-1.0", "whole/__init__.py,sha256=0,1\nwhole-1.0.dist-info/WHEEL,sha256=0,1\n"),
+        ("half_gone-1.0", "half/__init__.py,sha256=0,1\nhalf/part.py,sha256=0,1\n"),
+        ("damaged-1.0", f"{'x' * 200_000},sha256=0,1\n"),  # longer than a field of csv may be
+    ):
+        add(site, f"{name}.dist-info")
+        (site / f"{name}.dist-info" / "RECORD").write_text(record)
+    for module in ("whole", "half"):
+        (site / module).mkdir()
+    (site / "whole" / "__init__.py").touch()
+    assert half_removed(python) == {"half-gone": str(site / "half/__init__.py")}
+    assert altered_files(python, "half-gone") == ["half/__init__.py", "half/part.py"]

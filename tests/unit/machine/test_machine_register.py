@@ -80,10 +80,14 @@ def test_a_data_set_is_registered(repositories: Repositories, data_set: DataSet)
     assert "full" not in meta.tags  # that one has 5000 images
 
 
-def test_a_file_that_is_not_there_is_told(repositories: Repositories, tmp_path: Path) -> None:
-    for path in (tmp_path / "absent.onnx", tmp_path):
-        with pytest.raises(DetectError, match="is not a file that is there"):
+def test_a_model_that_is_no_file_is_an_error(repositories: Repositories, tmp_path: Path) -> None:
+    for path, what in ((tmp_path / "absent.onnx", "does not exist"), (tmp_path, "is not a file")):
+        with pytest.raises(DetectError, match=what) as caught:
             known(repositories, path)
+        assert caught.value.hint.endswith("/model.onnx")
+    with pytest.raises(DetectError, match=r"saved_model\.pb does not exist") as caught:
+        known(repositories, tmp_path, "model.tf")
+    assert "model.pb, or the folder of a SavedModel" in caught.value.hint
 
 
 def test_a_soft_entry_of_an_unknown_kind_is_told(repositories: Repositories, model: Path) -> None:

@@ -114,6 +114,14 @@ def test_a_named_profile_has_to_fit_the_file(tmp_path: Path) -> None:
     assert "coco-1200-pt" in caught.value.hint
 
 
+def test_the_name_of_the_input_has_to_be_that_of_the_file(tmp_path: Path) -> None:
+    rows = [field(12, value_info(output, 1)) for output in ("bboxes", "scores", "labels")]
+    path = write_onnx_graph(tmp_path / "own.onnx", field(11, value_info("pixels", 1)), *rows)
+    assert inspect_model(path, "onnx", "coco-1200-pt", given={"input": "pixels"})["input"] == "pixels"
+    with pytest.raises(DetectError, match="its input for images is pixels; --input= names image"):
+        inspect_model(path, "onnx", "coco-1200-pt", given={"input": "image"})
+
+
 # side, layout, type and names of each profile: mlcommons/inference v1.0.1, python/main.py
 @pytest.mark.parametrize(
     ("name", "image", "outputs"),

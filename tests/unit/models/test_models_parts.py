@@ -86,3 +86,7 @@ def test_the_variables_of_a_saved_model_are_parts(tmp_path: Path) -> None:
     (tmp_path / "variables").mkdir()
     (tmp_path / "variables" / "variables.index").write_bytes(b"1")
     assert parts_of(tmp_path / "saved_model.pb", "tensorflow") == ("variables/variables.index",)
+    (tmp_path.parent / "outside").write_bytes(b"2")
+    (tmp_path / "variables" / "variables.data-00000-of-00001").symlink_to(tmp_path.parent / "outside")
+    with pytest.raises(DetectError, match=r"00000-of-00001 is a link that leads out"):
+        parts_of(tmp_path / "saved_model.pb", "tensorflow")

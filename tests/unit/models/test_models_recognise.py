@@ -146,6 +146,17 @@ def test_a_described_model_needs_no_profile(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "resize"), [({}, "stretch"), ({"resize": "keep"}, "keep"), ({"resize": "letterbox"}, "letterbox")]
+)
+def test_a_file_of_fixed_size_stretches_unless_the_user_says_otherwise(
+    tmp_path: Path, given: dict[str, str], resize: str
+) -> None:
+    path = graph(tmp_path / "m.onnx", [IMAGES], [("boxes", F32, 1, 100, 4), ("scores", F32, 1, 100, 7)])
+    model = inspect_model(path, "onnx", given={"boxes": "boxes", "scores": "scores", **given})
+    assert profile_for_file(model, "", own_networks()).resize == resize
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [("side", "0"), ("side", "wide"), ("mean", "1,2"), ("std", "0"), ("nms_iou", "1.5"), ("resize", "crop"), ("clip", "maybe"),
      ("max_detections", "-1"), ("layout", "CHW"), ("width", "1e9")],

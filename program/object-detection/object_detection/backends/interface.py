@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from object_detection.backends import Array
+from object_detection.backends import Array, Backend
 from object_detection.backends.tensor_name import TensorName, named
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
@@ -61,7 +62,8 @@ class Outputs:
         parts = {role: tensor.take(by_name[tensor.name]) for role, tensor in self._tensors.items()}
         boxes, scores = parts["boxes"], activated(parts["scores"], self._model.scores_are)
         if "objectness" in parts:
-            certain = activated(parts["objectness"], self._model.scores_are)
+            # softmax is over the classes; of the objectness, one number, it would be over the boxes
+            certain = activated(parts["objectness"], "given" if self._model.scores_are == "given" else "sigmoid")
             scores = np.multiply(scores, certain if certain.ndim == scores.ndim else certain[..., None])
         scores = without_background(scores, self._model.background)
         if "image" in parts:
@@ -76,6 +78,11 @@ class Outputs:
     def _rows_last(self, found: Array) -> Array:
         """A tensor with a row for each detection; the file may have a column for each."""
         return np.swapaxes(found, -1, -2) if self._model.transposed and found.ndim >= 2 else found
+
+
+def as_loaded(model: Model, backend: Backend) -> Model:
+    """A model's interface with the layout and largest batch of its loaded file; images of different sizes run one by one."""
+    return replace(model, layout=backend.layout, max_batch=backend.max_batch if model.size else 1)
 
 
 def activated(values: Array, activation: str) -> Array:

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from object_detection.errors import HarnessError
 
@@ -44,7 +44,7 @@ def read_lists(
 ) -> set[str]:
     """Pass the elements of some top-level lists of a JSON object to their handlers, one at a time.
 
-    The document is never in memory as a whole: annotations with polygons take several times the size of their text.
+    The parsed document is never in memory all at once: annotations with polygons take several times the size of their text.
 
     Parameters
     ----------
@@ -58,58 +58,80 @@ def read_lists(
     set
         The keys of `handlers` whose value is a list.
     """
-    decode = json.JSONDecoder().raw_decode
-    found: set[str] = set()
-
-    def space(position: int) -> int:
-        return _SPACE.match(text, position).end()  # type: ignore[union-attr]  # it also matches nothing
-
-    def elements(position: int, take: Callable[[Any], None]) -> int:
-        position = space(position + 1)
-        if text[position] == "]":
-            return position + 1
-        for number in itertools.count():
-            value, position = decode(text, position)
-            take(value)
-            if not number % _AT_ONCE:
-                progress(position)
-            position = space(position)
-            if text[position] == "]":
-                return position + 1
-            if text[position] != ",":
-                raise json.JSONDecodeError("expected , or ]", text, position)
-            position = space(position + 1)
-        raise AssertionError  # the loop has no end
-
     try:
-        at = space(0)
-        if text[at] != "{":
-            decode(text, at)
-            raise HarnessError(
-                f"{file} is not a COCO annotation file: it has no list of images",
-                "a JSON list is COCO's format of results, not of annotations" if text[at] == "[" else "",
-            )
-        at = space(at + 1)
-        while text[at] != "}":
-            key, at = decode(text, at)
-            at = space(at)
-            if text[at] != ":" or not isinstance(key, str):
-                raise json.JSONDecodeError("expected a key and :", text, at)
-            at = space(at + 1)
-            if key in handlers and text[at] == "[":
-                if key in found:
-                    raise HarnessError(f"{file} has two lists of {key}", "merge them")
-                found.add(key)
-                at = elements(at, handlers[key])
-            else:
-                _, at = decode(text, at)
-            at = space(at)
-            if text[at] == ",":
-                at = space(at + 1)
-            elif text[at] != "}":
-                raise json.JSONDecodeError("expected , or }", text, at)
+        return _Lists(file, text, handlers, progress).read()
     except IndexError:
         raise HarnessError(f"{file} is not readable as JSON: it ends in the middle", "copy it again") from None
     except (ValueError, RecursionError) as error:
         raise HarnessError(f"{file} is not readable as JSON: {error}", "copy it again") from None
-    return found
+
+
+class _Lists:
+    """Walks through the text of a JSON object. Past the end of the text it raises IndexError."""
+
+    def __init__(
+        self, file: Path, text: str, handlers: Mapping[str, Callable[[Any], None]], progress: Callable[[int], None]
+    ) -> None:
+        self._file, self._text, self._handlers, self._progress = file, text, handlers, progress
+        self._decode = json.JSONDecoder().raw_decode
+
+    def read(self) -> set[str]:
+        """Read the object; the keys of the lists whose elements were passed on."""
+        text, found = self._text, set[str]()
+        at = self._space(0)
+        if text[at] != "{":
+            self._refuse_other_document(at)
+        at = self._space(at + 1)
+        while text[at] != "}":
+            key, at = self._key(at)
+            if key in self._handlers and text[at] == "[":
+                if key in found:
+                    raise HarnessError(f"{self._file} has two lists of {key}", "merge them")
+                found.add(key)
+                at = self._elements(at, self._handlers[key])
+            else:
+                _, at = self._decode(text, at)
+            at = self._space(at)
+            if text[at] == ",":
+                at = self._space(at + 1)
+            elif text[at] != "}":
+                raise json.JSONDecodeError("expected , or }", text, at)
+        return found
+
+    def _key(self, at: int) -> tuple[str, int]:
+        """A key, and where its value begins."""
+        key, at = self._decode(self._text, at)
+        at = self._space(at)
+        if self._text[at] != ":" or not isinstance(key, str):
+            raise json.JSONDecodeError("expected a key and :", self._text, at)
+        return key, self._space(at + 1)
+
+    def _elements(self, at: int, take: Callable[[Any], None]) -> int:
+        """Pass on the elements of the list that begins at a position; the position behind it."""
+        text, decode, space = self._text, self._decode, self._space  # a million elements: no look-ups of attributes
+        at = space(at + 1)
+        if text[at] == "]":
+            return at + 1
+        for number in itertools.count():
+            value, at = decode(text, at)
+            take(value)
+            if not number % _AT_ONCE:
+                self._progress(at)
+            at = space(at)
+            if text[at] == "]":
+                return at + 1
+            if text[at] != ",":
+                raise json.JSONDecodeError("expected , or ]", text, at)
+            at = space(at + 1)
+        raise AssertionError  # the loop has no end
+
+    def _space(self, at: int) -> int:
+        """The position behind white space."""
+        return _SPACE.match(self._text, at).end()  # type: ignore[union-attr]  # it also matches nothing
+
+    def _refuse_other_document(self, at: int) -> NoReturn:
+        self._decode(self._text, at)  # text that is not JSON is another error
+        raise HarnessError(
+            f"{self._file} is not a COCO annotation file: it has no list of images",
+            "a JSON list is COCO's format of results, not of annotations" if self._text[at] == "[" else "",
+        )

@@ -129,7 +129,10 @@ def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
 
 def _descriptions(file: Path) -> dict[str, str]:
     """Names by label; a line a category, with or without a line of headings."""
-    rows = [row for row in csv.reader(read_text(file)[0].splitlines()) if row]
+    try:
+        rows = [row for row in csv.reader(read_text(file)[0].splitlines()) if row]
+    except csv.Error as error:
+        raise HarnessError(f"{file} is not CSV: {error}", "write the file again") from None
     if rows and rows[0][0] == "LabelName":
         rows = rows[1:]
     if not rows or any(len(row) != 2 for row in rows):
