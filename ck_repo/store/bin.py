@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,8 +16,9 @@ from ck_repo.errors import CKError, ConflictError, UsageError
 from ck_repo.store.atomic import storage_errors, usable, write_json, write_text
 from ck_repo.store.entry import META, Entry, read_json_object
 from ck_repo.store.fields import Fields
-from ck_repo.store.repository import Repository
+from ck_repo.store.repository import Repository, check_name
 from ck_repo.store.steps import Link, Rename, Unlink
+from ck_repo.store.uid import is_uid
 from ck_repo.store.work import committing, remove_folder, working
 from ck_repo.store.writing import module_folder, refuse_gone, refuse_taken_uid, remove_entry
 
@@ -23,6 +26,7 @@ FOLDER = ".bin"
 MOST_BYTES = 20 * 10**9  # of a repository's bin; what was removed first goes first
 _DAYS = 14
 _RECORD, _CONTENT = "removed.json", "entry"
+_NAME = re.compile(r"\d+\.[0-9a-f]{8}")  # of a folder in the bin: the time in ns, and the key of the work
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ def discard(repository: Repository, entry: Entry) -> bool:
 def _may_keep(repository: Repository, entry: Entry, size: int) -> bool:
     try:
         same_disk = repository.path.stat().st_dev == entry.path.parent.stat().st_dev
+        same_disk = same_disk and not (repository.path / FOLDER).is_symlink()
         return same_disk and days() > 0 and size < usable(repository.path) and os.access(repository.path, os.W_OK)
     except OSError:
         return False
@@ -116,9 +121,8 @@ def removed(repository: Repository, module: str = "", pattern: str = "") -> list
     module, pattern
         Only entries of this module, and of this alias, UID or pattern; all if empty.
     """
-    home = repository.path / FOLDER
     found = []
-    for folder in sorted(home.iterdir(), reverse=True) if home.is_dir() else []:
+    for folder in _kept(repository):
         row = _record(repository, folder)
         if row and (folder / _CONTENT / META).is_file():
             found.append(row)
@@ -127,8 +131,21 @@ def removed(repository: Repository, module: str = "", pattern: str = "") -> list
     ]
 
 
+def _kept(repository: Repository) -> list[Path]:
+    """The folders of removed entries, the last removed first; other files in the bin, and a bin that is a link, are ignored."""
+    home = repository.path / FOLDER
+    if home.is_symlink() or not home.is_dir():
+        return []
+    folders = (path for path in home.iterdir() if _NAME.fullmatch(path.name))
+    return sorted((path for path in folders if path.is_dir() and not path.is_symlink()), reverse=True)
+
+
 def _read(repository: Repository, folder: Path) -> Removed:
     row = Fields(read_json_object(folder / _RECORD), folder / _RECORD)
+    check_name(row.needed("module"))
+    check_name(row.needed("alias"))
+    if not is_uid(row.needed("uid")):
+        raise row.error("uid", row.needed("uid"), "a UID")
     return Removed(
         repository, folder, row.needed("module"), row.needed("alias"), row.needed("uid"), row.number("when") or 0.0,
         row.whole("size", 0) or 0,
@@ -159,19 +176,16 @@ def restore(row: Removed) -> Entry:
 
 def sweep_bin(repository: Repository, *, everything: bool = False) -> int:
     """Remove for good what is too old, and what is over the bin's size; with `everything` all of it. Return the bytes freed."""
-    home = repository.path / FOLDER
     oldest, total, freed = time.time() - 86400 * days(), 0, 0
-    for folder in sorted(home.iterdir(), reverse=True) if home.is_dir() else []:
-        if not folder.is_dir() or folder.is_symlink():
-            continue
+    for folder in _kept(repository):
         row = _record(repository, folder)
         size = row.size if row else 0
         total += size
         if everything or row is None or not (folder / _CONTENT).is_dir() or row.when < oldest or total > MOST_BYTES:
-            if _is_in_making(folder):
-                continue
-            remove_folder(folder)
-            freed += size
+            with suppress(FileNotFoundError):  # another process removed it
+                if not _is_in_making(folder):
+                    remove_folder(folder)
+                    freed += size
     return freed
 
 
