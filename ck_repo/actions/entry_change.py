@@ -37,7 +37,7 @@ def add(request: Request) -> Answer:
     """Add an entry."""
     if request.flag("update") and request.entry and matching(request, needed=False):
         return update(request)
-    meta = _meta(request)
+    meta = meta_of(request)
     if request.text("tags"):
         meta["tags"] = tag_list(request.text("tags"))
     entry = writing.create_entry(
@@ -45,13 +45,14 @@ def add(request: Request) -> Answer:
         request.module,
         request.entry,
         meta,
-        uid=_uid(request),
+        uid=uid_of(request),
         name=request.text("data_name"),
     )
     return Answer(content_of(entry), [f"added {entry.cid} ({entry.uid}) in {entry.path}"])
 
 
-def _uid(request: Request) -> str:
+def uid_of(request: Request) -> str:
+    """The UID that ``--data_uid=`` gives a new entry; empty if it gives none."""
     from ck_repo.store.uid import is_uid
 
     uid = request.text("data_uid")
@@ -60,7 +61,8 @@ def _uid(request: Request) -> str:
     return uid
 
 
-def _meta(request: Request) -> dict[str, object]:
+def meta_of(request: Request) -> dict[str, object]:
+    """The keys of ``--dict``."""
     value = request.options.get("dict") or {}
     if not isinstance(value, dict):
         raise UsageError("--dict has to be an object", hint='--dict.KEY=value, or @@@{"dict": {"KEY": "value"}}')
@@ -82,7 +84,7 @@ def _meta(request: Request) -> dict[str, object]:
 def update(request: Request) -> Answer:
     """Merge keys into meta.json."""
     entry = one(request)
-    changes = _meta(request)
+    changes = meta_of(request)
     if "tags" in request.options:
         old = changes.get("tags", [] if request.flag("substitute") else tags_of(entry.meta(), entry.path / META))
         changes["tags"] = list(dict.fromkeys([*tag_list(old), *tag_list(request.text("tags"))]))

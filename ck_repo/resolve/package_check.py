@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-
 from ck_repo.errors import CKError, did_you_mean
 from ck_repo.models.backends import formats
 from ck_repo.models.profiles import own_profiles
@@ -16,6 +14,7 @@ from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.resolve.variations import Variant, choose
 from ck_repo.store.entry import Entry
 from ck_repo.store.fields import Fields
+from ck_repo.store.plain_file import A_FOLDER, MISSING, flaw, shown
 
 _PINS = ("sha256", "sha1", "md5")
 _VERIFIED_ELSEWHERE = ("zenodo.org/", "git+")  # the publisher's record, or the commit, has the digest
@@ -87,8 +86,8 @@ def _step_faults(component: Component, kind: str, step: Fields) -> Iterator[str]
         name = step.text("root") or step.text("folder") or step.text("file")
         if not name:
             yield f"a step {kind} names no file"
-        elif not Path(base, name).exists():
-            yield f"{kind}: {name} is not in the entry"
+        elif (why := flaw(base, name)) not in ("", A_FOLDER):
+            yield f"{kind}: {name} is not in the entry" if why == MISSING else f"{kind}: {shown(name)} is {why}"
 
 
 def _model_faults(model: Fields) -> Iterator[str]:
