@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+
 from ck_repo.errors import CKError, did_you_mean
 from ck_repo.models.backends import formats
 from ck_repo.models.profiles import own_profiles

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,12 +17,8 @@ from ck_repo.store.writing import create_entry
 def test_program_of_that_name_in_another_repository_is_not_run(ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen: list[Entry] = []
 
-    class Plan:
-        choices: dict[str, Any] = {}
-
-    def prepare(session: Session, program: Entry, options: RunOptions) -> type[Plan]:
+    def prepare(session: Session, program: Entry, options: RunOptions) -> None:
         chosen.append(program)
-        return Plan
 
     session = Session()
     create_entry(session.repositories.writable(), "program", "object-detection", {"harness": "theirs"})
