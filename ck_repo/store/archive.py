@@ -192,12 +192,9 @@ def unpack_entries(
         unpack_foreign(archive, scratch)
         refuse_other_machine(archive, scratch)
         refuse_double_uids(archive, scratch)
-        there = [path.parents[1] for path in sorted(scratch.glob("*/*/" + META))]
-        if not there:
-            raise NotFoundError(f"{archive} holds no entry", hint="a CK archive holds <module>/<entry>/.cm/meta.json")
-        asked = [folder for folder in there if not module or canonical_module(folder.parent.name) == module]
-        left = [] if everything else [f"{folder.parent.name}:{folder.name}" for folder in there if folder not in asked]
-        found = there if everything else asked
+        asked, others = _entries_of(archive, scratch, module)
+        left = [] if everything else [f"{folder.parent.name}:{folder.name}" for folder in others]
+        found = sorted([*asked, *others]) if everything else asked
         if not found:
             raise NotFoundError(
                 f"{archive} holds no {module}; it holds {', '.join(left[:5])}", hint="--all brings in what is there"
@@ -207,7 +204,7 @@ def unpack_entries(
         for folder in found:  # everything is looked at before anything is written
             check_name(folder.parent.name)
             check_name(folder.name)
-            if folder not in asked and folder not in recipes:
+            if folder in others and folder not in recipes:
                 _refuse_outranking(archive, repositories, target, folder, read_uid(folder))
         wanted = [_place(folder, target, own if folder in recipes else None) for folder in found]
         taken = [final for _, final, _ in wanted if final.exists()]
@@ -225,6 +222,15 @@ def unpack_entries(
                 copy_folder(folder, staging)
                 done.append(publish(into, folder.parent.name, staging, final, uid, replace=overwrite))
         return done, left
+
+
+def _entries_of(archive: Path, folder: Path, module: str) -> tuple[list[Path], list[Path]]:
+    """The entries of an unpacked archive: those of the module, or all if it is empty, and the others."""
+    there = [path.parents[1] for path in sorted(folder.glob("*/*/" + META))]
+    if not there:
+        raise NotFoundError(f"{archive} holds no entry", hint="a CK archive holds <module>/<entry>/.cm/meta.json")
+    asked = [entry for entry in there if not module or canonical_module(entry.parent.name) == module]
+    return asked, [entry for entry in there if entry not in asked]
 
 
 def _place(folder: Path, target: Repository, own: Path | None) -> tuple[Path, Path, str]:
