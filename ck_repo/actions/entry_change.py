@@ -112,8 +112,8 @@ def remove(request: Request) -> Answer:
     found = [entry for entry in matching(request) if request.repository or entry.repository != default_repository_alias()]
     if not found:
         raise UsageError(
-            f"{request.target.text} is of the default repository, which everybody relies on",
-            hint=f"if it is meant, name the repository: `ck rm {default_repository_alias()}:{request.module}:{request.entry}`",
+            f"{request.target.text} is in the default repository, which is protected",
+            hint=f"to remove it, name the repository: `ck rm {default_repository_alias()}:{request.module}:{request.entry}`",
         )
     if not is_pattern(request.entry) and len(found) > 1:
         raise ConflictError(

@@ -1,4 +1,4 @@
-"""Packages of one's own: begin one from a template, and check it."""
+"""Write packages: begin one from a template, and check it."""
 
 from __future__ import annotations
 

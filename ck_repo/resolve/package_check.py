@@ -1,4 +1,4 @@
-"""What is wrong with a package, or not complete yet, before anybody installs it."""
+"""Check a package for errors and missing parts before it is installed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _VERIFIED_ELSEWHERE = ("zenodo.org/", "git+")  # the publisher's record, or the 
 
 
 def check_package(entry: Entry, here: Surroundings) -> list[str]:
-    """The faults of a package; empty if it can be installed as far as its meta tells. Nothing is fetched or run.
+    """The faults of a package; empty if its meta has none. Nothing is fetched or run.
 
     Parameters
     ----------
@@ -98,6 +98,6 @@ def _model_faults(model: Fields) -> Iterator[str]:
     elif format_ not in formats() and not model.text("backend"):
         yield f"model.format is {format_!r}, which no backend of ck runs; {did_you_mean(format_, formats())}"
     if profile and profile not in own_profiles():
-        yield f"model.profile is {profile!r}, which is none of ck's; {did_you_mean(profile, own_profiles())}"
+        yield f"model.profile is {profile!r}, which ck does not have; {did_you_mean(profile, own_profiles())}"
     elif not profile and "boxes" not in model:
         yield f"model.profile is missing; {did_you_mean('', own_profiles())}"

@@ -48,7 +48,7 @@ def metered(command: str, folder: Path) -> Iterator[None]:
             raise RunError(
                 f"--meter={command} cannot be started: {error.strerror}", hint="name a program that is here"
             ) from None
-        ended_within(process, _AT_ONCE)  # one that cannot do its work mostly ends at once: told now, not then
+        ended_within(process, _AT_ONCE)  # a command that cannot work mostly ends at once: report it before the run
         _refuse_ended(exit_status(process), log)
         yield
         _refuse_ended(exit_status(process), log)

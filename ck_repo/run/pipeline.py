@@ -111,7 +111,7 @@ def execute(
     program = plan.program.entry
     check_device(plan.options)
     begun = time.time()
-    recording = Recording(session, repository, name)  # first: a name that is taken is told before the work
+    recording = Recording(session, repository, name)  # first: a taken name is reported before the work
     venv, installed, components = install(session, plan)
     modules = _modules(plan, installed, session.trust)
     spec = build_spec(plan, installed)

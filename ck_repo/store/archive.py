@@ -24,9 +24,7 @@ from ck_repo.store.unpack import ArchiveError, Progress, unpack
 from ck_repo.store.work import scratch_folder, writing_file
 from ck_repo.store.writing import module_folder, publish, refuse_taken_uid, staged
 
-_IN_MAKING = re.compile(
-    r"\.(run|failed|lock)-|\.bin$|\..*\.(new|removed|old|lock)$"
-)  # names of what is unfinished or of a process
+_IN_MAKING = re.compile(r"\.(run|failed|lock)-|\.bin$|\..*\.(new|removed|old|lock)$")  # names of unfinished files and of locks
 _FIRST, _LAST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)  # moments that a zip file can hold
 _OF_THIS_MACHINE = frozenset({"venv", "env", "repo"})  # modules whose entries point into this machine's folders
 
@@ -56,7 +54,7 @@ def pack_entries(
             rows[f"{entry.module}/{entry.alias}/{path.relative_to(entry.path).as_posix()}"] = path
         home = entry.path.parents[1]
         for path in (alias_file(entry.path.parent, entry.alias), uid_file(entry.path.parent, entry.uid)):
-            if not flaw(home, path, links=False):  # what is no plain file is left out: info.json has the UID, too
+            if not flaw(home, path, links=False):  # only plain files; info.json has the UID, too
                 rows[f"{entry.module}/.cm/{path.name}"] = path
         for path in (home / ".cm").glob("alias-*"):
             if entry.module in (path.name.removeprefix("alias-a-"), _alias_of(path)) and not flaw(home, path, links=False):
@@ -124,7 +122,7 @@ def _add(file: zipfile.ZipFile, name: str, path: Path) -> None:
 
 
 def unpack_foreign(archive: Path, folder: Path, told: Progress | None = None) -> None:
-    """Unpack what was packed here, or elsewhere; links are refused."""
+    """Unpack an archive that may come from elsewhere; links are refused."""
     unpack(archive, folder, told, links=False)
 
 

@@ -23,7 +23,7 @@ from ck_repo.store.work import committing, remove_folder, working
 from ck_repo.store.writing import module_folder, refuse_gone, refuse_taken_uid, remove_entry
 
 FOLDER = ".bin"
-MOST_BYTES = 20 * 10**9  # of a repository's bin; what was removed first goes first
+MOST_BYTES = 20 * 10**9  # of a repository's bin; the oldest is removed first
 _DAYS = 14
 _RECORD, _CONTENT = "removed.json", "entry"
 _NAME = re.compile(r"\d+\.[0-9a-f]{8}")  # of a folder in the bin: the time in ns, and the key of the work
@@ -77,7 +77,7 @@ def days() -> float:
 def discard(repository: Repository, entry: Entry) -> bool:
     """Remove an entry; return whether it can be restored.
 
-    It cannot where nothing is kept, and where it is larger than what is free on the disk, or on another disk than the bin.
+    It cannot if nothing is kept, if it is larger than the free space, or if it is on another disk than the bin.
     """
     size = _size(entry.path)
     if not _may_keep(repository, entry, size):
@@ -114,7 +114,7 @@ def _may_keep(repository: Repository, entry: Entry, size: int) -> bool:
 
 
 def removed(repository: Repository, module: str = "", pattern: str = "") -> list[Removed]:
-    """What is in the bin of a repository, the last removed first.
+    """The removed entries of a repository, the latest first.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def restore(row: Removed) -> Entry:
 
 
 def sweep_bin(repository: Repository, *, everything: bool = False) -> int:
-    """Remove for good what is too old, and what is over the bin's size; with `everything` all of it. Return the bytes freed."""
+    """Empty the bin of entries that are too old or exceed its size, or of all with `everything`; return the bytes freed."""
     oldest, total, freed = time.time() - 86400 * days(), 0, 0
     for folder in _kept(repository):
         row = _record(repository, folder)
@@ -195,7 +195,7 @@ def _is_in_making(folder: Path) -> bool:
 
 
 def _record(repository: Repository, folder: Path) -> Removed | None:
-    """What is known of something in the bin; None if its record is missing or damaged."""
+    """The record of a removed entry; None if it is missing or damaged."""
     try:
         return _read(repository, folder)
     except CKError:
