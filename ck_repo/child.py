@@ -103,22 +103,28 @@ def background(
     try:
         yield process
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(grace)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        _end(process, grace)
 
 
 def ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
     """Wait for a process in the background; whether it has ended by then."""
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return False
+    until, pause = time.monotonic() + seconds, 0.001
+    while not _has_ended(process):
+        if time.monotonic() >= until:
+            return False
+        time.sleep(pause)
+        pause = min(2 * pause, 0.05)
     return True
+
+
+def exit_status(process: subprocess.Popen[bytes]) -> int | None:
+    """The exit status of a process in the background, negative for a signal; None while it runs."""
+    if not hasattr(os, "waitid"):
+        return process.poll()
+    found = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # not reaped: its group keeps its number
+    if found is None:
+        return None
+    return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
 
 
 def run_child(
@@ -233,15 +239,13 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Make sure that nothing of the child goes on."""
+def _end(process: subprocess.Popen[bytes], grace: float = _GRACE) -> None:
+    """End a child and everything that it started: by SIGTERM, and after `grace` seconds by SIGKILL."""
     if process.returncode is not None:  # reaped: its group was ended before
         return
     if not _has_ended(process):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-        until = time.monotonic() + _GRACE
-        while not _has_ended(process) and time.monotonic() < until:
-            time.sleep(0.02)
+        ended_within(process, grace)
     _kill_group(process)
     process.wait()

@@ -37,7 +37,7 @@ def add(request: Request) -> Answer:
     """Add an entry."""
     if request.flag("update") and request.entry and matching(request, needed=False):
         return update(request)
-    meta = _meta(request)
+    meta = meta_of(request)
     if request.text("tags"):
         meta["tags"] = tag_list(request.text("tags"))
     entry = writing.create_entry(
@@ -45,13 +45,14 @@ def add(request: Request) -> Answer:
         request.module,
         request.entry,
         meta,
-        uid=_uid(request),
+        uid=uid_of(request),
         name=request.text("data_name"),
     )
     return Answer(content_of(entry), [f"added {entry.cid} ({entry.uid}) in {entry.path}"])
 
 
-def _uid(request: Request) -> str:
+def uid_of(request: Request) -> str:
+    """The UID that ``--data_uid=`` gives a new entry; empty if it gives none."""
     from ck_repo.store.uid import is_uid
 
     uid = request.text("data_uid")
@@ -60,7 +61,8 @@ def _uid(request: Request) -> str:
     return uid
 
 
-def _meta(request: Request) -> dict[str, object]:
+def meta_of(request: Request) -> dict[str, object]:
+    """The keys of ``--dict``."""
     value = request.options.get("dict") or {}
     if not isinstance(value, dict):
         raise UsageError("--dict has to be an object", hint='--dict.KEY=value, or @@@{"dict": {"KEY": "value"}}')
@@ -82,7 +84,7 @@ def _meta(request: Request) -> dict[str, object]:
 def update(request: Request) -> Answer:
     """Merge keys into meta.json."""
     entry = one(request)
-    changes = _meta(request)
+    changes = meta_of(request)
     if "tags" in request.options:
         old = changes.get("tags", [] if request.flag("substitute") else tags_of(entry.meta(), entry.path / META))
         changes["tags"] = list(dict.fromkeys([*tag_list(old), *tag_list(request.text("tags"))]))
@@ -110,8 +112,8 @@ def remove(request: Request) -> Answer:
     found = [entry for entry in matching(request) if request.repository or entry.repository != default_repository_alias()]
     if not found:
         raise UsageError(
-            f"{request.target.text} is of the default repository, which everybody relies on",
-            hint=f"if it is meant, name the repository: `ck rm {default_repository_alias()}:{request.module}:{request.entry}`",
+            f"{request.target.text} is in the default repository, which is protected",
+            hint=f"to remove it, name the repository: `ck rm {default_repository_alias()}:{request.module}:{request.entry}`",
         )
     if not is_pattern(request.entry) and len(found) > 1:
         raise ConflictError(

@@ -101,7 +101,7 @@ def load_one(request: Request) -> Answer:
     ACTIONS, "info", "names, UID, tags and folder of an entry", example="ck info package:model-demo-ssd", options=[REPOSITORY]
 )
 def info(request: Request) -> Answer:
-    """Tell what is known of an entry without its content."""
+    """Print names, UID, tags and folder."""
     entry = one(request)
     tags, data = sorted(entry.tags()), content_of(entry)
     lines = [f"{key}: {value}" for key, value in row_of(entry).items()]

@@ -1,4 +1,4 @@
-"""Packages of one's own: begin one from a template, and check it."""
+"""Write packages: begin one from a template, and check it."""
 
 from __future__ import annotations
 
@@ -38,14 +38,11 @@ def add(request: Request) -> Answer:
         return entry_change.add(request)
     if not request.entry:
         raise UsageError("which name?", hint=f"`ck add package:NAME --template={kind}`")
-    changes = request.options.get("dict") or {}
-    if not isinstance(changes, dict):
-        raise UsageError("--dict has to be an object", hint='--dict.KEY=value, or @@@{"dict": {"KEY": "value"}}')
-    meta = writing.merged(SCAFFOLDS[kind](request.entry), changes)
+    meta = writing.merged(SCAFFOLDS[kind](request.entry), entry_change.meta_of(request))
     meta["tags"] = list(dict.fromkeys([*tag_list(meta["tags"]), *tag_list(request.text("tags"))]))
     entry = writing.create_entry(
         request.session.repositories.writable(request.repository), request.module, request.entry, meta,
-        uid=request.text("data_uid"), name=request.text("data_name"), files={"README.md": readme(kind, request.entry)},
+        uid=entry_change.uid_of(request), name=request.text("data_name"), files={"README.md": readme(kind, request.entry)},
     )  # fmt: skip
     lines = [f"added {entry.cid} ({entry.uid}) in {entry.path}", f"complete .cm/meta.json, then `ck check {entry.cid}`"]
     return Answer(content_of(entry), lines)

@@ -89,7 +89,7 @@ def _repositories() -> list[str]:
         try:
             with open(os.path.join(path, ".cm", "meta.json"), encoding="utf-8") as file:
                 place = str(json.load(file).get("path") or "")
-        except (OSError, ValueError):
+        except (OSError, ValueError, AttributeError):  # AttributeError: it holds no object
             continue
         if place and place not in found:
             found.append(place)

@@ -28,20 +28,20 @@ def download(
     *,
     unknown: bool = False,
 ) -> None:
-    """Fetch a file into `part`, going on where an earlier try stopped.
+    """Fetch a file into `part`, resuming where an earlier attempt stopped.
 
     Parameters
     ----------
     urls
         Where it is; the next is tried when one fails or gives another file.
     part
-        The file to write; what it holds already is kept if the server can go on from there.
+        The file to write; its present content is kept if the server can resume from there.
     size
         Its length in bytes, if known: more than that is refused while it comes.
     title
         What the user sees beside the progress bar.
     verify
-        What is wrong with a file that came, expected and seen; empty if it is right.
+        Returns what is wrong with a fetched file, expected and actual; empty if it is right.
     unknown
         Whether `verify` knows no digest. Parts are then put together only if the server says that they are of one version,
         and the caller keeps nothing for a later command.
@@ -49,7 +49,7 @@ def download(
     Raises
     ------
     DownloadError
-        If no URL gives the right file; the message tells of each why not.
+        If no URL gives the right file; the message has the reason for each.
     """
     failures = []
     resumable = False
@@ -78,7 +78,7 @@ def _transfer(url: str, part: Path, size: int | None, task: progress.Task, unkno
 
 
 def _verified(transfer: Transfer, verify: Callable[[Path], str]) -> None:
-    """Fetch a file. One that is wrong goes; one that was put together from pieces is fetched once more, in one."""
+    """Fetch a file. A wrong one is removed; if it was joined from pieces, it is fetched once more in one piece."""
     for last in (False, True):
         with_retries(transfer.fetch, transfer.have)
         wrong = verify(transfer.part)
@@ -87,4 +87,4 @@ def _verified(transfer: Transfer, verify: Callable[[Path], str]) -> None:
         pieces = transfer.pieces
         transfer.discard()
         if last or pieces < 2:
-            raise PermanentError(f"it is not the file that it should be: {wrong}")
+            raise PermanentError(f"it is the wrong file: {wrong}")

@@ -62,7 +62,7 @@ def archive_commit(commit: Commit, target: Path, *, patience: float, certificate
     Parameters
     ----------
     patience
-        Seconds without a byte after which a server counts as hanging.
+        The read timeout, s.
     certificate
         A file with the authority that vouches for the server, if it is not one of the system's.
 

@@ -18,10 +18,10 @@ from ck_repo.install.pip_settings import pip_settings
 from ck_repo.install.retry import PermanentError, TransientError, seconds_of, with_retries
 from ck_repo.network import refuse_offline
 
-BLOCK = 1 << 15  # bytes; what has come of a block is lost when the line is cut
-SLOWEST = 100  # bytes/s; a server that sends less counts as hanging
+BLOCK = 1 << 15  # bytes; a block that is cut off is lost
+SLOWEST = 100  # bytes/s; a server that sends less has timed out
 LARGEST_JSON = 16 << 20  # bytes
-_SIZE_TIMEOUT = 5.0  # s to wait for the size of a file, which is only said to the user
+_SIZE_TIMEOUT = 5.0  # s to wait for the size of a file, which is only displayed
 _FINAL = frozenset({400, 401, 403, 404, 405, 410, 451})  # statuses that another attempt does not change
 
 
@@ -38,7 +38,7 @@ def get_json(urls: Sequence[str]) -> Any:
 
 
 def size_of(urls: Sequence[str]) -> int | None:
-    """The size of a file, bytes, as the first server that says it does; None if none does. Nothing is fetched."""
+    """The size of a file in bytes, from the first server that gives it; None if none does. Nothing is fetched."""
     for url in urls:
         with suppress(TransientError, PermanentError), answer(url, {}, "HEAD", min(timeout(), _SIZE_TIMEOUT)) as response:
             if response.status_code == 200:
@@ -62,7 +62,7 @@ def _json_once(url: str) -> Any:
 
 @contextmanager
 def answer(url: str, headers: Mapping[str, str], method: str = "GET", seconds: float = 0) -> Iterator[Any]:
-    """Ask for a URL; whatever the libraries say of the answer, and of its content while it is read, is a try that failed."""
+    """Request a URL; errors of the libraries, also while the content is read, become `TransientError` or `PermanentError`."""
     import requests
     import urllib3
 
@@ -79,11 +79,11 @@ def answer(url: str, headers: Mapping[str, str], method: str = "GET", seconds: f
         ):
             yield response
     except final as error:
-        raise PermanentError(f"it leads nowhere: {error}") from error
+        raise PermanentError(f"the address is invalid: {error}") from error
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise TransientError(_reason(error)) from error
-    except ValueError as error:  # a redirect to what is no URL
-        raise PermanentError(f"the answer makes no sense: {error}") from error
+    except ValueError as error:  # a redirect to an invalid URL
+        raise PermanentError(f"the response is invalid: {error}") from error
 
 
 def blocks(response: Any) -> Iterator[bytes]:
@@ -156,7 +156,7 @@ def _reason(error: Exception) -> str:
 
 def network_hint(have: int = 0) -> str:
     """What a user can do about a failed download, of which `have` bytes are kept."""
-    goes_on = f": it goes on behind the {have} bytes that are kept" if have else ""
+    goes_on = f"; the download resumes after the {have} bytes that were kept" if have else ""
     return (
         f"check the network and the address, and run the same command again{goes_on}. A proxy is taken from "
         "HTTPS_PROXY, a mirror from CK_MIRRORS, and a file that you have from `ck detect soft:… --full_path=…`"
@@ -174,10 +174,10 @@ def _session() -> Any:
 
 
 def timeout() -> float:
-    """Seconds without a byte after which a server counts as hanging."""
+    """The read timeout, s."""
     return seconds_of("CK_DOWNLOAD_TIMEOUT", 30.0)
 
 
 def certificate() -> str:
-    """A file with a company's own authority, as pip is told of it; empty if there is none."""
+    """The file with the site's own certificate authority, as for pip; empty if there is none."""
     return os.environ.get("SSL_CERT_FILE") or pip_settings().get("cert") or ""

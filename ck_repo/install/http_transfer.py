@@ -1,4 +1,4 @@
-"""A file over HTTP: it goes on where an earlier attempt stopped, if the server can and the file is the same."""
+"""A file over HTTP: the download resumes where an earlier attempt stopped, if the server can and the file is the same."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ class HttpTransfer(Transfer):
     size
         Its length in bytes, if known.
     unknown
-        Whether nothing but the server tells that two parts are of one file.
+        Whether there is no digest, so that only the server says whether two parts are of one file.
     """
 
     def __init__(self, url: str, part: Path, size: int | None, task: progress.Task, unknown: bool = False) -> None:
         super().__init__(part)
         self._url, self._size, self._task, self._unknown = url, size, task, unknown
-        self.resumable = True  # until the server shows that it cannot go on
+        self.resumable = True  # until the server shows that it cannot resume
         self.pieces = 1 if self.have() else 0
         self._version: tuple[str, ...] | None = None
 
     def discard(self) -> None:
-        """Forget what has come, and from which version of the file it was."""
+        """Remove the received part, and forget its version."""
         super().discard()
         self.pieces, self._version = 0, None
 
     def fetch(self) -> None:
-        """Fetch what is not there yet."""
+        """Fetch the rest of the file."""
         have = self.have()
         if self._size is not None and have >= self._size:
             if have == self._size:
@@ -58,13 +58,13 @@ class HttpTransfer(Transfer):
         """Where in the file the answer begins; None if there is nothing more to come."""
         status, place = response.status_code, response.headers.get("Content-Range", "")
         total = place.rpartition("/")[2]
-        if status == 416:  # there is nothing beyond what we have: it is whole, or another file
+        if status == 416:  # nothing follows the part we have: the file is complete, or another one
             if not have:
-                raise PermanentError("the server answers 416, although the whole file was asked for")
+                raise PermanentError("the server answers 416 to a request for the complete file")
             if total == str(have):
                 return None
             self.discard()
-            raise TransientError("the server cannot go on from where the last try stopped")
+            raise TransientError("the server cannot resume the download")
         check_status(response)
         if status == 200:
             self.resumable = self.resumable and not have
@@ -84,16 +84,16 @@ class HttpTransfer(Transfer):
             if changed:
                 raise TransientError("the file changed on the server while it came")
             if unsure:
-                raise TransientError("the server does not say whether the rest is of the same file")
+                raise TransientError("the server does not say whether the rest belongs to the same file")
             if not place.startswith(f"bytes {have}-"):
-                raise TransientError(f"the server sent another part than was asked for: {place or 'it does not say which'}")
-            raise TransientError("the server compresses a part of the file, which nobody asked for")
+                raise TransientError(f"the server sent the wrong part of the file: {place or 'without Content-Range'}")
+            raise TransientError("the server compressed a part of the file")
         self.pieces += 1
         self._version = version
         return have
 
     def _version_of(self, response: Any, total: str) -> tuple[str, ...]:
-        """What tells one version of the file from another, as far as the server says."""
+        """What identifies a version of the file, as far as the server gives it."""
         encoded = response.headers.get("Content-Encoding", "identity") != "identity"
         names = ("ETag", "Last-Modified")
         return (*(response.headers.get(name, "") for name in names), "" if encoded or not count_of(total) else total)
@@ -109,11 +109,11 @@ class HttpTransfer(Transfer):
                 if self._size is not None and done > self._size:
                     file.close()
                     self.discard()
-                    raise PermanentError(f"it is longer than the {self._size} bytes that it should have")
+                    raise PermanentError(f"it is longer than the expected {self._size} bytes")
                 if self._size is None and done > most:
                     file.close()
                     self.discard()
-                    raise too_large(f"fetching {self._url}", f"{done} bytes came without an end")
+                    raise too_large(f"fetching {self._url}", f"{done} bytes were received, and the file has not ended")
                 file.write(block)
                 self._task.advance_to(done, total)
             file.flush()

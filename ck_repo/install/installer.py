@@ -341,7 +341,7 @@ def content_of(env: Installed) -> str:
     """The digest that an installed thing has now; what was recorded is its `digest`. Empty if it is gone."""
     folder = Path(env.path)
     main = Path(env.file).relative_to(folder).as_posix() if env.file else ""
-    if not folder.is_dir() or (main and not (folder / main).exists()):
+    if not env.path or not folder.is_dir() or (main and not (folder / main).exists()):
         return ""
     if main and env.dataset is None and not (folder / "dataset.json").exists():
         whole = all((folder / name).is_file() for name in env.parts)

@@ -39,4 +39,4 @@ class LocalCopy(Transfer):
         except UnreadableError as error:
             raise PermanentError("there is no such file" if error.why == MISSING else f"it is {error.why}") from None
         except (RuntimeError, ValueError):  # a loop of links; a NUL in the name
-            raise PermanentError("it leads nowhere") from None
+            raise PermanentError("the address is invalid") from None

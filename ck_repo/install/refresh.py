@@ -71,7 +71,7 @@ def _installed(env: Installed) -> Refreshed:
     again = f"`ck install package:{env.component.alias if env.component else ''} --reinstall`"
     content = content_of(env)
     if not content:
-        return Refreshed(env.name, GONE, f"{env.path} is gone, and is installed again when it is needed")
+        return Refreshed(env.name, GONE, f"{env.path or 'its folder'} is gone, and is installed again when it is needed")
     if content != env.digest:
         return Refreshed(env.name, CHANGED, f"its files in {env.path} were changed: {again} installs it again")
     return Refreshed(env.name, SAME)

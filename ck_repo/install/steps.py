@@ -310,7 +310,7 @@ def _filled(recipe: Recipe, word: str) -> str:
         found = match[0][0] if match[0] in ("{{", "}}") else values.get(match["name"] or "")
         if found is None:
             raise ConfigError(
-                f"{recipe.entry}: {word[:200]!r} has a placeholder that stands for nothing: {match[0][:60]}",
+                f"{recipe.entry}: {word[:200]!r} has an unknown placeholder: {match[0][:60]}",
                 hint=f"there are {', '.join(values)}",
             )
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ck_repo.errors import CKError
 from ck_repo.install.fetch import is_cached
@@ -59,8 +59,7 @@ def _sources(choices: Mapping[str, Choice]) -> Iterator[Source]:
         except CKError:  # the installation says what is wrong with the recipe
             continue
         for source in sources:
-            bare = replace(source, urls=with_local_mirrors(source).urls)
-            if not is_local(bare.urls[0]) and not is_cached(source):
+            if not is_local(with_local_mirrors(source).urls[0]) and not is_cached(source):
                 yield source
 
 

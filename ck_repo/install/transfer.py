@@ -12,7 +12,7 @@ class Transfer(ABC):
     Attributes
     ----------
     resumable
-        Whether a later command can go on from what is there.
+        Whether a later command can resume it.
     pieces
         From how many answers the file was put together.
     """
@@ -36,9 +36,9 @@ class Transfer(ABC):
         """
 
     def have(self) -> int:
-        """How many bytes are there."""
+        """How many bytes were received."""
         return self.part.stat().st_size if self.part.exists() else 0
 
     def discard(self) -> None:
-        """Forget what has come."""
+        """Remove the received part."""
         self.part.unlink(missing_ok=True)

@@ -1,9 +1,8 @@
-"""What is wrong with a package, or not complete yet, before anybody installs it."""
+"""Check a package for errors and missing parts before it is installed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from ck_repo.errors import CKError, did_you_mean
 from ck_repo.models.backends import formats
@@ -16,13 +15,14 @@ from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.resolve.variations import Variant, choose
 from ck_repo.store.entry import Entry
 from ck_repo.store.fields import Fields
+from ck_repo.store.plain_file import A_FOLDER, MISSING, flaw, shown
 
 _PINS = ("sha256", "sha1", "md5")
 _VERIFIED_ELSEWHERE = ("zenodo.org/", "git+")  # the publisher's record, or the commit, has the digest
 
 
 def check_package(entry: Entry, here: Surroundings) -> list[str]:
-    """The faults of a package; empty if it can be installed as far as its meta tells. Nothing is fetched or run.
+    """The faults of a package; empty if its meta has none. Nothing is fetched or run.
 
     Parameters
     ----------
@@ -87,8 +87,8 @@ def _step_faults(component: Component, kind: str, step: Fields) -> Iterator[str]
         name = step.text("root") or step.text("folder") or step.text("file")
         if not name:
             yield f"a step {kind} names no file"
-        elif not Path(base, name).exists():
-            yield f"{kind}: {name} is not in the entry"
+        elif (why := flaw(base, name)) not in ("", A_FOLDER):
+            yield f"{kind}: {name} is not in the entry" if why == MISSING else f"{kind}: {shown(name)} is {why}"
 
 
 def _model_faults(model: Fields) -> Iterator[str]:
@@ -98,6 +98,6 @@ def _model_faults(model: Fields) -> Iterator[str]:
     elif format_ not in formats() and not model.text("backend"):
         yield f"model.format is {format_!r}, which no backend of ck runs; {did_you_mean(format_, formats())}"
     if profile and profile not in own_profiles():
-        yield f"model.profile is {profile!r}, which is none of ck's; {did_you_mean(profile, own_profiles())}"
+        yield f"model.profile is {profile!r}, which ck does not have; {did_you_mean(profile, own_profiles())}"
     elif not profile and "boxes" not in model:
         yield f"model.profile is missing; {did_you_mean('', own_profiles())}"

@@ -12,7 +12,7 @@ from ck_repo.store.entry import BASE
 from ck_repo.store.fields import Fields
 from ck_repo.store.installed import InstalledDataset
 
-FREE = "x-"  # prefix of keys that are anybody's own
+FREE = "x-"  # prefix of keys for the author's own use
 # of stock CK's packages, which ck does not use in a package of its own form
 _STOCK = frozenset({
     "aux_uoa", "check_exit_status", "comment", "customize", "end_full_path", "end_full_path_universal", "env", "features",
@@ -57,7 +57,7 @@ STEPS: Mapping[str, frozenset[str]] = {
 def check_keys(meta: Fields) -> None:
     """Refuse a package of ours with a key that nothing reads.
 
-    Keys that begin with ``x-`` are the author's own, but for those of steps; those of stock CK's packages are for stock CK.
+    Keys that begin with ``x-`` are the author's own, except in steps; keys of stock CK's packages are ignored.
 
     Raises
     ------

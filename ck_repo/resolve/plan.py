@@ -41,43 +41,11 @@ class _Chosen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegisteredFile(_Chosen):
-    """Something of the user's, registered with `ck detect`, or installed by stock CK."""
+class _Present(_Chosen):
+    """What has an env entry already."""
 
     env: Installed
-    source: ClassVar[str] = "registered"
     ready: ClassVar[bool] = True
-    for_a_venv: ClassVar[bool] = False
-
-    @property
-    def label(self) -> str:
-        """What people call it."""
-        return self.env.title
-
-    @property
-    def model(self) -> Mapping[str, Any]:
-        """How its model is used; empty if it is none."""
-        return self.env.model or {}
-
-    @property
-    def dataset(self) -> Mapping[str, Any]:
-        """Where its images and annotations are; empty if it is no data set."""
-        return self.env.section("dataset")
-
-
-@dataclass(frozen=True, kw_only=True)
-class InstalledPackage(_Chosen):
-    """A package that is installed already."""
-
-    env: Installed
-    variant: Variant
-    source: ClassVar[str] = "installed"
-    ready: ClassVar[bool] = True
-
-    @property
-    def for_a_venv(self) -> bool:
-        """Whether it was made for the Python of one venv."""
-        return self.variant.component.per_python
 
     @property
     def label(self) -> str:
@@ -93,6 +61,27 @@ class InstalledPackage(_Chosen):
     def dataset(self) -> Mapping[str, Any]:
         """Where its images and annotations are; empty if it is no data set."""
         return self.env.section("dataset")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisteredFile(_Present):
+    """Something of the user's, registered with `ck detect`, or installed by stock CK."""
+
+    source: ClassVar[str] = "registered"
+    for_a_venv: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstalledPackage(_Present):
+    """A package that is installed already."""
+
+    variant: Variant
+    source: ClassVar[str] = "installed"
+
+    @property
+    def for_a_venv(self) -> bool:
+        """Whether it was made for the Python of one venv."""
+        return self.variant.component.per_python
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,7 +46,7 @@ _NEXT = {
     "- `model`: how the model is used. `ck detect soft:model.onnx --full_path=FILE` finds the profile of a file.\n",
     "dataset": "- `install`: the URL of an archive and its SHA-256.\n"
     "- `dataset`: the folder of images and the file of annotations in COCO's form, as they are in the archive.\n",
-    "library": "- `python_package`: the package's name on the index, and the versions that will do.\n",
+    "library": "- `python_package`: the package's name on the index, and the accepted versions.\n",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,12 +102,10 @@ def _on_this_machine(session: Session) -> list[KnownModel]:
 def _packages(session: Session) -> list[KnownModel]:
     found = []
     for entry in find(session.repositories, "package"):
-        try:
+        with suppress(CKError):  # a search of packages warns of those that cannot be read
             meta = entry.meta()
-        except CKError:
-            continue
-        if isinstance(meta.get("model"), Mapping) and meta["model"].get("format") and "conversion" not in meta:
-            found.append(KnownModel((entry.alias, entry.uid), "package", entry.tags(), meta["model"]))
+            if isinstance(meta.get("model"), Mapping) and meta["model"].get("format") and "conversion" not in meta:
+                found.append(KnownModel((entry.alias, entry.uid), "package", entry.tags(), meta["model"]))
     return found
 
 

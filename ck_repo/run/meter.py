@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ck_repo.child import background, ended_within, last_lines
+from ck_repo.child import background, ended_within, exit_status, last_lines
 from ck_repo.errors import RunError, UsageError
 
 _AT_ONCE = 1.0  # s
@@ -48,10 +48,10 @@ def metered(command: str, folder: Path) -> Iterator[None]:
             raise RunError(
                 f"--meter={command} cannot be started: {error.strerror}", hint="name a program that is here"
             ) from None
-        ended_within(process, _AT_ONCE)  # one that cannot do its work mostly ends at once: told now, not then
-        _refuse_ended(process.poll(), log)
+        ended_within(process, _AT_ONCE)  # a command that cannot work mostly ends at once: report it before the run
+        _refuse_ended(exit_status(process), log)
         yield
-        _refuse_ended(process.poll(), log)
+        _refuse_ended(exit_status(process), log)
 
 
 def _refuse_ended(early: int | None, log: Path) -> None:

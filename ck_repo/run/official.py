@@ -99,9 +99,12 @@ def _dataset(spec: Spec) -> list[str]:
 def _model(env: Installed) -> list[str]:
     """The model's file is still what was installed or registered."""
     if not env.is_registered and Path(env.file).is_file() and content_of(env) != env.digest:
-        raise RunError(f"{env.file} is no longer what was installed", hint="`ck check venv` tells more; install it again")
+        name = env.component.alias if env.component else ""
+        raise RunError(
+            f"{env.file} is no longer what was installed", hint=f"`ck install package:{name} --reinstall` installs it again"
+        )
     if env.is_registered or (env.model or {}).get("row") is None:
-        return [f"{env.name} is none of the round's models: the result is for the open division"]
+        return [f"{env.name} is not one of the round's models: the result is for the open division"]
     return []
 
 

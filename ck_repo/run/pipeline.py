@@ -107,11 +107,11 @@ def execute(
     limit
         Seconds after which the harness is ended (`OverTimeError`); None for any.
     """
+    _require_program(session, plan)
     program = plan.program.entry
-    require_code(program.path, "program", session.trust, instead=f"{default_repository_alias()}:{program.cid}")
     check_device(plan.options)
     begun = time.time()
-    recording = Recording(session, repository, name)  # first: a name that is taken is told before the work
+    recording = Recording(session, repository, name)  # first: a taken name is reported before the work
     venv, installed, components = install(session, plan)
     modules = _modules(plan, installed, session.trust)
     spec = build_spec(plan, installed)
@@ -135,12 +135,8 @@ def execute(
         ended = time.time()
         meta = {
             "tags": _experiment_tags(plan, spec, tags),
-            "program": {"alias": program.alias, "uid": program.uid, "digest": plan.program.digest},
-            "options": plan.options.as_data(),
-            "spec": spec_data(spec, plan.options),
+            **_what_ran(plan, spec, installed),
             "results": write(results),
-            "model": described(installed[WEIGHTS]),
-            "dataset": described(installed[DATASET]),
             "seconds": {"all": round(ended - begun, 3), "harness": round(ended - started, 3)},
             **provenance(venv, lock),
             **({"notes": notes} if notes else {}),
@@ -149,11 +145,28 @@ def execute(
         return RunRecord(recording.publish(folder, meta), results)
 
 
+def _what_ran(plan: RunPlan, spec: Spec, installed: Mapping[str, Installed]) -> dict[str, object]:
+    """The keys of an experiment's meta that say what was run, and with which options."""
+    program = plan.program.entry
+    return {
+        "program": {"alias": program.alias, "uid": program.uid, "digest": plan.program.digest},
+        "options": plan.options.as_data(),
+        "spec": spec_data(spec, plan.options),
+        "model": described(installed[WEIGHTS]),
+        "dataset": described(installed[DATASET]),
+    }
+
+
 def make_ready(session: Session, plan: RunPlan) -> None:
     """Make the venv of a plan and install what its run needs, without running it."""
+    _require_program(session, plan)
+    install(session, plan)
+
+
+def _require_program(session: Session, plan: RunPlan) -> None:
+    """Refuse a program of another repository."""
     program = plan.program.entry
     require_code(program.path, "program", session.trust, instead=f"{default_repository_alias()}:{program.cid}")
-    install(session, plan)
 
 
 def install(session: Session, plan: RunPlan) -> tuple[Venv, dict[str, Installed], tuple[LockedComponent, ...]]:

@@ -19,6 +19,7 @@ from ck_repo.run.spec import build_spec, spec_data
 from ck_repo.session import Session
 from ck_repo.store.atomic import write_json
 from ck_repo.store.entry import Entry, read_json_object
+from ck_repo.store.repositories import default_repository_alias
 from ck_repo.store.search import load
 
 IMAGES = 10
@@ -71,7 +72,7 @@ def try_model(session: Session, env: Entry, dataset: str = "", venv: str = "") -
 
 def _plan(session: Session, options: RunOptions) -> RunPlan:
     """The plan with the data set of the model, or with the demo set in place of one that would have to be fetched."""
-    program = load(session.repositories, "program", _PROGRAM)
+    program = load(session.repositories, "program", _PROGRAM, default_repository_alias())
     plan = prepare(session, program, options)
     if options.dataset or env_of(plan.choices[DATASET]):
         return plan

@@ -24,9 +24,7 @@ from ck_repo.store.unpack import ArchiveError, Progress, unpack
 from ck_repo.store.work import scratch_folder, writing_file
 from ck_repo.store.writing import module_folder, publish, refuse_taken_uid, staged
 
-_IN_MAKING = re.compile(
-    r"\.(run|failed|lock)-|\.bin$|\..*\.(new|removed|old|lock)$"
-)  # names of what is unfinished or of a process
+_IN_MAKING = re.compile(r"\.(run|failed|lock)-|\.bin$|\..*\.(new|removed|old|lock)$")  # names of unfinished files and of locks
 _FIRST, _LAST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)  # moments that a zip file can hold
 # modules whose entries point into this machine's folders, or hold its private keys
 _OF_THIS_MACHINE = frozenset({"venv", "env", "repo", "cluster"})
@@ -57,7 +55,7 @@ def pack_entries(
             rows[f"{entry.module}/{entry.alias}/{path.relative_to(entry.path).as_posix()}"] = path
         home = entry.path.parents[1]
         for path in (alias_file(entry.path.parent, entry.alias), uid_file(entry.path.parent, entry.uid)):
-            if not flaw(home, path, links=False):  # what is no plain file is left out: info.json has the UID, too
+            if not flaw(home, path, links=False):  # only plain files; info.json has the UID, too
                 rows[f"{entry.module}/.cm/{path.name}"] = path
         for path in (home / ".cm").glob("alias-*"):
             if entry.module in (path.name.removeprefix("alias-a-"), _alias_of(path)) and not flaw(home, path, links=False):
@@ -125,7 +123,7 @@ def _add(file: zipfile.ZipFile, name: str, path: Path) -> None:
 
 
 def unpack_foreign(archive: Path, folder: Path, told: Progress | None = None) -> None:
-    """Unpack what was packed here, or elsewhere; links are refused."""
+    """Unpack an archive that may come from elsewhere; links are refused."""
     unpack(archive, folder, told, links=False)
 
 
@@ -193,12 +191,9 @@ def unpack_entries(
         unpack_foreign(archive, scratch)
         refuse_other_machine(archive, scratch)
         refuse_double_uids(archive, scratch)
-        there = [path.parents[1] for path in sorted(scratch.glob("*/*/" + META))]
-        if not there:
-            raise NotFoundError(f"{archive} holds no entry", hint="a CK archive holds <module>/<entry>/.cm/meta.json")
-        asked = [folder for folder in there if not module or canonical_module(folder.parent.name) == module]
-        left = [] if everything else [f"{folder.parent.name}:{folder.name}" for folder in there if folder not in asked]
-        found = there if everything else asked
+        asked, others = _entries_of(archive, scratch, module)
+        left = [] if everything else [f"{folder.parent.name}:{folder.name}" for folder in others]
+        found = sorted([*asked, *others]) if everything else asked
         if not found:
             raise NotFoundError(
                 f"{archive} holds no {module}; it holds {', '.join(left[:5])}", hint="--all brings in what is there"
@@ -208,7 +203,7 @@ def unpack_entries(
         for folder in found:  # everything is looked at before anything is written
             check_name(folder.parent.name)
             check_name(folder.name)
-            if folder not in asked and folder not in recipes:
+            if folder in others and folder not in recipes:
                 _refuse_outranking(archive, repositories, target, folder, read_uid(folder))
         wanted = [_place(folder, target, own if folder in recipes else None) for folder in found]
         taken = [final for _, final, _ in wanted if final.exists()]
@@ -226,6 +221,15 @@ def unpack_entries(
                 copy_folder(folder, staging)
                 done.append(publish(into, folder.parent.name, staging, final, uid, replace=overwrite))
         return done, left
+
+
+def _entries_of(archive: Path, folder: Path, module: str) -> tuple[list[Path], list[Path]]:
+    """The entries of an unpacked archive: those of the module, or all if it is empty, and the others."""
+    there = [path.parents[1] for path in sorted(folder.glob("*/*/" + META))]
+    if not there:
+        raise NotFoundError(f"{archive} holds no entry", hint="a CK archive holds <module>/<entry>/.cm/meta.json")
+    asked = [entry for entry in there if not module or canonical_module(entry.parent.name) == module]
+    return asked, [entry for entry in there if entry not in asked]
 
 
 def _place(folder: Path, target: Repository, own: Path | None) -> tuple[Path, Path, str]:

@@ -17,7 +17,7 @@ from ck_repo.store.plain_file import A_FOLDER, MISSING, flaw, shown
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 _FREE = "free some space (`ck clean env` removes what no environment uses) or point CK_TOOLS elsewhere"
-SPARE = 64 << 20  # bytes of the disk that stay free of what comes from elsewhere
+SPARE = 64 << 20  # bytes of the disk that downloads and archives leave free
 _NOTHING = 64 << 10  # bytes; with less than that, a disk is taken to be full
 
 
@@ -69,12 +69,12 @@ def refuse_full(folder: Path, doing: str) -> None:
 
 
 def usable(folder: Path) -> int:
-    """How many bytes from elsewhere may be written to the disk of `folder`: `SPARE` of what is free stays free."""
+    """How many bytes a download or archive may write to the disk of `folder`: its free space less `SPARE`."""
     return max(shutil.disk_usage(folder).free - SPARE, 0)
 
 
 def too_large(doing: str, needed: str) -> StorageError:
-    """The error for what does not fit into `usable`."""
+    """The error for a file that exceeds `usable`."""
     return StorageError(f"{doing}: {needed}, and {SPARE >> 20} MiB of the disk stay free", hint=_FREE)
 
 
@@ -84,7 +84,7 @@ def make_folder(path: Path, variable: str) -> None:
     Raises
     ------
     StorageError
-        If that is impossible; ``/proc`` and the like say "No such file or directory" of a folder to be made.
+        If that is impossible. In ``/proc`` the system's error is "No such file or directory".
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -106,19 +106,19 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file, and what a killed writer of it left, if they are there; nobody else may be writing it."""
+    """Remove a file and the unfinished file of a killed writer, if they exist; no other process may be writing it."""
     path.unlink(missing_ok=True)
     _unfinished(path).unlink(missing_ok=True)
 
 
 def remove_all_unfinished(folder: Path) -> None:
-    """Remove what killed writers left of any files in `folder`, which has to be one of ours."""
+    """Remove the unfinished files of killed writers in `folder`, which has to be one of ours."""
     for path in folder.glob(".*.new"):
         remove_unfinished(path.with_name(path.name[1:].removesuffix(".new")))
 
 
 def remove_unfinished(path: Path) -> None:
-    """Remove what a killed writer of a file left; if its writer is alive it stays."""
+    """Remove the unfinished file of a killed writer; that of a live writer stays."""
     name = _unfinished(path)
     with suppress(OSError), os.fdopen(os.open(name, os.O_RDWR | os.O_NOFOLLOW), "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -194,7 +194,7 @@ def copy_folder(source: Path, target: Path, *, links_out: bool = False) -> list[
     Returns
     -------
     list
-        What was left out, with the reason: links out, loops of links, pipes, devices and sockets.
+        What was skipped, with the reason: links out, loops of links, pipes, devices and sockets.
     """
     left = []
     waiting = [(source, target)]

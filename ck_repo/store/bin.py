@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -20,9 +22,10 @@ from ck_repo.store.work import committing, is_alive, remove_folder, working
 from ck_repo.store.writing import module_folder, refuse_gone, refuse_taken_uid, remove_entry
 
 FOLDER = ".bin"
-MOST_BYTES = 20 * 10**9  # of a repository's bin; what was removed first goes first
+MOST_BYTES = 20 * 10**9  # of a repository's bin; the oldest is removed first
 _DAYS = 14
 _RECORD, _CONTENT = "removed.json", "entry"
+_NAME = re.compile(r"\d+\.[0-9a-f]{8}")  # of a folder in the bin: the time in ns, and the key of the work
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def days() -> float:
 def discard(repository: Repository, entry: Entry) -> bool:
     """Remove an entry; return whether it can be restored.
 
-    It cannot where nothing is kept, and where it is larger than what is free on the disk, or on another disk than the bin.
+    It cannot if nothing is kept, if it is larger than the free space, or if it is on another disk than the bin.
     """
     size = _size(entry.path)
     if not _may_keep(repository, entry, size):
@@ -103,28 +106,37 @@ def discard(repository: Repository, entry: Entry) -> bool:
 def _may_keep(repository: Repository, entry: Entry, size: int) -> bool:
     try:
         same_disk = repository.path.stat().st_dev == entry.path.parent.stat().st_dev
+        same_disk = same_disk and not (repository.path / FOLDER).is_symlink()
         return same_disk and days() > 0 and size < usable(repository.path) and os.access(repository.path, os.W_OK)
     except OSError:
         return False
 
 
 def removed(repository: Repository, module: str = "", pattern: str = "") -> list[Removed]:
-    """What is in the bin of a repository, the last removed first.
+    """The removed entries of a repository, the latest first.
 
     Parameters
     ----------
     module, pattern
         Only entries of this module, and of this alias, UID or pattern; all if empty.
     """
-    home = repository.path / FOLDER
     found = []
-    for folder in sorted(home.iterdir(), reverse=True) if home.is_dir() else []:
+    for folder in _kept(repository):
         row = _record(repository, folder)
-        if row and not _is_linked(folder) and (folder / _CONTENT / META).is_file():
+        if row and not (folder / _CONTENT).is_symlink() and (folder / _CONTENT / META).is_file():
             found.append(row)
     return [
         row for row in found if module in ("", row.module) and (fnmatchcase(row.alias, pattern or "*") or pattern == row.uid)
     ]
+
+
+def _kept(repository: Repository) -> list[Path]:
+    """The folders of removed entries, the last removed first; other files in the bin, and a bin that is a link, are ignored."""
+    home = repository.path / FOLDER
+    if home.is_symlink() or not home.is_dir():
+        return []
+    folders = (path for path in home.iterdir() if _NAME.fullmatch(path.name))
+    return sorted((path for path in folders if path.is_dir() and not path.is_symlink()), reverse=True)
 
 
 def _read(repository: Repository, folder: Path) -> Removed:
@@ -159,29 +171,22 @@ def restore(row: Removed) -> Entry:
 
 
 def sweep_bin(repository: Repository, *, everything: bool = False) -> int:
-    """Remove for good what is too old, and what is over the bin's size; with `everything` all of it. Return the bytes freed."""
-    home = repository.path / FOLDER
+    """Empty the bin of entries that are too old or exceed its size, or of all with `everything`; return the bytes freed."""
     oldest, total, freed = time.time() - 86400 * days(), 0, 0
-    for folder in sorted(home.iterdir(), reverse=True) if home.is_dir() else []:
-        if not folder.is_dir() or _is_linked(folder):
-            continue
+    for folder in _kept(repository):
         row = _record(repository, folder)
         size = row.size if row else 0
         total += size
         if everything or row is None or not (folder / _CONTENT).is_dir() or row.when < oldest or total > MOST_BYTES:
-            if is_alive(folder.name.rpartition(".")[2]):  # another process is about to move an entry into it
-                continue
-            remove_folder(folder)
-            freed += size
+            with suppress(FileNotFoundError):  # another process removed it
+                if not is_alive(folder.name.rpartition(".")[2]):  # else that process is about to move an entry into it
+                    remove_folder(folder)
+                    freed += size
     return freed
 
 
-def _is_linked(folder: Path) -> bool:
-    return folder.is_symlink() or (folder / _CONTENT).is_symlink()
-
-
 def _record(repository: Repository, folder: Path) -> Removed | None:
-    """What is known of something in the bin; None if its record is missing or damaged."""
+    """The record of a removed entry; None if it is missing or damaged."""
     try:
         return _read(repository, folder)
     except CKError:

@@ -17,7 +17,6 @@ def locked(path: Path, doing: str, *, wait: bool = True) -> Iterator[None]:
 
     The operating system frees the lock when its holder ends, however it ends.
     """
-
     from filelock import FileLock, Timeout
 
     with storage_errors(f"locking {path}"):
@@ -28,8 +27,8 @@ def locked(path: Path, doing: str, *, wait: bool = True) -> Iterator[None]:
             lock.acquire(timeout=0)
         except Timeout:
             if not wait:
-                raise StorageError(f"{doing}: another process is at it", hint="wait for it to end") from None
-            progress.say(f"{doing}: another process is at it; waiting", always=True)
+                raise StorageError(f"{doing}: locked by another process", hint="wait for it to end") from None
+            progress.say(f"{doing}: locked by another process; waiting", always=True)
             lock.acquire()
     try:
         yield

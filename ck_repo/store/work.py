@@ -201,7 +201,7 @@ def working(*, freeing: bool = False) -> Iterator[Work]:
     Parameters
     ----------
     freeing
-        Whether the change only removes something. On a full disk it then goes on without a record: if its process is killed,
+        Whether the change only removes something. It then continues without a record on a full disk: if its process is killed,
         a hidden folder may stay.
     """
     folder = _pending()

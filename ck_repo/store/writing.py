@@ -152,7 +152,7 @@ def _more(names: Sequence[str]) -> str:
 
 
 def _copy(entry: Entry, staging: Path, uid: str, folder: Path, *, links_out: bool = False) -> list[str]:
-    """Copy the content of an entry; return what was left out."""
+    """Copy the content of an entry; return what was skipped."""
     try:
         left = copy_folder(entry.path, staging, links_out=links_out)
     except FileNotFoundError:
@@ -203,7 +203,7 @@ def _copied(entry: Entry, folder: Path, work: Work, uid: str) -> Path | None:
     if left := _copy(entry, staging, uid, folder, links_out=True):
         raise ConflictError(
             f"{entry.cid} cannot be moved to another file system: {', '.join(left[:5])}{_more(left)}",
-            hint="remove what is no file, or move the entry within its file system",
+            hint="remove the listed files, or move the entry within its file system",
         )
     return staging
 

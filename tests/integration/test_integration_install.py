@@ -114,7 +114,7 @@ def test_two_installations_at_once_make_one_folder(server: Server, start: Start,
     first = start(*INSTALL)
     assert gate.reached.wait(WAIT)
     second = start(*INSTALL)
-    assert second.said("installing thing: another process is at it; waiting")
+    assert second.said("installing thing: locked by another process; waiting")
     assert visible() == []
     gate.open.set()
     answers = [first.answer(), second.answer()]

@@ -63,3 +63,21 @@ def test_our_own_packages_are_complete(ck: Ck) -> None:
     for row in ck("ls", "package", "--repo_uoa=mlperf-object-detection").out.split():
         done = ck("check", f"package:{row}")
         assert done.code == 0, done.out
+
+
+def test_uid_of_a_package_from_a_template_is_checked(ck: Ck) -> None:
+    done = ck("add", "package:mine", "--template=model", "--data_uid=mine")
+    assert done.code == 2
+    assert "--data_uid=mine is not 16 hexadecimal digits" in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("x" * 300, "x is unreadable (File name too long)"), ("../../secret", "leads out"), ("a\0b", "a\\x00b is")],
+)
+def test_file_that_is_none_of_the_entry_is_named(ck: Ck, name: str, why: str) -> None:
+    place = Path(ck("add", "package:mine", "--template=model", "--out=json").json["path"])
+    _edit(place, lambda meta: meta.update(install=[{"copy": {"file": name}}]))
+    done = ck("check", "package:mine")
+    assert done.code == 3
+    assert why in done.out

@@ -54,6 +54,14 @@ def test_entries_and_tags_of_ones_own(ck: Ck, tmp_path: Path) -> None:
     assert complete("ck info dataset:b") == ["dataset:boats"]
 
 
+def test_registration_that_holds_no_object_is_left_out(ck: Ck) -> None:
+    ck("add", "dataset:birds")
+    ck("add", "repo:other")
+    (registration,) = Path(ck("find", "repo:local").out.strip()).glob("repo/other/.cm/meta.json")
+    registration.write_text("[]")
+    assert complete("ck info dataset:b") == ["dataset:birds"]
+
+
 def test_table_is_kept_and_made_anew_when_it_is_damaged(ck_home: Path) -> None:
     first = complete("ck ")
     table = ck_home / "CK-TOOLS" / ".cache" / "completion.json"

@@ -76,7 +76,7 @@ def test_a_length_that_is_none(server: Server, length: str) -> None:
 )
 def test_a_redirect_to_nowhere(server: Server, place: str) -> None:
     url = server.give("/f", redirect(place))
-    with pytest.raises(DownloadError, match=r"leads nowhere|makes no sense"):
+    with pytest.raises(DownloadError, match=r"address is invalid|response is invalid"):
         fetch(source(url))
     assert len(server.requests) == 1
 
@@ -91,7 +91,7 @@ def test_a_loop_of_redirects_is_gone_through_once(server: Server) -> None:
 @pytest.mark.parametrize("headers", [{}, {"Content_Range": "bytes */0"}, {"Content_Range": "bytes */700000"}])
 def test_416_for_ever(server: Server, headers: dict[str, str]) -> None:
     url = server.give("/f", status(416, **headers))
-    with pytest.raises(DownloadError, match="416, although the whole file was asked for") as caught:
+    with pytest.raises(DownloadError, match="416 to a request for the complete file") as caught:
         fetch(source(url))
     assert "goes on" not in caught.value.hint
 
@@ -114,7 +114,7 @@ def test_a_cut_that_can_be_gone_on_from_is_said_to(server: Server, ck_home: Path
     url = server.give("/f", whole(CONTENT, after=HALF), status(404))
     with pytest.raises(DownloadError) as caught:
         fetch(source(url))
-    assert f"it goes on behind the {kept(ck_home)[0]} bytes that are kept" in caught.value.hint
+    assert f"the download resumes after the {kept(ck_home)[0]} bytes that were kept" in caught.value.hint
 
 
 @pytest.mark.parametrize("known", [None, len(CONTENT)])
@@ -142,7 +142,7 @@ def test_what_is_kept_of_a_file_that_changed_is_of_the_new_one(server: Server, c
     url = server.give("/f", *answers)
     with pytest.raises(DownloadError) as caught:
         fetch(source(url))
-    assert f"it goes on behind the {kept(ck_home)[0]} bytes that are kept" in caught.value.hint
+    assert f"the download resumes after the {kept(ck_home)[0]} bytes that were kept" in caught.value.hint
     server.requests.clear()
     assert fetch(source(url))[0].read_bytes() == CONTENT
     assert server.ranges("/f") == [f"bytes={HALF}-"]
@@ -178,7 +178,7 @@ def test_a_file_that_changes_its_length_is_fetched_anew(server: Server) -> None:
 
 
 def test_a_file_that_is_wrong_in_one_piece_is_asked_for_once(server: Server) -> None:
-    with pytest.raises(DownloadError, match="is not the file"):
+    with pytest.raises(DownloadError, match="is the wrong file"):
         fetch(source(server.give("/f", whole(OTHER))))
     assert len(server.requests) == 1
 

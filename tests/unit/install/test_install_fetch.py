@@ -54,12 +54,14 @@ def test_a_wrong_digest_is_told_and_nothing_is_kept(server: Server, ck_home: Pat
     wanted = hashlib.new(algorithm, b"another file").hexdigest()
     seen = hashlib.new(algorithm, CONTENT).hexdigest()
     url = server.give("/f", whole(CONTENT))
-    with pytest.raises(DownloadError, match=f"{url}: it is not the file.*{algorithm} {wanted} expected, {seen} came"):
+    with pytest.raises(DownloadError, match=f"{url}: it is the wrong file.*{algorithm} {wanted} expected, {seen} came"):
         fetch(Source((url,), sha256=wanted) if algorithm == "sha256" else Source((url,), md5=wanted))
     assert kept(ck_home) == []
 
 
-@pytest.mark.parametrize(("size", "why"), [(1000, "longer than the 1000 bytes"), (SIZE + 1, f"{SIZE} of {SIZE + 1} bytes")])
+@pytest.mark.parametrize(
+    ("size", "why"), [(1000, "longer than the expected 1000 bytes"), (SIZE + 1, f"{SIZE} of {SIZE + 1} bytes")]
+)
 def test_a_file_of_another_size_is_no_success(server: Server, ck_home: Path, size: int, why: str) -> None:
     with pytest.raises(DownloadError, match=why):
         fetch(good(server.give("/f", without_ranges(CONTENT)), size=size))
@@ -298,7 +300,7 @@ def test_two_processes_that_want_the_same_file_fetch_it_once(server: Server) -> 
     assert gate.reached.wait(WAIT)
     second = start()
     assert second.stderr is not None
-    assert "another process is at it; waiting" in second.stderr.readline()
+    assert "locked by another process; waiting" in second.stderr.readline()
     gate.open.set()
     for process in (first, second):
         out, err = process.communicate(timeout=WAIT)

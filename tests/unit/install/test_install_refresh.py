@@ -64,6 +64,14 @@ def test_a_registered_file_that_is_no_model_any_more(model: Path) -> None:
     assert "it cannot be read again" in found.advice
 
 
+def test_an_installed_thing_without_a_folder_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The current folder is not read in its place."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("of the user's")
+    entry = create_entry(Repositories().writable(), "env", "", {"source": "package", "name": "odd"})
+    assert state(entry) == "gone"
+
+
 def test_a_registered_file_that_is_gone(model: Path) -> None:
     entry = registered(model)
     model.unlink()

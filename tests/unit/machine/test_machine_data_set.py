@@ -132,6 +132,15 @@ def test_a_file_that_is_not_of_annotations_is_refused(data_set: DataSet, content
         inspect_coco(data_set.images)
 
 
+def test_a_reader_that_crashes_refuses_the_data_set(data_set: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "crashing" / "object_detection" / "datasets"
+    package.mkdir(parents=True)
+    (package / "__main__.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    monkeypatch.setattr("ck_repo.machine.data_set.own_folder", lambda: tmp_path / "crashing")
+    with pytest.raises(DetectError, match="ended with status -9"):
+        inspect_coco(data_set.images)
+
+
 def test_a_giant_image_is_refused_by_name(data_set: DataSet) -> None:
     path = data_set.images / "2.png"
     content = path.read_bytes()

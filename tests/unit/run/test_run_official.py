@@ -65,7 +65,7 @@ def check(spec: Spec, tmp_path: Path, options: RunOptions | None = None, **model
 def test_what_does_not_suit_the_closed_division_is_told_and_the_end_too(spec: Spec, tmp_path: Path, said: Said) -> None:
     warnings = check(spec, tmp_path)
     assert any("has 3 images; the closed division asks for the 5000" in text for text in warnings)
-    assert any("none of the round's models" in text for text in warnings)
+    assert any("not one of the round's models" in text for text in warnings)
     assert "performance for at least 10 minutes; it ends not before" in said.lines[-1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,36 @@ def test_nothing_is_kept_with_0_days(local: Repository, entry: Entry, monkeypatc
     assert not rubbish.discard(local, entry)
     assert not entry.path.exists()
     assert not (local.path / ".bin").exists()
+
+
+def test_bin_that_is_a_link_is_neither_used_nor_emptied(local: Repository, entry: Entry, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere" / "documents"
+    folder.mkdir(parents=True)
+    os.utime(folder, (0, 0))
+    (local.path / ".bin").symlink_to(folder.parent)
+    assert not rubbish.discard(local, entry)
+    assert rubbish.removed(local) == []
+    assert rubbish.sweep_bin(local, everything=True) == 0
+    assert os.listdir(folder.parent) == ["documents"]
+
+
+def test_other_files_in_the_bin_stay(local: Repository, entry: Entry) -> None:
+    rubbish.discard(local, entry)
+    other = local.path / ".bin" / "tools"
+    other.mkdir()
+    os.utime(other, (0, 0))
+    rubbish.sweep_bin(local, everything=True)
+    assert sorted(os.listdir(other.parent)) == [".gitignore", "tools"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("alias", "../../../stray"), ("module", ".."), ("uid", "../../stray"), ("alias", "")]
+)
+def test_record_with_a_name_that_leads_elsewhere_is_ignored(local: Repository, entry: Entry, key: str, value: str) -> None:
+    rubbish.discard(local, entry)
+    record = rubbish.removed(local)[0].folder / "removed.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {key: value}))
+    assert rubbish.removed(local) == []
 
 
 def test_bin_is_not_packed(local: Repository, entry: Entry, tmp_path: Path) -> None:

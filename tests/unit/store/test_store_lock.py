@@ -28,12 +28,12 @@ def _other(path: Path) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def test_what_another_process_is_at_is_told(tmp_path: Path) -> None:
+def test_lock_of_another_process_is_reported(tmp_path: Path) -> None:
     with _other(tmp_path / "a.lock") as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         with (
-            pytest.raises(StorageError, match="installing x: another process is at it"),
+            pytest.raises(StorageError, match="installing x: locked by another process"),
             locked(tmp_path / "a.lock", "installing x", wait=False),
         ):
             pass
@@ -55,6 +55,6 @@ def test_who_waits_says_so_and_goes_on_later(tmp_path: Path) -> None:
     with locked(tmp_path / "new" / "a.lock", "holding"):
         waiting = _other(tmp_path / "new" / "a.lock")
         assert waiting.stderr is not None
-        assert waiting.stderr.readline() == "the other: another process is at it; waiting\n"
+        assert waiting.stderr.readline() == "the other: locked by another process; waiting\n"
     out, _ = waiting.communicate("\n")
     assert (waiting.returncode, out) == (0, "held\n")
