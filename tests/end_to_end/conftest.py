@@ -10,10 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from end_to_end.installed import Ck
+from end_to_end.installed import Ck, ck_with_demo
 from reference_scoring import mean_average_precision
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist's own reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share the folders of `shared_ck` run in one process, so that they are made once."""
+    for item in items:
+        if "shared_ck" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("shared_ck"))
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +51,7 @@ def program(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def shared_ck(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Ck:
     """CK folders in which the demo has run once: the venv is there, the demo is installed."""
-    ck = Ck(program, tmp_path_factory.mktemp("shared"))
-    ck.good("run", "program:object-detection", "--mode=accuracy")
-    return ck
+    return ck_with_demo(program, tmp_path_factory.mktemp("shared"))
 
 
 @pytest.fixture

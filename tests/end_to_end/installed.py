@@ -67,3 +67,10 @@ class Ck:
             assert process.poll() is None, "it ended before it could be stopped: " + process.communicate()[1]
         process.send_signal(number)
         return process.communicate(timeout=60)[1]
+
+
+def ck_with_demo(program: Path, home: Path) -> Ck:
+    """CK folders in which the demo has run once."""
+    ck = Ck(program, home)
+    ck.good("run", "program:object-detection", "--mode=accuracy")
+    return ck

@@ -68,12 +68,12 @@ def test_stopped_creation_of_a_venv_leaves_no_venv(fresh_ck: Ck, number: signal.
 
 
 def test_two_installations_at_once_make_one(shared_ck: Ck) -> None:
-    words = ("install", "package", "--tags=dataset,demo,count.1000")
+    words = ("install", "package", "--tags=dataset,demo,count.200")
     both = [shared_ck.start(*words) for _ in range(2)]
     outputs = [process.communicate() for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
-    found = shared_ck.good("locate", "env", "--tags=dataset,demo,count.1000")["lst"]
+    found = shared_ck.good("locate", "env", "--tags=dataset,demo,count.200")["lst"]
     assert len(found) == 1
-    assert len(list((Path(found[0]["path"]) / "val2017").iterdir())) == 1000
+    assert len(list((Path(found[0]["path"]) / "val2017").iterdir())) == 200
     assert not list((shared_ck.home / "CK-TOOLS").glob(".*.new"))
-    shared_ck.good("rm", "env", "--tags=dataset,demo,count.1000")
+    shared_ck.good("rm", "env", "--tags=dataset,demo,count.200")

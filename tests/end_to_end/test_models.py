@@ -20,14 +20,20 @@ from typing import Any
 
 import pytest
 from end_to_end.compared_logs import detections, share_of_equal
-from end_to_end.installed import Ck
+from end_to_end.installed import Ck, ck_with_demo
 from servers import Server, document, whole
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("models")]
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "program/object-detection"
 MODEL = "model,object-detection,mlperf"
+
+
+@pytest.fixture(scope="module")
+def shared_ck(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Ck:
+    """Folders of this file's own, so that its tests run beside those of the others."""
+    return ck_with_demo(program, tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")
@@ -181,16 +187,17 @@ def zipped(name: str, content: bytes) -> bytes:
     return held.getvalue()
 
 
-@pytest.fixture(scope="module")
-def official(frameworks: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Files with seeded weights and the official names and shapes, as PyTorch and the conversions write them."""
-    folder = tmp_path_factory.mktemp("official")
-    code = """
-import sys, torch
+OFFICIAL = """
+import json
+from importlib import import_module
 from pathlib import Path
-from safetensors.torch import save_file
+
+import torch
+from object_detection.convert.task import Task
 from object_detection.models.ssd_mobilenet import SSDMobileNet
 from object_detection.models.ssd_resnet34 import SSDResNet34
+from safetensors.torch import save_file
+
 for name, network in (("small", SSDMobileNet()), ("large", SSDResNet34())):
     torch.manual_seed(0)
     for parameter in network.parameters():
@@ -207,28 +214,36 @@ for name, network in (("small", SSDMobileNet()), ("large", SSDResNet34())):
     save_file(network.state_dict(), f"{name}.safetensors")
     del network.anchors
     torch.save(network, f"{name}.pytorch", _use_new_zipfile_serialization=False)
+
+
+def convert(conversion, source, made, target, model):
+    output = Path(f"{target}.files")
+    output.mkdir()
+    import_module(f"object_detection.convert.{conversion}").convert(Task(Path(source), model, output))
+    (output / made).rename(target)
+    described = output / "model.json"
+    return json.loads(described.read_text()) if described.exists() else {}
+
+
+for name in ("small", "small-8bit", "large"):
+    source, graph = f"{name}.safetensors", f"{name}.tensorflow"
+    interface = convert("safetensors_to_tensorflow", source, "frozen_inference_graph.pb", graph, {})
+    if name != "small-8bit":
+        convert("safetensors_to_onnx", source, "model.onnx", f"{name}.onnx", {})
+# tf2onnx made the official file of opset 11
+convert("tensorflow_to_onnx", "large.tensorflow", "model.onnx", "large-11.onnx", interface)
 """
-    environment = dict(os.environ) | {"PYTHONPATH": str(PROGRAM)}
 
-    def run(*words: str) -> None:
-        done = subprocess.run([sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
 
-    run("-c", code)
-    for name in ("small", "small-8bit", "large"):
-        for target, file in (("tensorflow", "frozen_inference_graph.pb"), ("onnx", "model.onnx")):
-            if (name, target) == ("small-8bit", "onnx"):
-                continue
-            (folder / f"{name}-{target}").mkdir()
-            words = ["--source", f"{name}.safetensors", "--model", "{}", "--output", f"{name}-{target}"]
-            run("-m", f"object_detection.convert.safetensors_to_{target}", *words)
-            (folder / f"{name}-{target}" / file).rename(folder / f"{name}.{target}")
-    # the file of opset 11 came to be by tf2onnx
-    (folder / "eleven").mkdir()
-    told = (folder / "large-tensorflow/model.json").read_text()
-    words = ["--source", "large.tensorflow", "--model", told, "--output", "eleven"]
-    run("-m", "object_detection.convert.tensorflow_to_onnx", *words)
-    (folder / "eleven/model.onnx").rename(folder / "large-11.onnx")
+@pytest.fixture(scope="module")
+def official(frameworks: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Files with seeded weights and the official names and shapes, as PyTorch and the conversions write them."""
+    folder = tmp_path_factory.mktemp("official")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", OFFICIAL], cwd=folder, env=dict(os.environ) | {"PYTHONPATH": str(PROGRAM)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
