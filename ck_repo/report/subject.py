@@ -8,12 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ck_repo.contract.logs import Detail
 from ck_repo.errors import CKError
 from ck_repo.experiments.figures import Figures, figures, scenario_of
 from ck_repo.experiments.meta import ExperimentMeta, read_experiment
 from ck_repo.experiments.queries import Queries, read_queries
 from ck_repo.experiments.spread import percentile_interval, rate_interval
-from ck_repo.rounds.logs import Detail, read_detail
+from ck_repo.rounds.logs import read_detail
 from ck_repo.rounds.scenario import Scenario
 from ck_repo.stock.experiment import refuse_stock_experiment
 from ck_repo.store.entry import Entry

@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ck_repo.contract.logs import DETAIL, Detail
 from ck_repo.errors import ConfigError, NotFoundError, UsageError, did_you_mean
-from ck_repo.rounds.logs import DETAIL, Detail, read_detail
+from ck_repo.rounds.logs import read_detail
 from ck_repo.rounds.scenario import Scenario, needed_number, needed_whole, one_of, read_scenario
 from ck_repo.rounds.submission_rules import SubmissionRules, read_submission_rules
 from ck_repo.rounds.text_log import TextLog, read_names, read_text_run

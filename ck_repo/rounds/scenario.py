@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ck_repo.rounds.logs import Detail
+from ck_repo.contract.logs import Detail
 from ck_repo.store.fields import Fields
 
 NEXT, INTERVALS, RATE, ONE_QUERY = "next", "intervals", "rate", "one query"

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ck_repo.contract.logs import SUMMARY, Detail
 from ck_repo.errors import NotFoundError
-from ck_repo.rounds.logs import SUMMARY, Detail, read_accuracy, read_summary, read_text
+from ck_repo.rounds.logs import read_accuracy, read_summary, read_text
 from ck_repo.rounds.round import Round
 from ck_repo.rounds.scenario import Scenario
 from ck_repo.store.entry import parse_json

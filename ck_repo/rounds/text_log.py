@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ck_repo.rounds.logs import DETAIL, MARKED, SUMMARY, Detail, lines_of, read_utf8
+from ck_repo.contract.logs import DETAIL, SUMMARY, Detail, lines_of
+from ck_repo.rounds.logs import MARKED, read_utf8
 from ck_repo.store.fields import Fields
 from ck_repo.store.plain_file import UnreadableError
 

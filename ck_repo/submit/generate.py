@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from ck_repo.contract.logs import DETAIL, SUMMARY
 from ck_repo.contract.results import Results
 from ck_repo.environment.lockfile import NAME as LOCK
 from ck_repo.errors import ConfigError, ConflictError, NotFoundError, NotTheSameError
@@ -17,7 +18,7 @@ from ck_repo.experiments.overview import precision
 from ck_repo.experiments.round_subject import differences
 from ck_repo.rounds.check.finding import Finding
 from ck_repo.rounds.check.tree import Report, check_tree
-from ck_repo.rounds.logs import DETAIL, SUMMARY, read_text
+from ck_repo.rounds.logs import read_text
 from ck_repo.rounds.round import Round
 from ck_repo.rounds.submission import BASELINE, FALLBACK, Place
 from ck_repo.rounds.submission_rules import REJECTED

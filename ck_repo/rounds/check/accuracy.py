@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from ck_repo.contract.logs import DETAIL
 from ck_repo.rounds.check.file_list import check_files
 from ck_repo.rounds.check.finding import Checked
 from ck_repo.rounds.check.performance import read_log
-from ck_repo.rounds.logs import BOTH_MODES, DETAIL, MARKED, read_accuracy
+from ck_repo.rounds.logs import BOTH_MODES, MARKED, read_accuracy
 from ck_repo.rounds.rules import Rules
 from ck_repo.rounds.submission_rules import REJECTED, REPORTED
 from ck_repo.store.digest import of_stream

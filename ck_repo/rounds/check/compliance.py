@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from ck_repo.contract.logs import DETAIL, SUMMARY, Detail
 from ck_repo.rounds.check.finding import Checked
 from ck_repo.rounds.compliance import judge_performance
-from ck_repo.rounds.logs import DETAIL, SUMMARY, Detail, read_text
+from ck_repo.rounds.logs import read_text
 from ck_repo.rounds.scenario import Scenario
 from ck_repo.rounds.submission import SMALL, falls_back
 from ck_repo.rounds.submission_rules import ComplianceTest

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
 
+from ck_repo.contract.logs import DETAIL, Detail
 from ck_repo.rounds.check.finding import Checked, Finding, finding
-from ck_repo.rounds.logs import DETAIL, Detail
 from ck_repo.rounds.round import Round, load_round, round_names
 from ck_repo.store.plain_file import UnreadableError
 

@@ -6,10 +6,11 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+from ck_repo.contract.logs import DETAIL, Detail
 from ck_repo.rounds.check.file_list import check_files
 from ck_repo.rounds.check.finding import ACCEPTED, Checked
 from ck_repo.rounds.check.settings import check_settings
-from ck_repo.rounds.logs import BOTH_MODES, DETAIL, Detail
+from ck_repo.rounds.logs import BOTH_MODES
 from ck_repo.rounds.rules import Rules
 from ck_repo.rounds.scenario import Scenario
 from ck_repo.rounds.submission_rules import REJECTED, REPORTED

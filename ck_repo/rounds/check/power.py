@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from ck_repo.contract.logs import DETAIL, Detail, lines_of
 from ck_repo.errors import CKError
 from ck_repo.rounds.check.file_list import check_power_files
 from ck_repo.rounds.check.finding import Checked
-from ck_repo.rounds.logs import DETAIL, Detail, lines_of, read_text, read_utf8
+from ck_repo.rounds.logs import read_text, read_utf8
 from ck_repo.rounds.scenario import Scenario
 from ck_repo.rounds.submission import SMALL
 from ck_repo.rounds.submission_rules import REPORTED

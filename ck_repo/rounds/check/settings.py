@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ck_repo.contract.logs import Detail
 from ck_repo.rounds.check.finding import Checked
-from ck_repo.rounds.logs import Detail
 from ck_repo.rounds.rules import Rules
 from ck_repo.rounds.scenario import Scenario
 from ck_repo.rounds.submission_rules import REJECTED

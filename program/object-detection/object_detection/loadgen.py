@@ -15,8 +15,9 @@ from typing import Protocol
 import mlperf_loadgen as lg
 
 from object_detection import loadgen_module
+from object_detection.contract.logs import DETAIL, SUMMARY
 from object_detection.errors import HarnessError
-from object_detection.logs import ANSWERS, DETAIL, SUMMARY
+from object_detection.logs import ANSWERS
 from object_detection.progress import say, watched
 from object_detection.spec import LoadGenSettings
 from object_detection.sut.library import SampleLibrary

@@ -1,21 +1,18 @@
-"""LoadGen's logs: the one place of the harness where they are parsed."""
+"""The logs that LoadGen left in a folder. `contract.logs` parses their text."""
 
 from __future__ import annotations
 
 import json
-import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from object_detection.contract.logs import DETAIL, SUMMARY, Detail, parse_detail, parse_reasons, parse_summary
 from object_detection.detections import WIDTH
 from object_detection.errors import HarnessError
 
-SUMMARY, DETAIL, ANSWERS = "mlperf_log_summary.txt", "mlperf_log_detail.txt", "mlperf_log_accuracy.json"
+ANSWERS = "mlperf_log_accuracy.json"
 Found = dict[int, list[tuple[float, ...]]]  # detections by sample index
-_LINE = re.compile(r"^(?P<key>[^:]+?)\s*:\s*(?P<value>.+)$")
-_MARK = ":::MLLOG"
 _BYTES = 4 * WIDTH
 
 
@@ -28,37 +25,17 @@ class Summary:
     values
         The lines ``key : value``; the first of equal keys counts.
     reasons
-        Why a run is not valid, in LoadGen's words: the constraints that are not met, and its remarks, each on one line.
+        Why a run is not valid, in LoadGen's words, each on one line.
     """
 
     values: dict[str, str]
     reasons: list[str]
 
 
-@dataclass(frozen=True)
-class Detail:
-    """mlperf_log_detail.txt.
-
-    Attributes
-    ----------
-    values
-        By key; the last of equal keys counts.
-    errors
-        The number of events that LoadGen marks as errors.
-    """
-
-    values: dict[str, Any]
-    errors: int
-
-
 def read_summary(folder: Path) -> Summary:
     """Read the summary of the test in a folder."""
-    lines = _lines(folder / SUMMARY)
-    values: dict[str, str] = {}
-    for line in lines:
-        if match := _LINE.match(line.strip().removeprefix("* ")):
-            values.setdefault(match["key"], match["value"])
-    return Summary(values, _reasons(lines))
+    text = _text(folder / SUMMARY)
+    return Summary(parse_summary(text), parse_reasons(text))
 
 
 def read_detail(folder: Path) -> Detail:
@@ -69,17 +46,10 @@ def read_detail(folder: Path) -> Detail:
     HarnessError
         If an event is cut short.
     """
-    values: dict[str, Any] = {}
-    errors = 0
-    for line in _lines(folder / DETAIL):
-        if line.startswith(_MARK):
-            try:
-                row = json.loads(line[len(_MARK) :])
-            except ValueError:
-                raise HarnessError(f"{folder / DETAIL} is cut short") from None
-            values[row["key"]] = row["value"]
-            errors += bool((row.get("metadata") or {}).get("is_error"))
-    return Detail(values, errors)
+    detail = parse_detail(_text(folder / DETAIL))
+    if detail.cut:
+        raise HarnessError(f"{folder / DETAIL} is cut short")
+    return detail
 
 
 def read_answers(path: Path) -> Found:
@@ -107,22 +77,5 @@ def read_answers(path: Path) -> Found:
     return found
 
 
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8", errors="replace").splitlines()
-
-
-def _reasons(lines: list[str]) -> list[str]:
-    reasons: list[str] = []
-    in_remark = False
-    for line in lines:
-        text = line.strip()
-        if text.startswith("* "):
-            reasons.append(text.removeprefix("* "))
-            in_remark = True
-        elif in_remark and line.startswith(" ") and text and " : " not in text:
-            reasons[-1] += f" {text}"
-        else:
-            in_remark = False
-            if text.endswith(": NO"):
-                reasons.append(text)
-    return reasons
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")

@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from object_detection.contract.logs import SUMMARY
 from object_detection.contract.results import Performance
 from object_detection.errors import HarnessError
-from object_detection.logs import SUMMARY, read_detail, read_summary
+from object_detection.logs import read_detail, read_summary
 
 _PERCENTILE = re.compile(r"^(\d+\.\d+) percentile latency \(ns\)$")
 
@@ -38,7 +39,7 @@ def performance(folder: Path, scenario: str) -> Performance:
         valid=valid,
         latency_ms={key: round(value, 6) for key, value in sorted(latency.items())},
         queries=int(detail.get("result_query_count", 0) or summary.get("Processed queries", 0) or 0),
-        errors=events.errors,
+        errors=len(events.errors),
         reasons=() if valid else tuple(log.reasons),
         early_stopping_met=bool(detail["early_stopping_met"]) if "early_stopping_met" in detail else None,
         early_stopping_latency_ms=_early_stopping(detail),
