@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from alone_rows import alone_rows
+
 ROOT = Path(__file__).resolve().parents[1]
 BACKENDS = ("onnxruntime", "openvino", "tensorflow", "torch", "tflite")
 DATA = Path(os.environ.get("CK_TEST_DATA") or ROOT.parent / "shared" / "data")
@@ -283,6 +285,8 @@ def main() -> None:
         row("SingleStream p90 over the bare session's", single)
         row("ck run outside the harness", around)
         row("decoding and suppression, SSD-ResNet34", postprocess)
+        for name, measure in alone_rows(bench.in_venv, arguments.quick):
+            row(name, measure)
     finally:
         shutil.rmtree(bench.scratch, ignore_errors=True)
 

@@ -234,6 +234,16 @@ class RunOptions:
             default_recorded=False,
         ),
     ] = "auto"
+    scorer: Annotated[
+        str,
+        RunOption(
+            "what computes mAP: faster-coco-eval has pycocotools' figures sooner (default: it, if installed and not official)",
+            value="pycocotools",
+            choices=("auto", "pycocotools", "faster-coco-eval"),
+            in_spec=True,
+            default_recorded=False,
+        ),
+    ] = "auto"
     venv: Annotated[
         str,
         RunOption("the venv to use (default: the active one, else mlperf-inference)", value="NAME", this_machine=True),

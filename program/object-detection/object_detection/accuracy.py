@@ -1,15 +1,14 @@
-"""Score an accuracy log: pycocotools' COCOeval, as the reference's accuracy-coco.py uses it."""
+"""Score an accuracy log with COCOeval, as the reference's accuracy-coco.py does."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 import json
 import math
 from pathlib import Path
 from typing import Any
 
+from object_detection import scorer
 from object_detection.annotations import ImageList
 from object_detection.contract.record import read
 from object_detection.contract.results import Accuracy
@@ -46,29 +45,33 @@ def score(spec: Spec, images: ImageList, log: Path, output: Path, remarks: list[
     """
     found = read_answers(log)
     results = as_coco(found, images, spec.model.classes_are)
-    figures, text = judged(images, found, results, output.with_name(CLASSES))
+    using = scorer.chosen(spec.scorer, spec.official)
+    figures, text = judged(images, found, results, using, output.with_name(CLASSES))
     write_detections(images, results, output.with_name(DETECTIONS))
     if remarks is not None and (remark := unanswered(images, found, results)):
         remarks.append(remark)
     digest = hashlib.sha256(log.read_bytes()).hexdigest()
     output.write_text(f"{text}hash={digest}\n", encoding="utf-8")
-    return read(Accuracy, {**figures, "detections": sum(map(len, found.values())), "images": len(found)})
+    counts = {"detections": sum(map(len, found.values())), "images": len(found)}
+    return read(Accuracy, {**figures, **counts, "scorer": scorer.described(using)})
 
 
 def judged(
-    images: ImageList, found: Found, results: list[dict[str, Any]], classes: Path | None = None
+    images: ImageList, found: Found, results: list[dict[str, Any]], using: str, classes: Path | None = None
 ) -> tuple[dict[str, float], str]:
     """COCO's figures of what was detected, and the text that accuracy.txt begins with.
 
     Parameters
     ----------
+    using
+        The scorer.
     classes
         The file to write the figures of each class into.
     """
     samples = tuple(sorted(found))
     images.check_scored(samples)
     truth = images.truth.as_coco([images.samples[index] for index in samples])
-    figures, table = evaluate(truth, results, [images.ids[index] for index in samples], classes)
+    figures, table = evaluate(truth, results, [images.ids[index] for index in samples], using, classes)
     return figures, f"{table}mAP={100 * figures['mAP']:.3f}%\n"
 
 
@@ -102,33 +105,25 @@ def as_coco(found: Found, images: ImageList, classes_are: str) -> list[dict[str,
 
 
 def evaluate(
-    annotations: dict[str, Any], results: list[dict[str, Any]], image_ids: list[int], classes: Path | None = None
+    annotations: dict[str, Any],
+    results: list[dict[str, Any]],
+    image_ids: list[int],
+    using: str = scorer.PYCOCOTOOLS,
+    classes: Path | None = None,
 ) -> tuple[dict[str, float], str]:
     """COCOeval(bbox) over the images seen: its figures, and the table that it prints; into `classes` those of each class."""
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    table = io.StringIO()
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO()
-        truth.dataset = annotations
-        truth.createIndex()
-        if not results:  # nothing detected anywhere: loadRes cannot say so
-            return dict.fromkeys(_NAMES, 0.0), ""
-        judge = COCOeval(truth, truth.loadRes(results), iouType="bbox")
-        judge.params.imgIds = image_ids
-        judge.evaluate()
-        judge.accumulate()
-        with contextlib.redirect_stdout(table):
-            judge.summarize()
+    if not results:  # nothing detected anywhere: COCOeval cannot say so
+        return dict.fromkeys(_NAMES, 0.0), ""
+    judge, table = scorer.accumulated(using, annotations, results, image_ids)
     if classes is not None:
-        classes.write_text(json.dumps(by_class(judge), ensure_ascii=False) + "\n", encoding="utf-8")
-    return {name: float(value) for name, value in zip(_NAMES, judge.stats, strict=True)}, table.getvalue()
+        rows = by_class(judge, annotations["categories"])
+        classes.write_text(json.dumps(rows, ensure_ascii=False) + "\n", encoding="utf-8")
+    return {name: float(value) for name, value in zip(_NAMES, judge.stats, strict=True)}, table
 
 
-def by_class(judge: Any) -> list[dict[str, Any]]:
+def by_class(judge: Any, categories: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """AP and AP50 of every class that has objects in the images, as COCOeval accumulated them."""
-    names = {row["id"]: str(row.get("name", row["id"])) for row in judge.cocoGt.dataset["categories"]}
+    names = {row["id"]: str(row.get("name", row["id"])) for row in categories}
     precision = judge.eval["precision"][:, :, :, 0, -1]
     rows = []
     for number, category in enumerate(judge.params.catIds):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from object_detection import accuracy, damage, loadgen, loadgen_module, outputs, queries, summary, tuning
+from object_detection import accuracy, damage, loadgen, loadgen_module, outputs, queries, scorer, summary, tuning
 from object_detection.annotations import ImageList, read_images
 from object_detection.asked import Board
 from object_detection.backends import framework
@@ -39,6 +39,7 @@ def run(path: Path) -> None:
     images = read_images(spec.dataset, spec.count)
     if "accuracy" in spec.modes:
         images.check_scored()
+        scorer.chosen(spec.scorer, spec.official)  # a scorer that is missing is reported before the test
     backend = framework(spec.model.backend, spec.device, spec.backend_options)
     tell("loading the model", 0, None)
     board = Board(spec.folder, max(spec.sessions or 1, tuning.cores()))

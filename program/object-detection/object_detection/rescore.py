@@ -15,6 +15,7 @@ BASELINE, TESTED = "baseline_accuracy.txt", "compliance_accuracy.txt"  # as the 
 
 def rescore(spec_file: Path, baseline: Path, tested: Path, folder: Path) -> None:
     """Score both logs over the samples that the tested one has, and write what the rules want into `folder`."""
+    from object_detection import scorer
     from object_detection.accuracy import as_coco, judged
     from object_detection.annotations import read_images
     from object_detection.logs import read_answers
@@ -23,12 +24,13 @@ def rescore(spec_file: Path, baseline: Path, tested: Path, folder: Path) -> None
     spec = read_spec(spec_file)
     images = read_images(spec.dataset, spec.count)
     before, after = read_answers(baseline), read_answers(tested)
+    using = scorer.chosen(spec.scorer, spec.official)
     unknown = sorted(set(after) - set(before))
     if unknown or not after:
         raise HarnessError(f"{tested} has {f'sample {unknown[0]}, which {baseline} has not' if unknown else 'no sample'}")
     for name, found in ((BASELINE, {index: before[index] for index in after}), (TESTED, after)):
         results = as_coco(found, images, spec.model.classes_are)
-        (folder / name).write_text(judged(images, found, results)[1], encoding="utf-8")
+        (folder / name).write_text(judged(images, found, results, using)[1], encoding="utf-8")
 
 
 if __name__ == "__main__":

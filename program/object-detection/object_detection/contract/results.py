@@ -17,6 +17,8 @@ class Accuracy:
     ----------
     detections, images
         How many were scored.
+    scorer
+        What computed the figures, with its version.
     """
 
     mAP: float
@@ -33,6 +35,7 @@ class Accuracy:
     AR_large: float | None = optional()
     detections: int | None = optional()
     images: int | None = optional()
+    scorer: str = optional("")
     others: Mapping[str, Any] = other_keys()
 
 

@@ -198,6 +198,8 @@ class Spec:
         Whether known faults of the reference harness are kept; which they are, the model and the data set have.
     trace
         Whether the time of every sample of the performance run is written: ``yes``, ``no`` or ``auto``.
+    scorer
+        What computes mAP: ``pycocotools``, ``faster-coco-eval`` or ``auto``.
     cache
         Folder of pre-processed images.
     folder
@@ -220,6 +222,7 @@ class Spec:
     cache: Path
     reference_faults: bool = field(default=False, metadata=_OPTION)
     trace: str = field(default="auto", metadata=_OPTION)
+    scorer: str = field(default="auto", metadata=_OPTION)
     backend_options: Mapping[str, str] = field(default_factory=dict, metadata=_OPTION)
     loadgen_built: Built | None = None
     version: int = VERSION
