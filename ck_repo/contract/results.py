@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .record import optional, other_keys
+from .spec import MeasuredLayout
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,9 @@ class Results:
         Whether the counts and durations were those of the rules.
     tuning
         Samples/s of each layout that was measured.
+    layout, layout_source
+        What was measured, now or by an earlier run, and where the layout came from: ``measured`` now, ``kept`` from an earlier
+        run, ``given`` by options, or ``unmeasured``, the one of the least memory.
     reference_faults
         Whether known faults of the reference were kept.
     backend_options
@@ -120,6 +124,8 @@ class Results:
     loadgen_version: str = optional("")
     official: bool | None = optional()
     tuning: Mapping[str, float] | None = optional()
+    layout: MeasuredLayout | None = optional()
+    layout_source: str = optional("")
     reference_faults: bool = optional(False)
     backend_options: Mapping[str, str] = optional({})
     remark: str = optional("")

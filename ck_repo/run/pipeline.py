@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from ck_repo.resolve.permission import refuse_foreign_code
 from ck_repo.resolve.plan import env_of, variant_of
 from ck_repo.rounds.rules import mlperf_conf, user_conf
 from ck_repo.run.harness import run_harness
+from ck_repo.run.kept_layout import place_of
 from ck_repo.run.meter import metered
 from ck_repo.run.official import check_official
 from ck_repo.run.options import RunOptions
@@ -117,6 +118,9 @@ def execute(
     spec = build_spec(plan, installed)
     with recording.folder() as folder:
         lock = make_lock(session, venv.python, read_venv_lock(session, venv).template, components, plan.options.as_data())
+        packages = {name: row.version for name, row in lock.packages.items()}
+        kept = place_of(plan, spec, installed[WEIGHTS], packages)
+        spec = replace(spec, layout=None if plan.options.retune else kept.read())
         _write_inputs(folder, plan, spec, lock)
         notes = check_official(plan.options, rules_of(plan), spec, installed, folder) if plan.options.official else []
         started = time.time()
@@ -133,6 +137,7 @@ def execute(
                 limit=limit,
             )
         ended = time.time()
+        kept.keep(spec.layout, results)
         meta = {
             "tags": _experiment_tags(plan, spec, tags),
             **_what_ran(plan, spec, installed),
