@@ -16,6 +16,7 @@ from object_detection.backends.interface import as_loaded
 from object_detection.contract.record import write
 from object_detection.contract.results import Accuracy, Performance, Results
 from object_detection.contract.spec import MeasuredLayout
+from object_detection.contract.timings import Timings
 from object_detection.errors import HarnessError
 from object_detection.image_cache import ImageCache
 from object_detection.layouts import Layout, cores
@@ -32,18 +33,22 @@ from object_detection.sut.worker import Worker
 
 def run(path: Path) -> None:
     """Do what the spec asks for and write results.json beside it."""
+    timings = Timings()
     spec = read_spec(path)
     remark = check_loadgen(spec)
-    images = read_images(spec.dataset, spec.count)
-    if "accuracy" in spec.modes:
-        images.check_scored()
-    backend = framework(spec.model.backend, spec.device, spec.backend_options)
-    tell("loading the model", 0, None)
-    board = Board(spec.folder, max(spec.sessions or 1, cores()))
-    with board.slot(0).loading():  # before the images: errors of the model come at once
-        model = as_loaded(spec.model, backend.load(spec.model, spec.device, spec.threads or 0))
+    with timings.part("annotations"):
+        images = read_images(spec.dataset, spec.count)
+        if "accuracy" in spec.modes:
+            images.check_scored()
+    with timings.part("model"):
+        backend = framework(spec.model.backend, spec.device, spec.backend_options)
+        tell("loading the model", 0, None)
+        board = Board(spec.folder, max(spec.sessions or 1, cores()))
+        with board.slot(0).loading():  # before the images: errors of the model come at once
+            model = as_loaded(spec.model, backend.load(spec.model, spec.device, spec.threads or 0))
     spec = replace(spec, model=model)
-    library = SampleLibrary(ImageCache(spec, images))
+    with timings.part("images"):
+        library = SampleLibrary(ImageCache(spec, images))
     advisor = Advisor(spec, images, library)
 
     def worker(number: int, threads: int) -> Worker:
@@ -56,7 +61,8 @@ def run(path: Path) -> None:
     def workers(sessions: int, threads: int) -> list[Worker]:
         return [worker(number, threads) for number in range(sessions)]
 
-    chosen = tuning.choose_layout(spec, library, workers, len(images), backend.version())
+    with timings.part("layout"):
+        chosen = tuning.choose_layout(spec, library, workers, len(images), backend.version())
     layout, team = chosen.layout, chosen.team
     results = Results(
         model=spec.model.name,
@@ -78,16 +84,17 @@ def run(path: Path) -> None:
         backend_options=dict(spec.backend_options),
         remark=remark,
     )
-    results, remarks = _run_modes(spec, team, layout, library, images, chosen.rate, results, advisor)
+    results, remarks = _run_modes(spec, team, layout, library, images, chosen.rate, results, advisor, timings)
     board.remove()
     remarks = [text for text in (damage.remark(library.damaged), *remarks) if text]
-    text = json.dumps(write(replace(results, remarks=tuple(remarks))), indent=2, sort_keys=True)
+    results = replace(results, remarks=tuple(remarks), timings=timings.parts)
+    text = json.dumps(write(results), indent=2, sort_keys=True)
     (spec.folder / "results.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _run_modes(
     spec: Spec, team: Sequence[Worker], layout: Layout, library: SampleLibrary, images: ImageList, rate: float,
-    results: Results, advisor: Advisor,
+    results: Results, advisor: Advisor, timings: Timings,
 ) -> tuple[Results, list[str]]:  # fmt: skip
     """Run the tests: the results with their figures, and remarks about the detections."""
     outputs.remarks(worker.check for worker in team)  # those of the measurement of layouts are dropped
@@ -95,9 +102,13 @@ def _run_modes(
     unanswered: list[str] = []
     for mode in spec.modes:
         if mode == "accuracy":
-            results = replace(results, accuracy=run_accuracy(spec, team, layout, library, images, rate, unanswered))
+            with timings.part("accuracy"):
+                _run_test(spec, mode, team, layout, library, len(images), rate)
+            with timings.part("scoring"):
+                results = replace(results, accuracy=score(spec, images, unanswered))
         else:
-            found = run_performance(spec, team, layout, library, images, rate)
+            with timings.part("performance"):
+                found = run_performance(spec, team, layout, library, images, rate)
             results = replace(results, performance=found, layout=_with_rate(results.layout, found, spec))
         odd = {**outputs.remarks(worker.check for worker in team), **odd}
     advice = advisor.advice(team[0]) if is_doubtful(results.accuracy, bool(odd)) else ""
@@ -126,12 +137,8 @@ def check_loadgen(spec: Spec) -> str:
     return text
 
 
-def run_accuracy(
-    spec: Spec, team: Sequence[Worker], layout: Layout, library: SampleLibrary, images: ImageList, rate: float,
-    remarks: list[str],
-) -> Accuracy:  # fmt: skip
-    """The accuracy test of LoadGen, in a folder of its own, scored; remarks are added to `remarks`."""
-    _run_test(spec, "accuracy", team, layout, library, len(images), rate)
+def score(spec: Spec, images: ImageList, remarks: list[str]) -> Accuracy:
+    """Score the log of the accuracy test; remarks are added to `remarks`."""
     tell("scoring", 0, None)
     folder = spec.folder / "accuracy"
     return accuracy.score(spec, images, folder / ANSWERS, folder / "accuracy.txt", remarks)

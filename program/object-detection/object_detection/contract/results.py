@@ -8,6 +8,7 @@ from typing import Any
 
 from .record import optional, other_keys
 from .spec import MeasuredLayout
+from .timings import Part
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ class Results:
         Whether known faults of the reference were kept.
     backend_options
         What was chosen of the options that the backend declares.
+    timings
+        How long the parts of the run took, from the loading of the model to the last test.
     remark, remarks
         What is to be known of LoadGen, and of images and detections.
     accuracy, performance
@@ -128,6 +131,7 @@ class Results:
     layout_source: str = optional("")
     reference_faults: bool = optional(False)
     backend_options: Mapping[str, str] = optional({})
+    timings: tuple[Part, ...] = optional(())
     remark: str = optional("")
     remarks: tuple[str, ...] = optional(())
     accuracy: Accuracy | None = optional()
