@@ -25,14 +25,13 @@ from object_detection import loadgen, summary, tuning
 from object_detection.annotations import read_images
 from object_detection.backends import framework
 from object_detection.image_cache import ImageCache
-from object_detection.pipeline import choose_layout
+from object_detection.layouts import Layout, candidates
 from object_detection.spec import Spec, read_spec
 from object_detection.sut.inline import InlineSUT
 from object_detection.sut.library import SampleLibrary
 from object_detection.sut.order import OrderedSUT
 from object_detection.sut.pool import PoolSUT
 from object_detection.sut.worker import Worker
-from object_detection.tuning import Layout
 
 
 class Harness:
@@ -53,7 +52,8 @@ class Harness:
         def workers(sessions: int, threads: int) -> list[Worker]:
             return [Worker(spec.model, backend.load(spec.model, spec.device, threads), self.library) for _ in range(sessions)]
 
-        self.layout, self._team, self._rate, _ = choose_layout(spec, self.library, workers, self._count)
+        chosen = tuning.choose_layout(spec, self.library, workers, self._count, backend.version())
+        self.layout, self._team, self._rate = chosen.layout, chosen.team, chosen.rate
 
     def slice(self) -> float:
         """One run of LoadGen: the 90th percentile in ms, or samples/s."""
@@ -119,7 +119,7 @@ class Bare:
 
 def best(spec: Spec, images: np.ndarray, limit: int | None) -> Layout:
     """The layout in which the bare sessions are fastest."""
-    teams = {row: Bare(spec, images, row, 1.0) for row in tuning.candidates(None, None, None, limit)}
+    teams = {row: Bare(spec, images, row, 1.0) for row in candidates(None, None, None, limit)}
     rates = dict.fromkeys(teams, 0.0)
     for _ in range(4):  # in turn, as the harness does
         for row, team in teams.items():

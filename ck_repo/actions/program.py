@@ -31,7 +31,7 @@ _OF_CK = {
     "skip_stat_analysis": "`ck replay experiment` judges repetitions",
     "process_multi_keys": "`ck replay experiment` judges repetitions",
 }
-_NOT_OF_AUDITS = ("tuned", "cmd_key", "record", "no_record", "repetitions", "report", "print_files")
+_NOT_OF_AUDITS = ("tuned", "cmd_key", "record", "no_record", "repetitions", "report", "timings", "print_files")
 _OPTIONS = [
     *declared(),
     Option(
@@ -47,6 +47,7 @@ _OPTIONS = [
     Option("cmd_key", "CK's way to say mode and scenario", value="accuracy-offline"),
     Option("env", "CK's way to give options: CK_LOADGEN_SCENARIO, CK_BATCH_SIZE, EXTRA_OPS …", kind="nested"),
     Option("report", "write the report of the run, too, as `ck report` does", kind="flag"),
+    Option("timings", "print how long each part of the command took; experiments record it anyway", kind="flag"),
     Option("print_files", "files of the run folder to print at the end", value="a,b"),
     Option("tuned", "with the settings that `ck tune` found on this machine; what is given stays", kind="flag"),
     DRY_RUN,
@@ -69,6 +70,7 @@ def run(request: Request) -> Answer:
     from ck_repo.experiments.experiment_table import experiment_lines
     from ck_repo.experiments.meta import read_experiment
     from ck_repo.experiments.repetitions import spread_of
+    from ck_repo.experiments.timing_table import timing_lines
     from ck_repo.run.pipeline import forget
 
     if request.flag("dry_run") or request.flag("explain"):
@@ -88,6 +90,7 @@ def run(request: Request) -> Answer:
     lines: list[str] = []
     for record in records:
         entry = record.experiment
+        lines += ["", *timing_lines(record.timings)] if request.flag("timings") else []
         lines += ["", *experiment_lines("not kept" if request.flag("no_record") else entry.alias, read_experiment(entry))]
         for path in (path for file in files for path in sorted(entry.path.rglob(file)) if path.is_file()):
             shown = path.relative_to(entry.path) if request.flag("no_record") else path
@@ -97,10 +100,15 @@ def run(request: Request) -> Answer:
     repeated = {"spread": spread.as_data()} if spread else {}
     if request.flag("no_record"):
         forget(records)
-        results = [{"results": write(record.results)} for record in records]
+        results = [{"results": write(record.results), **_timings_of(record)} for record in records]
         return Answer(dict(results[-1]) | ({"runs": results, **repeated} if len(results) > 1 else {}), lines[1:])
     runs = [
-        {"path": str(record.experiment.path), "experiment": experiment_of(record.experiment), "results": write(record.results)}
+        {
+            "path": str(record.experiment.path),
+            "experiment": experiment_of(record.experiment),
+            "results": write(record.results),
+            **_timings_of(record),
+        }
         for record in records
     ]
     data = dict(runs[-1]) | ({"runs": runs, **repeated} if len(runs) > 1 else {})
@@ -130,6 +138,11 @@ def run_records(request: Request) -> list[RunRecord]:
         repository=request.text("record_repo"),
         tags=tag_list(request.text("tags")),
     )
+
+
+def _timings_of(record: RunRecord) -> dict[str, object]:
+    """How long the parts of a run took, for JSON."""
+    return {"timings": [write(part) for part in record.timings]}
 
 
 def _chosen(request: Request, program: Entry) -> RunOptions:

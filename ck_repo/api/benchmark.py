@@ -38,6 +38,7 @@ def run(
     batch_size: int | None = None,
     threads: int | None = None,
     sessions: int | None = None,
+    retune: bool = False,
     official: bool = False,
     counts: Literal["held", "loadgen"] = "held",
     user_conf: str | Path = "",
@@ -96,6 +97,8 @@ def run(
         Threads of a session (default: measured).
     sessions
         Sessions side by side (default: measured).
+    retune
+        Measure sessions, threads and batch again, though an earlier run on this machine did.
     official
         The durations and counts of the round's rules: 600 s in v1.0.
     counts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from ck_repo.environment.lockfile import Lock, lock_of_experiment
 from ck_repo.errors import CKError
 from ck_repo.experiments.figures import TRIAL
 from ck_repo.experiments.meta import ExperimentMeta, readable
-from ck_repo.machine.platform import Platform, describe_platform
+from ck_repo.machine.platform import machine_of, same_machine
 from ck_repo.machine.python_packages import installed_packages
 from ck_repo.resolve.plan import PythonPackage, in_order
 from ck_repo.run.options import RunOptions
@@ -22,7 +22,6 @@ from ck_repo.store.digest import of_value
 from ck_repo.store.entry import Entry
 from ck_repo.store.search import find
 
-_MACHINE = ("cpu", "machine", "cores_usable", "memory", "os")  # of `describe_platform`: what makes it the same machine
 Found = tuple[Entry, ExperimentMeta]
 
 
@@ -125,16 +124,6 @@ def has_modes(meta: ExperimentMeta, options: RunOptions) -> bool:
     return set(options.modes) <= _modes(meta)
 
 
-def same_machine() -> dict[str, Any]:
-    """What is compared to know whether something was measured on a machine like this one."""
-    return {name: getattr(_platform(), name) for name in _MACHINE}
-
-
 def _is_here(meta: ExperimentMeta) -> bool:
     """Whether a run was made on a machine like this one."""
-    return meta.platform is not None and {name: getattr(meta.platform, name) for name in _MACHINE} == same_machine()
-
-
-@cache
-def _platform() -> Platform:
-    return describe_platform()
+    return meta.platform is not None and machine_of(meta.platform) == same_machine()

@@ -15,11 +15,11 @@ from ck_repo.campaign.journal import RUN, Event
 from ck_repo.campaign.matrix import cell_of
 from ck_repo.campaign.measure import Measure
 from ck_repo.campaign.planning import ENDS_ALL, install_all, plan_cells
-from ck_repo.campaign.recorded import same_machine
 from ck_repo.campaign.space import Space
 from ck_repo.campaign.study import Best, Study
 from ck_repo.errors import CKError, RunError
 from ck_repo.experiments.interval import geometric_interval
+from ck_repo.machine.platform import same_machine
 from ck_repo.run.options import DEFAULT_SECONDS, MEASURED, RunOptions
 from ck_repo.session import Session
 from ck_repo.store.entry import Entry

@@ -9,8 +9,8 @@ from typing import Any
 from ck_repo import progress
 from ck_repo.campaign.campaign import MODULE, TUNE, Campaign, read_campaign
 from ck_repo.campaign.matrix import cell_of
-from ck_repo.campaign.recorded import same_machine
 from ck_repo.errors import CKError, NotFoundError
+from ck_repo.machine.platform import same_machine
 from ck_repo.run.options import RUN_OPTIONS, RunOptions
 from ck_repo.session import Session
 from ck_repo.store.entry import Entry

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .record import optional, other_keys
+from .spec import MeasuredLayout
+from .timings import Part
 
 
 @dataclass(frozen=True)
@@ -100,10 +102,15 @@ class Results:
         Whether the counts and durations were those of the rules.
     tuning
         Samples/s of each layout that was measured.
+    layout, layout_source
+        What was measured, now or by an earlier run, and where the layout came from: ``measured`` now, ``kept`` from an earlier
+        run, ``given`` by options, or ``unmeasured``, the one of the least memory.
     reference_faults
         Whether known faults of the reference were kept.
     backend_options
         What was chosen of the options that the backend declares.
+    timings
+        How long the parts of the run took, from the loading of the model to the last test.
     remark, remarks
         What is to be known of LoadGen, and of images and detections.
     accuracy, performance
@@ -123,8 +130,11 @@ class Results:
     loadgen_version: str = optional("")
     official: bool | None = optional()
     tuning: Mapping[str, float] | None = optional()
+    layout: MeasuredLayout | None = optional()
+    layout_source: str = optional("")
     reference_faults: bool = optional(False)
     backend_options: Mapping[str, str] = optional({})
+    timings: tuple[Part, ...] = optional(())
     remark: str = optional("")
     remarks: tuple[str, ...] = optional(())
     accuracy: Accuracy | None = optional()

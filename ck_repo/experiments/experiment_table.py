@@ -126,7 +126,7 @@ def _subject_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
         ("model", f"{results.model} ({model.digest[:12]}){converted}"),
         ("data set", f"{results.dataset}, {results.images} images"),
         ("backend", f"{results.backend} {results.backend_version} on {results.device}"),
-        ("sessions", f"{results.sessions} × {_threads(results.threads)}, batch {results.batch_size}"),
+        ("sessions", f"{results.sessions} × {_threads(results.threads)}, batch {results.batch_size}{_layout_source(results)}"),
         ("scenario", f"{results.scenario}{_purpose(meta)}, LoadGen {results.loadgen_version}{official}"),
         *_compliance_rows(meta),
     ]
@@ -175,6 +175,13 @@ def _surroundings_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
         state = f" {row.commit[:12] or '?'}{changed}" if row.git else ", not under git"
         rows.append(("repository", alias + state))
     return rows
+
+
+def _layout_source(results: Results) -> str:
+    """Where sessions, threads and batch came from, where a measurement chose them."""
+    if results.layout_source == "kept" and results.layout:
+        return f", kept since {results.layout.measured[:10]}"
+    return ", measured now" if results.layout_source == "measured" else ""
 
 
 def _threads(count: int | None) -> str:

@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 from ck_repo import progress
 from ck_repo.contract.record import write
+from ck_repo.contract.timings import Timings
 from ck_repo.errors import ConflictError, InstallError
 from ck_repo.install.fetch import forget_fetched
 from ck_repo.install.first_fetch import FirstFetch
@@ -102,6 +103,7 @@ class Installer:
         self._python = python
         self._vouched = vouched
         self._wishes = wishes or Wishes()
+        self.timings = Timings()  # of what was not there
 
     def install(self, choices: Mapping[str, Choice]) -> dict[str, Installed]:
         """Install what is not ready, Python packages first and together; return what each choice became, by name."""
@@ -110,7 +112,8 @@ class Installer:
             progress.say(line)
         missing = [choice for _, choice in rows if isinstance(choice, PythonPackage) and not choice.ready]
         if missing:
-            self._install_python(missing)
+            with self.timings.part("Python packages"):
+                self._install_python(missing)
         done: dict[str, Installed] = {}  # by key
         for _, choice in rows:
             if isinstance(choice, PythonPackage):
@@ -148,7 +151,8 @@ class Installer:
                 conversion = choice.variant.component.conversion
                 what = f"converting {choice.label} from {conversion.source} to {conversion.target}" if conversion else ""
                 progress.say(what or f"installing {choice.variant.label}")
-                there = self._fill(choice, folder, alone, inherited, done)
+                with self.timings.part(name):
+                    there = self._fill(choice, folder, alone, inherited, done)
             return self._register(_manifest(there))
 
     def _fill(self, choice: NewPackage, folder: Path, alone: Path, scope: str, done: Mapping[str, Installed]) -> Path:

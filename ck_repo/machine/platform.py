@@ -7,10 +7,13 @@ import platform
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ck_repo.contract.record import optional, other_keys
+
+_SAME = ("cpu", "machine", "cores_usable", "memory", "os")  # what makes two machines the same for measured settings
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,17 @@ def describe_platform() -> Platform:
         governor=_read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip() or "unknown",
         load=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
     )
+
+
+def machine_of(found: Platform) -> dict[str, Any]:
+    """What is compared to know whether something was measured on such a machine."""
+    return {name: getattr(found, name) for name in _SAME}
+
+
+@cache
+def same_machine() -> dict[str, Any]:
+    """`machine_of` this machine."""
+    return machine_of(describe_platform())
 
 
 def _read(path: str) -> str:

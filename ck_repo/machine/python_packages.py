@@ -33,11 +33,12 @@ def python_packages(python: Path) -> dict[str, str]:
             match = _DIST_INFO.fullmatch(row.name)
             # RECORD is written last: without it the installation was cut short
             if match and os.path.exists(os.path.join(row.path, "RECORD")):
-                found[_normalised(match["name"])] = match["version"]
+                found[normalised(match["name"])] = match["version"]
     return dict(sorted(found.items()))
 
 
-def _normalised(name: str) -> str:
+def normalised(name: str) -> str:
+    """The name of a distribution as PEP 503 normalises it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -46,7 +47,7 @@ def _metadata_folders(python: Path) -> Iterator[tuple[Path, str, str]]:
     folder = site_packages(python)
     for info in sorted(folder.glob("*.dist-info")) if folder else ():
         if match := _DIST_INFO.fullmatch(info.name):
-            yield info, _normalised(match["name"]), match["version"]
+            yield info, normalised(match["name"]), match["version"]
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,15 @@ class RunOptions:
             measured=True,
         ),
     ] = None
+    retune: Annotated[
+        bool,
+        RunOption(
+            "measure sessions, threads and batch again, though an earlier run on this machine did",
+            this_machine=True,
+            audited=False,
+            default_recorded=False,
+        ),
+    ] = False
     official: Annotated[bool, RunOption("the durations and counts of the round's rules: 600 s in v1.0", in_spec=True)] = False
     # `held`: the run's duration and a check afterwards, so that the order of samples is that of v1.0; `loadgen`: LoadGen's own
     # setting, as the round's checker looks for it

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ck_repo.contract.record import write
 from ck_repo.contract.results import Results
 from ck_repo.contract.spec import Spec
+from ck_repo.contract.timings import Part, Timings
 from ck_repo.environment.collect import locked_components, locked_program, make_lock
 from ck_repo.environment.create import create_venv
 from ck_repo.environment.lockfile import NAME, Lock, LockedComponent, write_lock
@@ -25,6 +27,7 @@ from ck_repo.resolve.permission import refuse_foreign_code
 from ck_repo.resolve.plan import env_of, variant_of
 from ck_repo.rounds.rules import mlperf_conf, user_conf
 from ck_repo.run.harness import run_harness
+from ck_repo.run.kept_layout import place_of
 from ck_repo.run.meter import metered
 from ck_repo.run.official import check_official
 from ck_repo.run.options import RunOptions
@@ -43,10 +46,11 @@ from ck_repo.trust import require_code
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run left: its experiment entry and its results."""
+    """What a run left: its experiment entry, its results, and how long its parts took."""
 
     experiment: Entry
     results: Results
+    timings: tuple[Part, ...] = ()
 
 
 def check_device(options: RunOptions) -> None:
@@ -73,7 +77,13 @@ def run_repeatedly(
     check_device(options)
     if name and repetitions > 1:
         raise UsageError("--record=NAME names one experiment", hint="leave out the name when there are repetitions")
-    return [execute(session, prepare(session, program, options), name=name, **more) for _ in range(repetitions)]
+    records = []
+    for _ in range(repetitions):
+        timings = Timings()
+        with timings.part("resolve"):
+            plan = prepare(session, program, options)
+        records.append(execute(session, plan, name=name, timings=timings, **more))
+    return records
 
 
 def forget(records: Sequence[RunRecord]) -> None:
@@ -91,6 +101,7 @@ def execute(
     tags: Sequence[str] = (),
     more: Mapping[str, Any] | None = None,
     limit: float | None = None,
+    timings: Timings | None = None,
 ) -> RunRecord:
     """Carry out a plan: make the venv, install, run the harness, record.
 
@@ -106,19 +117,27 @@ def execute(
         Further keys of the experiment's meta.
     limit
         Seconds after which the harness is ended (`OverTimeError`); None for any.
+    timings
+        What was measured before; the parts of the run are added.
     """
+    timings = timings or Timings()
     _require_program(session, plan)
     program = plan.program.entry
     check_device(plan.options)
     begun = time.time()
     recording = Recording(session, repository, name)  # first: a taken name is reported before the work
-    venv, installed, components = install(session, plan)
+    venv, installed, components = install(session, plan, timings)
     modules = _modules(plan, installed, session.trust)
-    spec = build_spec(plan, installed)
-    with recording.folder() as folder:
+    with recording.folder() as folder, ExitStack() as before:
+        before.enter_context(timings.part("lock and spec"))
+        spec = build_spec(plan, installed)
         lock = make_lock(session, venv.python, read_venv_lock(session, venv).template, components, plan.options.as_data())
+        packages = {name: row.version for name, row in lock.packages.items()}
+        kept = place_of(plan, spec, installed[WEIGHTS], packages)
+        spec = replace(spec, layout=None if plan.options.retune else kept.read())
         _write_inputs(folder, plan, spec, lock)
         notes = check_official(plan.options, rules_of(plan), spec, installed, folder) if plan.options.official else []
+        before.close()
         started = time.time()
         visible = {"CUDA_VISIBLE_DEVICES": plan.options.visible_devices} if plan.options.visible_devices else {}
         with metered(plan.options.meter, folder / "performance"):
@@ -133,16 +152,26 @@ def execute(
                 limit=limit,
             )
         ended = time.time()
+        timings.add([Part("start of the harness", _rest(ended - started, results.timings)), *results.timings])
+        kept.keep(spec.layout, results)
         meta = {
             "tags": _experiment_tags(plan, spec, tags),
             **_what_ran(plan, spec, installed),
             "results": write(results),
             "seconds": {"all": round(ended - begun, 3), "harness": round(ended - started, 3)},
+            "timings": [write(part) for part in timings.parts],
             **provenance(venv, lock),
             **({"notes": notes} if notes else {}),
             **(more or {}),
         }
-        return RunRecord(recording.publish(folder, meta), results)
+        with timings.part("record"):
+            experiment = recording.publish(folder, meta)
+        return RunRecord(experiment, results, timings.parts)
+
+
+def _rest(seconds: float, parts: Sequence[Part]) -> float:
+    """What is left of a time without its parts."""
+    return round(max(seconds - sum(part.seconds for part in parts), 0.0), 3)
 
 
 def _what_ran(plan: RunPlan, spec: Spec, installed: Mapping[str, Installed]) -> dict[str, object]:
@@ -169,17 +198,30 @@ def _require_program(session: Session, plan: RunPlan) -> None:
     require_code(program.path, "program", session.trust, instead=f"{default_repository_alias()}:{program.cid}")
 
 
-def install(session: Session, plan: RunPlan) -> tuple[Venv, dict[str, Installed], tuple[LockedComponent, ...]]:
-    """Make the venv if there is none, and install what the run needs; the venv's lock takes it."""
+def install(
+    session: Session, plan: RunPlan, timings: Timings | None = None
+) -> tuple[Venv, dict[str, Installed], tuple[LockedComponent, ...]]:
+    """Make the venv if there is none, and install what the run needs; the venv's lock takes it.
+
+    Parameters
+    ----------
+    timings
+        What takes time is added.
+    """
+    timings = timings or Timings()
     refuse_foreign_code(plan.choices, session.trust)
     venv = plan.venv
     if venv is None:
         assert plan.venv_plan is not None
-        venv = create_venv(session, plan.venv_plan)
+        with timings.part("venv"):
+            venv = create_venv(session, plan.venv_plan)
     before = venv.packages
-    installed = Installer(session, venv.python).install(plan.choices)
-    components = (*locked_components(session, installed.items()), locked_program(plan.program))
-    extend_lock(session, venv, before, components)
+    installer = Installer(session, venv.python)
+    installed = installer.install(plan.choices)
+    timings.add(installer.timings.parts)
+    with timings.part("lock of the venv"):
+        components = (*locked_components(session, installed.items()), locked_program(plan.program))
+        extend_lock(session, venv, before, components)
     return venv, installed, components
 
 

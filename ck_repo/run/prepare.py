@@ -51,6 +51,8 @@ class RunPlan:
         The `model` section of the weights' meta, as far as it is known before a conversion is made.
     networks
         Every network that is known, with the profiles that a model may name; a conversion can lead to another than `profile`.
+    framework
+        Python packages, any one of which provides the backend's framework.
     """
 
     program: Component
@@ -62,6 +64,7 @@ class RunPlan:
     profile: Profile
     networks: Mapping[str, Network]
     backend: str
+    framework: tuple[str, ...] = ()
 
 
 def prepare(
@@ -123,7 +126,8 @@ def prepare(
         options = with_user_conf(options, rules)
     if not as_recorded:
         check_options(options, rules)
-    return RunPlan(program, options, venv, venv_plan, choices, section, chosen, networks, backend)
+    framework = declaration.python_packages if declaration else ()
+    return RunPlan(program, options, venv, venv_plan, choices, section, chosen, networks, backend, framework)
 
 
 def _venv(session: Session, name: str) -> tuple[Venv | None, VenvPlan | None]:

@@ -15,8 +15,11 @@ from object_detection.backends import framework
 from object_detection.backends.interface import as_loaded
 from object_detection.contract.record import write
 from object_detection.contract.results import Accuracy, Performance, Results
+from object_detection.contract.spec import MeasuredLayout
+from object_detection.contract.timings import Timings
 from object_detection.errors import HarnessError
 from object_detection.image_cache import ImageCache
+from object_detection.layouts import Layout, cores
 from object_detection.logs import ANSWERS
 from object_detection.progress import tell
 from object_detection.readings import Advisor, is_doubtful
@@ -26,27 +29,27 @@ from object_detection.sut.library import SampleLibrary
 from object_detection.sut.order import OrderedSUT
 from object_detection.sut.pool import PoolSUT
 from object_detection.sut.worker import Worker
-from object_detection.tuning import Layout
-
-_TUNING_SAMPLES = 16
-_WORTH_TUNING = 1000  # images; accuracy of fewer is measured sooner than the fastest layout is found
 
 
 def run(path: Path) -> None:
     """Do what the spec asks for and write results.json beside it."""
+    timings = Timings()
     spec = read_spec(path)
     remark = check_loadgen(spec)
-    images = read_images(spec.dataset, spec.count)
-    if "accuracy" in spec.modes:
-        images.check_scored()
-        scorer.chosen(spec.scorer, spec.official)  # a scorer that is missing is reported before the test
-    backend = framework(spec.model.backend, spec.device, spec.backend_options)
-    tell("loading the model", 0, None)
-    board = Board(spec.folder, max(spec.sessions or 1, tuning.cores()))
-    with board.slot(0).loading():  # before the images: errors of the model come at once
-        model = as_loaded(spec.model, backend.load(spec.model, spec.device, spec.threads or 0))
+    with timings.part("annotations"):
+        images = read_images(spec.dataset, spec.count)
+        if "accuracy" in spec.modes:
+            images.check_scored()
+            scorer.chosen(spec.scorer, spec.official)  # a scorer that is missing is reported before the test
+    with timings.part("model"):
+        backend = framework(spec.model.backend, spec.device, spec.backend_options)
+        tell("loading the model", 0, None)
+        board = Board(spec.folder, max(spec.sessions or 1, cores()))
+        with board.slot(0).loading():  # before the images: errors of the model come at once
+            model = as_loaded(spec.model, backend.load(spec.model, spec.device, spec.threads or 0))
     spec = replace(spec, model=model)
-    library = SampleLibrary(ImageCache(spec, images))
+    with timings.part("images"):
+        library = SampleLibrary(ImageCache(spec, images))
     advisor = Advisor(spec, images, library)
 
     def worker(number: int, threads: int) -> Worker:
@@ -59,7 +62,9 @@ def run(path: Path) -> None:
     def workers(sessions: int, threads: int) -> list[Worker]:
         return [worker(number, threads) for number in range(sessions)]
 
-    layout, team, rate, measured = choose_layout(spec, library, workers, len(images))
+    with timings.part("layout"):
+        chosen = tuning.choose_layout(spec, library, workers, len(images), backend.version())
+    layout, team = chosen.layout, chosen.team
     results = Results(
         model=spec.model.name,
         dataset=spec.dataset.name,
@@ -73,21 +78,24 @@ def run(path: Path) -> None:
         scenario=spec.scenario,
         loadgen_version=loadgen_module.version(spec.loadgen_built),
         official=spec.official,
-        tuning=measured,
+        tuning=chosen.rates,
+        layout=chosen.measured,
+        layout_source=chosen.source,
         reference_faults=spec.reference_faults,
         backend_options=dict(spec.backend_options),
         remark=remark,
     )
-    results, remarks = _run_modes(spec, team, layout, library, images, rate, results, advisor)
+    results, remarks = _run_modes(spec, team, layout, library, images, chosen.rate, results, advisor, timings)
     board.remove()
     remarks = [text for text in (damage.remark(library.damaged), *remarks) if text]
-    text = json.dumps(write(replace(results, remarks=tuple(remarks))), indent=2, sort_keys=True)
+    results = replace(results, remarks=tuple(remarks), timings=timings.parts)
+    text = json.dumps(write(results), indent=2, sort_keys=True)
     (spec.folder / "results.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _run_modes(
     spec: Spec, team: Sequence[Worker], layout: Layout, library: SampleLibrary, images: ImageList, rate: float,
-    results: Results, advisor: Advisor,
+    results: Results, advisor: Advisor, timings: Timings,
 ) -> tuple[Results, list[str]]:  # fmt: skip
     """Run the tests: the results with their figures, and remarks about the detections."""
     outputs.remarks(worker.check for worker in team)  # those of the measurement of layouts are dropped
@@ -95,12 +103,27 @@ def _run_modes(
     unanswered: list[str] = []
     for mode in spec.modes:
         if mode == "accuracy":
-            results = replace(results, accuracy=run_accuracy(spec, team, layout, library, images, rate, unanswered))
+            with timings.part("accuracy"):
+                _run_test(spec, mode, team, layout, library, len(images), rate)
+            with timings.part("scoring"):
+                results = replace(results, accuracy=score(spec, images, unanswered))
         else:
-            results = replace(results, performance=run_performance(spec, team, layout, library, images, rate))
+            with timings.part("performance"):
+                found = run_performance(spec, team, layout, library, images, rate)
+            results = replace(results, performance=found, layout=_with_rate(results.layout, found, spec))
         odd = {**outputs.remarks(worker.check for worker in team), **odd}
     advice = advisor.advice(team[0]) if is_doubtful(results.accuracy, bool(odd)) else ""
     return results, [*odd.values(), *unanswered, advice]
+
+
+def _with_rate(layout: MeasuredLayout | None, found: Performance, spec: Spec) -> MeasuredLayout | None:
+    """A measured layout with the rate of an Offline run, from which the length of the next one follows.
+
+    It is nearer to the present speed of the machine than the short measurement, which may have been made in another phase.
+    """
+    if layout is None or not found.samples_per_second or spec.loadgen.audit:
+        return layout
+    return replace(layout, samples_per_second=found.samples_per_second)
 
 
 def check_loadgen(spec: Spec) -> str:
@@ -115,37 +138,8 @@ def check_loadgen(spec: Spec) -> str:
     return text
 
 
-def choose_layout(
-    spec: Spec, library: SampleLibrary, workers: tuning.MakeWorkers, count: int
-) -> tuple[Layout, Sequence[Worker], float, dict[str, float]]:
-    """Sessions, threads and batch: what the user says, else the fastest; SingleStream has one session.
-
-    A layout is measured even when there is no choice if performance is asked for: its rate tells how long a run has to be. For
-    accuracy alone it is worth a measurement only if there are many images.
-    """
-    if spec.scenario == "singlestream":
-        rows = [Layout(1, count, 1) for count in ([spec.threads] if spec.threads else tuning.widths())]
-    else:
-        rows = tuning.candidates(spec.sessions, spec.threads, spec.batch_size, spec.model.max_batch)
-        if spec.scenario == "multistream":  # a query's latency counts: a session without a sample of it would idle
-            rows = [row for row in rows if row.sessions <= spec.loadgen.samples_per_query] or rows[:1]
-    if "performance" not in spec.modes and (len(rows) == 1 or count < _WORTH_TUNING):
-        plain = min(rows, key=lambda row: (row.sessions, row.batch_size, -row.threads))  # the least memory
-        return plain, workers(plain.sessions, plain.threads), 1.0, {}
-    samples = list(range(min(count, _TUNING_SAMPLES)))
-    library.load(samples)
-    try:
-        return tuning.fastest(rows, workers, samples)
-    finally:
-        library.unload(samples)
-
-
-def run_accuracy(
-    spec: Spec, team: Sequence[Worker], layout: Layout, library: SampleLibrary, images: ImageList, rate: float,
-    remarks: list[str],
-) -> Accuracy:  # fmt: skip
-    """The accuracy test of LoadGen, in a folder of its own, scored; remarks are added to `remarks`."""
-    _run_test(spec, "accuracy", team, layout, library, len(images), rate)
+def score(spec: Spec, images: ImageList, remarks: list[str]) -> Accuracy:
+    """Score the log of the accuracy test; remarks are added to `remarks`."""
     tell("scoring", 0, None)
     folder = spec.folder / "accuracy"
     return accuracy.score(spec, images, folder / ANSWERS, folder / "accuracy.txt", remarks)

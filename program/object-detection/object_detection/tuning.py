@@ -2,55 +2,100 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
+from object_detection.contract.spec import MeasuredLayout
+from object_detection.layouts import Layout, layouts_for
 from object_detection.progress import tell
+from object_detection.spec import Spec
+from object_detection.sut.library import SampleLibrary
 from object_detection.sut.worker import Worker
 
 _SECONDS = 0.6  # of measuring a candidate, each time
 _ROUNDS, _MOST_ROUNDS = 2, 6  # of measuring each; the more are for those that are close to the best
 _CLOSE = 0.1
-_BATCHES = (1, 4)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Sessions side by side, threads in each (0: the framework's choice), samples a batch."""
-
-    sessions: int
-    threads: int
-    batch_size: int
+_TUNING_SAMPLES = 16
+_WORTH_TUNING = 1000  # images; accuracy of fewer is measured sooner than the fastest layout is found
 
 
 MakeWorkers = Callable[[int, int], Sequence[Worker]]
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+@dataclass(frozen=True)
+class Choice:
+    """The layout of a run.
+
+    Attributes
+    ----------
+    team
+        Its workers, one a session.
+    source
+        Where it came from; see `Results.layout_source`.
+    rate
+        Samples/s, from which the length of a run follows: the highest of the measurement, as a run has to last even if the
+        machine is as fast all the time.
+    rates
+        The mean samples/s of each layout that was measured, as ``sessions x threads x batch``.
+    measured
+        The measurement, now or of an earlier run; None if there was none.
+    """
+
+    layout: Layout
+    team: Sequence[Worker]
+    source: str
+    rate: float = 1.0
+    rates: Mapping[str, float] = field(default_factory=dict)
+    measured: MeasuredLayout | None = None
 
 
-def widths() -> list[int]:
-    """Numbers of threads to try for a session: all cores, one, and up to two steps between."""
-    total = cores()
-    divisors = [count for count in range(1, total + 1) if total % count == 0]
-    return divisors if len(divisors) <= 4 else [*divisors[:3], divisors[-1]]
+def choose_layout(spec: Spec, library: SampleLibrary, make: MakeWorkers, count: int, version: str) -> Choice:
+    """Sessions, threads and batch: what the user says, what an earlier run measured, else the fastest.
+
+    A performance run measures its layout even if there is no choice, because the rate decides how long the run has to be. For
+    accuracy alone a measurement pays off only with many images.
+
+    Parameters
+    ----------
+    count
+        How many images there are.
+    version
+        The framework's version.
+    """
+    layouts, kept = layouts_for(spec), spec.layout
+    given = len(layouts) == 1 and bool(spec.sessions or spec.threads or spec.batch_size)
+    if "performance" not in spec.modes and (len(layouts) == 1 or count < _WORTH_TUNING):
+        plain = min(layouts, key=lambda row: (row.sessions, row.batch_size, -row.threads))  # the least memory
+        return Choice(plain, make(plain.sessions, plain.threads), "given" if given else "unmeasured")
+    if kept and kept.backend_version == version:
+        layout = Layout(kept.sessions, kept.threads, kept.batch_size)
+        team = make(layout.sessions, layout.threads)
+        if "accuracy" not in spec.modes:  # which comes first, and prepares the sessions, too
+            _prepare(team, layout.batch_size, library, count)
+        return Choice(layout, team, "given" if given else "kept", kept.samples_per_second, measured=kept)
+    samples = list(range(min(count, _TUNING_SAMPLES)))
+    library.load(samples)
+    try:
+        layout, team, rate, rates = fastest(layouts, make, samples)
+    finally:
+        library.unload(samples)
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    measured = MeasuredLayout(layout.sessions, layout.threads, layout.batch_size, rate, version, now)
+    return Choice(layout, team, "given" if given else "measured", rate, rates, measured)
 
 
-def candidates(sessions: int | None, threads: int | None, batch_size: int | None, max_batch: int | None) -> list[Layout]:
-    """Layouts that use every core, within what the user has fixed."""
-    total = cores()
-    if sessions or threads:
-        pairs = [(sessions or max(1, total // (threads or total)), threads or max(1, total // (sessions or 1)))]
-    else:
-        pairs = [(total // wide, wide) for wide in widths()]
-    sizes = [batch_size] if batch_size else _BATCHES
-    batches = sorted({min(size, max_batch or size) for size in sizes})
-    return [Layout(count, wide, size) for count, wide in pairs for size in batches]
+def _prepare(team: Sequence[Worker], batch_size: int, library: SampleLibrary, count: int) -> None:
+    """Run a batch in every session: the first one of a session takes longer, and belongs to no measurement."""
+    samples = list(range(min(batch_size, count)))
+    library.load(samples)
+    try:
+        with ThreadPoolExecutor(len(team)) as pool:
+            list(pool.map(lambda worker: worker.detect(samples), team))
+    finally:
+        library.unload(samples)
 
 
 def fastest(

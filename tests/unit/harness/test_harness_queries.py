@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from object_detection import loadgen, pipeline, queries
+from object_detection.layouts import Layout
 from object_detection.logs import read_summary
 from object_detection.spec import LoadGenSettings
-from object_detection.tuning import Layout
 
 SETTINGS = LoadGenSettings(
     qsl_rng_seed=1, sample_index_rng_seed=2, schedule_rng_seed=3, performance_sample_count=16, percentile=0.9,

@@ -1,11 +1,12 @@
-"""Which layouts are tried, and that the fastest is taken."""
+"""Which layouts are tried, that the fastest is taken, and that one of an earlier run is used again."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from typing import cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -13,8 +14,12 @@ pytest.importorskip("numpy")
 pytest.importorskip("mlperf_loadgen")
 pytest.importorskip("cv2")
 
-from object_detection import tuning
-from object_detection.tuning import Layout, MakeWorkers, candidates, fastest, widths
+from object_detection import layouts, tuning
+from object_detection.contract.spec import MeasuredLayout
+from object_detection.layouts import Layout, candidates, widths
+from object_detection.spec import Spec
+from object_detection.sut.library import SampleLibrary
+from object_detection.tuning import MakeWorkers, fastest
 
 
 class Toy:
@@ -45,7 +50,7 @@ def fastest_of(
 
 @pytest.fixture
 def eight(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "cores", lambda: 8)
+    monkeypatch.setattr(layouts, "cores", lambda: 8)
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +60,7 @@ def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("total", "expected"), [(1, [1]), (2, [1, 2]), (8, [1, 2, 4, 8]), (7, [1, 7]), (96, [1, 2, 3, 96])])
 def test_widths_divide_the_cores(monkeypatch: pytest.MonkeyPatch, total: int, expected: list[int]) -> None:
-    monkeypatch.setattr(tuning, "cores", lambda: total)
+    monkeypatch.setattr(layouts, "cores", lambda: total)
     assert widths() == expected
 
 
@@ -111,3 +116,73 @@ def test_failure_of_one_session_is_the_failure_that_is_told() -> None:
     team = [Toy(), Toy(error=RuntimeError("no memory on the device")), Toy()]
     with pytest.raises(RuntimeError, match="no memory on the device"):
         fastest_of([Layout(3, 1, 1)], lambda sessions, threads: team, [0])
+
+
+class Samples:
+    """A library that only counts what is loaded."""
+
+    def __init__(self) -> None:
+        self.loaded: list[list[int]] = []
+
+    def load(self, samples: list[int]) -> None:
+        self.loaded.append(samples)
+
+    def unload(self, samples: list[int]) -> None:
+        assert samples == self.loaded[-1]
+
+
+KEPT = MeasuredLayout(2, 3, 4, 50.0, "1.2", "2026-01-02T03:04:05Z")
+
+
+def choice_of(
+    modes: Sequence[str] = ("performance",), version: str = "1.2", **fields: Any
+) -> tuple[tuning.Choice, Samples, list[tuple[int, int]]]:
+    """The choice for a spec of such tests: what it is, what was loaded for it, and which teams were made."""
+    spec = SimpleNamespace(
+        scenario="offline", sessions=None, threads=None, batch_size=None, modes=modes,
+        model=SimpleNamespace(max_batch=None), loadgen=SimpleNamespace(samples_per_query=8), layout=KEPT,
+    )  # fmt: skip
+    vars(spec).update(fields)
+    library, made = Samples(), []
+
+    def make(sessions: int, threads: int) -> list[Toy]:
+        made.append((sessions, threads))
+        return [Toy() for _ in range(sessions)]
+
+    found = tuning.choose_layout(cast("Spec", spec), cast("SampleLibrary", library), cast("MakeWorkers", make), 100, version)
+    return found, library, made
+
+
+def test_kept_layout_is_taken_without_a_measurement(eight: None) -> None:
+    found, library, made = choice_of()
+    assert (found.layout, found.source, found.rate, found.rates) == (Layout(2, 3, 4), "kept", 50.0, {})
+    assert found.measured == KEPT  # with the date of the measurement
+    assert made == [(2, 3)]
+    assert library.loaded == [[0, 1, 2, 3]]
+    assert [cast("Toy", worker).seen for worker in found.team] == [{0, 1, 2, 3}] * 2  # the first batch of a session is slow
+
+
+def test_accuracy_run_prepares_the_sessions_itself(eight: None) -> None:
+    found, library, _ = choice_of(("accuracy", "performance"))
+    assert (found.source, library.loaded) == ("kept", [])
+
+
+def test_other_version_of_the_framework_is_measured_again(eight: None) -> None:
+    found, _, _ = choice_of(version="1.3")
+    assert found.source == "measured"
+    assert found.measured is not None
+    assert (found.measured.backend_version, found.measured.samples_per_second) == ("1.3", found.rate)
+    assert found.measured.measured > KEPT.measured
+    assert len(found.rates) == len(candidates(None, None, None, None))
+
+
+def test_layout_that_options_give_has_its_rate_measured(eight: None) -> None:
+    found, _, made = choice_of(layout=None, sessions=2, threads=1, batch_size=1)
+    assert (found.layout, found.source, made) == (Layout(2, 1, 1), "given", [(2, 1)])
+    assert found.measured is not None
+    assert choice_of(sessions=2, threads=3, batch_size=4)[0].source == "given"
+
+
+def test_accuracy_of_few_images_is_not_worth_a_measurement(eight: None) -> None:
+    found, library, _ = choice_of(("accuracy",), layout=None)
+    assert (found.layout, found.source, found.measured, library.loaded) == (Layout(1, 8, 1), "unmeasured", None, [])

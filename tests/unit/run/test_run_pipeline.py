@@ -10,6 +10,7 @@ import pytest
 from unit.run.bench import WELL, Bench
 
 from ck_repo.contract.record import write
+from ck_repo.contract.timings import Part
 from ck_repo.errors import CKError, ConflictError, InstallError, RunError, UsageError
 from ck_repo.machine import gpu
 from ck_repo.resolve.plan import env_of
@@ -237,3 +238,15 @@ def test_dependency_by_another_name_of_it(bench: Bench) -> None:
     plan = bench.plan(added_tags={"model": "fancy", "compiler": "gcc"})
     assert plan.choices["weights"].label == "other-model"
     assert plan.options.added_tags == {"weights": "fancy"}
+
+
+def test_parts_of_a_run_are_recorded_with_their_seconds(bench: Bench) -> None:
+    first = bench.run('results["timings"] = [{"name": "layout", "seconds": 0.25}]\n' + WELL)
+    names = [part.name for part in first.timings]
+    assert {"toy-model", "toy-set"} <= set(names)  # they were installed
+    assert names[-3:] == ["start of the harness", "layout", "record"]
+    assert Part("layout", 0.25) in first.timings
+    recorded = first.experiment.meta()["timings"]
+    assert recorded == [write(part) for part in first.timings[:-1]]  # the record cannot contain its own
+    again = bench.run(WELL)
+    assert not {"toy-model", "toy-set", "venv"} & {part.name for part in again.timings}

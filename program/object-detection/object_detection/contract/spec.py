@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from .record import optional, transient
+from .record import FieldError, optional, transient
 
 VERSION = 1
+_LAYOUT: Mapping[str, tuple[int, int]] = {"sessions": (1, 4096), "threads": (0, 4096), "batch_size": (1, 10**5)}
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,42 @@ class Built:
     version: str
 
 
+@dataclass(frozen=True)
+class MeasuredLayout:
+    """The sessions, threads and batch that a short measurement found to be the fastest.
+
+    Attributes
+    ----------
+    threads
+        Of a session; 0 for the framework's own number.
+    samples_per_second
+        From which the length of a run follows: the highest rate of the measurement, or that of the last Offline run.
+    backend_version
+        The framework's version; the harness measures again with another one.
+    measured
+        The time of the measurement, in UTC, as ISO 8601 writes it.
+
+    Raises
+    ------
+    FieldError
+        If a number is out of its bounds.
+    """
+
+    sessions: int
+    threads: int
+    batch_size: int
+    samples_per_second: float
+    backend_version: str
+    measured: str
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in _LAYOUT.items():
+            if not least <= getattr(self, name) <= most:
+                raise FieldError(name, getattr(self, name), f"an integer from {least} to {most}")
+        if not 0 < self.samples_per_second <= 1e9:
+            raise FieldError("samples_per_second", self.samples_per_second, "above 0 and at most 1e9")
+
+
 _OPTION: Mapping[str, Any] = {"option": True}  # of a field: spec.json has it under the same name, as the user gave it
 
 
@@ -206,6 +243,8 @@ class Spec:
         The run folder, where everything is written: that of spec.json, which does not have it.
     loadgen_built
         The LoadGen to import, if it is not that of the venv.
+    layout
+        What an earlier run measured for the same things on this machine; None lets the harness measure.
     """
 
     model: Model
@@ -225,10 +264,11 @@ class Spec:
     scorer: str = field(default="auto", metadata=_OPTION)
     backend_options: Mapping[str, str] = field(default_factory=dict, metadata=_OPTION)
     loadgen_built: Built | None = None
+    layout: MeasuredLayout | None = None
     version: int = VERSION
     folder: Path = transient(Path())
 
 
 OPTIONS = tuple(each for each in fields(Spec) if "option" in each.metadata)
 # an unknown key of these would be a setting that is not used; other keys of a spec may be options of another harness
-EXACT = (Model, Dataset, Preprocessed, LoadGenSettings, Built)
+EXACT = (Model, Dataset, Preprocessed, LoadGenSettings, Built, MeasuredLayout)

@@ -1,0 +1,23 @@
+"""The parts of a run, each with its seconds."""
+
+from __future__ import annotations
+
+import pytest
+
+from ck_repo.contract.timings import Part, Timings
+
+
+def test_parts_are_in_their_order_and_add_up() -> None:
+    timings = Timings()
+    with timings.part("first"):
+        pass
+    timings.add([Part("second", 1.5), Part("third", 2.5)])
+    assert [part.name for part in timings.parts] == ["first", "second", "third"]
+    assert timings.seconds == pytest.approx(4.0 + timings.parts[0].seconds)
+
+
+def test_part_that_fails_is_measured_too() -> None:
+    timings = Timings()
+    with pytest.raises(ValueError, match="no"), timings.part("broken"):
+        raise ValueError("no")
+    assert [part.name for part in timings.parts] == ["broken"]
