@@ -44,7 +44,11 @@ ACTIONS: Actions = {}
             kind="number",
             least=0,
         ),
-        Option("cluster", "machines that make the runs: local, local:2 or tls://HOST:PORT of a scheduler", value="local"),
+        Option(
+            "cluster",
+            "machines that make the runs: local, local:2, ssh:HOSTS.yaml or tls://HOST:PORT of a scheduler",
+            value="local",
+        ),
         Option("certificates", "the cluster whose certificates are used (default `default`)", value="NAME"),
         Option("each", "`machine`: every combination is run on each machine of the cluster", value="machine"),
         *declared(),
@@ -67,7 +71,9 @@ def sweep_program(request: Request) -> Answer:
     where = request.text("cluster") or asked.cluster
     place = read_place(where) if where else None
     if definition.each_machine and place is None:
-        raise UsageError("--each=machine needs machines", hint="name them with --cluster=tls://HOST:PORT")
+        raise UsageError(
+            "--each=machine needs machines", hint="name them with --cluster=, for example --cluster=ssh:hosts.yaml"
+        )
     if request.flag("dry_run"):
         return _foreseen(request, program, definition)
     repository = request.text("record_repo")
