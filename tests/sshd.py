@@ -19,6 +19,7 @@ SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 NEEDS = pytest.mark.skipif(
     not (SSHD and shutil.which("ssh")), reason="sshd or ssh is not installed: Debian's openssh-server and openssh-client"
 )
+ENDS_WITH_US = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []  # should the tests be killed
 WAIT = 60  # s; only what hangs takes as long
 
 
@@ -73,7 +74,9 @@ def running_sshd(folder: Path) -> Iterator[Sshd]:
     ]
     (folder / "sshd_config").write_text("\n".join(settings) + "\n")
     with (folder / "sshd.log").open("wb") as log:
-        process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(folder / "sshd_config")], stdin=subprocess.DEVNULL, stderr=log)
+        process = subprocess.Popen(
+            [*ENDS_WITH_US, SSHD, "-D", "-e", "-f", str(folder / "sshd_config")], stdin=subprocess.DEVNULL, stderr=log
+        )
     try:
         _await_banner(process, port, folder / "sshd.log")
         yield Sshd(folder, port)

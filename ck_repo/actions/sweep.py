@@ -78,7 +78,7 @@ def sweep_program(request: Request) -> Answer:
         return _foreseen(request, program, definition)
     repository = request.text("record_repo")
     if place:
-        with connected(request.session, place, request.text("certificates")) as cluster:
+        with connected(request.session, place, request.text("certificates"), every=definition.each_machine) as cluster:
             campaign = open_campaign(request.session, definition, name=name, repository=repository)
             outcome = distribute(request.session, program, campaign, limits, cluster, repository=repository)
         return _outcome(request, campaign, outcome)

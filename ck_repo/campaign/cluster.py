@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ from ck_repo import __version__, progress
 from ck_repo.campaign.certificates import certificates, security
 from ck_repo.campaign.optional import optional
 from ck_repo.campaign.remote import MEASUREMENT, hello
+from ck_repo.campaign.slurm import slurm_workers
+from ck_repo.campaign.slurm_profile import read_profile
 from ck_repo.campaign.ssh import Link, links_to
 from ck_repo.campaign.ssh_hosts import read_hosts
 from ck_repo.errors import CKError, UsageError
@@ -23,7 +25,7 @@ from ck_repo.store.folders import repos_root
 from ck_repo.store.work import scratch_folder
 
 _FORM = re.compile(
-    r"local(?::(?P<count>[1-9]\d?))?|(?:tls|tcp)://(?P<host>[^\s/:]+|\[[^\s/]+\]):(?P<port>\d{1,5})|(?P<how>ssh):(?P<file>.+)"
+    r"local(?::(?P<count>[1-9]\d?))?|(?:tls|tcp)://(?P<host>[^\s/:]+|\[[^\s/]+\]):(?P<port>\d{1,5})|(?P<how>ssh|slurm):(?P<file>.+)"
 )
 _CLOCK = 60.0  # s that clocks may differ before it is worth a warning
 _LOOK = 0.1  # s between two looks at what workers there are
@@ -62,7 +64,7 @@ class Place:
     count
         Workers of a cluster on this machine; 0 for one elsewhere.
     how, file
-        ``ssh``, and the file that describes the machines on which workers are started.
+        ``ssh`` or ``slurm``, and the file that describes the machines on which workers are started.
     """
 
     address: str = ""
@@ -72,7 +74,7 @@ class Place:
 
 
 def read_place(text: str) -> Place:
-    """Read ``local``, ``local:2``, ``tls://HOST:PORT``, ``ssh:FILE``; ``tcp://`` means the same as ``tls://``.
+    """Read ``local``, ``local:2``, ``tls://HOST:PORT``, ``ssh:FILE``, ``slurm:FILE``; ``tcp://`` means the same as ``tls://``.
 
     Raises
     ------
@@ -82,7 +84,8 @@ def read_place(text: str) -> Place:
     match = _FORM.fullmatch(text)
     if not match or int(match["port"] or 1) > 65535:
         raise UsageError(
-            f"--cluster={text} is not a cluster", hint="write local, local:2, ssh:HOSTS.yaml or tls://HOST:PORT of a scheduler"
+            f"--cluster={text} is not a cluster",
+            hint="write local, local:2, ssh:HOSTS.yaml, slurm:PROFILE.yaml or tls://HOST:PORT of a scheduler",
         )
     if match["how"]:
         return Place(how=match["how"], file=Path(match["file"]))
@@ -97,12 +100,19 @@ class Cluster:
     def __init__(self, client: Any) -> None:
         self.client = client
 
-    def machines(self) -> list[Machine]:
-        """The machines that workers are on now, by name."""
+    def machines(self, names: Container[str] | None = None) -> list[Machine]:
+        """The machines that workers are on now, by name.
+
+        Parameters
+        ----------
+        names
+            Of the workers to ask; all if None.
+        """
         workers = self.client.scheduler_info(n_workers=-1)["workers"]
+        asked = [address for address, row in workers.items() if names is None or str(row["name"]) in names]
         found: dict[str, list[str]] = {}
         about: dict[str, Mapping[str, Any]] = {}
-        answers = self.client.run(hello, on_error="return")
+        answers = self.client.run(hello, workers=asked, on_error="return")
         for address, answer in sorted(answers.items()):
             if isinstance(answer, BaseException):
                 progress.warn(f"the worker at {address} is left out: {answer}")
@@ -116,13 +126,15 @@ class Cluster:
 
 
 @contextmanager
-def connected(session: Session, place: Place, name: str = "") -> Iterator[Cluster]:
+def connected(session: Session, place: Place, name: str = "", *, every: bool = False) -> Iterator[Cluster]:
     """A cluster: one of this machine's for the time of the body, or a scheduler elsewhere.
 
     Parameters
     ----------
     name
         Of the certificates.
+    every
+        Whether to wait for every machine that Slurm was asked for; else the first is enough, and others may come later.
 
     Raises
     ------
@@ -140,6 +152,8 @@ def connected(session: Session, place: Place, name: str = "") -> Iterator[Cluste
             address = stack.enter_context(_scheduler(files, "127.0.0.1", n_workers=place.count, **workers)).scheduler_address
         elif place.how == "ssh":
             address = stack.enter_context(_over_ssh(place.file, files))
+        elif place.how == "slurm":
+            address = stack.enter_context(slurm_workers(read_profile(place.file), files, every=every))
         try:
             client = stack.enter_context(distributed.Client(address, security=security(files), timeout=_PATIENCE))
         except (OSError, TimeoutError, ValueError) as error:
@@ -227,8 +241,16 @@ def ready_machines(cluster: Cluster, most: float = _PATIENCE) -> list[Machine]:
         raise ClusterError(
             "the cluster has no worker", hint=f"start one on each machine, with --nthreads 1 --resources {MEASUREMENT}=1"
         ) from None
+    found = usable(cluster.machines())
+    if not found:
+        raise ClusterError("no worker of the cluster can be used", hint="the warnings say why")
+    return found
+
+
+def usable(machines: Sequence[Machine]) -> list[Machine]:
+    """The machines that have this version of ck; warns of clocks and Pythons that differ."""
     found = []
-    for machine in cluster.machines():
+    for machine in machines:
         if machine.about["version"] != __version__:
             progress.warn(f"{machine.name} is left out: it has ck-repo {machine.about['version']}, and this is {__version__}")
             continue
@@ -239,6 +261,4 @@ def ready_machines(cluster: Cluster, most: float = _PATIENCE) -> list[Machine]:
                 f"{machine.name} has Python {python}, and this is {_minor(platform.python_version())}: its venvs differ"
             )
         found.append(machine)
-    if not found:
-        raise ClusterError("no worker of the cluster can be used", hint="the warnings say why")
     return found

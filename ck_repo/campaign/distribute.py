@@ -10,7 +10,7 @@ from typing import Any
 
 from ck_repo import progress
 from ck_repo.campaign.campaign import Campaign
-from ck_repo.campaign.cluster import Cluster, ClusterError, Machine, ready_machines
+from ck_repo.campaign.cluster import Cluster, ClusterError, Machine, ready_machines, usable
 from ck_repo.campaign.definition import Limits
 from ck_repo.campaign.estimate import Estimates
 from ck_repo.campaign.journal import STOPPED, Event
@@ -82,14 +82,16 @@ class _Running:
         self._begun = time.monotonic()
         self._tries: dict[str, int] = {}  # runs that were lost, by the cell's key
         self._idle_since: float | None = None
+        self._workers: dict[str, str] = {}  # the machine of each, by its name; empty for one that is not used
 
     def run(self, machines: Sequence[Machine]) -> str:
         """Hand out runs until none is left, or the time is over; the state at the end."""
         state = COMPLETE
+        self._workers = {name: machine.name for machine in machines for name in machine.workers}
         try:
             with progress.task("runs", sum(self._queue.counts()), "runs") as task:
                 while True:
-                    present = self._present(machines)
+                    present = self._present()
                     if state == COMPLETE and not self._hand_out(present):
                         state = OUT_OF_TIME
                     if not self._under_way:
@@ -105,16 +107,21 @@ class _Running:
             for future in self._under_way:
                 future.cancel()
 
-    def _present(self, machines: Sequence[Machine]) -> dict[str, str]:
-        """The machines that have a worker now, with its address."""
+    def _present(self) -> dict[str, str]:
+        """The machines that have a worker now, with its address; new ones join unless every machine makes every run."""
         if self._cluster.client.status not in ("running", "connecting"):
             raise ClusterError("the scheduler is gone", hint="start it again; the same command continues")
         rows = self._cluster.client.scheduler_info(n_workers=-1)["workers"]
         addresses = {str(row["name"]): str(address) for address, row in rows.items()}
-        found = {}
-        for machine in machines:
-            if here := [addresses[name] for name in machine.workers if name in addresses]:
-                found[machine.name] = here[0]
+        if not self._campaign.definition.each_machine and (new := addresses.keys() - self._workers.keys()):
+            self._workers |= dict.fromkeys(new, "")  # those that cannot be used are asked once
+            for machine in usable(self._cluster.machines(new)):
+                progress.say(f"{machine.name} has joined")
+                self._workers |= dict.fromkeys(machine.workers, machine.name)
+        found: dict[str, str] = {}
+        for name, address in addresses.items():
+            if machine_name := self._workers.get(name):
+                found.setdefault(machine_name, address)
         for future, (job, name, address) in list(self._under_way.items()):
             if address not in rows and not future.done():  # a worker that is started again has another address
                 self._lost(future, job, name)
