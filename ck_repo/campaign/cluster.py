@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo import __version__, progress
-from ck_repo.campaign.certificates import certificates, security
+from ck_repo.campaign.certificates import HTTP, certificates, security
 from ck_repo.campaign.optional import optional
 from ck_repo.campaign.remote import MEASUREMENT, hello
 from ck_repo.campaign.slurm import slurm_workers
@@ -27,6 +27,8 @@ from ck_repo.store.work import scratch_folder
 _FORM = re.compile(
     r"local(?::(?P<count>[1-9]\d?))?|(?:tls|tcp)://(?P<host>[^\s/:]+|\[[^\s/]+\]):(?P<port>\d{1,5})|(?P<how>ssh|slurm):(?P<file>.+)"
 )
+# what Dask's HTTP server of a scheduler or worker shows: nothing
+NO_ROUTES: Mapping[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
 _CLOCK = 60.0  # s that clocks may differ before it is worth a warning
 _LOOK = 0.1  # s between two looks at what workers there are
 _PATIENCE = 60.0  # s for a connection, and for the first worker
@@ -143,13 +145,15 @@ def connected(session: Session, place: Place, name: str = "", *, every: bool = F
     """
     distributed = optional("distributed", "cluster")
     files = certificates(session, name)
-    settings = {"distributed.comm.timeouts.connect": f"{_PATIENCE:.0f}s", "distributed.worker.daemon": False}
+    settings = {"distributed.comm.timeouts.connect": f"{_PATIENCE:.0f}s", "distributed.worker.daemon": False, **NO_ROUTES}
     with ExitStack() as stack:
         stack.enter_context(optional("dask", "cluster").config.set(settings))
         address = place.address
         if place.count:
-            workers = {"resources": {MEASUREMENT: 1}, "memory_limit": 0, "processes": True, "worker_dashboard_address": None}
-            address = stack.enter_context(_scheduler(files, "127.0.0.1", n_workers=place.count, **workers)).scheduler_address
+            workers = {"resources": {MEASUREMENT: 1}, "memory_limit": 0, "processes": True, "worker_dashboard_address": HTTP}
+            address = stack.enter_context(
+                scheduler_here(files, "127.0.0.1", n_workers=place.count, **workers)
+            ).scheduler_address
         elif place.how == "ssh":
             address = stack.enter_context(_over_ssh(place.file, files))
         elif place.how == "slurm":
@@ -165,9 +169,10 @@ def connected(session: Session, place: Place, name: str = "", *, every: bool = F
         yield Cluster(client)
 
 
-def _scheduler(files: Mapping[str, str], host: str, **more: Any) -> Any:
+def scheduler_here(files: Mapping[str, str], host: str, **more: Any) -> Any:
     """A scheduler in this process, which listens on an address of this machine, with its workers, if `more` has any."""
-    settings = {"threads_per_worker": 1, "protocol": "tls://", "security": security(files), "dashboard_address": None}
+    settings = {"threads_per_worker": 1, "protocol": "tls://", "security": security(files), "dashboard_address": HTTP}
+    settings["scheduler_kwargs"] = {"dashboard": False}
     return optional("distributed", "cluster").LocalCluster(host=host, **settings, **more)
 
 
@@ -189,7 +194,7 @@ def _over_ssh(file: Path, files: Mapping[str, str]) -> Iterator[str]:
         seen = {link.host: hosts.address or str(link.about["client"]) for link in links}
         one = next(iter(seen.values())) if len(set(seen.values())) == 1 else ""
         try:
-            scheduler = stack.enter_context(_scheduler(files, one or "0.0.0.0", n_workers=0))
+            scheduler = stack.enter_context(scheduler_here(files, one or "0.0.0.0", n_workers=0))
         except (OSError, RuntimeError) as error:
             raise ClusterError(
                 f"the scheduler cannot listen on {one}: {str(error.__cause__ or error).partition(chr(10))[0]}",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ck_repo import progress
-from ck_repo.campaign.certificates import security
+from ck_repo.campaign.certificates import HTTP, security
 from ck_repo.campaign.optional import optional
 from ck_repo.campaign.remote import MEASUREMENT
 from ck_repo.campaign.slurm_profile import SlurmProfile
@@ -64,7 +64,7 @@ def _settings(profile: SlurmProfile, files: Mapping[str, str], logs: Path) -> di
     }
     exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     python = str(Path(profile.python).expanduser()) if profile.python else sys.executable
-    scheduler = {"dashboard_address": None, **({"host": profile.address} if profile.address else {})}
+    scheduler = {"dashboard_address": HTTP, "dashboard": False, **({"host": profile.address} if profile.address else {})}
     return {
         "cores": 1,  # of the worker, which makes one run at a time
         "job_cpu": profile.cores,
@@ -78,7 +78,14 @@ def _settings(profile: SlurmProfile, files: Mapping[str, str], logs: Path) -> di
         "job_extra_directives": [*(["--exclusive"] if profile.exclusive else []), *profile.directives],
         "job_script_prologue": [*exports, *profile.setup],
         "python": shlex.quote(python),
-        "worker_extra_args": ["--resources", f"{MEASUREMENT}=1", "--memory-limit", "0", "--no-dashboard"],
+        "worker_extra_args": [
+            "--resources",
+            f"{MEASUREMENT}=1",
+            "--memory-limit",
+            "0",
+            "--no-dashboard",
+            f"--dashboard-address={HTTP}",
+        ],
         "name": "ck",
         "log_directory": str(logs),
         "local_directory": "/tmp",

@@ -19,7 +19,7 @@ from cluster_machines import copied_machine
 from toy_benchmark import made_runs, toy_benchmark
 
 from ck_repo.campaign.certificates import certificates, worker_words
-from ck_repo.campaign.cluster import read_place
+from ck_repo.campaign.cluster import read_place, scheduler_here
 from ck_repo.campaign.distribute import take_home
 from ck_repo.errors import NotTheSameError, UsageError
 from ck_repo.session import Session
@@ -114,6 +114,15 @@ def test_certificates_are_readable_by_their_user_alone(ck: Callable[..., Any]) -
 def test_what_names_no_cluster_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is not a cluster"):
         read_place(text)
+
+
+def test_nothing_but_tls_listens_for_other_machines(ck: Callable[..., Any]) -> None:
+    assert ck("create", "cluster").code == 0
+    files = certificates(Session())
+    assert "--dashboard-address=127.0.0.1:0" in worker_words(files)
+    with scheduler_here(files, "127.0.0.1", n_workers=0) as found:
+        assert found.scheduler_address.startswith("tls://")
+        assert found.scheduler.http_server.address == "127.0.0.1"
 
 
 def test_a_damaged_experiment_is_refused() -> None:
