@@ -23,6 +23,9 @@ _LOOK = 0.5  # s between two looks at a child that says nothing
 _LINGER = 2.0  # s that are waited for the end of its output once it has ended: a process outside its group may hold it open
 
 
+Process = subprocess.Popen[bytes]
+
+
 @dataclass(frozen=True)
 class Finished:
     """A child process that has ended: its exit status, negative for a signal, and what it printed."""
@@ -104,6 +107,39 @@ def background(
         yield process
     finally:
         _end(process, grace)
+
+
+@contextmanager
+def conversation(
+    command: Sequence[str], environment: Mapping[str, str], errors: IO[Any], *, grace: float = _GRACE
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program while the body runs, which writes to its stdin and reads its stdout; then stdin is closed.
+
+    Parameters
+    ----------
+    errors
+        File for its stderr.
+    grace
+        Seconds that it has to end after that before it is ended.
+
+    Raises
+    ------
+    OSError
+        If it cannot be started.
+    """
+    process = subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield process
+    finally:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+        ended_within(process, grace)
+        _end(process, grace)
+        process.stdout.close()
 
 
 def ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:

@@ -17,8 +17,10 @@ from ck_repo.run.options import RUN_OPTIONS
 
 if TYPE_CHECKING:
     from ck_repo.campaign.campaign import Campaign
+    from ck_repo.campaign.cluster import Place
     from ck_repo.campaign.definition import Asked, Definition, Limits
     from ck_repo.campaign.sweep import Outcome
+    from ck_repo.campaign.venv_file import VenvFile
     from ck_repo.store.entry import Entry
 
 ACTIONS: Actions = {}
@@ -44,8 +46,14 @@ ACTIONS: Actions = {}
             kind="number",
             least=0,
         ),
-        Option("cluster", "machines that make the runs: local, local:2 or tls://HOST:PORT of a scheduler", value="local"),
+        Option(
+            "cluster",
+            "machines that make the runs: local, local:2, ssh:HOSTS.yaml or tls://HOST:PORT of a scheduler",
+            value="local",
+        ),
         Option("certificates", "the cluster whose certificates are used (default `default`)", value="NAME"),
+        Option("bundle", "a bundle that machines of the cluster make the venv from, without the network", value="FILE"),
+        Option("lock", "a lock that machines of the cluster make the venv from", value="FILE"),
         Option("each", "`machine`: every combination is run on each machine of the cluster", value="machine"),
         *declared(),
         Option("record_repo", "the repository to record in (default local)", value="NAME"),
@@ -67,20 +75,44 @@ def sweep_program(request: Request) -> Answer:
     where = request.text("cluster") or asked.cluster
     place = read_place(where) if where else None
     if definition.each_machine and place is None:
-        raise UsageError("--each=machine needs machines", hint="name them with --cluster=tls://HOST:PORT")
+        raise UsageError(
+            "--each=machine needs machines", hint="name them with --cluster=, for example --cluster=ssh:hosts.yaml"
+        )
+    venv_file = _venv_file(request, definition, place)
     if request.flag("dry_run"):
         return _foreseen(request, program, definition)
     repository = request.text("record_repo")
     if place:
-        with connected(request.session, place, request.text("certificates")) as cluster:
+        with connected(request.session, place, request.text("certificates"), every=definition.each_machine) as cluster:
             campaign = open_campaign(request.session, definition, name=name, repository=repository)
-            outcome = distribute(request.session, program, campaign, limits, cluster, repository=repository)
+            outcome = distribute(
+                request.session, program, campaign, limits, cluster, repository=repository, venv_file=venv_file
+            )
         return _outcome(request, campaign, outcome)
     for device in {cell.options.device: cell.options for cell in definition.matrix.cells()}.values():
         check_device(device)
     campaign = open_campaign(request.session, definition, name=name, repository=repository)
     outcome = sweep(request.session, program, campaign, limits, repository=repository)
     return _outcome(request, campaign, outcome)
+
+
+def _venv_file(request: Request, definition: Definition, place: Place | None) -> VenvFile | None:
+    """The bundle or lock that machines make the venv from."""
+    from ck_repo.campaign.venv_file import read_venv_file
+
+    given = [kind for kind in ("bundle", "lock") if request.text(kind)]
+    if not given:
+        return None
+    if len(given) > 1:
+        raise UsageError("--bundle= and --lock= each say what the venv is made of", hint="give one of them")
+    if place is None:
+        raise UsageError(
+            f"--{given[0]}= is for the machines of a cluster",
+            hint=f"name them with --cluster=; here, `ck create venv:NAME --{given[0]}=FILE` makes a venv for --venv=NAME",
+        )
+    if "venv" in definition.matrix.fixed or "venv" in definition.matrix.axes:
+        raise UsageError(f"--{given[0]}= and --venv= each say which venv the runs use", hint="give one of them")
+    return read_venv_file(given[0], Path(request.text(given[0])))
 
 
 def _outcome(request: Request, campaign: Campaign, outcome: Outcome) -> Answer:

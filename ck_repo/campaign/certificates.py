@@ -20,6 +20,8 @@ from ck_repo.store.writing import create_entry
 MODULE = "cluster"
 NAME = "default"
 AUTHORITY, CERTIFICATE, KEY = "ca.pem", "certificate.pem", "key.pem"
+# where Dask's HTTP server listens, which cannot be left out, and which is not encrypted: for this machine alone
+HTTP = "127.0.0.1:0"
 _DAYS = 825
 
 
@@ -109,7 +111,8 @@ def security(files: Mapping[str, str]) -> Any:
 
 def worker_words(files: Mapping[str, str]) -> list[str]:
     """Options of `dask worker` and `dask scheduler` for these certificates."""
-    return [f"--tls-ca-file={files[AUTHORITY]}", f"--tls-cert={files[CERTIFICATE]}", f"--tls-key={files[KEY]}"]
+    tls = [f"--tls-ca-file={files[AUTHORITY]}", f"--tls-cert={files[CERTIFICATE]}", f"--tls-key={files[KEY]}"]
+    return [*tls, f"--dashboard-address={HTTP}"]
 
 
 def folder_of(files: Mapping[str, str]) -> Path:

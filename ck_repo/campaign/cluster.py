@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ck_repo import __version__, progress
-from ck_repo.campaign.certificates import certificates, security
+from ck_repo.campaign.certificates import HTTP, certificates, security
 from ck_repo.campaign.optional import optional
 from ck_repo.campaign.remote import MEASUREMENT, hello
+from ck_repo.campaign.slurm import slurm_workers
+from ck_repo.campaign.slurm_profile import read_profile
+from ck_repo.campaign.ssh import Link, links_to
+from ck_repo.campaign.ssh_hosts import read_hosts
 from ck_repo.errors import CKError, UsageError
 from ck_repo.session import Session
+from ck_repo.store.folders import repos_root
+from ck_repo.store.work import scratch_folder
 
-_FORM = re.compile(r"local(?::(?P<count>[1-9]\d?))?|(?:tls|tcp)://(?P<host>[^\s/:]+|\[[^\s/]+\]):(?P<port>\d{1,5})")
+_FORM = re.compile(
+    r"local(?::(?P<count>[1-9]\d?))?|(?:tls|tcp)://(?P<host>[^\s/:]+|\[[^\s/]+\]):(?P<port>\d{1,5})|(?P<how>ssh|slurm):(?P<file>.+)"
+)
+# what Dask's HTTP server of a scheduler or worker shows: nothing
+NO_ROUTES: Mapping[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
 _CLOCK = 60.0  # s that clocks may differ before it is worth a warning
+_LOOK = 0.1  # s between two looks at what workers there are
 _PATIENCE = 60.0  # s for a connection, and for the first worker
 
 
@@ -48,16 +61,22 @@ class Place:
 
     Attributes
     ----------
+    address
+        Of a scheduler that runs already.
     count
         Workers of a cluster on this machine; 0 for one elsewhere.
+    how, file
+        ``ssh`` or ``slurm``, and the file that describes the machines on which workers are started.
     """
 
-    address: str
-    count: int
+    address: str = ""
+    count: int = 0
+    how: str = ""
+    file: Path = Path()
 
 
 def read_place(text: str) -> Place:
-    """Read ``local``, ``local:2``, ``tls://HOST:PORT``; ``tcp://`` means the same as ``tls://``.
+    """Read ``local``, ``local:2``, ``tls://HOST:PORT``, ``ssh:FILE``, ``slurm:FILE``; ``tcp://`` means the same as ``tls://``.
 
     Raises
     ------
@@ -66,10 +85,15 @@ def read_place(text: str) -> Place:
     """
     match = _FORM.fullmatch(text)
     if not match or int(match["port"] or 1) > 65535:
-        raise UsageError(f"--cluster={text} is not a cluster", hint="write local, local:2 or tls://HOST:PORT of a scheduler")
+        raise UsageError(
+            f"--cluster={text} is not a cluster",
+            hint="write local, local:2, ssh:HOSTS.yaml, slurm:PROFILE.yaml or tls://HOST:PORT of a scheduler",
+        )
+    if match["how"]:
+        return Place(how=match["how"], file=Path(match["file"]))
     if match["host"]:
-        return Place(f"tls://{match['host']}:{match['port']}", 0)
-    return Place("", int(match["count"] or 1))
+        return Place(f"tls://{match['host']}:{match['port']}")
+    return Place(count=int(match["count"] or 1))
 
 
 class Cluster:
@@ -78,12 +102,19 @@ class Cluster:
     def __init__(self, client: Any) -> None:
         self.client = client
 
-    def machines(self) -> list[Machine]:
-        """The machines that workers are on now, by name."""
+    def machines(self, names: Container[str] | None = None) -> list[Machine]:
+        """The machines that workers are on now, by name.
+
+        Parameters
+        ----------
+        names
+            Of the workers to ask; all if None.
+        """
         workers = self.client.scheduler_info(n_workers=-1)["workers"]
+        asked = [address for address, row in workers.items() if names is None or str(row["name"]) in names]
         found: dict[str, list[str]] = {}
         about: dict[str, Mapping[str, Any]] = {}
-        answers = self.client.run(hello, on_error="return")
+        answers = self.client.run(hello, workers=asked, on_error="return")
         for address, answer in sorted(answers.items()):
             if isinstance(answer, BaseException):
                 progress.warn(f"the worker at {address} is left out: {answer}")
@@ -97,13 +128,15 @@ class Cluster:
 
 
 @contextmanager
-def connected(session: Session, place: Place, name: str = "") -> Iterator[Cluster]:
+def connected(session: Session, place: Place, name: str = "", *, every: bool = False) -> Iterator[Cluster]:
     """A cluster: one of this machine's for the time of the body, or a scheduler elsewhere.
 
     Parameters
     ----------
     name
         Of the certificates.
+    every
+        Whether to wait for every machine that Slurm was asked for; else the first is enough, and others may come later.
 
     Raises
     ------
@@ -112,24 +145,19 @@ def connected(session: Session, place: Place, name: str = "") -> Iterator[Cluste
     """
     distributed = optional("distributed", "cluster")
     files = certificates(session, name)
-    settings = {"distributed.comm.timeouts.connect": f"{_PATIENCE:.0f}s", "distributed.worker.daemon": False}
+    settings = {"distributed.comm.timeouts.connect": f"{_PATIENCE:.0f}s", "distributed.worker.daemon": False, **NO_ROUTES}
     with ExitStack() as stack:
         stack.enter_context(optional("dask", "cluster").config.set(settings))
         address = place.address
         if place.count:
-            local = distributed.LocalCluster(
-                n_workers=place.count,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                protocol="tls://",
-                security=security(files),
-                resources={MEASUREMENT: 1},
-                memory_limit=0,
-                dashboard_address=None,
-                worker_dashboard_address=None,
-            )
-            address = stack.enter_context(local).scheduler_address
+            workers = {"resources": {MEASUREMENT: 1}, "memory_limit": 0, "processes": True, "worker_dashboard_address": HTTP}
+            address = stack.enter_context(
+                scheduler_here(files, "127.0.0.1", n_workers=place.count, **workers)
+            ).scheduler_address
+        elif place.how == "ssh":
+            address = stack.enter_context(_over_ssh(place.file, files))
+        elif place.how == "slurm":
+            address = stack.enter_context(slurm_workers(read_profile(place.file), files, every=every))
         try:
             client = stack.enter_context(distributed.Client(address, security=security(files), timeout=_PATIENCE))
         except (OSError, TimeoutError, ValueError) as error:
@@ -139,6 +167,69 @@ def connected(session: Session, place: Place, name: str = "") -> Iterator[Cluste
                 hint="is it running, with the certificates of this cluster? docs/many-machines.md shows how",
             ) from None
         yield Cluster(client)
+
+
+def scheduler_here(files: Mapping[str, str], host: str, **more: Any) -> Any:
+    """A scheduler in this process, which listens on an address of this machine, with its workers, if `more` has any."""
+    settings = {"threads_per_worker": 1, "protocol": "tls://", "security": security(files), "dashboard_address": HTTP}
+    settings["scheduler_kwargs"] = {"dashboard": False}
+    return optional("distributed", "cluster").LocalCluster(host=host, **settings, **more)
+
+
+@contextmanager
+def _over_ssh(file: Path, files: Mapping[str, str]) -> Iterator[str]:
+    """A scheduler here, and a worker on every host that can be used; the scheduler's address.
+
+    Raises
+    ------
+    ClusterError
+        If no host can be used.
+    """
+    hosts = read_hosts(file)
+    with ExitStack() as stack:
+        folder = stack.enter_context(scratch_folder(repos_root(), "ssh"))
+        links = stack.enter_context(links_to(hosts, folder))
+        if not links:
+            raise ClusterError("no host can be used", hint="the warnings say why")
+        seen = {link.host: hosts.address or str(link.about["client"]) for link in links}
+        one = next(iter(seen.values())) if len(set(seen.values())) == 1 else ""
+        try:
+            scheduler = stack.enter_context(scheduler_here(files, one or "0.0.0.0", n_workers=0))
+        except (OSError, RuntimeError) as error:
+            raise ClusterError(
+                f"the scheduler cannot listen on {one}: {str(error.__cause__ or error).partition(chr(10))[0]}",
+                hint=f"name an address of this machine that the hosts reach as `address` in {file}",
+            ) from None
+        port = scheduler.scheduler_address.rpartition(":")[2]
+        for link in links:
+            link.start(f"tls://{_bracketed(seen[link.host])}:{port}", files)
+        _await_workers(scheduler, links)
+        yield scheduler.scheduler_address
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _await_workers(scheduler: Any, links: Sequence[Link]) -> None:
+    """Wait until every host has a worker; those whose worker ends, or does not come, are warned of."""
+    missing = list(links)
+    until = time.monotonic() + _PATIENCE
+    while missing and time.monotonic() < until:
+        time.sleep(_LOOK)
+        here = {str(worker.name) for worker in list(scheduler.scheduler.workers.values())}
+        for link in list(missing):
+            if link.name in here:
+                missing.remove(link)
+            elif failure := link.failure():
+                progress.warn(f"{link.name} is left out: {failure}")
+                missing.remove(link)
+    for link in missing:
+        progress.warn(f"{link.name} is left out: its worker did not reach {scheduler.scheduler_address} in {_PATIENCE:.0f} s")
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
 
 
 def ready_machines(cluster: Cluster, most: float = _PATIENCE) -> list[Machine]:
@@ -155,14 +246,24 @@ def ready_machines(cluster: Cluster, most: float = _PATIENCE) -> list[Machine]:
         raise ClusterError(
             "the cluster has no worker", hint=f"start one on each machine, with --nthreads 1 --resources {MEASUREMENT}=1"
         ) from None
+    found = usable(cluster.machines())
+    if not found:
+        raise ClusterError("no worker of the cluster can be used", hint="the warnings say why")
+    return found
+
+
+def usable(machines: Sequence[Machine]) -> list[Machine]:
+    """The machines that have this version of ck; warns of clocks and Pythons that differ."""
     found = []
-    for machine in cluster.machines():
+    for machine in machines:
         if machine.about["version"] != __version__:
             progress.warn(f"{machine.name} is left out: it has ck-repo {machine.about['version']}, and this is {__version__}")
             continue
         if abs(late := time.time() - float(machine.about["time"])) > _CLOCK:
             progress.warn(f"the clock of {machine.name} is {abs(late):.0f} s {'behind' if late > 0 else 'ahead'}")
+        if (python := _minor(str(machine.about["python"]))) != _minor(platform.python_version()):
+            progress.warn(
+                f"{machine.name} has Python {python}, and this is {_minor(platform.python_version())}: its venvs differ"
+            )
         found.append(machine)
-    if not found:
-        raise ClusterError("no worker of the cluster can be used", hint="the warnings say why")
     return found

@@ -9,11 +9,9 @@ from typing import Any
 
 from ck_repo.campaign.axes import axis, axis_name, flat, read_axes, read_value, read_values
 from ck_repo.campaign.matrix import Matrix
-from ck_repo.errors import ConfigError, NotFoundError, UsageError
+from ck_repo.campaign.yaml_file import read_yaml
+from ck_repo.errors import ConfigError, UsageError
 from ck_repo.store.digest import of_value
-from ck_repo.store.fields import Fields
-from ck_repo.store.plain_file import MISSING, UnreadableError, read_plain
-from ck_repo.store.yaml_text import parse_yaml
 
 KEYS = ("over", "options", "exclude", "repetitions", "name", "time_limit", "run_limit", "hopeless", "each", "cluster")
 HOPELESS = 0.5
@@ -88,16 +86,7 @@ def read_file(path: Path) -> Asked:
     ConfigError
         If a key is unknown, with the nearest one, or a value is of the wrong type.
     """
-    real = path.expanduser().resolve()
-    try:
-        content = parse_yaml(read_plain(real.parent, real).decode())
-    except UnreadableError as error:
-        if error.why == MISSING:
-            raise NotFoundError(f"{path} is not there", hint="--file= names the YAML file of a campaign") from None
-        raise ConfigError(f"{path} cannot be read: it is {error.why}") from None
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {error}", hint="fix the file") from None
-    fields = Fields(content, path)
+    fields = read_yaml(path, "--file= names the YAML file of a campaign")
     fields.only(*KEYS)
     repetitions = fields.whole("repetitions")
     if repetitions is not None and repetitions < 1:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from hashlib import sha256
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from ck_repo import progress
 from ck_repo.campaign.campaign import Campaign
-from ck_repo.campaign.cluster import Cluster, ClusterError, Machine, ready_machines
+from ck_repo.campaign.cluster import Cluster, ClusterError, Machine, ready_machines, usable
 from ck_repo.campaign.definition import Limits
 from ck_repo.campaign.estimate import Estimates
 from ck_repo.campaign.journal import STOPPED, Event
@@ -20,6 +22,7 @@ from ck_repo.campaign.queue import Job, Queue
 from ck_repo.campaign.recorded import Recorded
 from ck_repo.campaign.remote import MEASUREMENT, run_remote
 from ck_repo.campaign.sweep import COMPLETE, OUT_OF_TIME, Outcome, begin
+from ck_repo.campaign.venv_file import VenvFile, send_venv
 from ck_repo.errors import NotTheSameError
 from ck_repo.experiments.meta import read_experiment
 from ck_repo.resolve.component import read_component
@@ -37,22 +40,34 @@ _TRIES = 3  # times that a run may end with its worker
 
 
 def distribute(
-    session: Session, program: Entry, campaign: Campaign, limits: Limits, cluster: Cluster, *, repository: str = ""
+    session: Session,
+    program: Entry,
+    campaign: Campaign,
+    limits: Limits,
+    cluster: Cluster,
+    *,
+    repository: str = "",
+    venv_file: VenvFile | None = None,
 ) -> Outcome:
     """Run what is left of a campaign on a cluster.
 
     A machine makes one run at a time, whatever the number of its workers. A run whose worker dies is made again, three times at
     most. Each experiment comes home as it is, under its own UID.
+
+    Parameters
+    ----------
+    venv_file
+        What each machine makes its venv from; None for the venv that a machine has, or makes by itself.
     """
     with campaign.running():
         machines = ready_machines(cluster)
         progress.say(f"machines: {', '.join(machine.name for machine in machines)}")
-        recorded = Recorded(session)
+        recorded = Recorded(session, venv_file.lock if venv_file else None)
         planned = plan_cells(session, program, campaign.cells())
         each = tuple(machine.name for machine in machines) if campaign.definition.each_machine else ()
         queue = begin(campaign, limits, planned, recorded, each, elsewhere=True)
         found, _ = queue.counts()
-        running = _Running(session, program, campaign, limits, cluster, queue, Estimates(recorded), repository)
+        running = _Running(session, program, campaign, limits, cluster, queue, Estimates(recorded), repository, venv_file)
         state = running.run(machines)
         if state == OUT_OF_TIME:
             campaign.journal.add([Event(STOPPED, why=state)])
@@ -73,7 +88,10 @@ class _Running:
         queue: Queue,
         estimates: Estimates,
         repository: str,
+        venv_file: VenvFile | None,
     ) -> None:
+        self._venv_file = venv_file
+        self._making: dict[str, Future[None]] = {}  # of venvs, by machine
         self._session, self._program, self._campaign, self._limits = session, program, campaign, limits
         self._cluster, self._queue, self._estimates, self._repository = cluster, queue, estimates, repository
         self._digest = read_component(program).digest
@@ -82,14 +100,16 @@ class _Running:
         self._begun = time.monotonic()
         self._tries: dict[str, int] = {}  # runs that were lost, by the cell's key
         self._idle_since: float | None = None
+        self._workers: dict[str, str] = {}  # the machine of each, by its name; empty for one that is not used
 
     def run(self, machines: Sequence[Machine]) -> str:
         """Hand out runs until none is left, or the time is over; the state at the end."""
         state = COMPLETE
+        self._workers = {name: machine.name for machine in machines for name in machine.workers}
         try:
             with progress.task("runs", sum(self._queue.counts()), "runs") as task:
                 while True:
-                    present = self._present(machines)
+                    present = self._present()
                     if state == COMPLETE and not self._hand_out(present):
                         state = OUT_OF_TIME
                     if not self._under_way:
@@ -105,24 +125,54 @@ class _Running:
             for future in self._under_way:
                 future.cancel()
 
-    def _present(self, machines: Sequence[Machine]) -> dict[str, str]:
-        """The machines that have a worker now, with its address."""
+    def _present(self) -> dict[str, str]:
+        """The machines that have a worker now, with its address; new ones join unless every machine makes every run."""
         if self._cluster.client.status not in ("running", "connecting"):
             raise ClusterError("the scheduler is gone", hint="start it again; the same command continues")
         rows = self._cluster.client.scheduler_info(n_workers=-1)["workers"]
         addresses = {str(row["name"]): str(address) for address, row in rows.items()}
-        found = {}
-        for machine in machines:
-            if here := [addresses[name] for name in machine.workers if name in addresses]:
-                found[machine.name] = here[0]
+        if not self._campaign.definition.each_machine and (new := addresses.keys() - self._workers.keys()):
+            self._workers |= dict.fromkeys(new, "")  # those that cannot be used are asked once
+            for machine in usable(self._cluster.machines(new)):
+                progress.say(f"{machine.name} has joined")
+                self._workers |= dict.fromkeys(machine.workers, machine.name)
+        found: dict[str, str] = {}
+        for name, address in addresses.items():
+            if machine_name := self._workers.get(name):
+                found.setdefault(machine_name, address)
+        if self._venv_file:
+            found = {name: address for name, address in found.items() if self._has_venv(name, address, self._venv_file)}
         for future, (job, name, address) in list(self._under_way.items()):
             if address not in rows and not future.done():  # a worker that is started again has another address
                 self._lost(future, job, name)
         return found
 
+    def _has_venv(self, machine: str, address: str, file: VenvFile) -> bool:
+        """Whether a machine has the campaign's venv; it is begun to be made if not."""
+        if machine not in self._making:
+            made: Future[None] = Future()
+            self._making[machine] = made
+
+            def make() -> None:
+                try:
+                    send_venv(self._cluster, machine, address, file, trust=self._session.trust)
+                except Exception as error:
+                    progress.warn(f"{machine} is left out: {error}")
+                    made.set_exception(error)
+                else:
+                    made.set_result(None)
+
+            Thread(target=make, daemon=True).start()
+        made = self._making[machine]
+        return made.done() and made.exception() is None
+
     def _has_waited(self) -> bool:
         """Whether no machine could take what is left for a while; waits a moment."""
         now = time.monotonic()
+        if self._making and all(made.done() and made.exception() for made in self._making.values()):
+            raise ClusterError("no machine has the campaign's venv", hint="the warnings say why")
+        if any(not made.done() for made in self._making.values()):
+            self._idle_since = None
         self._idle_since = self._idle_since or now
         time.sleep(_LOOK)
         return now - self._idle_since > _AWAY
@@ -162,6 +212,7 @@ class _Running:
             "campaign": names,
             "limit": min((each for each in (self._limits.run, left) if each is not None), default=None),
             "trust": self._session.trust,
+            "venv": self._venv_file.as_data() if self._venv_file else None,
         }
         return self._cluster.client.submit(
             run_remote, task, pure=False, resources={MEASUREMENT: 1}, workers=[address], allow_other_workers=False

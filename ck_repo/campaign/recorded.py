@@ -26,10 +26,16 @@ Found = tuple[Entry, ExperimentMeta]
 
 
 class Recorded:
-    """The experiments on this machine, by their options."""
+    """The experiments on this machine, by their options.
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    Parameters
+    ----------
+    venv
+        The lock of the venv that runs have to be made in; that of each plan if None.
+    """
+
+    def __init__(self, session: Session, venv: Lock | None = None) -> None:
+        self._session, self._venv = session, venv
         self._packages: dict[Path, dict[str, str]] = {}
         self._locks: dict[str, Lock | None] = {}
 
@@ -94,6 +100,11 @@ class Recorded:
         return self._locks[entry.uid]
 
     def _same_venv(self, lock: Lock, plan: RunPlan) -> bool:
+        if self._venv:
+            return lock.python_minor == self._venv.python_minor and all(
+                name in lock.packages and lock.packages[name].version == row.version
+                for name, row in self._venv.packages.items()
+            )
         if plan.venv is None or lock.interpreter.get("version") != plan.venv.version:
             return False
         python = plan.venv.python

@@ -13,6 +13,7 @@ from ck_repo.campaign.job import carry_out, machine_name
 from ck_repo.campaign.matrix import Cell
 from ck_repo.campaign.queue import Job
 from ck_repo.campaign.recorded import Recorded, campaign_of
+from ck_repo.campaign.remote_venv import in_venv
 from ck_repo.errors import CKError, ConflictError, NotFoundError, OverTimeError
 from ck_repo.machine.platform import describe_platform
 from ck_repo.resolve.component import read_component
@@ -46,7 +47,8 @@ def run_remote(task: Mapping[str, Any]) -> dict[str, Any]:
     A run that was made already, whose result did not arrive, is returned again.
     """
     try:
-        return _run(task)
+        with in_venv(task.get("venv")):
+            return _run(task)
     except OverTimeError as error:
         return {"error": error.what, "over_time": True, "machine": machine_name()}
     except CKError as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
 from ck_repo import network, progress
-from ck_repo.environment.lockfile import NAME, Lock, read_lock, write_lock
+from ck_repo.environment.lockfile import NAME, Lock, parse_lock, read_lock, write_lock
 from ck_repo.environment.locking import read_venv_lock
 from ck_repo.environment.venv import Venv
 from ck_repo.errors import ConfigError, ConflictError, NotFoundError, NotTheSameError
@@ -33,6 +35,7 @@ from ck_repo.store.work import scratch_folder, writing_file
 FORMAT, VERSION = "ck-bundle", 1
 _CONTENTS = "bundle.json"
 _WHEELS = "wheels"
+_LONGEST_LOCK = 1 << 26  # bytes
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,26 @@ def _write(output: Path, rows: dict[str, Path], contents: Path, overwrite: bool)
             file.write(contents, _CONTENTS)
     except FileExistsError:  # another process was first
         raise _taken(output) from None
+
+
+def lock_of_bundle(path: Path) -> Lock:
+    """The lock in a bundle; nothing else of it is read.
+
+    Raises
+    ------
+    ConfigError
+        If it is no bundle, or its lock cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            listed = {row.filename: row for row in file.infolist()}
+            if NAME not in listed or _CONTENTS not in listed or listed[NAME].file_size > _LONGEST_LOCK:
+                raise ConfigError(
+                    f"{path} is no bundle: it has no {_CONTENTS} and {NAME}", hint="`ck bundle venv:NAME` makes one"
+                )
+            return parse_lock(json.loads(file.read(NAME)), f"{path}: {NAME}")
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ConfigError(f"{path} is damaged or cut short: {error}", hint="copy it again, or make it again") from None
 
 
 def create_from_bundle(session: Session, name: str, path: Path, python: str = "", *, force: bool = False) -> Recreated:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import stat
 import subprocess
@@ -16,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cluster_machines import copied_machine
 from toy_benchmark import made_runs, toy_benchmark
 
 from ck_repo.campaign.certificates import certificates, worker_words
-from ck_repo.campaign.cluster import read_place
+from ck_repo.campaign.cluster import read_place, scheduler_here
 from ck_repo.campaign.distribute import take_home
 from ck_repo.errors import NotTheSameError, UsageError
 from ck_repo.session import Session
@@ -59,20 +59,7 @@ class Machines:
 
     def worker(self, name: str, **variables: str) -> subprocess.Popen[bytes]:
         """A machine called `name`: a copy of the repositories, the toy among them."""
-        folder = self.home / name
-        if not folder.exists():
-            shutil.copytree(os.environ["CK_REPOS"], folder / "CK", symlinks=True)
-            venv = folder / "CK" / "local" / "venv"
-            shutil.rmtree(venv, ignore_errors=True)
-        environment = {
-            "CK_MACHINE": name,
-            "CK_REPOS": str(folder / "CK"),
-            "CK_TOOLS": str(folder / "T"),
-            "CK_MEASUREMENT_LOCK": str(folder / "lock"),
-            **variables,
-        }
-        if not (folder / "T").exists():
-            subprocess.run([sys.executable, "-c", _VENV], env={**os.environ, **environment}, check=True)
+        environment = {**copied_machine(self.home / name, name), **variables}
         options = ["--nthreads", "1", "--resources", "measurement=1", "--memory-limit", "0", "--no-dashboard", "--name", name]
         command = [sys.executable, "-m", "dask", "worker", self.address, *options, "--host", "127.0.0.1", *self.words]
         return self._begin(command, name, environment)
@@ -91,19 +78,6 @@ class Machines:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait(WAIT)
-
-
-_VENV = """
-import os, platform
-from pathlib import Path
-from bare_venv import bare_venv
-from ck_repo.store.repositories import Repositories
-from ck_repo.store.writing import create_entry
-local = Repositories().writable()
-meta = {"template": "toy", "python_version": platform.python_version()}
-bare_venv(create_entry(local, "venv", "mlperf-inference", meta).path / "venv")
-Path(os.environ["CK_TOOLS"]).mkdir(parents=True, exist_ok=True)
-"""
 
 
 @pytest.fixture
@@ -135,11 +109,20 @@ def test_certificates_are_readable_by_their_user_alone(ck: Callable[..., Any]) -
 
 
 @pytest.mark.parametrize(
-    "text", ["lokal", "local:0", "local:x", "tls://", "tls://host", "tls://host:99999", "http://host:1", "ssh:x"]
+    "text", ["lokal", "local:0", "local:x", "tls://", "tls://host", "tls://host:99999", "http://host:1", "ssh:"]
 )
 def test_what_names_no_cluster_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is not a cluster"):
         read_place(text)
+
+
+def test_nothing_but_tls_listens_for_other_machines(ck: Callable[..., Any]) -> None:
+    assert ck("create", "cluster").code == 0
+    files = certificates(Session())
+    assert "--dashboard-address=127.0.0.1:0" in worker_words(files)
+    with scheduler_here(files, "127.0.0.1", n_workers=0) as found:
+        assert found.scheduler_address.startswith("tls://")
+        assert found.scheduler.http_server.address == "127.0.0.1"
 
 
 def test_a_damaged_experiment_is_refused() -> None:

@@ -1,0 +1,84 @@
+"""The far end of an ssh connection: starts a worker there, which ends with the connection."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import select
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ck_repo import __version__
+from ck_repo.campaign.certificates import AUTHORITY, CERTIFICATE, KEY, worker_words
+from ck_repo.campaign.remote import MEASUREMENT
+from ck_repo.child import background, exit_status
+from ck_repo.child_environment import child_environment
+from ck_repo.store.folders import repos_root
+from ck_repo.store.work import scratch_folder
+
+_LOOK = 0.5  # s between two looks at the worker
+
+
+def main() -> None:
+    """Print what is here, read which scheduler to work for, and work for it until stdin ends.
+
+    Exit status 1 with the worker's last words on stderr if the worker ends first.
+    """
+    print(json.dumps(_about()), flush=True)
+    line = sys.stdin.buffer.readline()
+    if not line:  # not wanted
+        return
+    sys.exit(_work(json.loads(line)))
+
+
+def _about() -> dict[str, Any]:
+    import distributed
+
+    connection = os.environ.get("SSH_CONNECTION", "").split()
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "distributed": distributed.__version__,
+        "client": connection[0] if len(connection) == 4 else "",
+        "server": connection[2] if len(connection) == 4 else "",
+    }
+
+
+def _work(order: Mapping[str, Any]) -> int:
+    """Run a worker until stdin ends; its exit status if it ends before."""
+    with scratch_folder(repos_root(), "worker") as folder:
+        files = {}
+        for name in (AUTHORITY, CERTIFICATE, KEY):
+            files[name] = str(folder / name)
+            handle = os.open(files[name], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w") as file:
+                file.write(order["certificates"][name])
+        words = ["--name", order["name"], "--local-directory", str(folder), *worker_options(files)]
+        words += ["--host", order["host"]] if order["host"] else []
+        command = [sys.executable, "-m", "dask", "worker", order["scheduler"], *words]
+        environment = child_environment(_own_python())
+        with background(command, environment, sys.stderr.buffer, folder=folder) as process:
+            while (status := exit_status(process)) is None:
+                if select.select([sys.stdin.buffer], [], [], _LOOK)[0] and not os.read(sys.stdin.fileno(), 4096):
+                    return 0
+    return status or 1
+
+
+def _own_python() -> dict[str, str]:
+    """Where this process has its modules from, for the worker, which has to have the same."""
+    return {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+
+
+def worker_options(files: Mapping[str, str]) -> list[str]:
+    """Options of `dask worker` for a machine that measures."""
+    return [
+        "--nthreads", "1", "--resources", f"{MEASUREMENT}=1", "--memory-limit", "0", "--no-dashboard", *worker_words(files),
+    ]  # fmt: skip
+
+
+def certificates_text(files: Mapping[str, str]) -> dict[str, str]:
+    """The content of certificates, to be sent over the connection."""
+    return {name: Path(path).read_text(encoding="ascii") for name, path in files.items()}

@@ -1,0 +1,106 @@
+"""Workers that are jobs of a real Slurm, and jobs that do not start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from slurm import NEEDS, running_slurm
+from toy_benchmark import made_runs, toy_benchmark
+
+from ck_repo.campaign.slurm_profile import SlurmProfile, read_profile
+from ck_repo.errors import ConfigError
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find
+
+ROOT = Path(__file__).parents[3]
+SWEEP = ("sweep", "program:toy-bench", "--out=json", "--trust", "--over.batch_size=1,2,4,8")
+
+
+def written(path: Path, content: Any) -> Path:
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"partitoin": "gpu"}, "partitoin is not a known key"),
+        ({"machines": 0}, "machines is 0, not an integer above 0"),
+        ({"directives": ["--a\nrm -r"]}, "directives is .*not one line"),
+        ({"environment": {"A;B": "x"}}, "environment.A;B"),
+        ({"wait": -1}, "wait is -1.0, not above 0"),
+        ([], "not an object"),
+    ],
+)
+def test_wrong_profiles_are_refused(tmp_path: Path, content: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_profile(written(tmp_path / "profile.yaml", content))
+
+
+def test_a_profile_may_be_short(tmp_path: Path) -> None:
+    found = read_profile(written(tmp_path / "p.yaml", {"machines": 2, "exclusive": False, "environment": {"A": 1}}))
+    assert found == SlurmProfile(2, exclusive=False, environment=(("A", "1"),))
+
+
+def test_without_slurm_the_command_says_so(ck: Callable[..., Any], ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("dask_jobqueue")
+    toy_benchmark()
+    assert ck("create", "cluster").code == 0
+    monkeypatch.setenv("PATH", str(ck_home))
+    done = ck(*SWEEP, f"--cluster=slurm:{written(ck_home / 'p.yaml', {'interface': 'lo'})}")
+    assert done.code == 7
+    assert "sbatch is not installed here" in done.json["error"]
+
+
+@pytest.fixture
+def slurm(ck: Callable[..., Any], ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """A profile for a Slurm of two nodes."""
+    pytest.importorskip("dask_jobqueue")
+    toy_benchmark()
+    assert ck("create", "cluster").code == 0
+    with running_slurm(ck_home / "slurm", 2) as conf:
+        monkeypatch.setenv("SLURM_CONF", str(conf))
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
+        yield {
+            "machines": 2,
+            "partition": "debug",
+            "interface": "lo",
+            "logs": str(ck_home / "logs"),
+            "python": sys.executable,
+            "setup": ["export CK_MACHINE=$SLURMD_NODENAME CK_MEASUREMENT_LOCK=$CK_REPOS/lock-$SLURMD_NODENAME"],
+        }
+
+
+@NEEDS
+def test_jobs_make_the_runs_and_are_gone_afterwards(
+    ck: Callable[..., Any], log: Path, slurm: dict[str, Any], ck_home: Path
+) -> None:
+    done = ck(*SWEEP, f"--cluster=slurm:{written(ck_home / 'p.yaml', slurm)}")
+    assert done.code == 0, done.err
+    assert (done.json["made"], done.json["left"]) == (4, 0)
+    assert {row["machine"] for row in done.json["rows"]} <= {"node1", "node2"}
+    assert len(find(Repositories(), "experiment")) == len(made_runs(log)) == 4
+    queue = subprocess.run(["squeue", "-h", "-t", "PENDING,RUNNING"], capture_output=True, text=True, check=True)
+    assert queue.stdout == ""
+
+
+@NEEDS
+def test_a_job_that_slurm_refuses_or_that_ends_is_reported(
+    ck: Callable[..., Any], slurm: dict[str, Any], ck_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = ck(*SWEEP, f"--cluster=slurm:{written(ck_home / 'p.yaml', {**slurm, 'partition': 'night'})}")
+    assert done.code == 7
+    assert "Slurm refuses the job: " in done.json["error"]
+    assert "invalid partition specified: night" in done.json["error"]
+    monkeypatch.setattr("ck_repo.campaign.slurm._GRACE", 0.0)
+    done = ck(*SWEEP, f"--cluster=slurm:{written(ck_home / 'p.yaml', {**slurm, 'python': '/no/such/python'})}")
+    assert done.code == 7
+    assert "jobs ended without a worker: " in done.json["error"]
+    assert "/no/such/python" in done.json["error"]

@@ -1,0 +1,144 @@
+"""Workers that are started over ssh: a real sshd, and hosts that cannot be used."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cluster_machines import copied_machine
+from sshd import NEEDS, Sshd, running_sshd
+from toy_benchmark import made_runs, toy_benchmark
+
+from ck_repo.campaign.ssh import ssh_command
+from ck_repo.campaign.ssh_hosts import Host, read_hosts
+from ck_repo.errors import ConfigError
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find
+
+ROOT = Path(__file__).parents[3]
+SWEEP = ("sweep", "program:toy-bench", "--out=json", "--trust", "--over.batch_size=1,4")
+
+
+def written(path: Path, content: Any) -> Path:
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"host": ["a"]}, "host is not a known key"),
+        ({"hosts": [{"host": "a", "pyton": "p"}]}, r"hosts\[0\].pyton is not a known key"),
+        ({"hosts": []}, "hosts is .*not a list of hosts"),
+        ({"hosts": ["-oProxyCommand=x"]}, r"hosts\[0\].host is .*not the name of a host"),
+        ({"hosts": [{"host": "a", "user": "-x"}]}, r"hosts\[0\].user"),
+        ({"hosts": ["a"], "port": 70000}, "not a port"),
+        ({"hosts": ["a", "me@a"]}, "a is listed twice"),
+        ({"hosts": [{"host": "a", "environment": {"A B": "x"}}]}, r"environment.A B"),
+        (["a"], "not an object"),
+    ],
+)
+def test_wrong_files_of_hosts_are_refused(tmp_path: Path, content: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_hosts(written(tmp_path / "hosts.yaml", content))
+
+
+def test_a_host_has_what_is_said_for_all(tmp_path: Path) -> None:
+    found = read_hosts(written(tmp_path / "h.yaml", {"python": "/p", "hosts": ["me@a", {"host": "b", "python": "/q"}]}))
+    assert found.hosts == (Host("a", python="/p", user="me"), Host("b", python="/q"))
+
+
+def test_nothing_is_asked_and_unknown_keys_are_refused() -> None:
+    words = ssh_command(Host("board", python="~/my ck/python", port=2222), "known")
+    for setting in ("BatchMode=yes", "StrictHostKeyChecking=yes", "UserKnownHostsFile=known"):
+        assert setting in words
+    assert words[-2] == "board"
+    assert "\"$HOME\"/'my ck/python' -c " in words[-1]
+    home = subprocess.run(
+        ["sh", "-c", words[-1].replace(" -c ", " ; echo ")], env={"HOME": "/h"}, capture_output=True, text=True
+    )
+    assert "/h/my ck/python" in home.stderr
+
+
+@pytest.fixture
+def server(ck: Callable[..., Any], ck_home: Path) -> Iterator[Sshd]:
+    toy_benchmark()
+    assert ck("create", "cluster").code == 0
+    with running_sshd(ck_home / "sshd") as found:
+        yield found
+
+
+def host_of(home: Path, name: str) -> dict[str, Any]:
+    """A host with repositories of its own."""
+    variables = copied_machine(home / name, name)
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    return {
+        "name": name,
+        "python": sys.executable,
+        "repos": variables.pop("CK_REPOS"),
+        "tools": variables.pop("CK_TOOLS"),
+        "environment": {**variables, "PYTHONPATH": paths, **{k: v for k, v in os.environ.items() if k.startswith("TOY_")}},
+    }
+
+
+@NEEDS
+def test_hosts_that_can_be_used_make_the_runs_and_the_others_are_named(
+    ck: Callable[..., Any], log: Path, server: Sshd, ck_home: Path
+) -> None:
+    old = ck_home / "old-python"
+    old.write_text('#!/bin/sh\necho "ck: Python 3.8" >&2\nexit 1\n')
+    old.chmod(0o755)
+    good = host_of(ck_home, "one")
+    hosts = server.hosts(
+        good,
+        {**good, "name": "closed", "port": 1},
+        {**good, "name": "stranger", "user": "nobody-of-that-name"},
+        {**good, "name": "unknown-key", "host": "127.0.0.3"},
+        {**good, "name": "nowhere", "host": "no-such-host.invalid"},
+        {**good, "name": "without", "python": "/no/such/python"},
+        {**good, "name": "old", "python": str(old)},
+        {**good, "name": "without-ck", "python": sys.executable, "environment": {"PYTHONPATH": str(_hiding(ck_home))}},
+    )
+    done = ck(*SWEEP, f"--cluster=ssh:{written(ck_home / 'hosts.yaml', hosts)}")
+    assert done.code == 0, done.err
+    assert (done.json["made"], done.json["left"]) == (2, 0)
+    assert {row["machine"] for row in done.json["rows"]} == {"one"}
+    there = {path.name for path in (ck_home / "one/CK/local/experiment").glob("[0-9a-f]*")}
+    assert {entry.uid for entry in find(Repositories(), "experiment")} == there
+    assert len(made_runs(log)) == 2
+    assert "closed is left out: it cannot be reached" in done.err
+    assert "stranger is left out: it refuses the user or the key" in done.err
+    assert "unknown-key is left out: " in done.err
+    assert "nowhere is left out: there is no host of that name" in done.err
+    assert "without is left out: /no/such/python is not there" in done.err
+    assert "old is left out: " in done.err
+    assert "is Python 3.8 there, and ck needs 3.10 or later" in done.err
+    assert "without-ck is left out: " in done.err
+    assert not list((ck_home / "one/CK").glob(".worker*"))  # the certificates are gone with the worker
+
+
+def _hiding(home: Path) -> Path:
+    """A folder whose `ck_repo` cannot be imported."""
+    (home / "hiding/ck_repo").mkdir(parents=True)
+    (home / "hiding/ck_repo/__init__.py").write_text("raise ImportError\n")
+    return home / "hiding"
+
+
+@NEEDS
+def test_a_changed_or_unknown_host_key_ends_the_command(ck: Callable[..., Any], server: Sshd, ck_home: Path) -> None:
+    key = (server.folder / "user.pub").read_text().split()[1]
+    changed, unknown = ck_home / "changed", ck_home / "unknown"
+    changed.write_text(f"[127.0.0.1]:{server.port} ssh-ed25519 {key}\n")
+    unknown.write_text("")
+    for file, message in ((changed, "its host key is not the one in known_hosts"), (unknown, "its host key is not known here")):
+        hosts = server.hosts({"name": "one", "python": sys.executable}, known_hosts=str(file))
+        done = ck(*SWEEP, f"--cluster=ssh:{written(ck_home / 'hosts.yaml', hosts)}")
+        assert done.code == 7
+        assert message in done.err
+        assert "no host can be used" in done.json["error"]

@@ -1,0 +1,144 @@
+"""Machines of a campaign make their venv from a bundle or a lock that they are sent."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy_benchmark import made_runs
+from unit.locks import make_venv
+
+from ck_repo.campaign.recorded import Recorded
+from ck_repo.campaign.remote_venv import bytes_there, in_venv, make_venv_of_file, receive
+from ck_repo.environment.locking import renew_lock
+from ck_repo.install.python_packages import install_python_packages
+from ck_repo.reproduce.bundle import lock_of_bundle
+from ck_repo.run.options import RunOptions
+from ck_repo.run.prepare import prepare
+from ck_repo.session import Session
+from ck_repo.store.entry import Entry
+from ck_repo.store.folders import tools_root
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find
+from ck_repo.store.writing import remove_entry
+
+ROOT = Path(__file__).parents[3]
+SWEEP = ("sweep", "program:toy-bench", "--out=json", "--trust", "--over.batch_size=1,4", "--cluster=local")
+
+
+def written_bundle(path: Path) -> Path:
+    """A bundle with one Python package, `ballast`."""
+    files = {
+        "ballast.py": b"x = 1\n",
+        "ballast-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: ballast\nVersion: 1.0\n",
+        "ballast-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    wheel = path.with_name("ballast-1.0-py3-none-any.whl")
+    with zipfile.ZipFile(wheel, "w") as file:
+        rows = ["ballast-1.0.dist-info/RECORD,,"]
+        for name, content in files.items():
+            file.writestr(name, content)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+            rows.append(f"{name},sha256={digest},{len(content)}")
+        file.writestr("ballast-1.0.dist-info/RECORD", "\n".join(rows) + "\n")
+    venv = make_venv("source")
+    install_python_packages(venv.python, ["ballast==1.0"], path.with_name("log"), links=path.parent)
+    lock = renew_lock(Session(), venv)
+    remove_entry(venv.entry)
+    contents = {f"wheels/{wheel.name}": wheel.read_bytes(), "lock.json": json.dumps(lock.as_data()).encode()}
+    listed = {name: {"sha256": hashlib.sha256(each).hexdigest(), "size": len(each)} for name, each in contents.items()}
+    contents["bundle.json"] = json.dumps({"format": "ck-bundle", "version": 1, "files": listed}).encode()
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in contents.items():
+            file.writestr(name, content)
+    return path
+
+
+def test_a_machine_makes_the_venv_of_a_bundle_without_the_network(
+    ck: Callable[..., Any], log: Path, program: Entry, ck_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed")
+    assert ck("create", "cluster").code == 0
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
+    monkeypatch.setattr("ck_repo.campaign.venv_file._PART", 500)
+    bundle = written_bundle(ck_home / "b.zip")
+    done = ck(*SWEEP, f"--bundle={bundle}")
+    assert done.code == 0, done.err
+    assert done.json["made"] == 2
+    digest = hashlib.sha256(bundle.read_bytes()).hexdigest()
+    for entry in find(Repositories(), "experiment"):
+        assert entry.meta()["venv"]["name"] == f"bundle-{digest[:12]}"
+        assert "ballast" in json.loads((entry.path / "lock.json").read_text())["packages"]
+    assert not (tools_root() / ".cache/campaigns" / digest).exists()
+    for size in (1, 4):  # the same command would not repeat the runs; one for this machine's own venv would
+        plan = prepare(Session(trust=True), program, RunOptions(batch_size=size))
+        assert len(Recorded(Session(), lock_of_bundle(bundle)).like(plan)) == 1
+        assert Recorded(Session()).like(plan) == []
+    assert len(made_runs(log)) == 2
+
+
+def test_a_bundle_that_no_machine_can_use_ends_the_command(
+    ck: Callable[..., Any], program: Entry, ck_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed")
+    assert ck("create", "cluster").code == 0
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
+    bundle = written_bundle(ck_home / "b.zip")
+    with zipfile.ZipFile(bundle, "a") as file:
+        file.writestr("wheels/more.whl", b"")
+    done = ck(*SWEEP, f"--bundle={bundle}")
+    assert done.code == 7
+    assert "no machine has the campaign's venv" in done.json["error"]
+    assert "holds a file that it does not list" in done.err
+    bundle.write_bytes(bundle.read_bytes()[:300])
+    done = ck(*SWEEP, f"--bundle={bundle}")
+    assert done.code == 3
+    assert "is damaged or cut short" in done.json["error"]
+
+
+def test_a_file_arrives_in_parts_and_is_verified(ck_home: Path) -> None:
+    content = written_bundle(ck_home / "b.zip").read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    assert bytes_there("bundle", digest) == 0
+    assert receive(digest, 0, content[:100]) == 100
+    assert receive(digest, 0, content[:100]) == 100  # sent twice
+    assert bytes_there("bundle", digest) == 100
+    damaged = b"x" + content[101:]
+    assert receive(digest, 100, damaged) == len(content)
+    answer = make_venv_of_file("bundle", digest, trust=False)
+    assert "was damaged on its way" in answer["error"]
+    assert receive(digest, 0, content) == len(content)
+    assert make_venv_of_file("bundle", digest, trust=False) == {}
+    assert bytes_there("bundle", digest) == -1
+
+
+def test_a_venv_is_used_for_the_campaign_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CK_VENV", "mine")
+    with in_venv({"kind": "bundle", "digest": "0123456789abcdef"}):
+        assert (os.environ["CK_VENV"], os.environ["CK_OFFLINE"]) == ("bundle-0123456789ab", "1")
+    assert os.environ["CK_VENV"] == "mine"
+    assert "CK_OFFLINE" not in os.environ
+    with in_venv(None):
+        assert os.environ["CK_VENV"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--cluster=local", "--bundle=b", "--lock=l"), "each say what the venv is made of"),
+        (("--bundle=b",), "is for the machines of a cluster"),
+        (("--cluster=local", "--bundle=b", "--venv=mine"), "each say which venv the runs use"),
+        (("--cluster=local", "--lock=none.json"), "none.json is not there"),
+    ],
+)
+def test_wrong_options_are_refused(ck: Callable[..., Any], program: Entry, words: tuple[str, ...], message: str) -> None:
+    done = ck("sweep", "program:toy-bench", "--over.batch_size=1,4", *words)
+    assert done.code in (2, 16)
+    assert message in done.err
