@@ -70,7 +70,7 @@ def show(request: Request) -> Answer:
     campaign = read_campaign(entry)
     if campaign.kind == TUNE:
         meta = entry.meta()
-        data = {**content_of(entry), "goal": meta.get("goal"), "verdict": meta.get("verdict"), "trials": meta.get("trials")}
+        data = {**content_of(entry), **{name: meta.get(name) for name in ("goals", "verdicts", "front", "trials")}}
         return Answer(data, [f"{entry.cid}:", *verdict_lines(meta), "", f"folder: {entry.path}"])
     answer = campaign_answer(request.session, campaign)
     return Answer({**content_of(entry), **answer.data}, [*answer.lines, "", f"folder: {entry.path}"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,7 +58,7 @@ class Space:
 
 def space_of(
     plan: RunPlan,
-    goal: Goal,
+    goals: Sequence[Goal],
     over: Mapping[str, tuple[Any, ...]],
     backends: Mapping[str, Backend],
     fixed: Mapping[str, Any],
@@ -73,7 +73,7 @@ def space_of(
         Options that the user gave: they are not searched.
     """
     common = dict(over)
-    for name, values in _layout(plan, goal).items():
+    for name, values in _layout(plan, goals).items():
         if name not in fixed:
             common.setdefault(name, values)
     given = fixed.get("backend_options") or {}
@@ -86,11 +86,11 @@ def space_of(
     return Space(common, options, plan.backend)
 
 
-def _layout(plan: RunPlan, goal: Goal) -> dict[str, tuple[int, ...]]:
+def _layout(plan: RunPlan, goals: Sequence[Goal]) -> dict[str, tuple[int, ...]]:
     """Sessions and threads up to the cores, and batches that the model takes."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     counts = tuple(sorted({1, cores, *(1 << power for power in range(cores.bit_length()) if 1 << power <= cores)}))
     most = plan.model.get("max_batch")
     batches = tuple(size for size in _BATCHES if not most or size <= int(most))
     every = {"sessions": counts, "threads": counts, "batch_size": batches or (1,)}
-    return {name: every[name] for name in goal.layout}
+    return {name: rows for name, rows in every.items() if any(name in goal.layout for goal in goals)}

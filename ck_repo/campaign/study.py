@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import statistics
+import warnings
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,20 +12,32 @@ from typing import Any
 
 from ck_repo.campaign.goal import Goal
 from ck_repo.campaign.optional import optional
+from ck_repo.campaign.pareto import front
 from ck_repo.campaign.space import Space
 
 NAME = "study.log"
 _STARTUP = 6  # trials before the sampler and the pruner judge
 _VIOLATION = "violation"  # how far accuracy is below what is kept; positive is too far
+_SHORT = "short"  # the figures of the short runs, in the order of the goals
+_LEAST_FOR_IMPORTANCE = 4  # trials
 
 
 @dataclass(frozen=True)
-class Best:
-    """The best trial whose accuracy is kept."""
+class Candidate:
+    """A trial on the front.
+
+    Attributes
+    ----------
+    figures
+        By the name of a goal.
+    keeps_accuracy
+        Whether its accuracy is within what is kept.
+    """
 
     number: int
     values: dict[str, Any]
-    figure: float
+    figures: dict[str, float]
+    keeps_accuracy: bool = True
 
 
 class Study:
@@ -33,9 +47,11 @@ class Study:
     ----------
     folder
         The campaign's. A study that is there is continued: trials that a killed process left running are made again.
+    goals
+        With two, Optuna searches the front of both.
     """
 
-    def __init__(self, folder: Path, goal: Goal, space: Space, seed: int) -> None:
+    def __init__(self, folder: Path, goals: Sequence[Goal], space: Space, seed: int) -> None:
         self._optuna = optional("optuna", "tune")
         self._optuna.logging.set_verbosity(self._optuna.logging.WARNING)
         storages = optional("optuna.storages", "tune")
@@ -44,12 +60,12 @@ class Study:
         with suppress(FileNotFoundError):  # of a process that was killed while it wrote
             Path(f"{path}.lock").unlink()
         lock = journal.JournalFileOpenLock(path)
-        self._space = space
-        self._goal = goal
+        self._space, self._goals = space, tuple(goals)
+        self._bounded = all(goal.is_speed for goal in goals)
         self._study = self._optuna.create_study(
             storage=storages.JournalStorage(journal.JournalFileBackend(path, lock_obj=lock)),
-            study_name=goal.name,
-            direction="minimize" if goal.lower_is_better else "maximize",
+            study_name=",".join(goal.name for goal in goals),
+            directions=["minimize" if goal.lower_is_better else "maximize" for goal in goals],
             sampler=self._optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP, **self._constraints()),
             pruner=self._optuna.pruners.MedianPruner(n_startup_trials=_STARTUP, n_warmup_steps=0),
             load_if_exists=True,
@@ -61,7 +77,9 @@ class Study:
 
     def _constraints(self) -> dict[str, Any]:
         """How the sampler is told of accuracy: Optuna 4 asks a function, later ones take it from the trial."""
-        return {} if hasattr(self._optuna.trial.Trial, "set_constraint") else {"constraints_func": _violations}
+        if not self._bounded or hasattr(self._optuna.trial.Trial, "set_constraint"):
+            return {}
+        return {"constraints_func": _violations}
 
     def enqueue(self, values: Mapping[str, Any]) -> None:
         """Try these values next, by the names that `Space.suggest` chooses by; once."""
@@ -72,13 +90,29 @@ class Study:
         trial = self._study.ask()
         return trial, self._space.suggest(trial.suggest_categorical)
 
-    def is_hopeless(self, trial: Any, figure: float) -> bool:
-        """Whether a short run was so slow that a longer one is not worth its time."""
-        trial.report(figure, 0)
-        return bool(trial.should_prune())
+    def is_hopeless(self, trial: Any, figures: Sequence[float]) -> bool:
+        """Whether short runs were so slow that longer ones are not worth their time.
+
+        Optuna's pruner judges a single goal, and does not support two. Of two goals a trial is hopeless if it is worse than the
+        median of the earlier ones in both.
+
+        Parameters
+        ----------
+        figures
+            Of the short runs, in the order of the goals.
+        """
+        if len(self._goals) == 1:
+            trial.report(figures[0], 0)
+            return bool(trial.should_prune())
+        trial.set_user_attr(_SHORT, list(figures))
+        earlier = [row.user_attrs[_SHORT] for row in self._ended("COMPLETE", "PRUNED") if _SHORT in row.user_attrs]
+        if len(earlier) < _STARTUP:
+            return False
+        medians = [statistics.median(rows) for rows in zip(*earlier, strict=True)]
+        return all(goal.better(old, new) for goal, old, new in zip(self._goals, medians, figures, strict=True))
 
     def pruned(self, trial: Any) -> None:
-        """The trial was stopped after its short run."""
+        """The trial was stopped after its short runs."""
         self._study.tell(trial, state=self._optuna.trial.TrialState.PRUNED)
 
     def failed(self, trial: Any, why: str) -> None:
@@ -86,33 +120,81 @@ class Study:
         trial.set_user_attr("why", why)
         self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
 
-    def finished(self, trial: Any, figure: float, experiment: str, values: Mapping[str, Any], violation: float | None) -> None:
-        """The trial has a figure.
+    def finished(
+        self,
+        trial: Any,
+        figures: Sequence[float],
+        experiments: Sequence[str],
+        values: Mapping[str, Any],
+        violation: float | None,
+    ) -> None:
+        """The trial has its figures.
 
         Parameters
         ----------
+        figures
+            In the order of the goals.
+        experiments
+            UIDs of its runs.
         violation
-            None if its accuracy was not measured, as it was slower than another.
+            None if its accuracy was not measured, as another trial was better.
         """
-        trial.set_user_attr("experiment", experiment)
+        trial.set_user_attr("experiments", list(experiments))
         trial.set_user_attr("values", dict(values))
         trial.set_user_attr(_VIOLATION, violation)
-        if hasattr(trial, "set_constraint"):
+        if self._bounded and hasattr(trial, "set_constraint"):
             trial.set_constraint("accuracy", violation or 0.0)
-        self._study.tell(trial, figure)
+        self._study.tell(trial, list(figures))
 
     @property
     def done(self) -> int:
         """How many trials have ended, failed ones among them."""
         return len([trial for trial in self._study.trials if trial.state.is_finished()])
 
-    def best(self) -> Best | None:
-        """The best trial whose accuracy is within what is kept."""
-        found = None
-        for trial in self._study.get_trials(deepcopy=False, states=(self._optuna.trial.TrialState.COMPLETE,)):
+    def front(self) -> list[Candidate]:
+        """The trials that no other surpasses, the best of the first goal first.
+
+        Trials whose accuracy is too low do not count, unless accuracy is a goal itself. Of trials with equal figures the first
+        counts. The front of a single goal is the best trial.
+        """
+        found: dict[tuple[float, ...], Candidate] = {}
+        for trial in self._ended("COMPLETE"):
             violation = trial.user_attrs.get(_VIOLATION)
-            if violation is not None and violation <= 0 and (found is None or self._goal.better(trial.value, found.figure)):
-                found = Best(trial.number, dict(trial.user_attrs["values"]), float(trial.value))
+            if violation is not None and (violation <= 0 or not self._bounded):
+                values = dict(trial.user_attrs["values"])
+                row = Candidate(trial.number, values, self._named(trial.values), violation <= 0)
+                found.setdefault(self._merits(row), row)
+        best = front({str(number): (merits[0], merits[-1]) for number, merits in enumerate(found)})
+        rows = [row for number, row in enumerate(found.values()) if str(number) in best]
+        return sorted(rows, key=lambda row: -self._merits(row)[0])
+
+    def surpassed(self, figures: Sequence[float]) -> bool:
+        """Whether a trial on the front is at least as good in every goal."""
+        mine = [goal.merit(figure) for goal, figure in zip(self._goals, figures, strict=True)]
+        return any(all(old >= new for old, new in zip(self._merits(row), mine, strict=True)) for row in self.front())
+
+    def importance(self) -> dict[str, dict[str, float]]:
+        """How much of each goal's variation is due to each setting, 0-1, by goal; empty with too few trials.
+
+        Optuna's evaluator PED-ANOVA; of settings that not every completed trial has it says nothing.
+        """
+        done = self._ended("COMPLETE")
+        if len(done) < _LEAST_FOR_IMPORTANCE or not any(len(row.params) for row in done):
+            return {}
+        module = optional("optuna.importance", "tune")
+        found = {}
+        for at, goal in enumerate(self._goals):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that the evaluator is experimental, and minimizes: hence the sign
+                try:
+                    shares = module.get_param_importances(
+                        self._study,
+                        evaluator=module.PedAnovaImportanceEvaluator(),
+                        target=lambda trial, at=at, goal=goal: -goal.merit(trial.values[at]),
+                    )
+                except (ValueError, RuntimeError):  # all trials have the same figure, or nothing was varied
+                    continue
+            found[goal.name] = {str(name): float(share) for name, share in shares.items()}
         return found
 
     def rows(self) -> list[dict[str, Any]]:
@@ -121,14 +203,24 @@ class Study:
             {
                 "number": trial.number,
                 "state": trial.state.name.lower(),
-                "figure": trial.value,
+                "figures": self._named(trial.values) if trial.values else {},
                 "values": dict(trial.user_attrs.get("values") or trial.params),
                 "violation": trial.user_attrs.get(_VIOLATION),
-                "experiment": trial.user_attrs.get("experiment", ""),
+                "experiments": list(trial.user_attrs.get("experiments") or ()),
                 "why": trial.user_attrs.get("why", ""),
             }
             for trial in self._study.get_trials(deepcopy=False)
         ]
+
+    def _ended(self, *states: str) -> list[Any]:
+        wanted = tuple(self._optuna.trial.TrialState[name] for name in states)
+        return list(self._study.get_trials(deepcopy=False, states=wanted))
+
+    def _named(self, figures: Sequence[float]) -> dict[str, float]:
+        return {goal.name: float(figure) for goal, figure in zip(self._goals, figures, strict=True)}
+
+    def _merits(self, row: Candidate) -> tuple[float, ...]:
+        return tuple(goal.merit(row.figures[goal.name]) for goal in self._goals)
 
 
 def _violations(trial: Any) -> tuple[float]:

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from toy_benchmark import made_runs
 
-from ck_repo.campaign.goal import Keep, read_keep
+from ck_repo.campaign.goal import GOALS, Keep, read_goals, read_keep
+from ck_repo.campaign.space import Space
+from ck_repo.campaign.study import Study
 from ck_repo.errors import UsageError
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find, load
@@ -34,12 +36,12 @@ def tune(ck: Callable[..., Any], *words: str) -> dict[str, Any]:
 def test_the_fastest_settings_are_found_confirmed_kept_and_used(ck: Callable[..., Any], log: Path) -> None:
     """The toy is fastest with 3 threads and batches of 8: 54 samples/s; its default choice makes 11."""
     found = tune(ck, "--goal=throughput", *SPACE, "--trials=10", "--repetitions=2")
-    values = found["verdict"]["values"]
-    best = max(row["figure"] for row in found["trials"] if row["state"] == "complete")
-    assert found["verdict"]["winner"] == pytest.approx([best, best])
-    assert found["verdict"]["default"] == pytest.approx([11.0, 11.0])
-    assert found["verdict"]["beats_default"] is True
-    assert found["verdict"]["interval"][0] > 1
+    values = found["verdicts"]["throughput"]["values"]
+    best = max(row["figures"]["throughput"] for row in found["trials"] if row["state"] == "complete")
+    assert found["verdicts"]["throughput"]["winner"] == pytest.approx([best, best])
+    assert found["verdicts"]["throughput"]["default"] == pytest.approx([11.0, 11.0])
+    assert found["verdicts"]["throughput"]["beats_default"] is True
+    assert found["verdicts"]["throughput"]["interval"][0] > 1
     assert len(found["trials"]) == 10
     done = ck("run", "program:toy-bench", "--trust", "--tuned", "--out=json")
     assert {name: done.json["results"][name] for name in values} == values
@@ -53,14 +55,14 @@ def test_the_fastest_settings_are_found_confirmed_kept_and_used(ck: Callable[...
 
 def test_confirming_runs_take_turns(ck: Callable[..., Any], log: Path) -> None:
     found = tune(ck, "--goal=latency", "--over.threads=1,3", "--trials=3", "--repetitions=4")
-    assert found["verdict"]["values"] == {"threads": 3}
+    assert found["verdicts"]["latency"]["values"] == {"threads": 3}
     assert [line.split()[2] for line in made_runs(log)[-8:]] == ["1", "3", "3", "1", "1", "3", "3", "1"]
 
 
 def test_default_that_is_the_best_is_said_and_used(ck: Callable[..., Any], log: Path) -> None:
     words = ("--goal=throughput", "--threads=2", "--batch-size=1", "--sessions=1", "--trials=1", "--repetitions=2")
     found = tune(ck, *words)
-    assert found["verdict"]["beats_default"] is False
+    assert found["verdicts"]["throughput"]["beats_default"] is False
     text = ck(*(word for word in TUNE if not word.startswith("--out")), *words).out
     assert "do NOT beat the default choice" in text
 
@@ -70,8 +72,55 @@ def test_accuracy_is_kept(loss: str, model: str, ck: Callable[..., Any], log: Pa
     """The fast model is twice as fast and has 0.4 of 0.5 mAP."""
     words = ("--over.model=plain,fast", "--threads=1", "--batch-size=1", "--sessions=1", f"--keep.mAP={loss}")
     found = tune(ck, "--goal=throughput", *words, "--trials=6", "--repetitions=2")
-    assert found["verdict"]["values"]["model"] == model
-    assert found["verdict"]["beats_default"] is (model == "fast")
+    assert found["verdicts"]["throughput"]["values"]["model"] == model
+    assert found["verdicts"]["throughput"]["beats_default"] is (model == "fast")
+
+
+def test_the_server_goal_is_the_highest_rate_within_the_bound(ck: Callable[..., Any], log: Path) -> None:
+    """The toy answers within the bound up to its throughput: 11 queries/s with 1 thread, 33 with 3."""
+    words = ("--over.threads=1,3", "--batch-size=1", "--sessions=1", "--trials=2", "--repetitions=2")
+    verdict = tune(ck, "--goal=server", *words)["verdicts"]["server"]
+    assert verdict["values"]["threads"] == 3
+    assert verdict["default"] == pytest.approx([11.0] * 2, rel=0.05)
+    assert verdict["winner"] == pytest.approx([33.0] * 2, rel=0.05)
+    assert verdict["beats_default"] is True
+
+
+def test_two_goals_give_a_front_and_settings_for_each(ck: Callable[..., Any], log: Path) -> None:
+    """Of the toy, larger batches have more throughput, and the latency of a query does not depend on the batch."""
+    found = tune(ck, "--goal=throughput,latency", "--over.threads=1,3", "--sessions=1", "--trials=8", "--repetitions=2")
+    assert {goal for row in found["trials"] for goal in row["figures"]} == {"throughput", "latency"}
+    assert [row["values"]["threads"] for row in found["front"]] == [3]  # as fast as the others in one goal, faster in the other
+    assert {name: verdict["values"]["threads"] for name, verdict in found["verdicts"].items()} == {
+        "throughput": 3,
+        "latency": 3,
+    }
+    assert "batch_size" not in found["verdicts"]["latency"]["values"]
+    assert "front of throughput and latency" in ck("show", f"campaign:{found['campaign']['data_uoa']}").out
+    for scenario in ("offline", "singlestream"):
+        done = ck("run", "program:toy-bench", "--trust", "--tuned", f"--scenario={scenario}", "--out=json")
+        assert done.json["results"]["threads"] == 3
+
+
+def test_speed_and_accuracy_give_a_front_of_models(ck: Callable[..., Any], log: Path) -> None:
+    """The fast model has less accuracy than is kept: it is on the front, and is not what `--tuned` uses."""
+    words = ("--over.model=plain,fast", "--threads=1", "--batch-size=1", "--sessions=1", "--trials=4", "--repetitions=2")
+    found = tune(ck, "--goal=throughput,accuracy", *words)
+    front = [(row["values"]["model"], row["figures"]["accuracy"], row["keeps_accuracy"]) for row in found["front"]]
+    assert front == [("fast", 0.4, False), ("plain", 0.5, True)]
+    assert list(found["verdicts"]) == ["throughput"]
+    assert found["verdicts"]["throughput"]["values"]["model"] == "plain"
+
+
+def test_slow_trials_of_two_goals_are_stopped_early(tmp_path: Path) -> None:
+    """A trial is stopped if it is slower than the median in both goals, and goes on if it is better in one."""
+    study = Study(tmp_path, (GOALS["throughput"], GOALS["latency"]), Space({"threads": (1, 2)}), 1)
+    for number in range(8):
+        trial, values = study.ask()
+        assert not study.is_hopeless(trial, [10.0 + number, 20.0 - number])
+        study.finished(trial, [10.0 + number, 20.0 - number], [], values, 0.0)
+    assert study.is_hopeless(study.ask()[0], [11.0, 19.0])
+    assert not study.is_hopeless(study.ask()[0], [11.0, 12.0])
 
 
 def test_a_search_continues_and_repeats_nothing(ck: Callable[..., Any], log: Path) -> None:
@@ -79,9 +128,9 @@ def test_a_search_continues_and_repeats_nothing(ck: Callable[..., Any], log: Pat
     runs = len(made_runs(log))
     same = tune(ck, "--goal=throughput", *SPACE, "--trials=4", "--repetitions=2")
     assert len(made_runs(log)) == runs
-    assert same["verdict"] == first["verdict"]
+    assert same["verdicts"] == first["verdicts"]
     more = tune(ck, "--goal=throughput", *SPACE, "--trials=6", "--repetitions=2")
-    assert [row["figure"] for row in more["trials"][:4]] == [row["figure"] for row in first["trials"]]
+    assert [row["figures"] for row in more["trials"][:4]] == [row["figures"] for row in first["trials"]]
     assert len(more["trials"]) == 6
 
 
@@ -105,13 +154,13 @@ def test_a_search_that_was_killed_makes_its_trial_again(
     gate.touch()
     found = tune(ck, *words[4:])
     assert sum(row["state"] == "complete" for row in found["trials"]) >= 1
-    assert found["verdict"]["beats_default"] is True
+    assert found["verdicts"]["throughput"]["beats_default"] is True
 
 
 def test_failed_trials_are_counted_and_skipped(ck: Callable[..., Any], log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOY_FAILS", "8")
     found = tune(ck, "--goal=throughput", *SPACE, "--trials=9", "--repetitions=2")
-    assert found["verdict"]["values"]["batch_size"] != 8
+    assert found["verdicts"]["throughput"]["values"]["batch_size"] != 8
     assert {row["state"] for row in found["trials"]} >= {"complete"}
 
 
@@ -148,3 +197,11 @@ def test_a_loss_is_absolute_or_relative() -> None:
     for wrong in ({"mAP": "1%"}, {"mAP": "x"}, {"map": "-1%"}, {"mAP": "-200%"}, {"mAP": "-2"}):
         with pytest.raises(UsageError):
             read_keep(wrong)
+
+
+@pytest.mark.parametrize(
+    "text", ["speed", "throughput,throughput", "throughput,latency,server", "accuracy", ",", "accuracy,latency"]
+)
+def test_what_is_no_goal_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        read_goals(text)
