@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from ck_repo.campaign.goal import Goal
@@ -42,6 +43,21 @@ class Space:
                 values[_PREFIX + name] = choose(f"{backend}.{name}", rows)
         return values
 
+    def points(self) -> Iterator[dict[str, Any]]:
+        """Every combination, as the values by the names that `suggest` chooses by."""
+        searched = {name: rows for name, rows in self.common.items() if len(rows) > 1}
+        for chosen in product(*searched.values()):
+            values = dict(zip(searched, chosen, strict=True))
+            only = self.common.get("backend", (self.default_backend,))
+            backend = str(values.get("backend", only[0]))
+            own = {
+                f"{backend}.{name}": rows
+                for name, rows in self.by_backend.get(backend, {}).items()
+                if _PREFIX + name not in self.common
+            }
+            for more in product(*own.values()):
+                yield {**values, **dict(zip(own, more, strict=True))}
+
     @property
     def size(self) -> int:
         """How many combinations there are."""
@@ -50,8 +66,8 @@ class Space:
             count = 1
             for name, rows in self.common.items():
                 count *= 1 if name == "backend" else len(rows)
-            for rows in self.by_backend.get(str(backend), {}).values():
-                count *= len(rows)
+            for name, rows in self.by_backend.get(str(backend), {}).items():
+                count *= 1 if _PREFIX + name in self.common else len(rows)
             total += count
         return total
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from ck_repo.campaign.goal import Goal
@@ -20,6 +21,8 @@ _STARTUP = 6  # trials before the sampler and the pruner judge
 _VIOLATION = "violation"  # how far accuracy is below what is kept; positive is too far
 _SHORT = "short"  # the figures of the short runs, in the order of the goals
 _LEAST_FOR_IMPORTANCE = 4  # trials
+_SMALL = 20_000  # combinations of a space in which none is tried twice
+_WHY = "why"  # why a trial failed
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Study:
             Path(f"{path}.lock").unlink()
         lock = journal.JournalFileOpenLock(path)
         self._space, self._goals = space, tuple(goals)
+        self._seed = seed
         self._bounded = all(goal.is_speed for goal in goals)
         self._study = self._optuna.create_study(
             storage=storages.JournalStorage(journal.JournalFileBackend(path, lock_obj=lock)),
@@ -86,9 +90,36 @@ class Study:
         self._study.enqueue_trial(dict(values), skip_if_exists=True)
 
     def ask(self) -> tuple[Any, dict[str, Any]]:
-        """A trial and its values."""
+        """A trial and its values: a combination that no earlier trial had, as long as there is one.
+
+        Optuna may suggest a combination again. In small spaces that wastes trials, so another one is drawn at random then.
+        """
+        trial = self._study.ask()
+        values = self._space.suggest(trial.suggest_categorical)
+        tried = self._tried()
+        if self._space.size > _SMALL or frozenset(trial.params.items()) not in tried:
+            return trial, values
+        left = [point for point in self._space.points() if frozenset(point.items()) not in tried]
+        if not left:
+            return trial, values
+        self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
+        self._study.enqueue_trial(Random(f"{self._seed} {trial.number}").choice(left))
         trial = self._study.ask()
         return trial, self._space.suggest(trial.suggest_categorical)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every combination was tried."""
+        return len(self._tried()) >= self._space.size
+
+    def _tried(self) -> set[frozenset[tuple[str, Any]]]:
+        return {frozenset(trial.params.items()) for trial in self._trials() if trial.state.is_finished()}
+
+    def _trials(self) -> list[Any]:
+        """All trials but those that were not carried out: repeated combinations, and trials of a process that was killed."""
+        failed = self._optuna.trial.TrialState.FAIL
+        every = self._study.get_trials(deepcopy=False)
+        return [trial for trial in every if trial.state != failed or _WHY in trial.user_attrs]
 
     def is_hopeless(self, trial: Any, figures: Sequence[float]) -> bool:
         """Whether short runs were so slow that longer ones are not worth their time.
@@ -117,7 +148,7 @@ class Study:
 
     def failed(self, trial: Any, why: str) -> None:
         """The trial's run failed."""
-        trial.set_user_attr("why", why)
+        trial.set_user_attr(_WHY, why)
         self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
 
     def finished(
@@ -149,7 +180,7 @@ class Study:
     @property
     def done(self) -> int:
         """How many trials have ended, failed ones among them."""
-        return len([trial for trial in self._study.trials if trial.state.is_finished()])
+        return len([trial for trial in self._trials() if trial.state.is_finished()])
 
     def front(self) -> list[Candidate]:
         """The trials that no other surpasses, the best of the first goal first.
@@ -207,9 +238,9 @@ class Study:
                 "values": dict(trial.user_attrs.get("values") or trial.params),
                 "violation": trial.user_attrs.get(_VIOLATION),
                 "experiments": list(trial.user_attrs.get("experiments") or ()),
-                "why": trial.user_attrs.get("why", ""),
+                "why": trial.user_attrs.get(_WHY, ""),
             }
-            for trial in self._study.get_trials(deepcopy=False)
+            for trial in self._trials()
         ]
 
     def _ended(self, *states: str) -> list[Any]:

@@ -127,6 +127,9 @@ class Tuning:
         begun = time.monotonic()
         with progress.task("trials", search.trials, "trials") as task:
             while study.done < search.trials:
+                if study.exhausted:
+                    progress.say(f"every combination was tried: {study.done}")
+                    return
                 if search.total is not None and time.monotonic() - begun > search.total:
                     progress.say(f"the time for trials is over after {study.done}; the same command continues")
                     return
