@@ -120,7 +120,7 @@ def report(request: Request) -> Answer:
 def campaign_answer(session: Session, campaign: Campaign) -> Answer:
     """The results of a campaign, as data and as a table."""
     from ck_repo.campaign.results import counts, results
-    from ck_repo.campaign.results_table import best_first, table
+    from ck_repo.campaign.results_table import best_first, by_machine, table
 
     rows = results(session, campaign)
     axes = campaign.definition.matrix.axes
@@ -136,4 +136,12 @@ def campaign_answer(session: Session, campaign: Campaign) -> Answer:
     lines += [line.rstrip() for line in table_lines(header, cells)]
     if any(row.on_front for row in rows):
         lines.append("* Pareto front: no other row is faster and at least as accurate")
+    machines, compared = by_machine(rows)
+    if len(machines) > 2:
+        lines += [
+            "",
+            "each cell on each machine, with its speed relative to the fastest:",
+            "",
+            *table_lines(machines, compared),
+        ]
     return Answer(data, lines)

@@ -8,9 +8,9 @@ from typing import Any
 
 from ck_repo import progress
 from ck_repo.campaign.campaign import TUNE, Campaign
-from ck_repo.campaign.result_charts import by_machine, front_charts, machine_charts
+from ck_repo.campaign.result_charts import front_charts, machine_charts
 from ck_repo.campaign.results import Row, counts, results
-from ck_repo.campaign.results_table import best_first, table
+from ck_repo.campaign.results_table import best_first, by_machine, table
 from ck_repo.campaign.study_charts import goals_chart, goals_of, history_charts, importance_charts
 from ck_repo.campaign.trials import read_trials
 from ck_repo.campaign.verdict_lines import settings_text
@@ -136,8 +136,8 @@ def _search_sections(campaign: Campaign) -> list[Section]:
         (row["number"], settings_text(row["values"]), row["state"], *(_figure(row, goal.name) for goal in goals), row["why"])
         for row in rows_
     ]
-    columns = ("trial", "settings", "state", *(f"{goal.name}, {goal.unit}" for goal in goals), "why")
-    return [*sections, Section("trials", "Trials", tables=[Table("Every trial", columns, lines)])]
+    names = ("trial", "settings", "state", *(f"{goal.name}, {goal.unit}" for goal in goals), "why")
+    return [*sections, Section("trials", "Trials", tables=[Table("Every trial", names, lines)])]
 
 
 def _verdict(row: dict[str, Any]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ck_repo.campaign.results import Row
 from ck_repo.report.chart import MUTED, Chart, data, nominal, quantity, tooltip
@@ -89,28 +89,3 @@ def _machines(key: str, scenario: str, unit: str, rows: Sequence[Row], count: in
     table = [(row["cell"], row["machine"], f"{row['value']:.6g}") for row in points]
     text = f"The median of each cell on each machine; {better} is better.{left}"
     return Chart(key, f"Machines: {scenario}", text, spec, ("cell", "machine", unit), table, wide=True)
-
-
-def by_machine(rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, ...]]]:
-    """The header and rows of a table with a line for each cell and a column for each machine.
-
-    A figure is followed by its speed relative to the fastest machine.
-    """
-    machines = sorted({row.machine for row in rows if row.machine})
-    cells: dict[str, dict[str, Row]] = defaultdict(dict)
-    names: dict[str, str] = {}
-    for row in rows:
-        if row.value is not None:
-            cells[row.cell.key][row.machine] = row
-            names[row.cell.key] = str(row.cell)
-    return ["cell", *machines], [
-        (names[key], *(_relative(found.get(name), found) for name in machines)) for key, found in cells.items()
-    ]
-
-
-def _relative(row: Row | None, found: Mapping[str, Row]) -> str:
-    if row is None or not row.value:
-        return "-"
-    values = [other.value for other in found.values() if other.value]
-    share = min(values) / row.value if row.lower_is_better else row.value / max(values)
-    return f"{row.value:.5g} {row.unit} ({share:.2f})"

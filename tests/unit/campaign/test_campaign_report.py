@@ -13,8 +13,9 @@ import pytest
 
 from ck_repo.campaign.goal import GOALS
 from ck_repo.campaign.matrix import cell_of
-from ck_repo.campaign.result_charts import by_machine, machine_charts
+from ck_repo.campaign.result_charts import machine_charts
 from ck_repo.campaign.results import Row
+from ck_repo.campaign.results_table import by_machine
 from ck_repo.campaign.study_charts import goals_chart, history_charts, importance_charts
 
 pytestmark = pytest.mark.usefixtures("program", "log")
