@@ -1,12 +1,16 @@
-"""Campaigns: list, show."""
+"""Campaigns: list, show, report."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, action, table_lines
+from ck_repo.actions.declare import LISTING, REPOSITORY, TAGS, Actions, Answer, Option, action, table_lines
+from ck_repo.actions.entry_archive import OVERWRITE
 from ck_repo.actions.entry_data import content_of, row_of, rows_of
 from ck_repo.actions.entry_selection import matching, one
+from ck_repo.actions.experiment_report import OPEN
+from ck_repo.actions.experiment_report import show as show_page
 from ck_repo.actions.request import Request
 from ck_repo.errors import CKError
 from ck_repo.store.query import is_pattern
@@ -70,16 +74,53 @@ def show(request: Request) -> Answer:
     campaign = read_campaign(entry)
     if campaign.kind == TUNE:
         meta = entry.meta()
-        data = {**content_of(entry), "goal": meta.get("goal"), "verdict": meta.get("verdict"), "trials": meta.get("trials")}
+        data = {**content_of(entry), **{name: meta.get(name) for name in ("goals", "verdicts", "front", "trials")}}
         return Answer(data, [f"{entry.cid}:", *verdict_lines(meta), "", f"folder: {entry.path}"])
     answer = campaign_answer(request.session, campaign)
     return Answer({**content_of(entry), **answer.data}, [*answer.lines, "", f"folder: {entry.path}"])
 
 
+@action(
+    ACTIONS,
+    "report",
+    "a page of a campaign: table, charts with the Pareto front, machines side by side, links to the reports of its runs",
+    example="ck report campaign:sweep-1f2e3d4c --open",
+    options=[
+        TAGS,
+        REPOSITORY,
+        Option(
+            "runs",
+            "the runs of a sweep that get a report: those on the front (default), all, none",
+            choices=("front", "all", "none"),
+        ),
+        Option("output", "the file to write (default ck-report-NAME.html); reports of runs go to NAME-runs/", value="FILE"),
+        OPEN,
+        OVERWRITE,
+    ],
+)
+def report(request: Request) -> Answer:
+    """Write the page of a campaign."""
+    from ck_repo.campaign.campaign import read_campaign
+    from ck_repo.report.requirements import ensure_packages
+
+    entry = one(request)
+    campaign = read_campaign(entry)
+    ensure_packages()
+    from ck_repo.campaign.report import write_campaign
+
+    output = Path(request.text("output") or f"ck-report-{entry.alias}.html").expanduser().absolute()
+    runs = request.text("runs") or "front"
+    done = write_campaign(request.session, campaign, output, runs=runs, overwrite=request.flag("overwrite"))
+    if request.flag("open"):
+        show_page(done.path)
+    lines = [f"report: {done.path} ({done.size / 1e6:.1f} MB)", *(f"note: {text}" for text in done.left_out)]
+    return Answer({**row_of(entry), "path": str(done.path), "bytes": done.size, "notes": list(done.left_out)}, lines)
+
+
 def campaign_answer(session: Session, campaign: Campaign) -> Answer:
     """The results of a campaign, as data and as a table."""
     from ck_repo.campaign.results import counts, results
-    from ck_repo.campaign.results_table import best_first, table
+    from ck_repo.campaign.results_table import best_first, by_machine, table
 
     rows = results(session, campaign)
     axes = campaign.definition.matrix.axes
@@ -95,4 +136,12 @@ def campaign_answer(session: Session, campaign: Campaign) -> Answer:
     lines += [line.rstrip() for line in table_lines(header, cells)]
     if any(row.on_front for row in rows):
         lines.append("* Pareto front: no other row is faster and at least as accurate")
+    machines, compared = by_machine(rows)
+    if len(machines) > 2:
+        lines += [
+            "",
+            "each cell on each machine, with its speed relative to the fastest:",
+            "",
+            *table_lines(machines, compared),
+        ]
     return Answer(data, lines)

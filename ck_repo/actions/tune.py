@@ -14,7 +14,6 @@ from ck_repo.run.options import RUN_OPTIONS
 ACTIONS: Actions = {}
 _SET_BY_GOAL = ("scenario", "mode", "official", "compliance", "count", "target_qps", "samples_per_query")
 _TRIALS, _PAIRS = 24, 5
-_GOALS = ("throughput", "latency", "server")
 
 
 @action(
@@ -22,9 +21,14 @@ _GOALS = ("throughput", "latency", "server")
     "tune",
     "search the fastest settings on this machine, and confirm them against the default choice",
     example="ck tune program:object-detection --goal=throughput --over.backend=onnxruntime,openvino --keep.mAP=-1%",
-    usage="ck tune program:object-detection --goal=throughput|latency|server [--over.OPTION=a,b] [options of ck run]",
+    usage="ck tune program:object-detection --goal=throughput|latency|server[,GOAL] [--over.OPTION=a,b] [options of ck run]",
     options=[
-        Option("goal", "samples/s, latency of a query, or queries/s within the latency bound", choices=_GOALS, value="latency"),
+        Option(
+            "goal",
+            "`throughput` (samples/s), `latency` (of a query) or `server` (queries/s within the latency bound); two, of which "
+            "the second may be `accuracy`, give the front of both",
+            value="throughput,latency",
+        ),
         Option(
             "over", "options of `ck run` to search besides, and their values: models, backends …", kind="nested", parts="over"
         ),
@@ -45,7 +49,7 @@ def tune_program(request: Request) -> Answer:
     from ck_repo.campaign.axes import read_axes
     from ck_repo.campaign.campaign import TUNE, open_campaign
     from ck_repo.campaign.definition import Definition
-    from ck_repo.campaign.goal import GOALS, read_keep
+    from ck_repo.campaign.goal import GOALS, read_goals, read_keep
     from ck_repo.campaign.matrix import Matrix, cell_of
     from ck_repo.campaign.optional import optional
     from ck_repo.campaign.space import space_of
@@ -57,37 +61,41 @@ def tune_program(request: Request) -> Answer:
     from ck_repo.run.prepare import prepare
 
     program = one(request)
-    goal = GOALS[request.needed("goal", f"one of {', '.join(GOALS)}")]
+    goals = read_goals(request.needed("goal", f"one of {', '.join(GOALS)}, or two: throughput,latency"))
     over, keep = read_axes(request.nested("over"), "--over"), read_keep(request.nested("keep"))
-    fixed = {**given_options(request), "scenario": goal.scenario}
+    fixed = {**given_options(request), "scenario": goals[0].scenario}
     first = {name: values[0] for name, values in over.items()}
     matrix = Matrix(fixed, over)
     base = cell_of(fixed, first).options
     check_device(base)
     plan = prepare(request.session, program, base)
     backends = read_backends([program.path, *([site_packages(plan.venv.python)] if plan.venv else [])])
-    space = space_of(plan, goal, over, backends, fixed)
-    trials = request.whole("trials") or _TRIALS
+    space = space_of(plan, goals, over, backends, fixed)
+    trials, names = request.whole("trials") or _TRIALS, [goal.name for goal in goals]
     searched = [(name, ", ".join(map(str, values))) for name, values in space.common.items()]
     searched += [
         (f"{name}: {key}", ", ".join(values)) for name, rows in space.by_backend.items() for key, values in rows.items()
     ]
     if request.flag("dry_run"):
-        data = {**row_of(program), "goal": goal.name, "space": dict(searched), "combinations": space.size, "trials": trials}
-        head = f"{goal.name}: {trials} trials among {space.size} combinations"
+        data = {**row_of(program), "goals": names, "space": dict(searched), "combinations": space.size, "trials": trials}
+        head = f"{', '.join(names)}: {trials} trials among {space.size} combinations"
         return Answer(data, [head, "", *table_lines(("searched", "values"), searched)])
     optional("optuna", "tune")
     name = request.text("name")
     campaign = open_campaign(
         request.session,
-        Definition(program.uid, matrix),
+        Definition(program.uid, matrix, goals=tuple(names)),
         kind=TUNE,
         name=name,
-        more={"goal": goal.name, "space": dict(searched)},
+        more={"goals": names, "space": dict(searched)},
     )
     search = Search(trials, request.whole("repetitions") or _PAIRS, keep, request.number("time_limit"))
-    study, verdict = Tuning(request.session, program, campaign, goal, space, first).run(search)
-    assert verdict is not None  # a search without a winner is an error
-    rows = study.rows()
-    data = {"campaign": row_of(campaign.entry), "goal": goal.name, "trials": rows, "verdict": verdict.as_data()}
+    study, verdicts = Tuning(request.session, program, campaign, goals, space, first).run(search)
+    data = {
+        "campaign": row_of(campaign.entry),
+        "goals": names,
+        "trials": study.rows(),
+        "front": [vars(row) for row in study.front()],
+        "verdicts": {name: verdict.as_data() for name, verdict in verdicts.items()},
+    }
     return Answer(data, [f"{campaign.entry.cid}:", *verdict_lines(campaign.entry.meta())])

@@ -129,7 +129,9 @@ def read_campaign(entry: Entry) -> Campaign:
     exclude = tuple({name: _values(each, name) for name in each.as_dict()} for each in row.rows("exclude"))
     axes = row.fields("axes")
     matrix = Matrix(row.table("fixed"), {name: _values(axes, name) for name in axes.as_dict()}, exclude)
-    definition = Definition(row.needed("program"), matrix, row.whole("repetitions", 1) or 1, row.text("each") == "machine")
+    definition = Definition(
+        row.needed("program"), matrix, row.whole("repetitions", 1) or 1, row.text("each") == "machine", row.texts("goals")
+    )
     return Campaign(entry, fields.text("kind", SWEEP), definition)
 
 

@@ -232,7 +232,7 @@ def _minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def ready_machines(cluster: Cluster, most: float = _PATIENCE) -> list[Machine]:
+def ready_machines(cluster: Cluster) -> list[Machine]:
     """The machines that can be used; waits for the first worker, and warns of clocks that are off.
 
     Raises
@@ -241,7 +241,7 @@ def ready_machines(cluster: Cluster, most: float = _PATIENCE) -> list[Machine]:
         If there is no worker, or none with this version of ck.
     """
     try:
-        cluster.client.wait_for_workers(1, timeout=most)
+        cluster.client.wait_for_workers(1, timeout=_PATIENCE)
     except (TimeoutError, OSError):
         raise ClusterError(
             "the cluster has no worker", hint=f"start one on each machine, with --nthreads 1 --resources {MEASUREMENT}=1"

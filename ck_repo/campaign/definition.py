@@ -44,12 +44,15 @@ class Definition:
         UID of the program.
     each_machine
         Whether every cell is run on each machine.
+    goals
+        Names of the goals of a search for settings; none for a sweep.
     """
 
     program: str
     matrix: Matrix
     repetitions: int = 1
     each_machine: bool = False
+    goals: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -59,7 +62,8 @@ class Definition:
     def as_data(self) -> dict[str, Any]:
         """For a campaign's entry."""
         data = {"program": self.program, **self.matrix.as_data(), "repetitions": self.repetitions}
-        return data | ({"each": "machine"} if self.each_machine else {})
+        data |= {"each": "machine"} if self.each_machine else {}
+        return data | ({"goals": list(self.goals)} if self.goals else {})
 
 
 @dataclass(frozen=True)

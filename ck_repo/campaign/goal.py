@@ -25,6 +25,8 @@ class Goal:
         Whether a lower figure is the better one.
     layout
         The options of the layout that are worth a search.
+    is_speed
+        Whether it is measured by a performance run, and not by an accuracy run.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Goal:
     unit: str
     lower_is_better: bool
     layout: tuple[str, ...]
+    is_speed: bool = True
 
     def better(self, one: float, other: float) -> bool:
         """Whether one figure is better than another."""
@@ -41,6 +44,10 @@ class Goal:
         """How many times as fast a figure is as another."""
         return old / new if self.lower_is_better else new / old
 
+    def merit(self, figure: float) -> float:
+        """A figure as a number that is higher the better it is."""
+        return -figure if self.lower_is_better else figure
+
 
 GOALS = {
     goal.name: goal
@@ -48,8 +55,34 @@ GOALS = {
         Goal("throughput", "offline", "samples/s", False, ("sessions", "threads", "batch_size")),
         Goal("latency", "singlestream", "ms", True, ("threads",)),
         Goal("server", "server", "queries/s", False, ("sessions", "threads", "batch_size")),
+        Goal("accuracy", "offline", "mAP", False, (), is_speed=False),
     )
 }
+
+
+def read_goals(text: str) -> tuple[Goal, ...]:
+    """The value of ``--goal=``: one goal, or two that are separated by a comma.
+
+    >>> [goal.name for goal in read_goals("throughput,latency")]
+    ['throughput', 'latency']
+
+    Raises
+    ------
+    UsageError
+        If a goal is unknown or named twice, if there are more than two, or if the first is `accuracy`.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in GOALS:
+            raise UsageError(f"--goal={text}: there is no goal {name!r}", hint=did_you_mean(name, GOALS))
+    if not 1 <= len(names) <= 2 or len(set(names)) < len(names):
+        raise UsageError(f"--goal={text} is not one goal or two different ones", hint="write --goal=throughput,latency")
+    if not GOALS[names[0]].is_speed:
+        raise UsageError(
+            f"--goal={text}: accuracy is not a first goal",
+            hint="`--goal=throughput,accuracy` finds the front of both; --keep.mAP=-1% bounds the loss of a single goal",
+        )
+    return tuple(GOALS[name] for name in names)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Measure a goal's figure with given options."""
+"""Measure the figures of goals with given options."""
 
 from __future__ import annotations
 
@@ -33,27 +33,24 @@ class Measured:
 class Measure:
     """Makes the runs of a search; each is recorded as a trial of the campaign."""
 
-    def __init__(
-        self, session: Session, program: Entry, campaign: dict[str, str], goal: Goal, limit: float | None = None
-    ) -> None:
-        self._session, self._program, self._campaign = session, program, campaign
-        self._goal, self._limit = goal, limit
+    def __init__(self, session: Session, program: Entry, campaign: dict[str, str], limit: float | None = None) -> None:
+        self._session, self._program, self._campaign, self._limit = session, program, campaign, limit
 
     def run(self, options: RunOptions, *tags: str) -> RunRecord:
         """Make a run."""
         job = Job(Cell("", {}, options), 1)
         return carry_out(self._session, self._program, job, self._campaign, tags=(TRIAL, *tags), limit=self._limit)
 
-    def figure(self, options: RunOptions, seconds: float) -> Measured:
-        """The goal's figure by a run of so many seconds; of the goal `server` by a search of several such runs.
+    def figure(self, goal: Goal, options: RunOptions, seconds: float) -> Measured:
+        """A goal's figure by a run of so many seconds; of the goal `server` by a search of several such runs.
 
         Raises
         ------
         RunError
             If a run fails, or has no figure.
         """
-        options = replace(options, mode="performance", scenario=self._goal.scenario, seconds=seconds)
-        if self._goal.name == "server":
+        options = replace(options, mode="performance", scenario=goal.scenario, seconds=seconds)
+        if goal.name == "server":
             return self._server(options)
         record = self.run(options)
         value = figures(read_experiment(record.experiment)).value

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ck_repo.campaign.results import Row
@@ -44,6 +45,31 @@ def table(rows: Sequence[Row], values: Sequence[str]) -> tuple[list[str], list[t
         )
         for row in rows
     ]
+
+
+def by_machine(rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, ...]]]:
+    """The header and rows of a table with a line for each cell and a column for each machine.
+
+    A figure is followed by its speed relative to the fastest machine.
+    """
+    machines = sorted({row.machine for row in rows if row.machine})
+    cells: dict[str, dict[str, Row]] = defaultdict(dict)
+    names: dict[str, str] = {}
+    for row in rows:
+        if row.value is not None:
+            cells[row.cell.key][row.machine] = row
+            names[row.cell.key] = str(row.cell)
+    return ["cell", *machines], [
+        (names[key], *(_relative(found.get(name), found) for name in machines)) for key, found in cells.items()
+    ]
+
+
+def _relative(row: Row | None, found: Mapping[str, Row]) -> str:
+    if row is None or not row.value:
+        return "-"
+    values = [other.value for other in found.values() if other.value]
+    share = min(values) / row.value if row.lower_is_better else row.value / max(values)
+    return f"{row.value:.5g} {row.unit} ({share:.2f})"
 
 
 def _figure(row: Row) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from ck_repo.campaign.goal import Goal
@@ -42,6 +43,21 @@ class Space:
                 values[_PREFIX + name] = choose(f"{backend}.{name}", rows)
         return values
 
+    def points(self) -> Iterator[dict[str, Any]]:
+        """Every combination, as the values by the names that `suggest` chooses by."""
+        searched = {name: rows for name, rows in self.common.items() if len(rows) > 1}
+        for chosen in product(*searched.values()):
+            values = dict(zip(searched, chosen, strict=True))
+            only = self.common.get("backend", (self.default_backend,))
+            backend = str(values.get("backend", only[0]))
+            own = {
+                f"{backend}.{name}": rows
+                for name, rows in self.by_backend.get(backend, {}).items()
+                if _PREFIX + name not in self.common
+            }
+            for more in product(*own.values()):
+                yield {**values, **dict(zip(own, more, strict=True))}
+
     @property
     def size(self) -> int:
         """How many combinations there are."""
@@ -50,15 +66,15 @@ class Space:
             count = 1
             for name, rows in self.common.items():
                 count *= 1 if name == "backend" else len(rows)
-            for rows in self.by_backend.get(str(backend), {}).values():
-                count *= len(rows)
+            for name, rows in self.by_backend.get(str(backend), {}).items():
+                count *= 1 if _PREFIX + name in self.common else len(rows)
             total += count
         return total
 
 
 def space_of(
     plan: RunPlan,
-    goal: Goal,
+    goals: Sequence[Goal],
     over: Mapping[str, tuple[Any, ...]],
     backends: Mapping[str, Backend],
     fixed: Mapping[str, Any],
@@ -73,7 +89,7 @@ def space_of(
         Options that the user gave: they are not searched.
     """
     common = dict(over)
-    for name, values in _layout(plan, goal).items():
+    for name, values in _layout(plan, goals).items():
         if name not in fixed:
             common.setdefault(name, values)
     given = fixed.get("backend_options") or {}
@@ -86,11 +102,11 @@ def space_of(
     return Space(common, options, plan.backend)
 
 
-def _layout(plan: RunPlan, goal: Goal) -> dict[str, tuple[int, ...]]:
+def _layout(plan: RunPlan, goals: Sequence[Goal]) -> dict[str, tuple[int, ...]]:
     """Sessions and threads up to the cores, and batches that the model takes."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     counts = tuple(sorted({1, cores, *(1 << power for power in range(cores.bit_length()) if 1 << power <= cores)}))
     most = plan.model.get("max_batch")
     batches = tuple(size for size in _BATCHES if not most or size <= int(most))
     every = {"sessions": counts, "threads": counts, "batch_size": batches or (1,)}
-    return {name: every[name] for name in goal.layout}
+    return {name: rows for name, rows in every.items() if any(name in goal.layout for goal in goals)}

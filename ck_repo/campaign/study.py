@@ -1,136 +1,150 @@
-"""The study of a search, in Optuna's own storage in the campaign's folder."""
+"""A search by Optuna, whose study is in the campaign's folder."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from ck_repo.campaign.goal import Goal
 from ck_repo.campaign.optional import optional
 from ck_repo.campaign.space import Space
+from ck_repo.campaign.trials import NAME, VIOLATION, WHY, Trials, storage, study_name
 
-NAME = "study.log"
 _STARTUP = 6  # trials before the sampler and the pruner judge
-_VIOLATION = "violation"  # how far accuracy is below what is kept; positive is too far
+_SHORT = "short"  # the figures of the short runs, in the order of the goals
+_SMALL = 20_000  # combinations of a space in which none is tried twice
 
 
-@dataclass(frozen=True)
-class Best:
-    """The best trial whose accuracy is kept."""
-
-    number: int
-    values: dict[str, Any]
-    figure: float
-
-
-class Study:
+class Study(Trials):
     """A study of Optuna's, as a search uses it; one process at a time opens it.
 
     Parameters
     ----------
     folder
         The campaign's. A study that is there is continued: trials that a killed process left running are made again.
+    goals
+        With two, Optuna searches the front of both.
     """
 
-    def __init__(self, folder: Path, goal: Goal, space: Space, seed: int) -> None:
-        self._optuna = optional("optuna", "tune")
-        self._optuna.logging.set_verbosity(self._optuna.logging.WARNING)
-        storages = optional("optuna.storages", "tune")
-        journal = optional("optuna.storages.journal", "tune")
-        path = str(folder / NAME)
+    def __init__(self, folder: Path, goals: Sequence[Goal], space: Space, seed: int) -> None:
+        optuna = optional("optuna", "tune")
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         with suppress(FileNotFoundError):  # of a process that was killed while it wrote
-            Path(f"{path}.lock").unlink()
-        lock = journal.JournalFileOpenLock(path)
-        self._space = space
-        self._goal = goal
-        self._study = self._optuna.create_study(
-            storage=storages.JournalStorage(journal.JournalFileBackend(path, lock_obj=lock)),
-            study_name=goal.name,
-            direction="minimize" if goal.lower_is_better else "maximize",
-            sampler=self._optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP, **self._constraints()),
-            pruner=self._optuna.pruners.MedianPruner(n_startup_trials=_STARTUP, n_warmup_steps=0),
+            (folder / f"{NAME}.lock").unlink()
+        constraints = {}
+        if all(goal.is_speed for goal in goals) and not hasattr(optuna.trial.Trial, "set_constraint"):  # before Optuna 5
+            constraints["constraints_func"] = _violations
+        study = optuna.create_study(
+            storage=storage(folder),
+            study_name=study_name(goals),
+            directions=["minimize" if goal.lower_is_better else "maximize" for goal in goals],
+            sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP, **constraints),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP, n_warmup_steps=0),
             load_if_exists=True,
         )
+        super().__init__(study, goals)
+        self._space, self._seed = space, seed
         state = self._optuna.trial.TrialState
         for trial in self._study.get_trials(states=(state.RUNNING,)):
             self._study.tell(trial.number, state=state.FAIL)
             self._study.enqueue_trial(trial.params)
-
-    def _constraints(self) -> dict[str, Any]:
-        """How the sampler is told of accuracy: Optuna 4 asks a function, later ones take it from the trial."""
-        return {} if hasattr(self._optuna.trial.Trial, "set_constraint") else {"constraints_func": _violations}
 
     def enqueue(self, values: Mapping[str, Any]) -> None:
         """Try these values next, by the names that `Space.suggest` chooses by; once."""
         self._study.enqueue_trial(dict(values), skip_if_exists=True)
 
     def ask(self) -> tuple[Any, dict[str, Any]]:
-        """A trial and its values."""
+        """A trial and its values: a combination that no earlier trial had, as long as there is one.
+
+        Optuna may suggest a combination again. In small spaces that wastes trials, so another one is drawn at random then.
+        """
+        trial = self._study.ask()
+        values = self._space.suggest(trial.suggest_categorical)
+        tried = self._tried()
+        if self._space.size > _SMALL or frozenset(trial.params.items()) not in tried:
+            return trial, values
+        left = [point for point in self._space.points() if frozenset(point.items()) not in tried]
+        if not left:
+            return trial, values
+        self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
+        self._study.enqueue_trial(Random(f"{self._seed} {trial.number}").choice(left))
         trial = self._study.ask()
         return trial, self._space.suggest(trial.suggest_categorical)
 
-    def is_hopeless(self, trial: Any, figure: float) -> bool:
-        """Whether a short run was so slow that a longer one is not worth its time."""
-        trial.report(figure, 0)
-        return bool(trial.should_prune())
+    @property
+    def exhausted(self) -> bool:
+        """Whether every combination was tried."""
+        return len(self._tried()) >= self._space.size
+
+    def _tried(self) -> set[frozenset[tuple[str, Any]]]:
+        return {frozenset(trial.params.items()) for trial in self._trials() if trial.state.is_finished()}
+
+    def is_hopeless(self, trial: Any, figures: Sequence[float]) -> bool:
+        """Whether short runs were so slow that longer ones are not worth their time.
+
+        Optuna's pruner judges a single goal, and does not support two. Of two goals a trial is hopeless if it is worse than the
+        median of the earlier ones in both.
+
+        Parameters
+        ----------
+        figures
+            Of the short runs, in the order of the goals.
+        """
+        if len(self._goals) == 1:
+            trial.report(figures[0], 0)
+            return bool(trial.should_prune())
+        trial.set_user_attr(_SHORT, list(figures))
+        earlier = [row.user_attrs[_SHORT] for row in self._ended("COMPLETE", "PRUNED") if _SHORT in row.user_attrs]
+        if len(earlier) < _STARTUP:
+            return False
+        medians = [statistics.median(rows) for rows in zip(*earlier, strict=True)]
+        return all(goal.better(old, new) for goal, old, new in zip(self._goals, medians, figures, strict=True))
 
     def pruned(self, trial: Any) -> None:
-        """The trial was stopped after its short run."""
+        """The trial was stopped after its short runs."""
         self._study.tell(trial, state=self._optuna.trial.TrialState.PRUNED)
 
     def failed(self, trial: Any, why: str) -> None:
         """The trial's run failed."""
-        trial.set_user_attr("why", why)
+        trial.set_user_attr(WHY, why)
         self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
 
-    def finished(self, trial: Any, figure: float, experiment: str, values: Mapping[str, Any], violation: float | None) -> None:
-        """The trial has a figure.
+    def finished(
+        self,
+        trial: Any,
+        figures: Sequence[float],
+        experiments: Sequence[str],
+        values: Mapping[str, Any],
+        violation: float | None,
+    ) -> None:
+        """The trial has its figures.
 
         Parameters
         ----------
+        figures
+            In the order of the goals.
+        experiments
+            UIDs of its runs.
         violation
-            None if its accuracy was not measured, as it was slower than another.
+            None if its accuracy was not measured, as another trial was better.
         """
-        trial.set_user_attr("experiment", experiment)
+        trial.set_user_attr("experiments", list(experiments))
         trial.set_user_attr("values", dict(values))
-        trial.set_user_attr(_VIOLATION, violation)
-        if hasattr(trial, "set_constraint"):
+        trial.set_user_attr(VIOLATION, violation)
+        if self._bounded and hasattr(trial, "set_constraint"):
             trial.set_constraint("accuracy", violation or 0.0)
-        self._study.tell(trial, figure)
+        self._study.tell(trial, list(figures))
 
     @property
     def done(self) -> int:
         """How many trials have ended, failed ones among them."""
-        return len([trial for trial in self._study.trials if trial.state.is_finished()])
-
-    def best(self) -> Best | None:
-        """The best trial whose accuracy is within what is kept."""
-        found = None
-        for trial in self._study.get_trials(deepcopy=False, states=(self._optuna.trial.TrialState.COMPLETE,)):
-            violation = trial.user_attrs.get(_VIOLATION)
-            if violation is not None and violation <= 0 and (found is None or self._goal.better(trial.value, found.figure)):
-                found = Best(trial.number, dict(trial.user_attrs["values"]), float(trial.value))
-        return found
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Every trial, for a table."""
-        return [
-            {
-                "number": trial.number,
-                "state": trial.state.name.lower(),
-                "figure": trial.value,
-                "values": dict(trial.user_attrs.get("values") or trial.params),
-                "violation": trial.user_attrs.get(_VIOLATION),
-                "experiment": trial.user_attrs.get("experiment", ""),
-                "why": trial.user_attrs.get("why", ""),
-            }
-            for trial in self._study.get_trials(deepcopy=False)
-        ]
+        return len([trial for trial in self._trials() if trial.state.is_finished()])
 
 
 def _violations(trial: Any) -> tuple[float]:
     """For Optuna: what is above 0 is not allowed."""
-    return (float(trial.user_attrs.get(_VIOLATION) or 0.0),)
+    return (float(trial.user_attrs.get(VIOLATION) or 0.0),)

@@ -1,4 +1,4 @@
-"""Search the best settings: trials by Optuna, accuracy kept, the winner confirmed against the default choice."""
+"""Search the best settings: trials by Optuna, accuracy kept, the winner of each goal confirmed against the default choice."""
 
 from __future__ import annotations
 
@@ -10,22 +10,20 @@ from typing import Any
 
 from ck_repo import progress
 from ck_repo.campaign.campaign import Campaign
+from ck_repo.campaign.confirm import Verdict, confirm
 from ck_repo.campaign.goal import Goal, Keep
-from ck_repo.campaign.journal import RUN, Event
-from ck_repo.campaign.matrix import cell_of
+from ck_repo.campaign.matrix import Cell, cell_of
 from ck_repo.campaign.measure import Measure
 from ck_repo.campaign.planning import ENDS_ALL, install_all, plan_cells
 from ck_repo.campaign.space import Space
-from ck_repo.campaign.study import Best, Study
+from ck_repo.campaign.study import Study
 from ck_repo.errors import CKError, RunError
-from ck_repo.experiments.interval import geometric_interval
 from ck_repo.machine.platform import same_machine
 from ck_repo.run.options import DEFAULT_SECONDS, MEASURED, RunOptions
 from ck_repo.session import Session
 from ck_repo.store.entry import Entry
 from ck_repo.store.writing import update_entry
 
-DEFAULT, WINNER = "default", "winner"
 _SHORT = 3  # how many times shorter the run is after which a slow trial is stopped
 _LEAST = 1.0  # s of such a run
 
@@ -50,124 +48,144 @@ class Search:
     total: float | None = None
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """How the winner compares with the default choice.
+class Tuning:
+    """A search that is carried out.
 
-    Attributes
+    Parameters
     ----------
-    values
-        The winner's settings.
-    ratio
-        Its speed relative to the default's: the geometric mean of the pairs.
-    interval
-        The 95 % confidence interval of the ratio; None for a single pair.
+    first
+        The first value of each option that the user wants searched: the default choice.
     """
 
-    values: dict[str, Any]
-    ratio: float
-    interval: tuple[float, float] | None
-    default: tuple[float, ...]
-    winner: tuple[float, ...]
-
-    @property
-    def beats(self) -> bool:
-        """Whether the winner is faster beyond doubt: the whole interval is above 1."""
-        return self.interval is not None and self.interval[0] > 1
-
-    def as_data(self) -> dict[str, Any]:
-        """For JSON, and for the campaign's entry."""
-        return {**vars(self), "beats_default": self.beats}
-
-
-class Tuning:
-    """A search that is carried out."""
-
     def __init__(
-        self, session: Session, program: Entry, campaign: Campaign, goal: Goal, space: Space, first: Mapping[str, Any]
+        self,
+        session: Session,
+        program: Entry,
+        campaign: Campaign,
+        goals: Sequence[Goal],
+        space: Space,
+        first: Mapping[str, Any],
     ) -> None:
         self._session, self._program, self._campaign = session, program, campaign
-        self._goal, self._space = goal, space
-        self._fixed = {**campaign.definition.matrix.fixed, "scenario": goal.scenario}
-        self._base = cell_of(self._fixed, first).options
-        names = {"uid": campaign.entry.uid, "alias": campaign.entry.alias}
-        self._measure = Measure(session, program, names, goal)
+        self._goals, self._space, self._first = tuple(goals), space, first
+        self._fixed = campaign.definition.matrix.fixed
+        self._measure = Measure(session, program, {"uid": campaign.entry.uid, "alias": campaign.entry.alias})
         self._accuracy: dict[str, dict[str, float]] = dict(campaign.entry.meta().get("accuracy") or {})
-        self._seconds = self._base.seconds or DEFAULT_SECONDS
+        self._seconds = self._cell(self._goals[0], first).options.seconds or DEFAULT_SECONDS
 
-    def run(self, search: Search) -> tuple[Study, Verdict | None]:
-        """Search, and confirm what was found.
+    def run(self, search: Search) -> tuple[Study, dict[str, Verdict]]:
+        """Search, and confirm what was found; a verdict for each goal that is a speed.
 
         Raises
         ------
         RunError
-            If the default choice cannot be measured.
+            If the default choice cannot be measured, or no trial has a figure and keeps the accuracy.
         """
         with self._campaign.running():
             self._install()
-            reference = self._accuracy_of(self._base)
+            reference = self._accuracy_of(self._cell(self._goals[0], self._first).options)
+            bounds = [(keep.figure, keep.bound(float(reference[keep.figure]))) for keep in search.keep]
             seed = int(self._campaign.definition.digest[:8], 16)
-            study = Study(self._campaign.entry.path, self._goal, self._space, seed)
+            study = Study(self._campaign.entry.path, self._goals, self._space, seed)
             if not study.done:
                 self._enqueue_default(study)
-            bounds = [(keep.figure, keep.bound(float(reference[keep.figure]))) for keep in search.keep]
             self._try_all(study, search, bounds)
-            best = study.best()
-            verdict = self._confirm(best, search.repetitions) if best else None
-            self._keep(study, verdict)
-        return study, verdict
+            verdicts = self._confirm(study, search.repetitions)
+            self._keep(study, verdicts)
+        return study, verdicts
+
+    def _cell(self, goal: Goal, values: Mapping[str, Any]) -> Cell:
+        """The options that measure a goal: of the layout only what the goal depends on, or what the user wants searched."""
+        own = {
+            name: value
+            for name, value in values.items()
+            if name not in MEASURED or name in goal.layout or name in self._first or not goal.is_speed
+        }
+        return cell_of({**self._fixed, "scenario": goal.scenario}, own)
 
     def _install(self) -> None:
         """Install what the searched models and backends need before anything is measured."""
         axes = {name: rows for name, rows in self._space.common.items() if name not in MEASURED}
-        matrix = replace(self._campaign.definition.matrix, fixed={**self._fixed}, axes=axes, exclude=())
+        matrix = replace(self._campaign.definition.matrix, axes=axes, exclude=())
         install_all(self._session, self._program, plan_cells(self._session, self._program, matrix.cells()))
 
     def _enqueue_default(self, study: Study) -> None:
-        """Begin with the layout that the harness measures as the best."""
-        results = self._measure.figure(self._base, max(self._seconds / _SHORT, _LEAST)).record.results
-        values = {**{name: getattr(results, name) for name in MEASURED}, **self._base.as_data()}
-        known = {name: values.get(name) for name, rows in self._space.common.items() if values.get(name) in rows}
-        study.enqueue(known)
+        """Begin with the layout that the harness measures as the best for each goal."""
+        for goal in self._goals:
+            if not goal.layout:
+                continue
+            base = self._cell(goal, self._first).options
+            results = self._measure.figure(goal, base, self._short).record.results
+            values = {**{name: getattr(results, name) for name in goal.layout}, **base.as_data()}
+            study.enqueue({name: values.get(name) for name, rows in self._space.common.items() if values.get(name) in rows})
+
+    @property
+    def _short(self) -> float:
+        return max(self._seconds / _SHORT, _LEAST)
 
     def _try_all(self, study: Study, search: Search, bounds: Sequence[tuple[str, float]]) -> None:
         begun = time.monotonic()
         with progress.task("trials", search.trials, "trials") as task:
             while study.done < search.trials:
+                if study.exhausted:
+                    progress.say(f"every combination was tried: {study.done}")
+                    return
                 if search.total is not None and time.monotonic() - begun > search.total:
                     progress.say(f"the time for trials is over after {study.done}; the same command continues")
                     return
                 self._try(study, bounds)
-                best = study.best()
-                task.advance_to(study.done, note=f"best {best.figure:.5g} {self._goal.unit}" if best else "")
+                best = next(iter(study.front()), None)
+                note = f"best {self._shown([best.figures[goal.name] for goal in self._goals])}" if best else ""
+                task.advance_to(study.done, note=note)
 
     def _try(self, study: Study, bounds: Sequence[tuple[str, float]]) -> None:
-        """One trial: a short run, a longer one if that was promising, accuracy if that is the best so far."""
+        """One trial: short runs, longer ones if those were promising, accuracy if no other trial is better."""
         trial, values = study.ask()
-        shown = ", ".join(f"{name.removeprefix('backend_options.')} {value}" for name, value in values.items())
+        settings = ", ".join(f"{name.removeprefix('backend_options.')} {value}" for name, value in values.items())
         try:
-            options = cell_of(self._fixed, values).options
-            short = max(self._seconds / _SHORT, _LEAST)
-            first = self._measure.figure(options, short)
-            if study.is_hopeless(trial, first.figure):
+            figures, experiments = self._short_runs(values)
+            if figures and study.is_hopeless(trial, figures):
                 study.pruned(trial)
-                progress.say(f"trial {trial.number}: {shown}: {first.figure:.5g} {self._goal.unit}, stopped early")
+                progress.say(f"trial {trial.number}: {settings}: {self._shown(figures)}, stopped early")
                 return
-            found = self._measure.figure(options, self._seconds) if self._seconds > short else first
-            best = study.best()
+            if not figures or self._seconds > self._short:
+                figures, experiments = self._long_runs(values)
             violation = None
-            if best is None or self._goal.better(found.figure, best.figure):
-                accuracy = self._accuracy_of(options)
+            if not study.surpassed(figures):
+                accuracy = self._accuracy_of(self._cell(self._goals[0], values).options)
                 violation = max((bound - float(accuracy[figure]) for figure, bound in bounds), default=0.0)
         except ENDS_ALL:
             raise
         except CKError as error:
-            progress.warn(f"trial {trial.number}: {shown}: {error.what}")
+            progress.warn(f"trial {trial.number}: {settings}: {error.what}")
             study.failed(trial, error.what)
             return
-        study.finished(trial, found.figure, found.record.experiment.uid, values, violation)
+        study.finished(trial, figures, experiments, values, violation)
         lost = ", too inaccurate" if violation is not None and violation > 0 else ""
-        progress.say(f"trial {trial.number}: {shown}: {found.figure:.5g} {self._goal.unit}{lost}")
+        progress.say(f"trial {trial.number}: {settings}: {self._shown(figures)}{lost}")
+
+    def _short_runs(self, values: Mapping[str, Any]) -> tuple[list[float], list[str]]:
+        """Short runs of every goal; none where accuracy is a goal, as a slow trial may be the most accurate one."""
+        if not all(goal.is_speed for goal in self._goals):
+            return [], []
+        found = [self._measure.figure(goal, self._cell(goal, values).options, self._short) for goal in self._goals]
+        return [row.figure for row in found], [row.record.experiment.uid for row in found]
+
+    def _long_runs(self, values: Mapping[str, Any]) -> tuple[list[float], list[str]]:
+        """Runs of the whole duration, in the order of the goals."""
+        figures, experiments = [], []
+        for goal in self._goals:
+            options = self._cell(goal, values).options
+            if goal.is_speed:
+                found = self._measure.figure(goal, options, self._seconds)
+                figures.append(found.figure)
+                experiments.append(found.record.experiment.uid)
+            else:
+                figures.append(float(self._accuracy_of(options)["mAP"]))
+        return figures, experiments
+
+    def _shown(self, figures: Sequence[float]) -> str:
+        return ", ".join(f"{figure:.5g} {goal.unit}" for figure, goal in zip(figures, self._goals, strict=True))
 
     def _accuracy_of(self, options: RunOptions) -> dict[str, float]:
         """The accuracy of a choice. Its layout does not change it, so that it is measured once for all."""
@@ -178,48 +196,33 @@ class Tuning:
             update_entry(self._campaign.entry, {"accuracy": {key: self._accuracy[key]}})
         return self._accuracy[key]
 
-    def _confirm(self, best: Best, pairs: int) -> Verdict:
-        """Measure the winner and the default choice by turns, the order changing with every pair."""
-        winner = cell_of(self._fixed, best.values)
-        known = self._confirmed(winner.key)
-        figures: dict[str, list[float]] = {DEFAULT: [], WINNER: []}
-        options = {DEFAULT: self._base, WINNER: winner.options}
-        with progress.task("confirming", pairs, "pairs") as task:
-            for number in range(1, pairs + 1):
-                for which in (DEFAULT, WINNER) if number % 2 else (WINNER, DEFAULT):
-                    key = (which, number)
-                    if key not in known:
-                        found = self._measure.figure(options[which], self._seconds)
-                        known[key] = found.figure
-                        uid = found.record.experiment.uid
-                        event = Event(RUN, f"{which}:{winner.key}", uid, number, why=repr(found.figure))
-                        self._campaign.journal.add([event])
-                    figures[which].append(known[key])
-                task.advance_to(number)
-        ratios = [self._goal.gain(new, old) for new, old in zip(figures[WINNER], figures[DEFAULT], strict=True)]
-        product = 1.0
-        for ratio in ratios:
-            product *= ratio
-        mean = product ** (1 / len(ratios))
-        return Verdict(best.values, mean, geometric_interval(ratios), tuple(figures[DEFAULT]), tuple(figures[WINNER]))
-
-    def _confirmed(self, key: str) -> dict[tuple[str, int], float]:
-        """The figures of confirming runs that an earlier call made for the same winner."""
-        return {
-            (event.cell.partition(":")[0], event.repetition): float(event.why)
-            for event in self._campaign.events()
-            if event.kind == RUN and event.cell.partition(":")[2] == key
-        }
-
-    def _keep(self, study: Study, verdict: Verdict | None) -> None:
-        """Keep the settings for `ck run --tuned` on this machine."""
-        if verdict is None:
+    def _confirm(self, study: Study, pairs: int) -> dict[str, Verdict]:
+        """Confirm the fastest trial that keeps the accuracy, for each goal that is a speed."""
+        rows = [row for row in study.front() if row.keeps_accuracy]
+        if not rows:
             raise RunError(
                 "no trial has a figure and an accuracy that is kept",
                 hint="the same command with more --trials= continues; --keep.mAP=-2% allows a larger loss",
             )
-        ended = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        update_entry(self._campaign.entry, {"verdict": None})  # an object would be merged with the old one
-        trials = dict(Counter(row["state"] for row in study.rows()))
-        kept = {"verdict": verdict.as_data(), "machine": same_machine(), "ended": ended, "trials": trials}
+        verdicts = {}
+        for goal in self._goals:
+            if not goal.is_speed:
+                continue
+            best = max(rows, key=lambda row, goal=goal: goal.merit(row.figures[goal.name]))  # type: ignore[misc]
+            default, winner = self._cell(goal, self._first), self._cell(goal, best.values)
+            verdicts[goal.name] = confirm(
+                self._measure, self._campaign, goal, default, winner, pairs=pairs, seconds=self._seconds
+            )
+        return verdicts
+
+    def _keep(self, study: Study, verdicts: Mapping[str, Verdict]) -> None:
+        """Keep the settings for `ck run --tuned` on this machine."""
+        update_entry(self._campaign.entry, {"verdicts": None})  # an object would be merged with the old one
+        kept = {
+            "verdicts": {name: verdict.as_data() for name, verdict in verdicts.items()},
+            "front": [vars(row) for row in study.front()],
+            "machine": same_machine(),
+            "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "trials": dict(Counter(row["state"] for row in study.rows())),
+        }
         update_entry(self._campaign.entry, kept)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ck_repo import progress
 from ck_repo.campaign.campaign import MODULE, TUNE, Campaign, read_campaign
+from ck_repo.campaign.goal import GOALS
 from ck_repo.campaign.matrix import cell_of
 from ck_repo.errors import CKError, NotFoundError
 from ck_repo.machine.platform import same_machine
@@ -17,7 +18,7 @@ from ck_repo.store.entry import Entry
 from ck_repo.store.search import find
 
 # what has to be the same for settings to be of use
-_SUBJECT = ("model", "dataset", "device", "scenario", "target_latency", "added_tags")
+_SUBJECT = ("model", "dataset", "device", "target_latency", "added_tags")
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,22 @@ def settings_for(session: Session, program: Entry, options: RunOptions) -> Setti
         except CKError as error:
             progress.warn(f"{entry.cid} is skipped: {error.what}")
             continue
-        verdict = meta.get("verdict")
-        if not isinstance(verdict, Mapping) or meta.get("machine") != same_machine() or not _is_for(campaign, program, options):
+        verdict = _verdict(meta, options.scenario)
+        if verdict is None or meta.get("machine") != same_machine() or not _is_for(campaign, program, options):
             continue
         settings = Settings(entry, verdict.get("values") or {}, bool(verdict.get("beats_default")), float(verdict["ratio"]))
         if latest is None or str(meta.get("ended", "")) > latest[0]:
             latest = (str(meta.get("ended", "")), settings)
     return latest[1] if latest else None
+
+
+def _verdict(meta: Mapping[str, Any], scenario: str) -> Mapping[str, Any] | None:
+    """The verdict of the goal that a scenario measures."""
+    verdicts = meta.get("verdicts")
+    for name, verdict in verdicts.items() if isinstance(verdicts, Mapping) else ():
+        if name in GOALS and GOALS[name].scenario == scenario and isinstance(verdict, Mapping):
+            return verdict
+    return None
 
 
 def _is_for(campaign: Campaign, program: Entry, options: RunOptions) -> bool:

@@ -2,33 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ck_repo.campaign.goal import GOALS
+from ck_repo.campaign.goal import GOALS, Goal
 
 
 def verdict_lines(meta: Mapping[str, Any]) -> list[str]:
     """What the meta of a campaign of kind `tune` says; without a verdict that it has none yet."""
-    goal = GOALS.get(str(meta.get("goal")))
-    verdict = meta.get("verdict")
-    if not isinstance(verdict, Mapping) or goal is None:
+    verdicts = meta.get("verdicts")
+    if not isinstance(verdicts, Mapping) or not verdicts:
         return ["no settings are confirmed yet: the command that began the search continues it"]
     counted = ", ".join(f"{number} {state}" for state, number in (meta.get("trials") or {}).items())
+    lines = [f"trials: {counted}"]
+    if len(goals := list(meta.get("goals") or ())) > 1:
+        lines += ["", *front_lines(goals, meta.get("front") or ())]
+    for name, verdict in verdicts.items():
+        if goal := GOALS.get(str(name)):
+            lines += ["", *_one(goal, verdict)]
+    return lines
+
+
+def front_lines(goals: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The front of two goals: a line for each trial that no other surpasses."""
+    lines = [f"front of {' and '.join(goals)}: no other trial is at least as good in both"]
+    for row in rows:
+        found = ", ".join(f"{float(row['figures'][name]):.5g} {GOALS[name].unit}" for name in goals if name in GOALS)
+        lost = "" if row.get("keeps_accuracy", True) else "    (loses more accuracy than --keep allows)"
+        lines.append(f"  {found}    {settings_text(row['values'])}{lost}")
+    return lines
+
+
+def settings_text(values: Mapping[str, Any]) -> str:
+    """Settings in a line."""
+    return ", ".join(f"{name.removeprefix('backend_options.')} {value}" for name, value in values.items())
+
+
+def _one(goal: Goal, verdict: Mapping[str, Any]) -> list[str]:
     settings = [(str(name).removeprefix("backend_options."), value) for name, value in (verdict["values"] or {}).items()]
     width = max((len(name) for name, _ in settings), default=0)
     interval = verdict.get("interval")
     between = "" if interval is None else f" (95 % interval {interval[0]:.3f} – {interval[1]:.3f})"
-    beats = bool(verdict.get("beats_default"))
+    run = "`ck run --tuned`" if goal.scenario == "offline" else f"`ck run --tuned --scenario={goal.scenario}`"
     return [
-        f"goal: {goal.name}, {goal.scenario}; trials: {counted}",
+        f"goal: {goal.name}, {goal.scenario}",
         *(f"{name.ljust(width)}  {value}" for name, value in settings),
         f"settings: {_figures(verdict['winner'])} {goal.unit}",
         f"default:  {_figures(verdict['default'])} {goal.unit}",
         f"{verdict['ratio']:.3f} times the speed of the default choice{between}",
-        "the settings beat the default choice: `ck run --tuned` uses them on this machine"
-        if beats
-        else "the settings do NOT beat the default choice, which `ck run --tuned` uses on this machine",
+        f"the settings beat the default choice: {run} uses them on this machine"
+        if verdict.get("beats_default")
+        else f"the settings do NOT beat the default choice, which {run} uses on this machine",
     ]
 
 

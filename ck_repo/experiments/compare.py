@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ck_repo import progress
@@ -79,7 +79,10 @@ def _machine(meta: ExperimentMeta) -> dict[str, str]:
             "framework": str(system.get("framework", "")),
             "OS": str(system.get("operating_system", "")),
         }
+    campaign = meta.data.get("campaign")
+    name = campaign.get("machine") if isinstance(campaign, Mapping) else ""
     return {
+        **({"machine": str(name)} if name else {}),
         "CPU": machine.cpu,
         "cores": "" if machine.cores_usable is None else str(machine.cores_usable),
         "OS": machine.os,

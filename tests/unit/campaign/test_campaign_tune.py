@@ -12,8 +12,14 @@ from typing import Any
 import pytest
 from toy_benchmark import made_runs
 
-from ck_repo.campaign.goal import Keep, read_keep
+from ck_repo.campaign.goal import GOALS, Keep, read_goals, read_keep
+from ck_repo.campaign.measure import Measure
+from ck_repo.campaign.space import Space
+from ck_repo.campaign.study import Study
 from ck_repo.errors import UsageError
+from ck_repo.run.options import RunOptions
+from ck_repo.session import Session
+from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find, load
 from ck_repo.store.writing import update_entry
@@ -34,13 +40,13 @@ def tune(ck: Callable[..., Any], *words: str) -> dict[str, Any]:
 def test_the_fastest_settings_are_found_confirmed_kept_and_used(ck: Callable[..., Any], log: Path) -> None:
     """The toy is fastest with 3 threads and batches of 8: 54 samples/s; its default choice makes 11."""
     found = tune(ck, "--goal=throughput", *SPACE, "--trials=10", "--repetitions=2")
-    values = found["verdict"]["values"]
-    best = max(row["figure"] for row in found["trials"] if row["state"] == "complete")
-    assert found["verdict"]["winner"] == pytest.approx([best, best])
-    assert found["verdict"]["default"] == pytest.approx([11.0, 11.0])
-    assert found["verdict"]["beats_default"] is True
-    assert found["verdict"]["interval"][0] > 1
-    assert len(found["trials"]) == 10
+    values = found["verdicts"]["throughput"]["values"]
+    assert values == {"threads": 3, "batch_size": 8, "sessions": 1}
+    assert found["verdicts"]["throughput"]["winner"] == pytest.approx([54.0, 54.0])
+    assert found["verdicts"]["throughput"]["default"] == pytest.approx([11.0, 11.0])
+    assert found["verdicts"]["throughput"]["beats_default"] is True
+    assert found["verdicts"]["throughput"]["interval"][0] > 1
+    assert len(found["trials"]) == 9  # every combination
     done = ck("run", "program:toy-bench", "--trust", "--tuned", "--out=json")
     assert {name: done.json["results"][name] for name in values} == values
     assert "settings of campaign:tune-" in done.err
@@ -52,15 +58,15 @@ def test_the_fastest_settings_are_found_confirmed_kept_and_used(ck: Callable[...
 
 
 def test_confirming_runs_take_turns(ck: Callable[..., Any], log: Path) -> None:
-    found = tune(ck, "--goal=latency", "--over.threads=1,3", "--trials=3", "--repetitions=4")
-    assert found["verdict"]["values"] == {"threads": 3}
+    found = tune(ck, "--goal=latency", "--over.threads=1,3", "--repetitions=4")
+    assert found["verdicts"]["latency"]["values"] == {"threads": 3}
     assert [line.split()[2] for line in made_runs(log)[-8:]] == ["1", "3", "3", "1", "1", "3", "3", "1"]
 
 
 def test_default_that_is_the_best_is_said_and_used(ck: Callable[..., Any], log: Path) -> None:
     words = ("--goal=throughput", "--threads=2", "--batch-size=1", "--sessions=1", "--trials=1", "--repetitions=2")
     found = tune(ck, *words)
-    assert found["verdict"]["beats_default"] is False
+    assert found["verdicts"]["throughput"]["beats_default"] is False
     text = ck(*(word for word in TUNE if not word.startswith("--out")), *words).out
     assert "do NOT beat the default choice" in text
 
@@ -69,9 +75,73 @@ def test_default_that_is_the_best_is_said_and_used(ck: Callable[..., Any], log: 
 def test_accuracy_is_kept(loss: str, model: str, ck: Callable[..., Any], log: Path) -> None:
     """The fast model is twice as fast and has 0.4 of 0.5 mAP."""
     words = ("--over.model=plain,fast", "--threads=1", "--batch-size=1", "--sessions=1", f"--keep.mAP={loss}")
-    found = tune(ck, "--goal=throughput", *words, "--trials=6", "--repetitions=2")
-    assert found["verdict"]["values"]["model"] == model
-    assert found["verdict"]["beats_default"] is (model == "fast")
+    found = tune(ck, "--goal=throughput", *words, "--repetitions=2")
+    assert len(found["trials"]) == 2
+    assert found["verdicts"]["throughput"]["values"]["model"] == model
+    assert found["verdicts"]["throughput"]["beats_default"] is (model == "fast")
+
+
+def test_the_server_goal_is_the_highest_rate_within_the_bound(ck: Callable[..., Any], log: Path, program: Entry) -> None:
+    """The toy answers within the bound up to its throughput: 33 queries/s with 3 threads."""
+    assert ck("run", "program:toy-bench", "--trust").code == 0  # installs what is needed
+    measure = Measure(Session(trust=True), program, {"uid": "0" * 16, "alias": "mine"})
+    found = measure.figure(GOALS["server"], RunOptions(threads=3, batch_size=1, sessions=1), 1.0)
+    assert found.figure == pytest.approx(33.0, rel=0.03)
+    assert found.record.results.scenario == "server"
+    words = ("--over.threads=1,3", "--dry-run")
+    assert tune(ck, "--goal=server", *words)["goals"] == ["server"]
+
+
+def test_two_goals_give_a_front_and_settings_for_each(ck: Callable[..., Any], log: Path) -> None:
+    found = tune(
+        ck, "--goal=throughput,latency", "--over.threads=1,3", "--over.batch_size=1,4", "--sessions=1", "--repetitions=2"
+    )
+    assert len(found["trials"]) == 4  # every combination, none of them twice
+    assert {goal for row in found["trials"] for goal in row["figures"]} == {"throughput", "latency"}
+    assert [row["values"] for row in found["front"]] == [{"threads": 3, "batch_size": 4, "sessions": 1}]
+    assert {name: verdict["values"]["threads"] for name, verdict in found["verdicts"].items()} == {
+        "throughput": 3,
+        "latency": 3,
+    }
+    assert "front of throughput and latency" in ck("show", f"campaign:{found['campaign']['data_uoa']}").out
+    for scenario in ("offline", "singlestream"):
+        done = ck("run", "program:toy-bench", "--trust", "--tuned", f"--scenario={scenario}", "--out=json")
+        assert done.json["results"]["threads"] == 3
+
+
+def test_speed_and_accuracy_give_a_front_of_models(ck: Callable[..., Any], log: Path) -> None:
+    """The fast model has less accuracy than is kept: it is on the front, and is not what `--tuned` uses."""
+    words = ("--over.model=plain,fast", "--threads=1", "--batch-size=1", "--sessions=1", "--repetitions=2")
+    found = tune(ck, "--goal=throughput,accuracy", *words)
+    front = [(row["values"]["model"], row["figures"]["accuracy"], row["keeps_accuracy"]) for row in found["front"]]
+    assert front == [("fast", 0.4, False), ("plain", 0.5, True)]
+    assert list(found["verdicts"]) == ["throughput"]
+    assert found["verdicts"]["throughput"]["values"]["model"] == "plain"
+
+
+def test_slow_trials_of_two_goals_are_stopped_early(tmp_path: Path) -> None:
+    """A trial is stopped if it is slower than the median in both goals, and goes on if it is better in one."""
+    study = Study(tmp_path, (GOALS["throughput"], GOALS["latency"]), Space({"threads": (1, 2)}), 1)
+    for number in range(8):
+        trial, values = study.ask()
+        assert not study.is_hopeless(trial, [10.0 + number, 20.0 - number])
+        study.finished(trial, [10.0 + number, 20.0 - number], [], values, 0.0)
+    assert study.is_hopeless(study.ask()[0], [11.0, 19.0])
+    assert not study.is_hopeless(study.ask()[0], [11.0, 12.0])
+
+
+def test_no_combination_is_tried_twice(tmp_path: Path) -> None:
+    space = Space({"threads": (1, 2, 3), "batch_size": (1,)}, {"toy": {"a": ("x", "y")}, "other": {"b": ("x", "y")}}, "toy")
+    study = Study(tmp_path, (GOALS["throughput"],), space, 1)
+    tried = []
+    while not study.exhausted:
+        trial, values = study.ask()
+        study.finished(trial, [1.0 + len(tried)], [], values, 0.0)
+        tried.append(values)
+    assert len(tried) == len({tuple(row.items()) for row in tried}) == space.size == len(list(space.points())) == 6
+    assert [row["values"] for row in study.rows()] == tried
+    assert [row.values for row in study.front()] == tried[-1:]
+    assert set(study.importance()["throughput"]) == {"threads", "toy.a"}
 
 
 def test_a_search_continues_and_repeats_nothing(ck: Callable[..., Any], log: Path) -> None:
@@ -79,9 +149,9 @@ def test_a_search_continues_and_repeats_nothing(ck: Callable[..., Any], log: Pat
     runs = len(made_runs(log))
     same = tune(ck, "--goal=throughput", *SPACE, "--trials=4", "--repetitions=2")
     assert len(made_runs(log)) == runs
-    assert same["verdict"] == first["verdict"]
+    assert same["verdicts"] == first["verdicts"]
     more = tune(ck, "--goal=throughput", *SPACE, "--trials=6", "--repetitions=2")
-    assert [row["figure"] for row in more["trials"][:4]] == [row["figure"] for row in first["trials"]]
+    assert [row["figures"] for row in more["trials"][:4]] == [row["figures"] for row in first["trials"]]
     assert len(more["trials"]) == 6
 
 
@@ -105,14 +175,14 @@ def test_a_search_that_was_killed_makes_its_trial_again(
     gate.touch()
     found = tune(ck, *words[4:])
     assert sum(row["state"] == "complete" for row in found["trials"]) >= 1
-    assert found["verdict"]["beats_default"] is True
+    assert found["verdicts"]["throughput"]["beats_default"] is True
 
 
 def test_failed_trials_are_counted_and_skipped(ck: Callable[..., Any], log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOY_FAILS", "8")
-    found = tune(ck, "--goal=throughput", *SPACE, "--trials=9", "--repetitions=2")
-    assert found["verdict"]["values"]["batch_size"] != 8
-    assert {row["state"] for row in found["trials"]} >= {"complete"}
+    found = tune(ck, "--goal=throughput", "--over.threads=2", "--over.batch_size=1,2,8", "--sessions=1", "--repetitions=2")
+    assert found["verdicts"]["throughput"]["values"]["batch_size"] == 2
+    assert sorted(row["state"] for row in found["trials"]) == ["complete", "complete", "fail"]
 
 
 def test_dry_run_says_what_is_searched(ck: Callable[..., Any], log: Path) -> None:
@@ -133,7 +203,7 @@ def test_dry_run_lists_the_declared_options_of_a_backend(ck: Callable[..., Any])
 def test_settings_of_another_machine_or_model_are_not_used(ck: Callable[..., Any], log: Path) -> None:
     run = ("run", "program:toy-bench", "--trust", "--tuned")
     assert "no settings are tuned for program:toy-bench, offline" in ck(*run).err
-    found = tune(ck, "--goal=throughput", "--over.threads=1,3", "--trials=2", "--repetitions=2")
+    found = tune(ck, "--goal=throughput", "--over.threads=1,3", "--batch-size=1", "--sessions=1", "--repetitions=2")
     assert ck(*run).code == 0
     assert ck(*run, "--model=fast").code == ck(*run, "--scenario=server").code == 16
     entry = load(Repositories(), "campaign", found["campaign"]["data_uoa"])
@@ -148,3 +218,11 @@ def test_a_loss_is_absolute_or_relative() -> None:
     for wrong in ({"mAP": "1%"}, {"mAP": "x"}, {"map": "-1%"}, {"mAP": "-200%"}, {"mAP": "-2"}):
         with pytest.raises(UsageError):
             read_keep(wrong)
+
+
+@pytest.mark.parametrize(
+    "text", ["speed", "throughput,throughput", "throughput,latency,server", "accuracy", ",", "accuracy,latency"]
+)
+def test_what_is_no_goal_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        read_goals(text)

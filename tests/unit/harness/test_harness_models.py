@@ -21,6 +21,7 @@ from object_detection.models.nms import detect  # noqa: E402
 from object_detection.models.rule import Rule  # noqa: E402
 from object_detection.models.ssd_mobilenet import SSDMobileNet  # noqa: E402
 from object_detection.models.ssd_resnet34 import SSDResNet34  # noqa: E402
+from object_detection.spec import Model  # noqa: E402
 from official_weights import OFFICIAL, digest  # noqa: E402
 
 DATA = Path(os.environ.get("CK_TEST_DATA") or Path(__file__).resolve().parents[4] / "shared/data")
@@ -234,3 +235,34 @@ def test_a_damaged_file_of_weights_is_told(tmp_path: Path, content: bytes | None
         path.write_bytes(content)
     with pytest.raises(HarnessError, match=r"model\.safetensors cannot be read"):
         load_network(path)
+
+
+@pytest.mark.parametrize("options", [{"precision": "bf16"}, {"channels_last": "no"}])
+def test_options_of_pytorch_keep_the_detections(options: dict[str, str], tmp_path: Path) -> None:
+    """In bfloat16 scores change by less than 0.02; the layout of memory changes nothing."""
+    from object_detection.backends.torch import load
+
+    model = _saved(tmp_path)
+    image = np.random.default_rng(1).integers(0, 256, (1, 300, 300, 3)).astype(np.float32) / 127.5 - 1
+    plain, found = (load(model, "cpu", 1, each).run(image) for each in ({}, options))
+    assert found[0].shape[2] == 4
+    moved = np.abs(plain[1][0, :5] - found[1][0, :5])
+    assert np.all(moved < (0.02 if "precision" in options else 1e-5))
+
+
+def test_pytorch_compiles_with_a_compiler_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from object_detection.backends.torch import load
+
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(HarnessError, match=r"needs a C\+\+ compiler, and there is no no-such-compiler"):
+        load(_saved(tmp_path), "cpu", 1, {"compile": "yes"})
+
+
+def _saved(folder: Path) -> Model:
+    """A file of weights, and its model."""
+    network = seeded(SSDMobileNet(depth=0.25))
+    safetensors.save_file(network.state_dict(), folder / "weights.safetensors")
+    return Model(
+        "made", folder / "weights.safetensors", "torch", "image", None, 300, "none", "NHWC", "float32",
+        "boxes", "scores", "classes", None, "yxyx", None, "category",
+    )  # fmt: skip

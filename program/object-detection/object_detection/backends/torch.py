@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Mapping
 
 import torch
+from torch import Tensor, nn
 
 from object_detection.backends import NO_OPTIONS, Array
 from object_detection.backends.interface import padded
+from object_detection.errors import HarnessError
+from object_detection.models.detector import Detector
 from object_detection.models.load import load_network
 from object_detection.spec import Model
 
@@ -28,6 +33,15 @@ BACKEND = {
             "help": "whether memory is laid out with the channels last (default yes)",
             "values": ["yes", "no"],
             "search": ["yes", "no"],
+        },
+        "precision": {
+            "help": "of convolutions; bf16 changes the detections (default f32)",
+            "values": ["f32", "bf16"],
+            "search": ["f32", "bf16"],
+        },
+        "compile": {
+            "help": "whether torch.compile compiles the network, which takes up to minutes and a C++ compiler (default no)",
+            "values": ["yes", "no"],
         },
     },
 }
@@ -55,6 +69,10 @@ class Torch:
         self._network = load_network(model.path).to(device)
         self._format = torch.channels_last if chosen.get("channels_last", "yes") == "yes" else torch.contiguous_format
         self._network.to(memory_format=self._format)  # type: ignore[call-overload]  # its stub lacks the keyword
+        if chosen.get("compile") == "yes":
+            _compile(self._network)
+        if chosen.get("precision") == "bf16":
+            _in_bfloat16(self._network)
         self._device = torch.device(device)
         self.threads = threads or torch.get_num_threads()
         self._channels_last = model.layout == "NHWC"
@@ -75,3 +93,37 @@ class Torch:
             (boxes.cpu().numpy()[:, self._corners], scores.cpu().numpy(), kinds.cpu().numpy()) for boxes, scores, kinds in found
         ]
         return padded(rows)
+
+
+def _compile(network: Detector) -> None:
+    """Have the network's heads compiled by their first run; of the selection of detections there is little to gain."""
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        raise HarnessError(
+            f"--backend.compile=yes needs a C++ compiler, and there is no {compiler}",
+            "install one (Debian: `apt install g++`), or name another in the variable CXX",
+        )
+    compiled = torch.compile(network.heads)
+
+    def heads(images: Tensor) -> tuple[Tensor, Tensor]:
+        if len(images) > 1:  # one compilation for all of them, so that the last batch of a run needs none
+            torch._dynamo.maybe_mark_dynamic(images, 0)
+        found: tuple[Tensor, Tensor] = compiled(images)
+        return found
+
+    network.heads = heads  # type: ignore[method-assign]
+
+
+def _in_bfloat16(network: Detector) -> None:
+    """Have convolutions compute in bfloat16; everything behind the heads stays as it is."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.to(torch.bfloat16)
+    plain = network.heads
+
+    def heads(images: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast(images.device.type, torch.bfloat16):
+            scores, offsets = plain(images)
+        return scores.float(), offsets.float()
+
+    network.heads = heads  # type: ignore[method-assign]
