@@ -74,8 +74,9 @@ DECODING = (
     InterfaceField("box_order", "numbers of a box: corners, corner and size, or centre and size", choices=BOXES_IN),
     InterfaceField(
         "box_units",
-        "`unit`: 0–1 of the input; `pixels` of the input, as of a letterbox; `image-pixels`: of the image before resizing",
-        choices=("unit", "pixels", "image-pixels"),
+        "`unit`: 0–1 of the input; `pixels` of the input, as of a letterbox; `image-pixels`: of the image before resizing; "
+        "`cells`: centre and logarithm of the size, in cells of grids on the input",
+        choices=("unit", "pixels", "image-pixels", "cells"),
     ),
     InterfaceField("clip", "cut boxes at the ends of the image", "flag"),
     InterfaceField("scores_are", "what the scores still need", choices=("given", "sigmoid", "softmax")),

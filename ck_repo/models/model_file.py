@@ -22,7 +22,17 @@ from ck_repo.models.torch_file import TorchFile
 
 DESCRIBED = "described"  # the profile of a model that the user describes
 _DATASET = "dataset,coco,2017,val"
-_ADAPTED = ("side", "height", "width", "layout", "dtype", "resize")  # what `adapt` takes from the file
+_ADAPTED = (
+    "side",
+    "height",
+    "width",
+    "layout",
+    "dtype",
+    "resize",
+    "scaling",
+    "mean",
+    "std",
+)  # what `adapt` takes from the file
 _FIELDS = frozenset(row.name for row in FIELDS)
 _NAMED_BEFORE = frozenset({"boxes", "scores", "classes", "count"})  # outputs that descriptions of the first version had
 _HINT = (
@@ -206,7 +216,8 @@ def _said(chosen: Profile, given: Mapping[str, Any]) -> str:
 
 def _signature(interface: Interface) -> str:
     inputs, outputs = (", ".join(map(str, rows)) for rows in (interface.inputs, interface.outputs))
-    return f"  inputs: {inputs}\n  outputs: {outputs}"
+    task = interface.metadata.get("task", "")
+    return f"  inputs: {inputs}\n  outputs: {outputs}" + (f"\n  task: {task[:60]}" if task else "")
 
 
 def _weights(path: Path, profile_name: str, networks: Mapping[str, Network], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,14 +34,18 @@ class DeclaredProfile:
         Bounds of the named sizes.
     fewer
         Two named sizes, of which the first is smaller.
+    per_cell
+        A named size, with the number of boxes of each cell of the grids on the input: the size is that of all grids.
     metadata
         What the file's metadata contain, by key: it decides where several profiles fit.
+    if_said
+        What the file's metadata contain wherever they have the key: others do not fit.
     fields
         The profile itself; see `ck_repo.models.profiles.Profile`.
     """
 
     KEYS: ClassVar = (
-        "formats", "input", "outputs_in_order", "adapts", "shapes", "sizes", "fewer", "metadata",
+        "formats", "input", "outputs_in_order", "adapts", "shapes", "sizes", "fewer", "per_cell", "metadata", "if_said",
     )  # fmt: skip
 
     name: str
@@ -54,7 +58,9 @@ class DeclaredProfile:
     shapes: Mapping[str, str] = field(default_factory=dict)
     sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     fewer: tuple[str, ...] = ()
+    per_cell: Mapping[str, int] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    if_said: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,9 @@ def _network(name: str, fields: Fields) -> Network:
             {each: row.fields("shapes").needed(each) for each in row.table("shapes")},
             {each: _bounds(row, each, value) for each, value in row.table("sizes").items()},
             row.texts("fewer"),
+            {each: _number(row, each, value) for each, value in row.table("per_cell").items()},
             {each: row.fields("metadata").needed(each) for each in row.table("metadata")},
+            {each: row.fields("if_said").needed(each) for each in row.table("if_said")},
         )
         for key, row in fields.each("profiles").items()
     ]
@@ -130,3 +138,9 @@ def _bounds(row: Fields, key: str, value: object) -> tuple[int, int]:
     if not (isinstance(value, list) and len(value) == 2 and all(isinstance(each, int) for each in value)):
         raise row.error(f"sizes.{key}", value, "the smallest and the largest size")
     return value[0], value[1]
+
+
+def _number(row: Fields, key: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise row.error(f"per_cell.{key}", value, "a number of boxes")
+    return value

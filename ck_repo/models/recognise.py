@@ -19,6 +19,7 @@ _PATTERN = re.compile(r"(?P<dtype>\w+)\[(?P<sizes>[^\]]*)\]")
 _SIZE = re.compile(r"(?:(?P<add>\d+)\+)?(?P<name>[A-Z])|(?P<number>\d+)")
 _COLUMNS = re.compile(r"(?P<name>.+)\[(?P<first>\d+)?(?P<colon>:)?(?P<end>\d+)?\]")
 _KINDS = {"float": ("float16", "float32", "float64", "bfloat16"), "int": ("int64", "int32"), "any": ()}
+_STRIDES = (4, 8, 16, 32, 64, 128)  # pixels between cells; a network has a grid for each of some successive ones
 _MOST_OUTPUTS = 6  # of a file whose outputs are tried in every order
 
 
@@ -33,13 +34,13 @@ class Fitting:
     exact
         Whether the file has the very names of the profile.
     metadata
-        Whether the file's metadata name it.
+        How many keys of the file's metadata name it; 0 unless all do that it declares.
     """
 
     declared: DeclaredProfile
     profile: Profile
     exact: bool
-    metadata: bool
+    metadata: int
 
 
 def fittings(kind: str, interface: Interface, declared: Sequence[tuple[DeclaredProfile, Profile]]) -> list[Fitting]:
@@ -50,6 +51,8 @@ def fittings(kind: str, interface: Interface, declared: Sequence[tuple[DeclaredP
         if kind not in row.formats and not exact:
             continue
         if not row.shapes and not row.outputs_in_order and not _names_fit(own, interface):
+            continue
+        if any(text not in interface.metadata.get(key, text) for key, text in row.if_said.items()):
             continue
         for resolved in _resolved(row, own, interface):
             adapted = adapt(row, resolved, interface)
@@ -66,7 +69,9 @@ def choose(found: Sequence[Fitting], path: object) -> Fitting | None:
     DetectError
         If several fit that read it differently; the message has their names, the hint the option that decides.
     """
-    for group in ([row for row in found if row.exact], [row for row in found if row.metadata], found):
+    most = max((row.metadata for row in found), default=0)
+    named = [row for row in found if row.metadata and row.metadata == most]
+    for group in ([row for row in found if row.exact], named, found):
         if not group:
             continue
         different = [row for row in group if not row.profile.reads_as(group[0].profile)]
@@ -80,7 +85,9 @@ def choose(found: Sequence[Fitting], path: object) -> Fitting | None:
             )
         raise DetectError(
             f"{path}: {len(names)} interfaces fit its inputs and outputs: {', '.join(names)}",
-            hint="choose one: " + " or ".join(f"--profile={name}" for name in names),
+            hint="choose one: "
+            + " or ".join(f"--profile={name}" for name in names)
+            + "; --try draws what the model then finds in ten images",
         )
     return None
 
@@ -100,6 +107,8 @@ def adapt(row: DeclaredProfile, own: Profile, interface: Interface) -> Profile:
         changes["layout"] = "NCHW" if given.shape[1] == 3 else "NHWC"
     if "dtype" in row.adapts and given.dtype in ("float16", "float32"):
         changes["dtype"] = given.dtype
+    elif "dtype" in row.adapts and given.dtype == "uint8":  # bytes have no room for scaled pixels: the file scales them
+        changes |= {"dtype": "uint8", "scaling": "none", "mean": [], "std": []}
     if "side" in row.adapts and len(given.shape) == 4:
         height, width = _sides(given.shape, str(changes.get("layout", own.layout)))
         if height and width:
@@ -121,6 +130,9 @@ def contradictions(own: Profile, interface: Interface) -> list[str]:
         return [f"it has the inputs {', '.join(names)}; the interface has one{beside}"]
     if given.dtype and given.dtype != own.dtype:
         problems.append(f"its input {given.name} is {given.dtype}; the interface says {own.dtype}")
+    if own.dtype == "uint8" and (own.scaling != "none" or own.mean or own.std):
+        scaled = own.scaling if own.scaling != "none" else "mean and std"
+        problems.append(f"its input {given.name} takes bytes; scaled pixels ({scaled}) are fractions")
     problems += _shape_problems(given, own)
     outputs = {row.name: row for row in interface.outputs}
     for role in ROLES:
@@ -193,7 +205,7 @@ def _names_fit(own: Profile, interface: Interface) -> bool:
 def _resolved(row: DeclaredProfile, own: Profile, interface: Interface) -> list[Profile]:
     """The profile with the file's own names of outputs: by shape, by what the file says of them, or by order."""
     if row.shapes:
-        return [_filled(own, names) for names in _by_shape(row, interface.outputs)]
+        return [_filled(own, names) for names in _by_shape(row, interface)]
     if row.outputs_in_order:
         names = interface.roles
         if not names and len(row.outputs_in_order) == len(interface.outputs):
@@ -214,15 +226,16 @@ def _filled(own: Profile, names: Mapping[str, str]) -> Profile:
     return replace(own, **changes)
 
 
-def _by_shape(row: DeclaredProfile, outputs: Sequence[Tensor]) -> list[dict[str, str]]:
+def _by_shape(row: DeclaredProfile, interface: Interface) -> list[dict[str, str]]:
     """Every way to give the outputs to the shapes: name of the output by the declaration's name."""
+    outputs = interface.outputs
     if len(outputs) != len(row.shapes) or len(outputs) > _MOST_OUTPUTS:
         return []
     found = []
     for order in permutations(outputs):
         sizes: dict[str, int] = {}
         if all(_shape_fits(pattern, each, sizes) for pattern, each in zip(row.shapes.values(), order, strict=True)) and (
-            _bounds_fit(row, sizes)
+            _bounds_fit(row, sizes) and _cells_fit(row, sizes, interface)
         ):
             found.append({key: each.name for key, each in zip(row.shapes, order, strict=True)})
     return found
@@ -233,6 +246,20 @@ def _bounds_fit(row: DeclaredProfile, sizes: Mapping[str, int]) -> bool:
         return False
     fewer = [sizes.get(name) for name in row.fewer]
     return not (len(fewer) == 2 and fewer[0] is not None and fewer[1] is not None and fewer[0] >= fewer[1])
+
+
+def _cells_fit(row: DeclaredProfile, sizes: Mapping[str, int], interface: Interface) -> bool:
+    """Whether sizes are those of all grids on the input, as far as the file says how large it is."""
+    wanted = {name: count for name, count in row.per_cell.items() if name in sizes}
+    images = [each.shape for each in interface.inputs if len(each.shape) == 4 and 3 in (each.shape[1], each.shape[3])]
+    if not wanted or len(images) != 1:
+        return True
+    height, width = _sides(images[0], "NCHW" if images[0][1] == 3 else "NHWC")
+    if not height or not width:
+        return True
+    cells = [-(-height // stride) * -(-width // stride) for stride in _STRIDES]
+    grids = [sum(cells[first:end]) for first in range(len(cells)) for end in range(first + 2, len(cells) + 1)]
+    return all(sizes[name] in [count * total for total in grids] for name, count in wanted.items())
 
 
 def _shape_fits(pattern: str, tensor: Tensor, sizes: dict[str, int]) -> bool:
@@ -259,5 +286,5 @@ def _shape_fits(pattern: str, tensor: Tensor, sizes: dict[str, int]) -> bool:
     return True
 
 
-def _metadata_fit(row: DeclaredProfile, interface: Interface) -> bool:
-    return bool(row.metadata) and all(text in interface.metadata.get(key, "") for key, text in row.metadata.items())
+def _metadata_fit(row: DeclaredProfile, interface: Interface) -> int:
+    return len(row.metadata) if all(text in interface.metadata.get(key, "") for key, text in row.metadata.items()) else 0

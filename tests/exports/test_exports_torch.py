@@ -33,33 +33,48 @@ def exported(network: Any, path: Path, names: list[str], size: tuple[int, int] =
 
 
 class Yolo(torch.nn.Module):
-    """Three grids of cells; each cell answers a box around it, in pixels, and a score for each class."""
+    """Three grids of cells; each cell answers boxes around it and a score for each class.
 
-    def __init__(self, objectness: bool) -> None:
+    Parameters
+    ----------
+    objectness
+        Whether a box has a score of its own beside.
+    boxes
+        Of a cell.
+    decoded
+        Whether boxes are in pixels, or centre and logarithm of the size in cells.
+    """
+
+    def __init__(self, objectness: bool, boxes: int = 1, *, decoded: bool = True) -> None:
         super().__init__()
         torch.manual_seed(5)
-        self.objectness = objectness
+        self.objectness, self.boxes, self.decoded = objectness, boxes, decoded
         self.stem = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 3, 4, 1), torch.nn.SiLU())
         self.levels = torch.nn.ModuleList(
             torch.nn.Sequential(torch.nn.Conv2d(16, 16, 3, 2, 1), torch.nn.SiLU()) for _ in range(3)
         )
-        self.heads = torch.nn.ModuleList(torch.nn.Conv2d(16, 4 + objectness + KINDS, 1) for _ in range(3))
+        self.heads = torch.nn.ModuleList(torch.nn.Conv2d(16, boxes * (4 + objectness + KINDS), 1) for _ in range(3))
         for head in self.heads:
             weight: Any = head.weight
-            torch.nn.init.normal_(weight, 0, 0.9)
+            torch.nn.init.normal_(weight, 0, 0.9 if decoded else 0.3)
 
     def forward(self, images: Any) -> Any:
-        rows, found = [], self.stem(images)
+        rows, found = [], self.stem(images / (1 if self.decoded else 255))
         for level, head in zip(self.levels, self.heads, strict=True):
             found = level(found)
-            answer = head(found)
-            stride = images.shape[2] // answer.shape[2]
-            y, x = torch.meshgrid(torch.arange(answer.shape[2]), torch.arange(answer.shape[3]), indexing="ij")
-            centre = (torch.stack([x, y])[None] + answer[:, :2].sigmoid()) * stride
-            extent = answer[:, 2:4].sigmoid() * 4 * stride
-            rows.append(torch.cat([centre, extent, answer[:, 4:].sigmoid()], 1).flatten(2))
+            answer = head(found).reshape(images.shape[0], self.boxes, 4 + self.objectness + KINDS, *found.shape[2:])
+            box = self._box(answer[:, :, :4], images.shape[2] // found.shape[2])
+            level_rows = torch.cat([box, answer[:, :, 4:].sigmoid()], 2).flatten(3)
+            rows.append(level_rows.transpose(1, 2).flatten(2))
         joined = torch.cat(rows, 2)
         return joined.transpose(1, 2) if self.objectness else joined
+
+    def _box(self, answer: Any, stride: int) -> Any:
+        if not self.decoded:
+            return answer
+        y, x = torch.meshgrid(torch.arange(answer.shape[3]), torch.arange(answer.shape[4]), indexing="ij")
+        centre = (torch.stack([x, y])[None, None] + answer[:, :, :2].sigmoid()) * stride
+        return torch.cat([centre, answer[:, :, 2:].sigmoid() * 4 * stride], 2)
 
 
 class EndToEnd(torch.nn.Module):
@@ -145,12 +160,61 @@ def own_yolo(network: Any, image: Any, iou: float) -> Found:
     return Found(out_of(corners[kept], image, ratio, left, top), scores[box, kind][kept], kind[kept] + 1)
 
 
-@pytest.mark.parametrize(("objectness", "name", "iou"), [(True, "yolo-v5", 0.6), (False, "yolo-v8", 0.7)])
-def test_yolo(rgb: list[Any], compare: Compare, tmp_path: Path, objectness: bool, name: str, iou: float) -> None:
-    network = Yolo(objectness).eval()
+@pytest.mark.parametrize(
+    ("boxes", "objectness", "name", "iou"), [(3, True, "yolo-v5", 0.6), (1, True, "yolo-v6", 0.65), (1, False, "yolo-v8", 0.7)]
+)
+def test_yolo(rgb: list[Any], compare: Compare, tmp_path: Path, boxes: int, objectness: bool, name: str, iou: float) -> None:
+    network = Yolo(objectness, boxes).eval()
     path = exported(network, tmp_path / "yolo.onnx", ["output0"])
-    section = compare(path, [own_yolo(network, image, iou) for image in rgb], range(1, KINDS + 1))
+    found = [own_yolo(network, image, iou) for image in rgb]
+    section = compare(path, found, range(1, KINDS + 1), profile="" if name != "yolo-v6" else name)
     assert section["profile"] == name
+
+
+def own_yolox(network: Any, image: Any) -> Found:
+    """As YOLOX does it: the best class of every cell over 0.01, suppression by class; BGR, the image in the corner."""
+    ratio = min(SIDE / image.shape[0], SIDE / image.shape[1])
+    width, height = round(image.shape[1] * ratio), round(image.shape[0] * ratio)
+    square = np.full((SIDE, SIDE, 3), 114, np.uint8)
+    square[:height, :width] = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    with torch.inference_mode():
+        rows = network(torch.from_numpy(square[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32)))[0].numpy()
+    places = [(x, y, stride) for stride in (8, 16, 32) for y in range(SIDE // stride) for x in range(SIDE // stride)]
+    boxes = np.array([
+        [(row[0] + x) * stride, (row[1] + y) * stride, np.exp(row[2]) * stride, np.exp(row[3]) * stride]
+        for row, (x, y, stride) in zip(rows, places, strict=True)
+    ])  # fmt: skip
+    kinds = rows[:, 5:].argmax(1)
+    scores = rows[:, 4] * rows[:, 5:].max(1)
+    corners = np.concatenate([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2], 1)
+    over = np.flatnonzero(scores > 0.01)
+    kept = over[greedy(corners[over], scores[over], kinds[over], 0.65)]
+    return Found(out_of(corners[kept], image, ratio, 0, 0), scores[kept], kinds[kept] + 1)
+
+
+def test_yolox(rgb: list[Any], compare: Compare, tmp_path: Path) -> None:
+    network = Yolo(objectness=True, decoded=False).eval()
+    path = exported(network, tmp_path / "yolox.onnx", ["output"])
+    compare(path, [own_yolox(network, image) for image in rgb], range(1, KINDS + 1), profile="yolox")
+
+
+class Rows(torch.nn.Module):
+    """A YOLO without objectness that answers a row for each box."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside = Yolo(objectness=False)
+        self.objectness = False
+
+    def forward(self, images: Any) -> Any:
+        return self.inside(images).transpose(1, 2)
+
+
+def test_yolo_with_a_row_for_each_box(rgb: list[Any], compare: Compare, tmp_path: Path) -> None:
+    network = Rows().eval()
+    path = exported(network, tmp_path / "yolo.onnx", ["output0"])
+    found = [own_yolo(network.inside, image, 0.7) for image in rgb]
+    compare(path, found, range(1, KINDS + 1), profile="yolo-v8-rows")
 
 
 def test_yolo_with_its_choice_inside(rgb: list[Any], compare: Compare, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from object_detection.backends import Array
+from object_detection.cells import in_pixels
 from object_detection.detections import WIDTH, Rows
 from object_detection.frame import Frame, in_image
 from object_detection.outputs import OutputCheck
@@ -44,11 +45,14 @@ def decoded(
     """
     boxes, scores, classes, *more = check.numbers(boxes, scores, classes, *(() if counts is None else (counts,)))
     check.shapes(len(indices), boxes, scores, classes)
+    units = model.box_units
+    if units == "cells":
+        boxes, units = in_pixels(boxes, frames[0].input), "pixels"
     ends = check.counts(indices, more[0], scores.shape[1]) if more else [scores.shape[1]] * len(indices)
     answers = []
     for position, (index, frame, end) in enumerate(zip(indices, frames, ends, strict=True)):
         own = _candidates(model, boxes[position, :end], scores[position, :end], classes[position, :end], index, check)
-        own[:, 1:5] = in_image(_corners(own[:, 1:5], model.box_order), frame, model.box_units)
+        own[:, 1:5] = in_image(_corners(own[:, 1:5], model.box_order), frame, units)
         check.finite(own)
         kept = np.ascontiguousarray(_best(model, own))
         if model.clip:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from object_detection.datasets.check import most_pixels, too_large
+from object_detection.datasets.content import ENOUGH, sign_of
 from object_detection.datasets.exif import without_orientation
 from object_detection.datasets.header import read_header
 from object_detection.errors import HarnessError
@@ -58,7 +59,11 @@ def decode(path: Path) -> npt.NDArray[np.uint8]:
         size = f" of {header.width} × {header.height} pixels" if header and header.width else ""
         raise HarnessError(f"OpenCV cannot decode {path}{size}: {error.err or error}", "replace the image") from error
     if image is None:
-        raise HarnessError(f"{path} is not an image that OpenCV can decode", "replace it")
+        what, todo = sign_of(content[:ENOUGH])
+        if not what and read_header(path):
+            raise HarnessError(f"{path} is cut short or damaged: OpenCV cannot decode it", "fetch the data set again")
+        is_not = f"{path} is not an image that OpenCV can decode"
+        raise HarnessError(f"{is_not}: it is {what}" if what else is_not, todo or "replace it")
     if image.dtype != np.uint8:
         raise HarnessError(f"{path} has pixels of {image.dtype}, which cannot be shown in 8 bits", "write it as a PNG")
     if image.ndim == 2:

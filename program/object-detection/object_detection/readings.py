@@ -134,6 +134,7 @@ class _Trial:
         """The best reading of boxes, whatever their classes, then with it that of scores and classes."""
         model = self.spec.model
         boxes = [{"box_units": units, "box_order": order} for units in _UNITS for order in _ORDERS]
+        boxes.append({"box_units": "cells", "box_order": "cxcywh"})
         kinds = [{"classes_are": are, "class_offset": offset} for are, offset in _CLASSES]
         chosen = max(_with_own(model, boxes), key=lambda row: self.score(tried, row, any_class=True))
         scores = list(_score_readings(model, tried))

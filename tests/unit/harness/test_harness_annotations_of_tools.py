@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import struct
@@ -139,6 +140,15 @@ SAME: dict[str, tuple[Change, str]] = {
         lambda content: content["categories"].insert(0, {"id": 0, "name": "everything", "supercategory": "none"}),
         ": everything, ",
     ),
+    "ids of 64 bits": (rename_ids(lambda number: (1 << 62) + number), ""),
+    "segmentation in text": (every("annotations", segmentation={"size": [48, 64], "counts": "PPYo1"}), ""),
+    "other case": (
+        every("images", file_name=lambda row, _: row["file_name"].upper()),
+        "images whose file has another case or spelling than file_name: 12, the first 000000000003.JPG",
+    ),
+    "space around names": (every("images", file_name=lambda row, _: f" {row['file_name']} "), "another case or spelling"),
+    "path of a server": (every("images", file_name=lambda row, _: f"\\\\host\\share\\{row['file_name']}"), ""),
+    "ignore": (every("annotations", ignore=1), "annotations with ignore, which is not used"),
     "other keys": (lambda content: content.update(info=3, licenses=None, more=[{"images": 1}]), ""),
 }
 
@@ -216,6 +226,22 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "1 of the 12 images that instances_val2017.json names do not exist",
     ),
     "no categories": (lambda content: content.pop("categories"), "has no list of categories"),
+    "farther than any image": (first("annotations", bbox=[1e300, 1, 1e300, 4]), "annotation 1 has no box"),
+    "text in place of a list": (
+        first("annotations", bbox="[1, 2, 3, 4]"),
+        'annotation 1 has no box: its bbox is "[1, 2, 3, 4]"',
+    ),
+    "rotated": (first("annotations", bbox=[1, 2, 3, 4, 0.5]), "annotation 1 has no box: its bbox is [1, 2, 3, 4, 0.5]"),
+    "another key for the file": (
+        lambda content: [row.update(filename=row.pop("file_name")) for row in content["images"]],
+        "image 3 has no file_name",
+    ),
+    "a number as file_name": (first("images", file_name=7), "image 3 has no file_name, but 7 in its place"),
+    "a name that is too long": (first("images", file_name="a" * 5000), "1 of the 12 images"),
+    "captions": (
+        lambda content: content.update(annotations=[{"id": 1, "image_id": 3, "caption": "a grey square"}]),
+        "annotation 1 has no usable category_id: null",
+    ),
     "results in place of annotations": (lambda content: None, "a COCO annotation file: it has no list of images"),
 }
 
@@ -227,10 +253,101 @@ def test_what_has_no_certain_meaning_is_refused_by_name(data_set: DataSet, name:
     data_set.write(b'[{"image_id": 1}]' if name.startswith("results") else None)
     found = data_set.registered()
     assert why in found["error"]
-    if name not in ("another size", "missing image"):  # the former is not looked at when a run begins
+    if name not in (
+        "another size",
+        "missing image",
+        "a name that is too long",
+    ):  # the former is not looked at when a run begins
         with pytest.raises(HarnessError) as caught:
             data_set.scored()
         assert why in caught.value.what
+
+
+def test_a_refusal_says_what_to_do(data_set: DataSet) -> None:
+    hints = {
+        "another key for the file": "rename its key 'filename' to file_name",
+        "captions": "these are annotations of captions: take the file of instances",
+    }
+    for name, hint in hints.items():
+        again = json.loads(json.dumps(data_set.content))
+        REFUSED[name][0](again)
+        data_set.write(json.dumps(again).encode())
+        assert data_set.registered()["hint"] == hint
+
+
+def test_annotations_are_read_from_gzip(data_set: DataSet) -> None:
+    plain = data_set.scored()
+    data_set.write(gzip.compress(json.dumps(data_set.content).encode()))
+    assert data_set.scored() == plain
+    data_set.write(gzip.compress(json.dumps(data_set.content).encode())[:-200])
+    assert "is compressed with gzip, and damaged" in data_set.registered()["error"]
+
+
+LINES = b'{"image_id": 1}\n{"image_id": 2}\n'
+# what is not COCO's format, by its content, and what the error calls it
+OTHERS: dict[str, tuple[bytes, str]] = {
+    "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "it is a pointer of Git LFS"),
+    "a web page": (b"<!DOCTYPE html><html></html>", "it is a web page"),
+    "ZIP": (b"PK\x03\x04rest", "it is a ZIP archive"),
+    "zeros": (bytes(64), "it is zeros and nothing else"),
+    "JSON lines": (LINES, "goes on after its JSON object, at character 16"),
+    "two objects": (b'{"images": []}{"images": []}', "goes on after its JSON object, at character 14"),
+    "VIA": (
+        b'{"a.jpg99": {"filename": "a.jpg", "size": 99, "regions": []}}',
+        "it looks like an export of the VGG Image Annotator",
+    ),
+    "Labelme": (b'{"shapes": [], "imagePath": "a.jpg"}', "it looks like Labelme's format"),
+    "Label Studio": (b'[{"id": 1, "data": {"image": "a"}, "annotations": []}]', "it looks like Label Studio's own JSON"),
+    "Supervisely": (b'{"size": {"height": 1, "width": 1}, "objects": []}', "it looks like Supervisely's format"),
+    "CreateML": (b'[{"image": "a.jpg", "annotations": []}]', "it looks like CreateML's format"),
+    "results": (
+        b'[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 1}]',
+        "it looks like COCO's format of results",
+    ),
+    "a list": (b'[{"images": [], "annotations": []}]', "it looks like a COCO annotation file inside a list"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_files_are_named_for_what_they_are(data_set: DataSet, name: str) -> None:
+    content, said = OTHERS[name]
+    data_set.write(content)
+    found = data_set.registered()
+    assert said in found["error"]
+    assert found["hint"]
+
+
+def renamed(data_set: DataSet, on_disk: str, in_file: str) -> None:
+    row = data_set.content["images"][0]
+    (data_set.images / row["file_name"]).rename(data_set.images / on_disk)
+    row["file_name"] = in_file
+    data_set.write()
+
+
+@pytest.mark.parametrize(
+    ("on_disk", "in_file"),
+    [("K\u00e4fer.jpg", "Ka\u0308fer.jpg"), ("Ka\u0308fer.jpg", "K\u00e4fer.jpg"), ("a photo.jpg", "a%20photo.jpg")],
+    ids=["composed on disk", "composed in the file", "escaped"],
+)
+def test_a_name_in_another_spelling_is_found(data_set: DataSet, on_disk: str, in_file: str) -> None:
+    plain = data_set.scored()
+    renamed(data_set, on_disk, in_file)
+    found = data_set.registered()
+    assert Path(found["files"][0]).name == on_disk
+    assert any("another case or spelling" in text for text in found["remarks"])
+    assert data_set.scored() == plain
+
+
+def test_a_name_that_two_files_could_be_is_not_found(data_set: DataSet) -> None:
+    renamed(data_set, "a.jpg", "A.JPG")
+    (data_set.images / "a.JPG").write_bytes((data_set.images / "a.jpg").read_bytes())
+    assert "do not exist, the first: A.JPG" in data_set.registered()["error"]
+
+
+def test_an_image_that_is_another_file_is_named_for_what_it_is(data_set: DataSet) -> None:
+    first_file = data_set.images / data_set.content["images"][0]["file_name"]
+    first_file.write_bytes(b"\0\0\0\x18ftypheic" + bytes(80))
+    assert f"the first: {first_file.name} (a HEIC image: convert it to PNG or JPEG)" in data_set.registered()["error"]
 
 
 def corners(row: dict[str, Any], _: int) -> list[float]:
@@ -250,6 +367,9 @@ REMARKED: dict[str, tuple[Change, str]] = {
         "48 of 48 boxes would be inside their image if they were [left, top, right,",
     ),
     "fractions": (every("annotations", bbox=[0.1, 0.2, 0.3, 0.4]), "they look like fractions of the image's size"),
+    "areas of nothing": (every("annotations", area=0), "annotations whose area does not fit their box, by which pycocotools"),
+    "areas of something else": (every("annotations", area=1e7), "annotations whose area does not fit their box, by which"),
+    "names of categories": (first("categories", name="kind 2"), "names that several categories have: 1, the first kind 2"),
     "crowds": (every("annotations", iscrowd=1), "all annotations are crowds (iscrowd 1): mAP is undefined"),
     "nothing": (lambda content: content.update(annotations=[]), "there are no annotations: mAP is undefined"),
     "unknown category": (

@@ -99,6 +99,18 @@ def test_orders_of_boxes(order: str) -> None:
     assert rows.tolist() == [[3, 0.125, 0.25, 0.375, 0.75, 1, 7]]
 
 
+def test_boxes_in_cells_of_grids() -> None:
+    model = replace(MODEL, box_order="cxcywh", box_units="cells", classes="classes")
+    boxes = np.zeros((1, 64 + 16 + 4, 4), np.float32)  # cells of 8, 16 and 32 pixels
+    boxes[0, 64 + 4 * 1 + 2] = [0.5, 0.25, np.log(2), np.log(0.5)]  # second row, third column of the grid of 16 pixels
+    scores = np.ones(boxes.shape[:2], np.float32)
+    rows = decoded(model, [0], [frame_of(model, 64, 64)], boxes, scores, scores, None, OutputCheck(model))[0]
+    assert rows[0, 1:5].tolist() == pytest.approx([-4 / 64, -4 / 64, 4 / 64, 4 / 64])
+    assert rows[70, 1:5].tolist() == pytest.approx([(20 - 4) / 64, (40 - 16) / 64, (20 + 4) / 64, (40 + 16) / 64])
+    with pytest.raises(HarnessError, match="83 boxes an image: not one for each cell of grids on an input of 64 × 64"):
+        decoded(model, [0], [frame_of(model, 64, 64)], boxes[:, 1:], scores[:, 1:], scores[:, 1:], None, OutputCheck(model))
+
+
 def test_classes_of_a_box() -> None:
     scores = np.array([[[0.2, 0.7, 0.6]]], np.float32)
     boxes, none = np.array([[[0, 0, 1, 1]]], np.float32), np.empty((1, 1, 0))

@@ -37,10 +37,10 @@ def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-def palette_png() -> bytes:
+def palette_png(transparency: bytes = b"") -> bytes:
     header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 3, 0, 0, 0)
     rows = b"".join(b"\0" + bytes((x + y) % 4 for x in range(WIDTH)) for y in range(HEIGHT))
-    colours = chunk(b"PLTE", bytes(range(12)))
+    colours = chunk(b"PLTE", bytes(range(12))) + transparency
     parts = (chunk(b"IHDR", header), colours, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
@@ -51,6 +51,25 @@ def by_pillow(mode: str, suffix: str, **options: Any) -> bytes:
 
     target = io.BytesIO()
     image.fromarray(picture()).convert(mode).save(target, suffix, **options)
+    return target.getvalue()
+
+
+def rle_bmp() -> bytes:
+    """A bitmap of 256 greys, a run for each pixel."""
+    rows = b"".join(b"".join(bytes([1, (x + y) % 256]) for x in range(WIDTH)) + b"\0\0" for y in range(HEIGHT)) + b"\0\1"
+    palette = b"".join(bytes([grey, grey, grey, 0]) for grey in range(256))
+    start = 54 + len(palette)
+    header = struct.pack("<IiiHHIIiiII", 40, WIDTH, HEIGHT, 1, 8, 1, len(rows), 0, 0, 256, 0)
+    return b"BM" + struct.pack("<IHHI", start + len(rows), 0, 0, start) + header + palette + rows
+
+
+def two_frames(suffix: str, **options: Any) -> bytes:
+    """A file of two images, of which the first counts."""
+    image = pytest.importorskip("PIL.Image")
+    import io
+
+    target, first = io.BytesIO(), image.fromarray(picture()[..., ::-1].copy())
+    first.save(target, suffix, save_all=True, append_images=[first.rotate(180)], **options)
     return target.getvalue()
 
 
@@ -75,6 +94,18 @@ FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "PGM": (".pgm", lambda: encoded(".pgm", picture(1))),
     "PAM": (".pam", lambda: encoded(".pam", picture())),
     "JPEG 2000": (".jp2", lambda: encoded(".jp2", picture())),
+    "BMP with runs": (".bmp", rle_bmp),
+    "BMP from the top": (
+        ".bmp",
+        lambda: (rows := encoded(".bmp", picture()))[:22] + struct.pack("<i", -HEIGHT) + rows[26:],
+    ),
+    "palette PNG with transparency": (".png", lambda: palette_png(chunk(b"tRNS", bytes([0, 90, 255])))),
+    "MPO of a stereo camera": (".jpg", lambda: two_frames("MPO")),
+    "animated WebP": (".webp", lambda: two_frames("WEBP", lossless=True)),
+    "GIF": (".gif", lambda: two_frames("GIF")),
+    "AVIF": (".avif", lambda: encoded(".avif", picture())),
+    "pages of TIFF": (".tiff", lambda: two_frames("TIFF")),
+    "BigTIFF": (".tif", lambda: by_pillow("RGB", "TIFF", big_tiff=True)),
     "Sun raster": (".ras", lambda: encoded(".ras", picture())),
 }
 
@@ -148,6 +179,36 @@ def test_sizes_that_are_swapped_are_explained_by_the_orientation(tmp_path: Path,
     assert ("EXIF orientation" in found["error"]) is exif
     assert "a.jpg is 60 × 40, annotated as 40 × 60" in found["error"]
     assert "fetch" not in found["hint"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".webp", ".tiff", ".jp2", ".ppm", ".avif"])
+def test_an_image_that_is_cut_short_is_named(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(encoded(suffix, picture())[:-200])
+    with pytest.raises(HarnessError, match=rf"a\{suffix} is (cut short or damaged|not an image)"):
+        decode(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [(b"\0\0\0\x18ftypheic", "a HEIC image"), (b"<svg/>", "an SVG drawing"), (b"<html>404", "a web page"),
+     (b"version https://git-lfs.github.com/spec/v1", "a pointer of Git LFS")],
+)  # fmt: skip
+def test_what_is_not_an_image_is_named_for_what_it_is(tmp_path: Path, content: bytes, what: str) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(content)
+    with pytest.raises(HarnessError, match=f"is not an image that OpenCV can decode: it is {what}"):
+        decode(path)
+
+
+def test_a_big_tiff_is_read_as_it_is_stored(tmp_path: Path) -> None:
+    plain, turned_ = tmp_path / "plain.tif", tmp_path / "turned.tif"
+    plain.write_bytes(by_pillow("RGB", "TIFF", big_tiff=True))
+    turned_.write_bytes(by_pillow("RGB", "TIFF", big_tiff=True, tiffinfo={274: 6}))
+    header = read_header(turned_)
+    assert header is not None
+    assert (header.width, header.height, header.orientation) == (WIDTH, HEIGHT, 6)
+    assert np.array_equal(decode(turned_), decode(plain))
 
 
 def film(size: int) -> bytes:

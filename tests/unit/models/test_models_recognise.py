@@ -37,6 +37,11 @@ KNOWN: list[tuple[str, Tensors, Tensors, str, dict[str, Any]]] = [
     ("yolo v8, half", [("images", F16, 1, 3, 640, 640)], [("o", F16, 1, 84, 8400)], "yolo-v8", {"dtype": "float16"}),
     ("yolo v8, oblong", [("images", F32, 1, 3, 384, 640)], [("o", F32, 1, 84, 5040)], "yolo-v8", {"height": 384, "width": 640}),
     ("yolo v5", [IMAGES], [("output0", F32, 1, 25200, 85)], "yolo-v5", {"objectness": "output0[4]", "scores": "output0[5:]"}),
+    ("yolo v5 of four grids", [("images", F32, 1, 3, 1280, 1280)], [("o", F32, 1, 102000, 85)], "yolo-v5", {"side": 1280}),
+    ("yolo v8 that takes bytes", [("images", U8, 1, 3, 640, 640)], [("o", F32, 1, 84, 8400)], "yolo-v8",
+     {"dtype": "uint8", "scaling": "none"}),
+    ("yolo v8, channels last", [("images", F32, "n", 640, 640, 3)], [("o", F32, "n", 84, 8400)], "yolo-v8", {"layout": "NHWC"}),
+    ("more rows than a head with suppression keeps by default", [IMAGES], [("o", F32, 1, 400, 6)], "yolo-end-to-end", {}),
     ("yolo v10", [IMAGES], [("output0", F32, 1, 300, 6)], "yolo-end-to-end", {"classes": "output0[5]"}),
     ("yolo v7", [IMAGES], [("output", F32, "rows", 7)], "yolo-v7-end-to-end", {"image": "output[0]"}),
     (
@@ -93,7 +98,7 @@ def test_known_exports(tmp_path: Path, inputs: Tensors, outputs: Tensors, name: 
     ("outputs", "names"),
     [
         ([("o", F32, 1, "rows", 6)], ("yolo-v5", "yolo-end-to-end")),
-        ([("o", F32, 1, 400, 6)], ("yolo-v5", "yolo-end-to-end")),
+        ([("o", F32, 1, 8400, 85)], ("yolo-v6", "yolox", "yolo-v8-rows")),
         ([("logits", F32, 1, "q", 80), ("boxes", F32, 1, "q", 4)], ("detr", "rt-detr")),
     ],
 )
@@ -111,6 +116,49 @@ def test_metadata_decide_where_shapes_do_not(tmp_path: Path) -> None:
         "author": "Ultralytics", "description": "Ultralytics YOLOv10n model trained on coco.yaml",
     })  # fmt: skip
     assert inspect_model(path, "onnx")["profile"] == "yolo-end-to-end"
+
+
+def test_the_names_of_classes_tell_version_5_where_sizes_are_free(tmp_path: Path) -> None:
+    inputs, outputs = [("images", F32, "n", 3, "h", "w")], [("o", F32, "n", "rows", 85)]
+    path = graph(tmp_path / "m.onnx", inputs, outputs, {"stride": "32", "names": "{0: 'person'}"})
+    assert inspect_model(path, "onnx")["profile"] == "yolo-v5"
+
+
+UNKNOWN: list[tuple[str, Tensors, Tensors, dict[str, str]]] = [
+    ("columns in place of rows", [IMAGES], [("o", F32, 1, 85, 25200)], {}),
+    ("not a box for each cell", [IMAGES], [("o", F32, 1, 84, 8401)], {}),
+    ("poses", [IMAGES], [("o", F32, 1, 56, 8400)], {"task": "pose", "author": "Ultralytics", "description": "YOLO"}),
+    ("turned boxes", [IMAGES], [("o", F32, 1, 20, 8400)], {"task": "obb"}),
+    ("masks", [IMAGES], [("o", F32, 1, 116, 8400), ("masks", F32, 1, 32, 160, 160)], {}),
+    ("heads", [IMAGES], [(f"head{n}", F32, 1, 3, n, n, 85) for n in (80, 40, 20)], {}),
+    ("heat maps", [IMAGES], [("heat", F32, 1, 80, 160, 160), ("size", F32, 1, 2, 160, 160)], {}),
+    ("a second input", [IMAGES, ("scale_factor", F32, 1, 2)], [("rows", F32, "n", 6), ("count", 6, 1)], {}),
+    ("boxes with a score", [IMAGES], [("dets", F32, 1, 100, 5), ("labels", I64, 1, 100)], {}),
+    ("seven columns", [IMAGES], [("detections", F32, 1, 100, 7)], {}),
+    ("grey images", [("images", F32, 1, 1, 640, 640)], [("o", F32, 1, 84, 8400)], {}),
+    ("a class for an image", [IMAGES], [("o", F32, 1, 1000)], {}),
+]
+
+
+@pytest.mark.parametrize(("inputs", "outputs", "metadata"), [row[1:] for row in UNKNOWN], ids=[row[0] for row in UNKNOWN])
+def test_what_no_profile_reads_is_not_guessed(
+    tmp_path: Path, inputs: Tensors, outputs: Tensors, metadata: dict[str, str]
+) -> None:
+    path = graph(tmp_path / "m.onnx", inputs, outputs, metadata)
+    with pytest.raises(DetectError, match="no known profile fits its interface") as caught:
+        inspect_model(path, "onnx")
+    assert all(row[0] in caught.value.what for row in (*inputs, *outputs))
+    assert metadata.get("task", "") in caught.value.what
+    assert "own-model.md" in caught.value.hint
+
+
+def test_a_described_model_that_takes_bytes_gets_them_as_they_are(tmp_path: Path) -> None:
+    path = graph(tmp_path / "m.onnx", [("x", U8, 1, 64, 64, 3)], [("boxes", F32, 1, 9, 4), ("scores", F32, 1, 9, 3)])
+    given = {"boxes": "boxes", "scores": "scores"}
+    own = profile_for_file(inspect_model(path, "onnx", given=given), str(path), own_networks())
+    assert (own.dtype, own.scaling, own.layout) == ("uint8", "none", "NHWC")
+    with pytest.raises(DetectError, match=r"takes bytes; scaled pixels \(imagenet\) are fractions"):
+        inspect_model(path, "onnx", given={**given, "scaling": "imagenet"})
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from object_detection.datasets.content import ENOUGH, sign_of
 from object_detection.datasets.header import Header, read_header
-from object_detection.datasets.place import below
+from object_detection.datasets.place import below, parts
 from object_detection.datasets.remarks import Remarks
 from object_detection.datasets.source import Source
 from object_detection.datasets.truth import Image
@@ -17,6 +18,7 @@ from object_detection.progress import Throttle
 
 _LONGEST_SIDE = 1 << 20  # pixels, of OpenCV
 LARGEST_VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
+_LONGEST_NAME = 300  # characters of a file name in an error
 _SIZES = 5  # image sizes that are listed
 
 
@@ -87,12 +89,14 @@ def _check_images(source: Source, remarks: Remarks) -> list[Path]:
         found.append(path)
         if os.path.isabs(row.name) and path != Path(row.name):
             remarks.add("images whose file_name is a path that does not exist here, found in the folder of images", row.name)
+        elif path.name != parts(row.name)[-1]:
+            remarks.add("images whose file has another case or spelling than file_name", row.name)
         try:
             header = read_header(path)
         except OSError as error:
             raise HarnessError(f"{path} cannot be read: {error.strerror}", "check its permissions") from None
         if header is None:
-            unreadable.append(row.name)
+            unreadable.append(f"{row.name}{_what(path)}")
         elif header.width * header.height > most_pixels() or max(header.width, header.height) > _LONGEST_SIDE:
             raise too_large(path, header.width, header.height)
         else:
@@ -111,6 +115,13 @@ def _check_images(source: Source, remarks: Remarks) -> list[Path]:
     return found
 
 
+def _what(path: Path) -> str:
+    """What a file is that is not an image, in brackets."""
+    with open(path, "rb") as file:
+        what, todo = sign_of(file.read(ENOUGH))
+    return f" ({what}: {todo})" if what else ""
+
+
 def _compare(row: Image, header: Header, wrong: list[str], turned: list[str], remarks: Remarks) -> None:
     """Compare a header with the annotated size."""
     if not header.width:
@@ -127,6 +138,6 @@ def _refuse(source: Source, names: list[str], what: str, hint: str) -> None:
     if names:
         raise HarnessError(
             f"{source.images.path}: {len(names)} of the {len(source.truth.images)} images that {source.annotations.name} names "
-            f"{what}, the first: {names[0]}",
+            f"{what}, the first: {names[0][:_LONGEST_NAME]}",
             hint,
         )

@@ -7,6 +7,7 @@ in quotes. What could mean several things is an error that names the annotation.
 from __future__ import annotations
 
 import json
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,10 @@ from object_detection.errors import HarnessError
 from object_detection.progress import Throttle
 
 _AN_ID = "an id is a number or a text"
+_FARTHEST = 1e9  # pixels; beyond it a number is not a place in an image
+_ROUNDING = 1.5  # how much larger than its box an area may be: polygons are drawn around the box's pixels
+# keys of annotations that have no boxes of categories, and what they are of
+_NO_BOXES = {"segments_info": "panoptic segmentation", "caption": "captions"}
 
 
 def read_coco(file: Path, folder: Folder) -> Truth:
@@ -69,15 +74,20 @@ class _Reader:
         where = f"image {key}"
         name = row.get("file_name")
         if not isinstance(name, str) or not name.strip():
+            state = f"has no file_name, but {_shown(name)} in its place" if name else "has no file_name"
+            alike = get_close_matches("file_name", [key for key in row if key != "file_name"], 1)
             raise self.draft.error(
-                f"{where} has no file_name", "add it: the name of the file, relative to the folder of images"
+                f"{where} {state}",
+                f"rename its key {alike[0]!r} to file_name"
+                if alike
+                else "add it: the name of the file, relative to the folder of images",
             )
         if is_url(name):
             raise self.draft.error(
                 f"the file_name of {where} is a URL: {name[:200]}",
                 "download the images, and set file_name to their names in the folder of images",
             )
-        if row["id"] != key or isinstance(row["id"], str):
+        if isinstance(row["id"], str):
             self.draft.remarks.add("images whose id is a text, which pycocotools may not take", where)
         self.draft.image(key, name, *self._size(row, where), named=row["id"])
 
@@ -119,15 +129,24 @@ class _Reader:
         if image is None:
             raise self.draft.error(f"{where} has no usable image_id: {_shown(row.get('image_id'))}", "name its image")
         if category is None:
-            raise self.draft.error(f"{where} has no usable category_id: {_shown(row.get('category_id'))}", "name its category")
-        box = self._box(row.get("bbox"), where)
-        self.draft.box(image, category, box, where, self._area(row, where), self._crowd(row, where))
-
-    def _box(self, given: Any, where: str) -> tuple[float, float, float, float]:
-        values = [number(value) for value in given] if isinstance(given, list) and len(given) == 4 else []
-        if len(values) != 4 or None in values:
+            kind = next((text for key, text in _NO_BOXES.items() if key in row), "")
             raise self.draft.error(
-                f"{where} has no box: its bbox is {_shown(given)}", "a bbox is four finite numbers: [x, y, width, height]"
+                f"{where} has no usable category_id: {_shown(row.get('category_id'))}",
+                f"these are annotations of {kind}: take the file of instances" if kind else "name its category",
+            )
+        if row.get("ignore") and not row.get("iscrowd"):
+            self.draft.remarks.add("annotations with ignore, which is not used: pycocotools ignores crowds (iscrowd 1)", where)
+        box = self._box(row, where)
+        self.draft.box(image, category, box, where, self._area(row, box, where), self._crowd(row, where))
+
+    def _box(self, row: dict[str, Any], where: str) -> tuple[float, float, float, float]:
+        given: Any = row.get("bbox")
+        values = [number(value) for value in given] if isinstance(given, list) and len(given) == 4 else []
+        if len(values) != 4 or None in values or any(abs(value) > _FARTHEST for value in values if value is not None):
+            more = "; it has a segmentation, from which the bbox can be computed" if row.get("segmentation") else ""
+            raise self.draft.error(
+                f"{where} has no box: its bbox is {_shown(given)}",
+                f"a bbox is four finite numbers: [x, y, width, height]{more}",
             )
         if any(isinstance(value, str) for value in given):
             self.draft.remarks.add("annotations whose bbox is in quotes, read as numbers", where)
@@ -138,7 +157,7 @@ class _Reader:
         assert height is not None
         return x, y, width, height
 
-    def _area(self, row: dict[str, Any], where: str) -> float | None:
+    def _area(self, row: dict[str, Any], box: tuple[float, float, float, float], where: str) -> float | None:
         """The area; None for that of the box."""
         given = row.get("area")
         if given is None:
@@ -149,6 +168,10 @@ class _Reader:
             raise self.draft.error(
                 f"{where} has the area {_shown(given)}",
                 "an area is a number of square pixels; leave it out, and it is width × height",
+            )
+        if area == 0 or area > _ROUNDING * box[2] * box[3] + 1:
+            self.draft.remarks.add(
+                "annotations whose area does not fit their box, by which pycocotools tells small objects from large ones", where
             )
         return area
 

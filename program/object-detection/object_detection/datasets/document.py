@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from object_detection.datasets.content import ENOUGH, sign_of
+from object_detection.datasets.others import format_of
 from object_detection.errors import HarnessError
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _LARGEST = 8 << 30  # bytes of an annotation file; COCO's largest has 0.5 GB
 _AT_ONCE = 1024  # elements between two calls of `progress`
+_GZIP = b"\x1f\x8b"
 _FALLBACK = "cp1252"  # what Windows programs write in western Europe and America
 
 
@@ -21,7 +26,7 @@ def read_text(file: Path) -> tuple[str, str]:
     """The text of a file, and a remark about its encoding; the remark is empty for UTF-8.
 
     UTF-8, UTF-16 and UTF-32 are recognized with or without a byte order mark. Text that is none of them is read as
-    Windows-1252.
+    Windows-1252. A file that is compressed with gzip is unpacked in memory.
     """
     try:
         if file.stat().st_size > _LARGEST:
@@ -31,12 +36,26 @@ def read_text(file: Path) -> tuple[str, str]:
         raise HarnessError(f"{file} does not exist", "name the annotations with --annotations=") from None
     except OSError as error:
         raise HarnessError(f"{file} cannot be read: {error.strerror}", "check its permissions") from None
+    if content.startswith(_GZIP):
+        content = _unpacked(file)
     encoding = json.detect_encoding(content)
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError:
         return content.decode(_FALLBACK, "replace"), f"{file.name} is not UTF-8; it is read as Windows-1252"
     return text, "" if encoding.startswith("utf-8") else f"{file.name} is encoded as {encoding}"
+
+
+def _unpacked(file: Path) -> bytes:
+    """The content of a file that is compressed with gzip."""
+    try:
+        with gzip.open(file) as packed:
+            content = packed.read(_LARGEST + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise HarnessError(f"{file} is compressed with gzip, and damaged: {error}", "copy it again") from None
+    if len(content) > _LARGEST:
+        raise HarnessError(f"{file} has more than {_LARGEST >> 30} GiB when it is unpacked", "split the data set")
+    return content
 
 
 def read_lists(
@@ -61,9 +80,16 @@ def read_lists(
     try:
         return _Lists(file, text, handlers, progress).read()
     except IndexError:
-        raise HarnessError(f"{file} is not readable as JSON: it ends in the middle", "copy it again") from None
+        raise _unreadable(file, text, "it ends in the middle", "copy it again") from None
     except (ValueError, RecursionError) as error:
-        raise HarnessError(f"{file} is not readable as JSON: {error}", "copy it again") from None
+        raise _unreadable(file, text, str(error), "correct it there, or export the annotations again") from None
+
+
+def _unreadable(file: Path, text: str, why: str, hint: str) -> HarnessError:
+    what, todo = sign_of(text[:ENOUGH].encode(_FALLBACK, "replace"))
+    if what:
+        return HarnessError(f"{file} is not a COCO annotation file: it is {what}", todo)
+    return HarnessError(f"{file} is not readable as JSON: {why}", hint)
 
 
 class _Lists:
@@ -96,6 +122,14 @@ class _Lists:
                 at = self._space(at + 1)
             elif text[at] != "}":
                 raise json.JSONDecodeError("expected , or }", text, at)
+        end = self._space(at + 1)
+        if text[end:].strip("\0 \t\n\r"):  # some programs pad files with zeros
+            raise HarnessError(
+                f"{self._file} goes on after its JSON object, at character {end}",
+                "a COCO annotation file is one object: files cannot be joined end to end, and JSON lines are not read",
+            )
+        if not found:
+            self._refuse_other_document(self._space(0))
         return found
 
     def _key(self, at: int) -> tuple[str, int]:
@@ -130,8 +164,9 @@ class _Lists:
         return _SPACE.match(self._text, at).end()  # type: ignore[union-attr]  # it also matches nothing
 
     def _refuse_other_document(self, at: int) -> NoReturn:
-        self._decode(self._text, at)  # text that is not JSON is another error
+        document, _ = self._decode(self._text, at)  # text that is not JSON is another error
+        known = format_of(document)
         raise HarnessError(
-            f"{self._file} is not a COCO annotation file: it has no list of images",
-            "a JSON list is COCO's format of results, not of annotations" if self._text[at] == "[" else "",
+            f"{self._file} is not a COCO annotation file: it " + (f"looks like {known}" if known else "has no list of images"),
+            "export the annotations in COCO's format" if known else "",
         )

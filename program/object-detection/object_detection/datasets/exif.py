@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 _ORIENTATION = 274
-_SIZES = {3: ("H", 2), 4: ("I", 4)}  # types of values that are read: 16 and 32 bits
+_SIZES = {3: ("H", 2), 4: ("I", 4), 16: ("Q", 8)}  # types of values that are read: 16, 32 and 64 bits
+_SHORT = 3  # the type of an orientation
+_BIG = 43  # the number of BigTIFF, whose places and counts have 64 bits
 _MOST_TAGS = 4096
+
+
+@dataclass(frozen=True)
+class _Tag:
+    """A tag of the first directory; `place` is that of its first value."""
+
+    order: str
+    number: int
+    kind: int
+    place: int
 
 
 def read_tiff(content: bytes) -> dict[int, int]:
@@ -17,38 +31,17 @@ def read_tiff(content: bytes) -> dict[int, int]:
     struct.error
         If it is cut short.
     """
-    order = {b"II": "<", b"MM": ">"}.get(content[:2])
-    if order is None:
-        return {}
-    (at,) = struct.unpack_from(f"{order}I", content, 4)
-    (count,) = struct.unpack_from(f"{order}H", content, at)
-    found: dict[int, int] = {}
-    for number in range(min(count, _MOST_TAGS)):
-        place = at + 2 + 12 * number
-        tag, kind, values = struct.unpack_from(f"{order}HHI", content, place)
-        if kind not in _SIZES or not values:
-            continue
-        code, size = _SIZES[kind]
-        if values * size > 4:  # they lie elsewhere
-            (place,) = struct.unpack_from(f"{order}I", content, place + 8)
-        else:
-            place += 8
-        found[tag] = struct.unpack_from(f"{order}{code}", content, place)[0]
-    return found
+    return {
+        tag.number: struct.unpack_from(f"{tag.order}{_SIZES[tag.kind][0]}", content, tag.place)[0] for tag in _tags(content)
+    }
 
 
 def without_orientation(content: bytes) -> bytes:
     """A TIFF image that says that its pixels are as stored; OpenCV turns TIFF images even where it is told not to."""
-    order = {b"II": "<", b"MM": ">"}.get(content[:2])
-    if order is None:
-        return content
     try:
-        (at,) = struct.unpack_from(f"{order}I", content, 4)
-        (count,) = struct.unpack_from(f"{order}H", content, at)
-        for place in range(at + 2, at + 2 + 12 * count, 12):
-            tag, kind, value = struct.unpack_from(f"{order}HH4xH", content, place)
-            if tag == _ORIENTATION and kind == 3 and value != 1:
-                return content[: place + 8] + struct.pack(f"{order}H", 1) + content[place + 10 :]
+        for tag in _tags(content):
+            if tag.number == _ORIENTATION and tag.kind == _SHORT:
+                return content[: tag.place] + struct.pack(f"{tag.order}H", 1) + content[tag.place + 2 :]
     except struct.error:
         pass  # cut short: the decoder says so
     return content
@@ -61,3 +54,23 @@ def orientation_in_exif(content: bytes) -> int:
     except struct.error:
         return 1
     return value if 1 <= value <= 8 else 1
+
+
+def _tags(content: bytes) -> Iterator[_Tag]:
+    order = {b"II": "<", b"MM": ">"}.get(content[:2])
+    if order is None:
+        return
+    big = struct.unpack_from(f"{order}H", content, 2)[0] == _BIG
+    start, counted, word, width = (8, "Q", "Q", 8) if big else (4, "H", "I", 4)
+    (at,) = struct.unpack_from(f"{order}{word}", content, start)
+    (count,) = struct.unpack_from(f"{order}{counted}", content, at)
+    first, length = at + struct.calcsize(f"={counted}"), 4 + 2 * width
+    for number in range(min(count, _MOST_TAGS)):
+        entry = first + length * number
+        tag, kind, values = struct.unpack_from(f"{order}HH{word}", content, entry)
+        if kind not in _SIZES or not values:
+            continue
+        place = entry + 4 + width
+        if values * _SIZES[kind][1] > width:  # they lie elsewhere
+            (place,) = struct.unpack_from(f"{order}{word}", content, place)
+        yield _Tag(order, tag, kind, place)

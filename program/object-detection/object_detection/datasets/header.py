@@ -165,6 +165,8 @@ _FORMATS: tuple[tuple[bytes, Callable[[bytes], Header | None]], ...] = (
     (b"RIFF", _webp),
     (b"II*\0", _tiff),
     (b"MM\0*", _tiff),
+    (b"II+\0", _tiff),
+    (b"MM\0+", _tiff),
     (b"\0\0\0\x0cjP  ", _jp2),
     (b"P", _netpbm),
     (_BRANDED, _avif),

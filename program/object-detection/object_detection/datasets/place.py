@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _SEPARATOR = re.compile(r"[/\\]+")
 _DRIVE = re.compile(r"[A-Za-z]:")
+_ROOTED = re.compile(r"[/\\]|[A-Za-z]:")  # a path from a root, a drive or a server, of any system
 
 
 def is_url(name: str) -> bool:
@@ -32,6 +35,11 @@ def below(folder: Path, path: Path, name: str) -> str:
     return plain.relative_to(folder).as_posix() if plain.is_relative_to(folder) else "/".join(parts(name))
 
 
+def _key(name: str) -> str:
+    """What names have in common that differ in case, in the Unicode form of their letters, or in escapes of URLs."""
+    return unicodedata.normalize("NFC", unquote(name).strip()).casefold()
+
+
 @dataclass(frozen=True)
 class Folder:
     """A folder of images.
@@ -44,23 +52,56 @@ class Folder:
 
     path: Path
     inside: bool = False
+    _listed: dict[Path, dict[str, list[str]]] = field(default_factory=dict, repr=False, compare=False)
 
     def find(self, name: str) -> Path | None:
         """The file of an image; None if there is none.
 
         A name is taken as it is, then with backslashes as separators. A path to a place that does not exist here, or must
-        not be used, stands for the file below the folder that has the longest common end with it.
+        not be used, stands for the file below the folder that has the longest common end with it. A name that differs from
+        that of a single file in case, Unicode form or escapes of URLs stands for that file.
         """
         below = parts(name)
         if not below or "\0" in name:
             return None
         direct = self.path / name  # an absolute name stands for itself
         leads_out = os.path.isabs(name) or ".." in _SEPARATOR.split(name)
-        if not (self.inside and leads_out) and direct.is_file():
+        if not (self.inside and leads_out) and _is_file(direct):
             return direct
-        shortest = len(below) if not leads_out and not _DRIVE.match(name) else 1
-        for length in range(len(below), shortest - 1, -1):
-            path = self.path.joinpath(*below[-length:])
-            if path.is_file():
+        shortest = 1 if leads_out or _ROOTED.match(name) else len(below)
+        ends = [below[-length:] for length in range(len(below), shortest - 1, -1)]
+        for end in ends:
+            if _is_file(path := self.path.joinpath(*end)):
                 return path
-        return None
+        return next((found for end in ends if (found := self._alike(end))), None)
+
+    def _alike(self, names: list[str]) -> Path | None:
+        """The file below the folder whose path is alike; None if there is none, or several."""
+        path = self.path
+        for name in names:
+            if path not in self._listed:
+                self._listed[path] = _by_key(path)
+            alike = self._listed[path].get(_key(name), [])
+            if name not in alike and len(alike) != 1:
+                return None
+            path /= name if name in alike else alike[0]
+        return path if _is_file(path) else None
+
+
+def _by_key(folder: Path) -> dict[str, list[str]]:
+    """The names in a folder."""
+    found: dict[str, list[str]] = {}
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return found
+    for name in names:
+        found.setdefault(_key(name), []).append(name)
+    return found
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or that no file can have
+        return False

@@ -7,7 +7,8 @@ from typing import Any
 
 from object_detection.datasets.truth import Identity
 
-_EXACT = 1 << 53  # beyond it JSON readers that use float64 mix up integers
+_EXACT = 1 << 53  # beyond it float64 mixes up integers, and they are treated as names
+_LONGEST_ID = 256  # bits, as of a hash
 
 
 def number(value: Any) -> float | None:
@@ -37,11 +38,11 @@ def whole(value: Any) -> int | None:
 def identity(value: Any) -> Identity | None:
     """An id: an integer where it reads as one, else its text; None for what cannot be an id.
 
-    >>> identity("0012"), identity(7.0), identity("frame_0001"), identity(None)
-    (12, 7, 'frame_0001', None)
+    >>> identity("0012"), identity(7.0), identity("frame_0001"), identity(1 << 60), identity(None)
+    (12, 7, 'frame_0001', '1152921504606846976', None)
     """
-    if type(value) is int and -_EXACT < value < _EXACT:
-        return value
+    if type(value) is int:
+        return value if -_EXACT < value < _EXACT else str(value) if value.bit_length() <= _LONGEST_ID else None
     if isinstance(value, str):
         text = value.strip()
         if text.lstrip("-").isdecimal() and text.isascii() and len(text) < 16:
