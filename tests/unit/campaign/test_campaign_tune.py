@@ -41,7 +41,7 @@ def test_the_fastest_settings_are_found_confirmed_kept_and_used(ck: Callable[...
     """The toy is fastest with 3 threads and batches of 8: 54 samples/s; its default choice makes 11."""
     found = tune(ck, "--goal=throughput", *SPACE, "--trials=10", "--repetitions=2")
     values = found["verdicts"]["throughput"]["values"]
-    assert values == {"threads": 3, "batch_size": 8, "sessions": 1}
+    assert values == {"threads": 3, "batch_size": 8}
     assert found["verdicts"]["throughput"]["winner"] == pytest.approx([54.0, 54.0])
     assert found["verdicts"]["throughput"]["default"] == pytest.approx([11.0, 11.0])
     assert found["verdicts"]["throughput"]["beats_default"] is True
@@ -98,7 +98,7 @@ def test_two_goals_give_a_front_and_settings_for_each(ck: Callable[..., Any], lo
     )
     assert len(found["trials"]) == 4  # every combination, none of them twice
     assert {goal for row in found["trials"] for goal in row["figures"]} == {"throughput", "latency"}
-    assert [row["values"] for row in found["front"]] == [{"threads": 3, "batch_size": 4, "sessions": 1}]
+    assert [row["values"] for row in found["front"]] == [{"threads": 3, "batch_size": 4}]
     assert {name: verdict["values"]["threads"] for name, verdict in found["verdicts"].items()} == {
         "throughput": 3,
         "latency": 3,
