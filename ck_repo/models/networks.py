@@ -35,7 +35,9 @@ class DeclaredProfile:
     fewer
         Two named sizes, of which the first is smaller.
     per_cell
-        A named size, with the number of boxes of each cell of the grids on the input: the size is that of all grids.
+        A named size, with the number of boxes for each cell of grids on the input: the size is that of all grids.
+    not_per_cell
+        The same for files that do not fit.
     metadata
         What the file's metadata contain, by key: it decides where several profiles fit.
     if_said
@@ -45,7 +47,8 @@ class DeclaredProfile:
     """
 
     KEYS: ClassVar = (
-        "formats", "input", "outputs_in_order", "adapts", "shapes", "sizes", "fewer", "per_cell", "metadata", "if_said",
+        "formats", "input", "outputs_in_order", "adapts", "shapes", "sizes", "fewer", "per_cell", "not_per_cell", "metadata",
+        "if_said",
     )  # fmt: skip
 
     name: str
@@ -59,6 +62,7 @@ class DeclaredProfile:
     sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     fewer: tuple[str, ...] = ()
     per_cell: Mapping[str, int] = field(default_factory=dict)
+    not_per_cell: Mapping[str, int] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     if_said: Mapping[str, str] = field(default_factory=dict)
 
@@ -125,7 +129,8 @@ def _network(name: str, fields: Fields) -> Network:
             {each: row.fields("shapes").needed(each) for each in row.table("shapes")},
             {each: _bounds(row, each, value) for each, value in row.table("sizes").items()},
             row.texts("fewer"),
-            {each: _number(row, each, value) for each, value in row.table("per_cell").items()},
+            {each: _number(row, f"per_cell.{each}", value) for each, value in row.table("per_cell").items()},
+            {each: _number(row, f"not_per_cell.{each}", value) for each, value in row.table("not_per_cell").items()},
             {each: row.fields("metadata").needed(each) for each in row.table("metadata")},
             {each: row.fields("if_said").needed(each) for each in row.table("if_said")},
         )
@@ -142,5 +147,5 @@ def _bounds(row: Fields, key: str, value: object) -> tuple[int, int]:
 
 def _number(row: Fields, key: str, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise row.error(f"per_cell.{key}", value, "a number of boxes")
+        raise row.error(key, value, "a number of boxes")
     return value

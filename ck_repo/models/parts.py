@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from ck_repo.errors import DetectError
 from ck_repo.models.external_data import external_data
+from ck_repo.models.saved_model_file import has_variables
 from ck_repo.store.digest import of_file, of_value
 from ck_repo.store.plain_file import flaw, walk
 
 SAVED_MODEL = "saved_model.pb"
+_VARIABLES = "variables/variables"
+_SHARD = re.compile(rf"{_VARIABLES}\.data-\d{{5}}-of-(?P<count>\d{{5}})")
+_MOST_SHARDS = 1000
 _FOLDERS = ("variables", "assets", "assets.extra")  # of a SavedModel
 
 
@@ -27,17 +32,30 @@ def parts_of(path: Path, kind: str) -> tuple[str, ...]:
     elif kind == "openvino":
         wanted = {path.with_suffix(".bin").name: 0}
     elif kind == "tensorflow" and path.name == SAVED_MODEL:
-        wanted = {
+        found = {
             f"{folder}/{row.name}": 0
             for folder in _FOLDERS
             if (path.parent / folder).is_dir()
             for row in walk(path.parent / folder)
         }
+        wanted = found | dict.fromkeys(_variables(path, found), 0)
     else:
         wanted = {}
     for name, size in wanted.items():
         _check(path, name, size)
     return tuple(sorted(wanted))
+
+
+def _variables(path: Path, found: Iterable[str]) -> set[str]:
+    """The files that hold the variables of a SavedModel, whether they are there or not; none for one without variables."""
+    shards = [match for name in found if (match := _SHARD.fullmatch(name))]
+    if not has_variables(path):
+        return set()
+    counts = {int(match["count"]) for match in shards} or {1}
+    names = {
+        f"{_VARIABLES}.data-{number:05}-of-{count:05}" for count in counts if count < _MOST_SHARDS for number in range(count)
+    }
+    return {f"{_VARIABLES}.index", *names}
 
 
 def installed_parts(path: Path, kind: str) -> tuple[str, ...]:

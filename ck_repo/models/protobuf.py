@@ -21,11 +21,17 @@ class DamagedError(Exception):
     """What is read is not a message, or ends before it should."""
 
 
+class LacksError(Exception):
+    """A whole message that lacks what is needed: what that is, as in "it has no …"."""
+
+
 def read_interface(path: Path, read: Callable[[mmap.mmap], Interface], what: str, hint: str) -> Interface:
     """Read a file's interface by `read`; if the file is not `what` it should be, the error says so with the hint."""
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return read(data)
+    except LacksError as error:
+        raise DetectError(f"{path} cannot be used: {error}", hint=hint) from None
     except (ValueError, DamagedError) as error:
         why = "it is empty" if path.stat().st_size == 0 else f"it is cut short or of another format ({error})"
         raise DetectError(f"{path} is not {what}: {why}", hint=hint) from None

@@ -249,17 +249,23 @@ def _bounds_fit(row: DeclaredProfile, sizes: Mapping[str, int]) -> bool:
 
 
 def _cells_fit(row: DeclaredProfile, sizes: Mapping[str, int], interface: Interface) -> bool:
-    """Whether sizes are those of all grids on the input, as far as the file says how large it is."""
-    wanted = {name: count for name, count in row.per_cell.items() if name in sizes}
+    """Whether sizes are those of all grids on the input, or are not, as the declaration says."""
+    grids = _grids(interface) if row.per_cell or row.not_per_cell else []
+    of_all = [sizes.get(name) in [count * cells for cells in grids] for name, count in row.per_cell.items()]
+    others = [sizes.get(name) in [count * cells for cells in grids] for name, count in row.not_per_cell.items()]
+    return all(of_all) and not any(others)
+
+
+def _grids(interface: Interface) -> list[int]:
+    """How many cells some successive grids on the input may have; none if the file does not say how large it is."""
     images = [each.shape for each in interface.inputs if len(each.shape) == 4 and 3 in (each.shape[1], each.shape[3])]
-    if not wanted or len(images) != 1:
-        return True
+    if len(images) != 1:
+        return []
     height, width = _sides(images[0], "NCHW" if images[0][1] == 3 else "NHWC")
     if not height or not width:
-        return True
+        return []
     cells = [-(-height // stride) * -(-width // stride) for stride in _STRIDES]
-    grids = [sum(cells[first:end]) for first in range(len(cells)) for end in range(first + 2, len(cells) + 1)]
-    return all(sizes[name] in [count * total for total in grids] for name, count in wanted.items())
+    return [sum(cells[first:end]) for first in range(len(cells)) for end in range(first + 2, len(cells) + 1)]
 
 
 def _shape_fits(pattern: str, tensor: Tensor, sizes: dict[str, int]) -> bool:

@@ -9,10 +9,11 @@ import mmap
 from pathlib import Path
 
 from ck_repo.models.graph_file import DTYPES, dimension
-from ck_repo.models.protobuf import DamagedError, Span, fields, read_interface, text
+from ck_repo.models.protobuf import DamagedError, LacksError, Span, fields, read_interface, text
 from ck_repo.models.tensors import Interface, Tensor
 
 SIGNATURE = "serving_default"
+_VARIABLES = (b"VarHandleOp", b"VariableV2")
 _META_GRAPH, _SIGNATURE_DEF, _INPUTS, _OUTPUTS = 2, 5, 1, 2
 
 
@@ -27,19 +28,31 @@ def read_saved_model(path: Path) -> Interface:
     return read_interface(path, _model, "a SavedModel of TensorFlow", f"export it with the signature {SIGNATURE}")
 
 
+def has_variables(path: Path) -> bool:
+    """Whether a SavedModel takes values of variables from the files beside it."""
+    content = path.read_bytes()
+    return any(operation in content for operation in _VARIABLES)
+
+
 def _model(data: mmap.mmap) -> Interface:
+    others, graphs = [], 0
     for number, _, graph in fields(data, (0, len(data))):
         if number != _META_GRAPH:
             continue
+        graphs += 1
         for inner, _, entry in fields(data, graph):
             if inner == _SIGNATURE_DEF:
                 key, signature = _pair(data, entry)
                 if key == SIGNATURE:
                     inputs, outputs = _tensors(data, signature, _INPUTS), _tensors(data, signature, _OUTPUTS)
                     if not inputs or not outputs:
-                        raise DamagedError(f"its signature {SIGNATURE} has no inputs or no outputs")
+                        raise LacksError(f"its signature {SIGNATURE} has no {'outputs' if inputs else 'inputs'}")
                     return Interface(inputs, outputs)
-    raise DamagedError(f"it has no signature {SIGNATURE}")
+                if not key.startswith("__"):
+                    others.append(key)
+    if not graphs:
+        raise DamagedError("it has no graph")
+    raise LacksError(f"it has no signature {SIGNATURE}" + (f", but {', '.join(others)}" if others else ""))
 
 
 def _pair(data: mmap.mmap, span: Span) -> tuple[str, Span]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exports.conftest import PROGRAM
 from exports.detected import Found
 
 np = pytest.importorskip("numpy")
@@ -77,3 +81,48 @@ def test_the_same_in_onnx(
     assert done.returncode == 0, done.stderr[-2000:]
     section = compare(path, [own(detector, image) for image in rgb], range(1, KINDS + 1), tolerance=5e-3)
     assert (section["profile"], section["input"]) == ("tensorflow-detection", "input_tensor")
+
+
+def converted(folder: Path, output: Path) -> subprocess.CompletedProcess[str]:
+    """Convert a SavedModel as the recipe does."""
+    output.mkdir()
+    model = json.dumps({"input": "input_tensor", "profile": "tensorflow-detection"})
+    command = [sys.executable, "-m", "object_detection.convert.tensorflow_to_onnx"]
+    given = ["--source", str(folder / "saved_model.pb"), "--model", model, "--output", str(output)]
+    environment = os.environ | {"PYTHONPATH": str(PROGRAM), "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.run([*command, *given], env=environment, capture_output=True, text=True, check=False)
+
+
+def test_our_conversion_of_a_saved_model(
+    rgb: list[Any], compare: Callable[..., dict[str, Any]], saved: tuple[Detector, Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("tf2onnx")
+    detector, folder = saved
+    done = converted(folder, tmp_path / "out")
+    assert done.returncode == 0, done.stderr[-2000:]
+    path = tmp_path / "out/model.onnx"
+    section = compare(path, [own(detector, image) for image in rgb], range(1, KINDS + 1), tolerance=5e-3)
+    assert (section["profile"], section["input"]) == ("tensorflow-detection", "input_tensor")
+
+
+VARIABLES = "variables/variables.data-00000-of-00001"
+
+
+@pytest.mark.parametrize("damage", ["cut short", "missing", "another signature"])
+def test_a_damaged_saved_model_is_an_error_with_its_folder(saved: tuple[Detector, Path], tmp_path: Path, damage: str) -> None:
+    pytest.importorskip("tf2onnx")
+    detector, folder = saved
+    copy = tmp_path / "copy"
+    if damage == "another signature":
+        tf.saved_model.save(detector, str(copy), signatures={"other": detector.__call__})
+    else:
+        shutil.copytree(folder, copy)
+        content = (copy / VARIABLES).read_bytes()
+        (copy / VARIABLES).unlink() if damage == "missing" else (copy / VARIABLES).write_bytes(content[:9])
+    done = converted(copy, tmp_path / "out")
+    said = (
+        "has no signature serving_default, but other" if damage == "another signature" else "cannot be loaded as a SavedModel"
+    )
+    assert done.returncode == 3
+    assert f"{copy} {said}" in done.stderr
+    assert "Traceback" not in done.stderr

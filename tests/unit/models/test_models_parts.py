@@ -11,6 +11,7 @@ from protobuf_bytes import field, value_info, write_onnx_graph
 from ck_repo.errors import DetectError
 from ck_repo.machine.register import detect, problem
 from ck_repo.models.parts import digest_of_model, parts_of
+from ck_repo.models.saved_model_file import read_saved_model
 from ck_repo.store.entry import Entry
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -90,3 +91,37 @@ def test_the_variables_of_a_saved_model_are_parts(tmp_path: Path) -> None:
     (tmp_path / "variables" / "variables.data-00000-of-00001").symlink_to(tmp_path.parent / "outside")
     with pytest.raises(DetectError, match=r"00000-of-00001 is a link that leads out"):
         parts_of(tmp_path / "saved_model.pb", "tensorflow")
+
+
+def signature(name: str) -> bytes:
+    """A graph with a signature of that name, which has an input and an output."""
+    tensor = field(1, b"x") + field(2, field(1, b"x:0") + b"\x10\x01")
+    definition = field(1, tensor) + field(2, tensor)
+    return field(2, field(5, field(1, name.encode()) + field(2, definition)))
+
+
+def test_variables_that_are_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "saved_model.pb"
+    path.write_bytes(signature("serving_default"))
+    assert parts_of(path, "tensorflow") == ()
+    path.write_bytes(signature("serving_default") + field(9, b"VarHandleOp"))
+    (tmp_path / "variables").mkdir()
+    for name in ("variables.index", "variables.data-00001-of-00002"):
+        with pytest.raises(DetectError, match=r"takes weights from variables/variables\..*, which is not beside it"):
+            parts_of(path, "tensorflow")
+        (tmp_path / "variables" / name).write_bytes(b"1")
+    with pytest.raises(DetectError, match=r"variables\.data-00000-of-00002, which is not beside it"):
+        parts_of(path, "tensorflow")
+    (tmp_path / "variables/variables.data-00000-of-00002").write_bytes(b"")  # a part may have nothing
+    assert len(parts_of(path, "tensorflow")) == 3
+
+
+def test_a_saved_model_without_the_signature_for_serving_names_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "saved_model.pb"
+    path.write_bytes(signature("train") + signature("serving_raw"))
+    with pytest.raises(DetectError, match="it has no signature serving_default, but train, serving_raw") as caught:
+        read_saved_model(path)
+    assert caught.value.hint == "export it with the signature serving_default"
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DetectError, match="is not a SavedModel of TensorFlow: it is cut short"):
+        read_saved_model(path)

@@ -34,7 +34,7 @@ BACKEND = {
     "submitted_model": "tf",
 }
 
-SAVED_MODEL = "saved_model.pb"
+SAVED_MODEL, SIGNATURE = "saved_model.pb", "serving_default"
 
 
 def version() -> str:
@@ -68,8 +68,12 @@ class TensorFlow:
         try:
             read = _saved_model if model.path.name == SAVED_MODEL else _frozen_graph
             self._outputs, given, wanted = read(model, device, graph, session)
-        except (ValueError, OSError, tf.errors.OpError) as error:
-            raise HarnessError(f"{model.path} cannot be loaded by TensorFlow {version()}: {error}") from error
+        except (ValueError, OSError, RuntimeError, tf.errors.OpError) as error:
+            of_folder = "copy the whole folder again: saved_model.pb, and variables/ with its files"
+            raise HarnessError(
+                f"{model.path} cannot be loaded by TensorFlow {version()}: {error}",
+                of_folder if model.path.name == SAVED_MODEL else "fetch the model again",
+            ) from error
         self._run = session.make_callable(wanted, [given])
         shape = given.shape.as_list() if given.shape.rank is not None else [None] * 4
         check_input(model, shape, given.dtype.name)
@@ -103,7 +107,9 @@ def _saved_model(
     """Load a SavedModel, whose inputs and outputs have the names of its signature."""
     with graph.as_default():
         loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(model.path.parent))
-    signature = loaded.signature_def["serving_default"]
+    if SIGNATURE not in loaded.signature_def:
+        raise HarnessError(f"{model.path} has no signature {SIGNATURE}", f"export it with the signature {SIGNATURE}")
+    signature = loaded.signature_def[SIGNATURE]
     outputs = Outputs(model, list(signature.inputs), sorted(signature.outputs))
     given = graph.get_tensor_by_name(signature.inputs[model.input].name)
     return outputs, given, [graph.get_tensor_by_name(signature.outputs[name].name) for name in outputs.wanted]
