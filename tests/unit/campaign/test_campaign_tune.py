@@ -133,7 +133,7 @@ def test_slow_trials_of_two_goals_are_stopped_early(tmp_path: Path) -> None:
 def test_no_combination_is_tried_twice(tmp_path: Path) -> None:
     space = Space({"threads": (1, 2, 3), "batch_size": (1,)}, {"toy": {"a": ("x", "y")}, "other": {"b": ("x", "y")}}, "toy")
     study = Study(tmp_path, (GOALS["throughput"],), space, 1)
-    tried = []
+    tried: list[dict[str, Any]] = []
     while not study.exhausted:
         trial, values = study.ask()
         study.finished(trial, [1.0 + len(tried)], [], values, 0.0)
