@@ -217,6 +217,15 @@ def main() -> None:
 
         return measure
 
+    def scale() -> tuple[str, str]:
+        """The search of a layout, and Offline, with 256 sessions that wait instead of computing."""
+        found = bench.in_venv("scale.py", 256, 17, 1.0 if arguments.quick else 5.0)
+        search, rates = found["search"], found["offline"]
+        met = search["seconds"] <= 10 and search["of_best"] >= 0.9
+        text = f"search {search['seconds']} s, {search['of_best']} of the best; "
+        text += ", ".join(f"{row['ratio']:.2f} of the frameworks in batches of {size}" for size, row in rates.items())
+        return text, f"search at most 10 s, at least 0.9: {'met' if met else 'MISSED'}"
+
     def single() -> tuple[str, str]:
         found = bench.slices("onnxruntime", "singlestream", 30, 1.0)
         text = f"{found['ours']:.2f} over {found['bare']:.2f} ms, by pairs {_spread(found)}"
@@ -283,6 +292,7 @@ def main() -> None:
         for backend in BACKENDS if bench.real else ("onnxruntime",):
             row(f"Offline, {backend}, over its bare sessions", offline(backend))
         row("SingleStream p90 over the bare session's", single)
+        row("layout search and Offline, 256 made-up cores", scale)
         row("ck run outside the harness", around)
         row("decoding and suppression, SSD-ResNet34", postprocess)
         for name, measure in alone_rows(bench.in_venv, arguments.quick):

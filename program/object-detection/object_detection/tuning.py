@@ -9,15 +9,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from object_detection.contract.spec import MeasuredLayout
-from object_detection.layouts import Layout, layouts_for
+from object_detection.layouts import MOST_SESSIONS, Layout, Space, proposals, space_for
+from object_detection.placement import bound_to
 from object_detection.progress import tell
 from object_detection.spec import Spec
 from object_detection.sut.library import SampleLibrary
 from object_detection.sut.worker import Worker
 
-_SECONDS = 0.6  # of measuring a candidate, each time
-_ROUNDS, _MOST_ROUNDS = 2, 6  # of measuring each; the more are for those that are close to the best
-_CLOSE = 0.1
+_SECONDS = 0.2  # of a turn
+_ROUNDS, _MOST_ROUNDS = 2, 4  # turns of each of two layouts; the more are for those that are close
+_CLOSE = 0.05
+_HOPELESS = 0.8  # of the fastest so far, in the first turn
+_BUDGET = 8.0  # s
+_LONGEST_TURN = 5.0  # s
+_LEAST_LAYOUTS = 3
 _TUNING_SAMPLES = 16
 _WORTH_TUNING = 1000  # images; accuracy of fewer is measured sooner than the fastest layout is found
 
@@ -52,7 +57,9 @@ class Choice:
     measured: MeasuredLayout | None = None
 
 
-def choose_layout(spec: Spec, library: SampleLibrary, make: MakeWorkers, count: int, version: str) -> Choice:
+def choose_layout(
+    spec: Spec, library: SampleLibrary, make: MakeWorkers, count: int, version: str, most_sessions: int = MOST_SESSIONS
+) -> Choice:
     """Sessions, threads and batch: what the user says, what an earlier run measured, else the fastest.
 
     A performance run measures its layout even if there is no choice, because the rate decides how long the run has to be. For
@@ -64,22 +71,27 @@ def choose_layout(spec: Spec, library: SampleLibrary, make: MakeWorkers, count: 
         How many images there are.
     version
         The framework's version.
+    most_sessions
+        That fit into memory.
     """
-    layouts, kept = layouts_for(spec), spec.layout
-    given = len(layouts) == 1 and bool(spec.sessions or spec.threads or spec.batch_size)
-    if "performance" not in spec.modes and (len(layouts) == 1 or count < _WORTH_TUNING):
-        plain = min(layouts, key=lambda row: (row.sessions, row.batch_size, -row.threads))  # the least memory
+    space, kept = space_for(spec, most_sessions), spec.layout
+    given = space.is_single and bool(spec.sessions or spec.threads or spec.batch_size)
+    if "performance" not in spec.modes and (space.is_single or count < _WORTH_TUNING):
+        plain = space.smallest()
         return Choice(plain, make(plain.sessions, plain.threads), "given" if given else "unmeasured")
     if kept and kept.backend_version == version:
         layout = Layout(kept.sessions, kept.threads, kept.batch_size)
         team = make(layout.sessions, layout.threads)
         if "accuracy" not in spec.modes:  # which comes first, and prepares the sessions, too
-            _prepare(team, layout.batch_size, library, count)
+            first = list(range(min(layout.batch_size, count)))
+            library.load(first)
+            _prepare(team, first)
+            library.unload(first)
         return Choice(layout, team, "given" if given else "kept", kept.samples_per_second, measured=kept)
     samples = list(range(min(count, _TUNING_SAMPLES)))
     library.load(samples)
     try:
-        layout, team, rate, rates = fastest(layouts, make, samples)
+        layout, team, rate, rates = fastest(space, make, samples)
     finally:
         library.unload(samples)
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -87,83 +99,107 @@ def choose_layout(spec: Spec, library: SampleLibrary, make: MakeWorkers, count: 
     return Choice(layout, team, "given" if given else "measured", rate, rates, measured)
 
 
-def _prepare(team: Sequence[Worker], batch_size: int, library: SampleLibrary, count: int) -> None:
+def _prepare(team: Sequence[Worker], samples: Sequence[int]) -> None:
     """Run a batch in every session: the first one of a session takes longer, and belongs to no measurement."""
-    samples = list(range(min(batch_size, count)))
-    library.load(samples)
-    try:
-        with ThreadPoolExecutor(len(team)) as pool:
-            list(pool.map(lambda worker: worker.detect(samples), team))
-    finally:
-        library.unload(samples)
+    with ThreadPoolExecutor(len(team)) as pool:
+        list(pool.map(lambda worker: worker.detect(samples), team))
 
 
 def fastest(
-    layouts: Sequence[Layout], make: MakeWorkers, samples: Sequence[int]
+    space: Space, make: MakeWorkers, samples: Sequence[int], budget: float = _BUDGET
 ) -> tuple[Layout, Sequence[Worker], float, dict[str, float]]:
-    """Measure the layouts on samples that are loaded; no more than two teams of sessions are in memory at once.
+    """Search the fastest layout on samples that are loaded; no more than two teams of sessions are in memory at once.
+
+    Each layout is measured in turns with the fastest one so far, so that a disturbance of the machine meets both. Their
+    ratio counts.
+
+    Parameters
+    ----------
+    budget
+        Seconds after which the search ends with the fastest of the layouts so far, when the first ones are measured.
 
     Returns
     -------
     layout, team, rate, all
-        The best, its workers, its highest samples/s (a run has to last even if the machine is as fast all the time), and the
-        mean samples/s of each as ``sessions x threads x batch``.
+        The fastest, its workers, its highest samples/s, and the samples/s of each as ``sessions x threads x batch``.
     """
     rates: dict[Layout, float] = {}
-    peaks: dict[Layout, float] = {}
-    best: tuple[float, Layout, Sequence[Worker]] | None = None
-    for sessions, threads in dict.fromkeys((row.sessions, row.threads) for row in layouts):
-        team: Sequence[Worker] = ()  # let go of the last one first: only it and the best are in memory at once
-        team = make(sessions, threads)
-        rows = [row for row in layouts if (row.sessions, row.threads) == (sessions, threads)]
-        for row, found in _rates(team, rows, samples, len(rates), len(layouts)).items():
-            rates[row], peaks[row] = sum(found) / len(found), max(found)
-        for row in rows:
-            if best is None or rates[row] > best[0]:
-                best = (rates[row], row, team)
-    assert best is not None
-    told = {f"{row.sessions} x {row.threads} x {row.batch_size}": round(rate, 2) for row, rate in rates.items()}
-    return best[1], best[2], peaks[best[1]], told
+    too_long: dict[Layout, float] = {}  # layouts of which a single turn would take too long, with the rate 0
+    peak, best = 0.0, Contender(space.first()[0], ())
+    last = best
+    end = time.monotonic() + budget
+    while layouts := proposals(space, {**too_long, **rates}):
+        layout = layouts[0]
+        if rates and layout.sessions * layout.batch_size > _LONGEST_TURN * rates[best.layout]:
+            too_long[layout] = 0.0
+            continue
+        if len(rates) >= _LEAST_LAYOUTS and time.monotonic() > end:
+            break
+        tell("choosing sessions and threads", len(rates), len(rates) + len(layouts), "layouts")
+        team = next((each.team for each in (best, last) if each.team and each.layout.team == layout.team), ())
+        last = best  # the one before is let go first: no more than two teams are in memory at once
+        new = last = Contender(layout, team or make(*layout.team))
+        _prepare(new.team, _batch(layout, samples))
+        ours, theirs = _duel(new, best if rates else None, samples, end)
+        ratio = sum(ours) / sum(theirs) if theirs else 1.0
+        rates[layout] = rates[best.layout] * ratio if rates else sum(ours) / len(ours)
+        if not theirs or ratio > 1:
+            peak, best = max(ours), new
+        else:
+            peak = max(peak, *theirs)
+    tell("choosing sessions and threads", len(rates), len(rates), "layouts")
+    return best.layout, best.team, peak, {str(layout): round(rate, 2) for layout, rate in rates.items()}
 
 
-def _rates(
-    team: Sequence[Worker], rows: Sequence[Layout], samples: Sequence[int], before: int, total: int
-) -> dict[Layout, list[float]]:
-    """Samples/s of batch sizes, each measured in turn, so that a disturbance does not hit one alone; the closer, the longer."""
-    seen: dict[Layout, list[float]] = {row: [] for row in rows}
-    open_rows = list(rows)
-    for number in range(_MOST_ROUNDS):
-        for row in open_rows:
-            seen[row].append(_rate(team, row.batch_size, samples))
-        tell("choosing sessions and threads", before + min((number + 1) / _ROUNDS, 1.0) * len(rows), total, "layouts")
-        means = {row: sum(found) / len(found) for row, found in seen.items()}
-        if number + 1 >= _ROUNDS:
-            open_rows = [row for row in open_rows if means[row] > max(means.values()) * (1 - _CLOSE)]
-            if len(open_rows) == 1:
-                break
-    return seen
+@dataclass(frozen=True)
+class Contender:
+    """A layout with its workers."""
+
+    layout: Layout
+    team: Sequence[Worker]
 
 
-def _rate(team: Sequence[Worker], batch_size: int, samples: Sequence[int]) -> float:
+def _batch(layout: Layout, samples: Sequence[int], at: int = 0) -> list[int]:
+    """The samples of a batch that begins at a position; after the last sample comes the first."""
+    return [samples[(at + offset) % len(samples)] for offset in range(layout.batch_size)]
+
+
+def _duel(new: Contender, best: Contender | None, samples: Sequence[int], end: float) -> tuple[list[float], list[float]]:
+    """Samples/s of two contenders in turns: two turns each, more if they are close, one if the new one is far behind."""
+    ours: list[float] = []
+    theirs: list[float] = []
+    for number in range(_MOST_ROUNDS if best else _ROUNDS):
+        ours.append(_rate(new, samples))
+        if best is None:
+            continue
+        theirs.append(_rate(best, samples))
+        ratio = sum(ours) / sum(theirs)
+        decided = abs(ratio - 1) > _CLOSE or time.monotonic() > end
+        if ratio < _HOPELESS or (number + 1 >= _ROUNDS and decided):
+            break
+    return ours, theirs
+
+
+def _rate(contender: Contender, samples: Sequence[int]) -> float:
+    """Samples/s of one turn, every session in a thread of its own."""
+    team, layout = contender.team, contender.layout
     counts = [0] * len(team)
     failures: list[BaseException] = []
-    begun = time.perf_counter()
 
     def work(number: int) -> None:
-        at = number * batch_size
+        at = number * layout.batch_size
         try:
-            team[number].detect(samples[:1])  # the first run of a session prepares it, and is not counted
-            gate.wait()
-            while time.perf_counter() - start[0] < _SECONDS:
-                batch = [samples[(at + offset) % len(samples)] for offset in range(batch_size)]
-                team[number].detect(batch)
-                counts[number] += batch_size
-                at += batch_size * len(team)
+            with bound_to(team[number].place):
+                gate.wait()
+                while time.perf_counter() - start[0] < _SECONDS:
+                    team[number].detect(_batch(layout, samples, at))
+                    counts[number] += layout.batch_size
+                    at += layout.batch_size * len(team)
         except BaseException as error:
             failures.append(error)
             gate.abort()
 
-    start = [begun]
+    start = [time.perf_counter()]
     gate = threading.Barrier(len(team), action=lambda: start.__setitem__(0, time.perf_counter()))
     threads = [threading.Thread(target=work, args=(number,)) for number in range(len(team))]
     for thread in threads:

@@ -23,6 +23,8 @@ from unit.harness.answers import MODEL, outputs  # noqa: E402
 class Recorder:
     """Stands where a session does; it answers when it is let go on."""
 
+    place: tuple[int, ...] = ()
+
     def __init__(self, *, held: bool = False) -> None:
         self.batches: list[list[int]] = []
         self.done = 0

@@ -1,4 +1,4 @@
-"""Which layouts are tried, that the fastest is taken, and that one of an earlier run is used again."""
+"""The fastest layout is found by turns, and one of an earlier run is used again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytest.importorskip("cv2")
 
 from object_detection import layouts, tuning
 from object_detection.contract.spec import MeasuredLayout
-from object_detection.layouts import Layout, candidates, widths
+from object_detection.layouts import Layout, Space, widths
 from object_detection.spec import Spec
 from object_detection.sut.library import SampleLibrary
 from object_detection.tuning import MakeWorkers, fastest
@@ -26,6 +26,7 @@ class Toy:
     """A worker that does so many rounds of hashing an image."""
 
     max_batch = None
+    place = ()
 
     def __init__(self, rounds: int = 0, error: Exception | None = None) -> None:
         self.rounds, self.error = rounds, error
@@ -41,10 +42,10 @@ class Toy:
 
 
 def fastest_of(
-    layouts: Sequence[Layout], make: Callable[[int, int], Sequence[Toy]], samples: Sequence[int]
+    space: Space, make: Callable[[int, int], Sequence[Toy]], samples: Sequence[int], budget: float = 60.0
 ) -> tuple[Layout, Sequence[Toy], float, dict[str, float]]:
     """`fastest`, with toys where it expects workers."""
-    chosen, team, rate, rates = fastest(layouts, cast("MakeWorkers", make), samples)
+    chosen, team, rate, rates = fastest(space, cast("MakeWorkers", make), samples, budget)
     return chosen, cast("Sequence[Toy]", team), rate, rates
 
 
@@ -58,64 +59,69 @@ def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuning, "_SECONDS", 0.05)
 
 
-@pytest.mark.parametrize(("total", "expected"), [(1, [1]), (2, [1, 2]), (8, [1, 2, 4, 8]), (7, [1, 7]), (96, [1, 2, 3, 96])])
-def test_widths_divide_the_cores(monkeypatch: pytest.MonkeyPatch, total: int, expected: list[int]) -> None:
-    monkeypatch.setattr(layouts, "cores", lambda: total)
-    assert widths() == expected
+def rated(monkeypatch: pytest.MonkeyPatch, rate: Callable[[Layout], float]) -> list[Layout]:
+    """Let layouts have given rates; returns the list of turns as they are made."""
+    turns: list[Layout] = []
 
+    def turn(contender: tuning.Contender, samples: Sequence[int]) -> float:
+        turns.append(contender.layout)
+        return rate(contender.layout)
 
-def test_without_a_wish_every_core_is_used(eight: None) -> None:
-    rows = candidates(None, None, None, None)
-    assert {row.sessions * row.threads for row in rows} == {8}
-    assert Layout(8, 1, 1) in rows
-    assert Layout(1, 8, 4) in rows
-
-
-@pytest.mark.parametrize(
-    ("sessions", "threads", "expected"),
-    [(2, None, (2, 4)), (None, 4, (2, 4)), (3, 1, (3, 1)), (None, 16, (1, 16)), (16, None, (16, 1))],
-)
-def test_wishes_are_kept(eight: None, sessions: int | None, threads: int | None, expected: tuple[int, int]) -> None:
-    assert {(row.sessions, row.threads) for row in candidates(sessions, threads, None, None)} == {expected}
-
-
-@pytest.mark.parametrize("limit", [1, 2])
-def test_batches_stay_within_what_the_model_takes(eight: None, limit: int) -> None:
-    assert {row.batch_size for row in candidates(None, None, None, limit)} == {1, limit}
+    monkeypatch.setattr(tuning, "_rate", turn)
+    return turns
 
 
 def test_fastest_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
-    slow, quick = Layout(1, 1, 1), Layout(1, 2, 1)
+    space = Space(2, (1, 2), (1,), (1,))
     chosen, team, rate, rates = fastest_of(
-        [slow, quick], lambda sessions, threads: [Toy(rounds=5 if threads == 1 else 0)], [0, 1]
+        space, lambda sessions, threads: [Toy(rounds=5 if threads == 1 else 0)] * sessions, [0, 1]
     )
-    assert chosen == quick
+    assert chosen == Layout(1, 2, 1)
     assert [worker.rounds for worker in team] == [0]
-    assert rate >= rates["1 x 2 x 1"] - 0.01  # the highest of the turns: a run has to last even at that speed
-    assert rates["1 x 1 x 1"] < rates["1 x 2 x 1"]
+    assert rates["2 x 1 x 1"] < rates["1 x 2 x 1"]
+    assert rate > 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["done"] for line in lines] == [0.5, 1, 1.5, 2]
+    assert [(line["done"], line["total"]) for line in lines] == [(0, 2), (1, 2), (2, 2)]
 
 
-def test_the_closer_the_longer_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A batch size that is far off is measured twice; of two that are close the mean of six turns decides."""
-    given = {
-        1: iter([100.0, 90.0, 101.0, 101.0, 101.0, 101.0]),
-        4: iter([99.0, 98.0, 98.0, 97.0, 97.0, 97.0]),
-        8: iter([50.0, 50.0]),
-    }
-    monkeypatch.setattr(tuning, "_rate", lambda team, batch_size, samples: next(given[batch_size]))
-    rows = [Layout(1, 1, size) for size in given]
-    chosen, _, rate, _ = fastest_of(rows, lambda sessions, threads: [Toy()], [0])
-    assert (chosen.batch_size, rate) == (1, 101.0)  # the mean decides, and the highest is the rate that a run is made for
-    assert [list(left) for left in given.values()] == [[], [], []]
+def test_two_that_are_close_have_more_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is far behind has a single turn, one that is behind two, and of two that are close four turns decide."""
+    given = {1: 100.0, 4: 101.0, 2: 85.0, 8: 50.0, 16: 1.0}
+    turns = rated(monkeypatch, lambda layout: given[layout.batch_size])
+    chosen, _, rate, rates = fastest_of(Space(1, (1,), (1,)), lambda sessions, threads: [Toy()], [0])
+    assert (chosen.batch_size, rate) == (4, 101.0)
+    assert {size: turns.count(Layout(1, 1, size)) for size in (2, 8, 16)} == {2: 2, 8: 1, 16: 0}
+    assert turns.count(Layout(1, 1, 1)) == 2 + 4
+    assert rates == {"1 x 1 x 1": 100.0, "1 x 1 x 4": 101.0, "1 x 1 x 2": 85.0, "1 x 1 x 8": 50.0}
+
+
+def test_disturbance_of_the_machine_meets_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine becomes half as fast with every second turn; each layout is as fast as before, relative to the others."""
+    speed, number = {1: 10.0, 4: 12.0}, iter(range(1000))
+    rated(monkeypatch, lambda layout: speed[layout.batch_size] / 2 ** (next(number) // 2))
+    chosen, _, _, rates = fastest_of(Space(1, (1,), (1,), (1, 4)), lambda sessions, threads: [Toy()], [0])
+    assert chosen.batch_size == 4
+    assert rates["1 x 1 x 4"] / rates["1 x 1 x 1"] > 1
+
+
+def test_search_ends_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = rated(monkeypatch, lambda layout: 1e3 * layout.sessions)
+    fastest_of(Space(64, widths(64)), lambda sessions, threads: [Toy()], [0], budget=0.0)
+    assert len(dict.fromkeys(turns)) == 3
+
+
+def test_layout_whose_turn_would_take_too_long_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model of 1 image in 2 s: a batch of 2 in each of 2 sessions would take 8 s."""
+    turns = rated(monkeypatch, lambda layout: 0.5)
+    fastest_of(Space(2, (1, 2)), lambda sessions, threads: [Toy()] * sessions, [0])
+    assert {layout.batch_size for layout in turns} == {1}
 
 
 def test_failure_of_one_session_is_the_failure_that_is_told() -> None:
     """Not that of the others, which wait for it in vain."""
     team = [Toy(), Toy(error=RuntimeError("no memory on the device")), Toy()]
     with pytest.raises(RuntimeError, match="no memory on the device"):
-        fastest_of([Layout(3, 1, 1)], lambda sessions, threads: team, [0])
+        fastest_of(Space(3, (1,), (1,), (1,)), lambda sessions, threads: team, [0])
 
 
 class Samples:
@@ -173,7 +179,7 @@ def test_other_version_of_the_framework_is_measured_again(eight: None) -> None:
     assert found.measured is not None
     assert (found.measured.backend_version, found.measured.samples_per_second) == ("1.3", found.rate)
     assert found.measured.measured > KEPT.measured
-    assert len(found.rates) == len(candidates(None, None, None, None))
+    assert len(found.rates) >= 3
 
 
 def test_layout_that_options_give_has_its_rate_measured(eight: None) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import mlperf_loadgen as lg
 
 from object_detection.errors import fail
+from object_detection.placement import bound_to
 from object_detection.sut.worker import Worker
 
 
@@ -75,7 +76,8 @@ class PoolSUT:
 
     def _work(self, worker: Worker) -> None:
         try:
-            while batch := self._take():
-                worker.answer(batch)
+            with bound_to(worker.place):
+                while batch := self._take():
+                    worker.answer(batch)
         except BaseException as error:
             fail(error, self._folder)

@@ -30,6 +30,9 @@ class Worker:
     advise
         Says which other reading of the outputs would make sense, when an answer cannot be one.
 
+    place
+        The cores that the session is bound to; empty for any.
+
     Attributes
     ----------
     done
@@ -44,10 +47,12 @@ class Worker:
         check: OutputCheck | None = None,
         slot: Slot | None = None,
         advise: Callable[[Worker], str] = lambda worker: "",
+        place: Sequence[int] = (),
     ) -> None:
         self._model, self._backend, self._library = model, backend, library
         self.check = check or OutputCheck(model, label=library.label)
         self._slot, self._advise = slot or Slot(), advise
+        self.place = place
         self.done = 0
 
     def detect(self, indices: Sequence[int]) -> list[Rows]:

@@ -1,0 +1,142 @@
+"""The harness with many sessions: ``python scale.py CORES IMAGE_MS SECONDS``; prints JSON.
+
+A machine of that many cores is made up: its sessions are frameworks that wait for a set time, without work for a processor, and
+answer. So what is measured is what the harness itself can drive: Python's lock is the only thing that the sessions share.
+
+``search`` is how long the search of a layout takes, with how many layouts, and how near to the best of all layouts it ends.
+``offline`` is the rate of LoadGen's Offline scenario with a session of one thread on each core, over that of the frameworks.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from object_detection import loadgen, summary, tuning
+from object_detection.backends import Array
+from object_detection.contract.spec import LoadGenSettings, Model
+from object_detection.image_cache import ImageCache
+from object_detection.layouts import Layout, Space, widths
+from object_detection.sut.library import SampleLibrary
+from object_detection.sut.order import OrderedSUT
+from object_detection.sut.pool import PoolSUT
+from object_detection.sut.worker import Worker
+
+_IMAGES, _DETECTIONS = 64, 10
+_SERIAL = 0.1  # of an image's time, which one thread alone can work on
+_CALL_MS = 0.5  # of a call, whatever the batch
+_MODEL = Model(
+    name="waiting", path=Path("waiting"), backend="waiting", input="image", max_batch=None, side=8, scaling="none",
+    layout="NHWC", dtype="uint8", boxes="boxes", scores="scores", classes="classes", count="count", box_order="yxyx",
+    score_above=None, classes_are="category",
+)  # fmt: skip
+_SETTINGS = LoadGenSettings(
+    qsl_rng_seed=1, sample_index_rng_seed=2, schedule_rng_seed=3, performance_sample_count=_IMAGES, percentile=0.9,
+    min_duration_ms=0, min_query_count=0, required_query_count=0, target_qps=None, target_latency_ms=None, samples_per_query=1,
+    version="",
+)  # fmt: skip
+
+
+class Images(ImageCache):
+    """Images of 8 × 8 pixels."""
+
+    def __init__(self) -> None:
+        self._arrays = list(np.zeros((_IMAGES, 8, 8, 3), np.uint8))
+
+    def load(self, indices: Sequence[int]) -> list[Array]:
+        """The images."""
+        return [self._arrays[index] for index in indices]
+
+    def name(self, index: int) -> str:
+        """A name."""
+        return str(index)
+
+
+def batch_ms(threads: int, batch: int, image_ms: float) -> float:
+    """How long a batch takes on so many cores of its own."""
+    return _CALL_MS + batch * image_ms * (_SERIAL + (1 - _SERIAL) / threads)
+
+
+class Waiting:
+    """A framework that waits as long as one of that many threads would compute, and longer if there are too few cores."""
+
+    max_batch: int | None = None
+    layout = "NHWC"
+
+    def __init__(self, threads: int, image_ms: float, crowd: float) -> None:
+        self.threads, self._image_ms, self._crowd = threads, image_ms, max(crowd, 1.0)
+        chance = np.random.default_rng(1)
+        self._boxes = np.tile(np.array([0.1, 0.1, 0.5, 0.5], np.float32), (64, _DETECTIONS, 1))
+        self._scores = chance.uniform(0.1, 0.9, (64, _DETECTIONS)).astype(np.float32)
+        self._classes = np.ones((64, _DETECTIONS), np.float32)
+        self._counts = np.full(64, _DETECTIONS, np.float32)
+
+    def run(self, images: Array) -> tuple[Array, Array, Array, Array | None]:
+        """Wait, and give the same answers every time."""
+        time.sleep(batch_ms(self.threads, len(images), self._image_ms) * self._crowd / 1e3)
+        count = len(images)
+        return self._boxes[:count], self._scores[:count], self._classes[:count], self._counts[:count]
+
+
+def rate_of(layout: Layout, cores: int, image_ms: float) -> float:
+    """Samples/s of a layout on the made-up machine."""
+    crowd = max(layout.sessions * layout.threads / cores, 1.0)
+    return 1e3 * layout.sessions * layout.batch_size / (batch_ms(layout.threads, layout.batch_size, image_ms) * crowd)
+
+
+def search(cores: int, image_ms: float) -> dict[str, Any]:
+    """The search of a layout on the made-up machine."""
+    library = SampleLibrary(Images())
+    library.load(list(range(_IMAGES)))
+    space = Space(cores, widths(cores))
+
+    def make(sessions: int, threads: int) -> list[Worker]:
+        crowd = sessions * threads / cores
+        return [Worker(_MODEL, Waiting(threads, image_ms, crowd), library) for _ in range(sessions)]
+
+    begun = time.perf_counter()
+    chosen, _, _, rates = tuning.fastest(space, make, list(range(16)))
+    seconds = time.perf_counter() - begun
+    grid = [space.layout(one, two, three) for one in range(len(space.threads)) for two in range(2) for three in range(5)]
+    best = max(rate_of(layout, cores, image_ms) for layout in grid if layout)
+    return {
+        "seconds": round(seconds, 1),
+        "layouts": len(rates),
+        "chosen": str(chosen),
+        "of_best": round(rate_of(chosen, cores, image_ms) / best, 3),
+    }
+
+
+def offline(cores: int, image_ms: float, seconds: float, batch: int) -> dict[str, float]:
+    """LoadGen's Offline scenario with a session on each core."""
+    library = SampleLibrary(Images())
+    possible = rate_of(Layout(cores, 1, batch), cores, image_ms)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        team = [Worker(_MODEL, Waiting(1, image_ms, 1.0), library) for _ in range(cores)]
+        sut = PoolSUT(team, batch, folder)
+        wanted = replace(_SETTINGS, min_query_count=int(possible * seconds))
+        settings = loadgen.settings_for("offline", "performance", wanted, 1.0)
+        loadgen.run("offline", "performance", settings, wanted, OrderedSUT(sut, library), library, _IMAGES, folder)
+        sut.close()
+        found = summary.performance(folder, "offline").samples_per_second or 0.0
+    return {"possible": round(possible, 1), "found": round(found, 1), "ratio": round(found / possible, 3)}
+
+
+def main() -> None:
+    cores, image_ms, seconds = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
+    threading.stack_size(256 << 10)
+    rates = {str(size): offline(cores, image_ms, seconds, size) for size in (1, 8)}
+    print(json.dumps({"search": search(cores, image_ms), "offline": rates}))
+
+
+if __name__ == "__main__":
+    main()
