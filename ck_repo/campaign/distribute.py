@@ -15,7 +15,7 @@ from ck_repo.campaign.campaign import Campaign
 from ck_repo.campaign.cluster import Cluster, ClusterError, Machine, ready_machines, usable
 from ck_repo.campaign.definition import Limits
 from ck_repo.campaign.estimate import Estimates
-from ck_repo.campaign.journal import STOPPED, Event
+from ck_repo.campaign.journal import STOPPED, Event, Journal
 from ck_repo.campaign.optional import optional
 from ck_repo.campaign.planning import plan_cells
 from ck_repo.campaign.queue import Job, Queue
@@ -65,9 +65,12 @@ def distribute(
         recorded = Recorded(session, venv_file.lock if venv_file else None)
         planned = plan_cells(session, program, campaign.cells())
         each = tuple(machine.name for machine in machines) if campaign.definition.each_machine else ()
-        queue = begin(campaign, limits, planned, recorded, each, elsewhere=True)
+        journal = campaign.journal
+        queue = begin(campaign, limits, planned, recorded, each, elsewhere=True, journal=journal)
         found, _ = queue.counts()
-        running = _Running(session, program, campaign, limits, cluster, queue, Estimates(recorded), repository, venv_file)
+        running = _Running(
+            session, program, campaign, limits, cluster, queue, journal, Estimates(recorded), repository, venv_file
+        )
         state = running.run(machines)
         if state == OUT_OF_TIME:
             campaign.journal.add([Event(STOPPED, why=state)])
@@ -86,11 +89,12 @@ class _Running:
         limits: Limits,
         cluster: Cluster,
         queue: Queue,
+        journal: Journal,
         estimates: Estimates,
         repository: str,
         venv_file: VenvFile | None,
     ) -> None:
-        self._venv_file = venv_file
+        self._venv_file, self._journal = venv_file, journal
         self._making: dict[str, Future[None]] = {}  # of venvs, by machine
         self._session, self._program, self._campaign, self._limits = session, program, campaign, limits
         self._cluster, self._queue, self._estimates, self._repository = cluster, queue, estimates, repository
@@ -120,8 +124,9 @@ class _Running:
                             return state if state != COMPLETE or not self._queue.counts()[1] else GONE
                         continue
                     self._idle_since = None
-                    for future in self._ended():
-                        self._take(future)
+                    with self._journal.together():
+                        for future in self._ended():
+                            self._take(future)
                     made, left = self._queue.counts()
                     task.advance_to(made, made + left)
         finally:
