@@ -15,7 +15,7 @@ from ck_repo.campaign.campaign import Campaign
 from ck_repo.campaign.cluster import Cluster, ClusterError, Machine, ready_machines, usable
 from ck_repo.campaign.definition import Limits
 from ck_repo.campaign.estimate import Estimates
-from ck_repo.campaign.journal import STOPPED, Event
+from ck_repo.campaign.journal import STOPPED, Event, Journal
 from ck_repo.campaign.optional import optional
 from ck_repo.campaign.planning import plan_cells
 from ck_repo.campaign.queue import Job, Queue
@@ -65,9 +65,12 @@ def distribute(
         recorded = Recorded(session, venv_file.lock if venv_file else None)
         planned = plan_cells(session, program, campaign.cells())
         each = tuple(machine.name for machine in machines) if campaign.definition.each_machine else ()
-        queue = begin(campaign, limits, planned, recorded, each, elsewhere=True)
+        journal = campaign.journal
+        queue = begin(campaign, limits, planned, recorded, each, elsewhere=True, journal=journal)
         found, _ = queue.counts()
-        running = _Running(session, program, campaign, limits, cluster, queue, Estimates(recorded), repository, venv_file)
+        running = _Running(
+            session, program, campaign, limits, cluster, queue, journal, Estimates(recorded), repository, venv_file
+        )
         state = running.run(machines)
         if state == OUT_OF_TIME:
             campaign.journal.add([Event(STOPPED, why=state)])
@@ -86,11 +89,12 @@ class _Running:
         limits: Limits,
         cluster: Cluster,
         queue: Queue,
+        journal: Journal,
         estimates: Estimates,
         repository: str,
         venv_file: VenvFile | None,
     ) -> None:
-        self._venv_file = venv_file
+        self._venv_file, self._journal = venv_file, journal
         self._making: dict[str, Future[None]] = {}  # of venvs, by machine
         self._session, self._program, self._campaign, self._limits = session, program, campaign, limits
         self._cluster, self._queue, self._estimates, self._repository = cluster, queue, estimates, repository
@@ -101,6 +105,7 @@ class _Running:
         self._tries: dict[str, int] = {}  # runs that were lost, by the cell's key
         self._idle_since: float | None = None
         self._workers: dict[str, str] = {}  # the machine of each, by its name; empty for one that is not used
+        self._unusable: set[str] = set()  # machines that cannot store anything
 
     def run(self, machines: Sequence[Machine]) -> str:
         """Hand out runs until none is left, or the time is over; the state at the end."""
@@ -113,12 +118,15 @@ class _Running:
                     if state == COMPLETE and not self._hand_out(present):
                         state = OUT_OF_TIME
                     if not self._under_way:
+                        if not self._can_store():
+                            raise ClusterError("no machine can store its runs", hint="free disk space there; see the warnings")
                         if state != COMPLETE or not self._queue.counts()[1] or self._has_waited():
                             return state if state != COMPLETE or not self._queue.counts()[1] else GONE
                         continue
                     self._idle_since = None
-                    for future in self._ended():
-                        self._take(future)
+                    with self._journal.together():
+                        for future in self._ended():
+                            self._take(future)
                     made, left = self._queue.counts()
                     task.advance_to(made, made + left)
         finally:
@@ -138,7 +146,7 @@ class _Running:
                 self._workers |= dict.fromkeys(machine.workers, machine.name)
         found: dict[str, str] = {}
         for name, address in addresses.items():
-            if machine_name := self._workers.get(name):
+            if (machine_name := self._workers.get(name)) and machine_name not in self._unusable:
                 found.setdefault(machine_name, address)
         if self._venv_file:
             found = {name: address for name, address in found.items() if self._has_venv(name, address, self._venv_file)}
@@ -165,6 +173,10 @@ class _Running:
             Thread(target=make, daemon=True).start()
         made = self._making[machine]
         return made.done() and made.exception() is None
+
+    def _can_store(self) -> bool:
+        """Whether any machine can store its runs, as far as is known."""
+        return any(machine and machine not in self._unusable for machine in self._workers.values())
 
     def _has_waited(self) -> bool:
         """Whether no machine could take what is left for a while; waits a moment."""
@@ -239,6 +251,11 @@ class _Running:
         future.release()
         if "error" in answer:
             if answer.get("over_time") and self._limits.total and time.monotonic() - self._begun >= self._limits.total:
+                self._queue.given_back(job)
+                return
+            if answer.get("unusable"):
+                progress.warn(f"{machine} is left out from now on: {answer['error']}")
+                self._unusable.add(machine)
                 self._queue.given_back(job)
                 return
             progress.warn(f"{machine}: {job.cell}: {answer['error']}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -49,10 +49,28 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
+        self._held: list[str] | None = None
 
     def add(self, events: Iterable[Event]) -> None:
-        """Append events; they are on the disk when this returns."""
+        """Append events; they are on the disk when this returns, or at the end of `together`."""
         lines = "".join(json.dumps({key: value for key, value in asdict(each).items() if value}) + "\n" for each in events)
+        if self._held is not None:
+            self._held.append(lines)
+        elif lines:
+            self._append(lines)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write the events of the body at its end, with one flush of the disk."""
+        self._held = []
+        try:
+            yield
+        finally:
+            lines, self._held = "".join(self._held), None
+            if lines:
+                self._append(lines)
+
+    def _append(self, lines: str) -> None:
         with storage_errors(f"writing {self._path}"), open(self._path, "ab+") as file:
             if file.tell():  # a line that a killed writer left unfinished is ended, and ignored by readers
                 file.seek(-1, os.SEEK_END)

@@ -69,6 +69,7 @@ class Queue:
         self._first: dict[str, dict[str, Figures]] = {machine: {} for machine in self._machines}
         self._without_first = {machine: {cell.key for cell in cells} for machine in self._machines}
         self._round, self._waiting = 0, deque[Job]()
+        self._made, self._left = 0, len(cells) * repetitions * len(self._machines)
 
     def found(self, cell: Cell, machine: str, metas: Sequence[tuple[str, ExperimentMeta]]) -> None:
         """Recorded runs that serve as the cell's first repetitions: UID and meta of each.
@@ -80,7 +81,7 @@ class Queue:
             return
         events = []
         for uid, meta in metas[: self._repetitions - self._done[cell.key, place]]:
-            self._done[cell.key, place] += 1
+            self._count(cell.key, place)
             events.append(Event(FOUND, cell.key, uid, self._done[cell.key, place], machine))
             self._note_first(cell, place, meta)
         self._record(events)
@@ -120,7 +121,7 @@ class Queue:
         """A run was recorded."""
         place = (job.cell.key, job.machine)
         self._under_way.discard(place)
-        self._done[place] = job.repetition
+        self._count(*place)
         self._failures[place] = 0
         self._record([Event(RUN, job.cell.key, uid, job.repetition, machine, seconds=round(seconds, 1))])
         self._note_first(job.cell, job.machine, meta)
@@ -146,10 +147,20 @@ class Queue:
 
     def counts(self) -> tuple[int, int]:
         """How many runs there are, and how many are still to be made."""
-        places = [(cell.key, machine) for cell in self._cells for machine in self._machines]
-        kept = [place for place in places if place not in self._dropped]
-        left = sum(self._repetitions - self._done[place] for place in kept)
-        return sum(self._done[place] for place in places), left
+        return self._made, self._left
+
+    def _count(self, key: str, machine: str) -> None:
+        """A run was made."""
+        self._done[key, machine] += 1
+        self._made += 1
+        if (key, machine) not in self._dropped:
+            self._left -= 1
+
+    def _give_up(self, place: tuple[str, str]) -> None:
+        """No further runs of a cell on a machine."""
+        if place not in self._dropped:
+            self._dropped.add(place)
+            self._left -= self._repetitions - self._done[place]
 
     def _note_first(self, cell: Cell, machine: str, meta: ExperimentMeta) -> None:
         if cell.key in self._first[machine]:
@@ -160,7 +171,7 @@ class Queue:
 
     def _drop(self, place: tuple[str, str]) -> None:
         key, machine = place
-        self._dropped.add(place)
+        self._give_up(place)
         self._without_first[machine].discard(key)
         self._drop_hopeless(machine)
 
@@ -171,5 +182,6 @@ class Queue:
         reasons = hopeless(self._first[machine], self._share)
         places = [(key, machine) for key in reasons]
         new = [place for place in places if place not in self._dropped and self._done[place] < self._repetitions]
-        self._dropped.update(new)
+        for place in new:
+            self._give_up(place)
         self._record([Event(DROPPED, key, machine=machine, why=reasons[key]) for key, _ in new])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import time
 from collections.abc import Mapping
 from hashlib import sha256
@@ -14,7 +15,7 @@ from ck_repo.campaign.matrix import Cell
 from ck_repo.campaign.queue import Job
 from ck_repo.campaign.recorded import Recorded, campaign_of
 from ck_repo.campaign.remote_venv import in_venv
-from ck_repo.errors import CKError, ConflictError, NotFoundError, OverTimeError
+from ck_repo.errors import CKError, ConflictError, NotFoundError, OverTimeError, StorageError
 from ck_repo.machine.platform import describe_platform
 from ck_repo.resolve.component import read_component
 from ck_repo.run.options import RunOptions
@@ -28,6 +29,7 @@ from ck_repo.store.search import find
 from ck_repo.store.work import scratch_folder
 
 MEASUREMENT = "measurement"  # Dask's resource: a worker has one
+_ROOM = 1 << 20  # bytes that a run needs at least
 
 
 def hello() -> dict[str, Any]:
@@ -44,7 +46,8 @@ def hello() -> dict[str, Any]:
 def run_remote(task: Mapping[str, Any]) -> dict[str, Any]:
     """Make a run, and return its experiment as an archive with its digest; an error of ours as data.
 
-    A run that was made already, whose result did not arrive, is returned again.
+    A run that was made already, whose result did not arrive, is returned again. An answer with `unusable` says that the machine
+    is to blame, not the cell: it cannot store anything.
     """
     try:
         with in_venv(task.get("venv")):
@@ -52,7 +55,16 @@ def run_remote(task: Mapping[str, Any]) -> dict[str, Any]:
     except OverTimeError as error:
         return {"error": error.what, "over_time": True, "machine": machine_name()}
     except CKError as error:
-        return {"error": error.what, "hint": error.hint, "machine": machine_name()}
+        unusable = isinstance(error, StorageError) or _is_full()
+        return {"error": error.what, "hint": error.hint, "machine": machine_name(), "unusable": unusable}
+
+
+def _is_full() -> bool:
+    """Whether the disk of this machine has no room: then no cell is to blame for a failure."""
+    try:
+        return shutil.disk_usage(repos_root()).free < _ROOM
+    except OSError:
+        return False
 
 
 def _run(task: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from ck_repo.campaign.campaign import Campaign
 from ck_repo.campaign.definition import Limits
 from ck_repo.campaign.estimate import Estimates
 from ck_repo.campaign.job import carry_out, machine_name
-from ck_repo.campaign.journal import BEGUN, STOPPED, Event
+from ck_repo.campaign.journal import BEGUN, STOPPED, Event, Journal
 from ck_repo.campaign.planning import ENDS_ALL, Planned, install_all, plan_cells
 from ck_repo.campaign.queue import Job, Queue
 from ck_repo.campaign.recorded import Recorded, campaign_of, has_modes
@@ -84,6 +84,7 @@ def begin(
     machines: tuple[str, ...] = (),
     *,
     elsewhere: bool = False,
+    journal: Journal | None = None,
 ) -> Queue:
     """The queue of what is left, after what is recorded already.
 
@@ -93,11 +94,22 @@ def begin(
         Those that each run every cell, if they do.
     elsewhere
         Whether runs that the campaign made on other machines count.
+    journal
+        Where the queue notes what happens; the campaign's.
     """
-    campaign.journal.add([Event(BEGUN)])
-    queue = Queue(
-        [row.cell for row in planned], campaign.definition.repetitions, limits.hopeless, campaign.journal.add, machines
-    )
+    journal = journal or campaign.journal
+    cells, repetitions = [row.cell for row in planned], campaign.definition.repetitions
+    queue = Queue(cells, repetitions, limits.hopeless, journal.add, machines)
+    with journal.together():
+        journal.add([Event(BEGUN)])
+        _note_recorded(queue, campaign, planned, recorded, elsewhere=elsewhere)
+    return queue
+
+
+def _note_recorded(
+    queue: Queue, campaign: Campaign, planned: Sequence[Planned], recorded: Recorded, *, elsewhere: bool
+) -> None:
+    """Tell the queue what is recorded already, and which cells cannot run."""
     for row in planned:
         if row.plan is None:
             queue.impossible(row.cell, row.why)
@@ -113,7 +125,6 @@ def begin(
             by_machine.setdefault(name, []).append((uid, meta))
         for name, rows in by_machine.items():
             queue.found(row.cell, name, rows)
-    return queue
 
 
 def _run(

@@ -1,0 +1,173 @@
+"""A cluster for tests: a scheduler, and workers in processes of their own that are machines with repositories of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from bare_venv import bare_venv
+
+from ck_repo.campaign.certificates import certificates, worker_words
+from ck_repo.session import Session
+
+WAIT = 300.0  # s; only what hangs takes as long
+_ROOT = Path(__file__).resolve().parents[1]
+# libfaketime, under which a worker may be, moves the end of time.sleep as if it were a time of day; it leaves select alone
+_WORKER = """
+import select, sys, time
+time.sleep = lambda seconds: select.select([], [], [], seconds)
+from dask.__main__ import main
+sys.argv[0] = "dask"
+main()
+"""
+
+
+class Lab:
+    """The cluster of the repositories that CK_REPOS names, which have the toy benchmark and certificates."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.words = worker_words(certificates(Session()))
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.port = 0
+
+    @property
+    def address(self) -> str:
+        """Of the scheduler."""
+        return f"tls://127.0.0.1:{self.port}"
+
+    def scheduler(self) -> subprocess.Popen[bytes]:
+        """Start the scheduler; a second one has the port of the first."""
+        file = self.home / "scheduler.json"
+        file.unlink(missing_ok=True)
+        words = ["--protocol", "tls", "--host", "127.0.0.1", "--port", str(self.port), "--scheduler-file", str(file)]
+        command = [sys.executable, "-m", "dask", "scheduler", *words, "--no-dashboard", *self.words]
+        process = self._begin(command, "scheduler", {})
+        until(lambda: file.exists() and bool(file.read_text()), process)
+        self.port = int(json.loads(file.read_text())["address"].rpartition(":")[2])
+        return process
+
+    def machine(self, name: str) -> dict[str, str]:
+        """The environment of a machine: a copy of the repositories, and a venv."""
+        folder = self.home / name
+        if not folder.exists():
+            shutil.copytree(os.environ["CK_REPOS"], folder / "CK", symlinks=True)
+            venv = folder / "CK/local/venv/mlperf-inference/venv"
+            shutil.rmtree(venv)
+            bare_venv(venv)
+            (folder / "T").mkdir()
+        return {
+            "CK_MACHINE": name,
+            "CK_REPOS": str(folder / "CK"),
+            "CK_TOOLS": str(folder / "T"),
+            "CK_MEASUREMENT_LOCK": str(folder / "lock"),
+        }
+
+    def worker(self, name: str, *, before: Sequence[str] = (), port: int = 0, **variables: str) -> subprocess.Popen[bytes]:
+        """Start a worker.
+
+        Parameters
+        ----------
+        before
+            Words before the command.
+        port
+            Of what stands between worker and scheduler; the scheduler's own by default.
+        """
+        options = ["--nthreads", "1", "--resources", "measurement=1", "--memory-limit", "0", "--no-dashboard", "--name", name]
+        address = f"tls://127.0.0.1:{port or self.port}"
+        options += ["--host", "127.0.0.1", "--no-nanny", *self.words]
+        command = [*before, sys.executable, "-c", _WORKER, "worker", address, *options]
+        return self._begin(command, name, {**self.machine(name), **variables})
+
+    def _begin(self, command: Sequence[str], name: str, variables: dict[str, str]) -> subprocess.Popen[bytes]:
+        paths = os.pathsep.join([str(_ROOT), str(_ROOT / "tests")])
+        with (self.home / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                command, env={**os.environ, "PYTHONPATH": paths, **variables}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        self.processes.append(process)
+        return process
+
+    def stop(self, *processes: subprocess.Popen[bytes]) -> None:
+        """Kill processes, and what they have started; all by default."""
+        for process in processes or tuple(reversed(self.processes)):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(WAIT)
+
+
+def until(condition: Callable[[], bool], process: subprocess.Popen[bytes] | None = None) -> None:
+    """Wait for a condition while a process runs."""
+    end = time.monotonic() + WAIT
+    while not condition():
+        assert process is None or process.poll() is None, process.returncode
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+class Link:
+    """A link to a port of this machine that can be cut: a process of its own passes everything on."""
+
+    def __init__(self, port: int) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = int(free.getsockname()[1])
+        self._command = [sys.executable, "-c", _PASS_ON, str(self.port), str(port)]
+        self.restore()
+
+    def restore(self) -> None:
+        """Take connections."""
+        self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"ready\n"
+
+    def sever(self) -> None:
+        """End all connections, and refuse new ones."""
+        self._process.kill()
+        self._process.communicate()
+
+
+_PASS_ON = """
+import asyncio, sys
+
+here, there = int(sys.argv[1]), int(sys.argv[2])
+
+async def copy(reader, writer):
+    try:
+        while content := await reader.read(65536):
+            writer.write(content)
+            await writer.drain()
+    except OSError:
+        pass
+    writer.close()
+
+async def connected(reader, writer):
+    other, back = await asyncio.open_connection("127.0.0.1", there)
+    await asyncio.gather(copy(reader, back), copy(other, writer))
+
+async def main():
+    server = await asyncio.start_server(connected, "127.0.0.1", here)
+    print("ready", flush=True)
+    await server.serve_forever()
+
+asyncio.run(main())
+"""
+
+
+def await_workers(lab: Lab, *names: str) -> None:
+    """Wait until the scheduler has these workers, and no others."""
+    from distributed import Client
+
+    from ck_repo.campaign.certificates import security
+
+    with Client(lab.address, security=security(certificates(Session())), timeout=WAIT) as client:
+        until(lambda: {str(row["name"]) for row in client.scheduler_info(n_workers=-1)["workers"].values()} == set(names))

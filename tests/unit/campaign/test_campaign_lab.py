@@ -1,0 +1,114 @@
+"""A campaign on workers whose clock is wrong, whose disk is full, whose link is cut, and whose scheduler is killed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+import pytest
+from campaign_lab import WAIT, Lab, Link, await_workers, until
+from toy_benchmark import made_runs, toy_benchmark
+
+from ck_repo.store.entry import Entry
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find
+
+pytest.importorskip("distributed")
+pytest.importorskip("cryptography")
+SWEEP = ("sweep", "program:toy-bench", "--out=json", "--trust", "--over.batch_size=1,4", "--name=mine")
+_FAKETIME = next(iter(glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), "")
+_AGAIN = 'while :; do "$@"; sleep 1; done'  # as docs/many-machines.md has it: Dask's workers end with their connection
+_SMALL_DISK = 'mount -t tmpfs -o size=4k tmpfs "$CK_REPOS/local/experiment" && exec "$@"'
+
+
+@pytest.fixture
+def lab(ck: Callable[..., Any], ck_home: Path) -> Iterator[Lab]:
+    toy_benchmark()
+    assert ck("create", "cluster").code == 0
+    found = Lab(ck_home)
+    found.scheduler()
+    yield found
+    found.stop()
+
+
+def experiments() -> list[Entry]:
+    return find(Repositories(), "experiment")
+
+
+def begin(lab: Lab, *words: str) -> subprocess.Popen[bytes]:
+    """The command in a process of its own."""
+    command = [sys.executable, "-m", "ck_repo", *SWEEP, f"--cluster={lab.address}", *words]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def can_mount() -> bool:
+    if shutil.which("unshare") is None:
+        return False
+    return subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode == 0
+
+
+def test_a_wrong_clock_is_warned_of_and_a_full_disk_leaves_its_machine_out(ck: Callable[..., Any], log: Path, lab: Lab) -> None:
+    """The machine whose disk is full fails every run at once: without being left out it would fail all cells."""
+    if not _FAKETIME or not can_mount():
+        pytest.skip("needs libfaketime and unshare, to mount a small disk")
+    lab.worker("late", LD_PRELOAD=_FAKETIME, FAKETIME="-300s", DONT_FAKE_MONOTONIC="1")
+    (Path(lab.machine("full")["CK_REPOS"]) / "local/experiment").mkdir()
+    lab.worker("full", before=("unshare", "-rm", "sh", "-c", _SMALL_DISK, "sh"))
+    await_workers(lab, "late", "full")
+    done = ck(*SWEEP, f"--cluster={lab.address}")
+    assert done.code == 0, done.err
+    assert (done.json["made"], done.json["left"]) == (2, 0)
+    assert {row["machine"] for row in done.json["rows"]} == {"late"}
+    assert len(experiments()) == 2
+    assert "the clock of late is 30" in done.err
+    assert done.err.count("full is left out from now on") == 1
+
+
+def test_a_cut_link_loses_nothing_and_counts_nothing_twice(log: Path, lab: Lab, ck_home: Path) -> None:
+    link, gate = Link(lab.port), ck_home / "gate"
+    lab.worker("far", port=link.port, before=("sh", "-c", _AGAIN, "sh"), TOY_WAITS_FOR=str(gate))
+    await_workers(lab, "far")
+    process = begin(lab)
+    until(lambda: bool(made_runs(log)), process)
+    link.sever()
+    await_workers(lab)  # the scheduler has noticed
+    gate.touch()
+    link.restore()
+    _, err = process.communicate(timeout=WAIT)
+    link.sever()
+    assert process.returncode == 0, err
+    assert len(experiments()) == 2
+    assert b"far was lost in a run" in err
+
+
+def test_a_scheduler_that_is_killed_is_started_again(ck: Callable[..., Any], log: Path, lab: Lab, ck_home: Path) -> None:
+    """The command goes on with the new scheduler, or ends after a minute without one and is continued by the same command."""
+    gate = ck_home / "gate"
+    lab.worker("one", before=("sh", "-c", _AGAIN, "sh"), TOY_WAITS_FOR=str(gate))
+    await_workers(lab, "one")
+    process = begin(lab)
+    until(lambda: bool(made_runs(log)), process)
+    lab.stop(lab.processes[0])
+    gate.touch()
+    lab.scheduler()
+    out, err = process.communicate(timeout=WAIT)
+    assert process.returncode == 0 or b"the scheduler is gone" in out, err
+    done = ck(*SWEEP, f"--cluster={lab.address}")
+    assert (done.json["state"], done.json["left"]) == ("complete", 0), done.err
+    assert len(experiments()) == 2
+
+
+def test_two_campaigns_share_a_machine(log: Path, lab: Lab) -> None:
+    lab.worker("one")
+    await_workers(lab, "one")
+    both = [begin(lab), begin(lab, "--over.threads=1,2", "--name=other")]
+    errors = [process.communicate(timeout=WAIT)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], errors
+    names = sorted(entry.meta()["campaign"]["alias"] for entry in experiments())
+    assert names == ["mine"] * 2 + ["other"] * 4
+    assert len(made_runs(log)) == 6
