@@ -130,6 +130,7 @@ def execute(
                 modules,
                 visible,
                 backend=plan.backend,
+                device=spec.device,
                 limit=limit,
             )
         ended = time.time()
