@@ -5,6 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
+
+from ck_repo.machine.gpu_usage import DRIVERS, GpuGauge, number_in, sensor_name
 
 _ROOT = Path("/")
 
@@ -20,15 +23,20 @@ class Usage:
     mhz
         Mean clock frequency of the CPUs, MHz.
     celsius
-        The highest temperature that a sensor reports, °C.
+        The highest temperature that a sensor reports, °C; those of GPUs are apart.
     available
         Memory that programs could still use, bytes.
+    gpu_celsius, gpu_mhz, gpu_busy
+        The same of the GPUs: the highest temperature, the mean clock and the mean load, 0–1.
     """
 
     busy: float | None = None
     mhz: float | None = None
     celsius: float | None = None
     available: int | None = None
+    gpu_celsius: float | None = None
+    gpu_mhz: float | None = None
+    gpu_busy: float | None = None
 
 
 class Gauge:
@@ -38,19 +46,23 @@ class Gauge:
     ----------
     root
         Where /proc and /sys are.
+    nvidia
+        What a running nvidia-smi prints; see `ck_repo.machine.gpu_usage.nvidia_smi`.
     """
 
-    def __init__(self, root: Path = _ROOT) -> None:
-        self._root = root
+    def __init__(self, root: Path = _ROOT, nvidia: IO[Any] | None = None) -> None:
+        self._root, self._gpu = root, GpuGauge(root, nvidia)
         self._clocks = sorted(root.glob("sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq"))
+        chips = [path for path in root.glob("sys/class/hwmon/hwmon*") if sensor_name(path) not in DRIVERS]
         self._sensors = sorted(
-            [*root.glob("sys/class/thermal/thermal_zone*/temp"), *root.glob("sys/class/hwmon/hwmon*/temp*_input")]
+            [*root.glob("sys/class/thermal/thermal_zone*/temp"), *(path for chip in chips for path in chip.glob("temp*_input"))]
         )
         self._before: tuple[int, int] | None = None
 
     def read(self) -> Usage:
         """A look now; what cannot be read is None."""
-        return Usage(self._busy(), self._mhz(), self._celsius(), self._available())
+        gpu = self._gpu.read()
+        return Usage(self._busy(), self._mhz(), self._celsius(), self._available(), gpu.celsius, gpu.mhz, gpu.busy)
 
     def _busy(self) -> float | None:
         try:
@@ -67,7 +79,7 @@ class Gauge:
         return round(max(0.0, 1 - (now[1] - before[1]) / (now[0] - before[0])), 4)
 
     def _mhz(self) -> float | None:
-        found = [value / 1e3 for path in self._clocks if (value := _number(path))]
+        found = [value / 1e3 for path in self._clocks if (value := number_in(path))]
         if not found:
             with suppress(OSError, ValueError):
                 rows = (self._root / "proc/cpuinfo").read_text(errors="replace").splitlines()
@@ -75,7 +87,7 @@ class Gauge:
         return round(sum(found) / len(found), 1) if found else None
 
     def _celsius(self) -> float | None:
-        found = [value / 1e3 for path in self._sensors if (value := _number(path)) is not None and 0 < value < 200_000]
+        found = [value / 1e3 for path in self._sensors if (value := number_in(path)) is not None and 0 < value < 200_000]
         return round(max(found), 1) if found else None
 
     def _available(self) -> int | None:
@@ -83,11 +95,4 @@ class Gauge:
             for row in (self._root / "proc/meminfo").read_text().splitlines():
                 if row.startswith("MemAvailable:"):
                     return int(row.split()[1]) << 10
-        return None
-
-
-def _number(path: Path) -> float | None:
-    try:
-        return float(path.read_text())
-    except (OSError, ValueError):  # a sensor that is asleep
         return None

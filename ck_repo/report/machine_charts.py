@@ -13,6 +13,9 @@ _KINDS = (
     ("busy", "CPUs busy, %", 100.0, "The share of all CPUs' time in use."),
     ("mhz", "clock, MHz", 1.0, "The mean clock frequency of the CPUs."),
     ("celsius", "temperature, °C", 1.0, "The hottest sensor."),
+    ("gpu_busy", "GPUs busy, %", 100.0, "The mean share of the time in use."),
+    ("gpu_mhz", "GPU clock, MHz", 1.0, "The mean clock frequency of the GPUs."),
+    ("gpu_celsius", "GPU temperature, °C", 1.0, "The hottest GPU."),
 )
 
 
@@ -44,7 +47,7 @@ def machine_charts(looks: Sequence[Look], queries: Queries | None) -> list[Chart
             "mark": {"type": "line", "color": ACCENT},
             "encoding": {
                 "x": quantity("s", "time, s"),
-                "y": quantity("value", title, scale={"zero": key == "busy"}),
+                "y": quantity("value", title, scale={"zero": key.endswith("busy")}),
                 "tooltip": tooltip(("s", "time, s", ".3g"), ("value", title, ".4g")),
             },
         }

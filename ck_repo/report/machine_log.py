@@ -11,18 +11,24 @@ from ck_repo.store.plain_file import flaw, opened
 
 _FILE = "machine.jsonl"
 _MOST = 64 << 20  # bytes
-_COLUMNS = ("busy", "mhz", "celsius", "available")
+_COLUMNS = ("busy", "mhz", "celsius", "available", "gpu_celsius", "gpu_mhz", "gpu_busy")
 
 
 @dataclass(frozen=True)
 class Look:
-    """The machine at a time: Unix time in s, busy CPUs 0–1, MHz, °C and available bytes; None where it was not known."""
+    """The machine at a time: Unix time in s, busy CPUs 0–1, MHz, °C and available bytes, and °C, MHz and load of the GPUs.
+
+    What was not known is None.
+    """
 
     at: float
     busy: float | None
     mhz: float | None
     celsius: float | None
     available: float | None
+    gpu_celsius: float | None = None
+    gpu_mhz: float | None = None
+    gpu_busy: float | None = None
 
 
 def read_machine_log(folder: Path) -> list[Look]:

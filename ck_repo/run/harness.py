@@ -10,6 +10,8 @@ from pathlib import Path
 from ck_repo.child import last_lines, run_child
 from ck_repo.contract.results import Results
 from ck_repo.errors import RunError
+from ck_repo.machine.gpu_usage import nvidia_smi
+from ck_repo.machine.usage import Gauge
 from ck_repo.run.monitor import Monitor
 from ck_repo.run.watchdog import Watchdog, read_asked
 from ck_repo.store.atomic import refuse_full
@@ -44,6 +46,7 @@ def run_harness(
     variables: Mapping[str, str] | None = None,
     *,
     backend: str,
+    device: str = "cpu",
     limit: float | None = None,
 ) -> Results:
     """Run the harness on a spec and return its results.
@@ -62,6 +65,8 @@ def run_harness(
         Further variables of its environment.
     backend
         Name of the backend, for messages.
+    device
+        Where it runs; a GPU of NVIDIA is looked at with nvidia-smi meanwhile.
     limit
         Seconds after which it is ended; None for any.
 
@@ -74,22 +79,24 @@ def run_harness(
         it was running.
     """
     folder = spec.parent
-    watchdog, monitor = Watchdog(folder, backend, limit), Monitor(folder)
+    watchdog = Watchdog(folder, backend, limit)
+    with nvidia_smi(wanted=device == "cuda") as printed:
+        monitor = Monitor(folder, Gauge(nvidia=printed))
 
-    def watch() -> None:
-        watchdog()
-        monitor()
+        def watch() -> None:
+            watchdog()
+            monitor()
 
-    monitor()  # once, however short the run is
-    status = run_child(
-        [str(python), "-m", name, str(spec)],
-        folder,
-        folder / "stdout.log",
-        folder / "stderr.log",
-        {"PYTHONPATH": os.pathsep.join([str(program), *modules])} | SETTINGS | dict(variables or {}),
-        watches_stdin=True,
-        watch=watch,
-    )
+        monitor()  # once, however short the run is
+        status = run_child(
+            [str(python), "-m", name, str(spec)],
+            folder,
+            folder / "stdout.log",
+            folder / "stderr.log",
+            {"PYTHONPATH": os.pathsep.join([str(program), *modules])} | SETTINGS | dict(variables or {}),
+            watches_stdin=True,
+            watch=watch,
+        )
     results = folder / "results.json"
     if status or not results.exists():
         raise _failure(folder, status)

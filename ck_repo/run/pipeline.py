@@ -149,6 +149,7 @@ def execute(
                 modules,
                 visible,
                 backend=plan.backend,
+                device=spec.device,
                 limit=limit,
             )
         ended = time.time()
