@@ -501,6 +501,24 @@ def _of_accuracy() -> Iterator[Mutation]:
         json_lines(BOTH),
     )
     yield row("no summary", _gone(lambda site: site.accuracy / "mlperf_log_summary.txt"), _always(NEITHER))
+    yield row(
+        "a summary in UTF-16",
+        _bytes(lambda site: site.accuracy / "mlperf_log_summary.txt", lambda text: text.decode().encode("utf-16")),
+        _always(NEITHER),
+    )
+    yield row(
+        "a byte order mark before another line",
+        _bytes(lambda site: site.accuracy / "accuracy.txt", lambda text: b"\xef\xbb\xbfloading\n" + text),
+        _always(NEITHER),
+    )
+    yield row(
+        "an event whose key is an object",
+        _bytes(
+            lambda site: site.accuracy / "mlperf_log_detail.txt",
+            lambda text: text + b':::MLLOG {"key": {}, "value": 1, "metadata": {"is_error": false}}\n',
+        ),
+        json_lines(BOTH),
+    )
     yield row("a file too many", lambda site: (site.accuracy / "copy.txt").write_text("x"), _always(NEITHER))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -317,7 +318,8 @@ def generate(request: Request) -> Answer:
         fallback_open=request.flag("fallback_open"),
         infer=request.flag("infer"),
     )
-    made = generating.generate(request.session, round_of(request), wanted)
+    round_ = round_of(request)
+    made = generating.generate(request.session, round_, wanted)
     lines = []
     for row, checked in zip(made.results, made.report.results, strict=True):
         verified = {name: read_experiment(entry).verified for name, entry in row.tests.items()}
@@ -331,4 +333,5 @@ def generate(request: Request) -> Answer:
         lines += [f"  {text}" for text in left.why]
     left_out = [{"result": str(row.result), "moved_to": row.where, "why": list(row.why)} for row in made.left]
     data = {"path": str(made.path), "results": [row.as_data() for row in made.report.results], "left": left_out}
-    return Answer(data, [*lines, f"{made.path}: `ck check submission --path={made.path.name}` says the same again"])
+    words = [f"--path={shlex.quote(str(made.path))}", f"--round={round_}"]
+    return Answer(data, [*lines, f"{made.path}: `ck check submission {' '.join(words)}` checks it again"])

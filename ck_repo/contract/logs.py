@@ -104,6 +104,7 @@ def parse_detail(text: str, parse: Callable[[str], Any] = json.loads) -> Detail:
         try:
             row = _event(line, parse)
             key = row["key"]
+            hash(key)
         except (ValueError, KeyError, TypeError, RecursionError):
             found.broken.append((number, _CUT))
             continue

@@ -107,7 +107,7 @@ def read_accuracy(path: Path, inside: Path | None = None) -> Accuracy:
     """Read accuracy.txt: the last figure before the file has both a figure and a hash, as the rounds' checkers do."""
     text, flaw = read_utf8(path, inside)
     figure, digest = "", ""
-    for line in lines_of(text):
+    for line in lines_of(f"\ufeff{text}" if flaw == MARKED else text):  # a mark hides what the first line begins with
         if match := _MAP.match(line):
             figure = match[1]
         if match := _HASH.match(line):

@@ -159,11 +159,17 @@ class Round:
             benchmarks[benchmark] = replace(row, folders=(*row.folders, folder))
         return replace(self, benchmarks=benchmarks)
 
-    def read_run(self, folder: Path, inside: Path | None = None) -> Detail:
-        """The figures of a run from its logs; UnreadableError if the detail log is no plain file of the tree `inside`."""
+    def read_run(self, folder: Path, inside: Path | None = None, *, figures: bool = True) -> Detail:
+        """What the logs of a run say; UnreadableError if the detail log is no plain file of the tree `inside`.
+
+        Parameters
+        ----------
+        figures
+            Whether the figures are needed, which text logs have in the summary.
+        """
         if self.text_log is None:
             return read_detail(folder / DETAIL, inside)
-        return read_text_run(folder, self.text_log, inside)
+        return read_text_run(folder, self.text_log, inside, figures=figures)
 
     def same_model(self, one: str, other: str) -> bool:
         """Whether two names are of one benchmark: ``ssd-small`` and ``ssd-mobilenet`` are."""

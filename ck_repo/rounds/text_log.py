@@ -58,16 +58,23 @@ def read_names(row: Fields) -> TextLog:
     )
 
 
-def read_text_run(folder: Path, names: TextLog, inside: Path | None = None) -> Detail:
+def read_text_run(folder: Path, names: TextLog, inside: Path | None = None, *, figures: bool = True) -> Detail:
     """The figures of a run: from the summary, where the last of equal lines counts; its errors are in the detail log.
+
+    Parameters
+    ----------
+    figures
+        Whether to read the summary; without it the values are those of the detail log.
 
     Raises
     ------
     UnreadableError
         If the detail log is no plain file of the tree.
     """
-    found = Detail(file=SUMMARY)
+    found = Detail(file=SUMMARY if figures else DETAIL)
     _read_detail(found, folder / DETAIL, names, inside)
+    if not figures:
+        return found
     try:
         text, flaw = read_utf8(folder / SUMMARY, inside)
     except (UnreadableError, OSError):

@@ -1,7 +1,8 @@
 """Build LoadGen's Python module from its source, for the Python that runs this.
 
-The source of round v1.0 has its pybind11 as a submodule, of a version that does not know today's Pythons. So the headers of the
-pybind11 that is installed are put where the source looks for them. Nothing of the source itself is changed.
+The source has its pybind11 as a submodule, of a version that does not know today's Pythons. So the headers of the pybind11 that is
+installed are put where the source looks for them. Nothing of the source itself is changed. samples.h, which is included before it,
+draws the samples as the compilers of the published logs did.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,7 +20,7 @@ import pybind11
 
 _HEADERS = Path("third_party/pybind/include")  # beside the folder of LoadGen, as its setup.py has it
 # today's compilers no longer bring these in with other headers, and the source names no such include
-_FLAGS = "-include cstdint -include limits"
+_FLAGS = f"-include cstdint -include limits -include {shlex.quote(str(Path(__file__).resolve().with_name('samples.h')))}"
 _LEFT_BY_THE_BUILD = ("build", "generated", "*.egg-info")
 
 

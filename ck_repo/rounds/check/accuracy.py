@@ -42,7 +42,7 @@ def check_accuracy(row: Checked, rules: Rules) -> None:
 
 def _detail(row: Checked, lenient: str) -> None:
     folder = row.place.accuracy
-    log = read_log(folder, row, "accuracy-log", empty=REPORTED, broken=REJECTED, missing=lenient)
+    log = read_log(folder, row, "accuracy-log", empty=REPORTED, broken=REJECTED, missing=lenient, figures=False)
     if not log:
         return
     path = folder / log.file
@@ -66,16 +66,17 @@ def _figure(row: Checked, rules: Rules, lenient: str) -> None:
         row.add("accuracy-figure", path, "the file", error.why)
         return
     row.mAP, row.accuracy = found.mAP, found.text
-    if found.flaw:
-        row.add("accuracy-figure", path, "UTF-8", found.flaw, official=lenient if found.flaw == MARKED else "")
+    none = f"none: {found.flaw}" if found.flaw == MARKED else "none"
+    if found.flaw and found.flaw != MARKED:
+        row.add("accuracy-figure", path, "UTF-8", found.flaw)
     if found.text and found.mAP is None:
         row.add("accuracy-figure", path, "a number as mAP=", found.text)
     elif found.mAP is None:
-        row.add("accuracy-figure", path, "a line mAP=…%", "none", official=lenient)
+        row.add("accuracy-figure", path, "a line mAP=…%", none, official=lenient)
     elif not row.open and found.mAP < 100 * rules.accuracy:
         row.add("accuracy", path, f"mAP of at least {100 * rules.accuracy:g} %", f"{found.mAP} %")
     if not found.hash:
-        row.add("accuracy-hash", path, "a line hash= with the SHA-256 of the complete log", "none", official=lenient)
+        row.add("accuracy-hash", path, "a line hash= with the SHA-256 of the complete log", none, official=lenient)
     elif not found.sha256:
         row.add("accuracy-hash", path, "a line hash= with a SHA-256", found.hash, official=REPORTED)
     else:

@@ -19,16 +19,20 @@ from ck_repo.store.plain_file import UnreadableError, is_folder
 _SCENARIO = "effective_scenario"
 
 
-def read_log(folder: Path, row: Checked, rule: str, *, empty: str = "", broken: str = "", missing: str = "") -> Detail | None:
+def read_log(
+    folder: Path, row: Checked, rule: str, *, empty: str = "", broken: str = "", missing: str = "", figures: bool = True
+) -> Detail | None:
     """The log of a run; None if it is not there, or has nothing to read.
 
     Parameters
     ----------
     empty, broken, missing
         What the round's own checker does with a log without events, one that it cannot read, and none.
+    figures
+        As `Round.read_run` takes it.
     """
     try:
-        log = row.round.read_run(folder, row.place.root)
+        log = row.round.read_run(folder, row.place.root, figures=figures)
     except UnreadableError as error:
         row.add(rule, folder / DETAIL, "LoadGen's detail log", error.why, official=missing)
         return None
