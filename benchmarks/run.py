@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from alone_rows import alone_rows
+from scoring_rows import scoring_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 BACKENDS = ("onnxruntime", "openvino", "tensorflow", "torch", "tflite")
@@ -295,7 +296,7 @@ def main() -> None:
         row("layout search and Offline, 256 made-up cores", scale)
         row("ck run outside the harness", around)
         row("decoding and suppression, SSD-ResNet34", postprocess)
-        for name, measure in alone_rows(bench.in_venv, arguments.quick):
+        for name, measure in [*alone_rows(bench.in_venv, arguments.quick), *scoring_rows(bench.in_venv, arguments.quick)]:
             row(name, measure)
     finally:
         shutil.rmtree(bench.scratch, ignore_errors=True)

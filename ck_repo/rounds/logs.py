@@ -131,7 +131,7 @@ class LoggedSample:
 
 
 _RECORD = re.compile(
-    r'\{\s*"seq_id"\s*:\s*(\d+)\s*,\s*"qsl_idx"\s*:\s*(\d+)\s*,\s*"data"\s*:\s*"((?:[0-9A-Fa-f]{2})*)"'
+    r'\{\s*"seq_id"\s*:\s*(\d+)\s*,\s*"qsl_idx"\s*:\s*(\d+)\s*,\s*"data"\s*:\s*"([0-9A-Fa-f]*)"'
     r'(?:\s*,\s*"token_count"\s*:\s*\d+)?\s*\}'
 )
 
@@ -145,7 +145,8 @@ def read_samples(path: Path, inside: Path | None = None) -> Iterator[LoggedSampl
             rest += block
             end = 0
             for match in _RECORD.finditer(rest):
-                yield LoggedSample(int(match[1]), int(match[2]), bytes.fromhex(match[3]))
+                if len(match[3]) % 2 == 0:  # else half a byte is missing
+                    yield LoggedSample(int(match[1]), int(match[2]), bytes.fromhex(match[3]))
                 end = match.end()
             rest = rest[end:]
             if len(rest) > 1 << 24:  # no record of a detector is that long: what comes is something else

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from object_detection import scorer
 from object_detection.annotations import ImageList
 from object_detection.contract.record import read
 from object_detection.contract.results import Accuracy
+from object_detection.detections import WIDTH
 from object_detection.detections_file import DETECTIONS, unanswered, write_detections
 from object_detection.errors import HarnessError
 from object_detection.logs import Found, read_answers
 from object_detection.spec import Spec
 
 CLASSES = "classes.json"  # beside accuracy.txt
+_NO_CLASS = 2.0**31  # no data set has so many
 # COCOeval.stats, in order
 _NAMES = (
     "mAP",
@@ -77,31 +80,30 @@ def judged(
 
 def as_coco(found: Found, images: ImageList, classes_are: str) -> list[dict[str, Any]]:
     """Detections as COCO has results: boxes in pixels, [x, y, width, height]; contiguous classes as category ids."""
-    rows = []
-    for index, boxes in found.items():
+    for index in found:
         if not 0 <= index < len(images):
             raise HarnessError(f"the log has sample {index}, and the data set has {len(images)} images")
-        width, height = images.sizes[index]
-        for ymin, xmin, ymax, xmax, confidence, kind in boxes:
-            if not math.isfinite(kind):
-                raise HarnessError(f"the model answers class {kind} for sample {index}")
-            category = int(kind)
-            if classes_are == "contiguous":
-                if not 1 <= category <= len(images.categories):
-                    raise HarnessError(
-                        f"the model answers class {category}, and the data set has {len(images.categories)} categories"
-                    )
-                category = images.categories[category - 1]
-            left, top = xmin * width, ymin * height
-            rows.append(
-                {
-                    "image_id": images.ids[index],
-                    "category_id": category,
-                    "bbox": [left, top, xmax * width - left, ymax * height - top],
-                    "score": confidence,
-                }
-            )
-    return rows
+    samples, counts = list(found), [len(boxes) for boxes in found.values()]
+    rows = np.concatenate([np.empty((0, WIDTH - 1), np.float32), *found.values()]).astype(np.float64)
+    of_sample = np.repeat(np.asarray(samples, dtype=np.int64), counts)
+    kinds = rows[:, 5]
+    if len(wrong := np.flatnonzero(~(np.abs(kinds) < _NO_CLASS))):  # NaN, too
+        raise HarnessError(f"the model answers class {kinds[wrong[0]]:g} for sample {of_sample[wrong[0]]}")
+    categories: list[int] = kinds.astype(np.int64).tolist()
+    if classes_are == "contiguous":
+        known = len(images.categories)
+        if (wrong_kind := next((kind for kind in categories if not 1 <= kind <= known), None)) is not None:
+            raise HarnessError(f"the model answers class {wrong_kind}, and the data set has {known} categories")
+        categories = [images.categories[kind - 1] for kind in categories]
+    scale = np.asarray([images.sizes[index] for index in samples], dtype=np.float64).reshape(-1, 2)
+    width, height = np.repeat(scale, counts, axis=0).T
+    top, left, bottom, right = rows[:, 0] * height, rows[:, 1] * width, rows[:, 2] * height, rows[:, 3] * width
+    boxes = np.stack([left, top, right - left, bottom - top], axis=1)
+    ids = [images.ids[index] for index, count in zip(samples, counts, strict=True) for _ in range(count)]
+    return [
+        {"image_id": image, "category_id": category, "bbox": box, "score": score}
+        for image, category, box, score in zip(ids, categories, boxes.tolist(), rows[:, 4].tolist(), strict=True)
+    ]
 
 
 def evaluate(

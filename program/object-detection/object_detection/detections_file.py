@@ -18,21 +18,22 @@ def write_detections(images: ImageList, results: list[dict[str, Any]], file: Pat
 
     pycocotools' ``COCO.loadRes`` reads the file; it ignores the names.
     """
-    image_ids = {images.ids[index]: images.truth.images[sample].named for index, sample in enumerate(images.samples)}
-    categories = {row.id: row for row in images.truth.categories}
+    image_ids = {
+        images.ids[index]: json.dumps(images.truth.images[sample].named) for index, sample in enumerate(images.samples)
+    }
+    categories = {
+        row.id: (json.dumps(row.named), f',"category_name":{json.dumps(row.name)}') for row in images.truth.categories
+    }
     with open(file, "w", encoding="utf-8") as out:
         out.write("[")
         for number, row in enumerate(results):
-            category = categories.get(row["category_id"])
-            named = {
-                "image_id": image_ids[row["image_id"]],
-                "category_id": category.named if category else row["category_id"],
-                "bbox": row["bbox"],
-                "score": row["score"],
-                **({"category_name": category.name} if category else {}),
-            }
-            line = json.dumps(named, separators=(",", ":"))
-            out.write(f"{',' if number else ''}\n{line}")
+            kind, name = categories.get(row["category_id"], (str(row["category_id"]), ""))
+            left, top, width, height = row["bbox"]
+            out.write(",\n" if number else "\n")
+            out.write(  # the bytes of json.dumps in half of its time
+                f'{{"image_id":{image_ids[row["image_id"]]},"category_id":{kind},'
+                f'"bbox":[{left!r},{top!r},{width!r},{height!r}],"score":{row["score"]!r}{name}}}'
+            )
         out.write("\n]\n")
 
 

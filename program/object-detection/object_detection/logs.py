@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from object_detection.contract.logs import DETAIL, SUMMARY, Detail, parse_detail, parse_reasons, parse_summary
-from object_detection.detections import WIDTH
+from object_detection.detections import WIDTH, Rows
 from object_detection.errors import HarnessError
 
 ANSWERS = "mlperf_log_accuracy.json"
-Found = dict[int, list[tuple[float, ...]]]  # detections by sample index
+Found = dict[int, Rows]  # detections by sample index: (detections, 6), with the columns ymin, xmin, ymax, xmax, score, class
 _BYTES = 4 * WIDTH
 
 
@@ -53,29 +54,39 @@ def read_detail(folder: Path) -> Detail:
 
 
 def read_answers(path: Path) -> Found:
-    """Detections (ymin, xmin, ymax, xmax, score, class) by sample index; of a sample that is there twice the first counts.
+    """Detections by sample index; if the log has a sample twice, the first entry counts.
 
     Raises
     ------
     HarnessError
         If the file is not an accuracy log, or a detection is of another sample.
     """
-    found: Found = {}
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        for row in rows:
-            data = bytes.fromhex(row["data"])
-            if len(data) % _BYTES:
-                raise HarnessError(f"{path}: sample {row['qsl_idx']} has {len(data)} bytes, not a multiple of {_BYTES}")
-            boxes = [struct.unpack_from(f"<{WIDTH}f", data, at) for at in range(0, len(data), _BYTES)]
-            wrong = [box for box in boxes if int(box[0]) != row["qsl_idx"]]
-            if wrong:
-                raise HarnessError(f"{path}: sample {row['qsl_idx']} holds a detection of sample {int(wrong[0][0])}")
-            found.setdefault(row["qsl_idx"], [box[1:] for box in boxes])
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        rows = json.loads(path.read_bytes())
+        indices = [_index(row["qsl_idx"]) for row in rows]
+        answers = [bytes.fromhex(row["data"]) for row in rows]
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise HarnessError(f"{path} is no accuracy log: {type(error).__name__} {error}") from error
+    for index, data in zip(indices, answers, strict=True):
+        if len(data) % _BYTES:
+            raise HarnessError(f"{path}: sample {index} has {len(data)} bytes, not a multiple of {_BYTES}")
+    ends = np.cumsum([len(data) // _BYTES for data in answers], dtype=np.int64)
+    boxes = np.frombuffer(b"".join(answers), dtype="<f4").reshape(-1, WIDTH)
+    claimed, own = np.trunc(boxes[:, 0]), np.repeat(indices, np.diff(ends, prepend=0))
+    if len(wrong := np.flatnonzero(claimed != own)):
+        first = wrong[0]
+        raise HarnessError(f"{path}: sample {own[first]} holds a detection of sample {claimed[first]:g}")
+    found: Found = {}
+    for index, start, end in zip(indices, [0, *ends.tolist()], ends.tolist(), strict=False):
+        found.setdefault(index, boxes[start:end, 1:])
     return found
 
 
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _index(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"a qsl_idx is {value!r}")
+    return value

@@ -175,7 +175,7 @@ class _Trial:
                 own = _scores_read(self.spec.model, changes, outputs)
                 rows = self.worker.answers(model, [index], own, check)[0]
                 good = np.isfinite(rows).all(axis=1) & (rows[:, 3:5] > rows[:, 1:3]).all(axis=1)
-                found[index] = [tuple(map(float, row)) for row in rows[good][:, 1:]]
+                found[index] = rows[good][:, 1:]
             results = as_coco(found, self.images, model.classes_are)
         except HarnessError:
             return 0.0

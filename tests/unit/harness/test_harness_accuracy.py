@@ -19,9 +19,11 @@ import pytest
 pytest.importorskip("numpy")
 pytest.importorskip("pycocotools")
 
+import numpy as np
 from object_detection.accuracy import as_coco, score
 from object_detection.annotations import ImageList, read_images
 from object_detection.contract.record import write
+from object_detection.detections_file import write_detections
 from object_detection.errors import HarnessError
 from object_detection.logs import read_answers
 from object_detection.spec import Spec, read_spec
@@ -81,6 +83,11 @@ def row(index: int, *detections: tuple[float, ...], claimed: int | None = None) 
     """A sample of the log; a detection is (ymin, xmin, ymax, xmax, score, class)."""
     data = b"".join(struct.pack("<7f", index if claimed is None else claimed, *each) for each in detections)
     return {"seq_id": index, "qsl_idx": index, "data": data.hex().upper()}
+
+
+def boxes(*detections: tuple[float, ...]) -> Any:
+    """Detections as `read_answers` returns them."""
+    return np.asarray(detections, np.float32).reshape(-1, 6)
 
 
 def truth(demo: Scorer) -> list[dict[str, Any]]:
@@ -205,9 +212,9 @@ def test_nothing_detected_at_all_is_zero(demo: Scorer) -> None:
 
 def test_contiguous_classes_become_category_ids(made_coco: Scorer) -> None:
     """Class 12 is the 12th category of COCO's list, whose id is 13 (stop sign): there is no 12."""
-    found = as_coco({0: [(0.1, 0.1, 0.2, 0.2, 0.9, 12.0)]}, made_coco.images, "contiguous")
+    found = as_coco({0: boxes((0.1, 0.1, 0.2, 0.2, 0.9, 12.0))}, made_coco.images, "contiguous")
     assert found[0]["category_id"] == 13
-    assert as_coco({0: [(0.1, 0.1, 0.2, 0.2, 0.9, 13.0)]}, made_coco.images, "category")[0]["category_id"] == 13
+    assert as_coco({0: boxes((0.1, 0.1, 0.2, 0.2, 0.9, 13.0))}, made_coco.images, "category")[0]["category_id"] == 13
 
 
 def test_a_log_with_contiguous_classes_scores_the_same(made_coco: Scorer) -> None:
@@ -241,14 +248,28 @@ def renumbered(scorer: Scorer, rows: list[dict[str, Any]]) -> list[dict[str, Any
 @pytest.mark.parametrize("kind", [0, 9])
 def test_contiguous_class_that_the_set_does_not_have_is_an_error(demo: Scorer, kind: int) -> None:
     with pytest.raises(HarnessError, match=f"class {kind}, and the data set has 8 categories"):
-        as_coco({0: [(0.1, 0.1, 0.2, 0.2, 0.9, kind)]}, demo.images, "contiguous")
+        as_coco({0: boxes((0.1, 0.1, 0.2, 0.2, 0.9, kind))}, demo.images, "contiguous")
 
 
 def test_boxes_are_in_pixels_of_the_original_image(demo: Scorer) -> None:
     width, height = demo.images.sizes[2]
-    found = as_coco({2: [(0.25, 0.5, 0.75, 1.0, 0.5, 3)]}, demo.images, "category")[0]
+    found = as_coco({2: boxes((0.25, 0.5, 0.75, 1.0, 0.5, 3))}, demo.images, "category")[0]
     assert found["bbox"] == pytest.approx([width / 2, height / 4, width / 2, height / 2])
     assert (found["image_id"], found["score"]) == (demo.images.ids[2], 0.5)
+
+
+def test_detections_json_has_the_bytes_that_python_s_json_writes(demo: Scorer) -> None:
+    """Numbers of all sizes; a category that the data set does not have has no name."""
+    named = demo.images.truth.categories[0]
+    rows = [(1e-9, 0.1, 1 / 3, 0.75, 0.9, named.id), (0.0, 0.0, 1.0, 1.0, 1.0, 77)]
+    results = as_coco({1: boxes(*rows), 3: boxes((0.5, 0.25, 0.75, 0.3, 1e-30, named.id))}, demo.images, "category")
+    write_detections(demo.images, results, demo.folder / "detections.json")
+    first, unknown, last = results
+    lines = [
+        json.dumps(each | extra, separators=(",", ":"))
+        for each, extra in ((first, {"category_name": named.name}), (unknown, {}), (last, {"category_name": named.name}))
+    ]
+    assert (demo.folder / "detections.json").read_text() == "[\n" + ",\n".join(lines) + "\n]\n"
 
 
 def test_bytes_that_are_no_whole_detections_are_an_error(demo: Scorer) -> None:
