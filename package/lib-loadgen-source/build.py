@@ -1,8 +1,8 @@
 """Build LoadGen's Python module from its source, for the Python that runs this.
 
-The source has its pybind11 as a submodule, of a version that does not know today's Pythons. So the headers of the pybind11 that is
-installed are put where the source looks for them. Nothing of the source itself is changed. samples.h, which is included before it,
-draws the samples as the compilers of the published logs did.
+The pybind11 submodule of the source is too old for today's Python versions, so the headers of the installed pybind11 are put where the
+source looks for them. The source itself is not changed. `samples.h` is included before it and draws the samples as the compilers of the
+published logs did.
 """
 
 from __future__ import annotations
