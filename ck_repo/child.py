@@ -172,6 +172,7 @@ def run_child(
     *,
     watches_stdin: bool = False,
     watch: Callable[[], None] | None = None,
+    shown: bool = True,
 ) -> int:
     """Run a program that reports as `child_report` describes: show its progress, keep what it prints.
 
@@ -192,6 +193,8 @@ def run_child(
         empty.
     watch
         Called now and then while it runs; an exception of it ends the child.
+    shown
+        Whether its progress is shown: not of several children at once.
 
     Returns
     -------
@@ -209,7 +212,7 @@ def run_child(
         ) as process,
     ):  # fmt: skip
         try:
-            follow(_lines(process, watch), kept)
+            follow(_lines(process, watch), kept, shown=shown)
             _await_end(process, watch)
         finally:
             _end(process)

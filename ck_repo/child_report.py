@@ -14,13 +14,15 @@ from ck_repo import progress
 from ck_repo.contract.record import optional, read
 
 
-def follow(lines: Iterable[str], kept: IO[str]) -> None:
-    """Lines of progress move the bar; everything else is kept."""
+def follow(lines: Iterable[str], kept: IO[str], *, shown: bool = True) -> None:
+    """Lines of progress move the bar, if it is to be shown; everything else is kept."""
     title = ""
     with ExitStack() as bars:
         task: progress.Task | None = None
         for line in lines:
             row = _told(line)
+            if row and not shown:
+                continue
             if row and row.say is not None:
                 progress.say(row.say)
                 continue

@@ -19,17 +19,23 @@ import json, os, sys, time
 from pathlib import Path
 
 spec = json.loads(Path(sys.argv[1]).read_text())
+part = spec.get("part")
+part_text = f" part {part['index']}" if part else ""
 batch, threads = spec["batch_size"] or 1, spec["threads"] or 1
 fast = spec["model"]["name"] == "toy-fast"
 rate = 10.0 * threads * (1 + batch / 10) * (2 if fast else 1)
 log = os.environ.get("TOY_LOG")
 if log:
     with open(log, "a") as file:
-        file.write(f"{spec['model']['name']} {batch} {threads} {'+'.join(spec['modes'])}\\n")
+        file.write(f"{spec['model']['name']} {batch} {threads} {'+'.join(spec['modes'])}{part_text}\\n")
 if str(batch) in os.environ.get("TOY_FAILS", "").split(","):
     sys.exit("this batch does not fit into memory")
 if str(batch) in os.environ.get("TOY_HANGS", "").split(","):
     time.sleep(600)
+failing = Path(os.environ.get("TOY_PART_FAILS", "/nowhere"))  # a file with the number of a part, which fails once, or `always`
+if part and failing.exists() and failing.read_text() in (str(part["index"]), "always"):
+    failing.write_text("always" if failing.read_text() == "always" else "")
+    sys.exit("this part does not work")
 if os.environ.get("TOY_WAITS_FOR"):
     while not Path(os.environ["TOY_WAITS_FOR"]).exists():
         time.sleep(0.01)
@@ -37,8 +43,14 @@ results = {
     "model": spec["model"]["name"], "scenario": spec["scenario"], "batch_size": batch, "threads": threads, "sessions": 1,
     "backend": spec["model"]["backend"], "backend_version": "1", "device": "cpu", "images": 3, "dataset": "toy-set",
 }
-if "accuracy" in spec["modes"]:
+if part:
+    Path("accuracy").mkdir()
+    Path("accuracy/mlperf_log_accuracy.json").write_text("[]")
+    Path("part.json").write_text(json.dumps(part))
+elif "accuracy" in spec["modes"]:
     results["accuracy"] = {"mAP": 0.4 if fast else 0.5}
+    if "answers" in spec:
+        results["accuracy"]["images"] = sum((Path(each) / "part.json").exists() for each in spec["answers"])
 if "performance" in spec["modes"]:
     found = {"valid": True, "samples_per_second": rate, "duration_s": 0.1, "queries": 3}
     found["latency_ms"] = {"p90": 900 / rate, "p99": 1000 / rate}

@@ -11,6 +11,7 @@ from ck_repo.actions.new_venv import confirm_new_venv
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
 from ck_repo.actions.run_options import declared, not_of_audits, run_options
+from ck_repo.actions.run_shards import answering, read_shards
 from ck_repo.contract.record import write
 from ck_repo.errors import NotTheSameError, UsageError
 from ck_repo.store.entry import tag_list
@@ -31,7 +32,19 @@ _OF_CK = {
     "skip_stat_analysis": "`ck replay experiment` judges repetitions",
     "process_multi_keys": "`ck replay experiment` judges repetitions",
 }
-_NOT_OF_AUDITS = ("tuned", "cmd_key", "record", "no_record", "repetitions", "report", "timings", "print_files")
+_NOT_OF_AUDITS = (
+    "shards",
+    "cluster",
+    "certificates",
+    "tuned",
+    "cmd_key",
+    "record",
+    "no_record",
+    "repetitions",
+    "report",
+    "timings",
+    "print_files",
+)
 _OPTIONS = [
     *declared(),
     Option(
@@ -49,6 +62,9 @@ _OPTIONS = [
     Option("report", "write the report of the run, too, as `ck report` does", kind="flag"),
     Option("timings", "print how long each part of the command took; experiments record it anyway", kind="flag"),
     Option("print_files", "files of the run folder to print at the end", value="a,b"),
+    Option("shards", "divide the accuracy run: among N processes, or among the `machines` of --cluster=", value="N"),
+    Option("cluster", "machines that answer the shards, as in `ck sweep`", value="ssh:hosts.yaml"),
+    Option("certificates", "the cluster whose certificates are used (default `default`)", value="NAME"),
     Option("tuned", "with the settings that `ck tune` found on this machine; what is given stays", kind="flag"),
     DRY_RUN,
     Option("explain", "say what would be done and why, and do nothing", kind="flag"),
@@ -128,16 +144,20 @@ def run_records(request: Request) -> list[RunRecord]:
 
     name = "" if request.text("record") in ("yes", "no") else request.text("record")  # CK's --record has no name
     program = one(request)
+    options = _chosen(request, program)
+    shards = read_shards(request, options)
     confirm_new_venv(request)
-    return run_repeatedly(
-        request.session,
-        program,
-        _chosen(request, program),
-        request.whole("repetitions") or 1,
-        name=name,
-        repository=request.text("record_repo"),
-        tags=tag_list(request.text("tags")),
-    )
+    with answering(request, shards) as answers:
+        return run_repeatedly(
+            request.session,
+            program,
+            options,
+            request.whole("repetitions") or 1,
+            name=name,
+            repository=request.text("record_repo"),
+            tags=tag_list(request.text("tags")),
+            answering=answers,
+        )
 
 
 def _timings_of(record: RunRecord) -> dict[str, object]:

@@ -12,19 +12,22 @@ from typing import Any
 from ck_repo import __version__
 from ck_repo.campaign.job import carry_out, machine_name
 from ck_repo.campaign.matrix import Cell
+from ck_repo.campaign.measuring import measuring
 from ck_repo.campaign.queue import Job
 from ck_repo.campaign.recorded import Recorded, campaign_of
 from ck_repo.campaign.remote_venv import in_venv
+from ck_repo.contract.spec import AccuracyPart
 from ck_repo.errors import CKError, ConflictError, NotFoundError, OverTimeError, StorageError
 from ck_repo.machine.platform import describe_platform
 from ck_repo.resolve.component import read_component
 from ck_repo.run.options import RunOptions
-from ck_repo.run.pipeline import make_ready
+from ck_repo.run.pipeline import answer_shard, make_ready
 from ck_repo.run.prepare import RunPlan, prepare
+from ck_repo.run.shards import FILES
 from ck_repo.session import Session
 from ck_repo.store.archive import pack_entries
 from ck_repo.store.entry import Entry
-from ck_repo.store.folders import repos_root
+from ck_repo.store.folders import repos_root, tools_root
 from ck_repo.store.search import find
 from ck_repo.store.work import scratch_folder
 
@@ -56,7 +59,7 @@ def run_remote(task: Mapping[str, Any]) -> dict[str, Any]:
         return {"error": error.what, "over_time": True, "machine": machine_name()}
     except CKError as error:
         unusable = isinstance(error, StorageError) or _is_full()
-        return {"error": error.what, "hint": error.hint, "machine": machine_name(), "unusable": unusable}
+        return {**_as_data(error), "unusable": unusable}
 
 
 def _is_full() -> bool:
@@ -65,6 +68,12 @@ def _is_full() -> bool:
         return shutil.disk_usage(repos_root()).free < _ROOM
     except OSError:
         return False
+
+
+def _as_data(error: CKError) -> dict[str, Any]:
+    """What failed, with the last line of its log."""
+    last = error.tail.rpartition("\n")[2].strip()
+    return {"error": error.what + (f": {last}" if last else ""), "hint": error.hint, "machine": machine_name()}
 
 
 def _run(task: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,6 +99,28 @@ def _run(task: Mapping[str, Any]) -> dict[str, Any]:
         "sha256": sha256(content).hexdigest(),
         "place": str(entry.path),
     }
+
+
+def answer_remote(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer a part of an accuracy run; its files with their digests, or an error of ours as data."""
+    try:
+        session = Session(trust=bool(task["trust"]))
+        program = _program(session, str(task["program"]), str(task["digest"]))
+        plan = prepare(session, program, RunOptions(**task["options"]))
+        for role, digest in task["contents"].items():
+            if plan.choices[role].key != digest:
+                raise ConflictError(
+                    f"{plan.choices[role].label} on {machine_name()} is not what this run has as {role}",
+                    hint="install or register the same there",
+                )
+        begun = time.monotonic()
+        with measuring(), scratch_folder(tools_root(), "shard") as folder:
+            answer_shard(session, plan, AccuracyPart(int(task["index"]), int(task["count"])), folder / "shard")
+            files = {name: (folder / "shard" / name).read_bytes() for name in FILES}
+    except CKError as error:
+        return _as_data(error)
+    digests = {name: sha256(content).hexdigest() for name, content in files.items()}
+    return {"machine": machine_name(), "seconds": time.monotonic() - begun, "files": files, "sha256": digests}
 
 
 def _program(session: Session, uid: str, digest: str) -> Entry:

@@ -209,6 +209,14 @@ class MeasuredLayout:
             raise FieldError("samples_per_second", self.samples_per_second, "above 0 and at most 1e9")
 
 
+@dataclass(frozen=True)
+class AccuracyPart:
+    """A part of an accuracy run: of its batches in order, number `index` and every `count`-th after it."""
+
+    index: int
+    count: int
+
+
 _OPTION: Mapping[str, Any] = {"option": True}  # of a field: spec.json has it under the same name, as the user gave it
 
 
@@ -245,6 +253,10 @@ class Spec:
         The LoadGen to import, if it is not that of the venv.
     layout
         What an earlier run measured for the same things on this machine; None lets the harness measure.
+    part
+        What of the accuracy run is answered, if not all; the answers are written, and nothing is scored.
+    answers
+        Folders of parts, whose answers the accuracy run takes instead of the model's.
     """
 
     model: Model
@@ -265,10 +277,12 @@ class Spec:
     backend_options: Mapping[str, str] = field(default_factory=dict, metadata=_OPTION)
     loadgen_built: Built | None = None
     layout: MeasuredLayout | None = None
+    part: AccuracyPart | None = optional()
+    answers: tuple[Path, ...] = optional(())
     version: int = VERSION
     folder: Path = transient(Path())
 
 
 OPTIONS = tuple(each for each in fields(Spec) if "option" in each.metadata)
 # an unknown key of these would be a setting that is not used; other keys of a spec may be options of another harness
-EXACT = (Model, Dataset, Preprocessed, LoadGenSettings, Built, MeasuredLayout)
+EXACT = (Model, Dataset, Preprocessed, LoadGenSettings, Built, MeasuredLayout, AccuracyPart)

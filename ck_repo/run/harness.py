@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ck_repo.child import last_lines, run_child
@@ -48,6 +48,7 @@ def run_harness(
     backend: str,
     device: str = "cpu",
     limit: float | None = None,
+    stopped: Callable[[], bool] | None = None,
 ) -> Results:
     """Run the harness on a spec and return its results.
 
@@ -69,6 +70,8 @@ def run_harness(
         Where it runs; a GPU of NVIDIA is looked at with nvidia-smi meanwhile.
     limit
         Seconds after which it is ended; None for any.
+    stopped
+        Of a run beside others, whose progress is not shown: ends it when it returns true.
 
     Raises
     ------
@@ -84,6 +87,8 @@ def run_harness(
         monitor = Monitor(folder, Gauge(nvidia=printed))
 
         def watch() -> None:
+            if stopped and stopped():
+                raise RunError("the run was stopped")
             watchdog()
             monitor()
 
@@ -96,6 +101,7 @@ def run_harness(
             {"PYTHONPATH": os.pathsep.join([str(program), *modules])} | SETTINGS | dict(variables or {}),
             watches_stdin=True,
             watch=watch,
+            shown=stopped is None,
         )
     results = folder / "results.json"
     if status or not results.exists():

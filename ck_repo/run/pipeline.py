@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from ck_repo.contract.record import write
 from ck_repo.contract.results import Results
-from ck_repo.contract.spec import Spec
+from ck_repo.contract.spec import AccuracyPart, Spec
 from ck_repo.contract.timings import Part, Timings
 from ck_repo.environment.collect import locked_components, locked_program, make_lock
 from ck_repo.environment.create import create_venv
@@ -32,6 +33,7 @@ from ck_repo.run.meter import metered
 from ck_repo.run.official import check_official
 from ck_repo.run.options import RunOptions
 from ck_repo.run.prepare import DATASET, WEIGHTS, RunPlan, prepare
+from ck_repo.run.shards import ACCURACY, Answering, answer_part
 from ck_repo.run.spec import build_spec, rules_of, spec_data
 from ck_repo.session import Session
 from ck_repo.store.atomic import write_json, write_text
@@ -42,6 +44,8 @@ from ck_repo.store.installed import Installed, described
 from ck_repo.store.repositories import default_repository_alias
 from ck_repo.store.writing import remove_entry
 from ck_repo.trust import require_code
+
+_SHARDS = "shards"  # folder of the answers, while the run is made
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,7 @@ def execute(
     more: Mapping[str, Any] | None = None,
     limit: float | None = None,
     timings: Timings | None = None,
+    answering: Answering | None = None,
 ) -> RunRecord:
     """Carry out a plan: make the venv, install, run the harness, record.
 
@@ -119,15 +124,15 @@ def execute(
         Seconds after which the harness is ended (`OverTimeError`); None for any.
     timings
         What was measured before; the parts of the run are added.
+    answering
+        Answers the accuracy run in shards; None for one process.
     """
     timings = timings or Timings()
     _require_program(session, plan)
-    program = plan.program.entry
     check_device(plan.options)
     begun = time.time()
     recording = Recording(session, repository, name)  # first: a taken name is reported before the work
     venv, installed, components = install(session, plan, timings)
-    modules = _modules(plan, installed, session.trust)
     with recording.folder() as folder, ExitStack() as before:
         before.enter_context(timings.part("lock and spec"))
         spec = build_spec(plan, installed)
@@ -138,20 +143,19 @@ def execute(
         _write_inputs(folder, plan, spec, lock)
         notes = check_official(plan.options, rules_of(plan), spec, installed, folder) if plan.options.official else []
         before.close()
+        start = _starter(session, plan, venv, installed, limit)
+        shards = []
+        if answering and ACCURACY in spec.modes:
+            with timings.part("shards"):
+                shards = answering(plan, spec, start, folder / _SHARDS)
+            answers = tuple(folder / _SHARDS / f"{shard.index}" for shard in shards)
+            write_json(folder / "spec.json", spec_data(replace(spec, answers=answers), plan.options))
         started = time.time()
-        visible = {"CUDA_VISIBLE_DEVICES": plan.options.visible_devices} if plan.options.visible_devices else {}
         with metered(plan.options.meter, folder / "performance"):
-            results = run_harness(
-                venv.python,
-                program.path,
-                harness_of(program),
-                folder / "spec.json",
-                modules,
-                visible,
-                backend=plan.backend,
-                device=spec.device,
-                limit=limit,
-            )
+            results = start(folder / "spec.json", None)
+        if shards:  # the experiment is that of one run
+            write_json(folder / "spec.json", spec_data(spec, plan.options))
+            shutil.rmtree(folder / _SHARDS)
         ended = time.time()
         timings.add([Part("start of the harness", _rest(ended - started, results.timings)), *results.timings])
         kept.keep(spec.layout, results)
@@ -163,6 +167,7 @@ def execute(
             "timings": [write(part) for part in timings.parts],
             **provenance(venv, lock),
             **({"notes": notes} if notes else {}),
+            **({"shards": [shard.as_data() for shard in shards]} if shards else {}),
             **(more or {}),
         }
         with timings.part("record"):
@@ -173,6 +178,38 @@ def execute(
 def _rest(seconds: float, parts: Sequence[Part]) -> float:
     """What is left of a time without its parts."""
     return round(max(seconds - sum(part.seconds for part in parts), 0.0), 3)
+
+
+def answer_shard(session: Session, plan: RunPlan, part: AccuracyPart, folder: Path) -> None:
+    """Install what a run needs, and answer a part of its accuracy run; see `shards.answer_part`."""
+    _require_program(session, plan)
+    check_device(plan.options)
+    venv, installed, _ = install(session, plan)
+    answer_part(plan, build_spec(plan, installed), part, _starter(session, plan, venv, installed, None), folder)
+
+
+def _starter(
+    session: Session, plan: RunPlan, venv: Venv, installed: Mapping[str, Installed], limit: float | None
+) -> Callable[[Path, Callable[[], bool] | None], Results]:
+    """Runs the harness of a plan on a spec."""
+    program, modules = plan.program.entry, _modules(plan, installed, session.trust)
+    visible = {"CUDA_VISIBLE_DEVICES": plan.options.visible_devices} if plan.options.visible_devices else {}
+
+    def start(spec: Path, stopped: Callable[[], bool] | None) -> Results:
+        return run_harness(
+            venv.python,
+            program.path,
+            harness_of(program),
+            spec,
+            modules,
+            visible,
+            backend=plan.backend,
+            device=plan.options.device,
+            limit=limit,
+            stopped=stopped,
+        )
+
+    return start
 
 
 def _what_ran(plan: RunPlan, spec: Spec, installed: Mapping[str, Installed]) -> dict[str, object]:

@@ -49,6 +49,15 @@ def test_second_run_installs_nothing(shared_ck: Ck) -> None:
     assert {path.name: path.stat().st_mtime_ns for path in (shared_ck.home / "CK-TOOLS").iterdir()} == before
 
 
+def test_an_accuracy_run_in_shards_has_the_log_of_one_run(shared_ck: Ck) -> None:
+    options = ("--mode=accuracy", "--count=24", "--threads=1", "--sessions=1", "--batch-size=2")
+    whole = shared_ck.good("run", "program:object-detection", *options)
+    shards = shared_ck.good("run", "program:object-detection", *options, "--shards=2")
+    log = "accuracy/mlperf_log_accuracy.json"
+    assert (Path(shards["path"]) / log).read_bytes() == (Path(whole["path"]) / log).read_bytes()
+    assert shards["results"]["accuracy"] == whole["results"]["accuracy"]
+
+
 def test_dry_run_and_explain_change_nothing(fresh_ck: Ck) -> None:
     plan = fresh_ck.good("run", "program:object-detection", "--dry-run")["plan"]
     assert {row["package"] for row in plan} >= {"model-demo-ssd", "dataset-demo-shapes", "lib-loadgen"}

@@ -94,7 +94,7 @@ class ImageCache:
         width, height = self._images.sizes[index]
         return frame_of(self._spec.model, height, width)
 
-    def _open_or_make(self) -> npt.NDArray[np.uint8]:
+    def _open_or_make(self) -> npt.NDArray[np.uint8] | None:
         model, images = self._spec.model, self._images
         assert model.size
         shape = (len(images), *((*model.size, 3) if model.layout == "NHWC" else (3, *model.size)))
@@ -105,6 +105,8 @@ class ImageCache:
             recipe += more
         name = hashlib.sha256(repr(recipe).encode()).hexdigest()[:24]
         path = self._spec.cache / f"{name}.npy"
+        if self._spec.part and not path.exists():  # it would be made of all images for the sake of a few
+            return None
         self._spec.cache.mkdir(parents=True, exist_ok=True)
         with _locked(path.with_suffix(".lock")):
             if not path.exists():

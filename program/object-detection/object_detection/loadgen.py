@@ -20,7 +20,7 @@ from object_detection.errors import HarnessError
 from object_detection.logs import ANSWERS
 from object_detection.progress import say, watched
 from object_detection.spec import LoadGenSettings
-from object_detection.sut.library import SampleLibrary
+from object_detection.sut.library import Library
 
 SCENARIOS = {
     "singlestream": lg.TestScenario.SingleStream,
@@ -153,7 +153,7 @@ def run(
     settings: lg.TestSettings,
     wanted: LoadGenSettings,
     sut: SUT,
-    library: SampleLibrary,
+    library: Library,
     count: int,
     folder: Path,
     *,

@@ -16,18 +16,20 @@ from object_detection.backends import framework
 from object_detection.backends.interface import as_loaded
 from object_detection.contract.record import write
 from object_detection.contract.results import Accuracy, Performance, Results
-from object_detection.contract.spec import MeasuredLayout
+from object_detection.contract.spec import AccuracyPart, MeasuredLayout
 from object_detection.contract.timings import Timings
 from object_detection.errors import HarnessError
 from object_detection.image_cache import ImageCache
 from object_detection.layouts import Layout, slots
+from object_detection.loadgen import SUT
 from object_detection.logs import ANSWERS
 from object_detection.progress import tell
 from object_detection.readings import Advisor, is_doubtful
 from object_detection.spec import Spec, read_spec
 from object_detection.sut.inline import InlineSUT
-from object_detection.sut.library import SampleLibrary
+from object_detection.sut.library import Library, SampleLibrary
 from object_detection.sut.order import OrderedSUT
+from object_detection.sut.parts import AnsweredSUT, NoImages, PartLibrary, PartSUT, read_parts, write_part
 from object_detection.sut.pool import PoolSUT
 from object_detection.sut.worker import Worker
 
@@ -91,12 +93,32 @@ def run(path: Path) -> None:
         backend_options=dict(spec.backend_options),
         remark=remark,
     )
-    results, remarks = _run_modes(spec, team, layout, library, images, chosen.rate, results, advisor, timings)
+    if spec.part:
+        with timings.part("accuracy"):
+            remarks = _run_part(spec, spec.part, team, layout, library, len(images), chosen.rate)
+    else:
+        results, remarks = _run_modes(spec, team, layout, library, images, chosen.rate, results, advisor, timings)
     board.remove()
     remarks = [text for text in (damage.remark(library.damaged), *remarks) if text]
     results = replace(results, remarks=tuple(remarks), timings=timings.parts)
     text = json.dumps(write(results), indent=2, sort_keys=True)
     (spec.folder / "results.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _run_part(
+    spec: Spec, part: AccuracyPart, team: Sequence[Worker], layout: Layout, library: SampleLibrary, count: int, rate: float
+) -> list[str]:
+    """Answer a part of the accuracy run; the remarks about its detections."""
+    outputs.remarks(worker.check for worker in team)  # those of the measurement of layouts are dropped
+    mine = PartLibrary(library, part, layout.batch_size)
+    sut = _sut(spec, team, layout)
+    try:
+        _test(spec, "accuracy", PartSUT(sut, mine), mine, count, rate)
+    finally:
+        sut.close()
+    remarks = list(outputs.remarks(worker.check for worker in team).values())
+    write_part(spec.folder, part, sorted(mine.samples), [text for text in (damage.remark(library.damaged), *remarks) if text])
+    return remarks
 
 
 def _run_modes(
@@ -110,7 +132,10 @@ def _run_modes(
     for mode in spec.modes:
         if mode == "accuracy":
             with timings.part("accuracy"):
-                _run_test(spec, mode, team, layout, library, len(images), rate)
+                if spec.answers:
+                    unanswered += _merge_answers(spec, len(images), rate)
+                else:
+                    _run_test(spec, mode, team, layout, library, len(images), rate)
             with timings.part("scoring"):
                 results = replace(results, accuracy=score(spec, images, unanswered))
         else:
@@ -120,6 +145,13 @@ def _run_modes(
         odd = {**outputs.remarks(worker.check for worker in team), **odd}
     advice = advisor.advice(team[0]) if is_doubtful(results.accuracy, bool(odd)) else ""
     return results, [*odd.values(), *unanswered, advice]
+
+
+def _merge_answers(spec: Spec, count: int, rate: float) -> list[str]:
+    """The accuracy test with the answers of parts, and their remarks."""
+    answers = read_parts(spec.answers, count)
+    _test(spec, "accuracy", AnsweredSUT(answers.by_sample), NoImages(), count, rate)
+    return list(answers.remarks)
 
 
 def _with_rate(layout: MeasuredLayout | None, found: Performance, spec: Spec) -> MeasuredLayout | None:
@@ -190,14 +222,25 @@ def _run_test(
     spec: Spec, mode: str, team: Sequence[Worker], layout: Layout, library: SampleLibrary, count: int, rate: float
 ) -> tuple[float, int]:
     """Let LoadGen drive the sessions; the logs go into the mode's folder. Returns its duration, s, and how often it asked."""
+    sut = _sut(spec, team, layout)
+    try:
+        return _test(spec, mode, sut, library, count, rate)
+    finally:
+        sut.close()
+
+
+def _sut(spec: Spec, team: Sequence[Worker], layout: Layout) -> InlineSUT | PoolSUT:
+    """The system under test of the scenario."""
+    if spec.scenario == "singlestream":
+        return InlineSUT(team[0], spec.folder)
+    return PoolSUT(team, layout.batch_size, spec.folder, spread=spec.scenario == "multistream")
+
+
+def _test(spec: Spec, mode: str, sut: SUT, library: Library, count: int, rate: float) -> tuple[float, int]:
+    """Let LoadGen drive a system under test; see `_run_test`."""
     folder = spec.folder / mode
     folder.mkdir(exist_ok=True)
     (folder / queries.QUERIES).unlink(missing_ok=True)  # of a run that was too short, and is repeated
-    sut: InlineSUT | PoolSUT
-    if spec.scenario == "singlestream":
-        sut = InlineSUT(team[0], spec.folder)
-    else:
-        sut = PoolSUT(team, layout.batch_size, spec.folder, spread=spec.scenario == "multistream")
     settings = loadgen.settings_for(spec.scenario, mode, spec.loadgen, rate)
     ordered = OrderedSUT(sut, library)
     trace = mode == "performance" and queries.is_traced(
@@ -207,10 +250,7 @@ def _run_test(
         rate,
     )
     begun = time.monotonic()
-    try:
-        loadgen.run(spec.scenario, mode, settings, spec.loadgen, ordered, library, count, folder, trace=trace)
-    finally:
-        sut.close()
+    loadgen.run(spec.scenario, mode, settings, spec.loadgen, ordered, library, count, folder, trace=trace)
     seconds = time.monotonic() - begun
     ordered.write(folder / "samples.json")
     if trace:

@@ -76,7 +76,7 @@ def choose_layout(
     """
     space, kept = space_for(spec, most_sessions), spec.layout
     given = space.is_single and bool(spec.sessions or spec.threads or spec.batch_size)
-    if "performance" not in spec.modes and (space.is_single or count < _WORTH_TUNING):
+    if "performance" not in spec.modes and (space.is_single or spec.answers or count < _WORTH_TUNING):
         plain = space.smallest()
         return Choice(plain, make(plain.sessions, plain.threads), "given" if given else "unmeasured")
     if kept and kept.backend_version == version:

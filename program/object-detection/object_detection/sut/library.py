@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from object_detection.backends import Array
 from object_detection.frame import Frame
 from object_detection.image_cache import ImageCache
+
+
+class Library(Protocol):
+    """What LoadGen loads samples into."""
+
+    def load(self, indices: Sequence[int]) -> None: ...
+
+    def unload(self, indices: Sequence[int]) -> None: ...
+
+    @property
+    def loaded(self) -> list[int]: ...
 
 
 class SampleLibrary:

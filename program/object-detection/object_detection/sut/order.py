@@ -8,7 +8,7 @@ from pathlib import Path
 import mlperf_loadgen as lg
 
 from object_detection.loadgen import SUT
-from object_detection.sut.library import SampleLibrary
+from object_detection.sut.library import Library
 
 _KEPT = 1024  # of the order; the whole of a long run would say no more
 
@@ -26,7 +26,7 @@ class OrderedSUT:
         How many came.
     """
 
-    def __init__(self, sut: SUT, library: SampleLibrary) -> None:
+    def __init__(self, sut: SUT, library: Library) -> None:
         self._sut, self._library = sut, library
         self.loaded: list[int] = []
         self.issued: list[int] = []

@@ -1,0 +1,87 @@
+"""Accuracy runs in shards: failed ones are repeated, and the experiment is that of one run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy_benchmark import made_runs
+
+from ck_repo.store.entry import Entry
+from ck_repo.store.repositories import Repositories
+from ck_repo.store.search import find
+
+ROOT = Path(__file__).parents[3]
+RUN = ("run", "program:toy-bench", "--trust", "--batch_size=4", "--mode=accuracy", "--out=json")
+
+
+@pytest.fixture
+def failing(ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that says which part of the toy fails."""
+    monkeypatch.setenv("TOY_PART_FAILS", str(ck_home / "failing"))
+    return ck_home / "failing"
+
+
+def experiment() -> Entry:
+    found = find(Repositories(), "experiment")
+    assert len(found) == 1
+    return found[0]
+
+
+def test_a_shard_that_fails_is_repeated(ck: Callable[..., Any], program: Entry, log: Path, failing: Path) -> None:
+    failing.write_text("1")
+    done = ck(*RUN, "--shards=3")
+    assert done.code == 0, done.err
+    assert "shard 2 of 3 failed and is repeated: the harness ended with exit status 1" in done.err
+    assert done.json["results"]["accuracy"] == {"mAP": 0.5, "images": 3}
+    assert len(made_runs(log)) == 5
+    shards = experiment().meta()["shards"]
+    assert [(each["index"], each["tries"]) for each in shards] == [(0, 1), (1, 2), (2, 1)]
+    assert not {"part", "answers"} & json.loads((experiment().path / "spec.json").read_text()).keys()
+    assert not (experiment().path / "shards").exists()
+
+
+def test_a_shard_that_fails_again_and_again_ends_the_run(
+    ck: Callable[..., Any], program: Entry, log: Path, failing: Path
+) -> None:
+    failing.write_text("always")
+    done = ck(*RUN, "--shards=2")
+    assert done.code == 7
+    assert "this part does not work" in done.err
+    assert find(Repositories(), "experiment") == []
+
+
+def test_machines_answer_shards_and_repeat_one_that_fails(
+    ck: Callable[..., Any], program: Entry, log: Path, failing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed")
+    assert ck("create", "cluster").code == 0
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
+    monkeypatch.setenv("CK_MACHINE", "mine")
+    failing.write_text("1")
+    done = ck(*RUN, "--shards=2", "--cluster=local")
+    assert done.code == 0, done.err
+    assert "mine: shard 2 of 2 failed and is repeated" in done.err
+    assert done.json["results"]["accuracy"] == {"mAP": 0.5, "images": 2}
+    shards = experiment().meta()["shards"]
+    assert [(each["index"], each["machine"], each["tries"]) for each in shards] == [(0, "mine", 1), (1, "mine", 2)]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--shards=0",), "--shards=0 is not a number from 1 to 1000, or `machines`"),
+        (("--shards=machines",), "--shards=machines needs machines"),
+        (("--cluster=local",), "--cluster= of `ck run` is for the shards"),
+        (("--shards=2", "--mode=performance"), "a performance run, which is never divided"),
+        (("--shards=2", "--official", "--cluster=local"), "cannot be of several machines"),
+    ],
+)
+def test_wrong_options_are_refused(ck: Callable[..., Any], program: Entry, words: tuple[str, ...], message: str) -> None:
+    done = ck(*RUN[:-1], *words)
+    assert done.code == 2
+    assert message in done.err
