@@ -56,6 +56,15 @@ class Bench:
                 row.append(time.perf_counter() - begun)
         return [statistics.median(row[1:]) for row in rows]
 
+    def usage(self, command: list[str]) -> tuple[float, float]:
+        """CPU time in s and peak memory in MB of a command."""
+        with subprocess.Popen(command, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+        return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
     def use_real_model(self) -> None:
         """Register the real models and images, if they are here."""
         if (DATA / "coco79").is_dir():
@@ -241,29 +250,43 @@ def main() -> None:
         slowest = max(row["ours"] for row in rows.values())
         return text, f"under 20 ms: {'met' if slowest < 20 else 'MISSED'}"
 
+    def submission(submitters: int) -> Path:
+        """A tree of one submitter's six results with their compliance tests, again and again."""
+        tree = bench.scratch / f"tree-{submitters}"
+        source = bench.scratch / "submitter"
+        shutil.copytree(DATA / "results_v1.0/closed/Lenovo", source, copy_function=shutil.copyfile, dirs_exist_ok=True)
+        about = json.loads((source / "systems/T4x1_TRT.json").read_text())
+        for number in range(submitters):
+            folder = tree / "closed" / f"S{number:04d}"
+            shutil.copytree(source, folder, copy_function=os.link)
+            (folder / "systems/T4x1_TRT.json").unlink()
+            (folder / "systems/T4x1_TRT.json").write_text(json.dumps({**about, "submitter": folder.name}))
+        return tree
+
     def check() -> tuple[str, str]:
         """`ck check submission` on 1,002 results with their compliance tests, beside a plain read of the same files."""
-        tree = bench.scratch / "tree"
-        for number in range(167):  # one submitter's six results, over and over
-            folder = tree / "closed" / f"S{number:03d}"
-            shutil.copytree(DATA / "results_v1.0/closed/Lenovo", folder, copy_function=shutil.copyfile)
-            system = folder / "systems/T4x1_TRT.json"
-            system.chmod(0o644)
-            system.write_text(json.dumps({**json.loads(system.read_text()), "submitter": folder.name}))
+        tree = submission(167)
         command = [*bench.command, "check", "submission", f"--path={tree}", "--out=json", "--quiet"]
         reading = "import pathlib, sys; [p.read_bytes() for p in pathlib.Path(sys.argv[1]).rglob('*') if p.is_file()]"
         seconds, bare = bench.walls(
             (command, bench.environment), ([sys.executable, "-c", reading, str(tree)], bench.environment), times=3
         )
-        with subprocess.Popen(command, env=bench.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        megabytes = usage.ru_maxrss / 1024
+        _, megabytes = bench.usage(command)
         met = seconds < 10 and megabytes < 500
         return (
             f"{seconds:.2f} s, {megabytes:.0f} MB (a plain read of its files {bare:.2f} s)",
             f"under 10 s and 500 MB: {'met' if met else 'MISSED'}",
         )
+
+    def ten_thousand() -> tuple[str, str]:
+        """`ck check submission` and `ck import submission` on 10,002 results: CPU time for a thousand of them, and memory."""
+        tree = submission(1667)
+        texts, met = [], True
+        for verb in ("check", "import"):
+            seconds, megabytes = bench.usage([*bench.command, verb, "submission", f"--path={tree}", "--out=json", "--quiet"])
+            texts.append(f"{verb} {seconds / 10.002:.2f} s of CPU a thousand, {megabytes:.0f} MB")
+            met = met and (verb == "import" or seconds < 100.02) and megabytes < 500
+        return "; ".join(texts), f"check under 10 s a thousand, both under 500 MB: {'met' if met else 'MISSED'}"
 
     def around() -> tuple[str, str]:
         """What `ck run` takes outside the harness when all is installed."""
@@ -284,9 +307,10 @@ def main() -> None:
         row("ck run --dry-run, 10,000 strange packages", strange_packages)
         if (DATA / "results_v1.0").is_dir():
             row("ck check submission, 1,002 results", check)
+            row("ck check submission and ck import submission, 10,002 results", ten_thousand)
         if (
             not arguments.only
-            or arguments.only not in "ck version ck search ck run --dry-run, 10,000 strange packages ck check submission"
+            or arguments.only not in "ck version ck search ck run --dry-run, 10,000 strange packages ck check submission and ck import submission"
         ):
             bench.ck("run", "program:object-detection", "--mode=accuracy", "--count=8")  # sets up
             bench.use_real_model()

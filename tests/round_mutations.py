@@ -311,6 +311,13 @@ def _of_performance() -> Iterator[Mutation]:
         _log_bytes(lambda site: site.log, lambda text: text + b':::MLLOG {"value": 1}\n'),
         json_lines(BOTH),
     )
+    yield row("a seed without value", _log_bytes(lambda site: site.log, _seed_without_value), json_lines(BOTH))
+    yield row("true as duration", _key("effective_min_duration_ms", "true"), json_lines(NEITHER))
+    yield row(
+        "a vertical tab before an event",
+        _log_bytes(lambda site: site.log, lambda text: text.replace(b":::MLLOG {", b":::MLLOG \x0b{", 1)),
+        json_lines(BOTH),
+    )
     yield row("a second verdict, INVALID", _second_verdict, NEITHER)
     yield row("a separator of lines in a message", _log_bytes(lambda site: site.log, _separators), json_lines(NEITHER))
     yield row("a byte order mark", _log_bytes(lambda site: site.log, lambda text: b"\xef\xbb\xbf" + text), NEITHER)
@@ -419,6 +426,10 @@ def _error_event(site: Site) -> None:
 
 def _without_metadata(text: bytes) -> bytes:
     return text + b':::MLLOG {"key": "generic_message", "value": "hello"}\n'
+
+
+def _seed_without_value(text: bytes) -> bytes:
+    return re.sub(rb'("key": "effective_qsl_rng_seed", )"value": \d+, ', rb"\1", text)
 
 
 def _without_is_error(text: bytes) -> bytes:

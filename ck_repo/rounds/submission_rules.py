@@ -97,6 +97,8 @@ class SubmissionRules:
         Models of the round that are no object detection: this checker skips their results.
     accuracy_log_bytes, keep_bytes, gap
         The size above which an accuracy log is truncated, what is kept of each end, and what is between.
+    log_values
+        Keys of a performance log that need a value wherever they have an event.
     scenarios
         By system type and benchmark.
     fast_latency_ns, fast_bound
@@ -121,6 +123,7 @@ class SubmissionRules:
     accuracy_log_bytes: int
     keep_bytes: int
     gap: bytes
+    log_values: Sequence[str]
     scenarios: Mapping[str, Mapping[str, SystemScenarios]]
     tests: Mapping[str, ComplianceTest]
     fast_latency_ns: float
@@ -154,6 +157,7 @@ def read_submission_rules(row: Fields) -> SubmissionRules:
         accuracy_log_bytes=needed_whole(row, "accuracy_log_bytes"),
         keep_bytes=needed_whole(truncated, "keep_bytes"),
         gap=truncated.needed("gap").encode(),
+        log_values=row.texts("log_values"),
         scenarios={kind: _system_scenarios(models) for kind, models in row.each("system_scenarios").items()},
         tests={name: _test(name, test) for name, test in compliance.each("tests").items()},
         fast_latency_ns=needed_number(compliance, "fast_latency_ns"),

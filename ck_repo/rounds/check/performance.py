@@ -91,6 +91,9 @@ def _check_run(row: Checked, rules: Rules, scenario: Scenario, folder: Path) -> 
     def at(key: str) -> int:
         return log.lines.get(key, 0)
 
+    for key in row.round.submission.log_values:
+        if key in log.no_value:
+            row.add("setting", path, f"a value of {key}", "none", at(key))
     ruled = _ruled(row, log, path, rules, scenario)
     if log.values.get("effective_test_mode") not in ("PerformanceOnly", BOTH_MODES):
         seen = log.values.get("effective_test_mode", "none")

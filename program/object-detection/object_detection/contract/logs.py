@@ -41,6 +41,8 @@ class Detail:
         Number of the line that a key's value is from, from 1.
     errors
         (line, message) of each event that LoadGen marks as an error.
+    no_value
+        Keys whose event has no value.
     broken
         (line, reason) of what cannot be read: the log was cut short, or edited; line 0 for the whole file.
     file
@@ -50,6 +52,7 @@ class Detail:
     values: dict[str, Any] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
     errors: list[tuple[int, str]] = field(default_factory=list)
+    no_value: set[str] = field(default_factory=set)
     broken: list[tuple[int, str]] = field(default_factory=list)
     file: str = DETAIL
 
@@ -62,7 +65,7 @@ class Detail:
         """A value as a number; None if it is not there or is none."""
         value = self.values.get(key)
         try:
-            return None if value is None or isinstance(value, bool) else float(value)
+            return None if value is None else float(value)
         except (TypeError, ValueError, OverflowError):
             return None
 
@@ -115,6 +118,8 @@ def parse_detail(text: str, parse: Callable[[str], Any] = json.loads) -> Detail:
             found.errors.append((number, str(row.get("value"))))
         if str(key) not in found.values:
             found.values[str(key)], found.lines[str(key)] = row.get("value"), number
+            if "value" not in row:
+                found.no_value.add(str(key))
     return found
 
 
@@ -131,7 +136,7 @@ def _event(line: str, parse: Callable[[str], Any]) -> Any:
     """The event of a line; `parse` reads one that is long or has escapes."""
     if len(line) > _USUAL or "\\u" in line:
         return parse(line[len(_MARK) :])
-    content = line[len(_MARK) :].strip()
+    content = line[len(_MARK) :].lstrip(" \t").rstrip()  # the space that JSON allows, and that may end a line
     row, end = _DECODE(content)
     if end != len(content):
         raise ValueError("more than one value in a line")
