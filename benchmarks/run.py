@@ -157,6 +157,10 @@ def _spread(found: dict[str, float]) -> str:
     return f"{found['ratio']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
 
 
+def _met(met: bool) -> str:
+    return "met" if met else "MISSED"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one short round: does it work?")
@@ -300,6 +304,47 @@ def main() -> None:
         middle = statistics.median(seconds)
         return f"{middle:.3f} s", f"under 1 s: {'met' if middle < 1 else 'MISSED'}"
 
+    def measured(*words: str) -> tuple[float, float]:
+        """Seconds and MB that a command takes."""
+        begun = time.perf_counter()
+        with subprocess.Popen(
+            [*bench.command, *words, "--quiet"], env=bench.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stderr is not None
+            said = process.stderr.read()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"ck {' '.join(words)} failed: {said.decode()[-2000:]}")
+        return time.perf_counter() - begun, usage.ru_maxrss / 1024
+
+    def report() -> tuple[str, str]:
+        """The page of a run of 5,000 images with drawn objects; the packages of `ck report` are installed before."""
+        count = 100 if bench.quick else 5_000
+        bench.in_venv("pictures.py", bench.scratch / "pictures", count)
+        bench.ck(
+            "detect", "soft:dataset.coco.2017.val", f"--full_path={bench.scratch / 'pictures/val2017'}", "--extra_tags=drawn"
+        )
+        bench.ck("run", "program:object-detection", "--dataset=drawn", "--time=2", "--record=drawn")
+        measured("report", "experiment:drawn", f"--output={bench.scratch / 'first.html'}")
+        page = bench.scratch / "page.html"
+        seconds, megabytes = measured("report", "experiment:drawn", f"--output={page}")
+        size = page.stat().st_size / 1e6
+        met = seconds < 60 and size < 30
+        return f"{seconds:.1f} s, {size:.1f} MB, {megabytes:.0f} MB of memory", f"under 60 s and 30 MB: {_met(met)}"
+
+    def site() -> tuple[str, str]:
+        """The site of 1,000 experiments, copies of a small run with other figures."""
+        count = 20 if bench.quick else 1_000
+        bench.ck("run", "program:object-detection", "--count=8", "--time=2", "--record=small")
+        command = [sys.executable, str(ROOT / "benchmarks/copies.py"), "small", str(count)]
+        subprocess.run(command, env=bench.environment, check=True)
+        measured("report", "experiment:small", f"--output={bench.scratch / 'small.html'}")
+        folder = bench.scratch / "site"
+        seconds, megabytes = measured("report", "--all", f"--output={folder}")
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+        return f"{seconds:.1f} s, {size:.0f} MB, {megabytes:.0f} MB of memory", f"under 60 s: {_met(seconds < 60)}"
+
     try:
         row("ck version", version)
         row("ck search, 10,000 entries", search(10_000))
@@ -322,6 +367,8 @@ def main() -> None:
         row("decoding and suppression, SSD-ResNet34", postprocess)
         for name, measure in [*alone_rows(bench.in_venv, arguments.quick), *scoring_rows(bench.in_venv, arguments.quick)]:
             row(name, measure)
+        row("ck report, 5,000 images", report)
+        row("ck report --all, 1,000 experiments", site)
     finally:
         shutil.rmtree(bench.scratch, ignore_errors=True)
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from demo_variants import Variant
 from end_to_end.installed import Ck
 
 IMAGES = 8
+DEMO = Path(__file__).resolve().parents[2] / "package/model-demo-ssd/demo_ssd.onnx"
 
 
 @pytest.fixture
@@ -75,10 +77,24 @@ def write_voc(content: dict[str, Any], folder: Path) -> tuple[str, ...]:
     return ("soft:dataset.voc", f"--full_path={folder / 'pictures'}")
 
 
-@pytest.mark.parametrize("write", [write_coco, write_yolo, write_voc])
+def detect_beside(ck: Ck, folder: Path) -> tuple[str, ...]:
+    """Register the demo model with its weights in a file beside it, and try it; the option of runs that choose it."""
+    folder.mkdir()
+    model = Variant(DEMO).save(folder / "beside.onnx", save_as_external_data=True, location="beside.bin", size_threshold=64)
+    tried = ck.good("detect", "soft:model.onnx", f"--full_path={model}", "--extra_tags=beside", "--dataset=demo", "--try")
+    assert tried["env"]["parts"] == ["beside.bin"]
+    assert tried["detections"] > IMAGES
+    picture = Path(tried["picture"])
+    assert (picture.parent, picture.name) == (ck.home, "beside-try.png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    return ("--model=beside",)
+
+
+@pytest.mark.parametrize(("write", "beside"), [(write_coco, True), (write_yolo, False), (write_voc, False)])
 def test_every_format_gets_the_same_figure_here_and_elsewhere(
-    shared_ck: Ck, content: dict[str, Any], write: Any, tmp_path: Path
+    shared_ck: Ck, content: dict[str, Any], write: Any, beside: bool, tmp_path: Path
 ) -> None:
+    """With ``beside``, the weights of the model are in a file of their own, which travels, too."""
     plain, name = tmp_path / "plain.json", write.__name__.replace("_", "-")
     plain.write_text(json.dumps(content))
     images = f"--full_path={tmp_path / 'pictures'}"
@@ -86,9 +102,11 @@ def test_every_format_gets_the_same_figure_here_and_elsewhere(
     right = mAP(shared_ck, f"plain-{name}")
     assert right > 0.5
     shared_ck.good("detect", *write(content, tmp_path), f"--name={name}")
-    assert mAP(shared_ck, name, f"--record={name}") == pytest.approx(right, abs=1e-6)
+    model = detect_beside(shared_ck, tmp_path / "model") if beside else ()
+    assert mAP(shared_ck, name, f"--record={name}", *model) == pytest.approx(right, abs=1e-6)
     shared_ck.good("zip", f"experiment:{name}", "--artifacts=all", f"--archive_name={tmp_path / 'run.zip'}")
     shutil.rmtree(tmp_path / "pictures")
+    shutil.rmtree(tmp_path / "model", ignore_errors=True)
     (tmp_path / "elsewhere").mkdir()
     there = Ck(shared_ck.program, tmp_path / "elsewhere")
     there.good("unzip", "experiment", f"--zip={tmp_path / 'run.zip'}")

@@ -77,7 +77,8 @@ def compare(pictures: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
         expected = _score(truth, content["images"], found)
         spec = _spec(tmp_path, path, backend, section, described, pictures, truth)
         results = _run(spec, tmp_path)
-        assert 0.05 < expected < 0.999, f"mAP {expected} would not show a difference"
+        print(f"mAP {expected:.4f} by the framework, {results['accuracy']['mAP']:.4f} by the run")
+        assert 0.2 < expected < 0.999, f"mAP {expected} would not show a difference"
         assert results["accuracy"]["mAP"] == pytest.approx(expected, abs=tolerance)
         return section
 

@@ -16,7 +16,17 @@ cv2 = pytest.importorskip("cv2")
 
 SIDE, KINDS = 320, 12
 
-# ONNX Runtime moves boxes of the exported Faster R-CNN by up to 0.4 pixels: its heads are not trained, and some boxes are thin
+# Spread of the weights of the last layers, by the end of a module's name: so that places and classes differ, and boxes have an
+# extent that is not cut off at the ends of the image.
+WEIGHTS = {
+    "rpn.head.cls_logits": 0.3,
+    "rpn.head.bbox_pred": 0.005,
+    "box_predictor.cls_score": 0.02,
+    "box_predictor.bbox_pred": 0.01,
+    "cls_logits": 0.05,
+    "bbox_reg": 0.05,
+    "module_list": 0.05,
+}
 
 
 @pytest.mark.parametrize(
@@ -24,7 +34,7 @@ SIDE, KINDS = 320, 12
     [
         ("ssdlite320_mobilenet_v3_large", {"score_thresh": 0.1}, 2e-3),
         ("retinanet_resnet50_fpn", {"min_size": SIDE, "max_size": SIDE, "score_thresh": 0.05}, 5e-3),
-        ("fasterrcnn_mobilenet_v3_large_320_fpn", {"box_score_thresh": 0.05}, 0.03),
+        ("fasterrcnn_mobilenet_v3_large_320_fpn", {"box_score_thresh": 0.02}, 0.01),
     ],
 )
 def test_torchvision(
@@ -47,6 +57,7 @@ def test_torchvision(
             own = network([torch.from_numpy(square.transpose(2, 0, 1).copy())])[0]
         scale = np.array([image.shape[1], image.shape[0]] * 2) / SIDE
         found.append(Found(own["boxes"].numpy() * scale, own["scores"].numpy(), own["labels"].numpy()))
+    assert sum(len(each.scores) for each in found) > 100
     section = compare(path, found, range(KINDS), tolerance=tolerance)
     assert section["profile"] == "torchvision-detection"
 
@@ -56,16 +67,10 @@ def _settle(torch: Any, network: Any, images: list[Any]) -> None:
     for part, module in network.named_modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 1.0
-        last = (
-            "cls_logits",
-            "classification_head.module_list",
-            "regression_head.module_list",
-            "cls_score",
-            "bbox_pred",
-            "bbox_reg",
-        )
-        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear) and any(word in part for word in last):
-            torch.nn.init.normal_(module.weight, 0, 0.05)
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            spread = next((value for name, value in WEIGHTS.items() if name in part), None)
+            if spread:
+                torch.nn.init.normal_(module.weight, 0, spread)
     squares = np.stack([cv2.resize(image, (SIDE, SIDE)).transpose(2, 0, 1) for image in images]).astype(np.float32) / 255
     network.train()
     with torch.no_grad():

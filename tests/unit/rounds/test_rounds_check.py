@@ -21,6 +21,7 @@ from ck_repo.rounds.check.finding import Checked
 from ck_repo.rounds.check.power import read_samples
 from ck_repo.rounds.check.summary import summary_csv
 from ck_repo.rounds.check.tree import check_tree
+from ck_repo.rounds.logs import read_detail
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import rules_for
 from ck_repo.rounds.truncate import truncate_tree
@@ -156,8 +157,8 @@ def power(*left_out: str, more: str = "") -> Spoil:
     return spoil
 
 
-def add_power(tree: Path) -> None:
-    folder = tree / result() / "performance"
+def add_power(tree: Path, scenario: str = "Offline", channels: str = "") -> None:
+    folder = tree / result(scenario) / "performance"
     (folder / "power").mkdir()
     (folder / "ranging").mkdir()
     for name in ("client.json", "server.json"):
@@ -166,7 +167,8 @@ def add_power(tree: Path) -> None:
         (folder / "power" / name).write_text("a log\n")
     moments = ("08:59:00.000", "09:00:00.500", "09:05:00.000", "09:12:00.000")  # the first and the last are outside the run
     rows = [
-        f"Time,03-02-2021 {moment},Watts,{watts},Volts,230" for moment, watts in zip(moments, (999, 60, 70, 1), strict=True)
+        f"Time,03-02-2021 {moment},Watts,{watts},Volts,230{channels}"
+        for moment, watts in zip(moments, (999, 60, 70, 1), strict=True)
     ]
     (folder / "run_1/spl.txt").write_text("\n".join(rows) + "\n")
     for path in (folder / "run_1").iterdir():
@@ -382,6 +384,20 @@ def test_power_is_the_mean_within_the_run(tree: Path) -> None:
     assert (row.power, row.power_unit) == (65.0, "W")
     assert row.findings == []
     assert len(list(read_samples(tree / result() / "performance/run_1/spl.txt"))) == 4
+
+
+def test_power_is_that_of_the_whole_meter_where_it_has_channels(tree: Path) -> None:
+    add_power(tree, channels=",Ch1,Watts,20,Volts,230,Ch2,Watts,500,Volts,230")
+    (row,) = [each for each in check_tree(load_round(), tree).results if each.power]
+    assert (row.power, row.power_unit, row.findings) == (65.0, "W", [])
+
+
+def test_power_of_queries_one_by_one_is_the_energy_of_a_query(tree: Path) -> None:
+    add_power(tree, "SingleStream")
+    rate = read_detail(tree / detail("SingleStream")).number("result_qps_with_loadgen_overhead")
+    assert rate
+    (row,) = [each for each in check_tree(load_round(), tree).results if each.power]
+    assert (row.power, row.power_unit) == (pytest.approx(65.0 / rate), "J/query")
 
 
 def test_the_command_and_its_summary(ck: Ck, made: Submissions, tree: Path, tmp_path: Path) -> None:
