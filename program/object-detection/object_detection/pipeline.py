@@ -21,10 +21,12 @@ from object_detection.logs import ANSWERS
 from object_detection.progress import tell
 from object_detection.readings import Advisor, is_doubtful
 from object_detection.spec import Spec, read_spec
+from object_detection.sut import profiled
 from object_detection.sut.inline import InlineSUT
 from object_detection.sut.library import SampleLibrary
 from object_detection.sut.order import OrderedSUT
 from object_detection.sut.pool import PoolSUT
+from object_detection.sut.profiled import ProfiledWorker
 from object_detection.sut.worker import Worker
 from object_detection.tuning import Layout
 
@@ -54,7 +56,8 @@ def run(path: Path) -> None:
         with slot.loading():
             loaded = backend.load(model, spec.device, threads)
         check = outputs.OutputCheck(model, images.categories, library.label)
-        return Worker(model, loaded, library, check, slot, advisor.advice)
+        kind = ProfiledWorker if spec.profile else Worker
+        return kind(model, loaded, library, check, slot, advisor.advice)
 
     def workers(sessions: int, threads: int) -> list[Worker]:
         return [worker(number, threads) for number in range(sessions)]
@@ -157,12 +160,12 @@ def run_performance(
     """The performance test of LoadGen, in a folder of its own, and its figures."""
     folder = spec.folder / "performance"
     seconds, asked = _run_test(spec, "performance", team, layout, library, len(images), rate)
-    found = summary.performance(folder, spec.scenario)
+    found = replace(summary.performance(folder, spec.scenario), profile=profiled.profile(team))
     if _too_short(spec, found):  # the machine has become faster since the layouts were measured
         assert found.samples_per_second is not None
         tell("performance, once more: it was faster than measured, and over too soon", 0, None)
         seconds, asked = _run_test(spec, "performance", team, layout, library, len(images), found.samples_per_second)
-        found = replace(summary.performance(folder, spec.scenario), repeated=True)
+        found = replace(summary.performance(folder, spec.scenario), repeated=True, profile=profiled.profile(team))
     bound, tail = spec.loadgen.target_latency_ms, f"p{100 * spec.loadgen.percentile:g}"
     if spec.scenario == "multistream" and spec.loadgen.early_stopping:
         found = replace(found, issuing="back to back")
@@ -204,6 +207,7 @@ def _run_test(
         loadgen.expected_samples(settings, spec.scenario, spec.loadgen, rate),
         rate,
     )
+    profiled.restart(team)
     begun = time.monotonic()
     try:
         loadgen.run(spec.scenario, mode, settings, spec.loadgen, ordered, library, count, folder, trace=trace)
