@@ -46,6 +46,7 @@ def run(
     compliance: str = "",
     reference_faults: bool = False,
     trace: Literal["auto", "yes", "no"] = "auto",
+    profile: bool = False,
     scorer: Literal["auto", "pycocotools", "faster-coco-eval"] = "auto",
     venv: str = "",
     dependency_tags: Mapping[str, str] | None = None,
@@ -113,6 +114,8 @@ def run(
         Keep known faults of the v1.0 reference, to compare with its logs.
     trace
         Record the time of every sample for reports; ``yes`` keeps LoadGen's trace, too (default: if not official or long).
+    profile
+        Measure where the time of a sample goes: queue, batch, framework, packing, LoadGen.
     scorer
         What computes mAP: faster-coco-eval has pycocotools' figures sooner (default: it, if installed and not official).
     venv

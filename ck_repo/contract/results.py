@@ -42,6 +42,39 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
+class Profile:
+    """Where the time of a sample of the performance run went, from the first sample to the last: means, µs a sample.
+
+    Attributes
+    ----------
+    queue_us
+        From its query until a session took it. In Offline all samples are in one query. The others are time of a session, and
+        together all of it.
+    batch_us, framework_us, packing_us
+        Its input put into a batch; the framework's run; outputs checked and made into an answer.
+    loadgen_us
+        The answer handed to LoadGen.
+    harness_us
+        What else the harness did.
+    idle_us
+        The session waited for samples; in SingleStream, LoadGen between two queries.
+    samples, batches, sessions
+        How many.
+    """
+
+    samples: int
+    batches: int
+    sessions: int
+    queue_us: float
+    batch_us: float
+    framework_us: float
+    packing_us: float
+    loadgen_us: float
+    harness_us: float
+    idle_us: float
+
+
+@dataclass(frozen=True)
 class Performance:
     """The figures of a performance run. Those that the scenario does not have are None.
 
@@ -67,6 +100,8 @@ class Performance:
         Whether the run was too short at first, and was repeated.
     duration_s
         How long it took, s.
+    profile
+        Where the time of a sample went, if that was measured.
     """
 
     valid: bool
@@ -85,6 +120,7 @@ class Performance:
     within_target_latency: bool | None = optional()
     issuing: str = optional("")
     duration_s: float | None = optional()
+    profile: Profile | None = optional()
     others: Mapping[str, Any] = other_keys()
 
 

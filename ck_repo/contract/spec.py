@@ -245,6 +245,8 @@ class Spec:
         Whether the time of every sample of the performance run is written: ``yes``, ``no`` or ``auto``.
     scorer
         What computes mAP: ``pycocotools``, ``faster-coco-eval`` or ``auto``.
+    profile
+        Whether the time that samples spend in each stage of the performance run is measured.
     cache
         Folder of pre-processed images.
     folder
@@ -274,6 +276,7 @@ class Spec:
     reference_faults: bool = field(default=False, metadata=_OPTION)
     trace: str = field(default="auto", metadata=_OPTION)
     scorer: str = field(default="auto", metadata=_OPTION)
+    profile: bool = field(default=False, metadata=_OPTION)
     backend_options: Mapping[str, str] = field(default_factory=dict, metadata=_OPTION)
     loadgen_built: Built | None = None
     layout: MeasuredLayout | None = None

@@ -8,6 +8,7 @@ from ck_repo.contract.record import write
 from ck_repo.contract.results import Results
 from ck_repo.experiments.figures import TRIAL, figures, scenario_of
 from ck_repo.experiments.meta import ExperimentMeta, RecordedVenv
+from ck_repo.experiments.profile import profile_lines
 from ck_repo.experiments.published_figure import Published
 from ck_repo.experiments.reasons import bound_ms, explained, loadgen_of
 from ck_repo.machine.platform import Platform
@@ -158,6 +159,9 @@ def _figure_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
         if row.latency_ms:
             rows.append(("latency, ms", ", ".join(f"{key} {value:.3f}" for key, value in row.latency_ms.items())))
         rows += [("", reason) for reason in explained(row.reasons, row.latency_ms, loadgen_of(meta), scenario_of(meta))]
+        if row.profile:
+            first, *others = profile_lines(row.profile)
+            rows += [("profile", first), *(("", line) for line in others)]
     return rows
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ck_repo import progress
 from ck_repo.errors import CKError
+from ck_repo.experiments.profile import COLUMNS, profile_rows
 from ck_repo.report import accuracy_charts
 from ck_repo.report.gallery import Gallery, Judged, make_gallery
 from ck_repo.report.latency_charts import latency_charts
@@ -119,7 +120,11 @@ def _performance_section(subject: Subject) -> Section | None:
             "The times of the single queries were not recorded, so there is no distribution to draw: "
             "`ck run … --trace=yes` records them, in official and long runs, too."
         )
-    return Section("performance", "Performance", charts=latency_charts(subject), tables=[table] if latency else [], notes=notes)
+    tables = [table] if latency else []
+    recorded = subject.record.results.performance if subject.record.results else None
+    if recorded and recorded.profile:
+        tables.append(Table("Where the time of a sample goes", COLUMNS, profile_rows(recorded.profile)))
+    return Section("performance", "Performance", charts=latency_charts(subject), tables=tables, notes=notes)
 
 
 def _accuracy_sections(session: Session, subject: Subject) -> tuple[Section | None, Section | None, Gallery | None]:

@@ -243,6 +243,16 @@ class RunOptions:
             default_recorded=False,
         ),
     ] = "auto"
+    profile: Annotated[
+        bool,
+        RunOption(
+            "measure where the time of a sample goes: queue, batch, framework, packing, LoadGen",
+            official="an official run is not profiled",
+            in_spec=True,
+            audited=False,
+            default_recorded=False,
+        ),
+    ] = False
     scorer: Annotated[
         str,
         RunOption(

@@ -26,11 +26,13 @@ from object_detection.logs import ANSWERS
 from object_detection.progress import tell
 from object_detection.readings import Advisor, is_doubtful
 from object_detection.spec import Spec, read_spec
+from object_detection.sut import profiled
 from object_detection.sut.inline import InlineSUT
 from object_detection.sut.library import Library, SampleLibrary
 from object_detection.sut.order import OrderedSUT
 from object_detection.sut.parts import AnsweredSUT, NoImages, PartLibrary, PartSUT, read_parts, write_part
 from object_detection.sut.pool import PoolSUT
+from object_detection.sut.profiled import ProfiledWorker
 from object_detection.sut.worker import Worker
 
 _REPEATS = 2  # of an Offline run that was too short: a rate that a very short run showed may be too low again
@@ -63,7 +65,8 @@ def run(path: Path) -> None:
         with slot.loading(), placement.bound_to(place):
             loaded = backend.load(model, spec.device, threads)
         check = outputs.OutputCheck(model, images.categories, library.label)
-        return Worker(model, loaded, library, check, slot, advisor.advice, place)
+        kind = ProfiledWorker if spec.profile else Worker
+        return kind(model, loaded, library, check, slot, advisor.advice, place)
 
     def workers(sessions: int, threads: int) -> list[Worker]:
         places = placement.places(topology, sessions, threads)
@@ -189,14 +192,14 @@ def run_performance(
     """The performance test of LoadGen, in a folder of its own, and its figures."""
     folder = spec.folder / "performance"
     seconds, asked = _run_test(spec, "performance", team, layout, library, len(images), rate)
-    found = summary.performance(folder, spec.scenario)
+    found = replace(summary.performance(folder, spec.scenario), profile=profiled.profile(team))
     for _ in range(_REPEATS):
         if not _too_short(spec, found):
             break
         assert found.samples_per_second is not None  # the machine has become faster since the layouts were measured
         tell("performance, once more: it was faster than measured, and over too soon", 0, None)
         seconds, asked = _run_test(spec, "performance", team, layout, library, len(images), found.samples_per_second)
-        found = replace(summary.performance(folder, spec.scenario), repeated=True)
+        found = replace(summary.performance(folder, spec.scenario), repeated=True, profile=profiled.profile(team))
     bound, tail = spec.loadgen.target_latency_ms, f"p{100 * spec.loadgen.percentile:g}"
     if spec.scenario == "multistream" and spec.loadgen.early_stopping:
         found = replace(found, issuing="back to back")
@@ -223,6 +226,7 @@ def _run_test(
 ) -> tuple[float, int]:
     """Let LoadGen drive the sessions; the logs go into the mode's folder. Returns its duration, s, and how often it asked."""
     sut = _sut(spec, team, layout)
+    profiled.restart(team)
     try:
         return _test(spec, mode, sut, library, count, rate)
     finally:

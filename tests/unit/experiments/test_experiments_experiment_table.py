@@ -54,6 +54,15 @@ def test_figure_of_each_scenario(scenario: str, figures: dict[str, Any], text: s
     assert performance_text(meta(results(scenario, valid=False, **figures))) == f"{text} (INVALID)"
 
 
+def test_a_profile_is_a_table_below_the_figures() -> None:
+    stages = dict.fromkeys(("queue_us", "batch_us", "packing_us", "loadgen_us", "harness_us", "idle_us"), 25.0)
+    profile = {"samples": 10, "batches": 5, "sessions": 1, "framework_us": 75.0, **stages}
+    lines = experiment_lines("mine", meta(results("offline", samples_per_second=9.0, profile=profile)))
+    at = next(number for number, line in enumerate(lines) if line.startswith("profile"))
+    assert "10 samples in 5 batches" in lines[at]
+    assert lines[at + 3].split() == ["framework", "75.0", "37.5%"]
+
+
 def test_targets_of_server_are_beside_its_figure() -> None:
     found = meta(results("server", scheduled_queries_per_second=13.74, target_qps=15.0))
     found = replace(found, spec=RecordedSpec(loadgen=RecordedLoadGen(target_latency_ms=10.0)))

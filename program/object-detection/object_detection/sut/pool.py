@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +31,7 @@ class PoolSUT:
 
     def __init__(self, workers: Sequence[Worker], batch_size: int, folder: Path, *, spread: bool = False) -> None:
         self._workers, self._batch_size, self._folder, self._spread = workers, batch_size, folder, spread
-        self._waiting: deque[list[lg.QuerySample]] = deque()
+        self._waiting: deque[tuple[int, list[lg.QuerySample]]] = deque()  # with the time of the query
         self._changed = threading.Condition()
         self._closed = False
         self._threads = [threading.Thread(target=self._work, args=(worker,), daemon=True) for worker in workers]
@@ -42,8 +43,9 @@ class PoolSUT:
         size = self._batch_size
         if self._spread:
             size = min(size, -(-len(samples) // len(self._workers)))
+        now = time.perf_counter_ns()
         with self._changed:
-            self._waiting.extend(samples[first : first + size] for first in range(0, len(samples), size))
+            self._waiting.extend((now, samples[first : first + size]) for first in range(0, len(samples), size))
             self._changed.notify_all()
 
     def flush(self) -> None:
@@ -62,22 +64,25 @@ class PoolSUT:
         """Samples answered."""
         return sum(worker.done for worker in self._workers)
 
-    def _take(self) -> list[lg.QuerySample]:
+    def _take(self, worker: Worker) -> list[lg.QuerySample]:
         """The next batch: whole chunks of the queue as long as they fit; empty when the pool is closed."""
         with self._changed:
             while not self._waiting:
                 if self._closed:
                     return []
                 self._changed.wait()
-            batch = list(self._waiting.popleft())
-            while not self._spread and self._waiting and len(batch) + len(self._waiting[0]) <= self._batch_size:
-                batch += self._waiting.popleft()
+            since, batch = self._waiting.popleft()
+            worker.waited(since, len(batch))
+            while not self._spread and self._waiting and len(batch) + len(self._waiting[0][1]) <= self._batch_size:
+                since, more = self._waiting.popleft()
+                worker.waited(since, len(more))
+                batch = batch + more
             return batch
 
     def _work(self, worker: Worker) -> None:
         try:
             with bound_to(worker.place):
-                while batch := self._take():
+                while batch := self._take(worker):
                     worker.answer(batch)
         except BaseException as error:
             fail(error, self._folder)

@@ -78,13 +78,25 @@ class Worker:
         library
             Where the samples are loaded, if not in the worker's own library.
         """
-        images = (library or self._library).batch(indices)
-        missing = getattr(self._backend, "fixed_batch", 0) - len(indices)  # backends of third parties may lack it
-        if missing <= 0:
-            return self._backend.run(images)
-        boxes, scores, classes, counts = self._backend.run(np.concatenate([images, np.repeat(images[-1:], missing, axis=0)]))
+        images = self.inputs(indices, library or self._library)
+        if len(images) == len(indices):
+            return self.run(images)
+        boxes, scores, classes, counts = self.run(images)
         most = len(indices)
         return boxes[:most], scores[:most], classes[:most], None if counts is None else counts[:most]
+
+    def inputs(self, indices: Sequence[int], library: SampleLibrary) -> Array:
+        """The inputs of a batch, filled up for a file of a fixed batch."""
+        images = library.batch(indices)
+        missing = getattr(self._backend, "fixed_batch", 0) - len(indices)  # backends of third parties may lack it
+        return images if missing <= 0 else np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
+
+    def run(self, images: Array) -> Outputs:
+        """The framework's outputs of a batch."""
+        return self._backend.run(images)
+
+    def waited(self, since: int, samples: int) -> None:
+        """Samples are taken from the queue, in which they were since a time of `time.perf_counter_ns`."""
 
     def answers(self, model: Model, indices: Sequence[int], outputs: Outputs, check: OutputCheck) -> list[Rows]:
         """Outputs as a model's interface reads them."""
@@ -104,11 +116,14 @@ class Worker:
 
     def answer(self, samples: Sequence[lg.QuerySample]) -> None:
         """Detect, and hand the answers to LoadGen."""
-        found = self.detect([sample.index for sample in samples])
+        self.complete(samples, self.detect([sample.index for sample in samples]))
+        self.done += len(samples)
+
+    def complete(self, samples: Sequence[lg.QuerySample], found: Sequence[Rows]) -> None:
+        """Hand answers to LoadGen."""
         lg.QuerySamplesComplete(
             [
                 lg.QuerySampleResponse(sample.id, rows.__array_interface__["data"][0], rows.nbytes)
                 for sample, rows in zip(samples, found, strict=True)
             ]
         )
-        self.done += len(samples)
