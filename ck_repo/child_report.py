@@ -1,5 +1,5 @@
 """What a child process reports on its stdout: lines of JSON, ``{"progress": …, "done": 3, "total": 10}`` with an optional
-``note``, and ``{"say": …}`` with a sentence for the user.
+``note``, and ``{"say": …}`` with a message for the user.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ck_repo.contract.record import optional, read
 
 
 def follow(lines: Iterable[str], kept: IO[str]) -> None:
-    """Lines of progress move the bar; everything else is kept."""
+    """Update the progress for report lines; keep all other output."""
     title = ""
     with ExitStack() as bars:
         task: progress.Task | None = None
@@ -37,7 +37,7 @@ def follow(lines: Iterable[str], kept: IO[str]) -> None:
 
 @dataclass(frozen=True)
 class _Report:
-    """A line that a child means for its parent."""
+    """Whether a line of output is a report."""
 
     progress: str = optional("")
     say: str | None = optional()
@@ -48,7 +48,7 @@ class _Report:
 
 
 def _told(line: str) -> _Report | None:
-    """A line of progress, or something to say, as it was meant; None for what the child just prints."""
+    """Parse a line of output as a report; None if it is ordinary output."""
     if not line.startswith(('{"progress"', '{"say"')):
         return None
     try:
