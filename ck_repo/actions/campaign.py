@@ -21,12 +21,12 @@ ACTIONS: Actions = {}
 @action(
     ACTIONS,
     "ls",
-    "every campaign with what it varies and how far it is",
+    "every campaign with its options and progress",
     example="ck ls campaign",
     options=[TAGS, REPOSITORY, *LISTING],
 )
 def ls(request: Request) -> Answer:
-    """List campaigns, the oldest first; one that cannot be read gives the reason."""
+    """List campaigns, the oldest first; for an unreadable one show the reason."""
     from ck_repo.campaign.campaign import TUNE, read_campaign
     from ck_repo.campaign.results import counts
 
@@ -51,7 +51,7 @@ def ls(request: Request) -> Answer:
     rows.sort()
     header = ("campaign", "kind", "varied", "cells", "runs", "created")
     lines = table_lines(header, [(*cells, created) for created, *cells in rows])
-    return Answer({"lst": listed}, lines if rows else ["no campaign yet: `ck sweep program:object-detection --help`"])
+    return Answer({"lst": listed}, lines if rows else ["there is no campaign yet: `ck sweep program:object-detection --help`"])
 
 
 @action(
@@ -94,5 +94,5 @@ def campaign_answer(session: Session, campaign: Campaign) -> Answer:
     lines = [f"{campaign.entry.cid}: {found['cells']} cells, {found['runs']} runs, {found['left']} left", ""]
     lines += [line.rstrip() for line in table_lines(header, cells)]
     if any(row.on_front for row in rows):
-        lines.append("* Pareto front: no other row is faster and at least as accurate")
+        lines.append("* Pareto front: no other result is faster and at least as accurate")
     return Answer(data, lines)

@@ -51,7 +51,7 @@ def test_show_every_package_as_a_table(ck: Ck) -> None:
     done = ck("show", "package", "--tags=model")
     assert done.out.splitlines()[0].split() == ["package", "version", "name"]
     assert "package:model-demo-ssd" in done.out
-    assert "warning: package left out:" in done.err
+    assert "warning: package skipped:" in done.err
     assert ck("show", "package:broken").code == 3
 
 

@@ -46,7 +46,7 @@ def test_the_cid_of_a_folder_that_is_no_entry(ck: Ck, tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     done = ck("cid")
     assert done.code == 16
-    assert "is not in an entry" in done.err
+    assert "is not inside an entry" in done.err
 
 
 def test_cd_list_files_and_list_tags(ck: Ck, a: Path) -> None:
