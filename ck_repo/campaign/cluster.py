@@ -1,4 +1,4 @@
-"""The machines of a campaign: a Dask cluster whose connections are TLS with certificates of its own."""
+"""The machines of a campaign: a Dask cluster whose TLS connections use its own certificates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ck_repo.errors import CKError, UsageError
 from ck_repo.session import Session
 
 _FORM = re.compile(r"local(?::(?P<count>[1-9]\d?))?|(?:tls|tcp)://(?P<host>[^\s/:]+|\[[^\s/]+\]):(?P<port>\d{1,5})")
-_CLOCK = 60.0  # s that clocks may differ before it is worth a warning
+_CLOCK = 60.0  # s; larger differences between clocks give a warning
 _PATIENCE = 60.0  # s for a connection, and for the first worker
 
 
@@ -29,12 +29,12 @@ class ClusterError(CKError):
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine with the workers that are on it.
+    """A machine with its workers.
 
     Attributes
     ----------
     workers
-        Names of its workers, which a worker that is started again keeps.
+        Names of its workers, which stay the same after a restart.
     """
 
     name: str
@@ -44,12 +44,12 @@ class Machine:
 
 @dataclass(frozen=True)
 class Place:
-    """What ``--cluster=`` names.
+    """The value of ``--cluster=``.
 
     Attributes
     ----------
     count
-        Workers of a cluster on this machine; 0 for one elsewhere.
+        Number of workers on this machine; 0 for a remote cluster.
     """
 
     address: str
@@ -57,16 +57,16 @@ class Place:
 
 
 def read_place(text: str) -> Place:
-    """Read ``local``, ``local:2``, ``tls://HOST:PORT``; ``tcp://`` means the same as ``tls://``.
+    """Parse ``local``, ``local:2``, ``tls://HOST:PORT``; ``tcp://`` is equivalent to ``tls://``.
 
     Raises
     ------
     UsageError
-        If it is something else.
+        For any other text.
     """
     match = _FORM.fullmatch(text)
     if not match or int(match["port"] or 1) > 65535:
-        raise UsageError(f"--cluster={text} is not a cluster", hint="write local, local:2 or tls://HOST:PORT of a scheduler")
+        raise UsageError(f"--cluster={text} is not a cluster", hint="use local, local:2 or tls://HOST:PORT of a scheduler")
     if match["host"]:
         return Place(f"tls://{match['host']}:{match['port']}", 0)
     return Place("", int(match["count"] or 1))
@@ -79,36 +79,36 @@ class Cluster:
         self.client = client
 
     def machines(self) -> list[Machine]:
-        """The machines that workers are on now, by name."""
+        """The machines that have workers now, by name."""
         workers = self.client.scheduler_info(n_workers=-1)["workers"]
         found: dict[str, list[str]] = {}
         about: dict[str, Mapping[str, Any]] = {}
         answers = self.client.run(hello, on_error="return")
         for address, answer in sorted(answers.items()):
             if isinstance(answer, BaseException):
-                progress.warn(f"the worker at {address} is left out: {answer}")
+                progress.warn(f"the worker at {address} is skipped: {answer}")
                 continue
             if address in workers and MEASUREMENT in (workers[address].get("resources") or {}):
                 found.setdefault(answer["machine"], []).append(str(workers[address]["name"]))
                 about[answer["machine"]] = answer
             else:
-                progress.warn(f"the worker at {address} is left out: it was started without --resources {MEASUREMENT}=1")
+                progress.warn(f"the worker at {address} is skipped: it was started without --resources {MEASUREMENT}=1")
         return [Machine(name, tuple(names), about[name]) for name, names in sorted(found.items())]
 
 
 @contextmanager
 def connected(session: Session, place: Place, name: str = "") -> Iterator[Cluster]:
-    """A cluster: one of this machine's for the time of the body, or a scheduler elsewhere.
+    """A cluster: one on this machine for the duration of the block, or a remote scheduler.
 
     Parameters
     ----------
     name
-        Of the certificates.
+        Paths of the certificates.
 
     Raises
     ------
     ClusterError
-        If the scheduler does not answer, or shows a certificate of another cluster.
+        If the scheduler does not answer, or uses certificates of another cluster.
     """
     distributed = optional("distributed", "cluster")
     files = certificates(session, name)
@@ -136,13 +136,13 @@ def connected(session: Session, place: Place, name: str = "") -> Iterator[Cluste
             why = str(error.__cause__ or error).partition("\n")[0]
             raise ClusterError(
                 f"the scheduler {address} cannot be reached: {why}",
-                hint="is it running, with the certificates of this cluster? docs/many-machines.md shows how",
+                hint="check that it runs with the certificates of this cluster (docs/many-machines.md)",
             ) from None
         yield Cluster(client)
 
 
 def ready_machines(cluster: Cluster, most: float = _PATIENCE) -> list[Machine]:
-    """The machines that can be used; waits for the first worker, and warns of clocks that are off.
+    """The usable machines; wait for the first worker, and warn of clocks that differ.
 
     Raises
     ------
@@ -158,11 +158,11 @@ def ready_machines(cluster: Cluster, most: float = _PATIENCE) -> list[Machine]:
     found = []
     for machine in cluster.machines():
         if machine.about["version"] != __version__:
-            progress.warn(f"{machine.name} is left out: it has ck-repo {machine.about['version']}, and this is {__version__}")
+            progress.warn(f"{machine.name} is skipped: it has ck-repo {machine.about['version']}, and this is {__version__}")
             continue
         if abs(late := time.time() - float(machine.about["time"])) > _CLOCK:
             progress.warn(f"the clock of {machine.name} is {abs(late):.0f} s {'behind' if late > 0 else 'ahead'}")
         found.append(machine)
     if not found:
-        raise ClusterError("no worker of the cluster can be used", hint="the warnings say why")
+        raise ClusterError("no worker of the cluster can be used", hint="the warnings give the reasons")
     return found

@@ -1,4 +1,4 @@
-"""Measure a goal's figure with given options."""
+"""Measure the metric of a goal with given options."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ck_repo.submit.targets import find_target
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure and the run that it is from."""
+    """A value and its run."""
 
     figure: float
     record: RunRecord
@@ -45,12 +45,12 @@ class Measure:
         return carry_out(self._session, self._program, job, self._campaign, tags=(TRIAL, *tags), limit=self._limit)
 
     def figure(self, options: RunOptions, seconds: float) -> Measured:
-        """The goal's figure by a run of so many seconds; of the goal `server` by a search of several such runs.
+        """Measure the goal's metric with a run of `seconds`; for the goal `server` with a search of several such runs.
 
         Raises
         ------
         RunError
-            If a run fails, or has no figure.
+            If a run fails, or lacks the metric.
         """
         options = replace(options, mode="performance", scenario=self._goal.scenario, seconds=seconds)
         if self._goal.name == "server":
@@ -58,7 +58,7 @@ class Measure:
         record = self.run(options)
         value = figures(read_experiment(record.experiment)).value
         if not value:
-            raise RunError("the run has no figure", hint=f"see {record.experiment.path}")
+            raise RunError("the run lacks the metric", hint=f"see {record.experiment.path}")
         return Measured(value, record)
 
     def _server(self, options: RunOptions) -> Measured:
@@ -74,7 +74,7 @@ class Measure:
         return Measured(found.value, last[0])
 
     def accuracy(self, options: RunOptions) -> dict[str, float]:
-        """The accuracy figures of a run."""
+        """The accuracy metrics of a run."""
         record = self.run(replace(options, mode="accuracy", scenario="offline", seconds=None, target_latency=None))
         found = record.results.accuracy
         if found is None:

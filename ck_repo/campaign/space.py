@@ -1,4 +1,4 @@
-"""The settings that `ck tune` searches: what the user names, the layout, and the options that backends declare."""
+"""The settings that `ck tune` searches: options of the user, the layout, and the options that backends declare."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Space:
     Attributes
     ----------
     common
-        Of every trial.
+        Axes of every trial.
     by_backend
-        Options of a backend, for trials with that backend alone.
+        Options of a backend, for trials with that backend only.
     default_backend
         The backend of trials that choose none.
     """
@@ -34,7 +34,7 @@ class Space:
     default_backend: str = ""
 
     def suggest(self, choose: Callable[[str, tuple[Any, ...]], Any]) -> dict[str, Any]:
-        """The values of a trial; `choose` picks one of several, by a name that stands for the same values always."""
+        """The values of a trial; `choose` selects one of several, by a name that always has the same values."""
         values = {name: choose(name, rows) if len(rows) > 1 else rows[0] for name, rows in self.common.items()}
         backend = str(values.get("backend") or self.default_backend)
         for name, rows in self.by_backend.get(backend, {}).items():
@@ -44,7 +44,7 @@ class Space:
 
     @property
     def size(self) -> int:
-        """How many combinations there are."""
+        """The number of combinations."""
         total = 0
         for backend in self.common.get("backend", (self.default_backend,)):
             count = 1
@@ -68,9 +68,9 @@ def space_of(
     Parameters
     ----------
     over
-        What the user wants searched, and among which values.
+        The options to search, with their values.
     fixed
-        Options that the user gave: they are not searched.
+        Options that the user set, which are not searched.
     """
     common = dict(over)
     for name, values in _layout(plan, goal).items():
@@ -87,7 +87,7 @@ def space_of(
 
 
 def _layout(plan: RunPlan, goal: Goal) -> dict[str, tuple[int, ...]]:
-    """Sessions and threads up to the cores, and batches that the model takes."""
+    """Sessions and threads up to the number of cores, and batch sizes that the model accepts."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     counts = tuple(sorted({1, cores, *(1 << power for power in range(cores.bit_length()) if 1 << power <= cores)}))
     most = plan.model.get("max_batch")

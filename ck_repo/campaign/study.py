@@ -1,4 +1,4 @@
-"""The study of a search, in Optuna's own storage in the campaign's folder."""
+"""The study of a search, in Optuna's storage in the campaign's folder."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ck_repo.campaign.optional import optional
 from ck_repo.campaign.space import Space
 
 NAME = "study.log"
-_STARTUP = 6  # trials before the sampler and the pruner judge
-_VIOLATION = "violation"  # how far accuracy is below what is kept; positive is too far
+_STARTUP = 6  # number of trials before sampler and pruner are used
+_VIOLATION = "violation"  # how much accuracy is below the limit; positive values violate it
 
 
 @dataclass(frozen=True)
 class Best:
-    """The best trial whose accuracy is kept."""
+    """The best trial within the accuracy limit."""
 
     number: int
     values: dict[str, Any]
@@ -27,12 +27,12 @@ class Best:
 
 
 class Study:
-    """A study of Optuna's, as a search uses it; one process at a time opens it.
+    """An Optuna study; one process at a time opens it.
 
     Parameters
     ----------
     folder
-        The campaign's. A study that is there is continued: trials that a killed process left running are made again.
+        The campaign's folder. An existing study is continued: trials that a killed process left running are repeated.
     """
 
     def __init__(self, folder: Path, goal: Goal, space: Space, seed: int) -> None:
@@ -41,7 +41,7 @@ class Study:
         storages = optional("optuna.storages", "tune")
         journal = optional("optuna.storages.journal", "tune")
         path = str(folder / NAME)
-        with suppress(FileNotFoundError):  # of a process that was killed while it wrote
+        with suppress(FileNotFoundError):  # left by a process that was killed while writing
             Path(f"{path}.lock").unlink()
         lock = journal.JournalFileOpenLock(path)
         self._space = space
@@ -60,39 +60,39 @@ class Study:
             self._study.enqueue_trial(trial.params)
 
     def _constraints(self) -> dict[str, Any]:
-        """How the sampler is told of accuracy: Optuna 4 asks a function, later ones take it from the trial."""
+        """How the sampler gets the constraints: Optuna 4 calls a function, later versions read the trial."""
         return {} if hasattr(self._optuna.trial.Trial, "set_constraint") else {"constraints_func": _violations}
 
     def enqueue(self, values: Mapping[str, Any]) -> None:
-        """Try these values next, by the names that `Space.suggest` chooses by; once."""
+        """Try these values next, once, by the names that `Space.suggest` uses."""
         self._study.enqueue_trial(dict(values), skip_if_exists=True)
 
     def ask(self) -> tuple[Any, dict[str, Any]]:
-        """A trial and its values."""
+        """Start a trial; return it and its values."""
         trial = self._study.ask()
         return trial, self._space.suggest(trial.suggest_categorical)
 
     def is_hopeless(self, trial: Any, figure: float) -> bool:
-        """Whether a short run was so slow that a longer one is not worth its time."""
+        """Whether a short run was too slow to justify a longer one."""
         trial.report(figure, 0)
         return bool(trial.should_prune())
 
     def pruned(self, trial: Any) -> None:
-        """The trial was stopped after its short run."""
+        """Stop the trial after its short run."""
         self._study.tell(trial, state=self._optuna.trial.TrialState.PRUNED)
 
     def failed(self, trial: Any, why: str) -> None:
-        """The trial's run failed."""
+        """Mark the trial's run as failed."""
         trial.set_user_attr("why", why)
         self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
 
     def finished(self, trial: Any, figure: float, experiment: str, values: Mapping[str, Any], violation: float | None) -> None:
-        """The trial has a figure.
+        """Record the trial's value.
 
         Parameters
         ----------
         violation
-            None if its accuracy was not measured, as it was slower than another.
+            None if its accuracy was not measured because it was slower than another.
         """
         trial.set_user_attr("experiment", experiment)
         trial.set_user_attr("values", dict(values))
@@ -103,11 +103,11 @@ class Study:
 
     @property
     def done(self) -> int:
-        """How many trials have ended, failed ones among them."""
+        """The number of finished trials, including failed ones."""
         return len([trial for trial in self._study.trials if trial.state.is_finished()])
 
     def best(self) -> Best | None:
-        """The best trial whose accuracy is within what is kept."""
+        """The best trial within the accuracy limit."""
         found = None
         for trial in self._study.get_trials(deepcopy=False, states=(self._optuna.trial.TrialState.COMPLETE,)):
             violation = trial.user_attrs.get(_VIOLATION)
@@ -132,5 +132,5 @@ class Study:
 
 
 def _violations(trial: Any) -> tuple[float]:
-    """For Optuna: what is above 0 is not allowed."""
+    """The constraints for Optuna: positive values are not allowed."""
     return (float(trial.user_attrs.get(_VIOLATION) or 0.0),)

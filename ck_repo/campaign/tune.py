@@ -1,4 +1,4 @@
-"""Search the best settings: trials by Optuna, accuracy kept, the winner confirmed against the default choice."""
+"""Search for the best settings: trials with Optuna, an accuracy limit, and confirmation against the default choice."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from ck_repo.store.entry import Entry
 from ck_repo.store.writing import update_entry
 
 DEFAULT, WINNER = "default", "winner"
-_SHORT = 3  # how many times shorter the run is after which a slow trial is stopped
-_LEAST = 1.0  # s of such a run
+_SHORT = 3  # a slow trial is stopped after a run that is shorter by this factor
+_LEAST = 1.0  # s; minimum of such a run
 
 
 @dataclass(frozen=True)
 class Search:
-    """What a search is bounded by.
+    """The limits of a search.
 
     Attributes
     ----------
     trials
-        How many in all, those of earlier calls included.
+        Total number of trials, including those of earlier calls.
     repetitions
-        Pairs of runs, of the winner and of the default choice, that confirm the winner.
+        Pairs of runs, of the best settings and of the default choice, for confirmation.
     total
-        Seconds for the trials; None for any.
+        Seconds for the trials; None for no limit.
     """
 
     trials: int
@@ -52,14 +52,14 @@ class Search:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How the winner compares with the default choice.
+    """The best settings compared with the default choice.
 
     Attributes
     ----------
     values
-        The winner's settings.
+        The best settings.
     ratio
-        Its speed relative to the default's: the geometric mean of the pairs.
+        Their speed relative to the default's: the geometric mean of the pairs.
     interval
         The 95 % confidence interval of the ratio; None for a single pair.
     """
@@ -72,16 +72,16 @@ class Verdict:
 
     @property
     def beats(self) -> bool:
-        """Whether the winner is faster beyond doubt: the whole interval is above 1."""
+        """Whether the settings are significantly faster: the whole interval is above 1."""
         return self.interval is not None and self.interval[0] > 1
 
     def as_data(self) -> dict[str, Any]:
-        """For JSON, and for the campaign's entry."""
+        """As JSON, also for the campaign's entry."""
         return {**vars(self), "beats_default": self.beats}
 
 
 class Tuning:
-    """A search that is carried out."""
+    """A search."""
 
     def __init__(
         self, session: Session, program: Entry, campaign: Campaign, goal: Goal, space: Space, first: Mapping[str, Any]
@@ -96,7 +96,7 @@ class Tuning:
         self._seconds = self._base.seconds or DEFAULT_SECONDS
 
     def run(self, search: Search) -> tuple[Study, Verdict | None]:
-        """Search, and confirm what was found.
+        """Search, and confirm the result.
 
         Raises
         ------
@@ -118,13 +118,13 @@ class Tuning:
         return study, verdict
 
     def _install(self) -> None:
-        """Install what the searched models and backends need before anything is measured."""
+        """Install the needs of the searched models and backends before measuring."""
         axes = {name: rows for name, rows in self._space.common.items() if name not in MEASURED}
         matrix = replace(self._campaign.definition.matrix, fixed={**self._fixed}, axes=axes, exclude=())
         install_all(self._session, self._program, plan_cells(self._session, self._program, matrix.cells()))
 
     def _enqueue_default(self, study: Study) -> None:
-        """Begin with the layout that the harness measures as the best."""
+        """Start with the layout that the harness selects."""
         results = self._measure.figure(self._base, max(self._seconds / _SHORT, _LEAST)).record.results
         values = {**{name: getattr(results, name) for name in MEASURED}, **self._base.as_data()}
         known = {name: values.get(name) for name, rows in self._space.common.items() if values.get(name) in rows}
@@ -142,7 +142,7 @@ class Tuning:
                 task.advance_to(study.done, note=f"best {best.figure:.5g} {self._goal.unit}" if best else "")
 
     def _try(self, study: Study, bounds: Sequence[tuple[str, float]]) -> None:
-        """One trial: a short run, a longer one if that was promising, accuracy if that is the best so far."""
+        """Run one trial: a short run, a longer one if that was promising, accuracy if it is the best so far."""
         trial, values = study.ask()
         shown = ", ".join(f"{name.removeprefix('backend_options.')} {value}" for name, value in values.items())
         try:
@@ -170,7 +170,7 @@ class Tuning:
         progress.say(f"trial {trial.number}: {shown}: {found.figure:.5g} {self._goal.unit}{lost}")
 
     def _accuracy_of(self, options: RunOptions) -> dict[str, float]:
-        """The accuracy of a choice. Its layout does not change it, so that it is measured once for all."""
+        """The accuracy of a choice. The layout does not affect it, so it is measured once for all layouts."""
         plain = replace(options, sessions=None, threads=None, batch_size=None)
         key = cell_of({}, {name: value for name, value in plain.as_data().items() if name not in ("scenario", "seconds")}).key
         if key not in self._accuracy:
@@ -179,7 +179,7 @@ class Tuning:
         return self._accuracy[key]
 
     def _confirm(self, best: Best, pairs: int) -> Verdict:
-        """Measure the winner and the default choice by turns, the order changing with every pair."""
+        """Measure the best settings and the default choice alternately; the order changes with every pair."""
         winner = cell_of(self._fixed, best.values)
         known = self._confirmed(winner.key)
         figures: dict[str, list[float]] = {DEFAULT: [], WINNER: []}
@@ -204,7 +204,7 @@ class Tuning:
         return Verdict(best.values, mean, geometric_interval(ratios), tuple(figures[DEFAULT]), tuple(figures[WINNER]))
 
     def _confirmed(self, key: str) -> dict[tuple[str, int], float]:
-        """The figures of confirming runs that an earlier call made for the same winner."""
+        """The values of confirmation runs that an earlier call made for the same settings."""
         return {
             (event.cell.partition(":")[0], event.repetition): float(event.why)
             for event in self._campaign.events()
@@ -212,11 +212,11 @@ class Tuning:
         }
 
     def _keep(self, study: Study, verdict: Verdict | None) -> None:
-        """Keep the settings for `ck run --tuned` on this machine."""
+        """Store the settings for `ck run --tuned` on this machine."""
         if verdict is None:
             raise RunError(
-                "no trial has a figure and an accuracy that is kept",
-                hint="the same command with more --trials= continues; --keep.mAP=-2% allows a larger loss",
+                "no trial has a value within the accuracy limit",
+                hint="use the same command with more --trials= to continue; --keep.mAP=-2% allows a larger loss",
             )
         ended = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         update_entry(self._campaign.entry, {"verdict": None})  # an object would be merged with the old one

@@ -1,4 +1,4 @@
-"""The outcome of a search for settings, for a person."""
+"""The outcome of a search for settings, as text."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ck_repo.campaign.goal import GOALS
 
 
 def verdict_lines(meta: Mapping[str, Any]) -> list[str]:
-    """What the meta of a campaign of kind `tune` says; without a verdict that it has none yet."""
+    """The verdict in the meta of a campaign of kind `tune`, or that there is none yet."""
     goal = GOALS.get(str(meta.get("goal")))
     verdict = meta.get("verdict")
     if not isinstance(verdict, Mapping) or goal is None:
-        return ["no settings are confirmed yet: the command that began the search continues it"]
+        return ["no settings are confirmed yet: run the command that started the search to continue it"]
     counted = ", ".join(f"{number} {state}" for state, number in (meta.get("trials") or {}).items())
     settings = [(str(name).removeprefix("backend_options."), value) for name, value in (verdict["values"] or {}).items()]
     width = max((len(name) for name, _ in settings), default=0)
@@ -26,9 +26,9 @@ def verdict_lines(meta: Mapping[str, Any]) -> list[str]:
         f"settings: {_figures(verdict['winner'])} {goal.unit}",
         f"default:  {_figures(verdict['default'])} {goal.unit}",
         f"{verdict['ratio']:.3f} times the speed of the default choice{between}",
-        "the settings beat the default choice: `ck run --tuned` uses them on this machine"
+        "the settings are faster than the default choice: `ck run --tuned` uses them on this machine"
         if beats
-        else "the settings do NOT beat the default choice, which `ck run --tuned` uses on this machine",
+        else "the settings are NOT faster than the default choice, which `ck run --tuned` uses on this machine",
     ]
 
 

@@ -143,7 +143,7 @@ def test_what_names_no_cluster_is_refused(text: str) -> None:
 
 
 def test_a_damaged_experiment_is_refused() -> None:
-    with pytest.raises(NotTheSameError, match="damaged on its way"):
+    with pytest.raises(NotTheSameError, match="damaged in transfer"):
         take_home(Session(), {"uid": "0" * 16, "archive": b"x", "sha256": "0" * 64, "machine": "m"}, "")
 
 

@@ -33,8 +33,8 @@ def test_values_have_the_type_of_their_option() -> None:
         ("scenario", "offline,ofline", "scenario=ofline is not one of"),
         ("official", "maybe", "is not yes or no"),
         ("model", "[1", "are not a JSON list"),
-        ("model.x", "1", "is not the name of a value"),
-        ("dep_add_tags", "1", "is not the name of a value"),
+        ("model.x", "1", "has no value of its own"),
+        ("dep_add_tags", "1", "has no value of its own"),
     ],
 )
 def test_what_cannot_be_varied_is_refused(name: str, value: str, message: str) -> None:

@@ -62,7 +62,7 @@ def test_default_that_is_the_best_is_said_and_used(ck: Callable[..., Any], log: 
     found = tune(ck, *words)
     assert found["verdict"]["beats_default"] is False
     text = ck(*(word for word in TUNE if not word.startswith("--out")), *words).out
-    assert "do NOT beat the default choice" in text
+    assert "are NOT faster than the default choice" in text
 
 
 @pytest.mark.parametrize(("loss", "model"), [("-1%", "plain"), ("-30%", "fast")])
@@ -132,7 +132,7 @@ def test_dry_run_lists_the_declared_options_of_a_backend(ck: Callable[..., Any])
 
 def test_settings_of_another_machine_or_model_are_not_used(ck: Callable[..., Any], log: Path) -> None:
     run = ("run", "program:toy-bench", "--trust", "--tuned")
-    assert "no settings are tuned for program:toy-bench, offline" in ck(*run).err
+    assert "there are no tuned settings for program:toy-bench, offline" in ck(*run).err
     found = tune(ck, "--goal=throughput", "--over.threads=1,3", "--trials=2", "--repetitions=2")
     assert ck(*run).code == 0
     assert ck(*run, "--model=fast").code == ck(*run, "--scenario=server").code == 16
