@@ -1,4 +1,4 @@
-"""What the machine is doing now: busy CPUs, clock frequency, temperature, as far as Linux tells."""
+"""The current load of the machine: busy CPUs, clock frequency, temperature, as far as Linux reports them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ _ROOT = Path("/")
 
 @dataclass(frozen=True)
 class Usage:
-    """A look at the machine.
+    """A sample of the machine's load.
 
     Attributes
     ----------
     busy
-        CPU time in use since the previous look, 0–1 of all CPUs; None at the first look.
+        CPU time used since the previous sample, 0–1 of all CPUs; None in the first sample.
     mhz
         Mean clock frequency of the CPUs, MHz.
     celsius
-        The highest temperature that a sensor reports, °C.
+        The highest temperature of all sensors, °C.
     available
-        Memory that programs could still use, bytes.
+        Memory available to programs, bytes.
     """
 
     busy: float | None = None
@@ -32,12 +32,12 @@ class Usage:
 
 
 class Gauge:
-    """Reads `Usage`, again and again.
+    """Samples `Usage`.
 
     Parameters
     ----------
     root
-        Where /proc and /sys are.
+        Paths of /proc and /sys.
     """
 
     def __init__(self, root: Path = _ROOT) -> None:
@@ -49,7 +49,7 @@ class Gauge:
         self._before: tuple[int, int] | None = None
 
     def read(self) -> Usage:
-        """A look now; what cannot be read is None."""
+        """Take a sample; unknown values are None."""
         return Usage(self._busy(), self._mhz(), self._celsius(), self._available())
 
     def _busy(self) -> float | None:
@@ -60,7 +60,7 @@ class Gauge:
             return None
         if len(ticks) < 5:
             return None
-        now = (sum(ticks), ticks[3] + ticks[4])  # all, idle and waiting for a disk
+        now = (sum(ticks), ticks[3] + ticks[4])  # total, idle and waiting for I/O
         before, self._before = self._before, now
         if before is None or now[0] <= before[0]:
             return None
@@ -89,5 +89,5 @@ class Gauge:
 def _number(path: Path) -> float | None:
     try:
         return float(path.read_text())
-    except (OSError, ValueError):  # a sensor that is asleep
+    except (OSError, ValueError):  # an inactive sensor
         return None
