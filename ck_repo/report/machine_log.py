@@ -1,4 +1,4 @@
-"""What the machine did over the time of a run, as the engine wrote it down."""
+"""The engine's record of the machine during a run."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from ck_repo.store.plain_file import flaw, opened
 
 _FILE = "machine.jsonl"
-_MOST = 64 << 20  # bytes
+_MOST = 64 << 20  # maximum bytes
 _COLUMNS = ("busy", "mhz", "celsius", "available")
 
 
 @dataclass(frozen=True)
 class Look:
-    """The machine at a time: Unix time in s, busy CPUs 0–1, MHz, °C and available bytes; None where it was not known."""
+    """A sample of the machine: Unix time in s, busy CPUs 0–1, MHz, °C and available bytes; None for unknown values."""
 
     at: float
     busy: float | None
@@ -26,7 +26,7 @@ class Look:
 
 
 def read_machine_log(folder: Path) -> list[Look]:
-    """The looks in the order of time; empty if there are none. Lines that cannot be read are skipped."""
+    """The samples in order; empty if there are none. Unreadable lines are skipped."""
     if flaw(folder, _FILE):
         return []
     found = []
@@ -42,7 +42,7 @@ def read_machine_log(folder: Path) -> list[Look]:
 
 
 def _finite(value: object) -> float:
-    """A number that a page can hold; Python's JSON also has NaN and infinity."""
+    """A finite number; Python's JSON also has NaN and infinity."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError
     return float(value)
