@@ -58,10 +58,10 @@ def test_a_need_further_down_falls_back_too(shelf: Shelf) -> None:
 def test_when_no_candidate_can_be_had_each_is_named_with_its_reason(shelf: Shelf) -> None:
     shelf.package("one", "tool", deps={"x": {"tags": "absent-a"}})
     shelf.package("two", "tool", deps={"x": {"tags": "absent-b"}})
-    with pytest.raises(NotFoundError, match="none of the packages with the tags tool that you asked for") as caught:
+    with pytest.raises(NotFoundError, match="none of the packages with the tags tool, requested by you") as caught:
         shelf.resolver().resolve("tool")
-    assert "passed over one: nothing has the tag 'absent-a'" in caught.value.hint
-    assert "passed over two: nothing has the tag 'absent-b'" in caught.value.hint
+    assert "rejected one: nothing has the tag 'absent-a'" in caught.value.hint
+    assert "rejected two: nothing has the tag 'absent-b'" in caught.value.hint
 
 
 def test_a_package_that_needs_itself_is_passed_over(shelf: Shelf) -> None:
@@ -102,7 +102,7 @@ def test_ours_comes_before_a_stranger_s_whatever_its_priority_and_tags() -> None
     own = frozenset({"ours", "local"})
     choice = Resolver(Surroundings(Listed(found), own=own)).resolve("tool,coco")
     assert taken(choice) == "ours:package:coco-api"
-    assert choice.passed_over == (("coco", "coco-api comes first: it is of a nearer repository"),)
+    assert choice.passed_over == (("coco", "coco-api is preferred: its repository is closer"),)
     theirs = Resolver(Surroundings(Listed(found), own=own), home="strange").resolve("tool,coco")
     assert taken(theirs) == "strange:package:coco"
 
