@@ -1,4 +1,4 @@
-"""Score an accuracy log: pycocotools' COCOeval, as the reference's accuracy-coco.py uses it."""
+"""Score an accuracy log with pycocotools' COCOeval, as in the reference's accuracy-coco.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from object_detection.errors import HarnessError
 from object_detection.logs import Found, read_answers
 from object_detection.spec import Spec
 
-CLASSES = "classes.json"  # beside accuracy.txt
+CLASSES = "classes.json"  # written next to accuracy.txt
 # COCOeval.stats, in order
 _NAMES = (
     "mAP",
@@ -37,12 +37,12 @@ _NAMES = (
 
 
 def score(spec: Spec, images: ImageList, log: Path, output: Path, remarks: list[str] | None = None) -> Accuracy:
-    """Score the log; write accuracy.txt, with the log's hash as a submission has it, and detections.json beside it.
+    """Score the log; write accuracy.txt, with the log's hash as for submissions, and detections.json.
 
     Parameters
     ----------
     remarks
-        Gets a remark about categories that the model never answers.
+        Gets a remark about categories that the model never detects.
     """
     found = read_answers(log)
     results = as_coco(found, images, spec.model.classes_are)
@@ -58,12 +58,12 @@ def score(spec: Spec, images: ImageList, log: Path, output: Path, remarks: list[
 def judged(
     images: ImageList, found: Found, results: list[dict[str, Any]], classes: Path | None = None
 ) -> tuple[dict[str, float], str]:
-    """COCO's figures of what was detected, and the text that accuracy.txt begins with.
+    """COCO's metrics of detections, and the first part of accuracy.txt.
 
     Parameters
     ----------
     classes
-        The file to write the figures of each class into.
+        The file for the metrics of each class.
     """
     samples = tuple(sorted(found))
     images.check_scored(samples)
@@ -73,7 +73,7 @@ def judged(
 
 
 def as_coco(found: Found, images: ImageList, classes_are: str) -> list[dict[str, Any]]:
-    """Detections as COCO has results: boxes in pixels, [x, y, width, height]; contiguous classes as category ids."""
+    """Detections in COCO's format of results: boxes in pixels, [x, y, width, height]; contiguous classes as category ids."""
     rows = []
     for index, boxes in found.items():
         if not 0 <= index < len(images):
@@ -104,7 +104,7 @@ def as_coco(found: Found, images: ImageList, classes_are: str) -> list[dict[str,
 def evaluate(
     annotations: dict[str, Any], results: list[dict[str, Any]], image_ids: list[int], classes: Path | None = None
 ) -> tuple[dict[str, float], str]:
-    """COCOeval(bbox) over the images seen: its figures, and the table that it prints; into `classes` those of each class."""
+    """COCOeval(bbox) of the images: its metrics and its table; the metrics of each class are written to `classes`."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -113,7 +113,7 @@ def evaluate(
         truth = COCO()
         truth.dataset = annotations
         truth.createIndex()
-        if not results:  # nothing detected anywhere: loadRes cannot say so
+        if not results:  # loadRes does not support an empty list of detections
             return dict.fromkeys(_NAMES, 0.0), ""
         judge = COCOeval(truth, truth.loadRes(results), iouType="bbox")
         judge.params.imgIds = image_ids

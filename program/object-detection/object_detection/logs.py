@@ -23,7 +23,7 @@ class Summary:
     Attributes
     ----------
     values
-        The lines ``key : value``; the first of equal keys counts.
+        The lines ``key : value``; the first of equal keys is used.
     reasons
         Why a run is not valid, in LoadGen's words, each on one line.
     """
@@ -44,21 +44,21 @@ def read_detail(folder: Path) -> Detail:
     Raises
     ------
     HarnessError
-        If an event is cut short.
+        If an event is truncated.
     """
     detail = parse_detail(_text(folder / DETAIL))
     if detail.cut:
-        raise HarnessError(f"{folder / DETAIL} is cut short")
+        raise HarnessError(f"{folder / DETAIL} is truncated")
     return detail
 
 
 def read_answers(path: Path) -> Found:
-    """Detections (ymin, xmin, ymax, xmax, score, class) by sample index; of a sample that is there twice the first counts.
+    """Detections (ymin, xmin, ymax, xmax, score, class) by sample index; for duplicate samples the first record is used.
 
     Raises
     ------
     HarnessError
-        If the file is not an accuracy log, or a detection is of another sample.
+        If the file is not an accuracy log, or a detection belongs to another sample.
     """
     found: Found = {}
     try:
@@ -70,10 +70,10 @@ def read_answers(path: Path) -> Found:
             boxes = [struct.unpack_from(f"<{WIDTH}f", data, at) for at in range(0, len(data), _BYTES)]
             wrong = [box for box in boxes if int(box[0]) != row["qsl_idx"]]
             if wrong:
-                raise HarnessError(f"{path}: sample {row['qsl_idx']} holds a detection of sample {int(wrong[0][0])}")
+                raise HarnessError(f"{path}: sample {row['qsl_idx']} has a detection of sample {int(wrong[0][0])}")
             found.setdefault(row["qsl_idx"], [box[1:] for box in boxes])
     except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise HarnessError(f"{path} is no accuracy log: {type(error).__name__} {error}") from error
+        raise HarnessError(f"{path} is not an accuracy log: {type(error).__name__} {error}") from error
     return found
 
 

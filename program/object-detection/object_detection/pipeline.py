@@ -29,11 +29,11 @@ from object_detection.sut.worker import Worker
 from object_detection.tuning import Layout
 
 _TUNING_SAMPLES = 16
-_WORTH_TUNING = 1000  # images; accuracy of fewer is measured sooner than the fastest layout is found
+_WORTH_TUNING = 1000  # images; for fewer, measuring accuracy takes less time than finding the fastest layout
 
 
 def run(path: Path) -> None:
-    """Do what the spec asks for and write results.json beside it."""
+    """Carry out the spec and write results.json next to it."""
     spec = read_spec(path)
     remark = check_loadgen(spec)
     images = read_images(spec.dataset, spec.count)
@@ -42,7 +42,7 @@ def run(path: Path) -> None:
     backend = framework(spec.model.backend, spec.device, spec.backend_options)
     tell("loading the model", 0, None)
     board = Board(spec.folder, max(spec.sessions or 1, tuning.cores()))
-    with board.slot(0).loading():  # before the images: errors of the model come at once
+    with board.slot(0).loading():  # before the images, so that errors of the model are reported at once
         model = as_loaded(spec.model, backend.load(spec.model, spec.device, spec.threads or 0))
     spec = replace(spec, model=model)
     library = SampleLibrary(ImageCache(spec, images))
@@ -88,8 +88,8 @@ def _run_modes(
     spec: Spec, team: Sequence[Worker], layout: Layout, library: SampleLibrary, images: ImageList, rate: float,
     results: Results, advisor: Advisor,
 ) -> tuple[Results, list[str]]:  # fmt: skip
-    """Run the tests: the results with their figures, and remarks about the detections."""
-    outputs.remarks(worker.check for worker in team)  # those of the measurement of layouts are dropped
+    """Run the tests; return the results, and remarks about the detections."""
+    outputs.remarks(worker.check for worker in team)  # drop those from the measurement of layouts
     odd: dict[str, str] = {}
     unanswered: list[str] = []
     for mode in spec.modes:
@@ -103,12 +103,12 @@ def _run_modes(
 
 
 def check_loadgen(spec: Spec) -> str:
-    """What is to be said of the LoadGen that is installed: another one than the round's loads other samples."""
+    """Remarks on the installed LoadGen: other versions than the round's load other samples."""
     have, wanted = loadgen_module.version(spec.loadgen_built), spec.loadgen.version
     of_round = spec.loadgen_built is not None and spec.loadgen_built.version == spec.loadgen.version_of_round
     if have == wanted or (of_round and loadgen_module.OF_V1_0):
         return ""
-    text = f"LoadGen {have} is installed; {wanted} is the one that loads the sample set of the round"
+    text = f"LoadGen {have} is installed; {wanted} loads the sample set of the round"
     if spec.official:
         raise HarnessError(text, f"`ck install package --tags=lib,python-package,mlperf,loadgen,{wanted}`")
     return text
@@ -117,19 +117,19 @@ def check_loadgen(spec: Spec) -> str:
 def choose_layout(
     spec: Spec, library: SampleLibrary, workers: tuning.MakeWorkers, count: int
 ) -> tuple[Layout, Sequence[Worker], float, dict[str, float]]:
-    """Sessions, threads and batch: what the user says, else the fastest; SingleStream has one session.
+    """Sessions, threads and batch: the user's values, else the fastest; SingleStream has one session.
 
-    A layout is measured even when there is no choice if performance is asked for: its rate tells how long a run has to be. For
-    accuracy alone it is worth a measurement only if there are many images.
+    For performance, a layout is measured even if there is no choice, because its rate determines the length of a run. For
+    accuracy alone, measuring is only useful with many images.
     """
     if spec.scenario == "singlestream":
         rows = [Layout(1, count, 1) for count in ([spec.threads] if spec.threads else tuning.widths())]
     else:
         rows = tuning.candidates(spec.sessions, spec.threads, spec.batch_size, spec.model.max_batch)
-        if spec.scenario == "multistream":  # a query's latency counts: a session without a sample of it would idle
+        if spec.scenario == "multistream":  # the latency of queries counts: sessions without a sample would be idle
             rows = [row for row in rows if row.sessions <= spec.loadgen.samples_per_query] or rows[:1]
     if "performance" not in spec.modes and (len(rows) == 1 or count < _WORTH_TUNING):
-        plain = min(rows, key=lambda row: (row.sessions, row.batch_size, -row.threads))  # the least memory
+        plain = min(rows, key=lambda row: (row.sessions, row.batch_size, -row.threads))  # uses the least memory
         return plain, workers(plain.sessions, plain.threads), 1.0, {}
     samples = list(range(min(count, _TUNING_SAMPLES)))
     library.load(samples)
@@ -143,7 +143,7 @@ def run_accuracy(
     spec: Spec, team: Sequence[Worker], layout: Layout, library: SampleLibrary, images: ImageList, rate: float,
     remarks: list[str],
 ) -> Accuracy:  # fmt: skip
-    """The accuracy test of LoadGen, in a folder of its own, scored; remarks are added to `remarks`."""
+    """LoadGen's accuracy test, in a separate folder, with scores; remarks are added to `remarks`."""
     _run_test(spec, "accuracy", team, layout, library, len(images), rate)
     tell("scoring", 0, None)
     folder = spec.folder / "accuracy"
@@ -153,19 +153,19 @@ def run_accuracy(
 def run_performance(
     spec: Spec, team: Sequence[Worker], layout: Layout, library: SampleLibrary, images: ImageList, rate: float
 ) -> Performance:
-    """The performance test of LoadGen, in a folder of its own, and its figures."""
+    """LoadGen's performance test, in a separate folder, with results."""
     folder = spec.folder / "performance"
     seconds, asked = _run_test(spec, "performance", team, layout, library, len(images), rate)
     found = summary.performance(folder, spec.scenario)
-    if _too_short(spec, found):  # the machine has become faster since the layouts were measured
+    if _too_short(spec, found):  # the machine became faster after the layouts were measured
         assert found.samples_per_second is not None
-        tell("performance, once more: it was faster than measured, and over too soon", 0, None)
+        tell("performance, once more: it was faster than measured, so the run was too short", 0, None)
         seconds, asked = _run_test(spec, "performance", team, layout, library, len(images), found.samples_per_second)
         found = replace(summary.performance(folder, spec.scenario), repeated=True)
     bound, tail = spec.loadgen.target_latency_ms, f"p{100 * spec.loadgen.percentile:g}"
     if spec.scenario == "multistream" and spec.loadgen.early_stopping:
         found = replace(found, issuing="back to back")
-    elif spec.scenario == "multistream" and bound is not None:  # LoadGen's VALID does not look at it, the rules of v1.0 do
+    elif spec.scenario == "multistream" and bound is not None:  # LoadGen's VALID ignores it, but the rules of v1.0 do not
         fixed = f"one query in each interval of {1e3 / (spec.loadgen.target_qps or 1):g} ms"
         found = replace(
             found,
@@ -174,11 +174,11 @@ def run_performance(
         )
     if not spec.loadgen.early_stopping and summary.early_stopping_alone(folder):
         found = replace(found, reasons=(*found.reasons, "the rules of the round have no early stopping; a longer run meets it"))
-    count = found.queries or asked  # LoadGen of v1.0 tells only how many it made ready
+    count = found.queries or asked  # LoadGen of v1.0 only reports the number of prepared queries
     found = replace(found, queries=count, duration_s=round(seconds, 3))
     required = spec.loadgen.required_query_count
     if spec.scenario != "offline" and count < required:
-        reason = f"{count} queries: the rules ask for {required}"
+        reason = f"{count} queries: the rules require {required}"
         return replace(found, valid=False, reasons=(*found.reasons, reason))
     return found
 
@@ -186,10 +186,10 @@ def run_performance(
 def _run_test(
     spec: Spec, mode: str, team: Sequence[Worker], layout: Layout, library: SampleLibrary, count: int, rate: float
 ) -> tuple[float, int]:
-    """Let LoadGen drive the sessions; the logs go into the mode's folder. Returns its duration, s, and how often it asked."""
+    """Run LoadGen with the sessions, with logs in the mode's folder. Returns the duration in s, and the number of queries."""
     folder = spec.folder / mode
     folder.mkdir(exist_ok=True)
-    (folder / queries.QUERIES).unlink(missing_ok=True)  # of a run that was too short, and is repeated
+    (folder / queries.QUERIES).unlink(missing_ok=True)  # from a run that was too short, and is repeated
     sut: InlineSUT | PoolSUT
     if spec.scenario == "singlestream":
         sut = InlineSUT(team[0], spec.folder)
@@ -216,6 +216,6 @@ def _run_test(
 
 
 def _too_short(spec: Spec, found: Performance) -> bool:
-    """Whether an Offline run ended before its least duration; a compliance test that issues few samples always does."""
+    """Whether an Offline run ended before its minimum duration; compliance tests with few samples always do."""
     short = any("Min duration satisfied : NO" in reason for reason in found.reasons)
     return short and spec.scenario == "offline" and not spec.loadgen.audit

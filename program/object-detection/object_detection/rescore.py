@@ -1,6 +1,6 @@
-"""``python -m object_detection.rescore spec.json BASELINE TESTED FOLDER``: two accuracy logs over the samples that both have.
+"""``python -m object_detection.rescore spec.json BASELINE TESTED FOLDER``: score two accuracy logs on their common samples.
 
-TEST01 falls back to it where the answers of the test are not bit by bit those of the accuracy run: both have to be as good.
+TEST01 uses it if the answers of the test are not bitwise equal to those of the accuracy run: both must be equally accurate.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from pathlib import Path
 
 from object_detection.errors import HarnessError, told_as_a_command
 
-BASELINE, TESTED = "baseline_accuracy.txt", "compliance_accuracy.txt"  # as the rules call them
+BASELINE, TESTED = "baseline_accuracy.txt", "compliance_accuracy.txt"  # file names of the rules
 
 
 def rescore(spec_file: Path, baseline: Path, tested: Path, folder: Path) -> None:
-    """Score both logs over the samples that the tested one has, and write what the rules want into `folder`."""
+    """Score both logs on the samples of the tested one, and write the files that the rules require into `folder`."""
     from object_detection.accuracy import as_coco, judged
     from object_detection.annotations import read_images
     from object_detection.logs import read_answers

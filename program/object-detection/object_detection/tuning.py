@@ -1,4 +1,4 @@
-"""How many sessions, with how many threads each, and which batch: found by a short measurement on the real images."""
+"""Find the number of sessions and threads and the batch size with a short measurement on the real images."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from object_detection.progress import tell
 from object_detection.sut.worker import Worker
 
-_SECONDS = 0.6  # of measuring a candidate, each time
-_ROUNDS, _MOST_ROUNDS = 2, 6  # of measuring each; the more are for those that are close to the best
+_SECONDS = 0.6  # s of each measurement of a candidate
+_ROUNDS, _MOST_ROUNDS = 2, 6  # number of measurements; the higher one is for candidates close to the best
 _CLOSE = 0.1
 _BATCHES = (1, 4)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Sessions side by side, threads in each (0: the framework's choice), samples a batch."""
+    """Parallel sessions, threads in each (0: the framework's choice), batch size."""
 
     sessions: int
     threads: int
@@ -42,7 +42,7 @@ def widths() -> list[int]:
 
 
 def candidates(sessions: int | None, threads: int | None, batch_size: int | None, max_batch: int | None) -> list[Layout]:
-    """Layouts that use every core, within what the user has fixed."""
+    """Layouts that use every core, with the user's fixed values."""
     total = cores()
     if sessions or threads:
         pairs = [(sessions or max(1, total // (threads or total)), threads or max(1, total // (sessions or 1)))]
@@ -56,19 +56,19 @@ def candidates(sessions: int | None, threads: int | None, batch_size: int | None
 def fastest(
     layouts: Sequence[Layout], make: MakeWorkers, samples: Sequence[int]
 ) -> tuple[Layout, Sequence[Worker], float, dict[str, float]]:
-    """Measure the layouts on samples that are loaded; no more than two teams of sessions are in memory at once.
+    """Measure the layouts on loaded samples; at most two teams of sessions are in memory at once.
 
     Returns
     -------
     layout, team, rate, all
-        The best, its workers, its highest samples/s (a run has to last even if the machine is as fast all the time), and the
-        mean samples/s of each as ``sessions x threads x batch``.
+        The best, its workers, its highest samples/s (a run has to last even if the machine is always that fast), and the mean
+        samples/s of each as ``sessions x threads x batch``.
     """
     rates: dict[Layout, float] = {}
     peaks: dict[Layout, float] = {}
     best: tuple[float, Layout, Sequence[Worker]] | None = None
     for sessions, threads in dict.fromkeys((row.sessions, row.threads) for row in layouts):
-        team: Sequence[Worker] = ()  # let go of the last one first: only it and the best are in memory at once
+        team: Sequence[Worker] = ()  # unload the last one first: only it and the best are in memory at once
         team = make(sessions, threads)
         rows = [row for row in layouts if (row.sessions, row.threads) == (sessions, threads)]
         for row, found in _rates(team, rows, samples, len(rates), len(layouts)).items():
@@ -84,7 +84,7 @@ def fastest(
 def _rates(
     team: Sequence[Worker], rows: Sequence[Layout], samples: Sequence[int], before: int, total: int
 ) -> dict[Layout, list[float]]:
-    """Samples/s of batch sizes, each measured in turn, so that a disturbance does not hit one alone; the closer, the longer."""
+    """Samples/s of batch sizes, measured alternately, so that disturbances affect all of them. Near-ties are measured again."""
     seen: dict[Layout, list[float]] = {row: [] for row in rows}
     open_rows = list(rows)
     for number in range(_MOST_ROUNDS):

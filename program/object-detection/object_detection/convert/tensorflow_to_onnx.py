@@ -1,4 +1,4 @@
-"""ONNX from a frozen graph of TensorFlow by tf2onnx, as the published ONNX files were made; 8-bit ones get QuantizeLinear."""
+"""Convert a frozen TensorFlow graph to ONNX with tf2onnx, like the published ONNX files; 8-bit ones get QuantizeLinear."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def convert(task: Task) -> None:
     nodes = {node.name for node in definition.node}
     missing = [name for name in [task.model["input"], *outputs] if name.partition(":")[0] not in nodes]
     if missing:
-        raise HarnessError(f"{task.source} has no tensor {missing[0]}", "is it the frozen graph of this model?")
+        raise HarnessError(f"{task.source} has no tensor {missing[0]}", "check that it is the frozen graph of this model")
     tf2onnx.convert.from_graph_def(
         definition,
         name="model",

@@ -1,4 +1,4 @@
-"""TIFF directories: those of TIFF images, and of the EXIF data in other images."""
+"""TIFF directories, in TIFF images and in the EXIF data of other images."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _MOST_TAGS = 4096
 
 
 def read_tiff(content: bytes) -> dict[int, int]:
-    """The integer tags of the first directory; of a tag with several values the first.
+    """The integer tags of the first directory; for a tag with several values the first.
 
     Raises
     ------
     struct.error
-        If it is cut short.
+        If it is truncated.
     """
     order = {b"II": "<", b"MM": ">"}.get(content[:2])
     if order is None:
@@ -29,7 +29,7 @@ def read_tiff(content: bytes) -> dict[int, int]:
         if kind not in _SIZES or not values:
             continue
         code, size = _SIZES[kind]
-        if values * size > 4:  # they lie elsewhere
+        if values * size > 4:  # stored at an offset
             (place,) = struct.unpack_from(f"{order}I", content, place + 8)
         else:
             place += 8
@@ -38,7 +38,7 @@ def read_tiff(content: bytes) -> dict[int, int]:
 
 
 def without_orientation(content: bytes) -> bytes:
-    """A TIFF image that says that its pixels are as stored; OpenCV turns TIFF images even where it is told not to."""
+    """Mark a TIFF image's pixels as upright: OpenCV rotates TIFF images even if that is disabled."""
     order = {b"II": "<", b"MM": ">"}.get(content[:2])
     if order is None:
         return content
@@ -50,12 +50,12 @@ def without_orientation(content: bytes) -> bytes:
             if tag == _ORIENTATION and kind == 3 and value != 1:
                 return content[: place + 8] + struct.pack(f"{order}H", 1) + content[place + 10 :]
     except struct.error:
-        pass  # cut short: the decoder says so
+        pass  # truncated: the decoder reports it
     return content
 
 
 def orientation_in_exif(content: bytes) -> int:
-    """The orientation that EXIF data gives, 1 to 8; 1 if it gives none, or is damaged."""
+    """The orientation in EXIF data, 1 to 8; 1 if it is missing or damaged."""
     try:
         value = read_tiff(content).get(_ORIENTATION, 1)
     except struct.error:

@@ -1,4 +1,4 @@
-"""Where an image lies that annotations name."""
+"""Find the images that annotations refer to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def is_url(name: str) -> bool:
 
 
 def parts(name: str) -> list[str]:
-    """The parts of a path of any system, without roots, drives and steps upwards.
+    """The parts of a path from any system, without roots, drives and parent references.
 
     >>> parts("C:\\\\data\\\\val\\\\1.png"), parts("/data/../1.png")
     (['data', 'val', '1.png'], ['data', '1.png'])
@@ -27,19 +27,19 @@ def parts(name: str) -> list[str]:
 
 
 def below(folder: Path, path: Path, name: str) -> str:
-    """The name under which a copy of the data set has an image below its folder, where `Folder.find` finds it by `name`."""
+    """The name of an image in a copy of the data set, by which `Folder.find` finds it for `name`."""
     plain = Path(os.path.normpath(path))
     return plain.relative_to(folder).as_posix() if plain.is_relative_to(folder) else "/".join(parts(name))
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder of images.
+    """An image folder.
 
     Attributes
     ----------
     inside
-        Whether images are looked for below the folder alone: so it is for a data set that came with somebody's experiment.
+        Whether to search images below the folder only, as for data sets from other users' experiments.
     """
 
     path: Path
@@ -48,13 +48,13 @@ class Folder:
     def find(self, name: str) -> Path | None:
         """The file of an image; None if there is none.
 
-        A name is taken as it is, then with backslashes as separators. A path to a place that does not exist here, or must
-        not be used, stands for the file below the folder that has the longest common end with it.
+        A name is tried unchanged, then with backslashes as separators. For a path that does not exist here, or must not be
+        used, the file below the folder with the longest common suffix is used.
         """
         below = parts(name)
         if not below or "\0" in name:
             return None
-        direct = self.path / name  # an absolute name stands for itself
+        direct = self.path / name  # an absolute name is unambiguous
         leads_out = os.path.isabs(name) or ".." in _SEPARATOR.split(name)
         if not (self.inside and leads_out) and direct.is_file():
             return direct

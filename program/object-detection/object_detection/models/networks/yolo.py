@@ -1,9 +1,8 @@
-"""Exports of the YOLO families, told apart by the shape of their output.
+"""Exports of the YOLO families, distinguished by the shape of their output.
 
 Sources: ultralytics/yolov5 and ultralytics/ultralytics (the models' `Detect` heads, `LetterBox`, the thresholds of their
-validation), WongKinYiu/yolov7 (export.py, --end2end). Rows are the centre and size of a box, with its objectness in version 5
-to 7, and a score for each class; exports to TensorFlow have boxes on a scale of 0 to 1. Heads with suppression inside
-answer corners, score and class.
+validation), WongKinYiu/yolov7 (export.py, --end2end). Each box has centre and size, in versions 5 to 7 objectness, and a score
+for each class; exports to TensorFlow have boxes from 0 to 1. Heads that include suppression return corners, score and class.
 """
 
 from __future__ import annotations
