@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parent
 FRONT_DOOR = "front-door"
 _MODULE_UID = module_uid("module")
 _CODE = '''\
-"""Loaded by stock CK for `ck <action> {name}`; the module `front-door` decides whether stock CK or the engine handles it."""
+"""Loaded by stock CK for `ck <action> {name}`; `front-door` decides whether stock CK or the engine handles it."""
 
 import sys
 from importlib import util

@@ -1,4 +1,4 @@
-"""Loaded by stock CK for `ck <action> model`; the module `front-door` decides whether stock CK or the engine handles it."""
+"""Loaded by stock CK for `ck <action> model`; `front-door` decides whether stock CK or the engine handles it."""
 
 import sys
 from importlib import util
