@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ck_repo.actions.confirm import confirm_removal
 from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, Option, action
 from ck_repo.actions.entry_data import content_of, row_of
@@ -13,6 +15,7 @@ from ck_repo.store.entry import META, Entry, tag_list, tags_of
 from ck_repo.store.modules import canonical_module
 from ck_repo.store.query import is_pattern
 from ck_repo.store.repositories import default_repository_alias
+from ck_repo.store.repository import Repository
 
 ACTIONS: Actions = {}
 _DICT = Option("dict", 'keys of meta.json: --dict.KEY=value, or a JSON object with @@@{"dict": {…}}', kind="json")
@@ -153,6 +156,17 @@ def _destination(request: Request) -> Target:
     return Target(to.module or request.module, to.entry, to.repository)
 
 
+def _transfer(
+    request: Request, verb: str, carry: Callable[[Entry, Repository, str, str], Entry], *, stays: bool = False
+) -> Answer:
+    """Copy or move an entry; without a repository it goes to `local`, or with `stays` remains in its own."""
+    to = _destination(request)
+    entry = one(request)
+    target = request.session.repositories.writable(to.repository or (entry.repository if stays else ""))
+    done = carry(entry, target, to.module, to.entry or entry.alias)
+    return Answer(content_of(done), [f"{verb} {entry.cid} to {done.path}"])
+
+
 @action(
     ACTIONS,
     "cp",
@@ -164,10 +178,7 @@ def _destination(request: Request) -> Target:
 )
 def copy(request: Request) -> Answer:
     """Copy an entry; the copy gets a new UID."""
-    to = _destination(request)
-    entry = one(request)
-    done = writing.copy_entry(entry, request.session.repositories.writable(to.repository), to.module, to.entry or entry.alias)
-    return Answer(content_of(done), [f"copied {entry.cid} to {done.path}"])
+    return _transfer(request, "copied", writing.copy_entry)
 
 
 @action(
@@ -181,11 +192,7 @@ def copy(request: Request) -> Answer:
 )
 def move(request: Request) -> Answer:
     """Move an entry; it keeps its UID."""
-    to = _destination(request)
-    entry = one(request)
-    where_to = request.session.repositories.writable(to.repository or entry.repository)
-    done = writing.move_entry(entry, where_to, to.module, to.entry or entry.alias)
-    return Answer(content_of(done), [f"moved {entry.cid} to {done.path}"])
+    return _transfer(request, "moved", writing.move_entry, stays=True)
 
 
 @action(

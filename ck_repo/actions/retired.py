@@ -39,7 +39,7 @@ _TUNED = (
     "`ck find performance` searches for the highest target"
 )
 _SHOWN = "there is no web interface: `ck ls experiment`, `ck show experiment:NAME` and `ck ls result` print tables"
-_COMPARED = "`ck compare experiment:A experiment:B` prints the results side by side; `ck report` with both draws charts"
+_COMPARED = "`ck compare experiment:A experiment:B` prints the results side by side; `ck report experiment:A` draws charts"
 _MACHINE = "`ck describe system` writes the description of this machine; `ck detect platform` prints it"
 _ROUND = "`ck run program:object-detection --scenario=… --mode=…` runs the benchmark; `--official` takes the round's settings"
 _NO_CONTAINERS = "there are no containers: `ck bundle venv:NAME` packs everything that a run needs into one file"

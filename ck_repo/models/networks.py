@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ck_repo.contract.profiles import expand
+from ck_repo.contract.record import FieldError
 from ck_repo.models.declared import declarations, own_folder
 from ck_repo.store.fields import Fields
 
@@ -107,6 +109,10 @@ def own_networks() -> Mapping[str, Network]:
 
 def _network(name: str, fields: Fields) -> Network:
     fields.only("benchmark", "marker", "builders", "profiles")
+    try:
+        declared = expand({key: row.as_dict() for key, row in fields.each("profiles").items()})
+    except FieldError as error:
+        raise fields.error(error.key, error.value, error.expected) from None
     profiles = [
         DeclaredProfile(
             key,
@@ -121,7 +127,7 @@ def _network(name: str, fields: Fields) -> Network:
             row.texts("fewer"),
             {each: row.fields("metadata").needed(each) for each in row.table("metadata")},
         )
-        for key, row in fields.each("profiles").items()
+        for key, row in fields.replaced("profiles", declared).each("profiles").items()
     ]
     return Network(name, fields.text("benchmark"), fields.text("marker"), tuple(profiles))
 

@@ -41,6 +41,18 @@ class _Chosen:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _OfPackage(_Chosen):
+    """A package, installed or not."""
+
+    variant: Variant
+
+    @property
+    def for_a_venv(self) -> bool:
+        """Whether its result is for the Python of one venv."""
+        return self.variant.component.per_python
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Present(_Chosen):
     """A component that already has an env entry."""
 
@@ -72,20 +84,14 @@ class RegisteredFile(_Present):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InstalledPackage(_Present):
+class InstalledPackage(_Present, _OfPackage):
     """An installed package."""
 
-    variant: Variant
     source: ClassVar[str] = "installed"
-
-    @property
-    def for_a_venv(self) -> bool:
-        """Whether it was built for the Python of one venv."""
-        return self.variant.component.per_python
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewPackage(_Chosen):
+class NewPackage(_OfPackage):
     """A package to install.
 
     Attributes
@@ -94,15 +100,9 @@ class NewPackage(_Chosen):
         Its dependencies, by key.
     """
 
-    variant: Variant
     deps: Mapping[str, Choice] = field(default_factory=dict)
     source: ClassVar[str] = "package"
     ready: ClassVar[bool] = False
-
-    @property
-    def for_a_venv(self) -> bool:
-        """Whether it is built for the Python of one venv."""
-        return self.variant.component.per_python
 
     @property
     def label(self) -> str:

@@ -131,7 +131,8 @@ class Resolver:
         found = candidates(self._have, need, home, self._in_use)
         if not found.candidates:
             raise nothing(self._have, need, asker, passed, found)
-        passed += [(variant.label, why) for variant, why in found.blocked]
+        every = [*(variant for variant, _ in found.blocked), *(row.variant for row in found.candidates)]
+        passed += [(variant.label_among(every), why) for variant, why in found.blocked]
         return self._first_that_can_be_had(found.candidates, need, asker, trail, home, passed)
 
     def _first_that_can_be_had(
@@ -145,11 +146,15 @@ class Resolver:
     ) -> Choice:
         """The first candidate whose own dependencies can be met; the others are rejected with the reason."""
         failures: list[tuple[str, CKError]] = []
+        every = [row.variant for row in rows]
         for number, row in enumerate(rows[:_MOST_CANDIDATES]):
             ranges = {name: list(asked) for name, asked in self._python_ranges.items()}
-            label = row.variant.label
+            label = row.variant.label_among(every)
             later = [
-                (other.variant.label, f"{label} is preferred: {why_first(self._have, row, other, home, self._in_use)}")
+                (
+                    other.variant.label_among(every),
+                    f"{label} is preferred: {why_first(self._have, row, other, home, self._in_use)}",
+                )
                 for other in rows[number + 1 :]
             ]
             why = (*passed, *((name, error.what) for name, error in failures), *later)
@@ -166,7 +171,8 @@ class Resolver:
         rows = [env for env in self._have.registered if env is not taken and not refusal(env, need)]
         others = [(env.name, f"{taken.name} was registered later") for env in rows]
         packages = candidates(self._have, need, home, self._in_use).candidates
-        return others + [(row.variant.label, "registered components take precedence over packages") for row in packages]
+        every = [row.variant for row in packages]
+        return others + [(each.label_among(every), "registered components take precedence over packages") for each in every]
 
     def _canonical(self, tag: str) -> str:
         return tag if tag.startswith("-") else self._have.packages.canonical(tag)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from ck_repo.resolve.component import Component, Dependency, Variation, dependencies_of
@@ -61,7 +61,16 @@ class Variant:
     @property
     def label(self) -> str:
         """The component's alias with its variations."""
-        return self.component.entry.alias + (f" ({', '.join(self.chosen)})" if self.chosen else "")
+        return self._with_variations(self.component.entry.alias)
+
+    def label_among(self, others: Iterable[Variant]) -> str:
+        """The label, with repository and module if another component has the same alias."""
+        alias, full_name = self.component.entry.alias, self.component.full_name
+        same = any(row.component.entry.alias == alias and row.component.full_name != full_name for row in others)
+        return self._with_variations(full_name if same else alias)
+
+    def _with_variations(self, name: str) -> str:
+        return name + (f" ({', '.join(self.chosen)})" if self.chosen else "")
 
 
 def choose(component: Component, wanted: Collection[str], excluded: Collection[str] = ()) -> Variant | str:

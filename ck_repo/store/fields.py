@@ -140,6 +140,10 @@ class Fields:
             what = f"{self._source}: {error.key} is {_SHORT.repr(error.value)}, not {error.expected}"
             raise ConfigError(what, hint=hint) from None
 
+    def replaced(self, key: str, value: Any) -> Fields:
+        """The object with another value for a key."""
+        return Fields({**self._content, key: value}, self._source, self._path)
+
     def as_dict(self) -> dict[str, Any]:
         """The object itself."""
         return dict(self._content)

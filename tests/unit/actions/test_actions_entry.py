@@ -68,7 +68,7 @@ def test_add_to_another_repository(ck: Ck, words: list[str], ck_home: Path) -> N
         (["dataset:a*"], "is not a valid name"),
         (["dataset:a", "--data_uid=123"], "--data_uid=123 is not 16 hexadecimal digits"),
         (["dataset:a", "--dict=[1]"], "--dict has to be an object"),
-        (["dataset:a", "dataset:b"], "does not know what to do with 'dataset:b'"),
+        (["dataset:a", "dataset:b"], "does not expect 'dataset:b'"),
     ],
 )
 def test_add_refuses_what_cannot_be(ck: Ck, words: list[str], told: str, local: Path) -> None:

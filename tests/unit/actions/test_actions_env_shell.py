@@ -61,7 +61,7 @@ def test_two_that_match_give_the_same_to_cat_virtual_and_set(ck: Ck, tmp_path: P
         evaluated = subprocess.run(["sh", "-c", f"{done.out}\n{show}"], capture_output=True, text=True, env=clean)
         assert (evaluated.stdout, evaluated.stderr) == (wanted, "")
         assert done.err.splitlines() == [
-            f"warning: tool (env:{'2' * 16}) is used; tool (env:{'1' * 16}) set the same variables differently: "
+            f"warning: tool (env:{'2' * 16}) is used; tool (env:{'1' * 16}) set the same variables to other values: "
             "name one, or use more tags"
         ]
     ran = _run("virtual", "env", "--tags=tool", f"--shell_cmd={show}")

@@ -86,4 +86,4 @@ def test_experiments_are_packed_together_and_alone(ck: Ck, a: Path, tmp_path: Pa
     ck("add", "experiment:e")
     done = ck("zip", "experiment:e", "dataset:a", f"--archive_name={tmp_path / 'x.zip'}")
     assert done.code == 2
-    assert "dataset:a is no experiment" in done.err
+    assert "dataset:a is not an experiment" in done.err

@@ -124,7 +124,7 @@ def test_options_of_the_command_come_before_those_of_the_file(ck: Callable[..., 
 def test_nothing_varied_and_varied_and_fixed_are_refused(ck: Callable[..., Any], program: object) -> None:
     assert "nothing is varied" in ck("sweep", "program:toy-bench").err
     assert (
-        "batch_size is varied and has a fixed value"
+        "batch_size has a fixed value and is also varied"
         in ck("sweep", "program:toy-bench", "--over.batch_size=1,2", "--batch-size=4").err
     )
 

@@ -54,7 +54,7 @@ def test_a_wrong_digest_is_told_and_nothing_is_kept(server: Server, ck_home: Pat
     wanted = hashlib.new(algorithm, b"another file").hexdigest()
     seen = hashlib.new(algorithm, CONTENT).hexdigest()
     url = server.give("/f", whole(CONTENT))
-    with pytest.raises(DownloadError, match=f"{url}: it is the wrong file.*{algorithm} {wanted} expected, {seen} came"):
+    with pytest.raises(DownloadError, match=f"{url}: it is the wrong file.*{algorithm} {wanted} expected, {seen} received"):
         fetch(Source((url,), sha256=wanted) if algorithm == "sha256" else Source((url,), md5=wanted))
     assert kept(ck_home) == []
 
@@ -221,7 +221,7 @@ def test_zenodo_s_record_gives_the_digest(server: Server, zenodo: Source) -> Non
 
 def test_a_file_unlike_zenodo_s_record_is_refused(server: Server, zenodo: Source, ck_home: Path) -> None:
     server.give("/api/records/123", document(record(checksum="md5:" + "0" * 32)))
-    with pytest.raises(DownloadError, match=f"md5 {'0' * 32} expected, {MD5} came"):
+    with pytest.raises(DownloadError, match=f"md5 {'0' * 32} expected, {MD5} received"):
         fetch(zenodo)
     assert kept(ck_home) == []
 

@@ -27,7 +27,7 @@ def test_a_source_is_read_with_its_mirrors() -> None:
     [
         ({}, "recipe.json: install.0..download.url"),
         ({"url": "ftp://example.org/f"}, "not http, https or file"),
-        ({"url": URL, "mirrors": ["/local/f"]}, "'/local/f' is neither"),
+        ({"url": URL, "mirrors": ["/local/f"]}, "'/local/f' is not http"),
         ({"url": URL, "sha256": "abc"}, "is not 64 hexadecimal digits"),
         ({"url": URL, "md5": "g" * 32}, "is not 32 hexadecimal digits"),
         ({"url": URL, "size": "3"}, "size is '3', not an integer"),

@@ -69,7 +69,7 @@ def test_a_package_that_needs_itself_is_passed_over(shelf: Shelf) -> None:
     shelf.package("honest", "tool")
     choice = shelf.resolver().resolve("tool")
     assert taken(choice) == "local:package:honest"
-    assert "go round in a circle: selfish → selfish" in choice.passed_over[0][1]
+    assert "circular dependencies: selfish → selfish" in choice.passed_over[0][1]
     with pytest.raises(ConflictError, match="circle: selfish → selfish"):
         shelf.resolver().resolve("selfish")
 
@@ -140,3 +140,9 @@ def test_a_name_that_is_none_is_an_error_that_names_the_nearest() -> None:
     with pytest.raises(NotFoundError, match="there is no two:package:same") as caught:
         Resolver(Surroundings(Listed(found))).resolve("two:package:same")
     assert "one:package:same" in caught.value.hint
+
+
+def test_candidates_of_one_name_are_shown_with_their_repositories() -> None:
+    found = packages(("local", "tool", {"tags": ["tool"]}), ("other", "tool", {"tags": ["tool"]}))
+    choice = Resolver(Surroundings(Listed(found))).resolve("tool")
+    assert [name for name, _ in choice.passed_over] == ["other:package:tool"]

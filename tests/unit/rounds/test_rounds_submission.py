@@ -302,14 +302,14 @@ def test_accuracy_text_gives_the_last_figure_and_the_hash(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,b\n1,2\n", "it has no column division"),
+        ("a,b\n1,2\n", "no column division"),
         (
             "division,organisation,system,model,scenario,result_raw,validity\nclosed,X,s,m,Offline,fast,VALID\n",
             ":2: result_raw is",
         ),
         ("division,organisation,system,model,scenario,result_raw,validity\nclosed,X,s,m,Offline,inf,VALID\n", "not a finite"),
         ("division,organisation,system,model,scenario,result_raw,validity\nclosed,X,s,m,Online,1,VALID\n", "is not a scenario"),
-        ("", "it has no column"),
+        ("", "no column"),
     ],
 )
 def test_a_table_that_is_none_is_told_with_its_line(tmp_path: Path, text: str, message: str) -> None:

@@ -12,6 +12,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
+from object_detection.contract.profiles import expand
 from object_detection.errors import HarnessError
 
 GROUP = "ck_repo.networks"
@@ -79,7 +80,9 @@ def known_networks() -> Mapping[str, Network]:
     for row in entry_points(group=GROUP):
         if row.name not in found:
             declared = import_module(row.value.partition(":")[0]).NETWORK
-            found[row.name] = Network(row.name, declared.get("marker", ""), declared["profiles"], declared.get("builders", {}))
+            found[row.name] = Network(
+                row.name, declared.get("marker", ""), expand(declared["profiles"]), declared.get("builders", {})
+            )
     return found
 
 
