@@ -1,4 +1,4 @@
-"""The limit: a framework's own session, called directly, with nothing around it."""
+"""The limit: a framework's own session, called directly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From SSD-ResNet34's heads to detections, on one core, beside a plain loop: ``python postprocess.py``; prints JSON.
+"""From SSD-ResNet34's heads to detections, on one core, compared with a plain loop: ``python postprocess.py``; prints JSON.
 
 One image: 15130 boxes × 81 classes. Scenes of rising crowds are made by a seeded generator: objects of one class each, with
 many boxes around them that see them, on a background.
@@ -15,7 +15,7 @@ import torch
 from object_detection.models.networks.ssd_resnet34_1200 import RULE
 from object_detection.models.ssd_resnet34 import SSDResNet34
 
-SCENES = {"10 objects": (10, 20), "40 objects": (40, 60), "80 objects": (80, 200)}  # objects, boxes that see each
+SCENES = {"10 objects": (10, 20), "40 objects": (40, 60), "80 objects": (80, 200)}  # objects, boxes for each
 ROUNDS = 15
 
 
@@ -33,7 +33,7 @@ def scene(network: SSDResNet34, objects: int, boxes: int) -> tuple[torch.Tensor,
 
 
 def plain(network: SSDResNet34, scores: torch.Tensor, offsets: torch.Tensor) -> int:
-    """The selection class by class and box by box, as the definition reads."""
+    """The selection class by class and box by box, as in the definition."""
     boxes, given = network.decode(offsets)[0], torch.softmax(scores, -1)[0]
     found = []
     for kind in range(1, 81):

@@ -1,7 +1,7 @@
 """Measure, each figure beside its limit and in the same run: ``python benchmarks/run.py [--quick]``.
 
-The harness and the bare sessions take turns, so that a disturbance of the machine meets both; the ratio of the medians counts.
-With real data beside the checkout (or in CK_TEST_DATA) the model is a real one, else the embedded demo model.
+The harness and the bare sessions are measured alternately, so that disturbances affect both; the ratio of the medians is
+reported. With real data next to the checkout (or in CK_TEST_DATA) the model is a real one, else the embedded demo model.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Bench:
         return answer
 
     def walls(self, *commands: tuple[list[str], dict[str, str]], times: int) -> list[float]:
-        """Median wall times in s of commands (words, environment), in turns, after one run of each that is not counted."""
+        """Median wall times in s of commands (words, environment), alternating, after one run of each that is not counted."""
         rows: list[list[float]] = [[] for _ in commands]
         for _ in range(times + 1):
             for (words, environment), row in zip(commands, rows, strict=True):
@@ -83,7 +83,7 @@ class Bench:
         return [f"--model=depth.075,{'uint8' if backend == 'tflite' else 'fp32'}", "--dataset=coco79", f"--backend={backend}"]
 
     def in_venv(self, script: str, *arguments: object) -> dict[str, Any]:
-        """What a script of this folder prints, run with the venv and the harness of the benchmark."""
+        """The output of a script of this folder, run with the venv and the harness of the benchmark."""
         venv = self.scratch / "CK/local/venv/mlperf-inference/venv/bin/python"
         environment = self.environment | {"PYTHONPATH": str(ROOT / "program/object-detection")}
         command = [str(venv), str(ROOT / "benchmarks" / script), *map(str, arguments)]
@@ -99,7 +99,7 @@ class Bench:
 
 
 class StockCk:
-    """The last release of CK, in an environment of its own; it needs a Python of at most 3.11."""
+    """The last release of CK, in a separate environment; it needs a Python of at most 3.11."""
 
     def __init__(self, bench: Bench) -> None:
         folder = Path(tempfile.mkdtemp(dir=bench.scratch))

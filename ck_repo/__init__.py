@@ -1,6 +1,6 @@
 """Workflow automation for the MLPerf Inference v1.0 object-detection benchmark, with CK's command line.
 
-`access` and the other names of stock CK's kernel are in `ck_repo.kernel`, and are found here too: ``import ck_repo as ck``.
+`access` and the other names of stock CK's kernel are in `ck_repo.kernel`, and are available here too: ``import ck_repo as ck``.
 `ck_repo.api` is the typed interface for new code.
 """
 
@@ -21,7 +21,7 @@ def __getattr__(name: str) -> Any:
 
     if name in ("api", "kernel"):
         return import_module(f"{__name__}.{name}")
-    # `from ck_repo import network` asks here first: a room or module is left to the import system, so that it stays light
+    # `from ck_repo import network` asks here first: rooms and modules are left to the import system, which loads less
     if name.startswith("__") or PathFinder.find_spec(f"{__name__}.{name}", __path__):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.kernel"), name)

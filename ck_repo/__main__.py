@@ -5,7 +5,7 @@ import sys
 
 try:
     from ck_repo.start import main
-except KeyboardInterrupt:  # before there is a handler
+except KeyboardInterrupt:  # there is no signal handler yet
     os.write(2, b"ck: error: interrupted\n")
     os._exit(130)
 

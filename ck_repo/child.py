@@ -1,4 +1,4 @@
-"""Child processes: every one that the engine starts is started here."""
+"""The one module that starts child processes for the engine."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from typing import IO, Any
 from ck_repo.child_environment import child_environment
 from ck_repo.child_report import follow
 
-_GRACE = 5  # s between asking a child to end and ending it
-_LOOK = 0.5  # s between two looks at a child that says nothing
-_LINGER = 2.0  # s that are waited for the end of its output once it has ended: a process outside its group may hold it open
+_GRACE = 5  # s between SIGTERM and SIGKILL
+_LOOK = 0.5  # s between two checks of a child that prints nothing
+_LINGER = 2.0  # s to wait for the end of the output after the child has ended: a process outside its group may keep it open
 
 
 Process = subprocess.Popen[bytes]
@@ -28,7 +28,7 @@ Process = subprocess.Popen[bytes]
 
 @dataclass(frozen=True)
 class Finished:
-    """A child process that has ended: its exit status, negative for a signal, and what it printed."""
+    """A child process that has ended: its exit status, negative for a signal, and its output."""
 
     status: int
     output: bytes
@@ -38,12 +38,12 @@ class Finished:
 def capture(
     command: Sequence[str], environment: Mapping[str, str], *, folder: Path | None = None, timeout: float | None = None
 ) -> Finished:
-    """Run a program without input, and return what it prints.
+    """Run a program without input, and return its output.
 
     Parameters
     ----------
     folder
-        Its working directory; ours if None.
+        Its working directory; the current one if None.
     timeout
         Seconds after which it is killed.
 
@@ -83,16 +83,16 @@ def background(
     folder: Path | None = None,
     grace: float = _GRACE,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program without input while the body runs; then SIGTERM ends it, and all that it started.
+    """Run a program without input during the block; then terminate it and all processes that it started.
 
     Parameters
     ----------
     output
         File for its stdout and stderr.
     folder
-        Its working directory; ours if None.
+        Its working directory; the current one if None.
     grace
-        Seconds that it has to end before it is killed.
+        Seconds between SIGTERM and SIGKILL.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def conversation(
 
 
 def ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Wait for a process in the background; whether it has ended by then."""
+    """Wait for a background process; return whether it has ended."""
     until, pause = time.monotonic() + seconds, 0.001
     while not _has_ended(process):
         if time.monotonic() >= until:
@@ -154,7 +154,7 @@ def ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
 
 
 def exit_status(process: subprocess.Popen[bytes]) -> int | None:
-    """The exit status of a process in the background, negative for a signal; None while it runs."""
+    """The exit status of a background process, negative for a signal; None while it runs."""
     if not hasattr(os, "waitid"):
         return process.poll()
     found = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # not reaped: its group keeps its number
@@ -174,9 +174,9 @@ def run_child(
     watch: Callable[[], None] | None = None,
     shown: bool = True,
 ) -> int:
-    """Run a program that reports as `child_report` describes: show its progress, keep what it prints.
+    """Run a program that reports as `child_report` describes: show its progress and keep its output.
 
-    When it ends, or we are interrupted, what it started ends with it: all processes of its group.
+    When it ends, or we are interrupted, all processes of its group are ended, too.
 
     Parameters
     ----------
@@ -185,11 +185,11 @@ def run_child(
     folder
         Its working directory.
     output, errors
-        Files for what it prints, without the lines of progress, and for its stderr.
+        Files for its stdout, without the lines of progress, and for its stderr.
     extra
-        Variables of its environment.
+        Environment variables for it.
     watches_stdin
-        Whether its stdin is a pipe that stays open as long as we live, by which it notices when we are killed; else it is
+        Whether its stdin is a pipe that stays open as long as we run, so that it notices when we are killed; else stdin is
         empty.
     watch
         Called now and then while it runs; an exception of it ends the child.
@@ -220,12 +220,12 @@ def run_child(
 
 
 def last_lines(log: Path, count: int = 12) -> str:
-    """The end of a log, whatever its encoding."""
+    """The end of a log, in any encoding."""
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-count:])
 
 
 def _lines(process: subprocess.Popen[bytes], watch: Callable[[], None] | None) -> Iterator[str]:
-    """Lines of a process's output, to its end, or until a moment after the process has ended."""
+    """Lines of a process's output until its end, or until shortly after the process has ended."""
     assert process.stdout is not None
     source = process.stdout.fileno()
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
@@ -253,7 +253,7 @@ def _lines(process: subprocess.Popen[bytes], watch: Callable[[], None] | None) -
 
 
 def _await_end(process: subprocess.Popen[bytes], watch: Callable[[], None] | None) -> None:
-    """Wait for a process that has closed its output: most often it has ended, or is about to."""
+    """Wait for a process that has closed its output, which usually ends at once."""
     pause = 0.001
     while not _has_ended(process):
         if watch:
@@ -263,7 +263,7 @@ def _await_end(process: subprocess.Popen[bytes], watch: Callable[[], None] | Non
 
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Whether a process has ended; it is not reaped, so that its group keeps its number."""
+    """Whether a process has ended; it is not reaped, so that the number of its group is not reused."""
     if not hasattr(os, "waitid"):
         return process.poll() is not None
     try:
@@ -273,14 +273,14 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """End everything that a process, not yet reaped, has started in its group."""
-    with suppress(ProcessLookupError, PermissionError):  # macOS answers the latter for a group of zombies
+    """End everything that a process that is not reaped yet has started in its group."""
+    with suppress(ProcessLookupError, PermissionError):  # macOS reports the latter for a group of zombies
         os.killpg(process.pid, signal.SIGKILL)
 
 
 def _end(process: subprocess.Popen[bytes], grace: float = _GRACE) -> None:
-    """End a child and everything that it started: by SIGTERM, and after `grace` seconds by SIGKILL."""
-    if process.returncode is not None:  # reaped: its group was ended before
+    """End a child and everything that it started: with SIGTERM, and after `grace` seconds with SIGKILL."""
+    if process.returncode is not None:  # reaped: its group has ended
         return
     if not _has_ended(process):
         with suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""The environment of every child process: what would change which Python or packages it uses does not reach it."""
+"""The environment of child processes, without variables that change which Python or packages they use."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 from ck_repo import progress
 
-# what the dynamic linker and the launchers of Python read before any line of a program runs
+# variables that the dynamic linker and Python's launchers read before a program starts
 _LOADERS = frozenset({
     "__PYVENV_LAUNCHER__", "LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH",
 })  # fmt: skip
-# all other variables of Python may change which code runs, its memory, or the text that it reads and writes
+# all other variables of Python may change which code runs, its memory, or its text encoding
 _HARMLESS_PYTHON = frozenset({
     "PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONHASHSEED", "PYTHONNOUSERSITE", "PYTHONUNBUFFERED",
 })  # fmt: skip
@@ -37,22 +37,22 @@ _named: set[str] = set()  # by this process
 
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment for a child process: ours, without what `refused` names, and with `extra` on top.
+    """The environment for a child process: ours without the names of `refused`, plus `extra`.
 
-    What was set and is not passed on is named once in a process. ``VIRTUAL_ENV``, that of the venv that we may be run from,
-    is left out without a word.
+    Variables that are removed are reported once in a process. ``VIRTUAL_ENV``, that of the venv that we may run from, is
+    removed silently.
     """
     left_out = refused(os.environ)
     new = [name for name in left_out if os.environ[name] and name not in _named]
     if new:
         _named.update(new)
-        progress.say(f"not passed on, as it would change which Python or packages are used: {', '.join(new)}")
+        progress.say(f"not passed on, because they change which Python or packages are used: {', '.join(new)}")
     passed = {key: value for key, value in os.environ.items() if key not in left_out and key != "VIRTUAL_ENV"}
     return passed | dict(extra or {})
 
 
 def refused(environment: Mapping[str, str]) -> list[str]:
-    """Names of the variables that do not reach a child, sorted.
+    """Names of the variables that are not passed to children, sorted.
 
     >>> refused({"PATH": "/bin", "PYTHONPATH": "/x", "PIP_TARGET": "/y", "PIP_INDEX_URL": "https://index"})
     ['PIP_TARGET', 'PYTHONPATH']

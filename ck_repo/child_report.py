@@ -1,5 +1,5 @@
 """What a child process reports on its stdout: lines of JSON, ``{"progress": …, "done": 3, "total": 10}`` with an optional
-``note``, and ``{"say": …}`` with a sentence for the user.
+``note``, and ``{"say": …}`` with a message for the user.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def follow(lines: Iterable[str], kept: IO[str], *, shown: bool = True) -> None:
 
 @dataclass(frozen=True)
 class _Report:
-    """A line that a child means for its parent."""
+    """Whether a line of output is a report."""
 
     progress: str = optional("")
     say: str | None = optional()
@@ -50,7 +50,7 @@ class _Report:
 
 
 def _told(line: str) -> _Report | None:
-    """A line of progress, or something to say, as it was meant; None for what the child just prints."""
+    """Parse a line of output as a report; None if it is ordinary output."""
     if not line.startswith(('{"progress"', '{"say"')):
         return None
     try:

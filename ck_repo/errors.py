@@ -1,4 +1,4 @@
-"""The errors that reach a user: each says what failed, why, and what to do."""
+"""The errors that are shown to users: each says what failed, why, and what to do."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterable
 
 
 class CKError(Exception):
-    """Something failed in a way that is told to the user without a traceback.
+    """An error that is shown to the user without a traceback.
 
     Parameters
     ----------
     what
-        What failed and why, one sentence or more.
+        What failed and why, in one or more sentences.
     hint
         What the user can do about it.
     log
-        Path of the log to read, if there is one.
+        Path of the log to read, if any.
     tail
         The last lines of that log.
     """
@@ -34,38 +34,38 @@ class CKError(Exception):
         if self.tail:
             parts.append("the log ends with:\n  " + "\n  ".join(self.tail.splitlines()))
         if self.log:
-            parts.append(f"whole log: {self.log}")
+            parts.append(f"complete log: {self.log}")
         if self.hint:
             parts.append(self.hint)
         return "\n".join(parts)
 
 
 class UsageError(CKError):
-    """The command cannot be understood."""
+    """The command is not valid."""
 
     code = 2
 
 
 class ConfigError(CKError):
-    """A file that a person writes (meta.json, a template, a spec) is not as it has to be."""
+    """A file that users write (meta.json, a template, a spec) is not valid."""
 
     code = 3
 
 
 class ConflictError(CKError):
-    """Two things that are asked for exclude each other, or a name is taken."""
+    """Two options exclude each other, or a name is taken."""
 
     code = 4
 
 
 class DownloadError(CKError):
-    """A file cannot be fetched, or what came is not what was asked for."""
+    """A file cannot be downloaded, or is not the expected one."""
 
     code = 5
 
 
 class OfflineError(DownloadError):
-    """Something is not here, and the network is off limits."""
+    """Something is missing, and the network may not be used."""
 
 
 class InstallError(CKError):
@@ -75,7 +75,7 @@ class InstallError(CKError):
 
 
 class UntrustedError(InstallError):
-    """Code or a decision of somebody else's, which needs the user's word (``--trust``)."""
+    """Code or a decision of another repository needs the user's consent (``--trust``)."""
 
 
 class RunError(CKError):
@@ -85,29 +85,29 @@ class RunError(CKError):
 
 
 class OverTimeError(RunError):
-    """A run took longer than its limit."""
+    """A run exceeded its time limit."""
 
 
 class StorageError(CKError):
-    """The disk is full, read-only or otherwise does not do what is asked."""
+    """The disk is full, read-only or otherwise failing."""
 
     code = 8
 
 
 class DetectError(CKError):
-    """A file or folder is not what it is said to be."""
+    """A file or folder does not have the expected digest or content."""
 
     code = 9
 
 
 class NotTheSameError(CKError):
-    """What was to be the same is not: a digest, an accuracy, an environment."""
+    """Verification failed: a digest, an accuracy or an environment differs."""
 
     code = 10
 
 
 class NotFoundError(CKError):
-    """An action, module, entry, option or tag that does not exist (CK's own code for this is 16)."""
+    """An action, module, entry, option or tag does not exist (code 16 in CK)."""
 
     code = 16
 
@@ -117,7 +117,7 @@ class DiskFullError(StorageError):
 
 
 class GitError(StorageError):
-    """git says no."""
+    """git failed."""
 
     code = 5
 
@@ -129,7 +129,7 @@ class InterruptedByUser(CKError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint that names the nearest known words, or lists a few of them when none is near."""
+    """A hint with the most similar known words, or a few of them if none is similar."""
     from difflib import get_close_matches
 
     names = sorted(set(known))

@@ -1,4 +1,4 @@
-"""Whether the network may be used at all: not with ``--offline`` (or CK_OFFLINE=1)."""
+"""Whether the network may be used: not with ``--offline`` (or CK_OFFLINE=1)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _VARIABLE = "CK_OFFLINE"
 
 
 def go_offline() -> None:
-    """Keep this process, and those that it starts, from the network."""
+    """Disable the network for this process and its children."""
     os.environ[_VARIABLE] = "1"
 
 
 @contextmanager
 def scope(*, offline: bool) -> Iterator[None]:
-    """Restore at the end of the block whether the network may be used; with `offline` it may not within the block."""
+    """Restore the setting at the end of the block; with `offline` the network is disabled within the block."""
     before = os.environ.get(_VARIABLE)
     if offline:
         go_offline()
@@ -31,23 +31,23 @@ def scope(*, offline: bool) -> Iterator[None]:
 
 
 def is_offline() -> bool:
-    """Whether the network is off limits."""
+    """Whether the network is disabled."""
     return os.environ.get(_VARIABLE, "").lower() in ("1", "yes", "true", "on")
 
 
 def refuse_offline(what: str, hint: str = "") -> None:
-    """Raise if the network is off limits.
+    """Raise if the network is disabled.
 
     Parameters
     ----------
     what
-        What would be fetched, and from where.
+        What would be downloaded, and from where.
     hint
-        How to have it without the network.
+        How to get it without the network.
     """
     if is_offline():
         raise OfflineError(
-            f"{what} is missing here, and --offline keeps from the network",
+            f"{what} is not on this machine, and --offline disables the network",
             hint=hint
-            or "run the command once without --offline, or bring a bundle: `ck bundle venv` on a machine with network",
+            or "run the command once without --offline, or transfer a bundle: `ck bundle venv` on a machine with network",
         )

@@ -1,4 +1,4 @@
-"""How far a long step has come. Any room reports here; the command line decides how it is shown."""
+"""Progress of long steps. Any room reports it here; the command line decides how to show it."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from ck_repo.printable import printable
 
 
 class Task(Protocol):
-    """One step that is under way."""
+    """A step in progress."""
 
     def advance_to(self, done: float, total: float | None = None, note: str = "") -> None:
-        """Say how much is done, in the unit of the task; the total may become known, or grow, on the way."""
+        """Report the amount done, in the unit of the task; the total may become known or grow later."""
 
     def close(self) -> None:
-        """The step is over, well or not."""
+        """The step has ended, successfully or not."""
 
 
 class Sink(Protocol):
-    """Where progress goes."""
+    """Shows progress."""
 
     def begin(self, title: str, total: float | None, unit: str) -> Task:
-        """A step begins."""
+        """Start a step."""
 
     def say(self, text: str) -> None:
-        """A line between the bars."""
+        """Show a line between the bars."""
 
 
 class _Silent:
@@ -49,14 +49,14 @@ _sink: Sink = SILENT
 
 
 def send_to(sink: Sink) -> None:
-    """Show all progress from now on in `sink`."""
+    """Show all further progress in `sink`."""
     global _sink
     _sink = sink
 
 
 @contextmanager
 def shown_in(sink: Sink) -> Iterator[None]:
-    """Show all progress in `sink` until the block ends."""
+    """Show all progress in `sink` during the block."""
     global _sink
     before, _sink = _sink, sink
     try:
@@ -67,7 +67,7 @@ def shown_in(sink: Sink) -> Iterator[None]:
 
 @contextmanager
 def task(title: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
-    """A step with a title; `unit` is "B" for bytes, "s" for seconds, or a noun in the plural."""
+    """A step with a title; `unit` is "B" for bytes, "s" for seconds, or a plural noun."""
     row = _sink.begin(title, total, unit)
     try:
         yield row
@@ -76,12 +76,12 @@ def task(title: str, total: float | None = None, unit: str = "") -> Iterator[Tas
 
 
 def say(text: str, *, always: bool = False) -> None:
-    """Show a line while a command runs.
+    """Show a message while a command runs.
 
     Parameters
     ----------
     always
-        Show it on stderr where progress is not shown.
+        Print it on stderr where progress is not shown.
     """
     if always and _sink is SILENT:
         print(printable(text), file=sys.stderr, flush=True)
@@ -90,5 +90,5 @@ def say(text: str, *, always: bool = False) -> None:
 
 
 def warn(text: str) -> None:
-    """Warn of a problem that does not stop the command; shown even where progress is not."""
+    """Warn of a problem that does not stop the command, even where progress is not shown."""
     say(f"warning: {text}", always=True)

@@ -1,4 +1,4 @@
-"""What all parts of a command share: one value, made when the command begins, and passed on."""
+"""What all parts of a command share: created when the command starts, and passed on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ck_repo.store.repositories import Repositories
 class Session:
     """A command's repositories and permissions.
 
-    Functions of the rooms above `store` take it as their first argument. Those of `store` take what they need of it.
+    Functions of the rooms above `store` take it as their first argument. Those of `store` take the parts that they need.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The entry point of the command: ready for Ctrl-C and for closed streams before anything else is loaded."""
+"""The entry point of the command. It handles Ctrl-C and closed streams before anything else is loaded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 
 _INTERRUPTED = b"ck: error: interrupted\n"
-try:  # Ctrl-C may come while these are loaded, before there is a handler
+try:  # Ctrl-C may arrive during these imports, when there is no handler yet
     import io
     import signal
 except KeyboardInterrupt:
@@ -15,7 +15,7 @@ except KeyboardInterrupt:
 
 
 def main() -> int:
-    """Run the command that was typed; return its exit status."""
+    """Run the command line; return the exit status."""
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` and shells without job control ignore it on purpose
@@ -23,7 +23,7 @@ def main() -> int:
     except KeyboardInterrupt:
         _leave(signal.SIGINT, None)
     open_streams()
-    if sys.argv[1:2] == ["_complete"]:  # at each press of the Tab key: nothing more is loaded
+    if sys.argv[1:2] == ["_complete"]:  # called for each press of the Tab key, so nothing else is loaded
         from ck_repo.cli.complete import main as complete
 
         return complete(sys.argv[2:])
@@ -33,16 +33,16 @@ def main() -> int:
         if signal.getsignal(signal.SIGINT) is _leave:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         status = run(sys.argv[1:])
-    except KeyboardInterrupt:  # a second one, while the first was dealt with
+    except KeyboardInterrupt:  # a second Ctrl-C while the first was handled
         return 128 + signal.SIGINT
-    for number in (signal.SIGINT, signal.SIGTERM):  # nothing is left to be tidied
+    for number in (signal.SIGINT, signal.SIGTERM):  # no cleanup is left to do
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _leave)
     return close_stdout(status)
 
 
 def _leave(number: int, frame: object) -> None:
-    """End at once: nothing has begun yet, or everything is over."""
+    """Exit at once: nothing has started yet, or everything has ended."""
     try:
         os.write(2, _INTERRUPTED)
     finally:
@@ -50,7 +50,7 @@ def _leave(number: int, frame: object) -> None:
 
 
 class _Lenient(io.FileIO):
-    """A stream whose reader may have gone, or whose disk may be full: what cannot be written is dropped."""
+    """A stream whose reader may have closed it, or whose disk may be full: failed writes are ignored."""
 
     def write(self, data: object) -> int:
         try:
@@ -60,7 +60,7 @@ class _Lenient(io.FileIO):
 
 
 def open_streams() -> None:
-    """Point closed streams at /dev/null, so that no file that is opened later gets their numbers; let stderr never fail."""
+    """Open closed streams on /dev/null, so that no file gets their numbers; make writes to stderr never fail."""
     while (file := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(file, True)
     os.close(file)
@@ -76,7 +76,7 @@ def open_streams() -> None:
 
 
 def close_stdout(status: int) -> int:
-    """Write what is left in stdout's buffer; where that is not possible, say so in the exit status, not in a traceback."""
+    """Flush stdout; if that fails, return an exit status instead of a traceback."""
     try:
         sys.stdout.flush()
     except OSError:

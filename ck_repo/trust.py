@@ -1,7 +1,7 @@
-"""What may run, and whose word counts: every room asks here. docs/security.md lists the promises.
+"""What may run. Every room asks here; docs/security.md lists the guarantees.
 
-What comes from elsewhere (another repository, an archive, a bundle, a lock, an experiment, a submission tree) is data: nothing
-of it runs without ``--trust``. Our own are the components that come with this package, and the locks that this machine wrote.
+What comes from elsewhere (another repository, an archive, a bundle, a lock, an experiment, a submission tree) is data: none of
+it runs without ``--trust``. Trusted are the components of this package, and the locks that this machine wrote.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ _DATA = frozenset({"coco", "openimages", "voc", "yolo", "onnx", "tflite", "tenso
 
 
 def may_run(entry: Path, trusted: bool) -> bool:
-    """Whether programs of the entry in the folder `entry` may run: ours may, another repository's with ``--trust``."""
+    """Whether programs of the entry in the folder `entry` may run: ours always, those of other repositories with
+    ``--trust``."""
     return trusted or is_ours(entry)
 
 
@@ -28,14 +29,14 @@ def require_code(entry: Path, what: str, trusted: bool, *, instead: str = "") ->
     Parameters
     ----------
     what
-        What the code is, for the message: "program", "script build.py".
+        The code, for the message: "program", "script build.py".
     instead
-        What of ours does the same, if something does.
+        A component of ours that does the same, if any.
 
     Raises
     ------
     UntrustedError
-        If it is another repository's and the user did not say ``--trust``.
+        If it belongs to another repository and ``--trust`` was not given.
     """
     if not may_run(entry, trusted):
         hint = "read it, then allow it with --trust"
@@ -46,9 +47,9 @@ def require_code(entry: Path, what: str, trusted: bool, *, instead: str = "") ->
 
 
 def require_local_file(entry: Path, url: str, path: Path | None, trusted: bool) -> None:
-    """Refuse a URL of this machine in a recipe of another repository, unless it leads to a file of that repository.
+    """Refuse a local URL in a recipe of another repository, unless it refers to a file of that repository.
 
-    Our own recipes, and those that the user wrote into `local`, may name any file.
+    Our own recipes, and the user's in `local`, may refer to any file.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def require_local_file(entry: Path, url: str, path: Path | None, trusted: bool) 
     Raises
     ------
     UntrustedError
-        If it leads elsewhere, and the user did not say ``--trust``.
+        If it refers to another place and ``--trust`` was not given.
     """
     if may_run(entry, trusted) or is_users(entry):
         return
@@ -71,13 +72,13 @@ def require_local_file(entry: Path, url: str, path: Path | None, trusted: bool) 
         pass
     what = "a git repository of this machine" if path is None else "a file outside that repository"
     raise UntrustedError(
-        f"refused to read {url!r}: the recipe {entry} of another repository asks for {what}",
-        hint="if you want it to be read, allow it with --trust",
+        f"refused to read {url!r}: the recipe {entry} of another repository requests {what}",
+        hint="to allow it, use --trust",
     )
 
 
 def require_data(kind: str, label: str) -> None:
-    """Refuse to register from an archive what would be run: an archive brings models and data sets alone.
+    """Refuse to register files from an archive that would be run: archives may only contain models and data sets.
 
     Parameters
     ----------
@@ -91,33 +92,33 @@ def require_data(kind: str, label: str) -> None:
     """
     if kind not in _DATA:
         raise UntrustedError(
-            f"refused to register {label} from an archive: files of the kind {kind} are run, and an archive may bring models "
-            "and data sets only",
+            f"refused to register {label} from an archive: files of the kind {kind} are run, and archives may only hold models "
+            "and data sets",
             hint="if you need it, install it yourself and register it with `ck detect`",
         )
 
 
 def note_own_lock(path: Path) -> None:
-    """Remember that this machine wrote the lock file at `path`."""
+    """Record that this machine wrote the lock file at `path`."""
     ledger = _ledger()
     ledger.mkdir(parents=True, exist_ok=True)
     (ledger / of_file(path)).touch()
 
 
 def is_own_lock(path: Path) -> bool:
-    """Whether this machine wrote the lock file at `path`, with just this content."""
+    """Whether this machine wrote the lock file at `path` with exactly this content."""
     return path.is_file() and (_ledger() / of_file(path)).exists()
 
 
 def packages_to_ask_for(locked: Collection[str], needed: Collection[str], trusted: bool) -> list[str]:
-    """The Python packages of a lock that are not installed without the user's word: those that nothing of ours needs.
+    """The Python packages of a lock that need the user's consent: those that no component of ours needs.
 
     Parameters
     ----------
     locked
         Normalised names of the lock's packages.
     needed
-        Names that the template and the recipes need, with all that these need in turn.
+        Names that the template and the recipes need, including their dependencies.
     """
     return [] if trusted else sorted(set(locked) - set(needed))
 

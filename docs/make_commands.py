@@ -1,4 +1,4 @@
-"""Write docs/commands.md from the actions themselves: ``python docs/make_commands.py``. A test holds the page against them."""
+"""Write docs/commands.md from the actions themselves: ``python docs/make_commands.py``. A test compares them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,17 @@ _INTRODUCTION = """# Commands
 
 `ck <action> <module>[:<entry>] [--key=value] [--flag] [key=value] [@file.json] [@file.yaml] [@@@{json}] [-- rest]`
 
-- `--flag` means `yes`; dots nest (`--env.NAME=value`); `-` and `_` are the same in an option's name.
-- An entry is named by its alias or its UID, `module:entry` or `repository:module:entry`; `*` and `?` match.
+- `--flag` means `yes`; dots nest (`--env.NAME=value`); `-` and `_` are equivalent in an option's name.
+- Entries are named by alias or UID, `module:entry` or `repository:module:entry`; `*` and `?` match.
 - `--out=json` prints exactly one JSON object, `{"return": 0, …}` or `{"return": N, "error": …}`, and the exit status is N. Everything
   else goes to stderr.
-- Nothing asks unless stdin is a terminal and `--quiet` is absent.
+- Prompts appear only if stdin is a terminal and `--quiet` is not given.
 - The actions on entries (`ls`, `search`, `find`, `load`, `info`, `uid`, `cid`, `cd`, `list_files`, `list_tags`, `add`, `update`, `rm`,
   `cp`, `mv`, `ren`, `zip`, `unzip`) work on every module, your own too.
-- What CK's commands do here is in [from-ck.md](from-ck.md).
+- [from-ck.md](from-ck.md) explains CK's commands.
 
-Exit statuses: 0 done, 1 a fault of ck itself, 2 the command cannot be understood, 3 a file that a person wrote is wrong, 4 two things
-exclude each other or a name is taken, 5 a download or an archive is not what it should be, 6 an installation failed, 7 the benchmark
-failed, 8 the disk, 9 a file or folder is not what it is said to be, 10 what was to be
-the same is not, 16 not found, 130 interrupted.
+Exit statuses: 0 success, 1 bug in ck, 2 invalid command, 3 invalid file of a user, 4 conflicting options or a taken name, 5 a download
+or an archive failed verification, 6 an installation failed, 7 the benchmark failed, 8 storage failure, 9 unexpected file or folder, 10 verification failed, 16 not found, 130 interrupted.
 """
 
 
@@ -42,7 +40,7 @@ def page() -> str:
             heading = f"### ck {row.name} {module}".rstrip()
             parts.append(f"{heading}\n\n```\n" + "\n".join(_without_common(pages.of_action(module, row))) + "\n```\n")
     general = {row.name: row for row in catalogue.actions_of("dataset").values()}
-    parts.append("## any module\n\nActions on entries, here shown with a module of one's own.\n")
+    parts.append("## any module\n\nActions on entries, shown with a module of your own.\n")
     for name, row in sorted(general.items()):
         parts.append(f"### ck {name} MODULE\n\n```\n" + "\n".join(_without_common(pages.of_action("dataset", row))) + "\n```\n")
     return "\n".join(parts)

@@ -9,29 +9,29 @@ from pathlib import Path
 PAGE = Path(__file__).with_name("faults.md")
 _INTRODUCTION = """# Faults
 
-What a command leaves when it is killed, interrupted, or out of disk space.
+The effects of killing or interrupting a command, and of a full disk.
 
-- **Old or new.** A change of entries is recorded in `CK_REPOS/.pending` before it is made. If the process dies first, the store is as it
-  was; if it dies later, the next command completes the change. `ck rm`, `ren`, `mv`, `update`, `unzip --overwrite`, `detect` and
-  `import submission` all go this way, so an entry is never lost and never there twice.
-- **A venv comes back.** `ck create venv --force` sets the old venv aside. Unless the new one is complete, the old one is restored, by the
+- **Atomic changes.** A change of entries is recorded in `CK_REPOS/.pending` before it is made. If the process dies before that, the store
+  is unchanged; if it dies later, the next command completes the change. `ck rm`, `ren`, `mv`, `update`, `unzip --overwrite`, `detect` and
+  `import submission` all work this way, so entries are never lost or duplicated.
+- **Venvs are restored.** `ck create venv --force` moves the old venv aside. Unless the new one is complete, the old one is restored, by the
   same command or, after a kill, by the next one.
-- **Leftovers are swept.** Each process holds a lock on the record of its temporary folders. When it is gone, the next command (or
-  `ck clean env`) removes them. Nothing is removed because of its age.
-- **Several at once.** Updates of one entry by several processes are all kept. If several processes claim one name, UID or archive, one
-  gets it and the others end with status 4.
-- **Full disks.** The error says `the disk is full` and exits with status 8. Nothing half-made stays. `ck ren` and `ck mv` within one file
+- **Leftovers are removed.** Each process holds a lock on the record of its temporary folders. When it has ended, the next command
+  (or `ck clean env`) removes them. Nothing is removed because of its age.
+- **Concurrent processes.** Updates of one entry by several processes are all kept. If several processes claim the same name, UID or
+  archive, one gets it and the others end with status 4.
+- **Full disks.** The error says `the disk is full` and exits with status 8. Incomplete files are removed. `ck ren` and `ck mv` within one file
   system need no space.
-- **The clock** may jump: what was registered last wins by its number, not by its time.
+- **The clock** may jump: the latest registration is determined by its number, not by its time.
 
 `CK_REPOS` may be on a file system without locks. Leftovers are not swept there, and changes of several processes are not kept apart.
 
 ## The campaign
 
-`nox -s faults` strikes each command at random moments and holds the store against these promises: the next commands work, the result
-is old or new, and nothing is left over. SIGKILL and SIGINT strike at a random call of the file system; ENOSPC leaves a random number of
-bytes on the disk. `CK_FAULTS=N` sets the number of strikes, `CK_FAULTS_SEED` repeats a campaign. Outcomes are counted: the *old*
-state, the *new* state, or *some* of several entries new. The page is written only if every strike ended in one of these.
+`nox -s faults` interrupts each command at random moments and checks these guarantees: the next commands work, the result is the old
+or the new state, and nothing is left over. SIGKILL and SIGINT are sent at a random call of the file system; ENOSPC leaves a random number of
+bytes on the disk. `CK_FAULTS=N` sets the number of faults, `CK_FAULTS_SEED` repeats a campaign. Outcomes are counted: the *old*
+state, the *new* state, or *some* of several entries new. The page is only written if every fault ended in one of these.
 
 | command | fault | strikes | old | new | some new |
 |---|---|---|---|---|---|

@@ -1,6 +1,6 @@
-"""Write docs/models.md from the packages' own data: ``python docs/make_models.py``. A test holds the page against them.
+"""Write docs/models.md from the packages' own data: ``python docs/make_models.py``. A test compares them.
 
-The measured figures are in measured.json, as experiments gave them.
+The measurements are in measured.json, from experiments.
 """
 
 from __future__ import annotations
@@ -30,36 +30,36 @@ ck install package --tags=model,object-detection,mlperf,onnx,ssd-mobilenet,side.
 ck run program:object-detection --model=model-ssd-mobilenet-onnx,opset-8 --scenario=offline
 ```
 
-The run takes COCO's validation images that you registered ([own-dataset.md](own-dataset.md)), else it fetches them, 1.1 GB. Row 7 comes in two
+The run uses COCO's validation images if you registered them ([own-dataset.md](own-dataset.md)), else it downloads them, 1.1 GB. Row 7 comes in two
 formats; opsets 8 and 11 are variations of one package.
 """
 _CONVERSIONS = """## In another framework
 
-`--backend=` brings a model into the framework's format, once, by the fewest conversions that lead there; `ck explain
-program:object-detection --model=… --backend=…` shows which, or why there is none: the weights of SSD-ResNet34 are taken from its
-`.pytorch` file alone, so PyTorch and TensorFlow start from `model-ssd-resnet34-pytorch`, or TensorFlow from its own graph; the demo model
-runs in ONNX Runtime and OpenVINO. `ck install package --tags=… --format=onnx` makes the converted file alone. A
-conversion is a package too: its result is keyed by the digests of the source, of the recipe and of the code that it runs, and the
+`--backend=` converts a model to the framework's format, once, by the shortest chain of conversions; `ck explain
+program:object-detection --model=… --backend=…` shows it, or why there is none: the weights of SSD-ResNet34 only come from its
+`.pytorch` file, so PyTorch and TensorFlow start from `model-ssd-resnet34-pytorch`, or TensorFlow from its own graph; the demo model
+runs in ONNX Runtime and OpenVINO. `ck install package --tags=… --format=onnx` only creates the converted file. A
+conversion is a package, too: its result is keyed by the digests of the source, of the recipe and of the code that it runs, and the
 versions of the tools are recorded.
 """
-_REMARKS = """- Weights of an SSD-MobileNet v1 come out of ONNX and TensorFlow by the names of the graph's nodes, whatever the depth multiplier,
-  and with the ranges of 8-bit activations where there are some. SSD-ResNet34's come from the `.pytorch` file.
-- `.pytorch` files are pickles of whole modules. They are read by a machine of our own that knows names, numbers and containers: nothing
-  in them is imported or run, and what asks for it is refused. Names and shapes of the weights are held against the network.
-- 8-bit arithmetic in PyTorch is simulated: values are rounded to the 256 steps that the graph says. In ONNX it is QuantizeLinear and
+_REMARKS = """- Weights of an SSD-MobileNet v1 are extracted from ONNX and TensorFlow by the names of the graph's nodes, for any depth multiplier,
+  including ranges of 8-bit activations. SSD-ResNet34's come from the `.pytorch` file.
+- `.pytorch` files are pickles of modules. They are read by a restricted interpreter that only supports names, numbers and containers:
+  nothing in them is imported or run, and files that try to are refused. Names and shapes of the weights are compared with the network.
+- 8-bit arithmetic in PyTorch is simulated: values are rounded to the 256 steps in the graph. In ONNX it is QuantizeLinear and
   DequantizeLinear, which ONNX Runtime computes in integers.
 """
-_MEASURED = """## Measured
+_MEASURED = """## Measurements
 
-The official files cannot be published here. What is measured is one set of real weights, a published SSD-MobileNet v1 of depth 0.75, on
+The official files cannot be published here. The measurements use one set of real weights, a published SSD-MobileNet v1 of depth 0.75, on
 79 images of COCO val2017, by pycocotools (`tests/end_to_end/test_models.py`); the v1.0.1 reference harness gives 0.23982 and 0.23871
 for the two ONNX files.
 """
-_FAULTS = """## Faults of the reference
+_FAULTS = """## Errors of the reference
 
 The v1.0 reference harness cuts the scores of the ONNX SSD-ResNet34 at 0.5 (its own mAP of 0.20 needs 0.05), scores its contiguous classes
-without mapping them back unless an option asks for it, and leaves out the 48 images without annotations for PyTorch. All three are fixed here;
-`ck run … --reference-faults` keeps them, to compare with old logs, and the results say so.
+without mapping them back unless an option is set, and skips the 48 images without annotations for PyTorch. All three are fixed here;
+`ck run … --reference-faults` reproduces them, for comparison with old logs, and the results record it.
 """
 
 
@@ -113,7 +113,7 @@ def page() -> str:
         [
             _INTRODUCTION,
             table(header, models),
-            "A measured figure is left empty where the official file was not at hand; see below for what was measured.\n",
+            "A measured value is missing if the official file was not available; see below for the other measurements.\n",
             _CONVERSIONS,
             table(["backend", "runs", "is the usual one of"], runs),
             table(["from", "to", "package", ""], ways),

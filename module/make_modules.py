@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parent
 FRONT_DOOR = "front-door"
 _MODULE_UID = module_uid("module")
 _CODE = '''\
-"""What stock CK loads for `ck <action> {name}`; `front-door`, beside this folder, decides who carries it out."""
+"""Loaded by stock CK for `ck <action> {name}`; `front-door` decides whether stock CK or the engine handles it."""
 
 import sys
 from importlib import util
@@ -47,18 +47,18 @@ def files() -> dict[str, str]:
     result: dict[str, str] = {}
     for module in catalogue.module_names():
         if module == "repo":
-            continue  # pulling and registering is stock CK's own
+            continue  # pulling and registering is done by stock CK itself
         for name in (module, *other_names(module)):
             result |= _entry(name, _meta(module))
             result[f"{name}/module.py"] = _CODE.format(name=name)
     actions = {
-        "close": "let stock CK answer for its modules again",
-        "find": "what the entries of this repository ask for when a module of stock CK comes to them first",
-        "open": "hand the modules over to the engine",
+        "close": "let stock CK handle its modules again",
+        "find": "looked up by stock CK's modules for entries of this repository",
+        "open": "let the engine handle the modules",
     }
     meta = {
         "actions": {name: {"desc": text} for name, text in actions.items()},
-        "desc": "stock CK as the front door of the engine",
+        "desc": "stock CK as a front end of the engine",
     }
     return result | _entry(FRONT_DOOR, meta)
 
@@ -71,9 +71,9 @@ def _meta(module: str) -> dict[str, object]:
     }
     return {
         "actions": actions,
-        "default_action_name": "unknown",  # the engine names the nearest action
+        "default_action_name": "unknown",  # the engine lists similar actions
         "desc": catalogue.module_summary(module),
-        "entries_of": module_uid(module),  # the module of the entries, where this is another name of it
+        "entries_of": module_uid(module),  # the module of the entries, if this is another name of it
         "handed_over": sorted(actions),
     }
 

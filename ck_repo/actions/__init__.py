@@ -1,1 +1,1 @@
-"""The actions of the command line, one file a CK module: options in, one call of a room below, an answer out."""
+"""The actions of the command line, one file for each CK module: read options, call one function, return an answer."""

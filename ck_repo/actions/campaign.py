@@ -25,12 +25,12 @@ ACTIONS: Actions = {}
 @action(
     ACTIONS,
     "ls",
-    "every campaign with what it varies and how far it is",
+    "every campaign with its options and progress",
     example="ck ls campaign",
     options=[TAGS, REPOSITORY, *LISTING],
 )
 def ls(request: Request) -> Answer:
-    """List campaigns, the oldest first; one that cannot be read gives the reason."""
+    """List campaigns, the oldest first; for an unreadable one show the reason."""
     from ck_repo.campaign.campaign import TUNE, read_campaign
     from ck_repo.campaign.results import counts
 
@@ -55,7 +55,7 @@ def ls(request: Request) -> Answer:
     rows.sort()
     header = ("campaign", "kind", "varied", "cells", "runs", "created")
     lines = table_lines(header, [(*cells, created) for created, *cells in rows])
-    return Answer({"lst": listed}, lines if rows else ["no campaign yet: `ck sweep program:object-detection --help`"])
+    return Answer({"lst": listed}, lines if rows else ["there is no campaign yet: `ck sweep program:object-detection --help`"])
 
 
 @action(

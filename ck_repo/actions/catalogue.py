@@ -1,4 +1,4 @@
-"""Which modules there are, and where the actions of each are; a module's file is read only when it is needed."""
+"""The modules and the files with their actions; a file is imported only when it is needed."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
 _MODULES = {
     "repo": ("repo", "repositories of entries: pull, add, list, pack"),
     "package": ("package", "what can be installed: models, data sets, Python packages, LoadGen"),
-    "soft": ("soft", "what is found on the machine: interpreters, model files, data sets"),
+    "soft": ("soft", "what can be registered: interpreters, model files, data sets"),
     "env": ("env", "what is installed or registered, and where"),
-    "dataset": ("dataset", "data sets: count what is in them, convert annotations"),
-    "model": ("model", "detection models: how each is used"),
-    "venv": ("venv", "Python environments made from a template"),
-    "env_templates": ("env_templates", "templates for environments (also venv.template)"),
+    "dataset": ("dataset", "data sets: show statistics, convert annotations"),
+    "model": ("model", "detection models: show their interface"),
+    "venv": ("venv", "Python environments created from a template"),
+    "env_templates": ("env_templates", "templates of environments (also venv.template)"),
     "program": ("program", "benchmarks: run, explain, sweep, tune"),
     "experiment": ("experiment", "recorded runs: list, show, find"),
     "campaign": ("campaign", "matrices of runs and searches for settings: list, show"),
-    "cluster": ("cluster", "machines of a campaign: certificates"),
+    "cluster": ("cluster", "clusters for campaigns: create certificates"),
     "submission": ("submission", "submission trees: check, import, reproduce, summarize"),
-    "performance": ("performance", "the highest target that a system holds"),
+    "performance": ("performance", "the highest target that a system reaches"),
     "system": ("system", "the description of a system for a submission"),
-    "result": ("result", "published figures: import, list"),
+    "result": ("result", "published results: import, list"),
     "platform": ("platform", "the machine: operating system, CPU and GPUs"),
     "platform.os": ("platform_os", "the machine's operating system"),
     "platform.cpu": ("platform_cpu", "the machine's CPU"),
     "platform.gpu": ("platform_gpu", "the machine's GPUs"),
     "platform.gpgpu": ("platform_gpu", "the same as platform.gpu"),
 }
-# further files with actions of a module
+# other files with actions of a module
 _MORE = {
     "repo": ("repo_about",),
     "program": ("sweep", "tune"),
@@ -44,7 +44,7 @@ _MORE = {
     "env": ("env_shell",),
     "experiment": ("experiment_report",),
 }
-# other words for an action, the same in every module
+# synonyms of actions, the same in every module
 _SPELLINGS = {
     "list": "ls", "where": "find", "locate": "find", "cat": "load", "remove": "rm", "delete": "rm", "del": "rm", "copy": "cp",
     "move": "mv", "rename": "ren", "pack": "zip", "unpack": "unzip", "benchmark": "run",
@@ -52,7 +52,7 @@ _SPELLINGS = {
 }  # fmt: skip
 _WITHOUT_ENTRIES = frozenset(
     {"repo", "model", "submission", "system", "performance", "platform.os"}
-)  # modules that are no folders of entries
+)  # modules that are not folders of entries
 _KERNEL = "kernel"
 _ENTRY = ("entry_list", "entry_change", "entry_archive", "naming", "restore")
 
@@ -63,17 +63,17 @@ def module_names() -> list[str]:
 
 
 def module_summary(module: str) -> str:
-    """A line about a module."""
+    """A one-line summary of a module."""
     return _MODULES[module][1] if module in _MODULES else "entries of a repository"
 
 
 def known_module(name: str, repositories: Repositories, action: str = "", *, creating: bool = False) -> str:
-    """The module's own name; one that is neither ours nor in a repository is an error, unless it is to be made.
+    """The module's main name; an unknown module is an error, unless it is to be created.
 
     Parameters
     ----------
     name
-        As it was typed.
+        The name as typed.
     action
         The verb before it, for the hint: a word without a module is often the name of an entry.
     creating
@@ -94,7 +94,7 @@ def known_module(name: str, repositories: Repositories, action: str = "", *, cre
 
 
 def _entries_called(name: str, action: str, repositories: Repositories) -> list[str]:
-    """Commands about entries of this name, or of a near one in the module that alone has the action."""
+    """Commands for entries of this name, or of a similar name in the only module with the action."""
     from difflib import get_close_matches
 
     from ck_repo.store.search import find
@@ -114,7 +114,7 @@ def _has_action(module: str, action: str) -> bool:
 
 
 def actions_of(module: str) -> Actions:
-    """The actions of a module, the general ones for entries included."""
+    """The actions of a module, including the general ones for entries."""
     general = _load(*((_KERNEL,) if not module else _ENTRY)) if module not in _WITHOUT_ENTRIES else {}
     return {**general, **_own(module)}
 
@@ -129,18 +129,18 @@ def _load(*files: str) -> Actions:
 
 
 def all_spellings() -> dict[str, str]:
-    """The other words for actions, each with the action."""
+    """The synonyms of actions."""
     return dict(_SPELLINGS)
 
 
 def spellings(action: str, module: str = "") -> list[str]:
-    """The other words for an action, but for those that are an action of their own in the module."""
+    """The synonyms of an action, except those that are actions of the module."""
     own = actions_of(module)
     return [word for word, name in _SPELLINGS.items() if name == action and word not in own]
 
 
 def only_module_with(action: str) -> str:
-    """The module that alone has an action, by any of its words; empty if there are several, or none."""
+    """The only module that has an action, by any of its names; empty if there are several, or none."""
     for name in (action, _SPELLINGS.get(action, action)):
         found = [module for module in _MODULES if name in _own(module)]
         if found:
@@ -149,12 +149,12 @@ def only_module_with(action: str) -> str:
 
 
 def implied_module(action: str, *, helping: bool) -> str:
-    """The module of a command that names none; empty if it has to be named.
+    """The module of a command without one; empty if it is required.
 
     Parameters
     ----------
     helping
-        Whether the command asks for help, which needs no module where one alone has the action.
+        Whether the command asks for help, which needs no module if only one has the action.
     """
     implied = [module for module in _MODULES if (found := _own(module).get(action)) and found.module_implied]
     if implied:
@@ -163,7 +163,7 @@ def implied_module(action: str, *, helping: bool) -> str:
 
 
 def find_action(module: str, name: str) -> Action:
-    """The action of that name; an unknown one is an error that names the nearest."""
+    """The action of that name; for an unknown one, the error lists similar names."""
     actions = actions_of(module)
     if name in actions:
         return actions[name]

@@ -14,11 +14,11 @@ ACTIONS: Actions = {}
 @action(
     ACTIONS,
     "create",
-    "certificates for the connections of a campaign's machines",
+    "create certificates for the connections of a campaign's machines",
     example="ck create cluster",
 )
 def create(request: Request) -> Answer:
-    """Make certificates, and show how a scheduler and workers are started with them."""
+    """Create certificates, and show how to start a scheduler and workers with them."""
     from ck_repo.campaign.certificates import CERTIFICATE, certificates, create_certificates, worker_words
     from ck_repo.campaign.remote import MEASUREMENT
 
@@ -28,16 +28,16 @@ def create(request: Request) -> Answer:
     return Answer(
         {**row_of(entry), "files": files},
         [
-            f"made {entry.cid}: {entry.path}",
-            "every machine of the cluster needs a copy of this folder; whoever has it can run code on the cluster",
+            f"created {entry.cid}: {entry.path}",
+            "copy this folder to every machine of the cluster; everyone who has it can run code on the cluster",
             "",
             "on one machine:",
             f"  dask scheduler --protocol tls --port 8786 --no-dashboard {words}",
-            "on each machine that measures:",
+            "on each machine that runs benchmarks:",
             f"  dask worker tls://HOST:8786 --nthreads 1 --resources {MEASUREMENT}=1 --memory-limit 0 --no-dashboard {words}",
             "here:",
             "  ck sweep program:object-detection --cluster=tls://HOST:8786 --over…",
             "",
-            f"`openssl x509 -in {files[CERTIFICATE]} -noout -enddate` shows how long they are valid",
+            f"`openssl x509 -in {files[CERTIFICATE]} -noout -enddate` shows when they expire",
         ],
     )

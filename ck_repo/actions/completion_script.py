@@ -1,4 +1,4 @@
-"""What a shell evaluates to complete the command ck."""
+"""Scripts that a shell evaluates for completion of the command ck."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ask before something is done that a user may not want."""
+"""Confirmation prompts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ck_repo.printable import printable
 
 
 def confirm(request: Request, what: str) -> None:
-    """Ask on a terminal, unless told not to; elsewhere go on.
+    """Ask on a terminal, unless prompts are disabled; without a terminal continue.
 
     Raises
     ------
@@ -23,12 +23,12 @@ def confirm(request: Request, what: str) -> None:
 
 
 def confirm_removal(request: Request, what: str, *, named: bool) -> None:
-    """Ask on a terminal; elsewhere what was not named one by one is removed with ``--force`` only.
+    """Ask on a terminal; without one, entries selected by patterns or tags are only removed with ``--force``.
 
     Parameters
     ----------
     named
-        Whether the user named what is removed, and not a pattern or tags.
+        Whether the user named the entries, and used no pattern or tags.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def confirm_removal(request: Request, what: str, *, named: bool) -> None:
     if _may_ask(request):
         _ask(what)
     elif not named:
-        raise UsageError(f"not asked: {what}? Nothing was changed", hint="--force removes without asking")
+        raise UsageError(f"confirmation needed: {what}? Nothing was changed", hint="--force removes without confirmation")
 
 
 def _agreed(request: Request) -> bool:

@@ -1,4 +1,4 @@
-"""Data sets that are registered or installed: show what is in them, write them in COCO's format."""
+"""Registered and installed data sets: show statistics, write annotations in COCO's format."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _COLUMNS = ("data set", "format", "images", "boxes", "categories", "folder")
 @action(
     ACTIONS,
     "show",
-    "what is in a data set: images, boxes, categories, sizes, remarks; all data sets as a table if none is named",
+    "statistics of a data set: images, boxes, categories, sizes, remarks; without a name, a table of all data sets",
     example="ck show dataset:mine",
     options=[TAGS],
 )
 def show(request: Request) -> Answer:
-    """Read a data set and count."""
+    """Read a data set and show its statistics."""
     from ck_repo.machine.data_set import read_data_set
 
     rows = _rows(request)
@@ -42,7 +42,7 @@ def show(request: Request) -> Answer:
 @action(
     ACTIONS,
     "convert",
-    "write the annotations of a data set in COCO's format; the images stay where they are",
+    "write the annotations of a data set in COCO's format; images are not copied",
     example="ck convert dataset:mine --output=mine.json",
     options=[
         TAGS,
@@ -52,17 +52,17 @@ def show(request: Request) -> Answer:
     ],
 )
 def convert(request: Request) -> Answer:
-    """Write a data set."""
+    """Convert a data set."""
     from ck_repo.machine.data_set import read_data_set
     from ck_repo.store.atomic import storage_errors
     from ck_repo.store.work import writing_file
 
     if not request.text("output"):
-        raise UsageError("where to? `ck convert dataset` needs --output=", hint="name the file: --output=annotations.json")
+        raise UsageError("no output file: `ck convert dataset` needs --output=", hint="for example --output=annotations.json")
     env = _one(request, _rows(request))
     output = Path(request.text("output")).expanduser().absolute()
     if output.exists() and not request.flag("overwrite"):
-        raise ConflictError(f"{output} exists", hint="name another file, or give --overwrite")
+        raise ConflictError(f"{output} already exists", hint="choose another file, or use --overwrite")
     with storage_errors(f"writing {output}"), writing_file(output, overwrite=request.flag("overwrite")) as new:
         found = read_data_set(_wanted(env), coco=new)
     counts = f"{found['count']} images, {found['boxes']} boxes, {len(found['categories'])} categories"
@@ -72,14 +72,14 @@ def convert(request: Request) -> Answer:
 
 
 def _rows(request: Request) -> list[Installed]:
-    """Every data set that is registered or installed, the latest first."""
+    """Every registered or installed data set, the latest first."""
     from ck_repo.environment.collect import readable_envs
     from ck_repo.store.query import TagQuery
 
     query = TagQuery.parse(request.text("tags"))
     found = []
     for env in readable_envs(request.session):
-        converted = "conversion" in env.tags  # by a run: the same data set once more
+        converted = "conversion" in env.tags  # created by a run: a copy of a data set
         if converted or not env.dataset or not env.dataset.images or not env.dataset.annotations:
             continue
         if query.matches({*env.tags, *_names(env)}):
@@ -88,23 +88,23 @@ def _rows(request: Request) -> list[Installed]:
 
 
 def _names(env: Installed) -> list[str]:
-    """By what a data set may be asked for."""
+    """The names of a data set that a user can give."""
     return [name for name in (env.name, env.uid, env.alias, env.title) if name]
 
 
 def _one(request: Request, rows: list[Installed]) -> Installed:
-    """The data set that a request names."""
+    """The data set of a request."""
     name = request.entry
     if not name and not request.text("tags"):
-        raise UsageError("which data set?", hint=f"`ck {request.action} dataset:NAME`; `ck show dataset` lists them")
+        raise UsageError("no data set was given", hint=f"`ck {request.action} dataset:NAME`; `ck show dataset` lists them")
     found = [env for env in rows if not name or name in _names(env)] or [env for env in rows if name in env.tags]
     if not found:
         known = sorted({other for env in rows for other in _names(env) if other not in (env.uid, env.alias)})
         hint = did_you_mean(name, known) if name and known else "`ck detect soft:dataset.coco --full_path=…` registers one"
-        raise NotFoundError(f"no data set is called {name}" if name else "no data set has these tags", hint=hint)
+        raise NotFoundError(f"there is no data set {name}" if name else "no data set has these tags", hint=hint)
     if len({env.digest for env in found}) > 1:
         listed = ", ".join(f"{env.name} ({env.uid})" for env in found)
-        raise UsageError(f"{len(found)} data sets match: {listed}", hint="name one of them, by its name or UID")
+        raise UsageError(f"{len(found)} data sets match: {listed}", hint="give the name or UID of one")
     return found[0]
 
 
@@ -132,7 +132,7 @@ def _table(rows: list[Installed]) -> Answer:
 
 
 def _described(env: Installed, found: Mapping[str, Any]) -> list[str]:
-    """What a person reads."""
+    """The statistics as text."""
     crowds = f", {found['crowds']} of them crowds" if found["crowds"] else ""
     sizes = ", ".join(f"{width} × {height} ({count})" for width, height, count in found["sizes"])
     more = f", and {found['kinds_of_size'] - len(found['sizes'])} more" if found["kinds_of_size"] > len(found["sizes"]) else ""

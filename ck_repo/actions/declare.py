@@ -1,4 +1,4 @@
-"""How an action says what it is: its options, its help, its example."""
+"""How an action is declared: options, help, example."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ class Option:
     Attributes
     ----------
     name
-        As it is typed, without the dashes; ``-`` and ``_`` are the same.
+        The name without dashes; ``-`` and ``_`` are equivalent.
     help
         What it does.
     kind
         ``text``, ``flag``, ``whole`` (an integer), ``number``, ``json``, or ``nested`` (``--name.KEY=value``).
     choices
-        The values that a text may have, or a function that returns them, called when they are needed; any if empty.
+        The allowed values of a text, or a function that returns them, called when they are needed; any if empty.
     least
-        The smallest value of a number; `above` excludes it.
+        The minimum of a number; `above` makes it exclusive.
     aliases
         Older spellings.
     parts
-        The nested option that ``--NAME.KEY=VALUE`` is for; the option's own name if its keys may have keys and a value, too.
+        The nested option that ``--NAME.KEY=VALUE`` sets; the option's own name if it may have a value and keys.
     unused
-        Why the option has no effect; it is accepted with a note. Empty for an option that has one.
+        Why the option has no effect; it is accepted with a note. Empty for other options.
     """
 
     name: str
@@ -46,27 +46,27 @@ class Option:
     parts: str = ""
 
     def allowed(self) -> Sequence[str]:
-        """The values that a text may have; any if empty."""
+        """The allowed values of a text; any if empty."""
         return self.choices() if callable(self.choices) else self.choices
 
 
 def without_effect(name: str, why: str, *, kind: str = "flag") -> Option:
-    """An option of CK's that is accepted, and has no effect."""
+    """An option of CK that is accepted and has no effect."""
     return Option(name, f"accepted, no effect: {why}", kind=kind, unused=why)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What an action has to say.
+    """The result of an action.
 
     Attributes
     ----------
     data
         The JSON object of ``--out=json``, without ``return``.
     lines
-        The same for a person.
+        The same as text for the console.
     status
-        The exit status, where it is another program's.
+        The exit status, if it is another program's.
     """
 
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -84,14 +84,14 @@ class Action:
     run: Callable[[Request], Answer]
     options: tuple[Option, ...] = ()
     usage: str = ""
-    more_entries: bool = False  # takes further entries after the first
-    any_options: bool = False  # takes options that it does not declare
-    module_implied: bool = False  # the command may leave out the module
+    more_entries: bool = False  # accepts several entries
+    any_options: bool = False  # accepts options that it does not declare
+    module_implied: bool = False  # the module may be omitted
 
 
 Actions = dict[str, Action]
 
-TAGS = Option("tags", "tags to have, and with a dash tags not to have", value="a,b,-c")
+TAGS = Option("tags", "required tags; a dash before a tag excludes it", value="a,b,-c")
 REPOSITORY = Option("repo_uoa", "only this repository", value="NAME", aliases=("repo",))
 LISTING = (
     Option("add_meta", "the meta.json of each entry, as `meta` in JSON", kind="flag"),
@@ -110,7 +110,7 @@ def action(
     more_entries: bool = False,
     module_implied: bool = False,
 ) -> Callable[[Callable[[Request], Answer]], Callable[[Request], Answer]]:
-    """Enter the decorated function into a module's table of actions."""
+    """Add the decorated function to a module's table of actions."""
 
     def enter(run: Callable[[Request], Answer]) -> Callable[[Request], Answer]:
         row = Action(name, summary, example, run, tuple(options), usage, more_entries, module_implied=module_implied)
@@ -121,7 +121,7 @@ def action(
 
 
 def table_lines(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """Rows under a header, in columns as wide as they have to be."""
+    """A table with a header; columns are as wide as their longest cell."""
     text = [[str(cell) for cell in row] for row in [header, *rows]]
     widths = [max(len(row[column]) for row in text) for column in range(len(header))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in text]

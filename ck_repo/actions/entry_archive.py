@@ -1,4 +1,4 @@
-"""Actions that pack entries into a zip file, and bring them in from one."""
+"""Actions that pack entries into a zip file, and unpack them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ck_repo.errors import NotFoundError
 
 ACTIONS: Actions = {}
 ARCHIVE = Option("archive_name", "the zip file to write", value="FILE")
-OVERWRITE = Option("overwrite", "replace what is there", kind="flag")
+OVERWRITE = Option("overwrite", "replace existing files", kind="flag")
 
 
 @action(
@@ -42,7 +42,7 @@ def pack(request: Request) -> Answer:
 @action(
     ACTIONS,
     "unzip",
-    "bring in entries that were packed",
+    "import packed entries",
     example="ck unzip experiment --zip=results.zip",
     options=[
         Option("zip", "the zip file", value="FILE", aliases=("archive_name",)),
@@ -53,7 +53,7 @@ def pack(request: Request) -> Answer:
             value="NAME",
             aliases=("repo",),
         ),
-        Option("all", "entries of other modules, too: packages, softs, programs, templates", kind="flag"),
+        Option("all", "also import entries of other modules: packages, softs, programs, templates", kind="flag"),
         OVERWRITE,
     ],
 )
@@ -72,14 +72,14 @@ def unpack(request: Request) -> Answer:
         overwrite=request.flag("overwrite"),
     )
     lines = [f"unpacked {entry.cid} to {entry.path}" for entry in done]
-    lines += [f"left out: {name}" for name in left[:20]]
-    lines += [f"{len(left)} entries of other modules were left out; --all brings them in, too"] if left else []
+    lines += [f"skipped: {name}" for name in left[:20]]
+    lines += [f"skipped {len(left)} entries of other modules; --all imports them, too"] if left else []
     return Answer({"lst": [row_of(entry) for entry in done], "left_out": left}, lines)
 
 
 def archive_path(request: Request) -> Path:
     """The zip file of an unzip command."""
-    path = Path(request.needed("zip", "name the file: --zip=FILE")).expanduser().absolute()
+    path = Path(request.needed("zip", "give the file: --zip=FILE")).expanduser().absolute()
     if not path.is_file():
-        raise NotFoundError(f"{path} is not there")
+        raise NotFoundError(f"{path} does not exist")
     return path

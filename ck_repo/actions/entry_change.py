@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ck_repo.actions.confirm import confirm_removal
 from ck_repo.actions.declare import REPOSITORY, TAGS, Actions, Answer, Option, action
 from ck_repo.actions.entry_data import content_of, row_of
@@ -13,6 +15,7 @@ from ck_repo.store.entry import META, Entry, tag_list, tags_of
 from ck_repo.store.modules import canonical_module
 from ck_repo.store.query import is_pattern
 from ck_repo.store.repositories import default_repository_alias
+from ck_repo.store.repository import Repository
 
 ACTIONS: Actions = {}
 _DICT = Option("dict", 'keys of meta.json: --dict.KEY=value, or a JSON object with @@@{"dict": {…}}', kind="json")
@@ -21,15 +24,15 @@ _DICT = Option("dict", 'keys of meta.json: --dict.KEY=value, or a JSON object wi
 @action(
     ACTIONS,
     "add",
-    "a new entry",
+    "add an entry",
     example="ck add dataset:mine --tags=coco,mine --dict.source=lab",
     options=[
         Option("tags", "its tags", value="a,b,c"),
         _DICT,
-        Option("data_name", "a name for people", value="TEXT"),
-        Option("data_uid", "its UID, 16 hexadecimal digits; a random one if left out", value="UID"),
+        Option("data_name", "a readable name", value="TEXT"),
+        Option("data_uid", "its UID, 16 hexadecimal digits (default: random)", value="UID"),
         Option("repo_uoa", "the repository to write to (default local)", value="NAME", aliases=("repo",)),
-        Option("update", "if the entry exists, change it as `ck update` does", kind="flag"),
+        Option("update", "if the entry exists, change it like `ck update`", kind="flag"),
         Option("substitute", "with --update: replace meta.json instead of merging", kind="flag"),
     ],
 )
@@ -52,7 +55,7 @@ def add(request: Request) -> Answer:
 
 
 def uid_of(request: Request) -> str:
-    """The UID that ``--data_uid=`` gives a new entry; empty if it gives none."""
+    """The UID in ``--data_uid=``; empty without one."""
     from ck_repo.store.uid import is_uid
 
     uid = request.text("data_uid")
@@ -75,7 +78,7 @@ def meta_of(request: Request) -> dict[str, object]:
     "change an entry's meta.json",
     example="ck update dataset:mine --tags=checked",
     options=[
-        Option("tags", "tags to add; with --substitute its tags from now on", value="a,b,c"),
+        Option("tags", "tags to add; with --substitute they replace the existing tags", value="a,b,c"),
         _DICT,
         Option("substitute", "replace meta.json instead of merging", kind="flag"),
         REPOSITORY,
@@ -99,26 +102,30 @@ def update(request: Request) -> Answer:
     "rm",
     "remove entries",
     example="ck rm experiment:* --tags=server",
-    options=[TAGS, REPOSITORY, Option("force", "do not ask; without a terminal needed for a pattern or tags", kind="flag")],
+    options=[
+        TAGS,
+        REPOSITORY,
+        Option("force", "remove without confirmation; needed for patterns and tags without a terminal", kind="flag"),
+    ],
 )
 def remove(request: Request) -> Answer:
-    """Remove entries, after asking; `ck restore` brings them back for a while."""
+    """Remove entries, after confirmation; `ck restore` can restore them for some time."""
     from ck_repo.store.bin import discard
 
     if not request.entry and not request.text("tags"):
         raise UsageError(
-            f"remove which {request.module}?", hint=f"`ck rm {request.module}:NAME`, or `ck rm {request.module}:*` for all"
+            f"no {request.module} was given", hint=f"`ck rm {request.module}:NAME`, or `ck rm {request.module}:*` for all"
         )
     found = [entry for entry in matching(request) if request.repository or entry.repository != default_repository_alias()]
     if not found:
         raise UsageError(
             f"{request.target.text} is in the default repository, which is protected",
-            hint=f"to remove it, name the repository: `ck rm {default_repository_alias()}:{request.module}:{request.entry}`",
+            hint=f"to remove it, give the repository: `ck rm {default_repository_alias()}:{request.module}:{request.entry}`",
         )
     if not is_pattern(request.entry) and len(found) > 1:
         raise ConflictError(
             f"{request.target.text} is in {' and in '.join(entry.repository for entry in found)}",
-            hint=f"name the repository: `ck rm {found[0].repository}:{found[0].cid}`",
+            hint=f"give the repository: `ck rm {found[0].repository}:{found[0].cid}`",
         )
     names = ", ".join(entry.alias for entry in found[:8]) + (" …" if len(found) > 8 else "")
     named = not is_pattern(request.entry) if request.entry else len(found) == 1
@@ -126,16 +133,16 @@ def remove(request: Request) -> Answer:
     repositories = request.session.repositories
     kept = [discard(repositories.get(entry.repository), entry) for entry in found]
     data = [{**row_of(entry), "restorable": back} for entry, back in zip(found, kept, strict=True)]
-    lines = [f"removed {entry.cid}" + ("" if back else " for good") for entry, back in zip(found, kept, strict=True)]
+    lines = [f"removed {entry.cid}" + ("" if back else " permanently") for entry, back in zip(found, kept, strict=True)]
     return Answer({"lst": data}, lines + _undo(found, kept))
 
 
 def _undo(found: list[Entry], kept: list[bool]) -> list[str]:
-    """How to bring back what was removed; nothing where that is impossible."""
+    """How to restore removed entries; empty where that is impossible."""
     names = [entry.cid for entry, back in zip(found, kept, strict=True) if back]
     if not names:
         return []
-    return [f"`ck restore {names[0]}` brings it back" if len(names) == 1 else f"`ck restore {found[0].module}` lists them"]
+    return [f"`ck restore {names[0]}` restores it" if len(names) == 1 else f"`ck restore {found[0].module}` lists them"]
 
 
 def _destination(request: Request) -> Target:
@@ -144,9 +151,20 @@ def _destination(request: Request) -> Target:
             f"`ck {request.action}` needs two entries", hint=f"`ck {request.action} {request.module}:OLD {request.module}:NEW`"
         )
     to = request.more[0]
-    if to.module and not (to.entry or to.repository):  # a word alone is the new name
+    if to.module and not (to.entry or to.repository):  # a word without a colon is the new name
         return Target(request.module, to.module)
     return Target(to.module or request.module, to.entry, to.repository)
+
+
+def _transfer(
+    request: Request, verb: str, carry: Callable[[Entry, Repository, str, str], Entry], *, stays: bool = False
+) -> Answer:
+    """Copy or move an entry; without a repository it goes to `local`, or with `stays` remains in its own."""
+    to = _destination(request)
+    entry = one(request)
+    target = request.session.repositories.writable(to.repository or (entry.repository if stays else ""))
+    done = carry(entry, target, to.module, to.entry or entry.alias)
+    return Answer(content_of(done), [f"{verb} {entry.cid} to {done.path}"])
 
 
 @action(
@@ -159,11 +177,8 @@ def _destination(request: Request) -> Target:
     more_entries=True,
 )
 def copy(request: Request) -> Answer:
-    """Copy; the copy has a new UID."""
-    to = _destination(request)
-    entry = one(request)
-    done = writing.copy_entry(entry, request.session.repositories.writable(to.repository), to.module, to.entry or entry.alias)
-    return Answer(content_of(done), [f"copied {entry.cid} to {done.path}"])
+    """Copy an entry; the copy gets a new UID."""
+    return _transfer(request, "copied", writing.copy_entry)
 
 
 @action(
@@ -176,12 +191,8 @@ def copy(request: Request) -> Answer:
     more_entries=True,
 )
 def move(request: Request) -> Answer:
-    """Move; the UID stays."""
-    to = _destination(request)
-    entry = one(request)
-    where_to = request.session.repositories.writable(to.repository or entry.repository)
-    done = writing.move_entry(entry, where_to, to.module, to.entry or entry.alias)
-    return Answer(content_of(done), [f"moved {entry.cid} to {done.path}"])
+    """Move an entry; it keeps its UID."""
+    return _transfer(request, "moved", writing.move_entry, stays=True)
 
 
 @action(
@@ -189,19 +200,19 @@ def move(request: Request) -> Answer:
     "ren",
     "rename an entry",
     example="ck ren experiment:1f00a2d4e5b6c7d8 experiment:first-run",
-    options=[REPOSITORY, Option("new_uid", "give it a new UID too", kind="flag")],
+    options=[REPOSITORY, Option("new_uid", "also give it a new UID", kind="flag")],
     usage="ck ren module:OLD NEW | :NEW | module:NEW",
     more_entries=True,
 )
 def rename(request: Request) -> Answer:
-    """Rename; with --new_uid alone the name stays."""
+    """Rename an entry; with --new_uid alone it keeps its name."""
     entry = one(request)
     if request.flag("new_uid") and not request.more:
         to = Target(entry.module, "" if entry.alias == entry.uid else entry.alias)
     else:
         to = _destination(request)
         if canonical_module(to.module) != canonical_module(entry.module) or to.repository not in ("", entry.repository):
-            raise UsageError("`ck ren` keeps module and repository", hint=f"`ck mv {entry.cid} {to.text}` moves")
+            raise UsageError("`ck ren` keeps the module and the repository", hint=f"`ck mv {entry.cid} {to.text}` does")
     alias = to.entry
     done = writing.move_entry(
         entry,

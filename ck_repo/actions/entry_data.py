@@ -1,4 +1,4 @@
-"""Entries as CK gives them in JSON."""
+"""Entries in the JSON form of CK."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ck_repo.store.modules import folder_uid
 
 
 def row_of(entry: Entry) -> dict[str, str]:
-    """An entry as CK gives it in JSON."""
+    """An entry in the JSON form of CK."""
     return {
         "repo_uoa": entry.repository,
         "repo_uid": entry.repository_uid,
@@ -23,13 +23,13 @@ def row_of(entry: Entry) -> dict[str, str]:
 
 
 def rows_of(request: Request, entries: list[Entry]) -> list[dict[str, object]]:
-    """Entries as CK lists them in JSON; with `add_meta` and `add_info` their files are read, too."""
+    """Entries as CK lists them in JSON; with `add_meta` and `add_info` their files are included."""
     with_info = request.flag("add_info") or request.flag("print_name")
     return [{**row_of(entry), **_files_of(entry, meta=request.flag("add_meta"), info=with_info)} for entry in entries]
 
 
 def _files_of(entry: Entry, *, meta: bool, info: bool) -> dict[str, object]:
-    """What a list says of an entry's files; a file that cannot be read does not hide the other entries."""
+    """The files of an entry for a list; an unreadable file does not hide the other entries."""
     found: dict[str, object] = {}
     try:
         if info:
@@ -43,7 +43,7 @@ def _files_of(entry: Entry, *, meta: bool, info: bool) -> dict[str, object]:
 
 
 def place_of(entry: Entry) -> dict[str, str]:
-    """An entry as CK answers when it is about one: with aliases and the folders around it."""
+    """CK's answer for a single entry: aliases and the folders around it."""
     return {
         **row_of(entry),
         "repo_alias": entry.repository,
@@ -55,7 +55,7 @@ def place_of(entry: Entry) -> dict[str, str]:
 
 
 def content_of(entry: Entry) -> dict[str, object]:
-    """An entry with what is in it, as CK loads it."""
+    """An entry with its content, as `ck load` returns it."""
     info = entry.info()
     content: dict[str, object] = {
         **place_of(entry),

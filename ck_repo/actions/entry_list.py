@@ -1,4 +1,4 @@
-"""Actions that list entries and read them: names, folders, contents."""
+"""Actions that list and read entries: names, folders, contents."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ ACTIONS: Actions = {}
 NAMES = (
     Option("print_full", "names with repository and module", kind="flag", aliases=("all",)),
     Option("print_uid", "names with the UID", kind="flag"),
-    Option("print_name", "the name for people first, from info.json", kind="flag", aliases=("name",)),
-    Option("limit_size", "list at most this many entries; 0 or -1: all", kind="whole", least=-1, value="N"),
+    Option("print_name", "the readable name first, from info.json", kind="flag", aliases=("name",)),
+    Option("limit_size", "list at most N entries; 0 or -1: all", kind="whole", least=-1, value="N"),
 )
 
 
 def listed(request: Request, entries: list[Entry], *, with_module: bool = False) -> Answer:
-    """A list of entries as an answer: names, or `with_module` the shortest that lead to them."""
+    """A list of entries as an answer: names, or with `with_module` their shortest unambiguous names."""
     from ck_repo.store.naming import unambiguous_names
 
     chosen = entries[: limit(request)]
@@ -30,18 +30,18 @@ def listed(request: Request, entries: list[Entry], *, with_module: bool = False)
 
 
 def limit(request: Request) -> int | None:
-    """How many entries a list has at most; None for all."""
+    """The maximum length of a list; None for no limit."""
     most = request.whole("limit_size") or 0
     return most if most > 0 else None
 
 
 def cut_short(cut: bool) -> dict[str, str]:
-    """CK's key for a list that was cut."""
+    """CK's key for a truncated list."""
     return {"timed_out": "yes"} if cut else {}
 
 
 def shown_name(request: Request, entry: Entry, row: dict[str, object], called: str) -> str:
-    """An entry in a list for a person."""
+    """A line for an entry in a list."""
     name = f"{entry.repository}:{entry.cid}" if request.flag("print_full") else called
     if request.flag("print_uid"):
         name += f" ({entry.uid})"
@@ -50,28 +50,28 @@ def shown_name(request: Request, entry: Entry, row: dict[str, object], called: s
     return name
 
 
-@action(ACTIONS, "ls", "names of the entries", example="ck ls package:model-*", options=[TAGS, REPOSITORY, *LISTING, *NAMES])
+@action(ACTIONS, "ls", "list names of entries", example="ck ls package:model-*", options=[TAGS, REPOSITORY, *LISTING, *NAMES])
 def ls(request: Request) -> Answer:
-    """List entries; a wildcard that matches none is an empty list."""
+    """List entries; a wildcard without matches gives an empty list."""
     return listed(request, matching(request, needed=not is_pattern(request.entry)))
 
 
 @action(
     ACTIONS,
     "search",
-    "entries with these tags",
+    "list entries with these tags",
     example="ck search package --tags=model,object-detection,-onnx",
     options=[*SEARCHED, *LISTING, *NAMES],
 )
 def search(request: Request) -> Answer:
-    """Search by tags; nothing found is an empty list."""
+    """Search by tags; without matches the list is empty."""
     return listed(request, matching(request, needed=False), with_module=True)
 
 
 @action(
     ACTIONS,
     "find",
-    "where an entry is",
+    "print the folder of an entry",
     example="ck find venv:mlperf-inference",
     options=[TAGS, REPOSITORY, *LISTING],
 )
@@ -85,7 +85,7 @@ def where(request: Request) -> Answer:
 @action(
     ACTIONS,
     "load",
-    "the meta.json of an entry",
+    "print the meta.json of an entry",
     example="ck load program:object-detection --out=json",
     options=[REPOSITORY],
 )
@@ -97,9 +97,7 @@ def load_one(request: Request) -> Answer:
     return Answer(data, [json.dumps(data["dict"], indent=2, sort_keys=True, ensure_ascii=False)])
 
 
-@action(
-    ACTIONS, "info", "names, UID, tags and folder of an entry", example="ck info package:model-demo-ssd", options=[REPOSITORY]
-)
+@action(ACTIONS, "info", "show names, UID, tags and folder", example="ck info package:model-demo-ssd", options=[REPOSITORY])
 def info(request: Request) -> Answer:
     """Print names, UID, tags and folder."""
     entry = one(request)

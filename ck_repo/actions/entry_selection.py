@@ -1,4 +1,4 @@
-"""The entries that a request names."""
+"""The entries that a request selects."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ck_repo.store.search import find, known_tags, load, suggest
 SEARCHED = (
     TAGS,
     Option("search_string", "part of the name or of a tag", value="TEXT"),
-    Option("search_dict", "keys that meta.json has: --search_dict.KEY=value, or a JSON object", kind="json"),
-    Option("ignore_case", "compare the texts of --search_dict without regard to case", kind="flag"),
+    Option("search_dict", "keys and values that meta.json must have: --search_dict.KEY=value, or a JSON object", kind="json"),
+    Option("ignore_case", "ignore case in --search_dict", kind="flag"),
     REPOSITORY,
 )
 
 
 def matching(request: Request, *, needed: bool = True, variations: bool = False) -> list[Entry]:
-    """The entries that a request names, by pattern and tags; with `variations` by those of a package's variations, too."""
+    """The entries that a request selects by pattern and tags; with `variations` also by the tags of a package's variations."""
     found = find(
         request.session.repositories,
         request.module,
@@ -62,7 +62,7 @@ def _searched_keys(request: Request) -> dict[str, object]:
 
 
 def _holds(entry: Entry, wanted: dict[str, object], *, ignore_case: bool) -> bool:
-    """Whether an entry's meta has these keys and values; one that cannot be read has none."""
+    """Whether an entry's meta has these keys and values; an unreadable one has none."""
     try:
         return holds(entry.meta(), wanted, ignore_case=ignore_case)
     except CKError as error:
@@ -71,7 +71,7 @@ def _holds(entry: Entry, wanted: dict[str, object], *, ignore_case: bool) -> boo
 
 
 def all_matching(request: Request, *, needed: bool = True) -> list[Entry]:
-    """The entries that a request names first and after, each once; a word alone is an entry of the first one's module."""
+    """The entries of all targets, without repetitions; a word without a colon is an entry of the first target's module."""
     targets = [request.target]
     for to in request.more:
         bare = bool(to.module) and not (to.entry or to.repository)
@@ -81,7 +81,7 @@ def all_matching(request: Request, *, needed: bool = True) -> list[Entry]:
 
 
 def one(request: Request) -> Entry:
-    """The one entry that a request names."""
+    """The single entry that a request selects."""
     if is_pattern(request.entry):
         raise UsageError(
             f"`ck {request.action} {request.module}` needs the name of one entry", hint=f"`ck ls {request.module}` lists them"

@@ -1,4 +1,4 @@
-"""What is installed or registered: show, locate, print, remove, clean."""
+"""Installed and registered components: show, locate, print, remove, clean."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ ACTIONS: Actions = {}
 
 
 def _rows(request: Request, *, needed: bool = True) -> list[tuple[Entry, Installed]]:
-    """What the request names; what cannot be read is left out with a warning, unless it is named.
+    """The entries that the request selects; unreadable ones are skipped with a warning, unless they are named.
 
     Parameters
     ----------
     needed
-        Whether it is an error if what is named is not there.
+        Whether a missing entry is an error.
     """
     from ck_repo.stock.environment import read_env
     from ck_repo.store.warnings_once import Problems
@@ -50,12 +50,12 @@ def _rows(request: Request, *, needed: bool = True) -> list[tuple[Entry, Install
 
 
 def _on_this_machine(request: Request) -> Request:
-    """The request for `local` alone, unless it names a repository: what others hold is not of this machine."""
+    """The request restricted to `local`, unless it names a repository: entries of others do not describe this machine."""
     return request if request.repository else replace(request, target=replace(request.target, repository=LOCAL))
 
 
 def _python_packages(request: Request) -> tuple[Venv | None, dict[str, str]]:
-    """The venv, and those of its Python packages that have the tags of the request: none if it names an entry."""
+    """The venv, and those of its Python packages that match the tags of the request; none if the request names an entry."""
     from ck_repo.environment.present import present_packages
     from ck_repo.environment.venv import chosen_name, find_venv
 
@@ -67,14 +67,14 @@ def _python_packages(request: Request) -> tuple[Venv | None, dict[str, str]]:
 
 
 def _source(env: Installed) -> str:
-    """How it came here, and whether nobody vouches for what its recipe fetched."""
+    """Its origin, and whether its downloads were not verified."""
     return f"{env.source}{' (unverified)' if env.unverified else ''}"
 
 
 @action(
     ACTIONS,
     "show",
-    "everything that is installed or registered, and the venv's Python packages",
+    "list everything that is installed or registered, and the venv's Python packages",
     example="ck show env --tags=dataset",
     options=[TAGS, VENV],
 )
@@ -99,12 +99,12 @@ def show(request: Request) -> Answer:
 @action(
     ACTIONS,
     "find",
-    "the folder of what is installed",
+    "print the folder of an installed package",
     example="ck locate env --tags=dataset,coco,2017,val",
     options=[TAGS, VENV],
 )
 def locate(request: Request) -> Answer:
-    """Print folders; that of a Python package is the folder of packages of its venv."""
+    """Print folders; for a Python package, the site-packages folder of its venv."""
     from ck_repo.machine.python_packages import site_packages
 
     rows = _rows(request, needed=False)
@@ -115,10 +115,10 @@ def locate(request: Request) -> Answer:
             return Answer({"lst": listed, "path": str(place)}, [str(place)])
     rows = rows or _rows(request)
     if not rows:
-        raise UsageError("locate what?", hint="`ck locate env --tags=…`; `ck show env` lists all")
+        raise UsageError("nothing was given to locate", hint="`ck locate env --tags=…`; `ck show env` lists all")
     rows = [(entry, env) for entry, env in rows if env.path]
     if not rows:
-        raise NotFoundError("what matches has no folder on this machine", hint="`ck show env` lists all")
+        raise NotFoundError("the matching entries have no folder on this machine", hint="`ck show env` lists all")
     data = [{**row_of(entry), "path": env.path, "file": env.file} for entry, env in rows]
     return Answer({"lst": data, "path": data[0]["path"]}, [row["path"] for row in data])
 
@@ -126,7 +126,7 @@ def locate(request: Request) -> Answer:
 @action(
     ACTIONS,
     "load",
-    "all that is known of something installed (`ck cat env` prints its environment variables)",
+    "print all recorded data of an installed package (`ck cat env` prints its environment variables)",
     example="ck load env --tags=model,demo",
     options=[TAGS],
 )
@@ -134,7 +134,7 @@ def load(request: Request) -> Answer:
     """Print the meta."""
     rows = _rows(request)
     if not rows:
-        raise UsageError("which one?", hint="`ck load env --tags=…`; `ck show env` lists all")
+        raise UsageError("nothing was given to load", hint="`ck load env --tags=…`; `ck show env` lists all")
     data = [{**row_of(entry), "dict": write(env)} for entry, env in rows]
     return Answer(
         {**content_of(rows[0][0]), "lst": data},
@@ -145,20 +145,20 @@ def load(request: Request) -> Answer:
 @action(
     ACTIONS,
     "rm",
-    "remove what is installed; what is registered is only forgotten, its files stay",
+    "remove installed packages; registrations are removed without their files",
     example="ck rm env --tags=dataset,demo",
     options=[
         TAGS,
-        Option("force", "do not ask; without a terminal needed to remove what a pattern or tags match", kind="flag"),
+        Option("force", "remove without confirmation; needed for patterns and tags without a terminal", kind="flag"),
     ],
 )
 def remove(request: Request) -> Answer:
-    """Remove env entries, with the folders that packages filled."""
+    """Remove env entries, with the folders of packages."""
     from ck_repo.install.clean import remove_installed
     from ck_repo.store.writing import remove_entry
 
     if not request.entry and not request.text("tags"):
-        raise UsageError("remove which?", hint="`ck rm env:UID`, `ck rm env --tags=…` or `ck rm env:*`")
+        raise UsageError("nothing was given to remove", hint="`ck rm env:UID`, `ck rm env --tags=…` or `ck rm env:*`")
     rows = _rows(request)
     named = not is_pattern(request.entry) if request.entry else len(rows) == 1
     confirm_removal(request, f"remove {', '.join(env.name for _, env in rows)}", named=named)
@@ -170,7 +170,7 @@ def remove(request: Request) -> Answer:
 
 
 def _left(env: Installed) -> str:
-    """What to say of files that stay: those of a folder that the user named with --install_path=."""
+    """A note about files that are kept because the user chose their folder with --install_path=."""
     stays = env.source == PACKAGE and env.path and Path(env.path).exists()
     return f"; its files stay in {env.path}" if stays else ""
 
@@ -178,12 +178,12 @@ def _left(env: Installed) -> str:
 @action(
     ACTIONS,
     "clean",
-    "remove leftovers: unfinished installations, fetched archives, pre-processed images; with --all what is installed too",
+    "remove leftovers: unfinished installations, downloaded archives, preprocessed images; with --all also installed packages",
     example="ck clean env",
     options=[
-        Option("all", "what is installed, too", kind="flag"),
-        Option("bin", "every removed entry that could still be restored, too", kind="flag"),
-        Option("force", "do not ask", kind="flag"),
+        Option("all", "also remove installed packages", kind="flag"),
+        Option("bin", "also delete removed entries that can still be restored", kind="flag"),
+        Option("force", "remove without confirmation", kind="flag"),
     ],
 )
 def clean(request: Request) -> Answer:
@@ -195,14 +195,14 @@ def clean(request: Request) -> Answer:
     from ck_repo.store.writing import remove_entry
 
     if request.flag("all"):
-        confirm_removal(request, "remove everything that is installed", named=False)
+        confirm_removal(request, "remove all installed packages", named=False)
         for entry in matching(_on_this_machine(request), needed=False):
-            if entry.meta().get("source") == PACKAGE:  # what the user registered stays known
+            if entry.meta().get("source") == PACKAGE:  # registrations are kept
                 env = read_env(entry)
                 remove_entry(entry)
                 remove_installed(env)
     if request.flag("bin"):
-        confirm(request, "remove for good every entry that could still be restored")
+        confirm(request, "permanently delete every entry that can still be restored")
     emptied = sum(sweep_bin(row, everything=request.flag("bin")) for row in request.session.repositories.all())
     freed = clean_leftovers()
     lines = [f"freed {freed / 1e6:.1f} MB of leftovers in {tools_root()}"]

@@ -1,4 +1,4 @@
-"""The environment variables of what is installed or registered: print, write, use; and check it all again."""
+"""The environment variables of installed and registered components: print, write, use, check."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from ck_repo.store.entry import Entry
 
 ACTIONS: Actions = {}
-_SHELL_FILE = "tmp-ck-env.bat"  # CK's own name, on every system
-_SHELL = Option("shell", "the shell to write for, or to open", value="zsh", choices=("bash", "zsh", "fish", "sh"))
-_GROUPS = Option("tag_groups", "several sets of tags, with blanks between them", value='"a,b c,d"')
+_SHELL_FILE = "tmp-ck-env.bat"  # CK's name for the file, on every system
+_SHELL = Option("shell", "the shell to write for or to open", value="zsh", choices=("bash", "zsh", "fish", "sh"))
+_GROUPS = Option("tag_groups", "several sets of tags, separated by spaces", value='"a,b c,d"')
 
 
 def _named(request: Request) -> list[Named]:
-    """What a request names, by entries, tags or groups of tags."""
+    """The components that a request selects by entries, tags or groups of tags."""
     from ck_repo.environment.venv import chosen_name, find_venv
     from ck_repo.environment.virtual import conflicts, named
 
@@ -41,16 +41,16 @@ def _named(request: Request) -> list[Named]:
     wanted += [("", group) for group in request.text("tag_groups").split()]
     if not wanted:
         command = f"ck {request.action} env"
-        raise UsageError("which one?", hint=f"`{command} --tags=…` or `{command}:UID`; `ck show env` lists all")
+        raise UsageError("nothing was given", hint=f"`{command} --tags=…` or `{command}:UID`; `ck show env` lists all")
     rows = [row for pattern, group in wanted for row in named(request.session, pattern, group, venv)]
     for first, others in conflicts(rows):
         names = ", ".join(map(_called, others))
-        progress.warn(f"{_called(first)} is used; {names} set the same variables differently: name one, or narrow the tags")
+        progress.warn(f"{_called(first)} is used; {names} set the same variables to other values: name one, or use more tags")
     return rows
 
 
 def _called(row: Named) -> str:
-    """What sets variables, with the name by which a user can choose it."""
+    """What sets variables, with the name for selecting it."""
     return f"{row.name} (env:{row.entry.alias})" if row.entry else row.name
 
 
@@ -67,13 +67,13 @@ def _data(rows: Sequence[Named]) -> dict[str, object]:
 @action(
     ACTIONS,
     "cat",
-    "the environment variables of something installed, as lines for a shell (`ck load env` prints its meta.json)",
+    "print the environment variables of a component, for a shell (`ck load env` prints its meta.json)",
     example="ck cat env --tags=model,demo",
     options=[TAGS, _GROUPS, VENV, _SHELL],
     more_entries=True,
 )
 def cat(request: Request) -> Answer:
-    """Print exports; each variable once, with the value that `ck virtual env` uses."""
+    """Print exports, each variable once, with the value that `ck virtual env` uses."""
     from ck_repo.environment.virtual import together
 
     rows = _named(request)
@@ -85,20 +85,20 @@ def cat(request: Request) -> Answer:
 
 
 def _commented(text: str) -> str:
-    """A text on one line, so that none of it leaves a shell's comment."""
+    """A text on one line, so that it stays within a shell comment."""
     return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 @action(
     ACTIONS,
     "virtual",
-    "run a command with the environment variables of something installed, or open a shell with them",
+    "run a command with the environment variables of a component, or open a shell with them",
     example="ck virtual env --tags=model,demo --shell_cmd='ls $CK_ENV_ONNX_MODEL'",
     usage="ck virtual env[:UID …] [--tags=…] [--shell_cmd='command line']",
     options=[
         TAGS,
         _GROUPS,
-        Option("shell_cmd", "the command line to run; without it a shell opens", value="LINE"),
+        Option("shell_cmd", "the command line to run (default: open a shell)", value="LINE"),
         Option("verbose", "print the variables first", kind="flag"),
         VENV,
         _SHELL,
@@ -106,7 +106,7 @@ def _commented(text: str) -> str:
     more_entries=True,
 )
 def virtual(request: Request) -> Answer:
-    """Run or open a shell; the exit status is its own."""
+    """Run or open a shell; its exit status is returned."""
     from ck_repo.environment.activate import open_shell, user_shell
     from ck_repo.environment.virtual import run_with, together
 
@@ -116,12 +116,12 @@ def virtual(request: Request) -> Answer:
         progress.say("\n".join(variables.lines()), always=True)
     command = request.text("shell_cmd")
     if not command and json:
-        raise UsageError("--out=json needs --shell_cmd=", hint="`ck cat env --out=json` gives the variables alone")
+        raise UsageError("--out=json needs --shell_cmd=", hint="`ck cat env --out=json` prints only the variables")
     if command:
         status = run_with(variables, command, output=2 if json else None)
     else:
         shell = user_shell(request.text("shell"))
-        progress.say("a shell with the variables set; `exit` leaves it", always=True)
+        progress.say("a shell with the variables set; type `exit` to leave it", always=True)
         status = open_shell(variables.lines(shell), shell, variables.environment(os.environ))
     code = status if status >= 0 else 128 - status
     failed = {"error": f"the command ended with exit status {code}"} if code else {}
@@ -131,10 +131,10 @@ def virtual(request: Request) -> Answer:
 _SET = [
     TAGS,
     _GROUPS,
-    Option("bat_file", "the file to write the lines to; without it they are printed", value="FILE"),
-    Option("bat_new", "start the file anew instead of appending to it", kind="flag"),
-    Option("print", "say what was found", kind="flag"),
-    without_effect("local", "only what is on this machine is ever used"),
+    Option("bat_file", "the file to append the lines to (default: print them)", value="FILE"),
+    Option("bat_new", "replace the file instead of appending", kind="flag"),
+    Option("print", "print the selected components", kind="flag"),
+    without_effect("local", "accepted, no effect: only components on this machine are used"),
     VENV,
     _SHELL,
 ]
@@ -143,7 +143,7 @@ _SET = [
 @action(
     ACTIONS,
     "set",
-    "write the lines that set the environment variables to a file, for scripts to source",
+    "write the lines that set environment variables to a file, for scripts to source",
     example="ck set env --tags=model,demo --bat_file=tmp-ck-env.sh --bat_new",
     options=_SET,
     more_entries=True,
@@ -182,13 +182,13 @@ def xset(request: Request) -> Answer:
 @action(
     ACTIONS,
     "refresh",
-    "check what is installed or registered again, and read what changed; exit status 9 if something cannot be used",
+    "check installed and registered components again and update their entries; exit status 9 if one cannot be used",
     example="ck refresh env",
-    options=[TAGS, without_effect("reset_env", "nothing of the old state is kept")],
+    options=[TAGS, without_effect("reset_env", "discard the old state")],
     more_entries=True,
 )
 def refresh(request: Request) -> Answer:
-    """Look at every entry again."""
+    """Check every entry again."""
     from ck_repo.install.refresh import refresh as look_again
 
     return _states(request, look_again, DetectError.code)
@@ -197,21 +197,21 @@ def refresh(request: Request) -> Answer:
 @action(
     ACTIONS,
     "check",
-    "whether the content of everything installed or registered is what was recorded; exit status 10 if not",
+    "verify the content of installed and registered components; exit status 10 if something differs",
     example="ck check env",
     usage="ck check env[:UID …] [--tags=…]",
     options=[TAGS],
     more_entries=True,
 )
 def check(request: Request) -> Answer:
-    """Compare every content with its digest; nothing is changed."""
+    """Compare all content with its digest, without changing anything."""
     from ck_repo.install.refresh import check as compare
 
     return _states(request, compare, NotTheSameError.code)
 
 
 def _states(request: Request, look: Callable[[Session, Entry], Refreshed], status: int) -> Answer:
-    """The state of every entry that a request names, and what to do about it; `status` if one cannot be used."""
+    """The state of every selected entry, with hints; `status` if one cannot be used."""
     from ck_repo.store.repositories import LOCAL
 
     named = bool(request.entry or request.text("tags"))

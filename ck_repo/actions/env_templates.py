@@ -11,7 +11,7 @@ from ck_repo.errors import CKError
 ACTIONS: Actions = {}
 
 
-@action(ACTIONS, "ls", "every template", example="ck ls venv.template", options=[TAGS, REPOSITORY, *LISTING])
+@action(ACTIONS, "ls", "list the templates", example="ck ls venv.template", options=[TAGS, REPOSITORY, *LISTING])
 def ls(request: Request) -> Answer:
     """List templates with their repository, range of Python versions and description."""
     from ck_repo.environment.template import read_template
@@ -22,6 +22,6 @@ def ls(request: Request) -> Answer:
         try:
             row = read_template(entry)
             table.append((entry.alias, entry.repository, row.python, row.description))
-        except CKError as error:  # one that is not finished does not hide the others
+        except CKError as error:  # an incomplete one does not hide the others
             table.append((entry.alias, entry.repository, "-", error.what))
     return Answer({"lst": rows_of(request, entries)}, table_lines(("template", "repository", "Python", "description"), table))

@@ -25,28 +25,28 @@ ACTIONS: Actions = {}
 @action(
     ACTIONS,
     "ls",
-    "every recorded run with its figures",
+    "list recorded runs with their results",
     example="ck ls experiment --tags=offline --sort=-performance --limit=5",
     options=[
         TAGS,
         REPOSITORY,
         Option(
             "sort",
-            f"by one of {', '.join(SORTED_BY)}; with a dash in front the highest first (default: the oldest first)",
+            f"by one of {', '.join(SORTED_BY)}; with a dash before it in descending order (default: the oldest first)",
             value="KEY",
         ),
         Option("limit", "list the latest N; with --sort the first N", kind="whole", least=1, value="N"),
         *LISTING,
-        Option("plot", "speed against accuracy of valid runs, a plot in text for each scenario", kind="flag"),
+        Option("plot", "plot speed against accuracy of valid runs as text, for each scenario", kind="flag"),
     ],
 )
 def ls(request: Request) -> Answer:
-    """List experiments, the oldest first; one that cannot be read says why."""
+    """List experiments, the oldest first; for an unreadable one show the reason."""
     from ck_repo.experiments.experiment import sweep
 
     key = request.text("sort")
     if key.removeprefix("-") not in ("", *SORTED_BY):
-        raise UsageError(f"--sort={key} is no column", hint=did_you_mean(key.removeprefix("-"), SORTED_BY))
+        raise UsageError(f"--sort={key} is not a column", hint=did_you_mean(key.removeprefix("-"), SORTED_BY))
     sweep(request.session)
     entries = matching(request, needed=not is_pattern(request.entry))
     rows = {entry.uid: overview(entry) for entry in entries}
@@ -84,12 +84,12 @@ def _plots(entries: list[Entry]) -> list[str]:
 
 
 def _nothing(request: Request) -> str:
-    """What to say of an empty list: whether there is no experiment, or none that matches."""
+    """The message for an empty list: there is no experiment, or none matches."""
     from ck_repo.store.search import find
 
     count = len(find(request.session.repositories, "experiment", repository=request.repository))
     if not count:
-        return "no experiment yet: `ck run program:object-detection`"
+        return "there is no experiment yet: `ck run program:object-detection`"
     what = []
     if tags := request.text("tags"):
         what.append(f"has the tag{'s' if ',' in tags else ''} {tags}")
@@ -101,7 +101,7 @@ def _nothing(request: Request) -> str:
 @action(
     ACTIONS,
     "show",
-    "an experiment as a table; the latest if none is named",
+    "show an experiment as a table (default: the latest)",
     example="ck show experiment:mlperf-result1",
     options=[TAGS, REPOSITORY],
 )
@@ -125,18 +125,18 @@ def show(request: Request) -> Answer:
 
 
 def shown(request: Request) -> list[Entry]:
-    """The experiments that a request names; the latest if it names none."""
+    """The experiments that a request selects; without a name the latest."""
     from ck_repo.experiments.experiment import sweep
 
     sweep(request.session)
     entries = matching(request, needed=not is_pattern(request.entry))
     if not entries:
-        raise NotFoundError("no experiment yet", hint="`ck run program:object-detection` makes one")
+        raise NotFoundError("there is no experiment yet", hint="`ck run program:object-detection` records one")
     return entries if request.entry else [max(entries, key=_recorded)]
 
 
 def _shown(entry: Entry) -> tuple[list[str], dict[str, object]]:
-    """An experiment for a person, and in JSON."""
+    """An experiment as text, and as JSON."""
     from ck_repo.experiments.experiment_table import experiment_lines
     from ck_repo.experiments.glance import glance
     from ck_repo.experiments.meta import read_meta
@@ -152,7 +152,7 @@ def _shown(entry: Entry) -> tuple[list[str], dict[str, object]]:
 
 
 def _recorded(entry: Entry) -> str:
-    """When an experiment of ours was recorded; of others, and where it cannot be read, empty."""
+    """When one of our experiments was recorded; empty for others, and for unreadable ones."""
     try:
         return str(entry.meta().get("recorded", ""))
     except CKError:
@@ -160,7 +160,7 @@ def _recorded(entry: Entry) -> str:
 
 
 def _ours(entry: Entry, verb: str) -> Entry:
-    """An experiment that has what ours have; one of stock CK, or with wrong types, is refused."""
+    """An experiment recorded by this package; one of stock CK, or with wrong types, is refused."""
     from ck_repo.experiments.meta import read_meta
     from ck_repo.stock.experiment import refuse_stock_experiment
 
@@ -173,7 +173,7 @@ def _ours(entry: Entry, verb: str) -> Entry:
 @action(
     ACTIONS,
     "list_points",
-    "the points of an experiment that stock CK recorded",
+    "list the points of an experiment recorded by stock CK",
     example="ck list_points experiment:mlperf-closed-results",
     options=[Option("point", "list the repetitions of this point", value="UID"), REPOSITORY],
 )
@@ -193,13 +193,13 @@ def list_points(request: Request) -> Answer:
 @action(
     ACTIONS,
     "replay",
-    "run an experiment again from its lock, and say whether it gave the same; exit status 10 if not",
+    "run an experiment again from its lock and compare the results; exit status 10 if they differ",
     example="ck replay experiment:mlperf-result1 --repetitions=5",
     options=[
-        Option("repetitions", "how often performance is measured (default 1)", kind="whole", least=1),
-        Option("map-tolerance", "how much mAP may differ, of 0 to 1 (default 0.001)", kind="number", least=0),
-        Option("detections", "the least share of equal detections, of 0 to 1 (default 0.99)", kind="number", least=0),
-        Option("venv", "the venv to use as it is (default: one that the lock fits, else a new one)", value="NAME"),
+        Option("repetitions", "number of performance runs (default 1)", kind="whole", least=1),
+        Option("map-tolerance", "allowed difference of mAP, from 0 to 1 (default 0.001)", kind="number", least=0),
+        Option("detections", "minimum share of equal detections, from 0 to 1 (default 0.99)", kind="number", least=0),
+        Option("venv", "the venv to use unchanged (default: one that matches the lock, else a new one)", value="NAME"),
         Option("python", "the Python of a new venv (default: that of the lock)", value="VERSION"),
         Option("record", "name of the new experiment", value="NAME", aliases=("record_uoa",)),
         Option("record_repo", "the repository to record in (default local)", value="NAME"),
@@ -209,7 +209,7 @@ def list_points(request: Request) -> Answer:
     ],
 )
 def replay(request: Request) -> Answer:
-    """Replay."""
+    """Replay an experiment."""
     from ck_repo.reproduce import replay as replaying
     from ck_repo.reproduce.verdict import USUAL, Tolerances, verdict_lines
 
@@ -245,18 +245,18 @@ def replay(request: Request) -> Answer:
 @action(
     ACTIONS,
     "compare",
-    "experiments side by side, the first is what the others are held against; or one beside published results",
+    "compare experiments with the first, or one experiment with published results",
     example="ck compare experiment:mlperf-result1 experiment:mlperf-result2",
     usage="ck compare experiment:A experiment:B … | ck compare experiment:A --published",
     options=[
-        Option("published", "beside the published results of the same model and scenario, of every round", kind="flag"),
+        Option("published", "compare with published results of the same model and scenario, from all rounds", kind="flag"),
         Option("round", "with --published: only results of this round", choices=ROUND.choices, value=ROUND.value),
-        Option("all", "what is the same, too", kind="flag"),
+        Option("all", "also show equal properties", kind="flag"),
     ],
     more_entries=True,
 )
 def compare(request: Request) -> Answer:
-    """Compare."""
+    """Compare experiments."""
     from ck_repo.experiments.compare import beside_published, side_by_side
     from ck_repo.experiments.figures import figures
     from ck_repo.experiments.meta import read_experiment
@@ -267,12 +267,12 @@ def compare(request: Request) -> Answer:
     entries = [one(request)]
     for row in request.more:
         if row.entry and row.module != "experiment":
-            raise UsageError(f"{row.text} is no experiment")
+            raise UsageError(f"{row.text} is not an experiment")
         entries.append(load(request.session.repositories, "experiment", row.entry or row.module, row.repository))
     entries = [_ours(entry, "compared") for entry in entries]
     if request.flag("published"):
         if len(entries) > 1:
-            raise UsageError("--published sets one experiment beside published results", hint="name one")
+            raise UsageError("--published compares a single experiment with published results", hint="give one experiment")
         found = figures(read_experiment(entries[0]))
         beside = beside_published(request.session, found, request.text("round"))
         table = [
@@ -291,10 +291,10 @@ def compare(request: Request) -> Answer:
         beside_it = {**row_of(entries[0]), "published": rows, "notes": own_notes}
         return Answer(beside_it, [own, *told, "", *table_lines(header, table), *remarks])
     if len(entries) < 2:
-        raise UsageError("compare with what?", hint="`ck compare experiment:A experiment:B`, or --published")
+        raise UsageError("nothing to compare with", hint="`ck compare experiment:A experiment:B`, or --published")
     compared = side_by_side(entries)
     shown = [row for row in compared if request.flag("all") or not row.same or row.name in ("model", "scenario", "mAP")]
-    left = "" if len(shown) == len(compared) else f"{len(compared) - len(shown)} more are the same; --all shows them"
+    left = "" if len(shown) == len(compared) else f"{len(compared) - len(shown)} more are equal; --all shows them"
     lines = table_lines(("", *(entry.alias for entry in entries)), [(row.name, *row.values) for row in shown])
     data: dict[str, object] = {
         "lst": [row_of(entry) for entry in entries],
@@ -306,7 +306,7 @@ def compare(request: Request) -> Answer:
 @action(
     ACTIONS,
     "zip",
-    "pack experiments into a zip file: spec, results, logs, lock; with --artifacts the model and data set, too",
+    "pack experiments into a zip file: spec, results, logs, lock; with --artifacts also the model and the data set",
     example="ck zip experiment:mlperf-result1 --artifacts",
     options=[
         TAGS,
@@ -315,7 +315,7 @@ def compare(request: Request) -> Answer:
         OVERWRITE,
         Option(
             "artifacts",
-            "`yes`: models and data sets whose licence allows passing them on; `all`: every one, on your own account",
+            "`yes`: models and data sets whose licence permits redistribution; `all`: every one, at your own responsibility",
             choices=("yes", "no", "all"),
             value="yes",
         ),
@@ -324,18 +324,18 @@ def compare(request: Request) -> Answer:
     more_entries=True,
 )
 def pack(request: Request) -> Answer:
-    """Pack experiments; what was left out is told."""
+    """Pack experiments, and report what was skipped."""
     from ck_repo.reproduce.artifacts import pack_experiments
 
     found = all_matching(request)
     if others := [entry for entry in found if entry.module != "experiment"]:
-        raise UsageError(f"{others[0].cid} is no experiment", hint="`ck zip MODULE:ENTRY` packs entries of other modules")
+        raise UsageError(f"{others[0].cid} is not an experiment", hint="`ck zip MODULE:ENTRY` packs entries of other modules")
     name = f"ck-experiment{'-' + found[0].alias if len(found) == 1 else ''}.zip"
     output = Path(request.text("archive_name") or name).absolute()
     wanted = request.text("artifacts") or "no"
     overwrite = request.flag("overwrite")
     files, left = pack_experiments(request.session, found, output, artifacts=wanted, overwrite=overwrite)
     lines = [f"packed {len(found)} experiments, {files} files: {output}"]
-    lines += [f"left out: {what}; {why} (--artifacts=all takes it along)" for what, why in left]
+    lines += [f"skipped: {what}; {why} (--artifacts=all includes it)" for what, why in left]
     data = {"path": str(output), "files": files, "lst": [row_of(entry) for entry in found]}
     return Answer({**data, "left_out": [{"name": what, "why": why} for what, why in left]}, lines)

@@ -27,15 +27,15 @@ OPEN = Option("open", "open the page in the browser", kind="flag")
 @action(
     ACTIONS,
     "report",
-    "a page of charts and pictures of an experiment, or of several side by side",
+    "write a page with charts and pictures of an experiment, or compare several",
     example="ck report experiment:mlperf-result1 --open",
     usage="ck report experiment:A [experiment:B …] [--output=FILE] | ck report --all [--output=FOLDER]",
     options=[
         TAGS,
         REPOSITORY,
         Option("all", "a site of all experiments and published results, in the folder --output= (default site)", kind="flag"),
-        Option("serve", "with --all: show the site at an address of this machine, and keep it up to date", kind="flag"),
-        Option("port", "with --serve: the port (default: any that is free)", kind="whole", least=0, value="N"),
+        Option("serve", "with --all: serve the site on this machine, and keep it up to date", kind="flag"),
+        Option("port", "with --serve: the port (default: any free port)", kind="whole", least=0, value="N"),
         Option("output", "the file to write (default ck-report-NAME.html, ck-report-comparison.html)", value="FILE"),
         OPEN,
         OVERWRITE,
@@ -50,18 +50,18 @@ def report(request: Request) -> Answer:
     if request.flag("all"):
         return _site(request)
     if request.flag("serve"):
-        raise UsageError("--serve shows a site", hint="`ck report --all --serve`")
+        raise UsageError("--serve needs a site", hint="`ck report --all --serve`")
     chosen = _chosen(request)
     ensure_packages()
     return write(request, chosen)
 
 
 def _site(request: Request) -> Answer:
-    """Write a site, and show it if that is asked for."""
+    """Write a site, and serve it if requested."""
     from ck_repo.report.requirements import ensure_packages
 
     if request.entry or request.more or request.text("tags"):
-        raise UsageError("--all takes every experiment", hint="leave out names and --tags, or leave out --all")
+        raise UsageError("--all includes every experiment", hint="omit names and --tags, or omit --all")
     ensure_packages()
     from ck_repo.report.site import write_site
 
@@ -105,16 +105,16 @@ def write(request: Request, chosen: list[Entry]) -> Answer:
 @action(
     ACTIONS,
     "export",
-    "experiments in the formats of other tools: tables, COCO results, a trace for Perfetto, MLflow",
+    "export experiments for other tools: tables, COCO results, a trace for Perfetto, MLflow",
     example="ck export experiment:* --format=csv --output=runs.csv",
     usage="ck export experiment:X [experiment:Y …] --format=csv|parquet|json|markdown|latex|coco|trace|mlflow",
     options=[
         TAGS,
         REPOSITORY,
         Option("format", "the format (default csv)", choices=FORMATS, value="csv"),
-        Option("output", "the file to write, `-` for stdout; of several coco or trace exports the folder", value="FILE"),
-        Option("to", "of mlflow: tracking folder or address of a server (default mlruns)", value="URI"),
-        Option("name", "of mlflow: the experiment there (default ck)", value="NAME"),
+        Option("output", "the file to write, `-` for stdout; for several coco or trace exports a folder", value="FILE"),
+        Option("to", "for mlflow: tracking folder or URL of a server (default mlruns)", value="URI"),
+        Option("name", "for mlflow: the name of the experiment (default ck)", value="NAME"),
         OVERWRITE,
     ],
     more_entries=True,
@@ -128,7 +128,7 @@ def export(request: Request) -> Answer:
     if form == "mlflow":
         return _to_mlflow(request, subjects)
     if request.text("to") or request.text("name"):
-        raise UsageError("--to and --name are of --format=mlflow", hint="--output= names a file")
+        raise UsageError("--to and --name need --format=mlflow", hint="use --output= for a file")
     files = _exported(request, form, subjects)
     lines = [f"written: {path}" for path in files]
     data = {"files": [str(path) for path in files], "lst": [row_of(each.entry) for each in subjects]}
@@ -148,7 +148,7 @@ def _to_mlflow(request: Request, subjects: list[Subject]) -> Answer:
 
 
 def _exported(request: Request, form: str, subjects: list[Subject]) -> list[Path]:
-    """Write the files of an export; return those that were written."""
+    """Write the files of an export; return their paths."""
     from ck_repo.report import export_files, export_tables
     from ck_repo.report.requirements import PARQUET, REPORT, ensure_packages
 
@@ -187,7 +187,7 @@ def _write(path: Path, text: str, *, overwrite: bool) -> None:
 
 
 def _chosen(request: Request) -> list[Entry]:
-    """The experiments that are named; without a name and tags the latest."""
+    """The selected experiments; without a name and tags the latest."""
     from ck_repo.actions.experiment import shown
 
     if not request.entry and not request.text("tags") and not request.more:
@@ -196,7 +196,7 @@ def _chosen(request: Request) -> list[Entry]:
     if others := [entry for entry in found if entry.module != "experiment"]:
         raise UsageError(f"{others[0].cid} is not an experiment", hint="`ck report experiment:A experiment:B`")
     if not found:
-        raise NotFoundError("no experiment yet", hint="`ck run program:object-detection` makes one")
+        raise NotFoundError("there is no experiment yet", hint="`ck run program:object-detection` records one")
     return found
 
 

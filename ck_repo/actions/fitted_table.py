@@ -1,4 +1,4 @@
-"""Tables that fit the terminal: columns that matter less are left out, and the longest cells are cut."""
+"""Tables that fit the terminal: less important columns are dropped, and the longest cells are cut."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Sequence
 
 from ck_repo.actions.declare import table_lines
 
-_READABLE, _NARROWEST = 16, 6  # characters of a column that is cut: before others are left out, and in the end
+_READABLE, _NARROWEST = 16, 6  # minimum width of a cut column: before columns are dropped, and after
 _GAP = 2  # between columns
 
 
 def fitted_table_lines(
     header: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str] = (), width: int | None = None
 ) -> list[str]:
-    """Rows under a header.
+    """A table with a header.
 
     Parameters
     ----------
     spare
-        Columns that may be left out, the least important first.
+        Columns that may be dropped, the least important first.
     width
-        Characters of a line; those of the terminal if None, and as many as there are where stdout is none.
+        Width of a line in characters; None for that of the terminal, or no limit if stdout is not a terminal.
     """
     if width is None and not sys.stdout.isatty():
         return table_lines(header, rows)
@@ -39,7 +39,7 @@ def fitted_table_lines(
 
 
 def _widths(table: Sequence[Sequence[str]], most: int, narrowest: int) -> list[int]:
-    """The widths of columns, the widest cut first until the table fits or none is wider than `narrowest`."""
+    """The widths of columns; the widest are cut until the table fits or none is wider than `narrowest`."""
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     while _total(widths) > most and max(widths) > narrowest:
         widths[widths.index(max(widths))] -= 1

@@ -12,13 +12,13 @@ from ck_repo.actions.request import Request
 ACTIONS: Actions = {}
 
 
-@action(ACTIONS, "version", "the version of this package", example="ck version")
+@action(ACTIONS, "version", "print the version of this package", example="ck version")
 def version(request: Request) -> Answer:
-    """Say the version."""
+    """Print the version."""
     return Answer({"version": __version__}, [__version__])
 
 
-@action(ACTIONS, "ls", "every module that has entries", example="ck ls", options=[REPOSITORY])
+@action(ACTIONS, "ls", "list the modules that have entries", example="ck ls", options=[REPOSITORY])
 def ls(request: Request) -> Answer:
     """List modules."""
 
@@ -31,7 +31,7 @@ def ls(request: Request) -> Answer:
 @action(
     ACTIONS,
     "search",
-    "entries of every module, by tags",
+    "search entries of all modules by tags",
     example="ck search --tags=coco,2017,-preprocessed",
     options=[TAGS, REPOSITORY, *LISTING],
 )
@@ -42,18 +42,18 @@ def search(request: Request) -> Answer:
     return entry_list.search(request.with_module("*"))
 
 
-@action(ACTIONS, "uid", "a new UID, 16 hexadecimal digits", example="ck uid")
+@action(ACTIONS, "uid", "print a new UID, 16 hexadecimal digits", example="ck uid")
 def uid(request: Request) -> Answer:
-    """Make a UID up."""
+    """Generate a UID."""
     from ck_repo.store.uid import new_uid
 
     made = new_uid()
     return Answer({"data_uid": made}, [made])
 
 
-@action(ACTIONS, "cid", "the UIDs of module and entry of the folder that you are in", example="ck cid")
+@action(ACTIONS, "cid", "print the UIDs of module and entry of the current folder", example="ck cid")
 def cid(request: Request) -> Answer:
-    """Say which entry the working directory belongs to."""
+    """Print the entry that contains the working directory."""
     from pathlib import Path
 
     from ck_repo.actions.entry_data import row_of
@@ -67,10 +67,10 @@ def cid(request: Request) -> Answer:
 @action(
     ACTIONS,
     "completion",
-    "what a shell evaluates to complete commands, entries and tags",
+    "print the script that a shell evaluates to complete commands, entries and tags",
     example="ck completion --shell=bash",
     usage="ck completion [--shell=bash|zsh|fish]; in ~/.bashrc: source <(ck completion --shell=bash)",
-    options=[Option("shell", "the shell (default: yours)", value="bash", choices=tuple(SCRIPTS))],
+    options=[Option("shell", "the shell (default: the current one)", value="bash", choices=tuple(SCRIPTS))],
 )
 def completion(request: Request) -> Answer:
     """Print a script; nothing is installed."""

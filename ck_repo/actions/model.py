@@ -1,4 +1,4 @@
-"""Models: how a registered, installed or installable one is used."""
+"""Models: the interface of a registered, installed or installable one."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ ACTIONS: Actions = {}
 @action(
     ACTIONS,
     "show",
-    "a model's interface: what it takes, what it answers, and how that is read",
+    "show a model's interface: its input, its output, and how it is decoded",
     example="ck show model:model-demo-ssd",
     usage="ck show model[:NAME] [--tags=a,b]; NAME is that of an env entry, of the file that was registered, or of a package",
     options=[TAGS, VENV],
 )
 def show(request: Request) -> Answer:
-    """The interface of one model, or the list of those that are known."""
+    """Show the interface of one model, or the list of known models."""
     from ck_repo.run.known_models import described, known_models
     from ck_repo.run.networks import networks_of
 
@@ -27,7 +27,7 @@ def show(request: Request) -> Answer:
     if not request.entry and not request.text("tags"):
         rows = [{"name": row.name, "source": row.source, "format": row.format} for row in found]
         lines = [f"{row.name}  ({row.format}, {row.source})" for row in found]
-        return Answer({"lst": rows}, lines or ["no model is registered, and no package has one"])
+        return Answer({"lst": rows}, lines or ["no model is registered, and no package installs one"])
     if len({row.name for row in found}) > 1 and not any(row.is_called(request.entry) for row in found[:1]):
         raise UsageError(
             f"{len(found)} models match: {', '.join(row.name for row in found[:8])}", hint="name one: `ck show model:NAME`"

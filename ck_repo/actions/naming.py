@@ -1,4 +1,4 @@
-"""Names of entries and what is in them: UID, CID, folder, files, tags."""
+"""Names and content of entries: UID, CID, folder, files, tags."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ck_repo.actions.request import Request
 ACTIONS: Actions = {}
 
 
-@action(ACTIONS, "uid", "the UID of an entry", example="ck uid package:model-demo-ssd", options=[REPOSITORY])
+@action(ACTIONS, "uid", "print the UID of an entry", example="ck uid package:model-demo-ssd", options=[REPOSITORY])
 def uid(request: Request) -> Answer:
     """Print the UID."""
     entry = one(request)
@@ -20,12 +20,12 @@ def uid(request: Request) -> Answer:
 @action(
     ACTIONS,
     "cid",
-    "the UIDs of module and entry, MODULE_UID:ENTRY_UID",
+    "print the UIDs of module and entry, MODULE_UID:ENTRY_UID",
     example="ck cid package:model-demo-ssd",
     options=[REPOSITORY],
 )
 def cid(request: Request) -> Answer:
-    """Print the CID by UIDs; the JSON has the other names, too."""
+    """Print the CID with UIDs; the JSON has the other names, too."""
     from ck_repo.store.naming import uid_names
 
     entry = one(request)
@@ -36,18 +36,18 @@ def cid(request: Request) -> Answer:
 @action(
     ACTIONS,
     "cd",
-    "the folder of an entry, for a shell",
+    "print the folder of an entry, for a shell",
     example="ck cd program:object-detection",
     usage='ck cd MODULE:ENTRY; in a shell: cd "$(ck cd MODULE:ENTRY)"',
     options=[REPOSITORY],
 )
 def cd(request: Request) -> Answer:
-    """Print the folder; no command can change the folder of the shell that it is called from."""
+    """Print the folder; a command cannot change the folder of its shell."""
     entry = one(request)
     return Answer(row_of(entry), [str(entry.path)])
 
 
-@action(ACTIONS, "list_files", "the files of an entry", example="ck list_files package:model-demo-ssd", options=[REPOSITORY])
+@action(ACTIONS, "list_files", "list files of an entry", example="ck list_files package:model-demo-ssd", options=[REPOSITORY])
 def list_files(request: Request) -> Answer:
     """List files, relative to the entry's folder."""
     from ck_repo.store.naming import files_of
@@ -60,7 +60,7 @@ def list_files(request: Request) -> Answer:
 @action(
     ACTIONS,
     "list_tags",
-    "every tag of the entries that match",
+    "list the tags of matching entries",
     example="ck list_tags package --tags=model",
     options=[TAGS, Option("search_string", "part of the name or of a tag", value="TEXT"), REPOSITORY],
 )

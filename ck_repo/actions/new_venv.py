@@ -1,4 +1,4 @@
-"""Ask before a venv is made under a name that may be a typo."""
+"""Confirmation before creating a venv whose name may be a typo."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ck_repo.store.search import find
 
 
 def confirm_new_venv(request: Request) -> None:
-    """Say that a named venv will be made, and on a terminal ask, when there are venvs but none of that name.
+    """Report that a named venv will be created, and ask on a terminal, if there are venvs but none of that name.
 
     Raises
     ------
     UsageError
-        If the user does not want it.
+        If the user declines.
     """
     from ck_repo import progress
 
@@ -26,5 +26,5 @@ def confirm_new_venv(request: Request) -> None:
         return
     near = get_close_matches(name, known, n=1, cutoff=0.6)
     others = f"did you mean --venv={near[0]}?" if near else f"there {'are' if len(known) > 1 else 'is'} {', '.join(known[:6])}"
-    progress.say(f"there is no venv:{name}, and a new one will be made; {others}")
-    confirm(request, f"make a new venv:{name}")
+    progress.say(f"there is no venv:{name}, so a new one will be created; {others}")
+    confirm(request, f"create a new venv:{name}")

@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 ACTIONS: Actions = {}
 VENV = Option("venv", "the venv to use (default: the active one, else mlperf-inference)", value="NAME")
-DRY_RUN = Option("dry-run", "say what would be done, and do nothing", kind="flag")
-TRUST = Option("trust", "let programs of other repositories' recipes run", kind="flag")
-_VERSION = Option("version", "a version or a range as PEP 440 has it", value='">=1.17,<2"')
+DRY_RUN = Option("dry-run", "show what would be done, and do nothing", kind="flag")
+TRUST = Option("trust", "allow programs of other repositories' recipes to run", kind="flag")
+_VERSION = Option("version", "a version or a range as in PEP 440", value='">=1.17,<2"')
 
 
 _OF_CK = {
-    "extra_version": "a package's version is its recipe's; --force_version= asks for one",
-    "extra_path": "--install_path= says where a package goes",
-    "extra_tags": "`ck detect soft --extra_tags=` gives tags to what is on disk",
+    "extra_version": "a package's version is that of its recipe; --force_version= requests one",
+    "extra_path": "--install_path= sets the folder of a package",
+    "extra_tags": "`ck detect soft --extra_tags=` sets tags of registered files",
 }
-_FORMAT = Option("format", "of a model: convert it to this format", value="onnx", choices=formats)
+_FORMAT = Option("format", "for a model: convert it to this format", value="onnx", choices=formats)
 
 _CHOICE = (
     TAGS,
-    Option("no_tags", "tags not to have", value="a,b"),
+    Option("no_tags", "excluded tags", value="a,b"),
     _VERSION,
     Option("force_version", "exactly this version", value="1.17"),
     _FORMAT,
-    Option("dep_add_tags", "further tags for a dependency of the package", kind="nested"),
+    Option("dep_add_tags", "additional tags for a dependency of the package", kind="nested"),
 )
 
 
@@ -54,7 +54,7 @@ def _resolver(request: Request, venv: Venv | None) -> Resolver:
 
 
 def _resolve(request: Request, resolver: Resolver) -> Choice:
-    """What the request asks for."""
+    """The needs of a request."""
     forced = request.text("force_version")
     choice = resolver.resolve(_wanted(request), f"=={forced.lstrip('v')}" if forced else request.text("version"))
     return resolver.in_format(choice, request.text("format")) if request.text("format") else choice
@@ -72,14 +72,14 @@ def _wanted(request: Request) -> str:
 @action(
     ACTIONS,
     "search",
-    "packages with these tags, and the variations that they come in (* is the default)",
+    "list packages with these tags, and their variations (* marks the default)",
     example="ck search package --tags=model,object-detection,mlperf",
-    options=[*SEARCHED, *LISTING, *NAMES, Option("explain", "say why a package cannot be installed here", kind="flag")],
+    options=[*SEARCHED, *LISTING, *NAMES, Option("explain", "show why a package cannot be installed here", kind="flag")],
 )
 def search(request: Request) -> Answer:
-    """Search by tags, those of variations too; nothing found is an empty list.
+    """Search by tags, including those of variations; without matches the list is empty.
 
-    Standard output has the names alone; how many cannot be installed is a note, and JSON has the reason as `obstacle`.
+    Standard output has only the names; a note counts those that cannot be installed, and JSON has the reason as `obstacle`.
     """
     from ck_repo import progress
     from ck_repo.resolve.component import read_component
@@ -112,31 +112,32 @@ def search(request: Request) -> Answer:
             f" ({shown})" if shown else ""
         )
         line += f" cannot be installed here: {obstacle}" if obstacle and request.flag("explain") else ""
-        (by_variation if package.stock and not own else found).append((row, line))  # stock finds one by its own tags only
+        # stock CK only searches a package's own tags
+        (by_variation if package.stock and not own else found).append((row, line))
     problems.warn()
     found = found or by_variation
     chosen = found[: limit(request)]
     blocked = sum(bool(row["obstacle"]) for row, _ in chosen)
     if blocked and not request.flag("explain"):
-        progress.say(f"note: {blocked} of {len(chosen)} cannot be installed here; --explain says why")
+        progress.say(f"note: {blocked} of {len(chosen)} cannot be installed here; --explain shows why")
     return Answer({"lst": [row for row, _ in chosen], **cut_short(len(chosen) < len(found))}, [line for _, line in chosen])
 
 
 @action(
     ACTIONS,
     "install",
-    "install what has these tags, with all that it needs",
+    "install a package with these tags, and its dependencies",
     example="ck install package --tags=lib,python-package,onnxruntime-cpu",
     options=[
         *_CHOICE,
         VENV,
         DRY_RUN,
         TRUST,
-        Option("ask", "show the plan and ask first", kind="flag"),
-        Option("rebuild", "install it anew if it is there; files that were fetched are used again", kind="flag"),
-        Option("reinstall", "install it anew if it is there; everything is fetched again", kind="flag"),
+        Option("ask", "show the plan and ask before installing", kind="flag"),
+        Option("rebuild", "install it again if it exists; downloaded files are reused", kind="flag"),
+        Option("reinstall", "install it again if it exists, including downloads", kind="flag"),
         Option("install_path", "the folder to install into (default: one below CK_TOOLS)", value="FOLDER"),
-        Option("reuse_deps", "accepted for CK's sake: what is there is always used", kind="flag"),
+        Option("reuse_deps", "accepted for compatibility: installed packages are always reused", kind="flag"),
         without_effect("env", "recipes take no variables", kind="nested"),
         *(without_effect(name, why, kind="text") for name, why in _OF_CK.items()),
     ],
@@ -182,19 +183,19 @@ def install(request: Request) -> Answer:
     unverified = " (unverified: its recipe gives no digest)" if env.unverified else ""
     return Answer(
         {**plan, "env": described(env), "path": env.path},
-        [f"{choice.name}: {'was there already' if choice.ready else 'installed'}{unverified}, in {where}"],
+        [f"{choice.name}: {'already installed' if choice.ready else 'installed'}{unverified}, in {where}"],
     )
 
 
 @action(
     ACTIONS,
     "explain",
-    "what would be taken for these tags, why, and what was passed over",
+    "show which packages would be used for these tags, why, and which were rejected",
     example="ck explain package --tags=model,object-detection,onnx",
     options=[*_CHOICE, VENV],
 )
 def explain_choice(request: Request) -> Answer:
-    """Resolve and tell why."""
+    """Resolve and explain."""
     from ck_repo.environment.venv import chosen_name, find_venv
     from ck_repo.resolve import explain
 

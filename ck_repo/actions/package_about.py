@@ -1,4 +1,4 @@
-"""Packages: what one is, in which variations it comes and what it needs."""
+"""Packages: description, variations and dependencies."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ACTIONS: Actions = {}
 @action(
     ACTIONS,
     "show",
-    "a package with its tags, variations and needs; all packages as a table if none is named",
+    "show a package with its tags, variations and dependencies; without a name, a table of all packages",
     example="ck show package:dataset-coco-2017-val",
     options=[TAGS, REPOSITORY],
 )
 def show(request: Request) -> Answer:
-    """Describe packages; one that cannot be read is an error only if it was named."""
+    """Describe packages; an unreadable one is an error only if it was named."""
     from ck_repo.resolve.component import read_component
     from ck_repo.store.naming import unambiguous_names
 
@@ -37,7 +37,7 @@ def show(request: Request) -> Answer:
         except CKError as error:
             if not is_pattern(request.entry):
                 raise
-            progress.warn(f"package left out: {error.what}")
+            progress.warn(f"package skipped: {error.what}")
     names = unambiguous_names(request.session.repositories, [row.entry for row in found])
     data = [_described(row) for row in found]
     if is_pattern(request.entry):

@@ -1,4 +1,4 @@
-"""Write packages: begin one from a template, and check it."""
+"""Write packages: create one from a template, and check it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _ADD = entry_change.ACTIONS["add"]
 @action(
     ACTIONS,
     "add",
-    "a new package, empty or from a template that you complete",
+    "add a package, empty or from a template to complete",
     example="ck add package:model-mine --template=model",
     options=[
         Option(
             "template",
-            "what the package is to be: its meta.json and README.md are begun",
+            "the kind of package, for a template of meta.json and README.md",
             choices=tuple(SCAFFOLDS),
             value="model",
         ),
@@ -37,7 +37,7 @@ def add(request: Request) -> Answer:
     if not kind:
         return entry_change.add(request)
     if not request.entry:
-        raise UsageError("which name?", hint=f"`ck add package:NAME --template={kind}`")
+        raise UsageError("no name was given", hint=f"`ck add package:NAME --template={kind}`")
     meta = writing.merged(SCAFFOLDS[kind](request.entry), entry_change.meta_of(request))
     meta["tags"] = list(dict.fromkeys([*tag_list(meta["tags"]), *tag_list(request.text("tags"))]))
     entry = writing.create_entry(
@@ -51,7 +51,7 @@ def add(request: Request) -> Answer:
 @action(
     ACTIONS,
     "check",
-    "what is wrong with a package or missing in it; exit status 3 if something is",
+    "check a package for errors and missing data; exit status 3 if there are any",
     example="ck check package:model-mine",
     options=[REPOSITORY],
 )
@@ -65,5 +65,5 @@ def check(request: Request) -> Answer:
     data = {**row_of(entry), "faults": found}
     if not found:
         return Answer(data, [f"{entry.cid} is complete"])
-    text = f"{entry.cid} is not complete: {len(found)} fault{'s' if len(found) > 1 else ''}"
+    text = f"{entry.cid} is not complete: {len(found)} error{'s' if len(found) > 1 else ''}"
     return Answer({"error": text, **data}, [f"{text}:", *(f"  {line}" for line in found)], status=ConfigError.code)

@@ -1,4 +1,4 @@
-"""Targets: find the highest that a system holds."""
+"""Performance: find the highest target, check for regressions."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ ACTIONS: Actions = {}
 @action(
     ACTIONS,
     "find",
-    "the highest valid target of a scenario, by short runs; written to user.conf",
+    "find the highest valid target of a scenario by short runs, and write it to user.conf",
     example="ck find performance --scenario=server --output=user.conf",
     usage="ck find performance --scenario=server|offline|singlestream|multistream [options]",
     options=[
         declared_option("scenario", help="the scenario (default server)", value="server"),
         *declared("model", "dataset", "backend", "device", "round"),
-        declared_option("seconds", help="duration of a try, in s (default 10)"),
-        declared_option("target_latency", help="the bound, in ms (default: the round's)"),
+        declared_option("seconds", help="duration of a trial, in s (default 10)"),
+        declared_option("target_latency", help="the latency bound, in ms (default: the round's)"),
         Option("output", "the user.conf to write the target into (default user.conf)", value="FILE"),
         VENV,
         TRUST,
     ],
 )
 def find(request: Request) -> Answer:
-    """Search a target: nobody has to guess it."""
+    """Search for a target."""
     from ck_repo.submit.targets import find_and_write
 
     options = replace(
         run_options(request),
         scenario=request.text("scenario") or "server",
         seconds=request.number("time") or DEFAULT_SECONDS,
-        target_latency=None,  # that of the tries; the request's is the bound
+        target_latency=None,  # the duration of trials; the latency of the request is the bound
         mode="performance",
     )
     path = Path(request.text("output") or "user.conf").expanduser().absolute()
     if path.is_dir():
-        raise UsageError(f"{path} is a folder", hint="name the file to write: --output=user.conf")
+        raise UsageError(f"{path} is a folder", hint="give a file to write: --output=user.conf")
     confirm_new_venv(request)
     found, line = find_and_write(request.session, options, request.number("target_latency"), path)
     tries = [{"target": target, "valid": valid, f"{found.percentile}_ms": latency} for target, valid, latency in found.tries]
@@ -66,25 +66,25 @@ def find(request: Request) -> Answer:
 @action(
     ACTIONS,
     "check",
-    "whether new runs are slower or less accurate than old ones, beyond noise; exit status 10 if so",
+    "check whether new runs are slower or less accurate than old ones, beyond noise; exit status 10 if so",
     example="ck check performance experiment:new --baseline=experiment:old --tolerance=5%",
     usage="ck check performance experiment:NEW [experiment:NEW2 …] --baseline=experiment:OLD[,experiment:OLD2 …] [options]",
     options=[
-        Option("baseline", "the experiments to hold them against, repetitions separated by commas; patterns too", value="NAME"),
+        Option("baseline", "the experiments to compare with, separated by commas; patterns are allowed", value="NAME"),
         Option("tolerance", "how much slower the new ones may be (default 5%)", value="5%"),
-        Option("map-tolerance", "how much lower mAP may be, of 0 to 1 (default 0.001)", kind="number", least=0),
+        Option("map-tolerance", "how much lower mAP may be, from 0 to 1 (default 0.001)", kind="number", least=0),
     ],
     more_entries=True,
 )
 def check(request: Request) -> Answer:
-    """Check for a regression, in CI say."""
+    """Check for a regression, for example in CI."""
     from ck_repo.report.regression import judge
     from ck_repo.report.subject import subject_of
 
-    baseline = request.needed("baseline", "the experiments to hold the new ones against: --baseline=experiment:OLD")
+    baseline = request.needed("baseline", "give the experiments to compare with: --baseline=experiment:OLD")
     new = [subject_of(entry) for target in request.more for entry in _experiments(request, target.text)]
     if not new:
-        raise UsageError("check which experiments?", hint="`ck check performance experiment:NEW --baseline=experiment:OLD`")
+        raise UsageError("no experiment was given", hint="`ck check performance experiment:NEW --baseline=experiment:OLD`")
     old = [subject_of(entry) for word in tag_list(baseline) for entry in _experiments(request, word)]
     tolerance, limit = _share(request.text("tolerance") or "5%"), request.number("map_tolerance")
     found = judge(new, old, tolerance, 0.001 if limit is None else limit)
@@ -103,7 +103,7 @@ def check(request: Request) -> Answer:
 
 
 def _experiments(request: Request, word: str) -> list[Entry]:
-    """The experiments that a word names: ``experiment:NAME``, a name alone, or a pattern; the repository may come first."""
+    """The experiments for a word: ``experiment:NAME``, a name alone, or a pattern, with an optional repository before it."""
     from ck_repo.store.search import find as found_in
     from ck_repo.store.search import load
 
@@ -120,7 +120,7 @@ def _experiments(request: Request, word: str) -> list[Entry]:
 
 
 def _share(text: str) -> float:
-    """A share: ``5%`` or ``0.05``."""
+    """Parse a share: ``5%`` or ``0.05``."""
     try:
         value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:

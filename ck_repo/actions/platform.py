@@ -1,4 +1,4 @@
-"""The whole machine, as CK's `ck detect platform` describes it."""
+"""The machine, as CK's `ck detect platform` describes it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ ACTIONS: Actions = {}
 @action(
     ACTIONS,
     "detect",
-    "operating system, CPU, GPUs and the machine's maker",
+    "show operating system, CPU, GPUs and the machine's manufacturer",
     example="ck detect platform",
-    options=[Option("platform_init_uoa", "accepted for CK's sake: no platform has to be prepared here", value="NAME")],
+    options=[Option("platform_init_uoa", "accepted for compatibility: platforms need no preparation", value="NAME")],
 )
 def detect(request: Request) -> Answer:
     """Describe the machine."""

@@ -11,7 +11,7 @@ from ck_repo.actions.request import Request
 ACTIONS: Actions = {}
 
 
-@action(ACTIONS, "detect", "name, cores, instruction sets and frequencies of the CPU", example="ck detect platform.cpu")
+@action(ACTIONS, "detect", "show name, cores, instruction sets and frequencies of the CPU", example="ck detect platform.cpu")
 def detect(request: Request) -> Answer:
     """Describe the CPU."""
     from ck_repo.machine.features import cpu_features
@@ -21,14 +21,14 @@ def detect(request: Request) -> Answer:
 
 
 def cpu_lines(found: Mapping[str, Any]) -> list[str]:
-    """The CPU for a person."""
+    """A description of the CPU as text."""
     lines = [
         f"CPU name: {found['name']}",
         f"logical processors: {found['num_proc']}, cores: {found['num_cores']}, sockets: {found['sockets']}",
         f"CPU ABI: {found['cpu_abi']}",
         f"CPU features: {found['cpu_features'] or 'unknown'}",
     ]
-    for name, key in (("frequency now", "current_freq"), ("highest frequency", "max_freq")):
+    for name, key in (("current frequency", "current_freq"), ("maximum frequency", "max_freq")):
         values = found[key].values()
         if values:
             span = f"{min(values):.0f}" if min(values) == max(values) else f"{min(values):.0f} to {max(values):.0f}"

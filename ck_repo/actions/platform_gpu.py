@@ -14,12 +14,12 @@ ACTIONS: Actions = {}
 @action(
     ACTIONS,
     "detect",
-    "name, memory, clock and driver of each GPU",
+    "show name, memory, clock and driver of each GPU",
     example="ck detect platform.gpu",
-    options=[Option("type", "the kind of GPU; none but CUDA's can be used", choices=("cuda",), value="cuda")],
+    options=[Option("type", "the kind of GPU; only CUDA is supported", choices=("cuda",), value="cuda")],
 )
 def detect(request: Request) -> Answer:
-    """Describe the GPUs; none is no error."""
+    """Describe the GPUs; having none is not an error."""
     from ck_repo.machine.features import gpu_features
 
     found = gpu_features()
@@ -27,9 +27,9 @@ def detect(request: Request) -> Answer:
 
 
 def gpu_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The GPUs for a person."""
+    """A description of the GPUs as text."""
     if not found:
-        return ["no GPU of NVIDIA"]
+        return ["no NVIDIA GPU"]
     lines = []
     for row in found:
         about = [f"{row['memory'] / 2**30:.0f} GiB"] if row.get("memory") else []

@@ -1,4 +1,4 @@
-"""The operating system, as CK's `ck detect platform.os` tells it."""
+"""The operating system, as CK's `ck detect platform.os` describes it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ ACTIONS: Actions = {}
 @action(
     ACTIONS,
     "detect",
-    "the machine: CPU, cores, memory, operating system",
+    "show the machine: CPU, cores, memory, operating system",
     example="ck detect platform.os",
-    options=[Option("platform_init_uoa", "accepted for CK's sake: no platform has to be prepared here", value="NAME")],
+    options=[Option("platform_init_uoa", "accepted for compatibility: platforms need no preparation", value="NAME")],
 )
 def detect(request: Request) -> Answer:
     """Describe the machine."""

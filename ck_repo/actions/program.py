@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from ck_repo.store.entry import Entry
 
 ACTIONS: Actions = {}
-_ABOUT = ("version", "version_of_round")  # what is told by the choice of LoadGen
+_ABOUT = ("version", "version_of_round")  # printed with the choice of LoadGen
 _OF_CK = {
     "speed": "nothing is compiled",
-    "skip_print_timers": "figures are printed as a table",
-    "skip_clean_after": "every run has a folder of its own",
+    "skip_print_timers": "results are printed as a table",
+    "skip_clean_after": "every run has its own folder",
     "return_error_if_external_fail": "a run that fails is always an error",
     "skip_stat_analysis": "`ck replay experiment` judges repetitions",
     "process_multi_keys": "`ck replay experiment` judges repetitions",
@@ -49,11 +49,11 @@ _OPTIONS = [
     *declared(),
     Option(
         "record",
-        "name of the experiment (every run is recorded; without a name by its UID)",
+        "name of the experiment (default: its UID)",
         value="NAME",
         aliases=("record_uoa",),
     ),
-    Option("no_record", "print the figures, and keep no experiment", kind="flag"),
+    Option("no_record", "print the results without recording an experiment", kind="flag"),
     Option("record_repo", "the repository to record in (default local)", value="NAME"),
     Option("tags", "further tags of the experiment", value="a,b"),
     Option("repetitions", "run so many times, each recorded", kind="whole", least=1),
@@ -67,7 +67,7 @@ _OPTIONS = [
     Option("certificates", "the cluster whose certificates are used (default `default`)", value="NAME"),
     Option("tuned", "with the settings that `ck tune` found on this machine; what is given stays", kind="flag"),
     DRY_RUN,
-    Option("explain", "say what would be done and why, and do nothing", kind="flag"),
+    Option("explain", "show what would be done and why, and do nothing", kind="flag"),
     TRUST,
     *(without_effect(name, why) for name, why in _OF_CK.items()),
 ]
@@ -76,7 +76,7 @@ _OPTIONS = [
 @action(
     ACTIONS,
     "run",
-    "install what the benchmark needs, run it, record it",
+    "install the dependencies of a benchmark, run it, record the results",
     example="ck run program:object-detection --scenario=server --target-qps=50 --target-latency=100",
     usage="ck run program:object-detection [options]",
     options=_OPTIONS,
@@ -92,7 +92,7 @@ def run(request: Request) -> Answer:
     if request.flag("dry_run") or request.flag("explain"):
         return explain_run(request)
     if request.flag("no_record") and request.text("record") not in ("", "no"):
-        raise UsageError("--record and --no_record exclude each other", hint="leave one out")
+        raise UsageError("--record and --no_record exclude each other", hint="omit one of them")
     if request.flag("no_record") and request.flag("report"):
         raise UsageError("--no_record and --report exclude each other", hint="a report is made of a recorded run")
     files = tag_list(request.text("print_files"))
@@ -101,7 +101,7 @@ def run(request: Request) -> Answer:
     if request.flag("report"):
         from ck_repo.report.requirements import ensure_packages
 
-        ensure_packages()  # before the run: what cannot be had is known at once
+        ensure_packages()  # check before the run that the report can be written
     records = run_records(request)
     lines: list[str] = []
     for record in records:
@@ -139,7 +139,7 @@ def run(request: Request) -> Answer:
 
 
 def run_records(request: Request) -> list[RunRecord]:
-    """Run a benchmark as often as is asked; each run is recorded."""
+    """Run a benchmark as often as requested; each run is recorded."""
     from ck_repo.run.pipeline import run_repeatedly
 
     name = "" if request.text("record") in ("yes", "no") else request.text("record")  # CK's --record has no name
@@ -166,7 +166,7 @@ def _timings_of(record: RunRecord) -> dict[str, object]:
 
 
 def _chosen(request: Request, program: Entry) -> RunOptions:
-    """The options of a run, with the tuned settings if they are asked for."""
+    """The options of a run, with the tuned settings if requested."""
     options = run_options(request)
     if not request.flag("tuned"):
         return options
@@ -176,19 +176,19 @@ def _chosen(request: Request, program: Entry) -> RunOptions:
 
 
 def experiment_of(entry: Entry) -> dict[str, str]:
-    """An experiment as results name it."""
+    """The name of an experiment in JSON results."""
     return {"uid": entry.uid, "alias": entry.alias, "path": str(entry.path)}
 
 
 @action(
     ACTIONS,
     "explain",
-    "what a run would use, why, and what was passed over",
+    "show what a run would use, why, and what was rejected",
     example="ck explain program:object-detection --model=ssd-mobilenet",
     options=_OPTIONS,
 )
 def explain_run(request: Request) -> Answer:
-    """Resolve a run and tell the plan."""
+    """Resolve a run and show the plan."""
     from ck_repo.install.to_fetch import fetch_lines
     from ck_repo.resolve import explain
     from ck_repo.run.pipeline import foresee
@@ -228,19 +228,19 @@ def _reference(request: Request) -> Entry | None:
     before, _, name = text.rpartition(":")
     repository, _, module = before.rpartition(":")
     if module not in ("", "experiment"):
-        raise UsageError(f"{text} is no experiment", hint="--reference=experiment:NAME")
+        raise UsageError(f"{text} is not an experiment", hint="--reference=experiment:NAME")
     return load(request.session.repositories, "experiment", name, repository)
 
 
 @action(
     ACTIONS,
     "audit",
-    "run every compliance test of a scenario, and verify them; exit status 10 if one fails",
+    "run and verify every compliance test of a scenario; exit status 10 if one fails",
     example="ck audit program:object-detection --scenario=offline --official",
     usage="ck audit program:object-detection [options of ck run] [--reference=EXPERIMENT]",
     options=[
         *(row for row in _OPTIONS if row.name not in (*_NOT_OF_AUDITS, *not_of_audits())),
-        Option("reference", "the experiment to hold the tests against, with its options (default: a new run)", value="NAME"),
+        Option("reference", "the reference experiment, whose options are used (default: a new run)", value="NAME"),
     ],
 )
 def audit_run(request: Request) -> Answer:

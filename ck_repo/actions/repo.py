@@ -27,7 +27,7 @@ def row_of(row: Repository) -> dict[str, object]:
 
 
 def named(request: Request) -> list[Repository]:
-    """The repositories that a request names; every one if it names none."""
+    """The repositories that a request selects; all of them without a name."""
     if is_pattern(request.entry):
         return [row for row in request.session.repositories.all() if fnmatchcase(row.alias, request.entry or "*")]
     return [request.session.repositories.get(request.entry)]
@@ -36,16 +36,16 @@ def named(request: Request) -> list[Repository]:
 @action(
     ACTIONS,
     "pull",
-    "clone a repository by git, or update it, and those that it needs; `ck pull all` updates every one",
+    "clone or update a git repository and its dependencies; `ck pull all` updates all repositories",
     example="ck pull repo --url=https://example.org/team/my-experiments.git",
     usage="ck pull repo[:NAME] [--url=URL] [--checkout=COMMIT] | ck pull all",
     options=[
-        Option("url", "where to clone from", value="URL"),
+        Option("url", "the URL to clone from", value="URL"),
         Option("checkout", "the branch, tag or commit to pin it to", value="COMMIT"),
     ],
 )
 def pull(request: Request) -> Answer:
-    """Pull; nothing of what comes is run."""
+    """Pull repositories; none of their code is run."""
     if request.entry == "*":
         pulled = git.update_all(request.session.repositories)
     else:
@@ -63,7 +63,7 @@ def pull(request: Request) -> Answer:
 
 
 def _url(request: Request) -> str:
-    """The URL that was given; empty if none was. ``--url=`` without a value is refused."""
+    """The given URL; empty without one. ``--url=`` without a value is refused."""
     url = request.text("url")
     if "url" in request.options:
         check_url(url)
@@ -73,17 +73,17 @@ def _url(request: Request) -> str:
 @action(
     ACTIONS,
     "push",
-    "commit everything in a repository and push it by git; what others pushed is merged first",
+    "commit all changes in a repository and push them; changes on the server are merged first",
     example="ck push repo:my-experiments --url=https://example.org/team/my-experiments.git",
     options=[
-        Option("url", "where to, from now on; a repository that is not under git is put under it", value="URL"),
-        Option("message", "of the commit", value="TEXT"),
+        Option("url", "the URL to push to, now and in future; the repository is put under git if necessary", value="URL"),
+        Option("message", "the commit message", value="TEXT"),
     ],
 )
 def push(request: Request) -> Answer:
     """Push a repository."""
     if is_pattern(request.entry):
-        raise UsageError("push which repository?", hint="`ck push repo:NAME`; `ck ls repo` lists them")
+        raise UsageError("no repository was given", hint="`ck push repo:NAME`; `ck ls repo` lists them")
     row = request.session.repositories.get(request.entry)
     did = git.push(row, _url(request), request.text("message"))
     return Answer({**row_of(row), "done": did, "commit": commit_of(row.path)}, [f"{row.alias}: {did}"])
@@ -92,20 +92,20 @@ def push(request: Request) -> Answer:
 @action(
     ACTIONS,
     "add",
-    "a new repository, or one that is on disk already, under a name of your choice",
+    "add a new repository, or register an existing folder, under a name of your choice",
     example="ck add repo:my-experiments --quiet",
-    options=[Option("path", "its folder, if not in CK_REPOS; one that is a repository already is registered", value="FOLDER")],
+    options=[Option("path", "its folder, if not in CK_REPOS; an existing repository is registered", value="FOLDER")],
 )
 def add(request: Request) -> Answer:
-    """Make or register a repository."""
+    """Create or register a repository."""
     path = Path(request.text("path")) if request.text("path") else None
     if not request.entry and not path:
-        raise UsageError("which name?", hint="`ck add repo:NAME`")
+        raise UsageError("no name was given", hint="`ck add repo:NAME`")
     row = request.session.repositories.add(request.entry, path)
     return Answer(row_of(row), [f"added repository {row.alias} in {row.path}"])
 
 
-@action(ACTIONS, "ls", "every repository", example="ck ls repo")
+@action(ACTIONS, "ls", "list the repositories", example="ck ls repo")
 def ls(request: Request) -> Answer:
     """List repositories."""
     rows = named(request)
@@ -114,7 +114,7 @@ def ls(request: Request) -> Answer:
     )
 
 
-@action(ACTIONS, "find", "the folder of a repository", example="ck where repo:local")
+@action(ACTIONS, "find", "print the folder of a repository", example="ck where repo:local")
 def where(request: Request) -> Answer:
     """Print the folder."""
     rows = named(request)
@@ -126,7 +126,7 @@ def where(request: Request) -> Answer:
 @action(
     ACTIONS,
     "check",
-    "what is wrong with a repository: unreadable entries, packages that cannot be installed, keys that are ignored; "
+    "check a repository for unreadable entries, packages that cannot be installed and ignored keys; "
     "exit status 3 if entries cannot be read",
     example="ck check repo:local",
 )
@@ -135,13 +135,13 @@ def check(request: Request) -> Answer:
     from ck_repo.resolve.repository_check import check_repository
 
     if is_pattern(request.entry):
-        raise UsageError("check which repository?", hint="`ck check repo:NAME`; `ck ls repo` lists them")
+        raise UsageError("no repository was given", hint="`ck check repo:NAME`; `ck ls repo` lists them")
     row = request.session.repositories.get(request.entry)
     found = check_repository(row)
     parts = {
-        "unreadable": ("cannot be read", found.unreadable),
+        "unreadable": ("unreadable", found.unreadable),
         "blocked": ("cannot be installed", found.blocked),
-        "remarks": ("read, with a remark", found.remarks),
+        "remarks": ("with a remark", found.remarks),
     }
     data = {**row_of(row), **{key: [{"entry": name, "why": why} for name, why in rows] for key, (_, rows) in parts.items()}}
     lines = [
@@ -149,21 +149,21 @@ def check(request: Request) -> Answer:
     ]
     if not found.unreadable:
         return Answer(data, lines)
-    text = f"{len(found.unreadable)} entries of {row.alias} cannot be read"
+    text = f"{len(found.unreadable)} entries of {row.alias} are unreadable"
     return Answer({"error": text, **data}, lines, status=ConfigError.code)
 
 
 @action(
     ACTIONS,
     "rm",
-    "forget a repository; its folder goes too if it is in CK_REPOS",
+    "remove a repository; its folder is deleted if it is in CK_REPOS",
     example="ck rm repo:my-experiments",
-    options=[Option("force", "do not ask", kind="flag")],
+    options=[Option("force", "remove without confirmation", kind="flag")],
 )
 def remove(request: Request) -> Answer:
     """Remove repositories."""
     if is_pattern(request.entry):
-        raise UsageError("remove which repository?", hint="`ck rm repo:NAME`; `ck ls repo` lists them")
+        raise UsageError("no repository was given", hint="`ck rm repo:NAME`; `ck ls repo` lists them")
     confirm(request, f"remove the repository {request.entry}")
     done = request.session.repositories.remove(request.entry)
     return Answer({"data_uoa": request.entry, "done": done}, [f"{request.entry}: {done}"])
@@ -189,7 +189,7 @@ def pack(request: Request) -> Answer:
 @action(
     ACTIONS,
     "unzip",
-    "bring in a packed repository",
+    "import a packed repository",
     example="ck unzip repo --zip=ck-repo-my-experiments.zip",
     options=[Option("zip", "the zip file", value="FILE", aliases=("archive_name",))],
 )

@@ -1,4 +1,4 @@
-"""Repositories: what is known of one; and what CK needed after a change."""
+"""Repositories: description, and commands that only CK needs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ACTIONS: Actions = {}
 @action(
     ACTIONS,
     "show",
-    "names, folder, origin, commit and number of entries of a repository, or of all",
+    "show names, folder, origin, commit and number of entries of one repository, or of all",
     example="ck show repo:local",
 )
 def show(request: Request) -> Answer:
@@ -36,24 +36,22 @@ def show(request: Request) -> Answer:
 
 
 def _one(request: Request) -> Repository:
-    """The one repository that a request names."""
+    """The single repository that a request selects."""
     if is_pattern(request.entry):
         raise UsageError(f"`ck {request.action} repo` needs the name of one repository", hint="`ck ls repo` lists them")
     return named(request)[0]
 
 
-@action(ACTIONS, "uid", "the UID of a repository", example="ck uid repo:local")
+@action(ACTIONS, "uid", "print the UID of a repository", example="ck uid repo:local")
 def uid(request: Request) -> Answer:
     """Print the UID."""
     row = _one(request)
     return Answer(row_of(row), [row.uid])
 
 
-@action(
-    ACTIONS, "cid", "the UIDs of the module repo and of a repository, MODULE_UID:REPOSITORY_UID", example="ck cid repo:local"
-)
+@action(ACTIONS, "cid", "print the UIDs of module and repository, MODULE_UID:REPOSITORY_UID", example="ck cid repo:local")
 def cid(request: Request) -> Answer:
-    """Print the CID by UIDs; the JSON has the names, too."""
+    """Print the CID with UIDs; the JSON has the names, too."""
     row = _one(request)
     by_uid = f"{module_uid('repo')}:{row.uid}"
     return Answer({**row_of(row), "cuoa": f"repo:{row.alias}", "cid": by_uid}, [by_uid])
@@ -62,18 +60,18 @@ def cid(request: Request) -> Answer:
 @action(
     ACTIONS,
     "cd",
-    "the folder of a repository, for a shell",
+    "print the folder of a repository, for a shell",
     example="ck cd repo:local",
     usage='ck cd repo:NAME; in a shell: cd "$(ck cd repo:NAME)"',
 )
 def cd(request: Request) -> Answer:
-    """Print the folder; no command can change the folder of the shell that it is called from."""
+    """Print the folder; a command cannot change the folder of its shell."""
     row = _one(request)
     return Answer(row_of(row), [str(row.path)])
 
 
-@action(ACTIONS, "recache", "not needed: every command reads the repositories as they are", example="ck recache repo")
+@action(ACTIONS, "recache", "accepted, no effect: every command reads the repositories again", example="ck recache repo")
 def recache(request: Request) -> Answer:
-    """Say that there is nothing to do."""
-    note = "not needed: every command reads the repositories as they are"
+    """Report that nothing has to be done."""
+    note = "nothing to do: every command reads the repositories again"
     return Answer({"note": note}, [note])

@@ -1,4 +1,4 @@
-"""What the user asks for, parsed and checked: one object that every action reads."""
+"""A parsed and checked command: the object that every action reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ck_repo.session import Session
 
 @dataclass(frozen=True)
 class Target:
-    """``repository:module:entry``, any part of it empty where the user left it out."""
+    """``repository:module:entry``, with empty parts where the user omitted them."""
 
     module: str = ""
     entry: str = ""
@@ -31,15 +31,15 @@ class Request:
     action
         The verb.
     target
-        What it is about.
+        The first target.
     more
-        Further targets.
+        Other targets.
     options
-        Values by option name, underscores for dashes. Options of kind `nested` are dicts.
+        Values by option name, with underscores instead of dashes. Options of kind `nested` are dicts.
     rest
-        The words behind ``--``.
+        The words after ``--``.
     session
-        The repositories that the action works with, and whether code of others may run.
+        The repositories of the command, and whether other repositories' code may run.
     """
 
     action: str
@@ -61,7 +61,7 @@ class Request:
 
     @property
     def repository(self) -> str:
-        """The repository that was named, before the module or by option."""
+        """The given repository, from the target or an option."""
         return self.target.repository or self.text("repo_uoa")
 
     def text(self, name: str, default: str = "") -> str:
@@ -70,16 +70,16 @@ class Request:
         return default if value is None else str(value)
 
     def flag(self, name: str) -> bool:
-        """Whether a flag is given."""
+        """Whether a flag is set."""
         return bool(self.options.get(name, False))
 
     def number(self, name: str) -> float | None:
-        """The value of a number, None if it is not given."""
+        """The value of a number; None without one."""
         value = self.options.get(name)
         return None if value is None else float(str(value))
 
     def whole(self, name: str) -> int | None:
-        """The value of an integer, None if it is not given."""
+        """The value of an integer; None without one."""
         value = self.options.get(name)
         return None if value is None else int(str(value))
 
@@ -89,12 +89,12 @@ class Request:
         return dict(value) if isinstance(value, dict) else {}
 
     def needed(self, name: str, what: str) -> str:
-        """The value of a text option that has to be there."""
+        """The value of a required text option."""
         value = self.text(name)
         if not value:
             raise UsageError(f"`ck {self.action} {self.target.text}` needs --{name}=", hint=what)
         return value
 
     def with_module(self, module: str) -> Request:
-        """The same request about another module."""
+        """The same request for another module."""
         return replace(self, target=replace(self.target, module=module))

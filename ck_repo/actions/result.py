@@ -1,4 +1,4 @@
-"""Published figures: import, list."""
+"""Published results: import, list."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ ACTIONS: Actions = {}
 _FILTERS = [
     Option("model", "ssd-mobilenet (also ssd-small) or ssd-resnet34 (also ssd-large)", value="NAME"),
     Option("scenario", "offline, server, singlestream or multistream", value="offline"),
-    Option("system", "part of the system's name", value="NAME"),
-    Option("submitter", "part of the submitter's name", value="NAME"),
+    Option("system", "a part of the system's name", value="NAME"),
+    Option("submitter", "a part of the submitter's name", value="NAME"),
     Option("division", "closed or open", choices=("closed", "open"), value="closed"),
     Option("round", "only this round (default all)", choices=ROUND.choices, value=ROUND.value),
 ]
@@ -40,36 +40,36 @@ def _sorts() -> tuple[str, ...]:
 @action(
     ACTIONS,
     "import",
-    "take published figures into the local index, from a table or a submission tree",
+    "import published results from a table or a submission tree into the local index",
     example="ck import results --path=published.csv",
     options=[Option("path", "a table (CSV), or the root of a submission tree", value="FILE"), ROUND],
 )
 def take(request: Request) -> Answer:
-    """Import figures; `ck compare experiment:X --published` sets a run beside them."""
+    """Import results; `ck compare experiment:X --published` compares a run with them."""
     from ck_repo.experiments.published import import_results
 
     entry, rows = import_results(
-        request.session, round_of(request), Path(request.needed("path", "name a table or a tree: --path=FILE"))
+        request.session, round_of(request), Path(request.needed("path", "give a table or a tree: --path=FILE"))
     )
     return Answer(
         {**row_of(entry), "count": len(rows), "lst": [write(row) for row in rows]},
-        [f"imported {len(rows)} results; `ck ls result` lists them, `ck rm result:{entry.alias}` forgets them"],
+        [f"imported {len(rows)} results; `ck ls result` lists them, `ck rm result:{entry.alias}` removes them"],
     )
 
 
 @action(
     ACTIONS,
     "ls",
-    "published figures, of tables and of imported submissions",
+    "list published results, from tables and imported submissions",
     example="ck ls result --scenario=offline",
     options=[
         *_FILTERS,
-        Option("sort", "how to order them (default round); value and mAP: the best first", choices=_sorts, value="value"),
+        Option("sort", "the order (default round); for value and mAP the best first", choices=_sorts, value="value"),
         REPOSITORY,
     ],
 )
 def ls(request: Request) -> Answer:
-    """List figures; mAP is in percent, as published."""
+    """List results; mAP is in percent, as published."""
     from ck_repo.experiments.published import all_published, matching, sort_results, unread_results
 
     wanted = _filters(request)
@@ -77,11 +77,11 @@ def ls(request: Request) -> Answer:
     rows = sort_results(rows, request.text("sort") or "round")
     table = [(row.round, *row.key, row.value_text, "VALID" if row.valid else "INVALID", row.map_text) for row in rows]
     header = ("round", "division", "submitter", "system", "model", "scenario", "result", "valid", "mAP")
-    empty = ["no published result here: `ck import results --path=FILE`, or `ck import submission --path=TREE`"]
+    empty = ["there are no published results here: `ck import results --path=FILE`, or `ck import submission --path=TREE`"]
     lines = table_lines(header, table) if rows else empty
     others = [] if any(wanted.values()) else unread_results(request.session, request.repository)
     if others:
-        lines = [*lines, "", "results of other CK modules, which are not published figures of this benchmark:"]
+        lines = [*lines, "", "results of other CK modules, which are not published results of this benchmark:"]
         lines += [f"  {entry.repository}:{entry.cid}: {what}" for entry, what in others]
     other = [{**row_of(entry), "what": what} for entry, what in others]
     return Answer({"lst": [write(row) for row in rows], "others": other}, lines)
@@ -90,7 +90,7 @@ def ls(request: Request) -> Answer:
 @action(
     ACTIONS,
     "find",
-    "the published systems nearest to this machine, or to the system of a JSON file, with their figures",
+    "list the published systems most similar to this machine, or to the system of a JSON file, with their results",
     example="ck find result --like=systems/my-server.json --model=ssd-resnet34",
     options=[
         Option("like", "a system's JSON, as in a submission (default: this machine)", value="FILE"),
@@ -99,7 +99,7 @@ def ls(request: Request) -> Answer:
     ],
 )
 def find(request: Request) -> Answer:
-    """Find the systems whose processors, accelerators and counts are nearest."""
+    """Find the systems with the most similar processors, accelerators and counts."""
     from ck_repo.errors import NotFoundError
     from ck_repo.experiments.nearest_system import hardware_of_machine, hardware_of_system, nearest_systems
     from ck_repo.experiments.published import all_published, matching

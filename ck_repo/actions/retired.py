@@ -1,4 +1,4 @@
-"""Commands of CK that have no counterpart here: what to use instead, or that nothing has to be done."""
+"""Commands of CK that are not supported here: what to use instead, or why they are not needed."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ck_repo.errors import NotFoundError
 
 @dataclass(frozen=True)
 class Retired:
-    """A command without a counterpart.
+    """A command that is not supported.
 
     Attributes
     ----------
     action, module
-        As they are typed; no module is the command alone.
+        The words of the command; without a module the action alone.
     answer
-        What to use, or why nothing has to be done.
+        What to use, or why nothing is needed.
     accepted
-        Whether the command succeeds with the answer as a note, because a script that calls it can go on.
+        Whether the command succeeds and prints the answer as a note, so that scripts can continue.
     """
 
     action: str
@@ -30,7 +30,7 @@ class Retired:
 
     @property
     def command(self) -> str:
-        """As it is typed."""
+        """The command as typed."""
         return f"ck {self.action} {self.module}".rstrip()
 
 
@@ -39,15 +39,15 @@ _TUNED = (
     "`ck find performance` searches for the highest target"
 )
 _SHOWN = "there is no web interface: `ck ls experiment`, `ck show experiment:NAME` and `ck ls result` print tables"
-_COMPARED = "there are no plots: `ck compare experiment:A experiment:B` prints the figures side by side"
+_COMPARED = "`ck compare experiment:A experiment:B` prints the results side by side; `ck report experiment:A` draws charts"
 _MACHINE = "`ck describe system` writes the description of this machine; `ck detect platform` prints it"
 _ROUND = "`ck run program:object-detection --scenario=… --mode=…` runs the benchmark; `--official` takes the round's settings"
 _NO_CONTAINERS = "there are no containers: `ck bundle venv:NAME` packs everything that a run needs into one file"
-_SAME_MACHINE = "the machine's clocks are left alone; every run records the governor and the load"
+_SAME_MACHINE = "the machine's clocks are not changed; every run records the governor and the load"
 
 RETIRED = (
-    Retired("setup", "kernel", "nothing to set up: what packages install goes to CK_TOOLS", accepted=True),
-    Retired("set", "kernel", "nothing to set up: what packages install goes to CK_TOOLS", accepted=True),
+    Retired("setup", "kernel", "nothing to set up: packages are installed in CK_TOOLS", accepted=True),
+    Retired("set", "kernel", "nothing to set up: packages are installed in CK_TOOLS", accepted=True),
     Retired(
         "compile", "program", "nothing to compile: programs here are Python, and `ck run program:NAME` runs them", accepted=True
     ),
@@ -60,7 +60,7 @@ RETIRED = (
     Retired(
         "rmtmp",
         "env",
-        "nothing to remove: unfinished installations do not show; `ck clean env` frees disk space",
+        "nothing to remove: unfinished installations are not visible; `ck clean env` frees disk space",
         accepted=True,
     ),
     Retired("start", "web", _SHOWN),
@@ -70,11 +70,11 @@ RETIRED = (
     Retired("html_viewer", "experiment", _SHOWN),
     Retired("plot", "graph", _COMPARED),
     Retired("replay", "graph", _COMPARED),
-    Retired("get", "experiment", "`ck load experiment:NAME --out=json` prints all that was recorded"),
-    Retired("load_point", "experiment", "`ck load experiment:NAME --out=json` prints all that was recorded"),
+    Retired("get", "experiment", "`ck load experiment:NAME --out=json` prints the complete record"),
+    Retired("load_point", "experiment", "`ck load experiment:NAME --out=json` prints the complete record"),
     Retired("delete_points", "experiment", "an experiment is one run: `ck rm experiment:NAME` removes it"),
-    Retired("stat_analysis", "experiment", "`ck replay experiment:NAME --repetitions=5` measures again and gives a verdict"),
-    Retired("convert_table_to_csv", "experiment", "`ck ls experiment --out=json` gives the experiments to a program"),
+    Retired("stat_analysis", "experiment", "`ck replay experiment:NAME --repetitions=5` measures again and compares"),
+    Retired("convert_table_to_csv", "experiment", "`ck ls experiment --out=json` lists the experiments as JSON"),
     Retired("autotune", "pipeline", _TUNED),
     Retired("autotune", "program", _TUNED),
     Retired("crowdtune", "program", _TUNED),
@@ -97,7 +97,7 @@ RETIRED = (
     Retired("set_freq", "platform.gpgpu", _SAME_MACHINE),
     Retired("build", "docker", _NO_CONTAINERS),
     Retired("run", "docker", _NO_CONTAINERS),
-    Retired("resolve", "env", "`ck explain package --tags=…` says what would be used, and why"),
+    Retired("resolve", "env", "`ck explain package --tags=…` shows what would be used, and why"),
     Retired("deps_summary", "env", "`ck explain program:NAME` lists what a run would use"),
     Retired("envsecute", "env", "`ck virtual env --tags=… --shell_cmd=…` runs a command with the variables set"),
     Retired("reinstall", "package", "`ck install package --tags=… --reinstall`"),
@@ -120,7 +120,7 @@ RETIRED = (
 
 
 def retired_action(name: str, module: str) -> Action | None:
-    """The action that answers for a retired command; None for any other command."""
+    """The action for a retired command; None for other commands."""
     found = next((row for row in RETIRED if (row.action, row.module) == (name, module)), None)
     if found is None:
         return None
@@ -128,7 +128,7 @@ def retired_action(name: str, module: str) -> Action | None:
 
     def run(request: Request) -> Answer:
         if not row.accepted:
-            raise NotFoundError(f"`{row.command}` does not exist here", hint=row.answer)
+            raise NotFoundError(f"`{row.command}` is not supported", hint=row.answer)
         return Answer({"note": row.answer}, [f"`{row.command}`: {row.answer}"])
 
     return Action(name, row.answer, row.command, run, more_entries=True, any_options=True)

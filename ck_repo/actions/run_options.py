@@ -1,4 +1,4 @@
-"""The declared run options as options of actions, and the options of a run in a request."""
+"""The declared run options as options of actions, and their values in a request."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _MINIMUM: dict[str, tuple[float, bool]] = {"integer": (1, False), "number": (0, 
 
 
 def declared(*names: str) -> list[Option]:
-    """The named run options as options of an action; all if none is named."""
+    """The named run options as options of an action; all without a name."""
     return [declared_option(option.name) for option in RUN_OPTIONS if option.name in names or not names]
 
 
 def declared_option(name: str, **changes: Any) -> Option:
-    """A run option as an option of an action, with changes for that action: other help, for example."""
+    """A run option as an option of an action, with changes for it, such as another help text."""
     found = next(option for option in RUN_OPTIONS if option.name == name)
     least, above = _MINIMUM.get(found.kind, (None, False))
     kind = _KINDS.get(found.kind, found.kind)
@@ -31,12 +31,12 @@ def declared_option(name: str, **changes: Any) -> Option:
 
 
 def not_of_audits() -> set[str]:
-    """The names of run options that ``ck audit`` sets itself."""
+    """The names of the run options that ``ck audit`` sets itself."""
     return {option.option for option in RUN_OPTIONS if not option.audited}
 
 
 def run_options(request: Request) -> RunOptions:
-    """The options of a run; present names win over CK's older ones."""
+    """The options of a run; current names take precedence over older ones of CK."""
     values: dict[str, object] = from_environment(request.nested("env"))
     if request.text("cmd_key"):
         values |= from_cmd_key(request.text("cmd_key"))

@@ -1,4 +1,4 @@
-"""Software, models and data sets that are on the machine already: register them."""
+"""Register software, models and data sets that are on the machine."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ ACTIONS: Actions = {}
 @action(
     ACTIONS,
     "detect",
-    "register something that is on disk; nothing is copied. Without --full_path: Pythons, or a Python package of the venv",
+    "register files on disk without copying them; without --full_path: Python interpreters, or a Python package of the venv",
     example="ck detect soft:model.onnx --full_path=ssd.onnx --extra_tags=ssd-mobilenet,mine",
     options=[
         TAGS,
-        Option("full_path", "the file; of a data set its folder, or any image of it", value="FILE"),
-        Option("extra_tags", "tags by which you will ask for it", value="a,b"),
-        Option("profile", "of a model: the named interface to use, where the file fits several", value="NAME"),
-        Option("annotations", "of a data set: its annotations, if they are not where its format has them", value="FILE"),
-        Option("categories", "of a data set: a file with the names of its categories, one a line", value="FILE"),
-        Option("name", "a name by which you will ask for it", value="NAME"),
-        Option("dataset", "of a model: tags of the data set that it is for", value="a,b"),
-        Option("try", "of a model: run ten images, draw what it finds, and print the path of the picture", kind="flag"),
+        Option("full_path", "the file; for a data set its folder, or any of its images", value="FILE"),
+        Option("extra_tags", "tags for selecting it", value="a,b"),
+        Option("profile", "for a model: the named interface to use, if several match", value="NAME"),
+        Option("annotations", "for a data set: its annotations, if they are not where its format expects them", value="FILE"),
+        Option("categories", "for a data set: a file with the names of its categories, one in each line", value="FILE"),
+        Option("name", "a name for selecting it", value="NAME"),
+        Option("dataset", "for a model: tags of its data set", value="a,b"),
+        Option("try", "for a model: run ten images, draw the detections, and print the path of the picture", kind="flag"),
         VENV,
         *(Option(row.name, f"interface of a model: {row.help}", value=row.value, choices=row.choices) for row in FIELDS),
     ],
 )
 def detect(request: Request) -> Answer:
-    """Look at a file or folder, and write an env entry that points at it."""
+    """Examine a file or folder, and write an env entry that refers to it."""
     from ck_repo.machine import register
     from ck_repo.machine.detector import detector
     from ck_repo.run.networks import networks_of
@@ -52,7 +52,7 @@ def detect(request: Request) -> Answer:
     if not request.text("full_path"):
         if soft.meta().get("detect") != "python":
             raise UsageError(
-                f"where is it? `ck detect {soft.cid}` needs --full_path=", hint="disks are not searched: name the file"
+                f"no path was given: `ck detect {soft.cid}` needs --full_path=", hint="disks are not searched: give the file"
             )
         return _pythons()
     named = ("profile", "annotations", "dataset", "categories", "name", *(row.name for row in FIELDS))
@@ -63,15 +63,15 @@ def detect(request: Request) -> Answer:
     lines = [f"registered {env.name} as env:{entry.alias}", f"tags: {','.join(env.tags)}", f"file: {env.file}"]
     if env.dataset and "2017" in env.tags and "full" not in env.tags:
         lines += [
-            f"it has {env.dataset.count} of the set's 5000 images: a run of the round's models takes it when its tags",
-            "or its name are given with --dataset=, or by itself when it was registered with --extra_tags=full;",
-            "a model of your own takes it by itself",
+            f"it has {env.dataset.count} of the set's 5000 images: the round's models only use it if its tags or name",
+            "are given with --dataset=, or automatically if it was registered with --extra_tags=full;",
+            "your own models use it automatically",
         ]
     if env.dataset:
         lines += [described(env.dataset), *(f"remark: {text}" for text in env.dataset.remarks)]
     if env.model:
         lines += [f"profile: {env.model['profile']}", *(f"input: {row}" for row in env.model["signature"]["inputs"])]
-        lines += [f"`ck show model:{entry.alias}` shows how it is used"]
+        lines += [f"`ck show model:{entry.alias}` shows its interface"]
     data: dict[str, object] = {"env": write(env), "env_uid": entry.uid, "path": str(entry.path), "tags": list(env.tags)}
     if request.flag("try") and env.model:
         from ck_repo.run.trial import try_model
@@ -83,13 +83,13 @@ def detect(request: Request) -> Answer:
 
 
 def described(dataset: InstalledDataset) -> str:
-    """The counts of a data set."""
+    """The statistics of a data set."""
     crowds = f" ({dataset.crowds} of them crowds)" if dataset.crowds else ""
     return f"{dataset.count} images, {dataset.boxes} boxes{crowds}, {dataset.categories} categories"
 
 
 def _python_package(request: Request, soft: Entry) -> Answer:
-    """A Python package of the venv. It gets no entry: what a venv has is read from it each time."""
+    """Report a Python package of the venv. It gets no entry: the packages of a venv are read each time."""
     from ck_repo.environment.venv import chosen_name, find_venv
     from ck_repo.machine.register import python_package
 

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 ACTIONS: Actions = {}
 CHECK_OPTIONS = (
     Option("submitter", "only this submitter's results", value="NAME"),
-    Option("skip_compliance", "leave out the compliance tests", kind="flag"),
-    Option("extra_model_benchmark_map", "further names of folders: NAME:ssd-small;NAME:ssd-large", value="NAME:BENCHMARK"),
+    Option("skip_compliance", "skip the compliance tests", kind="flag"),
+    Option("extra_model_benchmark_map", "additional names of folders: NAME:ssd-small;NAME:ssd-large", value="NAME:BENCHMARK"),
 )
-TREE = Option("path", "the root of the tree, which holds closed/ or open/", value="TREE")
+TREE = Option("path", "the root of the tree, which has the folder closed/ or open/", value="TREE")
 
 
 def checked(request: Request) -> tuple[Round, Report]:
-    """Check the tree that was asked for, with the options of `CHECK_OPTIONS`."""
+    """Check the given tree, with the options of `CHECK_OPTIONS`."""
     from ck_repo.rounds.check.tree import check_tree
 
     round_ = round_of(request)
@@ -44,10 +44,10 @@ def checked(request: Request) -> tuple[Round, Report]:
         folder, mark, benchmark = pair.partition(":")
         if not mark or not folder.strip():
             raise UsageError(
-                f"{pair!r} maps no name", hint="--extra-model-benchmark-map='my-detector:ssd-small;other:ssd-large'"
+                f"{pair!r} is not NAME:MODEL", hint="--extra-model-benchmark-map='my-detector:ssd-small;other:ssd-large'"
             )
         names[folder.strip()] = benchmark.strip()
-    path = Path(request.needed("path", "name the tree: --path=FOLDER"))
+    path = Path(request.needed("path", "give the tree: --path=FOLDER"))
     return round_, check_tree(
         round_.with_folders(names), path, submitter=request.text("submitter"), skip_compliance=request.flag("skip_compliance")
     )
@@ -56,15 +56,15 @@ def checked(request: Request) -> tuple[Round, Report]:
 @action(
     ACTIONS,
     "import",
-    "every result of a tree as an experiment, with its logs",
+    "import every result of a tree as an experiment, with its logs",
     example="ck import submission --path=inference_results_v1.0",
     options=[TREE, ROUND, Option("record_repo", "the repository to write to (default local)", value="NAME")],
 )
 def take(request: Request) -> Answer:
-    """Import a tree; what is missing or cannot be read is told for each result."""
+    """Import a tree; missing and unreadable files are reported for each result."""
     from ck_repo.experiments.importing import import_submission
 
-    path = Path(request.needed("path", "name the tree: --path=FOLDER"))
+    path = Path(request.needed("path", "give the tree: --path=FOLDER"))
     done = import_submission(request.session, round_of(request), path, request.text("record_repo"))
     table = [(row.submitter, row.system, row.model, row.scenario, row.value_text, entry.alias) for entry, row, _ in done]
     remarks = [f"note: {text}" for _, _, texts in done for text in texts]
@@ -76,7 +76,7 @@ def take(request: Request) -> Answer:
 @action(
     ACTIONS,
     "reproduce",
-    "the nearest run of ours to a submitted result, and what cannot be the same; --run carries it out",
+    "show the run most similar to a submitted result, and the differences; --run starts it",
     example="ck reproduce submission --path=TREE --system=T4x1_TRT --model=ssd-mobilenet --scenario=offline",
     options=[
         TREE,
@@ -84,13 +84,13 @@ def take(request: Request) -> Answer:
         Option("system", "the system's name", value="NAME"),
         Option("model", "ssd-mobilenet (also ssd-small) or ssd-resnet34 (also ssd-large)", value="NAME"),
         Option("scenario", "offline, server, singlestream or multistream", value="offline"),
-        Option("run", "run it, and set it beside the submitted result", kind="flag"),
+        Option("run", "start the run, and compare it with the submitted result", kind="flag"),
         VENV,
         TRUST,
     ],
 )
 def reproduce(request: Request) -> Answer:
-    """Build the nearest run from model, scenario, targets, counts and seeds that a submission says."""
+    """Derive the most similar run from model, scenario, targets, counts and seeds of a submission."""
     from dataclasses import replace
 
     from ck_repo.experiments.importing import chosen_results
@@ -98,7 +98,7 @@ def reproduce(request: Request) -> Answer:
     from ck_repo.run.pipeline import run_repeatedly
     from ck_repo.store.search import load
 
-    path = Path(request.needed("path", "name the tree: --path=FOLDER"))
+    path = Path(request.needed("path", "give the tree: --path=FOLDER"))
     results = chosen_results(round_of(request), path, *(request.text(name) for name in ("system", "model", "scenario")))
     matched = [(result, match(result)) for result in results]
     rows, lines = [], []
@@ -112,7 +112,7 @@ def reproduce(request: Request) -> Answer:
     if len(matched) > 1:
         listed = "\n".join(f"  {result.place}" for result, _ in matched)
         raise UsageError(
-            f"{len(matched)} results fit, and --run runs one", hint=f"say which: --system=, --model=, --scenario=\n{listed}"
+            f"{len(matched)} results match, and --run needs one", hint=f"select one: --system=, --model=, --scenario=\n{listed}"
         )
     program = load(request.session.repositories, "program", "object-detection")
     options = replace(matched[0][1].options, venv=request.text("venv"))
@@ -123,7 +123,7 @@ def reproduce(request: Request) -> Answer:
 
 
 def _matched(result: Result, found: Matched) -> tuple[dict[str, object], list[str]]:
-    """A submitted result with the nearest run of ours, as data and as lines."""
+    """A submitted result with the most similar run, as data and as text."""
     from ck_repo.rounds.rules import rules_for
     from ck_repo.run.options import command_of
     from ck_repo.run.spec import loadgen_settings
@@ -139,30 +139,30 @@ def _matched(result: Result, found: Matched) -> tuple[dict[str, object], list[st
     figure = f"{result.place}: {result.value} {result.unit}, mAP {result.mAP} %"
     table = table_lines(("what", "theirs", "ours", "why"), [tuple(row.values()) for row in found.unmatched])
     remarks = [f"note: {text}" for text in result.remarks]
-    return data, [figure, *remarks, "", command, "", "what cannot be the same:", *table]
+    return data, [figure, *remarks, "", command, "", "differences that cannot be avoided:", *table]
 
 
 @action(
     ACTIONS,
     "check",
-    "check a tree by every rule of its round; exit status 10 if a result is rejected",
+    "check a tree against all rules of its round; exit status 10 if a result is rejected",
     example="ck check submission --path=inference_results_v1.0 --csv=summary.csv",
     options=[
         TREE,
         ROUND,
         *CHECK_OPTIONS,
-        Option("csv", "write the accepted results as the round's summary.csv has them", value="FILE"),
-        Option("as_official", "give the verdicts of the round's own checker, where ours differ", kind="flag"),
+        Option("csv", "write the accepted results in the format of the round's summary.csv", value="FILE"),
+        Option("as_official", "use the verdicts of the round's own checker where ours differ", kind="flag"),
     ],
 )
 def check(request: Request) -> Answer:
-    """Check a tree, ours or another's."""
+    """Check a tree of any submitter."""
     from ck_repo.rounds.check.summary import summary_csv
     from ck_repo.store.atomic import write_text
 
     table = Path(request.text("csv")).expanduser().absolute() if request.text("csv") else None
     if table and table.is_dir():
-        raise UsageError(f"--csv={request.text('csv')} is a folder", hint="name the file to write")
+        raise UsageError(f"--csv={request.text('csv')} is a folder", hint="give a file to write")
     official = request.flag("as_official")
     round_, report = checked(request)
     if table:
@@ -177,7 +177,7 @@ def check(request: Request) -> Answer:
     empty = report.officially_empty if official else [each.file for each in report.folders]
     summary = f"{len(report.results)} results: {len(report.results) - len(rejected)} accepted, {len(rejected)} rejected"
     summary += f"; {len(empty)} folders without results" if empty else ""
-    summary += f"; {len(report.skipped)} of other benchmarks were not looked at" if report.skipped else ""
+    summary += f"; {len(report.skipped)} of other benchmarks were skipped" if report.skipped else ""
     results = [{**row.as_data(), "status": row.verdict(official)} for row in report.results]
     findings = [each.as_data() for each in (*report.folders, *report.stray)]
     data = {"round": round_.name, "results": results, "findings": findings, "folders_without_results": empty}
@@ -196,24 +196,26 @@ def _figures(row: Checked) -> str:
 @action(
     ACTIONS,
     "truncate",
-    "truncate accuracy logs, and write the hash of each whole log into its accuracy.txt",
+    "truncate accuracy logs, and write the hash of each complete log into its accuracy.txt",
     example="ck truncate submission --path=TREE --output=TREE-truncated",
     options=[
         TREE,
         ROUND,
         Option("output", "copy the tree there and truncate the copy", value="FOLDER"),
-        Option("backup", "truncate in place, and keep the whole logs there", value="FOLDER"),
+        Option("backup", "truncate in place, and keep the complete logs there", value="FOLDER"),
     ],
 )
 def truncate(request: Request) -> Answer:
     """Truncate a tree's logs."""
     from ck_repo.rounds.truncate import truncate_tree
 
-    path = Path(request.needed("path", "name the tree: --path=FOLDER"))
+    path = Path(request.needed("path", "give the tree: --path=FOLDER"))
     texts = (request.text("output"), request.text("backup"))
     output, backup = (Path(text).expanduser().absolute() if text else None for text in texts)
     if (output is None) == (backup is None):
-        raise UsageError("where do the whole logs stay?", hint="--output=FOLDER for a truncated copy, or --backup=FOLDER")
+        raise UsageError(
+            "no folder for complete logs was given", hint="use --output=FOLDER for a truncated copy, or --backup=FOLDER"
+        )
     done = truncate_tree(round_of(request), path, output=output, backup=backup)
     rows = [{"path": str(row.path), "before": row.before, "after": row.after, "sha256": row.sha256} for row in done]
     lines = [f"{row.path}: {row.before} → {row.after} bytes" for row in done]
@@ -223,13 +225,13 @@ def truncate(request: Request) -> Answer:
 @action(
     ACTIONS,
     "summarize",
-    "the results of a tree as a table: by model, scenario and system",
+    "show the results of a tree as a table: by model, scenario and system",
     example="ck summarize submission --path=inference_results_v1.0 --by=system",
     options=[
         TREE,
         ROUND,
         *CHECK_OPTIONS,
-        Option("by", "how to order it (default model)", choices=("model", "scenario", "system"), value="system"),
+        Option("by", "the order (default model)", choices=("model", "scenario", "system"), value="system"),
     ],
 )
 def summarize(request: Request) -> Answer:
@@ -251,18 +253,18 @@ def summarize(request: Request) -> Answer:
 @action(
     ACTIONS,
     "report",
-    "the accepted results of a tree as the round publishes them: a spreadsheet, a page and JSON",
+    "write the accepted results of a tree as the round publishes them: a spreadsheet, a page and JSON",
     example="ck report submission --path=inference_results_v1.0 --output=final",
     options=[
         TREE,
         ROUND,
         *CHECK_OPTIONS,
-        Option("as_official", "the results that the round's own checker accepts", kind="flag"),
+        Option("as_official", "use the results that the round's own checker accepts", kind="flag"),
         Option("output", "write FILE.xlsx, FILE.html and FILE.json (default final-report)", value="FILE"),
     ],
 )
 def report(request: Request) -> Answer:
-    """Report a tree, with a table for each division and category, and tables with power."""
+    """Write a report of a tree, with a table for each division and category, and tables with power."""
     import json
 
     from ck_repo.store.atomic import write_bytes, write_text
@@ -284,14 +286,14 @@ def report(request: Request) -> Answer:
 @action(
     ACTIONS,
     "generate",
-    "lay out a submission tree from experiments, and hold it against the rules",
+    "create a submission tree from experiments, and check it against the rules",
     example="ck generate submission --submitter=Us --division=open --system=my-laptop.json --output=tree",
     options=[
         Option("submitter", "your organisation", value="NAME"),
         Option("division", "open or closed (default open)", choices=("open", "closed"), value="open"),
         Option("system", "the system's JSON, or its name (`ck describe system` writes one)", value="FILE"),
-        Option("output", "the folder to make (default submission)", value="FOLDER"),
-        Option("draft", "keep results that would be rejected, too", kind="flag"),
+        Option("output", "the folder to create (default submission)", value="FOLDER"),
+        Option("draft", "include results that would be rejected", kind="flag"),
         Option("fallback_open", "move results that the closed division would reject to the open one", kind="flag"),
         Option("infer", "add scenarios whose results the round infers from those that were run", kind="flag"),
         ROUND,
@@ -299,14 +301,14 @@ def report(request: Request) -> Answer:
     ],
 )
 def generate(request: Request) -> Answer:
-    """Generate a tree of the results that the rules accept; names what is left out, or moved to the open division."""
+    """Generate a tree of accepted results; list those that are skipped or moved to the open division."""
     from ck_repo.submit import generate as generating
 
-    named = request.needed("system", "name the system's JSON: --system=FILE")
+    named = request.needed("system", "give the system's JSON: --system=FILE")
     system = Path(named if named.endswith(".json") else f"{named}.json").expanduser().absolute()
     submitter = request.text("submitter") or str(generating.read_system(system).get("submitter", ""))
     if not submitter or submitter.startswith("ADD"):
-        raise UsageError("who submits?", hint="--submitter=NAME")
+        raise UsageError("no submitter was given", hint="--submitter=NAME")
     check_name(submitter.replace(" ", "-"))
     wanted = generating.Layout(
         system,
@@ -329,7 +331,7 @@ def generate(request: Request) -> Answer:
         lines.append(f"{checked.place}: {checked.status}, from {parts}; {tests}")
         lines += [f"  {each}" for each in checked.findings]
     for left in made.left:
-        lines.append(f"{left.result}: {'moved to the open division' if left.where else 'left out'}")
+        lines.append(f"{left.result}: {'moved to the open division' if left.where else 'skipped'}")
         lines += [f"  {text}" for text in left.why]
     left_out = [{"result": str(row.result), "moved_to": row.where, "why": list(row.why)} for row in made.left]
     data = {"path": str(made.path), "results": [row.as_data() for row in made.report.results], "left": left_out}

@@ -1,4 +1,4 @@
-"""Programs: sweep, a matrix of runs."""
+"""Programs: sweeps, which are matrices of runs."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ ACTIONS: Actions = {}
     usage="ck sweep program:object-detection --over.OPTION=a,b … [--file=sweep.yaml] [options of ck run]",
     options=[
         Option("over", "the values of an option of `ck run`: a,b or a JSON list", kind="nested", parts="over"),
-        Option("file", "a YAML file with over, options, exclude …; what this command gives comes first", value="FILE"),
-        Option("exclude", "combinations to leave out: OPTION=a|b,OPTION=c;…", value="backend=tflite,batch_size=4|8"),
-        Option("repetitions", "how often each combination is run, interleaved (default 1)", kind="whole", least=1),
-        Option("name", "name of the campaign (default: sweep- and digits of its definition)", value="NAME"),
+        Option("file", "a YAML file with over, options, exclude …; options of the command take precedence", value="FILE"),
+        Option("exclude", "combinations to skip: OPTION=a|b,OPTION=c;…", value="backend=tflite,batch_size=4|8"),
+        Option("repetitions", "number of runs of each combination, interleaved (default 1)", kind="whole", least=1),
+        Option("name", "name of the campaign (default: sweep- and a digest of its definition)", value="NAME"),
         Option("time_limit", "seconds for all runs; the same command continues later", kind="number", least=0, above=True),
-        Option("run_limit", "seconds after which one run is ended and counts as failed", kind="number", least=0, above=True),
+        Option("run_limit", "seconds after which a run is stopped and counted as failed", kind="number", least=0, above=True),
         Option(
             "hopeless",
-            "drop a cell slower than this share of one that is at least as accurate (default 0.5; 0 keeps all)",
+            "drop combinations slower than this share of one that is at least as accurate (default 0.5; 0 keeps all)",
             kind="number",
             least=0,
         ),
@@ -116,7 +116,7 @@ def _venv_file(request: Request, definition: Definition, place: Place | None) ->
 
 
 def _outcome(request: Request, campaign: Campaign, outcome: Outcome) -> Answer:
-    """What a sweep came to."""
+    """The outcome of a sweep."""
     answer = campaign_answer(request.session, campaign)
     data = {**answer.data, "state": outcome.state, "made": outcome.made, "found": outcome.found, "left": outcome.left}
     if not outcome.made + outcome.found:
@@ -130,7 +130,7 @@ def _outcome(request: Request, campaign: Campaign, outcome: Outcome) -> Answer:
 
 
 def read_asked(request: Request) -> Asked:
-    """What the file of a request says."""
+    """The content of a request's file."""
     from ck_repo.campaign.definition import Asked, read_file
 
     return read_file(Path(request.text("file"))) if request.text("file") else Asked()
@@ -144,17 +144,15 @@ def asked_for(request: Request, program: Entry, asked: Asked) -> tuple[Definitio
 
     over = {**asked.over, **read_axes(request.nested("over"), "--over")}
     if not over:
-        raise UsageError(
-            "nothing is varied", hint="--over.batch_size=1,4,8 gives the values of an option, and --file= names a YAML file"
-        )
+        raise UsageError("nothing is varied", hint="set values with --over.batch_size=1,4,8, or use --file= with a YAML file")
     exclude = read_exclusions(request.text("exclude")) if request.text("exclude") else asked.exclude
     share = _first(request.number("hopeless"), asked.hopeless, HOPELESS)
     if not 0 <= share <= 1:
-        raise UsageError(f"hopeless is {share:g}, which is not between 0 and 1", hint="leave it out for 0.5; 0 keeps all")
+        raise UsageError(f"hopeless is {share:g}, which is not between 0 and 1", hint="omit it for 0.5; 0 keeps all")
     fixed = {**{key: value for key, value in asked.options.items() if key not in over}, **given_options(request)}
     each = request.text("each") or asked.each
     if each not in ("", "machine"):
-        raise UsageError(f"each is {each!r}, not machine", hint="leave it out, and each combination is run once, anywhere")
+        raise UsageError(f"each is {each!r}, not machine", hint="omit it to run each combination once, on any machine")
     repetitions = _first(request.whole("repetitions"), asked.repetitions, 1)
     definition = Definition(program.uid, Matrix(fixed, over, exclude), repetitions, each == "machine")
     limits = Limits(_first(request.number("time_limit"), asked.total), _first(request.number("run_limit"), asked.run), share)
@@ -162,7 +160,7 @@ def asked_for(request: Request, program: Entry, asked: Asked) -> tuple[Definitio
 
 
 def given_options(request: Request) -> dict[str, Any]:
-    """The run options that a request gives, by the names of `RunOptions`."""
+    """The run options of a request, by the names of `RunOptions`."""
     options = run_options(request)
     return {row.name: getattr(options, row.name) for row in RUN_OPTIONS if request.options.get(row.key) is not None}
 
@@ -172,7 +170,7 @@ def _first(*values: Any) -> Any:
 
 
 def _foreseen(request: Request, program: Entry, definition: Definition) -> Answer:
-    """What a sweep would do: cells, time, downloads."""
+    """The plan of a sweep: combinations, time, downloads."""
     from ck_repo.campaign.foresee import foresee, foreseen_lines
 
     found = foresee(request.session, program, definition)

@@ -18,20 +18,20 @@ _WORDS = [
     Option("submitter", "your organisation", value="NAME"),
     Option("status", "available, preview or rdi", choices=("available", "preview", "rdi"), value="available"),
     Option("system-type", "edge, datacenter or datacenter,edge", choices=_TYPES, value="edge"),
-    Option("system-name", "a name for people", value="TEXT"),
+    Option("system-name", "a readable name", value="TEXT"),
 ]
 
 
 @action(
     ACTIONS,
     "describe",
-    "write the system's JSON from the machine; what a person must add is marked ADD",
+    "write the system's JSON for this machine; values to complete are marked ADD",
     example="ck describe system:my-laptop --submitter=Us --division=open --status=available --system-type=edge",
-    usage="ck describe system[:NAME] [options]; again after you wrote into it: your words stay, and are checked",
+    usage="ck describe system[:NAME] [options]; run it again after editing the file: your values are kept, and checked",
     options=[*_WORDS, ROUND, Option("output", "the file (default NAME.json)", value="FILE"), VENV],
 )
 def describe(request: Request) -> Answer:
-    """Describe the system; exit status 10 as long as something is to be added or wrong."""
+    """Describe the system; exit status 10 while values are missing or wrong."""
     from ck_repo.environment.venv import chosen_name, find_venv
     from ck_repo.submit.describe import write_description
 
@@ -46,6 +46,6 @@ def describe(request: Request) -> Answer:
     data = {"path": str(path), "dict": content, "findings": [row.as_data() for row in found]}
     if not found:
         return Answer(data, [f"{path} is complete"])
-    text = f"{path}: {len(found)} values are still to be added, or wrong"
-    lines = [text, *(f"  line {row.line}: {row.expected}: {row.seen}" for row in found), "write them, then run the same again"]
+    text = f"{path}: {len(found)} values are missing or wrong"
+    lines = [text, *(f"  line {row.line}: {row.expected}: {row.seen}" for row in found), "complete them, then run this again"]
     return Answer({"error": text, **data}, lines, status=NotTheSameError.code)

@@ -19,7 +19,7 @@ _TRIALS, _PAIRS = 24, 5
 @action(
     ACTIONS,
     "tune",
-    "search the fastest settings on this machine, and confirm them against the default choice",
+    "search for the fastest settings on this machine, and confirm them against the defaults",
     example="ck tune program:object-detection --goal=throughput --over.backend=onnxruntime,openvino --keep.mAP=-1%",
     usage="ck tune program:object-detection --goal=throughput|latency|server[,GOAL] [--over.OPTION=a,b] [options of ck run]",
     options=[
@@ -30,22 +30,22 @@ _TRIALS, _PAIRS = 24, 5
             value="throughput,latency",
         ),
         Option(
-            "over", "options of `ck run` to search besides, and their values: models, backends …", kind="nested", parts="over"
+            "over", "more options of `ck run` to search, with their values: models, backends …", kind="nested", parts="over"
         ),
-        Option("keep", "how much accuracy may be lost: --keep.mAP=-1% (default) or -0.005; also AP50, AP75", kind="nested"),
-        Option("trials", f"trials in all, those of earlier calls included (default {_TRIALS})", kind="whole", least=1),
-        Option("repetitions", f"pairs of runs that confirm the winner (default {_PAIRS})", kind="whole", least=2),
+        Option("keep", "allowed loss of accuracy: --keep.mAP=-1% (default) or -0.005; also AP50, AP75", kind="nested"),
+        Option("trials", f"total number of trials, including earlier calls (default {_TRIALS})", kind="whole", least=1),
+        Option("repetitions", f"number of pairs of runs that confirm the result (default {_PAIRS})", kind="whole", least=2),
         Option(
-            "time_limit", "seconds after which no trial begins; the same command continues", kind="number", least=0, above=True
+            "time_limit", "seconds after which no trial starts; the same command continues", kind="number", least=0, above=True
         ),
-        Option("name", "name of the campaign (default: tune- and digits of its definition)", value="NAME"),
+        Option("name", "name of the campaign (default: tune- and a digest of its definition)", value="NAME"),
         *declared(*(row.name for row in RUN_OPTIONS if row.name not in _SET_BY_GOAL)),
         DRY_RUN,
         TRUST,
     ],
 )
 def tune_program(request: Request) -> Answer:
-    """Search settings."""
+    """Search for settings."""
     from ck_repo.campaign.axes import read_axes
     from ck_repo.campaign.campaign import TUNE, open_campaign
     from ck_repo.campaign.definition import Definition

@@ -23,7 +23,7 @@ ACTIONS: Actions = {}
 @action(
     ACTIONS,
     "create",
-    "make a venv from a template, with all that the template lists; one that exists gets what it lacks",
+    "create a venv with all components of a template; an existing one gets those that it lacks",
     example="ck create venv:mlperf-inference --template=mlperf-inference-1.0",
     options=[
         Option(
@@ -32,15 +32,15 @@ ACTIONS: Actions = {}
             value="NAME",
         ),
         Option("python", "the Python to use: 3.12, >=3.10,<3.13, or a path", value="VERSION"),
-        Option("lock", "make it as this lock file says, instead of from a template", value="FILE"),
-        Option("bundle", "make it from a bundle, without the network (`ck bundle venv`)", value="FILE"),
-        Option("force", "make it anew if it exists", kind="flag"),
+        Option("lock", "create it from this lock file, instead of from a template", value="FILE"),
+        Option("bundle", "create it from a bundle, without the network (`ck bundle venv`)", value="FILE"),
+        Option("force", "create it again if it exists", kind="flag"),
         DRY_RUN,
         TRUST,
     ],
 )
 def create(request: Request) -> Answer:
-    """Make a venv."""
+    """Create a venv."""
     if request.text("lock") or request.text("bundle"):
         return _recreate(request)
     from ck_repo.environment.create import create_venv, plan_venv
@@ -65,7 +65,7 @@ def create(request: Request) -> Answer:
 
 
 def _recreate(request: Request) -> Answer:
-    """Make a venv from a lock or a bundle, and tell what could not be the same."""
+    """Create a venv from a lock or a bundle, and report differences that could not be avoided."""
     from ck_repo.environment.lockfile import read_lock
     from ck_repo.environment.venv import default_name
     from ck_repo.reproduce.bundle import create_from_bundle
@@ -73,11 +73,11 @@ def _recreate(request: Request) -> Answer:
     from ck_repo.trust import is_own_lock
 
     if request.text("template") or (request.text("lock") and request.text("bundle")):
-        raise UsageError("--lock=, --bundle= and --template= each say what the venv is made of", hint="give one of them")
+        raise UsageError("--lock=, --bundle= and --template= exclude each other", hint="give one of them")
     name = request.entry or default_name()
     force = request.flag("force")
     if request.flag("dry_run"):
-        raise UsageError("--dry-run is for templates; a lock file can be read", hint="it says each package and component")
+        raise UsageError("--dry-run is only for templates", hint="a lock file lists each package and component")
     if request.text("bundle"):
         done = create_from_bundle(request.session, name, Path(request.text("bundle")), request.text("python"), force=force)
     else:
@@ -94,7 +94,7 @@ def _recreate(request: Request) -> Answer:
 @action(
     ACTIONS,
     "lock",
-    "write down exactly what a venv is made of; what it is now is what `ck check venv` holds it against from then on",
+    "write a lock of the packages and components of a venv, which `ck check venv` compares with from now on",
     example="ck lock venv:mlperf-inference --output=mlperf.lock.json",
     options=[Option("output", "the file to write (default NAME.lock.json)", value="FILE"), OVERWRITE],
 )
@@ -106,7 +106,7 @@ def lock(request: Request) -> Answer:
     venv = _named(request)
     path = Path(request.text("output") or f"{venv.name}.lock.json").expanduser().absolute()
     if path.exists() and not request.flag("overwrite"):
-        raise ConflictError(f"{path} exists already", hint="give another name with --output=, or --overwrite")
+        raise ConflictError(f"{path} already exists", hint="choose another name with --output=, or use --overwrite")
     first = venv.of_stock_ck and not (venv.entry.path / NAME).exists()
     made = renew_lock(request.session, venv)
     write_lock(path, made)
@@ -115,7 +115,7 @@ def lock(request: Request) -> Answer:
         [
             *([f"venv:{venv.name} was made by stock CK and had no lock; this is its first"] if first else []),
             f"locked venv:{venv.name}: Python {venv.version}, {len(made.packages)} packages, {len(made.components)} components",
-            f"{path}: `ck create venv:NAME --lock={path.name}` makes the same elsewhere",
+            f"{path}: `ck create venv:NAME --lock={path.name}` creates the same venv elsewhere",
         ],
     )
 
@@ -123,9 +123,9 @@ def lock(request: Request) -> Answer:
 @action(
     ACTIONS,
     "check",
-    "whether a venv is still what its lock says: packages, files, recipes; exit status 10 if not",
+    "compare a venv with its lock: packages, files, recipes; exit status 10 if they differ",
     example="ck check venv:mlperf-inference",
-    options=[Option("lock", "hold it against this lock file (default: its own)", value="FILE")],
+    options=[Option("lock", "compare with this lock file (default: the venv's own)", value="FILE")],
 )
 def check(request: Request) -> Answer:
     """Find drift."""
@@ -142,17 +142,17 @@ def check(request: Request) -> Answer:
     venv.check()
     if venv.of_stock_ck and not request.text("lock") and not (venv.entry.path / NAME).exists():
         raise NotFoundError(
-            f"venv:{venv.name} was made by stock CK and has no lock to be checked against",
-            hint=f"`ck lock venv:{venv.name}` writes down what it holds now",
+            f"venv:{venv.name} was made by stock CK and has no lock to compare with",
+            hint=f"`ck lock venv:{venv.name}` records its current state",
         )
     named = request.text("lock")
     held = read_lock(Path(named).expanduser().resolve()) if named else read_venv_lock(request.session, venv)
     found = drift(request.session, venv, held)
     data = {**row_of(venv.entry), "drift": [row.as_data() for row in found]}
     if not found:
-        return Answer(data, [f"venv:{venv.name} is what its lock of {held.made} says"])
-    text = f"venv:{venv.name} is no longer what its lock of {held.made} says"
-    hint = f"`ck create venv:{venv.name} --lock=… --force` makes it anew; `ck lock venv:{venv.name}` accepts it as it is"
+        return Answer(data, [f"venv:{venv.name} matches its lock of {held.made}"])
+    text = f"venv:{venv.name} differs from its lock of {held.made}"
+    hint = f"`ck create venv:{venv.name} --lock=… --force` creates it again; `ck lock venv:{venv.name}` accepts the changes"
     return Answer(
         {"error": text, **data, "hint": hint}, [f"{text}:", *(f"  {row}" for row in found), hint], status=NotTheSameError.code
     )
@@ -161,12 +161,12 @@ def check(request: Request) -> Answer:
 @action(
     ACTIONS,
     "bundle",
-    "everything for a machine without network, in one file: wheels, model, data set, recipes, lock",
+    "pack everything for a machine without network into one file: wheels, model, data set, recipes, lock",
     example="ck bundle venv:mlperf-inference --output=bundle.zip",
     options=[Option("output", "the file to write (default NAME.bundle.zip)", value="FILE"), OVERWRITE],
 )
 def bundle(request: Request) -> Answer:
-    """Gather a venv with all that was installed for it or run with it."""
+    """Collect a venv with everything that was installed for it or used by its runs."""
     from ck_repo.reproduce.bundle import make_bundle
 
     venv = _named(request)
@@ -177,20 +177,20 @@ def bundle(request: Request) -> Answer:
         {"path": str(path), "size": size, "files": made.files, "components": [row.label for row in made.lock.components]},
         [
             f"{path}: {size / 1e6:.0f} MB, {made.wheels} wheels, {', '.join(row.label for row in made.lock.components)}",
-            f"there: `ck create venv:NAME --bundle={path.name}`",
+            f"on the other machine: `ck create venv:NAME --bundle={path.name}`",
         ],
     )
 
 
 def _named(request: Request) -> Venv:
-    """The venv that a request names, else the active one, else the default; a broken one is refused."""
+    """The venv of a request, else the active one, else the default; a broken one is refused."""
     venv = _read(request)
     venv.check()
     return venv
 
 
 def _read(request: Request) -> Venv:
-    """The same, as it is."""
+    """The same, even if it is broken."""
     from ck_repo.environment.venv import chosen_name, read_venv
     from ck_repo.store.repositories import LOCAL
     from ck_repo.store.search import load
@@ -205,18 +205,18 @@ def _read(request: Request) -> Venv:
     example="ck activate venv:mlperf-inference",
     usage='ck activate venv:NAME [--shell=zsh] [-- command …]; or eval "$(ck activate venv:NAME --print)"',
     options=[
-        Option("print", "print what a shell has to evaluate, and open none", kind="flag"),
-        Option("shell", "the shell (default: yours)", value="zsh", choices=("bash", "zsh", "fish", "sh")),
+        Option("print", "print the lines for a shell to evaluate, instead of opening one", kind="flag"),
+        Option("shell", "the shell (default: the current one)", value="zsh", choices=("bash", "zsh", "fish", "sh")),
     ],
 )
 def activate(request: Request) -> Answer:
-    """Enter a venv; the exit status is that of the shell or the command."""
+    """Enter a venv; return the exit status of the shell or the command."""
     from ck_repo.environment import activate as shells
 
     venv = _named(request)
     try:
         venv.check_packages()
-    except InstallError as error:  # it may be entered to be repaired
+    except InstallError as error:  # a broken venv may be entered for repairs
         progress.warn(f"{error}")
     shell = shells.user_shell(request.text("shell"))
     if request.flag("print") or (request.text("out") == "json" and not request.rest):
@@ -226,7 +226,7 @@ def activate(request: Request) -> Answer:
     return Answer({"status": status}, status=status if status >= 0 else 128 - status)
 
 
-@action(ACTIONS, "ls", "every venv", example="ck ls venv", options=[TAGS, *LISTING])
+@action(ACTIONS, "ls", "list the venvs", example="ck ls venv", options=[TAGS, *LISTING])
 def ls(request: Request) -> Answer:
     """List venvs with template and Python."""
     from ck_repo.environment.venv import read_venv
@@ -236,7 +236,7 @@ def ls(request: Request) -> Answer:
         try:
             rows.append(read_venv(entry))
         except CKError as error:
-            progress.warn(f"left out: {error.what}")
+            progress.warn(f"skipped: {error.what}")
     if not rows and request.entry and "*" not in request.entry:
         raise NotFoundError(f"there is no venv:{request.entry}", hint="`ck ls venv` lists them")
     listed = zip(rows, rows_of(request, [row.entry for row in rows]), strict=True)
@@ -244,5 +244,5 @@ def ls(request: Request) -> Answer:
     table = [(row.name, row.version or "?", row.origin, row.folder) for row in rows]
     return Answer(
         {"lst": data},
-        table_lines(("venv", "Python", "template", "folder"), table) if rows else ["no venv yet: `ck create venv`"],
+        table_lines(("venv", "Python", "template", "folder"), table) if rows else ["there is no venv yet: `ck create venv`"],
     )

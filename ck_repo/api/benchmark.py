@@ -58,7 +58,7 @@ def run(
     offline: bool = False,
     progress: bool | Callback | None = None,
 ) -> Experiment:
-    """Install what the benchmark needs, run it, record it: ``ck run program:…`` as a function.
+    """Install the dependencies of a benchmark, run it, and record the results, like ``ck run program:…``.
 
     Parameters
     ----------
@@ -67,53 +67,53 @@ def run(
     model
         Alias or tags of the model (default: the embedded demo model).
     dataset
-        Alias or tags of the data set (default: the one made for the model).
+        Alias or tags of the data set (default: that of the model).
     backend
-        The framework (default: the model's own).
+        The framework (default: that of the model).
     backend_options
-        Options of the backend, in short --backend.KEY=VALUE: docs/tune.md lists them.
+        Options of the backend, as --backend.KEY=VALUE: see docs/tune.md.
     device
-        Where it runs (default cpu).
+        The device to run on (default cpu).
     visible_devices
-        GPUs that the run may use, as CUDA_VISIBLE_DEVICES has them (default all).
+        GPUs for the run, as in CUDA_VISIBLE_DEVICES (default all).
     scenario
         LoadGen's scenario (default offline).
     round
-        The round whose rules count (default v1.0).
+        The round whose rules apply (default v1.0).
     mode
-        Which tests (default both).
+        The tests to run (default both).
     seconds
-        Least duration of the performance test, in s (default 10); ``--time`` on the command line.
+        Minimum duration of the performance test, in s (default 10); ``--time`` on the command line.
     count
-        Images to use, from the first (default all).
+        Number of images, from the first (default all).
     target_qps
-        Queries/s (server) or samples/s (offline).
+        Target in queries/s (server) or samples/s (offline).
     target_latency
         Latency bound, in ms.
     samples_per_query
-        Of multistream.
+        Samples of a query, for multistream.
     batch_size
-        Most images a batch (default: measured).
+        Maximum batch size (default: measured).
     threads
         Threads of a session (default: measured).
     sessions
-        Sessions side by side (default: measured).
+        Number of parallel sessions (default: measured).
     retune
         Measure sessions, threads and batch again, though an earlier run on this machine did.
     official
         The durations and counts of the round's rules: 600 s in v1.0.
     counts
-        Of an official run, who holds the least query count: ``held`` keeps v1.0's order of samples, ``loadgen`` its setting.
+        For official runs, who ensures the minimum query count: ``held`` keeps v1.0's order of samples, ``loadgen`` sets it.
     user_conf
-        Take targets from this file, in v1.0's syntax (``ck find performance`` writes one).
+        Read targets from this file, in v1.0's syntax (``ck find performance`` writes one).
     meter
-        A command to run around the benchmark, in its run folder: to read a power meter.
+        A command to run during the benchmark, in its run folder, for example to read a power meter.
     compliance
-        Run a compliance test: the performance run under its settings.
+        Run a compliance test: a performance run with special settings.
     reference_faults
-        Keep known faults of the v1.0 reference, to compare with its logs.
+        Reproduce known errors of the v1.0 reference, for comparison with its logs.
     trace
-        Record the time of every sample for reports; ``yes`` keeps LoadGen's trace, too (default: if not official or long).
+        Record the time of every sample for reports; ``yes`` also keeps LoadGen's trace (default: if not official or long).
     profile
         Measure where the time of a sample goes: queue, batch, framework, packing, LoadGen.
     scorer
@@ -121,15 +121,15 @@ def run(
     venv
         The venv to use (default: the active one, else mlperf-inference).
     dependency_tags
-        Further tags for a dependency of the program: weights, dataset, loadgen …; ``--dep_add_tags`` on the command line.
+        Additional tags for a dependency of the program: weights, dataset, loadgen …; ``--dep_add_tags`` on the command line.
     record, repository, tags
-        Name of the experiment (its UID if empty), the repository to record in (``local`` if empty), further tags.
+        Name of the experiment (its UID if empty), the repository to record in (``local`` if empty), additional tags.
     tuned
-        With the settings that ``ck tune`` found on this machine; what is given stays.
+        Use the settings that ``ck tune`` found on this machine; explicit arguments take precedence.
     trust
-        Let programs of other repositories' recipes run.
+        Allow programs of other repositories' recipes to run.
     offline
-        Do without the network.
+        Do not use the network.
     progress
         None shows progress in a notebook or on stderr, False shows nothing, a function is called with each `Progress`.
 
@@ -140,8 +140,8 @@ def run(
     Raises
     ------
     CKError
-        One of its family: `UsageError` for a value that makes no sense, `RunError` if the benchmark failed, and so on. The
-        message says what failed, why, and what to do.
+        One of its subclasses: `UsageError` for an invalid value, `RunError` if the benchmark failed, and so on. The message
+        says what failed, why, and what to do.
     """
     asked = locals()
     options: dict[str, object] = {option.key: asked[option.keyword] for option in RUN_OPTIONS}
@@ -154,7 +154,7 @@ def run(
 
 
 def _plain(value: object) -> object:
-    """A value as the command line would have it."""
+    """A value in the form of the command line."""
     if isinstance(value, Path):
         return str(value)
     return dict(value) if isinstance(value, Mapping) else value

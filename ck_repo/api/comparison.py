@@ -10,7 +10,7 @@ from ck_repo.api.table import html_table
 from ck_repo.errors import UsageError
 from ck_repo.experiments.compare import equal_detections, side_by_side, speeds
 
-_ALWAYS = ("model", "scenario", "mAP")  # shown although they are the same
+_ALWAYS = ("model", "scenario", "mAP")  # shown even if they are equal
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Property:
     Attributes
     ----------
     values
-        In the order of the experiments; empty where one does not have it.
+        In the order of the experiments; empty for experiments without it.
     """
 
     name: str
@@ -28,25 +28,25 @@ class Property:
 
     @property
     def same(self) -> bool:
-        """Whether it is the same in all experiments."""
+        """Whether it is equal in all experiments."""
         return len(set(self.values)) == 1
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Experiments and how they differ from the first.
+    """Experiments and their differences from the first.
 
     Attributes
     ----------
     experiments
         In the order given.
     properties
-        Figures, settings, machine and versions of Python packages.
+        Results, settings, machine and versions of Python packages.
     speed
-        Of each experiment relative to the first, above 1 if it is faster; None where the figures cannot be compared.
+        Speed relative to the first experiment, above 1 if faster; None where the results cannot be compared.
     equal_detections
-        The share of detections equal to those of the first, 0–1: same sample and class, box edges and score within 2e-3; None
-        where an accuracy log is missing.
+        Share of detections equal to those of the first, 0–1: same sample and class, box edges and score within 2e-3; None
+        without an accuracy log.
     """
 
     experiments: Experiments
@@ -56,7 +56,7 @@ class Comparison:
 
     @property
     def differences(self) -> tuple[Property, ...]:
-        """The properties that are not the same in all experiments."""
+        """The properties that are not equal in all experiments."""
         return tuple(row for row in self.properties if not row.same)
 
     def _repr_html_(self) -> str:
@@ -80,12 +80,12 @@ def compare(first: Experiment | str, *others: Experiment | str) -> Comparison:
     Raises
     ------
     UsageError
-        If there is nothing to compare with.
+        If there is only one experiment.
     NotFoundError
-        If there is no experiment of a name.
+        If an experiment does not exist.
     """
     if not others:
-        raise UsageError("there is one experiment, and nothing to compare it with", hint="compare(first, second)")
+        raise UsageError("there is only one experiment to compare", hint="compare(first, second)")
     entries = [entry_of(row) for row in (first, *others)]
     return Comparison(
         Experiments(tuple(map(Experiment.read, entries))),

@@ -1,4 +1,4 @@
-"""An experiment as a value: what was run, and what came out."""
+"""An experiment as a value: what was run, and the results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ck_repo.store.entry import META, Entry
 
 @dataclass(frozen=True)
 class Accuracy:
-    """COCO's figures (https://cocodataset.org/#detection-eval).
+    """COCO's metrics (https://cocodataset.org/#detection-eval).
 
     Attributes
     ----------
@@ -28,9 +28,9 @@ class Accuracy:
     AP50, AP75
         Average precision at IoU 0.50 and 0.75, 0–1; None if not recorded.
     detections
-        How many detections were scored; None if not recorded.
+        The number of scored detections; None if not recorded.
     coco
-        COCO's twelve figures by name (``AP_small``, ``AR100`` …), 0–1; -1 where no object has that size. Empty for an imported
+        COCO's twelve metrics by name (``AP_small``, ``AR100`` …), 0–1; -1 where no object has that size. Empty for an imported
         result.
     """
 
@@ -48,7 +48,7 @@ class Performance:
     Attributes
     ----------
     value
-        The scenario's figure in `unit`.
+        The scenario's metric in `unit`.
     unit
         ``ms`` (90th percentile of the latency), ``samples/query``, ``queries/s`` or ``samples/s``.
     valid
@@ -56,13 +56,13 @@ class Performance:
     latency_ms
         Latency in ms: ``mean`` and percentiles, ``p50`` to ``p99_9``.
     queries
-        How many were issued; None for an imported result.
+        The number of queries; None for an imported result.
     seconds
-        How long the run took, in s; None for an imported result.
+        Duration of the run in s; None for an imported result.
     reasons
         Why the run is not valid.
     lower_is_better
-        Whether a lower figure is the better one.
+        Whether lower values are better.
     """
 
     value: float
@@ -77,12 +77,12 @@ class Performance:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A recorded run, or a result that was imported.
+    """A recorded run, or an imported result.
 
     Attributes
     ----------
     uid, alias
-        Its names; without a name of its own the alias is the UID.
+        Its names; without a name the alias is the UID.
     repository
         Alias of the repository that holds it.
     path
@@ -90,17 +90,17 @@ class Experiment:
     tags
         Sorted.
     recorded
-        When, in UTC, as ISO 8601.
+        The date in UTC, as ISO 8601.
     model, dataset, scenario, backend, device
-        What was run, and on what; empty if unknown.
+        What was run; empty if unknown.
     images
-        How many images were used; None if unknown.
+        The number of images; None if unknown.
     official
         Whether the durations and counts of the round's rules were used.
     accuracy, performance
         None if not measured.
     meta
-        The whole meta.json, for what has no attribute.
+        The complete meta.json, for data without an attribute.
     """
 
     uid: str
@@ -133,7 +133,7 @@ class Experiment:
 
     @classmethod
     def read_all(cls, entries: Iterable[Entry]) -> Iterator[Experiment]:
-        """Read those that can be read; of the others there is a warning each."""
+        """Read experiments; unreadable ones are skipped with a warning."""
         return (cls._of(entry, meta) for entry, meta in readable(entries))
 
     @classmethod
@@ -151,7 +151,7 @@ class Experiment:
 
     @property
     def cid(self) -> str:
-        """How the command line names it: ``experiment:NAME``."""
+        """The name on the command line: ``experiment:NAME``."""
         return f"experiment:{self.alias}"
 
     def __str__(self) -> str:

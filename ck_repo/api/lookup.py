@@ -19,16 +19,16 @@ def find(*, tags: str = "", name: str = "", repository: str = "") -> Experiments
     Parameters
     ----------
     tags
-        ``a,b,-c``: with the tags a and b, without c. A run has its scenario, backend, model and data set as tags.
+        ``a,b,-c``: with the tags a and b, without c. The tags of a run include its scenario, backend, model and data set.
     name
         An alias or a UID; ``*`` and ``?`` match parts of a name. All if empty.
     repository
-        The repository to look in; everywhere if empty.
+        The repository to search; all if empty.
 
     Returns
     -------
     Experiments
-        The oldest first; empty if none matches. One that cannot be read is left out with a warning.
+        The oldest first; empty if none matches. Unreadable experiments are skipped with a warning.
     """
     entries = search.find(Session().repositories, MODULE, name, repository=repository, tags=tags)
     return Experiments(tuple(sorted(Experiment.read_all(entries), key=lambda row: (row.recorded, row.alias))))

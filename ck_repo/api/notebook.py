@@ -1,4 +1,4 @@
-"""Progress in a notebook: for each step one line that updates itself, with a bar."""
+"""Progress in a notebook: one self-updating line with a bar for each step."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from IPython.display import DisplayHandle, display
 from ck_repo.cli.progress import amount_text
 from ck_repo.progress import Task
 
-_AFTER = 0.3  # s; a step that ends at once shows nothing
+_AFTER = 0.3  # s; shorter steps show nothing
 _EVERY = 0.2  # s between updates
 
 
 class NotebookSink:
-    """Shows progress below the cell that runs."""
+    """Shows progress below the running cell."""
 
     def begin(self, title: str, total: float | None, unit: str) -> Task:
         """Begin a step."""

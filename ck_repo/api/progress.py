@@ -1,4 +1,4 @@
-"""How far a run has come, as a notebook, a script or a function of the caller sees it."""
+"""The progress of a run, for notebooks, scripts and callback functions."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ck_repo.progress import Sink, Task
 
 @dataclass(frozen=True)
 class Progress:
-    """A step that is under way, or a message.
+    """A step in progress, or a message.
 
     Attributes
     ----------
     title
-        The step, or the message.
+        Title of the step, or the message.
     done, total
-        How much is done and how much there is, in `unit`; None where it is not known.
+        Amount done and total, in `unit`; None if unknown.
     unit
-        ``B`` for bytes, ``s`` for seconds, or a noun in the plural.
+        ``B`` for bytes, ``s`` for seconds, or a plural noun.
     note
-        What stands beside it, an intermediate result for example.
+        Additional text, such as an intermediate result.
     finished
-        Whether the step is over, well or not.
+        Whether the step has ended, successfully or not.
     """
 
     title: str
@@ -41,13 +41,13 @@ Callback = Callable[[Progress], None]
 
 
 def shown(wanted: bool | Callback | None) -> AbstractContextManager[None]:
-    """Show progress within a block.
+    """Show progress during the block.
 
     Parameters
     ----------
     wanted
-        None chooses: a line that updates itself in a notebook, else bars or lines on stderr. False shows nothing. A function is
-        called with each `Progress`.
+        None shows a self-updating line in a notebook, else bars or lines on stderr. False shows nothing. A function is called
+        with each `Progress`.
     """
     return progress.shown_in(_sink(wanted))
 
@@ -67,8 +67,8 @@ def _sink(wanted: bool | Callback | None) -> Sink:
 
 
 def in_notebook() -> bool:
-    """Whether this code runs in a cell of a notebook (an IPython kernel)."""
-    ipython = sys.modules.get("IPython")  # if it runs us, it is imported
+    """Whether this code runs in a notebook (an IPython kernel)."""
+    ipython = sys.modules.get("IPython")  # if IPython runs this code, it is imported
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and hasattr(shell, "kernel")
 

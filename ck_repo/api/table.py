@@ -1,4 +1,4 @@
-"""Tables as a notebook shows them; every text is escaped."""
+"""HTML tables for notebooks; all text is escaped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html import escape
 
 
 def html_table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
-    """A table in HTML; the first cell of a row is its heading."""
+    """A table in HTML; the first cell of each line is a heading."""
     head = "".join(f"<th>{_text(cell)}</th>" for cell in header)
     body = "".join(_row(row) for row in rows)
     return f"<table>{f'<thead><tr>{head}</tr></thead>' if header else ''}<tbody>{body}</tbody></table>"

@@ -1,1 +1,1 @@
-"""Campaigns: matrices of runs, searches for the best settings, and the machines that carry them out."""
+"""Campaigns: matrices of runs, searches for the best settings, and clusters of machines that run them."""

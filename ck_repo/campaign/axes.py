@@ -1,4 +1,4 @@
-"""What a campaign varies: names of run options, and their values."""
+"""The axes of a campaign: names of run options, and their values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BY_NAME = {name: option for option in RUN_OPTIONS for name in (option.name, opt
 
 
 def axis(typed: str) -> tuple[RunOption, str]:
-    """The run option that a name stands for, and the key within it if its values are an object.
+    """The run option for a name, and the key within it if its values are an object.
 
     >>> option, key = axis("dep_add_tags.weights")
     >>> option.name, key
@@ -24,7 +24,7 @@ def axis(typed: str) -> tuple[RunOption, str]:
     Raises
     ------
     UsageError
-        If there is no such option, with the nearest names.
+        If there is no such option; the message lists similar names.
     """
     head, _, key = typed.replace("-", "_").partition(".")
     option = _BY_NAME.get(head)
@@ -34,12 +34,12 @@ def axis(typed: str) -> tuple[RunOption, str]:
         option = _BY_NAME[option.parts.replace("-", "_")]
     if (option.kind == "nested") != bool(key):
         form = f"{option.key}.KEY" if option.kind == "nested" else option.key
-        raise UsageError(f"{typed!r} is not the name of a value", hint=f"write {form}")
+        raise UsageError(f"{typed!r} has no value of its own", hint=f"use {form}")
     return option, typed.partition(".")[2]
 
 
 def axis_name(typed: str) -> str:
-    """The name by which a campaign records what `typed` stands for.
+    """The name that a campaign records for `typed`.
 
     >>> axis_name("batch-size")
     'batch_size'
@@ -62,7 +62,7 @@ def read_values(typed: str, value: Any) -> tuple[Any, ...]:
     Raises
     ------
     UsageError
-        If there is none, one occurs twice, or one is of the wrong type.
+        If there is none, one occurs twice, or one has the wrong type.
     """
     option, _ = axis(typed)
     if isinstance(value, str) and value.lstrip().startswith("["):
@@ -83,10 +83,10 @@ def read_values(typed: str, value: Any) -> tuple[Any, ...]:
 
 
 def read_value(option: RunOption, value: Any) -> Any:
-    """A value of an option, in its type."""
+    """A value of an option, converted to its type."""
     kind = option.kind
     if kind == "nested" or kind == "text":
-        if isinstance(value, bool) and kind == "nested":  # YAML reads yes and no as such
+        if isinstance(value, bool) and kind == "nested":  # YAML reads yes and no as booleans
             value = "yes" if value else "no"
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise UsageError(f"{option.name} has the value {value!r}, which is not text")
@@ -108,7 +108,7 @@ def read_value(option: RunOption, value: Any) -> Any:
 
 
 def read_axes(content: object, where: str) -> dict[str, tuple[Any, ...]]:
-    """Options with their values, from an object of them; nested objects are joined by dots.
+    """Options with their values, from an object; nested objects are joined by dots.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def read_axes(content: object, where: str) -> dict[str, tuple[Any, ...]]:
 
 
 def flat(content: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """An object of objects as one object, its keys joined by dots.
+    """Flatten nested objects; keys are joined by dots.
 
     >>> flat({"a": {"b": 1}, "c": 2})
     {'a.b': 1, 'c': 2}

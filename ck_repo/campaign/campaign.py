@@ -1,4 +1,4 @@
-"""Campaign entries: what is to be done, and the journal of what was."""
+"""Campaign entries: the definition, and the journal of what was done."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Campaign:
 
     @property
     def journal(self) -> Journal:
-        """What happened."""
+        """The journal."""
         return Journal(self.entry.path)
 
     def cells(self) -> list[Cell]:
@@ -48,12 +48,12 @@ class Campaign:
         return self.definition.matrix.cells()
 
     def events(self) -> list[Event]:
-        """What happened since it was last started."""
+        """The events since it was last started."""
         return self.journal.events()
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Refuse a second process that would carry out the same campaign."""
+        """Refuse a second process that runs the same campaign."""
         try:
             with locked(self.entry.path / ".running", f"running {self.entry.cid}", wait=False):
                 yield
@@ -74,7 +74,7 @@ def open_campaign(
     repository: str = "",
     more: Mapping[str, Any] | None = None,
 ) -> Campaign:
-    """The campaign of that name, or of that definition; a new entry if there is none.
+    """The campaign of that name or definition; a new entry if there is none.
 
     Parameters
     ----------
@@ -82,12 +82,12 @@ def open_campaign(
         Alias of the entry; by default the kind and the first digits of the definition's digest, so that the same command
         continues the same campaign.
     more
-        Further keys of a new entry's meta.
+        Additional keys of a new entry's meta.
 
     Raises
     ------
     ConflictError
-        If the name is that of a campaign with another definition.
+        If a campaign of that name has another definition.
     """
     alias = name or f"{kind}-{definition.digest[:8]}"
     for entry in find(session.repositories, MODULE, alias):
@@ -96,8 +96,8 @@ def open_campaign(
         campaign = read_campaign(entry)
         if campaign.definition.digest != definition.digest or campaign.kind != kind:
             raise ConflictError(
-                f"{entry.cid} exists already and is defined otherwise",
-                hint="choose another name with --name=; runs that were recorded are not repeated",
+                f"{entry.cid} already exists with another definition",
+                hint="choose another name with --name=; recorded runs are not repeated",
             )
         return campaign
     meta = {
@@ -117,13 +117,13 @@ def read_campaign(entry: Entry) -> Campaign:
     Raises
     ------
     ConfigError
-        If its meta is not that of a campaign, or of a newer ck.
+        If its meta is not that of a campaign, or was written by a newer ck.
     """
     fields = Fields(entry.meta(), entry.path / META)
     if (version := fields.whole("version")) is None or not 0 < version <= _VERSION:
         raise ConfigError(
             f"{entry.cid} has the format {version}; this ck reads format {_VERSION}",
-            hint="use the ck that made it, or remove the entry; recorded runs stay",
+            hint="use the version of ck that created it, or remove the entry; recorded runs are kept",
         )
     row = fields.fields("definition")
     exclude = tuple({name: _values(each, name) for name in each.as_dict()} for each in row.rows("exclude"))

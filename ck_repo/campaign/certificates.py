@@ -1,4 +1,4 @@
-"""Certificates of a cluster's own: an authority, and a certificate that scheduler, workers and clients show each other."""
+"""Certificates of a cluster: an authority, and a certificate for scheduler, workers and clients."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _DAYS = 825
 
 
 def create_certificates(session: Session, name: str = "") -> Entry:
-    """Make the certificates of a cluster, as an entry whose files only this user can read.
+    """Create the certificates of a cluster, as an entry whose files only this user can read.
 
-    Everything that shows the certificate is trusted by the cluster, so the folder goes to the machines of the cluster alone.
+    The cluster trusts everyone who has the certificate, so the folder should only be copied to its machines.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def create_certificates(session: Session, name: str = "") -> Entry:
     """
     name = name or NAME
     if find(session.repositories, MODULE, name, repository=LOCAL):
-        raise ConflictError(f"{MODULE}:{name} exists already", hint=f"choose another name, or `ck rm {MODULE}:{name}`")
+        raise ConflictError(f"{MODULE}:{name} already exists", hint=f"choose another name, or `ck rm {MODULE}:{name}`")
     files = _certificates(name)
     entry = create_entry(session.repositories.writable(), MODULE, name, {"tags": [MODULE]})
     with storage_errors(f"writing {entry.path}"):
@@ -89,11 +89,11 @@ def certificates(session: Session, name: str = "") -> dict[str, str]:
         If there is no such cluster.
     """
     try:
-        entry = load(session.repositories, MODULE, name or NAME, LOCAL)  # whoever made a certificate knows its key
+        entry = load(session.repositories, MODULE, name or NAME, LOCAL)  # whoever created a certificate knows its key
     except NotFoundError:
         raise NotFoundError(
             f"there are no certificates {MODULE}:{name or NAME}",
-            hint=f"`ck create {MODULE}{':' + name if name else ''}` makes them; other machines get a copy of the folder",
+            hint=f"`ck create {MODULE}{':' + name if name else ''}` creates them; copy the folder to the other machines",
         ) from None
     paths = {file: entry.path / file for file in (AUTHORITY, CERTIFICATE, KEY)}
     if missing := [str(path) for path in paths.values() if not path.is_file()]:
@@ -102,7 +102,7 @@ def certificates(session: Session, name: str = "") -> dict[str, str]:
 
 
 def security(files: Mapping[str, str]) -> Any:
-    """Dask's settings for connections that are encrypted and mutually authenticated."""
+    """Dask's settings for encrypted and mutually authenticated connections."""
     row: dict[str, Any] = {"tls_ca_file": files[AUTHORITY], "require_encryption": True}
     for role in ("scheduler", "worker", "client"):
         row |= {f"tls_{role}_cert": files[CERTIFICATE], f"tls_{role}_key": files[KEY]}
@@ -116,5 +116,5 @@ def worker_words(files: Mapping[str, str]) -> list[str]:
 
 
 def folder_of(files: Mapping[str, str]) -> Path:
-    """The folder that other machines need a copy of."""
+    """The folder to copy to the other machines."""
     return Path(files[AUTHORITY]).parent

@@ -1,4 +1,4 @@
-"""The machines of a campaign: a Dask cluster whose connections are TLS with certificates of its own."""
+"""The machines of a campaign: a Dask cluster whose TLS connections use its own certificates."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class ClusterError(CKError):
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine with the workers that are on it.
+    """A machine with its workers.
 
     Attributes
     ----------
     workers
-        Names of its workers, which a worker that is started again keeps.
+        Names of its workers, which stay the same after a restart.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Place:
-    """What ``--cluster=`` names.
+    """The value of ``--cluster=``.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ def read_place(text: str) -> Place:
     Raises
     ------
     UsageError
-        If it is something else.
+        For any other text.
     """
     match = _FORM.fullmatch(text)
     if not match or int(match["port"] or 1) > 65535:
@@ -117,13 +117,13 @@ class Cluster:
         answers = self.client.run(hello, workers=asked, on_error="return")
         for address, answer in sorted(answers.items()):
             if isinstance(answer, BaseException):
-                progress.warn(f"the worker at {address} is left out: {answer}")
+                progress.warn(f"the worker at {address} is skipped: {answer}")
                 continue
             if address in workers and MEASUREMENT in (workers[address].get("resources") or {}):
                 found.setdefault(answer["machine"], []).append(str(workers[address]["name"]))
                 about[answer["machine"]] = answer
             else:
-                progress.warn(f"the worker at {address} is left out: it was started without --resources {MEASUREMENT}=1")
+                progress.warn(f"the worker at {address} is skipped: it was started without --resources {MEASUREMENT}=1")
         return [Machine(name, tuple(names), about[name]) for name, names in sorted(found.items())]
 
 
@@ -141,7 +141,7 @@ def connected(session: Session, place: Place, name: str = "", *, every: bool = F
     Raises
     ------
     ClusterError
-        If the scheduler does not answer, or shows a certificate of another cluster.
+        If the scheduler does not answer, or uses certificates of another cluster.
     """
     distributed = optional("distributed", "cluster")
     files = certificates(session, name)
@@ -164,7 +164,7 @@ def connected(session: Session, place: Place, name: str = "", *, every: bool = F
             why = str(error.__cause__ or error).partition("\n")[0]
             raise ClusterError(
                 f"the scheduler {address} cannot be reached: {why}",
-                hint="is it running, with the certificates of this cluster? docs/many-machines.md shows how",
+                hint="check that it runs with the certificates of this cluster (docs/many-machines.md)",
             ) from None
         yield Cluster(client)
 
@@ -257,7 +257,7 @@ def usable(machines: Sequence[Machine]) -> list[Machine]:
     found = []
     for machine in machines:
         if machine.about["version"] != __version__:
-            progress.warn(f"{machine.name} is left out: it has ck-repo {machine.about['version']}, and this is {__version__}")
+            progress.warn(f"{machine.name} is skipped: it has ck-repo {machine.about['version']}, and this is {__version__}")
             continue
         if abs(late := time.time() - float(machine.about["time"])) > _CLOCK:
             progress.warn(f"the clock of {machine.name} is {abs(late):.0f} s {'behind' if late > 0 else 'ahead'}")

@@ -1,4 +1,4 @@
-"""What a campaign is to do: its matrix and how often each cell is run, from options and from a YAML file."""
+"""The definition of a campaign: its matrix and the number of repetitions, from options and from a YAML file."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ HOPELESS = 0.5
 
 @dataclass(frozen=True)
 class Limits:
-    """What bounds a campaign; it can be another one when the campaign is continued.
+    """The limits of a campaign, which may change when it is continued.
 
     Attributes
     ----------
     total, run
-        Seconds for all runs of this call, and for one run; None for any.
+        Seconds for all runs of this call, and for one run; None for no limit.
     hopeless
-        See `hopeless`: a share of speed, 0–1; 0 keeps every cell.
+        Minimum share of speed, 0–1, as in `hopeless`; 0 keeps every cell.
     """
 
     total: float | None = None
@@ -56,11 +56,11 @@ class Definition:
 
     @property
     def digest(self) -> str:
-        """Names the definition: the same options give the same campaign."""
+        """Identifies the definition: the same options give the same campaign."""
         return of_value(self.as_data())
 
     def as_data(self) -> dict[str, Any]:
-        """For a campaign's entry."""
+        """As JSON, for a campaign's entry."""
         data = {"program": self.program, **self.matrix.as_data(), "repetitions": self.repetitions}
         data |= {"each": "machine"} if self.each_machine else {}
         return data | ({"goals": list(self.goals)} if self.goals else {})
@@ -68,7 +68,7 @@ class Definition:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a YAML file asks for; what it does not say is None or empty."""
+    """The content of a YAML file; missing values are None or empty."""
 
     over: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -88,7 +88,7 @@ def read_file(path: Path) -> Asked:
     Raises
     ------
     ConfigError
-        If a key is unknown, with the nearest one, or a value is of the wrong type.
+        If a key is unknown (the message lists similar ones), or a value has the wrong type.
     """
     fields = read_yaml(path, "--file= names the YAML file of a campaign")
     fields.only(*KEYS)
@@ -127,7 +127,7 @@ def fixed_options(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_exclusions(text: str) -> tuple[dict[str, tuple[Any, ...]], ...]:
-    """Exclusions as one option: ``backend=tflite,batch_size=4|8;backend=torch``.
+    """Parse the option --exclude: ``backend=tflite,batch_size=4|8;backend=torch``.
 
     >>> read_exclusions("backend=tflite,batch_size=4|8")
     ({'backend': ('tflite',), 'batch_size': (4, 8)},)
@@ -148,6 +148,6 @@ def read_exclusions(text: str) -> tuple[dict[str, tuple[Any, ...]], ...]:
 
 
 def with_fixed(definition: Definition, options: Mapping[str, Any]) -> Definition:
-    """The definition with further fixed options."""
+    """The definition with additional fixed options."""
     matrix = definition.matrix
     return replace(definition, matrix=replace(matrix, fixed={**matrix.fixed, **options}))

@@ -1,4 +1,4 @@
-"""Carry out a campaign's matrix on the machines of a cluster."""
+"""Run a campaign's matrix on the machines of a cluster."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from ck_repo.store.folders import repos_root
 from ck_repo.store.search import find, load
 from ck_repo.store.work import scratch_folder
 
-_LOOK = 1.0  # s between two looks at the cluster
-_AWAY = 120.0  # s without any run that a machine could make, before the command ends
+_LOOK = 1.0  # s between checks of the cluster
+_AWAY = 120.0  # s without a machine for any remaining run before the command ends
 GONE = "machines gone"
-_TRIES = 3  # times that a run may end with its worker
+_TRIES = 3  # maximum number of times that a run may lose its worker
 
 
 def distribute(
@@ -49,7 +49,7 @@ def distribute(
     repository: str = "",
     venv_file: VenvFile | None = None,
 ) -> Outcome:
-    """Run what is left of a campaign on a cluster.
+    """Make the remaining runs of a campaign on a cluster.
 
     A machine makes one run at a time, whatever the number of its workers. A run whose worker dies is made again, three times at
     most. Each experiment comes home as it is, under its own UID.
@@ -79,7 +79,7 @@ def distribute(
 
 
 class _Running:
-    """The runs that are under way."""
+    """The runs in progress."""
 
     def __init__(
         self,
@@ -102,13 +102,13 @@ class _Running:
         self._distributed = optional("distributed", "cluster")
         self._under_way: dict[Any, tuple[Job, str, str]] = {}  # with the machine and the address of the worker
         self._begun = time.monotonic()
-        self._tries: dict[str, int] = {}  # runs that were lost, by the cell's key
+        self._tries: dict[str, int] = {}  # number of lost runs, by the cell's key
         self._idle_since: float | None = None
         self._workers: dict[str, str] = {}  # the machine of each, by its name; empty for one that is not used
         self._unusable: set[str] = set()  # machines that cannot store anything
 
     def run(self, machines: Sequence[Machine]) -> str:
-        """Hand out runs until none is left, or the time is over; the state at the end."""
+        """Start runs until none is left, or the time is over; return the final state."""
         state = COMPLETE
         self._workers = {name: machine.name for machine in machines for name in machine.workers}
         try:
@@ -136,7 +136,7 @@ class _Running:
     def _present(self) -> dict[str, str]:
         """The machines that have a worker now, with its address; new ones join unless every machine makes every run."""
         if self._cluster.client.status not in ("running", "connecting"):
-            raise ClusterError("the scheduler is gone", hint="start it again; the same command continues")
+            raise ClusterError("the scheduler has ended", hint="start it again; the same command continues")
         rows = self._cluster.client.scheduler_info(n_workers=-1)["workers"]
         addresses = {str(row["name"]): str(address) for address, row in rows.items()}
         if not self._campaign.definition.each_machine and (new := addresses.keys() - self._workers.keys()):
@@ -151,7 +151,7 @@ class _Running:
         if self._venv_file:
             found = {name: address for name, address in found.items() if self._has_venv(name, address, self._venv_file)}
         for future, (job, name, address) in list(self._under_way.items()):
-            if address not in rows and not future.done():  # a worker that is started again has another address
+            if address not in rows and not future.done():  # a restarted worker has another address
                 self._lost(future, job, name)
         return found
 
@@ -179,7 +179,7 @@ class _Running:
         return any(machine and machine not in self._unusable for machine in self._workers.values())
 
     def _has_waited(self) -> bool:
-        """Whether no machine could take what is left for a while; waits a moment."""
+        """Whether no machine could make the remaining runs for some time; waits briefly."""
         now = time.monotonic()
         if self._making and all(made.done() and made.exception() for made in self._making.values()):
             raise ClusterError("no machine has the campaign's venv", hint="the warnings say why")
@@ -190,7 +190,7 @@ class _Running:
         return now - self._idle_since > _AWAY
 
     def _hand_out(self, present: Mapping[str, str]) -> bool:
-        """Begin runs on machines that have none; false if the time is over."""
+        """Start runs on idle machines; return False if the time is over."""
         busy = {machine for _, machine, _ in self._under_way.values()}
         free = {name: address for name, address in present.items() if name not in busy}
         waiting: list[Job] = []
@@ -203,7 +203,7 @@ class _Running:
                 break
             name = job.machine or next(iter(free))
             self._queue.begin(job)
-            if name not in free:  # its machine is busy, or gone for now
+            if name not in free:  # its machine is busy, or temporarily missing
                 waiting.append(job)
                 continue
             address = free.pop(name)
@@ -231,7 +231,7 @@ class _Running:
         )
 
     def _ended(self) -> list[Any]:
-        """The runs that have ended; waits a moment for one."""
+        """The runs that have ended; waits briefly for one."""
         try:
             self._distributed.wait(list(self._under_way), timeout=_LOOK, return_when="FIRST_COMPLETED")
         except (TimeoutError, self._distributed.TimeoutError):
@@ -241,7 +241,7 @@ class _Running:
         return [future for future in self._under_way if future.done()]
 
     def _take(self, future: Any) -> None:
-        """A run has ended: take its experiment, or note why there is none."""
+        """Handle the end of a run: import its experiment, or record the error."""
         job, machine, _ = self._under_way[future]
         if future.status != "finished":
             self._lost(future, job, machine)
@@ -266,32 +266,32 @@ class _Running:
         self._queue.finished(job, entry.uid, read_experiment(entry), machine, float(answer["seconds"]))
 
     def _lost(self, future: Any, job: Job, machine: str) -> None:
-        """The worker died, or the run was cancelled with its scheduler."""
+        """Handle a run whose worker died, or that was cancelled with its scheduler."""
         del self._under_way[future]
         why = "cancelled" if future.cancelled() or not future.done() else type(future.exception()).__name__
         future.cancel()
         self._tries[job.cell.key] = self._tries.get(job.cell.key, 0) + 1
         if self._tries[job.cell.key] < _TRIES:
-            progress.warn(f"{machine} was lost in a run of {job.cell} ({why}); it is made again")
+            progress.warn(f"{machine} was lost in a run of {job.cell} ({why}); the run is repeated")
             self._queue.given_back(job)
         else:
             self._queue.failed(job, f"its worker died {_TRIES} times ({why})", machine)
 
 
 def take_home(session: Session, answer: Mapping[str, Any], repository: str) -> Entry:
-    """Bring an experiment into a repository here, under its own UID; one that is here already stays.
+    """Import an experiment under its own UID; an existing one is kept.
 
     Raises
     ------
     NotTheSameError
-        If the archive does not have the digest that the worker gave.
+        If the archive does not have the worker's digest.
     """
     uid, content = str(answer["uid"]), bytes(answer["archive"])
     if sha256(content).hexdigest() != answer["sha256"]:
         raise NotTheSameError(
-            f"the experiment {uid} of {answer['machine']} was damaged on its way", hint="run the command again"
+            f"the experiment {uid} of {answer['machine']} was damaged in transfer", hint="run the command again"
         )
-    if find(session.repositories, "experiment", uid):  # the worker uses the same repositories, or it came before
+    if find(session.repositories, "experiment", uid):  # the worker uses the same repositories, or it was imported before
         return load(session.repositories, "experiment", uid)
     with scratch_folder(repos_root(), "home") as folder:
         path = Path(folder) / "experiment.zip"

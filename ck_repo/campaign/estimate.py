@@ -1,4 +1,4 @@
-"""How long runs are expected to take."""
+"""Estimates of the duration of runs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from ck_repo.run.options import DEFAULT_SECONDS, RunOptions
 
 
 class Estimates:
-    """Expected durations: of the last run with the same options, else from the options alone."""
+    """Expected durations: of the last run with the same options, else derived from the options."""
 
     def __init__(self, recorded: Recorded) -> None:
         self._recorded = recorded
         self._known: dict[str, float] = {}
 
     def note(self, options: RunOptions, seconds: float) -> None:
-        """A run took so long."""
+        """Record the duration of a run."""
         self._known[_key(options)] = seconds
 
     def known(self, options: RunOptions) -> float | None:
@@ -23,12 +23,12 @@ class Estimates:
         return self._known.get(_key(options)) or self._recorded.seconds(options)
 
     def seconds(self, options: RunOptions) -> float:
-        """Seconds that a run is expected to take; at least that if no run with these options is recorded."""
+        """Expected seconds of a run; a lower bound if no run with these options is recorded."""
         return self.known(options) or minimum_seconds(options)
 
 
 def minimum_seconds(options: RunOptions) -> float:
-    """The duration of the performance test; what else a run does is not known beforehand."""
+    """The duration of the performance test; the other parts of a run are unknown beforehand."""
     if "performance" not in options.modes:
         return 0.0
     seconds = options.seconds if options.seconds is not None else DEFAULT_SECONDS

@@ -1,4 +1,4 @@
-"""What a campaign would do, before it does it: cells, time and downloads."""
+"""The plan of a campaign: cells, time and downloads."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ck_repo.store.entry import Entry
 
 @dataclass(frozen=True)
 class Foreseen:
-    """A campaign before it begins.
+    """The plan of a campaign.
 
     Attributes
     ----------
     done
         Recorded runs that are not repeated, by cell.
     seconds
-        Expected duration of the runs that are left.
+        Expected duration of the remaining runs.
     exact
-        Whether all durations are those of earlier runs; else the runs take longer.
+        Whether all durations are those of earlier runs; else they are lower bounds.
     python
         Python packages that would be installed into the venv.
     """
@@ -41,16 +41,16 @@ class Foreseen:
 
     @property
     def left(self) -> int:
-        """How many runs would be made."""
+        """The number of remaining runs."""
         return sum(self.repetitions - self.done[row.cell.key] for row in self.planned if row.plan)
 
     @property
     def size(self) -> int:
-        """Bytes of the files whose size the recipes have."""
+        """The bytes of files whose size is in the recipes."""
         return sum(source.size or 0 for source in self.files)
 
     def as_data(self) -> dict[str, Any]:
-        """For JSON."""
+        """As JSON."""
         return {
             "cells": [
                 {"cell": row.cell.key, "values": dict(row.cell.values), "done": self.done[row.cell.key], "why": row.why}
@@ -65,7 +65,7 @@ class Foreseen:
 
 
 def foresee(session: Session, program: Entry, definition: Definition) -> Foreseen:
-    """Plan a campaign; nothing is changed."""
+    """Plan a campaign without changing anything."""
     planned = plan_cells(session, program, definition.matrix.cells())
     recorded = Recorded(session)
     estimates = Estimates(recorded)
@@ -84,7 +84,7 @@ def foresee(session: Session, program: Entry, definition: Definition) -> Foresee
 
 
 def done_runs(recorded: Recorded, row: Planned, repetitions: int) -> int:
-    """How many of a cell's runs are recorded already."""
+    """The number of recorded runs of a cell."""
     if row.plan is None:
         return 0
     found = [meta for _, meta in recorded.like(row.plan)]
@@ -94,14 +94,14 @@ def done_runs(recorded: Recorded, row: Planned, repetitions: int) -> int:
 
 
 def foreseen_lines(found: Foreseen) -> list[str]:
-    """The same for a person."""
+    """The plan as text."""
     lines = [f"{len(found.planned)} cells, {found.repetitions} repetitions: {found.left} runs to make"]
     for row in found.planned:
         done = found.done[row.cell.key]
         state = f"cannot run: {row.why}" if row.plan is None else f"{done} of {found.repetitions} recorded" if done else ""
         lines.append(f"  {row.cell}" + (f"  ({state})" if state else ""))
     bound = "" if found.exact else "at least "
-    lines.append(f"time: {bound}{_duration(found.seconds)}" + ("" if found.exact else ", and what accuracy and loading take"))
+    lines.append(f"time: {bound}{_duration(found.seconds)}" + ("" if found.exact else ", plus accuracy tests and loading"))
     unknown = sum(source.size is None for source in found.files)
     more = f", and {unknown} of unknown size" if unknown else ""
     lines.append(f"downloads: {len(found.files)} files, {found.size / 1e6:.1f} MB{more}" if found.files else "downloads: none")

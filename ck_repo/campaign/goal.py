@@ -1,4 +1,4 @@
-"""What `ck tune` searches for, and what it keeps."""
+"""The goals of `ck tune`, and the accuracy that it keeps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Goal:
     scenario
         The scenario that measures it.
     lower_is_better
-        Whether a lower figure is the better one.
+        Whether lower values are better.
     layout
         The options of the layout that are worth a search.
     is_speed
@@ -37,11 +37,11 @@ class Goal:
     is_speed: bool = True
 
     def better(self, one: float, other: float) -> bool:
-        """Whether one figure is better than another."""
+        """Whether one value is better than another."""
         return one < other if self.lower_is_better else one > other
 
     def gain(self, new: float, old: float) -> float:
-        """How many times as fast a figure is as another."""
+        """The speed of one value relative to another."""
         return old / new if self.lower_is_better else new / old
 
     def merit(self, figure: float) -> float:
@@ -87,19 +87,19 @@ def read_goals(text: str) -> tuple[Goal, ...]:
 
 @dataclass(frozen=True)
 class Keep:
-    """How far an accuracy figure may be below that of the default choice: absolute (0–1), or relative."""
+    """The allowed loss of an accuracy metric against the default choice: absolute (0–1), or relative."""
 
     figure: str
     loss: float
     relative: bool
 
     def bound(self, reference: float) -> float:
-        """The lowest value that is allowed."""
+        """The minimum allowed value."""
         return reference * (1 - self.loss) if self.relative else reference - self.loss
 
 
 def read_keep(given: Mapping[str, Any]) -> tuple[Keep, ...]:
-    """The values of ``--keep.FIGURE=``; mAP within 1 % if there are none.
+    """Parse the values of ``--keep.FIGURE=``; the default is mAP within 1 %.
 
     >>> read_keep({"mAP": "-0.5%"})
     (Keep(figure='mAP', loss=0.005, relative=True),)
@@ -107,17 +107,17 @@ def read_keep(given: Mapping[str, Any]) -> tuple[Keep, ...]:
     Raises
     ------
     UsageError
-        If a figure is unknown, or a value is not a loss.
+        If a metric is unknown, or a value is not a loss.
     """
     found = []
     for figure, value in (given or {"mAP": USUAL}).items():
         if figure not in ACCURACY:
-            raise UsageError(f"--keep.{figure}: there is no such figure", hint=did_you_mean(figure, ACCURACY))
+            raise UsageError(f"--keep.{figure}: there is no such metric", hint=did_you_mean(figure, ACCURACY))
         match = re.fullmatch(r"(-?\d+(?:\.\d+)?)(%?)", str(value).strip())
         if not match or float(match[1]) > 0:
-            raise UsageError(f"--keep.{figure}={value} is not a loss", hint="write -1% or -0.005; 0 allows none")
+            raise UsageError(f"--keep.{figure}={value} is not a loss", hint="for example -1% or -0.005; 0 allows none")
         loss, relative = -float(match[1]), bool(match[2])
         if loss > (100 if relative else 1):
-            raise UsageError(f"--keep.{figure}={value} is more than all", hint="write -1% or -0.005")
+            raise UsageError(f"--keep.{figure}={value} is more than 100 %", hint="write -1% or -0.005")
         found.append(Keep(figure, loss / 100 if relative else loss, relative))
     return tuple(found)

@@ -1,4 +1,4 @@
-"""Which cells get no further repetitions: those that cannot win."""
+"""Select the cells that get no further repetitions because they cannot be the best."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ck_repo.experiments.figures import Figures
 
 
 def relative_speed(found: Figures, best: Figures) -> float | None:
-    """The speed of one result as a share of another's; None if they cannot be compared."""
+    """The speed of one result relative to another; None if they cannot be compared."""
     if not found.value or not best.value or found.unit != best.unit or found.scenario != best.scenario:
         return None
     return best.value / found.value if found.lower_is_better else found.value / best.value
@@ -48,5 +48,5 @@ def hopeless(first: Mapping[str, Figures], share: float) -> dict[str, str]:
 
 
 def _accuracy(found: Figures) -> float:
-    """mAP; where it was not measured all are alike."""
+    """mAP; if it was not measured, all are treated as equal."""
     return found.mAP or 0.0

@@ -1,4 +1,4 @@
-"""Carry out one run of a campaign on this machine."""
+"""Make one run of a campaign on this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TAG = "campaign"
 
 
 def machine_name() -> str:
-    """The name of this machine, as tables have it: CK_MACHINE, or its host name."""
+    """The name of this machine in tables: CK_MACHINE, or its host name."""
     return os.environ.get("CK_MACHINE") or platform.node() or "localhost"
 
 
@@ -32,12 +32,12 @@ def carry_out(
     tags: tuple[str, ...] = (),
     limit: float | None = None,
 ) -> RunRecord:
-    """Make a run and record it; no other campaign measures on this machine meanwhile.
+    """Make a run and record it, while no other campaign measures on this machine.
 
     Parameters
     ----------
     campaign
-        ``uid`` and ``alias`` of the campaign's entry, which the experiment names.
+        ``uid`` and ``alias`` of the campaign's entry, for the experiment.
     """
     row: dict[str, Any] = {**campaign, "cell": job.cell.key, "repetition": job.repetition, "machine": machine_name()}
     with measuring():

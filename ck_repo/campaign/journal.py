@@ -1,4 +1,4 @@
-"""A campaign's journal: a line for each thing that happened, appended and flushed, so that a killed process loses none."""
+"""A campaign's journal: each event is a line that is appended and flushed, so that a killed process loses none."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 from ck_repo.store.atomic import storage_errors
 
 NAME = "journal.jsonl"
-BEGUN = "begun"  # a call of the command: what happened before is found again in the experiments
-FOUND = "found"  # a recorded run that serves as one of the cell's
+BEGUN = "begun"  # a call of the command: earlier results are found in the experiments
+FOUND = "found"  # a recorded run that is used for the cell
 RUN = "run"
 FAILED = "failed"
 DROPPED = "dropped"  # the cell gets no further runs
@@ -23,12 +23,12 @@ STOPPED = "stopped"
 
 @dataclass(frozen=True)
 class Event:
-    """What happened.
+    """An event.
 
     Attributes
     ----------
     cell
-        The cell's key; empty for what concerns the campaign.
+        The cell's key; empty for events of the campaign.
     experiment
         UID of a recorded run.
     seconds
@@ -45,7 +45,7 @@ class Event:
 
 
 class Journal:
-    """The journal in an entry's folder; one process at a time writes it."""
+    """The journal in an entry's folder, which one process at a time writes."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
@@ -72,7 +72,7 @@ class Journal:
 
     def _append(self, lines: str) -> None:
         with storage_errors(f"writing {self._path}"), open(self._path, "ab+") as file:
-            if file.tell():  # a line that a killed writer left unfinished is ended, and ignored by readers
+            if file.tell():  # a line that a killed writer left unfinished is ended, and readers ignore it
                 file.seek(-1, os.SEEK_END)
                 lines = lines if file.read(1) == b"\n" else "\n" + lines
             file.write(lines.encode())
@@ -80,7 +80,7 @@ class Journal:
             os.fsync(file.fileno())
 
     def events(self) -> list[Event]:
-        """What happened since the command was last started; lines that cannot be read are skipped."""
+        """The events since the command was last started; unreadable lines are skipped."""
         found: list[Event] = []
         try:
             content = self._path.read_bytes()

@@ -1,4 +1,4 @@
-"""A matrix of run options: its cells, each of which is the options of a run."""
+"""A matrix of run options; each cell has the options of a run."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Cell:
     Attributes
     ----------
     key
-        Names the options of the run: the first 12 digits of their digest.
+        Identifies the run's options: the first 12 digits of their digest.
     values
-        By the name of what is varied.
+        The values, by the names of the axes.
     """
 
     key: str
@@ -37,14 +37,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Matrix:
-    """What is fixed, what is varied, and which combinations are left out.
+    """Fixed options, axes and excluded combinations.
 
     Attributes
     ----------
     fixed
         Values of run options, by the names of `RunOptions`.
     axes
-        Values by the name of an option, or ``OPTION.KEY`` of an option whose values are an object.
+        Values by the name of an option, or ``OPTION.KEY`` for an option whose values are an object.
     exclude
         A combination is excluded if all values that one of these names are among those listed.
     """
@@ -55,26 +55,26 @@ class Matrix:
 
     def __post_init__(self) -> None:
         if both := [name for name in self.axes if name in self.fixed]:
-            raise UsageError(f"{both[0]} is varied and has a fixed value, too", hint="leave out one of them")
+            raise UsageError(f"{both[0]} has a fixed value and is also varied", hint="omit one of them")
         for row in self.exclude:
             for name, values in row.items():
                 if name not in self.axes:
-                    raise UsageError(f"an exclusion names {name}, which is not varied", hint=f"varied: {', '.join(self.axes)}")
+                    raise UsageError(f"an exclusion has {name}, which is not varied", hint=f"varied: {', '.join(self.axes)}")
                 if unknown := [value for value in values if value not in self.axes[name]]:
                     raise UsageError(
-                        f"an exclusion names {name} {unknown[0]!r}, which is not among its values",
+                        f"an exclusion has {name} {unknown[0]!r}, which is not among its values",
                         hint=f"values: {', '.join(map(str, self.axes[name]))}",
                     )
         if (size := math.prod(map(len, self.axes.values()))) > MOST_CELLS:
-            raise UsageError(f"the matrix has {size} combinations; {MOST_CELLS} are the maximum", hint="vary fewer options")
+            raise UsageError(f"the matrix has {size} combinations; the maximum is {MOST_CELLS}", hint="vary fewer options")
 
     def cells(self) -> list[Cell]:
-        """Every combination that is not excluded, the last axis varying fastest.
+        """Every combination that is not excluded; the last axis varies fastest.
 
         Raises
         ------
         UsageError
-            If a value is out of its bounds, or no combination is left.
+            If a value is out of bounds, or no combination is left.
         """
         found = []
         for values in product(*self.axes.values()):
@@ -86,7 +86,7 @@ class Matrix:
         return found
 
     def as_data(self) -> dict[str, Any]:
-        """For a campaign's entry."""
+        """As JSON, for a campaign's entry."""
         exclude = [{name: list(values) for name, values in row.items()} for row in self.exclude]
         return {
             "fixed": {name: dict(value) if isinstance(value, Mapping) else value for name, value in self.fixed.items()},
@@ -96,7 +96,7 @@ class Matrix:
 
 
 def cell_of(fixed: Mapping[str, Any], values: Mapping[str, Any]) -> Cell:
-    """The cell of some values, the rest being fixed."""
+    """The cell for some values."""
     options: dict[str, Any] = dict(fixed)
     for name, value in values.items():
         head, _, key = name.partition(".")

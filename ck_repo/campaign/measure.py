@@ -24,7 +24,7 @@ from ck_repo.submit.targets import find_target
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure and the run that it is from."""
+    """A value and its run."""
 
     figure: float
     record: RunRecord
@@ -47,7 +47,7 @@ class Measure:
         Raises
         ------
         RunError
-            If a run fails, or has no figure.
+            If a run fails, or lacks the metric.
         """
         options = replace(options, mode="performance", scenario=goal.scenario, seconds=seconds)
         if goal.name == "server":
@@ -55,7 +55,7 @@ class Measure:
         record = self.run(options)
         value = figures(read_experiment(record.experiment)).value
         if not value:
-            raise RunError("the run has no figure", hint=f"see {record.experiment.path}")
+            raise RunError("the run lacks the metric", hint=f"see {record.experiment.path}")
         return Measured(value, record)
 
     def _server(self, options: RunOptions) -> Measured:
@@ -71,7 +71,7 @@ class Measure:
         return Measured(found.value, last[0])
 
     def accuracy(self, options: RunOptions) -> dict[str, float]:
-        """The accuracy figures of a run."""
+        """The accuracy metrics of a run."""
         record = self.run(replace(options, mode="accuracy", scenario="offline", seconds=None, target_latency=None))
         found = record.results.accuracy
         if found is None:

@@ -1,4 +1,4 @@
-"""One measurement at a time on a machine, whatever processes and users measure there."""
+"""One measurement at a time on a machine, across processes and users."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _USUAL = "/tmp/ck-measurement.lock"
 
 @contextmanager
 def measuring() -> Iterator[None]:
-    """Hold the machine's lock while the body measures; wait for whoever has it.
+    """Hold the machine's lock during the block; wait until it is free.
 
-    The lock is that of a file which all users can open; the operating system frees it when its holder ends.
+    The lock is on a file that all users can open; the operating system releases it when its holder ends.
     """
     path = Path(os.environ.get(VARIABLE) or _USUAL)
     file = _opened(path)
@@ -31,18 +31,18 @@ def measuring() -> Iterator[None]:
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise StorageError(f"{path} cannot be locked: {error.strerror}", hint=_HINT) from None
-            progress.say("another campaign measures on this machine; waiting for its run to end", always=True)
+            progress.say("another campaign is measuring on this machine; waiting for its run to end", always=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
     finally:
         os.close(file)
 
 
-_HINT = f"{VARIABLE} names another file, which has to be the same for everybody who measures on this machine"
+_HINT = f"{VARIABLE} sets another file, which has to be the same for all users of this machine"
 
 
 def _opened(path: Path) -> int:
-    """The file, for reading: a lock needs no more, and another user's file can be locked as well."""
+    """The file, opened for reading, which is sufficient for a lock and also works with another user's file."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         try:
@@ -50,8 +50,8 @@ def _opened(path: Path) -> int:
         except FileNotFoundError:
             try:
                 file = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
-                os.fchmod(file, 0o644)  # the umask may have made it readable for this user alone
-            except FileExistsError:  # another process was first
+                os.fchmod(file, 0o644)  # the umask may have removed read permission for others
+            except FileExistsError:  # another process created it first
                 file = os.open(path, flags)
     except OSError as error:
         raise StorageError(f"{path} cannot be opened: {error.strerror}", hint=_HINT) from None

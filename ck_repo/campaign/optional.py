@@ -1,4 +1,4 @@
-"""Packages of the extras `tune` and `cluster`, imported only where they are used."""
+"""Packages of the extras `tune` and `cluster`, imported only when they are used."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ck_repo.errors import InstallError
 
 
 def optional(module: str, extra: str) -> Any:
-    """A module of an extra.
+    """Import a module of an extra.
 
     Raises
     ------
     InstallError
-        If it is not installed, with the command that installs it.
+        If it is not installed; the hint is the command that installs it.
     """
     try:
         return import_module(module)

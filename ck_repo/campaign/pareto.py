@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-Point = tuple[float, float]  # speed and accuracy, higher is better for both
+Point = tuple[float, float]  # speed and accuracy; higher is better for both
 
 
 def front(points: Mapping[str, Point]) -> set[str]:
-    """The points that no other point is at least as good as in both, and better in one.
+    """The points that no other point dominates: one at least as good in both and better in one.
 
     >>> sorted(front({"a": (2.0, 0.3), "b": (1.0, 0.4), "c": (1.0, 0.3)}))
     ['a', 'b']
     """
     found: set[str] = set()
-    best = float("-inf")  # accuracy of all that are faster
+    best = float("-inf")  # highest accuracy of all faster points
     rows = sorted(points.items(), key=lambda row: (-row[1][0], -row[1][1]))
     fastest = float("inf")
     for name, (speed, accuracy) in rows:

@@ -1,4 +1,4 @@
-"""Plan the cells of a campaign: what each needs, which cannot run, what has to be fetched."""
+"""Plan the cells of a campaign: what each needs, which cannot run, what has to be downloaded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ck_repo.run.prepare import RunPlan, prepare
 from ck_repo.session import Session
 from ck_repo.store.entry import Entry
 
-# what is not one cell's fault, and ends a campaign at once
+# errors that are not caused by a single cell end the campaign
 ENDS_ALL = (StorageError, UntrustedError)
 
 
@@ -29,7 +29,7 @@ class Planned:
     plan
         None if the cell cannot run.
     why
-        Why it cannot.
+        The reason if it cannot run.
     """
 
     cell: Cell
@@ -38,7 +38,7 @@ class Planned:
 
 
 def plan_cells(session: Session, program: Entry, cells: Sequence[Cell]) -> list[Planned]:
-    """Plan every cell; nothing is changed. Cells that differ in sessions, threads and batch alone share what is resolved."""
+    """Plan every cell without changing anything. Cells that only differ in sessions, threads and batch share a plan."""
     known: dict[str, Planned] = {}
     found = []
     with progress.task("planning", len(cells), "cells") as task:
@@ -63,12 +63,12 @@ def _planned(session: Session, program: Entry, cell: Cell) -> Planned:
 
 
 def _with_own(plan: RunPlan, cell: Cell) -> RunOptions:
-    """The options of a shared plan with what is the cell's own."""
+    """The options of a shared plan with those of the cell."""
     return replace(plan.options, **{name: getattr(cell.options, name) for name in MEASURED})
 
 
 def install_all(session: Session, program: Entry, planned: Sequence[Planned]) -> list[Planned]:
-    """Install what the cells need, before anything is measured, and plan them again; a cell whose things fail cannot run."""
+    """Install the needs of all cells before measuring, and plan them again; a cell whose installation fails cannot run."""
     wanted: dict[frozenset[str], Planned] = {}
     for row in planned:
         if row.plan and (row.plan.venv is None or not all(choice.ready for _, choice in in_order(row.plan.choices))):
@@ -92,7 +92,7 @@ def install_all(session: Session, program: Entry, planned: Sequence[Planned]) ->
 
 
 def choices_of(planned: Sequence[Planned]) -> list[Choice]:
-    """What the cells need, each once."""
+    """The needs of all cells, without repetitions."""
     found: dict[str, Choice] = {}
     for row in planned:
         for _, choice in in_order(row.plan.choices) if row.plan else ():
@@ -101,9 +101,9 @@ def choices_of(planned: Sequence[Planned]) -> list[Choice]:
 
 
 def downloads(planned: Sequence[Planned]) -> tuple[list[Source], list[str]]:
-    """The files that would be fetched, and the Python packages that would be installed into the venv.
+    """The files that would be downloaded, and the Python packages that would be installed into the venv.
 
-    Files that an earlier installation left in the cache are among them.
+    Files that an earlier installation left in the cache are included.
     """
     choices = choices_of(planned)
     python = sorted({choice.requirement for choice in choices if isinstance(choice, PythonPackage) and not choice.ready})
@@ -117,7 +117,7 @@ def _sources(choice: Choice) -> Iterator[Source]:
         if "download" in step:
             try:
                 source = read_source(step.fields("download"))
-            except CKError:  # the installation reports what is wrong with it
+            except CKError:  # the installation reports errors
                 continue
             if not is_local(source.urls[0]):
                 yield source

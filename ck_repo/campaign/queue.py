@@ -1,4 +1,4 @@
-"""The order of a campaign's runs: repetitions interleaved, so that what changes on the machine meets every cell alike."""
+"""The order of a campaign's runs: repetitions are interleaved, so that changes on the machine affect all cells equally."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ck_repo.experiments.figures import Figures, figures
 from ck_repo.experiments.meta import ExperimentMeta
 from ck_repo.run.options import RunOptions
 
-_TRIES = 2  # failures of a cell before it is dropped
+_TRIES = 2  # number of failures before a cell is dropped
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run to be made.
+    """A run to make.
 
     Attributes
     ----------
     repetition
-        From 1.
+        Number of the repetition, from 1.
     machine
         The machine that has to make it; empty for any.
     """
@@ -34,22 +34,22 @@ class Job:
 
     @property
     def options(self) -> RunOptions:
-        """The options of the run. Accuracy is measured in the first repetition alone: it does not vary."""
+        """The options of the run. Accuracy is only measured in the first repetition, because it does not vary."""
         options = self.cell.options
         return replace(options, mode="performance") if self.repetition > 1 and "performance" in options.modes else options
 
 
 class Queue:
-    """The runs that are left.
+    """The remaining runs.
 
     Parameters
     ----------
     machines
-        Names of machines that each make every run; without any, a run is made once, anywhere.
+        Names of machines that each make every run; without any, each run is made once, on any machine.
     share
-        See `hopeless`.
+        Minimum share of speed; see `hopeless`.
     record
-        Gets every event.
+        Called with every event.
     """
 
     def __init__(
@@ -72,9 +72,9 @@ class Queue:
         self._made, self._left = 0, len(cells) * repetitions * len(self._machines)
 
     def found(self, cell: Cell, machine: str, metas: Sequence[tuple[str, ExperimentMeta]]) -> None:
-        """Recorded runs that serve as the cell's first repetitions: UID and meta of each.
+        """Use recorded runs for the cell's first repetitions: UID and meta of each.
 
-        Where each machine makes every run, those of another machine do not count.
+        If each machine makes every run, those of other machines do not count.
         """
         place = "" if self._machines == ("",) else machine
         if place not in self._machines:
@@ -87,15 +87,15 @@ class Queue:
         self._record(events)
 
     def impossible(self, cell: Cell, why: str) -> None:
-        """The cell cannot be planned."""
+        """Drop a cell that cannot be planned."""
         self._record([Event(IMPOSSIBLE, cell.key, why=why)])
         for machine in self._machines:
             self._drop((cell.key, machine))
 
     def next(self) -> Job | None:
-        """The next run that may begin; None if there is none now.
+        """The next run that may start; None if there is none now.
 
-        A cell has at most one run under way on a machine. Every second round goes through the cells backwards, so that a drift
+        A cell has at most one run in progress on a machine. Every second round goes through the cells backwards, so that drift
         of the machine does not favour the first ones.
         """
         while True:
@@ -114,11 +114,11 @@ class Queue:
             self._waiting.extend(Job(cell, self._round, machine) for cell in order for machine in self._machines)
 
     def begin(self, job: Job) -> None:
-        """A run begins."""
+        """Mark a run as started."""
         self._under_way.add((job.cell.key, job.machine))
 
     def finished(self, job: Job, uid: str, meta: ExperimentMeta, machine: str, seconds: float) -> None:
-        """A run was recorded."""
+        """Mark a run as recorded."""
         place = (job.cell.key, job.machine)
         self._under_way.discard(place)
         self._count(*place)
@@ -127,7 +127,7 @@ class Queue:
         self._note_first(job.cell, job.machine, meta)
 
     def failed(self, job: Job, why: str, machine: str) -> None:
-        """A run failed: the cell is tried once more, and then dropped."""
+        """Handle a failed run: the cell is tried once more, and then dropped."""
         place = (job.cell.key, job.machine)
         self._under_way.discard(place)
         self._failures[place] += 1
@@ -141,7 +141,7 @@ class Queue:
             self._drop(place)
 
     def given_back(self, job: Job) -> None:
-        """A run did not take place: it is to be made again."""
+        """Handle a run that did not take place: it has to be made again."""
         self._under_way.discard((job.cell.key, job.machine))
         self._waiting.appendleft(job)
 
@@ -176,7 +176,7 @@ class Queue:
         self._drop_hopeless(machine)
 
     def _drop_hopeless(self, machine: str) -> None:
-        """Drop cells that cannot win, once every cell has had its first run."""
+        """Drop cells that cannot be the best, after the first run of every cell."""
         if self._without_first[machine] or not self._share:
             return
         reasons = hopeless(self._first[machine], self._share)

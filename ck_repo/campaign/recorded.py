@@ -1,4 +1,4 @@
-"""Recorded runs that a campaign does not have to repeat: those with the same options, made of the same things."""
+"""Find recorded runs that a campaign need not repeat, because options and components are the same."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Recorded:
         return dict(found)
 
     def seconds(self, options: RunOptions) -> float | None:
-        """How long the last run with these options took; None if none is recorded."""
+        """The duration of the last run with these options; None if none is recorded."""
         times = [
             float((meta.data.get("seconds") or {}).get("all") or 0.0)
             for _, meta in self._by_options.get(_named(options.as_data()), [])
@@ -59,16 +59,16 @@ class Recorded:
         return times[-1] if times and times[-1] else None
 
     def like(self, plan: RunPlan, *, campaign: str = "") -> list[Found]:
-        """The runs of a plan that are recorded, the oldest first.
+        """The recorded runs that match a plan, the oldest first.
 
-        A run counts if its options are the same, its model, data set and program have the same keys, its interpreter is the
-        same, and every Python package that it had is in the venv in the same version. So does one on this machine only: its
-        processor, number of cores, memory and operating system are compared.
+        A run matches if its options, the keys of its model, data set and program, and its interpreter are the same, and the
+        venv has every Python package of it in the same version. It must have been made on this machine: processor, number of
+        cores, memory and operating system are compared.
 
         Parameters
         ----------
         campaign
-            UID of a campaign whose runs on other machines count as well.
+            UID of a campaign whose runs on other machines count, too.
         """
         rows = self._by_options.get(_named(plan.options.as_data()), [])
         return [row for row in rows if self._same(row, plan, campaign)]
@@ -95,7 +95,7 @@ class Recorded:
         if entry.uid not in self._locks:
             try:
                 self._locks[entry.uid] = lock_of_experiment(entry.path, meta.data)
-            except CKError:  # without a lock nobody knows what it was made of
+            except CKError:  # without a lock its components are unknown
                 self._locks[entry.uid] = None
         return self._locks[entry.uid]
 
@@ -115,7 +115,7 @@ class Recorded:
 
 
 def _named(options: Mapping[str, Any]) -> str:
-    """Names options; which tests are run is compared apart, as a run of both serves for either."""
+    """Identifies options without the tests, which are compared separately, because a run of both tests matches either."""
     return of_value({key: value for key, value in options.items() if key != "mode"})
 
 
@@ -125,13 +125,13 @@ def _modes(meta: ExperimentMeta) -> set[str]:
 
 
 def campaign_of(meta: ExperimentMeta) -> Mapping[str, Any]:
-    """What an experiment says of the campaign that made it; empty if none did."""
+    """The campaign that an experiment belongs to; empty if none."""
     row = meta.data.get("campaign")
     return row if isinstance(row, Mapping) else {}
 
 
 def has_modes(meta: ExperimentMeta, options: RunOptions) -> bool:
-    """Whether a recorded run has the results of every test that options ask for."""
+    """Whether a recorded run has the results of every requested test."""
     return set(options.modes) <= _modes(meta)
 
 

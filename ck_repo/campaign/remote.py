@@ -1,4 +1,4 @@
-"""What a worker of a cluster does: say what it is, and make a run and send it home. Plain data goes both ways."""
+"""Functions that run on workers of a cluster: describe the machine, make a run and return it. They exchange plain data."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ROOM = 1 << 20  # bytes that a run needs at least
 
 
 def hello() -> dict[str, Any]:
-    """What a machine is: its name, versions, clock and processor."""
+    """A machine: its name, versions, clock and processor."""
     return {
         "machine": machine_name(),
         "version": __version__,
@@ -47,7 +47,7 @@ def hello() -> dict[str, Any]:
 
 
 def run_remote(task: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a run, and return its experiment as an archive with its digest; an error of ours as data.
+    """Make a run, and return its experiment as an archive with its digest; our errors are returned as data.
 
     A run that was made already, whose result did not arrive, is returned again. An answer with `unusable` says that the machine
     is to blame, not the cell: it cannot store anything.
@@ -124,7 +124,7 @@ def answer_remote(task: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _program(session: Session, uid: str, digest: str) -> Entry:
-    """The program of that UID, if it is the one at home."""
+    """The program with that UID, if it is identical to the one of the campaign."""
     found = next(iter(find(session.repositories, "program", uid)), None)
     if found is None:
         raise NotFoundError(
@@ -132,13 +132,13 @@ def _program(session: Session, uid: str, digest: str) -> Entry:
         )
     if read_component(found).digest != digest:
         raise ConflictError(
-            f"{found.cid} on {machine_name()} differs from the one of the campaign", hint="install the same version there"
+            f"{found.cid} on {machine_name()} differs from that of the campaign", hint="install the same version there"
         )
     return found
 
 
 def _made(session: Session, plan: RunPlan, campaign: str, cell: str, repetition: int) -> Entry | None:
-    """The run of an earlier attempt, if it was recorded here and its lock still fits."""
+    """The run of an earlier attempt, if it was recorded here and its lock still matches."""
     wanted = {"uid": campaign, "cell": cell, "repetition": repetition, "machine": machine_name()}
     for entry, meta in Recorded(session).like(plan):
         row = campaign_of(meta)

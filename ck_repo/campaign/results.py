@@ -1,4 +1,4 @@
-"""The results of a campaign: for each cell and machine its runs, their median figure, and whether it is on the front."""
+"""The results of a campaign: for each cell and machine its runs, their median, and whether it is on the Pareto front."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from ck_repo.store.search import load
 
 @dataclass(frozen=True)
 class Row:
-    """A cell's result on a machine.
+    """The result of a cell on a machine.
 
     Attributes
     ----------
     experiments
-        Its runs, in the order of their repetitions.
+        Its runs, in the order of the repetitions.
     value, low, high
-        Median, smallest and largest figure of its valid runs, in `unit`; of all runs if none is valid. None without runs.
+        Median, minimum and maximum of its valid runs, in `unit`; of all runs if none is valid. None without runs.
     mAP
         0–1; None if accuracy was not measured.
     latency_ms
         Median p99 latency of a query; None where LoadGen reports none.
     missing
-        Repetitions that are still to be made.
+        Number of remaining repetitions.
     why
-        Why there are no further runs, if they are not all made.
+        Why there are no further runs, if they are incomplete.
     on_front
-        Whether no other row of its scenario and machine is faster and at least as accurate, or as fast and more accurate.
+        Whether no other result of its scenario and machine is faster and at least as accurate, or as fast and more accurate.
     """
 
     cell: Cell
@@ -59,7 +59,7 @@ class Row:
     on_front: bool = False
 
     def as_data(self) -> dict[str, Any]:
-        """For JSON."""
+        """As JSON."""
         plain = {name: value for name, value in vars(self).items() if name not in ("cell", "experiments")}
         return {
             "cell": self.cell.key,
@@ -70,7 +70,7 @@ class Row:
 
 
 def results(session: Session, campaign: Campaign) -> list[Row]:
-    """The rows of a campaign, in the order of its cells; a cell without a run has one row."""
+    """The results of a campaign, in the order of its cells; a cell without a run has one result."""
     definition = campaign.definition
     events: dict[str, list[Event]] = defaultdict(list)
     for event in campaign.events():
@@ -94,7 +94,7 @@ def results(session: Session, campaign: Campaign) -> list[Row]:
 
 
 def _why(events: Sequence[Event]) -> str:
-    """Why a cell has no further runs; the last failure, if one is about to be repeated."""
+    """Why a cell has no further runs; the last failure, if it is about to be repeated."""
     last = {event.kind: event for event in events}
     if IMPOSSIBLE in last:
         return f"cannot run: {last[IMPOSSIBLE].why}"
@@ -136,7 +136,7 @@ def _row(session: Session, cell: Cell, machine: str, events: Sequence[Event]) ->
 
 
 def with_front(rows: Sequence[Row]) -> list[Row]:
-    """Rows with their place on the Pareto front of speed and accuracy, by scenario, unit and machine."""
+    """Mark the results on the Pareto front of speed and accuracy, by scenario, unit and machine."""
     groups: dict[tuple[str, str, str], dict[str, tuple[float, float]]] = defaultdict(dict)
     for number, row in enumerate(rows):
         if row.valid and row.value and row.mAP is not None:
@@ -147,9 +147,9 @@ def with_front(rows: Sequence[Row]) -> list[Row]:
 
 
 def counts(campaign: Campaign) -> Mapping[str, int]:
-    """How many cells a campaign has, and how many runs were made and are left.
+    """The number of cells of a campaign, and of finished and remaining runs.
 
-    Where each machine makes every run, the machines are those that have made or tried one.
+    If each machine makes every run, machines are those with a run or a failed run.
     """
     definition, cells, events = campaign.definition, campaign.cells(), campaign.events()
     made: dict[tuple[str, str], int] = defaultdict(int)

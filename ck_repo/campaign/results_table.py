@@ -1,4 +1,4 @@
-"""The table of a campaign that a person reads."""
+"""The table of a campaign."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 from ck_repo.campaign.results import Row
 
-_WIDEST = 100  # characters of a reason
+_WIDEST = 100  # maximum characters of a reason
 
 
 def best_first(rows: Sequence[Row]) -> list[Row]:
-    """Rows by scenario and machine, the fastest first, those without a figure last."""
+    """Results by scenario and machine, the fastest first, those without a value last."""
 
     def place(row: Row) -> tuple[Any, ...]:
         value = row.value if row.value is not None else 0.0
@@ -22,12 +22,12 @@ def best_first(rows: Sequence[Row]) -> list[Row]:
 
 
 def table(rows: Sequence[Row], values: Sequence[str]) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Header and cells of the table that a person reads.
+    """Header and cells of the table.
 
     Parameters
     ----------
     values
-        Names of what is varied: the first columns.
+        Names of the axes: the first columns.
     """
     machines = len({row.machine for row in rows if row.machine}) > 1
     header = [*values, *(["machine"] if machines else []), "runs", "performance", "range", "p99, ms", "mAP", "front", ""]

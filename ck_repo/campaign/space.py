@@ -1,4 +1,4 @@
-"""The settings that `ck tune` searches: what the user names, the layout, and the options that backends declare."""
+"""The settings that `ck tune` searches: options of the user, the layout, and the options that backends declare."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Space:
     Attributes
     ----------
     common
-        Of every trial.
+        Axes of every trial.
     by_backend
-        Options of a backend, for trials with that backend alone.
+        Options of a backend, for trials with that backend only.
     default_backend
         The backend of trials that choose none.
     """
@@ -35,7 +35,7 @@ class Space:
     default_backend: str = ""
 
     def suggest(self, choose: Callable[[str, tuple[Any, ...]], Any]) -> dict[str, Any]:
-        """The values of a trial; `choose` picks one of several, by a name that stands for the same values always."""
+        """The values of a trial; `choose` selects one of several, by a name that always has the same values."""
         values = {name: choose(name, rows) if len(rows) > 1 else rows[0] for name, rows in self.common.items()}
         backend = str(values.get("backend") or self.default_backend)
         for name, rows in self.by_backend.get(backend, {}).items():
@@ -60,7 +60,7 @@ class Space:
 
     @property
     def size(self) -> int:
-        """How many combinations there are."""
+        """The number of combinations."""
         total = 0
         for backend in self.common.get("backend", (self.default_backend,)):
             count = 1
@@ -84,9 +84,9 @@ def space_of(
     Parameters
     ----------
     over
-        What the user wants searched, and among which values.
+        The options to search, with their values.
     fixed
-        Options that the user gave: they are not searched.
+        Options that the user set, which are not searched.
     """
     common = dict(over)
     for name, values in _layout(plan, goals).items():

@@ -54,7 +54,7 @@ class Study(Trials):
             self._study.enqueue_trial(trial.params)
 
     def enqueue(self, values: Mapping[str, Any]) -> None:
-        """Try these values next, by the names that `Space.suggest` chooses by; once."""
+        """Try these values next, once, by the names that `Space.suggest` uses."""
         self._study.enqueue_trial(dict(values), skip_if_exists=True)
 
     def ask(self) -> tuple[Any, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Carry out a campaign's matrix on this machine."""
+"""Run a campaign's matrix on this machine."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ COMPLETE, OUT_OF_TIME = "complete", "time limit"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a call ended.
+    """The outcome of a call.
 
     Attributes
     ----------
     state
         ``complete``, ``time limit`` or ``machines gone``.
     made, found, left
-        Runs that were made now, that were recorded before, and that are still to be made.
+        Numbers of runs that were made now, were recorded before, and remain.
     """
 
     state: str
@@ -42,10 +42,10 @@ class Outcome:
 
 
 def sweep(session: Session, program: Entry, campaign: Campaign, limits: Limits, *, repository: str = "") -> Outcome:
-    """Run what is left of a campaign.
+    """Make the remaining runs of a campaign.
 
-    What its cells need is installed first. Every run is recorded at once, so that a campaign that was stopped or killed goes on
-    with the run that it was at.
+    The needs of its cells are installed first. Every run is recorded at once, so that a campaign that was stopped or killed
+    continues with the interrupted run.
     """
     begun = time.monotonic()
     with campaign.running():
@@ -86,12 +86,12 @@ def begin(
     elsewhere: bool = False,
     journal: Journal | None = None,
 ) -> Queue:
-    """The queue of what is left, after what is recorded already.
+    """The queue of the remaining runs, without recorded ones.
 
     Parameters
     ----------
     machines
-        Those that each run every cell, if they do.
+        Names of machines that each run every cell, if they do.
     elsewhere
         Whether runs that the campaign made on other machines count.
     journal
@@ -138,7 +138,7 @@ def _run(
     estimates: Estimates,
     repository: str,
 ) -> bool:
-    """Make one run; false if the time for all runs is over."""
+    """Make one run; return False if the time for all runs is over."""
     started = time.monotonic()
     limit = min((each for each in (limits.run, left) if each is not None), default=None)
     names = {"uid": campaign.entry.uid, "alias": campaign.entry.alias}

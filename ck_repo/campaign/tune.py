@@ -30,16 +30,16 @@ _LEAST = 1.0  # s of such a run
 
 @dataclass(frozen=True)
 class Search:
-    """What a search is bounded by.
+    """The limits of a search.
 
     Attributes
     ----------
     trials
-        How many in all, those of earlier calls included.
+        Total number of trials, including those of earlier calls.
     repetitions
-        Pairs of runs, of the winner and of the default choice, that confirm the winner.
+        Pairs of runs, of the best settings and of the default choice, for confirmation.
     total
-        Seconds for the trials; None for any.
+        Seconds for the trials; None for no limit.
     """
 
     trials: int
@@ -104,7 +104,7 @@ class Tuning:
         return cell_of({**self._fixed, "scenario": goal.scenario}, own)
 
     def _install(self) -> None:
-        """Install what the searched models and backends need before anything is measured."""
+        """Install the needs of the searched models and backends before measuring."""
         axes = {name: rows for name, rows in self._space.common.items() if name not in MEASURED}
         matrix = replace(self._campaign.definition.matrix, axes=axes, exclude=())
         install_all(self._session, self._program, plan_cells(self._session, self._program, matrix.cells()))
@@ -188,7 +188,7 @@ class Tuning:
         return ", ".join(f"{figure:.5g} {goal.unit}" for figure, goal in zip(figures, self._goals, strict=True))
 
     def _accuracy_of(self, options: RunOptions) -> dict[str, float]:
-        """The accuracy of a choice. Its layout does not change it, so that it is measured once for all."""
+        """The accuracy of a choice. The layout does not affect it, so it is measured once for all layouts."""
         plain = replace(options, sessions=None, threads=None, batch_size=None)
         key = cell_of({}, {name: value for name, value in plain.as_data().items() if name not in ("scenario", "seconds")}).key
         if key not in self._accuracy:
@@ -201,8 +201,8 @@ class Tuning:
         rows = [row for row in study.front() if row.keeps_accuracy]
         if not rows:
             raise RunError(
-                "no trial has a figure and an accuracy that is kept",
-                hint="the same command with more --trials= continues; --keep.mAP=-2% allows a larger loss",
+                "no trial has a value within the accuracy limit",
+                hint="use the same command with more --trials= to continue; --keep.mAP=-2% allows a larger loss",
             )
         verdicts = {}
         for goal in self._goals:

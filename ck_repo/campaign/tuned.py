@@ -1,4 +1,4 @@
-"""Settings that a search found on this machine, for `ck run --tuned`."""
+"""Settings from a search on this machine, for `ck run --tuned`."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _SUBJECT = ("model", "dataset", "device", "target_latency", "added_tags")
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings and the search that found them.
+    """Settings and their search.
 
     Attributes
     ----------
     beats
-        Whether they are faster than the default choice; else the default is used.
+        Whether they are faster than the default choice; otherwise the default is used.
     """
 
     campaign: Entry
@@ -38,7 +38,7 @@ class Settings:
 
 
 def tuned_options(session: Session, program: Entry, options: RunOptions) -> RunOptions:
-    """Options with the settings that the latest search for them on this machine found; what the user gave stays.
+    """Options with the settings of the latest matching search on this machine; the user's options take precedence.
 
     Raises
     ------
@@ -48,9 +48,9 @@ def tuned_options(session: Session, program: Entry, options: RunOptions) -> RunO
     found = settings_for(session, program, options)
     if found is None:
         raise NotFoundError(
-            f"no settings are tuned for {program.cid}, {options.scenario}, on this machine"
+            f"there are no tuned settings for {program.cid}, {options.scenario}, on this machine"
             + (f", with the model {options.model}" if options.model else ""),
-            hint=f"`ck tune {program.cid} --goal=throughput|latency|server` finds them, for the same options",
+            hint=f"`ck tune {program.cid} --goal=throughput|latency|server` searches for them, with the same options",
         )
     if not found.beats:
         progress.say(f"note: {found.campaign.cid} found nothing faster than the default choice, which is used", always=True)

@@ -1,4 +1,4 @@
-"""The outcome of a search for settings, for a person."""
+"""The outcome of a search for settings, as text."""
 
 from __future__ import annotations
 

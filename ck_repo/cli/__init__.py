@@ -1,1 +1,1 @@
-"""The command line: words to a request, an action's answer to text or JSON."""
+"""The command line: parses words into a request, and prints an action's answer as text or JSON."""

@@ -1,4 +1,4 @@
-"""Hold what was typed against what the action knows: unknown options, wrong values."""
+"""Check options of a command against those that the action declares: unknown options, wrong values."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ck_repo.errors import NotFoundError, UsageError, did_you_mean
 
 COMMON = (
     Option("out", "`json` prints exactly one JSON object on stdout", choices=("con", "json", "none"), value="json"),
-    Option("quiet", "ask nothing, take the defaults", kind="flag"),
-    Option("offline", "do without the network, and say what is missing (also CK_OFFLINE=1)", kind="flag"),
+    Option("quiet", "no prompts; use the defaults", kind="flag"),
+    Option("offline", "do not use the network; report what is missing (also CK_OFFLINE=1)", kind="flag"),
     Option("debug", "show the traceback of an error", kind="flag"),
     Option("help", "show this help", kind="flag"),
 )
@@ -22,7 +22,7 @@ TRUE, FALSE = {"yes", "true", "on", "1"}, {"no", "false", "off", "0"}
 
 
 def checked_options(typed: dict[str, object], action: Action, command: str) -> dict[str, object]:
-    """The options by their present names, with values of the right type."""
+    """The options by their current names, with values of the right type."""
     known: dict[str, Option] = {}
     for option in (*COMMON, *action.options):
         for name in (option.name, *option.aliases):
@@ -42,12 +42,12 @@ def checked_options(typed: dict[str, object], action: Action, command: str) -> d
 
 
 def _apart(typed: dict[str, Any], known: dict[str, Option]) -> dict[str, Any]:
-    """The options with the keys of those that mean another one moved there.
+    """Move the keys of options that set another option to that one.
 
     Raises
     ------
     UsageError
-        If an option has a value and keys, and does not take both.
+        If an option has both a value and keys, but accepts only one of them.
     """
     found: dict[str, Any] = {}
     for name, value in typed.items():
@@ -57,7 +57,7 @@ def _apart(typed: dict[str, Any], known: dict[str, Option]) -> dict[str, Any]:
             found |= {name: value[""]} if "" in value else {}
             found[parts] = {**found.get(parts, {}), **keys}
         elif isinstance(value, dict) and not parts and _has_both(value):
-            raise UsageError(f"--{name.replace('_', '-')} has a value and keys", hint="leave out one of them")
+            raise UsageError(f"--{name.replace('_', '-')} has a value and keys", hint="omit one of them")
         else:
             found[name] = {**found[name], **value} if isinstance(value, dict) and isinstance(found.get(name), dict) else value
     return found
@@ -70,12 +70,12 @@ def _has_both(value: dict[str, Any]) -> bool:
 def _value(option: Option, value: Any) -> Any:
     flag = f"--{option.name}"
     if isinstance(value, dict) != (option.kind == "nested") and option.kind != "json":
-        hint = f"write {flag}.KEY=VALUE" if option.kind == "nested" else f"write {flag}={option.value}"
-        raise UsageError(f"{flag} does not take that form", hint=hint)
+        hint = f"use {flag}.KEY=VALUE" if option.kind == "nested" else f"use {flag}={option.value}"
+        raise UsageError(f"{flag} does not have that form", hint=hint)
     if option.kind == "flag":
         word = str(value).lower()
         if word not in TRUE | FALSE:
-            raise UsageError(f"{flag} is a switch and takes no value {value!r}", hint=f"write {flag} or {flag}=no")
+            raise UsageError(f"{flag} is a flag and takes no value {value!r}", hint=f"use {flag} or {flag}=no")
         return word in TRUE
     if option.kind in ("whole", "number"):
         return _number(option, value)
@@ -89,14 +89,14 @@ def _value(option: Option, value: Any) -> Any:
     allowed = option.allowed()
     if allowed and str(value) not in allowed:
         same = [word for word in allowed if word.lower() == str(value).lower()]
-        if len(same) == 1:  # LoadGen writes Offline and SingleStream, tests are TEST01 and test01
+        if len(same) == 1:  # LoadGen writes Offline and SingleStream; tests are TEST01 and test01
             return same[0]
         raise UsageError(f"{flag}={value} is not one of {', '.join(allowed)}", hint=did_you_mean(str(value), allowed))
     return value
 
 
 def _number(option: Option, value: Any) -> float | int:
-    what = "a whole number" if option.kind == "whole" else "a number"
+    what = "an integer" if option.kind == "whole" else "a number"
     try:
         if isinstance(value, bool) or (option.kind == "whole" and isinstance(value, float)):
             raise ValueError
@@ -112,10 +112,10 @@ def _number(option: Option, value: Any) -> float | int:
 
 
 def refuse_more_entries(action: Action, extra: Sequence[object], command: str) -> None:
-    """Words that are left over are told, not ignored."""
+    """Report unused words as an error."""
     if extra and not action.more_entries:
         words = " ".join(getattr(each, "text", str(each)) for each in extra)
         raise UsageError(
-            f"`ck {command}` does not know what to do with {words!r}",
-            hint="an option and its value are one word: --key=value; see `ck " + command + " --help`",
+            f"`ck {command}` does not expect {words!r}",
+            hint="write an option and its value as one word: --key=value; see `ck " + command + " --help`",
         )

@@ -1,7 +1,7 @@
-"""Answer a shell that completes a command line: ``ck _complete LINE``.
+"""Completion for shells: ``ck _complete LINE``.
 
-It runs at every press of the Tab key, so it loads nothing that it does not need: what can be typed is in a table that
-`completion_table` writes, and names of entries are those of folders. Only tags are asked of the search index.
+It runs at each press of the Tab key, so it imports as little as possible: `completion_table` writes a table of all commands,
+and names of entries are names of folders. Only tags need the search index.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_SOURCES = ("actions", "cli", "run", "rounds/data")  # folders on whose files the table depends
+_SOURCES = ("actions", "cli", "run", "rounds/data")  # folders whose files the table depends on
 _OF_ENTRIES = {"venv": "venv", "template": "env_templates", "reference": "experiment"}  # option: module of its values
 _REPOSITORIES = ("repo_uoa", "repo", "record_repo")
 _TAGS = ("tags", "no_tags", "model", "dataset", "extra_tags")
@@ -20,12 +20,12 @@ _HIDDEN = "."
 
 
 def complete(line: str) -> list[str]:
-    """What the last word of a command line may become.
+    """The completions of the last word of a command line.
 
     Parameters
     ----------
     line
-        From its beginning to the cursor.
+        The line from its beginning to the cursor.
     """
     words = line.split(" ")
     typed, last = [word for word in words[1:-1] if word], words[-1]
@@ -59,7 +59,7 @@ def _options(last: str, table: dict[str, Any], action: str, module: str) -> list
 
 
 def _values(row: dict[str, Any], module: str) -> list[str]:
-    """What the value of an option may be; nothing where a shell knows better, as of files."""
+    """The completions of an option's value; none where the shell knows better, as for files."""
     name = row["name"]
     if row["choices"]:
         return list(row["choices"])
@@ -81,7 +81,7 @@ def _root(variable: str, usual: str) -> str:
 
 
 def _repositories() -> list[str]:
-    """Folders of repositories: those in CK_REPOS, ours, and those that are registered elsewhere."""
+    """Folders of repositories: those in CK_REPOS, ours, and registered ones."""
     root, inside = _root("CK_REPOS", "~/CK"), os.path.join(_HERE, "default_repository")
     found = [inside if os.path.isdir(inside) else os.path.dirname(_HERE)]
     found += [path for path in _folders(root) if os.path.isfile(os.path.join(path, ".ckr.json"))]
@@ -89,7 +89,7 @@ def _repositories() -> list[str]:
         try:
             with open(os.path.join(path, ".cm", "meta.json"), encoding="utf-8") as file:
                 place = str(json.load(file).get("path") or "")
-        except (OSError, ValueError, AttributeError):  # AttributeError: it holds no object
+        except (OSError, ValueError, AttributeError):  # AttributeError: it is not an object
             continue
         if place and place not in found:
             found.append(place)
@@ -114,7 +114,7 @@ def _modules_on_disk() -> list[str]:
 
 
 def _entries(module: str) -> list[str]:
-    """Names of entries, printable ones alone."""
+    """Names of entries, if they are printable."""
     return [
         os.path.basename(folder)
         for repository in _repositories()
@@ -131,7 +131,7 @@ def _tags(module: str) -> list[str]:
 
 
 def read_table() -> dict[str, Any]:
-    """The table of what can be typed; it is written anew when ck has changed."""
+    """The table of commands and options; it is written again when ck has changed."""
     path = os.path.join(_root("CK_TOOLS", "~/CK-TOOLS"), ".cache", "completion.json")
     stamp = _stamp()
     try:
@@ -149,7 +149,7 @@ def read_table() -> dict[str, Any]:
 
 
 def _stamp() -> list[Any]:
-    """By which a table is known to be of the ck that is installed now."""
+    """Identifies the installed version of ck in a table."""
     changed = 0
     for name in _SOURCES:
         with os.scandir(os.path.join(_HERE, name)) as rows:
@@ -158,7 +158,7 @@ def _stamp() -> list[Any]:
 
 
 def main(words: list[str]) -> int:
-    """Print a candidate a line; whatever goes wrong, a shell is not disturbed."""
+    """Print one candidate on each line; errors never disturb the shell."""
     try:
         found = complete(words[0] if words else "")
         os.write(1, "".join(f"{word}\n" for word in found).encode(errors="backslashreplace"))

@@ -1,4 +1,4 @@
-"""The table of all that can be typed, for completion: actions, modules and options."""
+"""The table of actions, modules and options for completion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ck_repo.cli.checking import COMMON
 
 
 def completion_table() -> dict[str, Any]:
-    """Actions by module with their options, general ones and those without a module."""
+    """Actions by module with their options, including general ones and those without a module."""
     modules = {name: _actions(catalogue.actions_of(name)) for name in catalogue.module_names()}
     general, kernel = _actions(catalogue.actions_of("any module")), _actions(catalogue.actions_of(""))
     spellings = catalogue.all_spellings()
@@ -38,7 +38,7 @@ def _option(option: Option) -> dict[str, Any]:
 
 
 def keep(path: str, table: dict[str, Any]) -> None:
-    """Write a table; where that is impossible it is made at every use."""
+    """Write a table; where that is impossible, it is computed on each use."""
     from ck_repo.store.atomic import write_bytes
 
     with suppress(Exception):

@@ -1,4 +1,4 @@
-"""From words to a request, from a request to its action's answer: the command line and `ck_repo.access` both go this way."""
+"""Find and run the action of a command, for the command line and `ck_repo.access`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ck_repo.store.repositories import Repositories
 
 
 def perform(words: Words) -> Answer:
-    """Find the action and run it."""
+    """Find and run the action."""
     repositories = Repositories()
     if words.action == "help" or not (words.action or words.options.get("version")):
         from ck_repo.cli import help as pages
@@ -57,7 +57,7 @@ def perform(words: Words) -> Answer:
 
 
 def request_for(action: str, target: Target, options: Mapping[str, object]) -> Request:
-    """A request of Python code, its options checked as those of the command line are."""
+    """A request from Python code, whose options are checked like those of the command line."""
     found = catalogue.find_action(target.module, action)
     return _request(
         Words(action, [target], dict(options)), target.module, target, found, f"{action} {target.module}", Repositories()
@@ -65,7 +65,7 @@ def request_for(action: str, target: Target, options: Mapping[str, object]) -> R
 
 
 def error_of(error: Exception) -> CKError:
-    """Any exception as an error that can be shown to a user."""
+    """Convert any exception to an error that can be shown to a user."""
     if isinstance(error, CKError):
         return error
     if isinstance(error, OSError):
@@ -73,30 +73,30 @@ def error_of(error: Exception) -> CKError:
         return storage_error(error) or StorageError(what, hint=_hint_of_place(error))
     if isinstance(error, RecursionError):
         return ConfigError(
-            "something is nested too deeply: a path of many hundred folders, or a file with values in values",
+            "something is nested too deeply: a path of hundreds of folders, or nested values in a file",
             hint="--debug shows where",
         )
     if isinstance(error, MemoryError):
-        return StorageError("there is not enough memory for this", hint="end other programs, or use a machine with more")
-    if isinstance(error, RuntimeError) and "home directory" in str(error):  # of Path.expanduser
-        return UsageError("a path begins with ~ and names no home", hint="write the whole path")
+        return StorageError("there is not enough memory for this", hint="end other programs, or use a machine with more memory")
+    if isinstance(error, RuntimeError) and "home directory" in str(error):  # raised by Path.expanduser
+        return UsageError("a path begins with ~, but there is no such home directory", hint="write the full path")
     if isinstance(error, UnicodeEncodeError):
-        return UsageError(f"{shown(error.object)} is not UTF-8 text", hint="names, tags and options have to be")
-    return CKError(f"{type(error).__name__}: {error}", hint="this is a fault of ck itself: --debug shows where")
+        return UsageError(f"{shown(error.object)} is not UTF-8 text", hint="names, tags and options must be UTF-8")
+    return CKError(f"{type(error).__name__}: {error}", hint="this is a bug in ck: --debug shows where")
 
 
 def _hint_of_place(error: OSError) -> str:
-    """What to do about a folder of CK_REPOS or CK_TOOLS that cannot be made; empty if the error is about something else."""
+    """A hint for a folder of CK_REPOS or CK_TOOLS that cannot be created; empty for other errors."""
     for variable, place in (("CK_REPOS", repos_root), ("CK_TOOLS", tools_root)):
         with suppress(CKError):
             root = place()
             if not root.is_dir() and str(error.filename) in map(str, (root, *root.parents)):
-                return f"set {variable} to a folder that can be made; it is {root}"
+                return f"set {variable} to a folder that can be created; it is {root}"
     return ""
 
 
 def _known(targets: Sequence[Target]) -> tuple[Target, ...]:
-    """Further targets, their modules by their own names; a word alone may be an entry's."""
+    """The other targets, with main names of modules; a word without a colon may be an entry."""
     return tuple(replace(row, module=canonical_module(row.module)) for row in targets)
 
 

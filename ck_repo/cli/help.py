@@ -9,7 +9,7 @@ from ck_repo.cli.checking import COMMON
 
 
 def overview() -> list[str]:
-    """Help of the command as a whole."""
+    """Help for the command."""
     rows = [(name, catalogue.module_summary(name)) for name in catalogue.module_names()]
     width = max(len(name) for name, _ in rows)
     return [
@@ -30,19 +30,19 @@ def overview() -> list[str]:
 
 
 def of_module(module: str) -> list[str]:
-    """Help of a module: its actions."""
+    """Help for a module: its actions."""
     actions = {row.name: row for row in catalogue.actions_of(module).values()}
     width = max(len(name) for name in actions)
     return [
         f"{module}: {catalogue.module_summary(module)}",
         "",
-        "actions (`ck <action> " + module + " --help` tells more):",
+        "actions (`ck <action> " + module + " --help` shows more):",
         *[f"  {name.ljust(width)}  {actions[name].summary}" for name in sorted(actions)],
     ]
 
 
 def of_action(module: str, action: Action) -> list[str]:
-    """Help of an action: what it does, its options, an example."""
+    """Help for an action: summary, options, example."""
     usage = action.usage or f"ck {action.name} {module or ''}{'[:<entry>]' if module else ''} [options]"
     lines = [
         f"{action.name} {module}: {action.summary}".replace(" :", ":"),

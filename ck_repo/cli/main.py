@@ -1,4 +1,4 @@
-"""From the words of the command line to an exit status."""
+"""The main function of the command line."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ck_repo.cli.output import Output
 from ck_repo.cli.progress import console_sink
 from ck_repo.errors import InterruptedByUser
 
-_INTERRUPTED = "interrupted; what was whole is kept, a run that was under way leaves nothing, and a download goes on next time"
+_INTERRUPTED = "interrupted; completed installs are kept, an unfinished run is discarded, and downloads resume"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status."""
     typed = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal without a sign gets its code, not an error
+        if isinstance(stream, TextIOWrapper):  # escape characters that the terminal cannot show, instead of failing
             stream.reconfigure(errors="backslashreplace")
     _end_on_terminate()
     output = Output.guess(typed)
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _mention_stock_ck() -> None:
-    """Say on stderr that stock CK is in the same environment, where a person asks what this command is."""
+    """Report on stderr that stock CK is in the same environment, in help and version output on a terminal."""
     from ck_repo.cli import neighbour
 
     if line := neighbour.warning():
@@ -50,7 +50,7 @@ def _mention_stock_ck() -> None:
 
 
 def _end_on_terminate() -> None:
-    """Let SIGTERM, which batch systems send, clean up as Ctrl-C does."""
+    """Make SIGTERM, which batch systems send, clean up as Ctrl-C does."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from importlib import metadata
 
-STOCK = "ck"  # the distribution's name
+STOCK = "ck"  # name of the distribution
 
 
 def warning() -> str:
-    """A line about stock CK if it is installed beside this package; empty if it is not."""
+    """A note if stock CK is installed in the same environment; empty otherwise."""
     try:
         version = metadata.version(STOCK)
     except metadata.PackageNotFoundError:
         return ""
     return (
-        f"note: stock CK {version} is in this environment, too. The one installed last owns the command `ck`; "
-        "`ck-repo` is always this one. Two environments keep them apart (docs/install.md)."
+        f"note: stock CK {version} is also in this environment. The last one installed provides the command `ck`; "
+        "`ck-repo` is always this package. Separate environments avoid the conflict (docs/install.md)."
     )

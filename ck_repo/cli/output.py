@@ -1,4 +1,4 @@
-"""What a command prints: an answer or an error, as text or as one JSON object."""
+"""The output of a command: an answer or an error, as text or as one JSON object."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def error_data(error: CKError) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class Output:
-    """How to print.
+    """How to print answers and errors.
 
     Attributes
     ----------
     form
         ``con`` (text), ``json`` or ``none``.
     debug
-        Whether an error comes with its traceback.
+        Whether to print the traceback of an error.
     """
 
     form: str
@@ -45,13 +45,13 @@ class Output:
 
     @classmethod
     def of(cls, words: Words) -> Output:
-        """What the command line asks for."""
+        """The output format of a command line."""
         debug = str(words.options.get("debug", "no")).lower()
         return cls(str(words.options.get("out", "con")), debug not in FALSE)
 
     @classmethod
     def guess(cls, typed: Sequence[str]) -> Output:
-        """The same of a command line that may not be understood."""
+        """The same for a command line that may be invalid."""
         ours = typed[: typed.index("--")] if "--" in typed else typed
         return cls("json" if "--out=json" in ours else "con", "--debug" in ours)
 
@@ -79,17 +79,17 @@ class Output:
             print(printable(f"ck: error: {error}"), file=sys.stderr)
         except BrokenPipeError:
             self.reader_left()
-        except OSError:  # stdout is full: JSON has nowhere to go
+        except OSError:  # stdout is full, so JSON cannot be written
             print(printable(f"ck: error: {error}"), file=sys.stderr)
         return error.code
 
     def reader_left(self) -> int:
-        """The reader of a pipe, `head` say, has left: nothing more is written, and that is no error."""
+        """The reader of the pipe, such as `head`, has closed it: stop writing without an error."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
 def _keep(text: str) -> None:
-    """Write the JSON object to the file CK_ANSWER_FILE, too: for a program that shows the text and needs the data."""
+    """Also write the JSON object to the file CK_ANSWER_FILE, for programs that show the text and need the data."""
     if path := os.environ.get("CK_ANSWER_FILE"):
         Path(path).write_text(text, encoding="utf-8")

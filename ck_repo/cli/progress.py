@@ -1,4 +1,4 @@
-"""Progress on the console: bars on a terminal, a line now and then elsewhere; always on stderr."""
+"""Progress on the console: bars on a terminal, otherwise occasional lines; always on stderr."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ck_repo.progress import Sink, Task
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-_QUIET_FOR = 2.0  # s; a step that takes less needs no word
-_EVERY = 10.0  # s between plain lines
+_QUIET_FOR = 2.0  # s; shorter steps print nothing
+_EVERY = 10.0  # s between lines
 
 
 def console_sink() -> Sink:
@@ -22,7 +22,7 @@ def console_sink() -> Sink:
 
 
 def amount_text(value: float, unit: str) -> str:
-    """An amount of progress with its unit, bytes in MB."""
+    """An amount with its unit, bytes in MB."""
     if unit == "B":
         return f"{value / 1e6:.1f} MB"
     return f"{value:.0f} {unit}".rstrip()
@@ -70,7 +70,7 @@ class _Bars:
         return _Bar(self, title, total, unit)
 
     def shown(self) -> Progress:
-        """The live display, started with the first bar and stopped with the last."""
+        """The live display, started with the first bar and stopped after the last."""
         if self._progress is None:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -85,7 +85,7 @@ class _Bars:
         return self._progress
 
     def done(self) -> None:
-        """A bar has ended."""
+        """Remove a finished bar."""
         self._running -= 1
         if self._progress and not self._running:
             self._progress.stop()
@@ -111,7 +111,7 @@ class _Bar:
         if note:
             amount += f", {printable(note)}"
         if self._display is None or self._id is None:
-            if time.monotonic() - self._begun < 0.3:  # a step that ends at once shows no bar
+            if time.monotonic() - self._begun < 0.3:  # a short step shows no bar
                 return
             self._display = self._bars.shown()
             self._id = self._display.add_task(self._title, total=self._total, amount=amount)

@@ -1,4 +1,4 @@
-"""CK's grammar: the words of the command line to a raw request."""
+"""CK's grammar: parses the words of a command line."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ck_repo.errors import ConfigError, UsageError
 from ck_repo.store.plain_file import MISSING, MOST, UnreadableError, read_plain
 from ck_repo.store.writing import merged
 
-_OPTIONS_FILE = f"name a plain file of JSON or YAML, of at most {MOST >> 20} MiB"
+_OPTIONS_FILE = f"use a regular file of JSON or YAML, of at most {MOST >> 20} MiB"
 
 
 @dataclass
 class Words:
-    """The command line, taken apart but not yet held against what an action knows."""
+    """A parsed command line, not yet checked against the action."""
 
     action: str = ""
     targets: list[Target] = field(default_factory=list)
@@ -27,7 +27,7 @@ class Words:
 
 
 def parse(words: Sequence[str]) -> Words:
-    """Take the command line apart.
+    """Parse a command line.
 
     ``ck <action> <module>[:<entry>] [--key=value] [--flag] [key=value] [@file.json] [@file.yaml] [@@@{json}] [-- rest]``
 
@@ -59,7 +59,7 @@ def parse(words: Sequence[str]) -> Words:
 
 
 def target(word: str) -> Target:
-    """Read ``module``, ``module:entry`` or ``repository:module:entry``; ``all`` is every repository, as in `ck pull all`."""
+    """Parse ``module``, ``module:entry`` or ``repository:module:entry``; ``all`` is every repository, as in `ck pull all`."""
     if word == "all":
         return Target("repo", "*")
     parts = word.split(":")
@@ -69,19 +69,19 @@ def target(word: str) -> Target:
         return Target(module=parts[0], entry=parts[1])
     if len(parts) == 3:
         return Target(repository=parts[0], module=parts[1], entry=parts[2])
-    raise UsageError(f"{word!r} has too many colons", hint="an entry is named module:entry or repository:module:entry")
+    raise UsageError(f"{word!r} has too many colons", hint="write module:entry or repository:module:entry")
 
 
 def put(options: dict[str, object], key: str, value: Any) -> None:
-    """Set ``a.b.c`` in nested dicts; dashes in the first part are underscores."""
+    """Set ``a.b.c`` in nested dicts; dashes in the first part become underscores."""
     head, *keys = key.split(".")
     path = [head.replace("-", "_"), *keys]
     if not all(path):
-        raise UsageError(f"--{key} is no option")
+        raise UsageError(f"--{key} is not an option")
     row = options
     for part in path[:-1]:
         below_it = row.setdefault(part, {})
-        if not isinstance(below_it, dict):  # a value and keys: only some options take both, as is checked later
+        if not isinstance(below_it, dict):  # a value and keys: only some options accept both, which is checked later
             below_it = row[part] = {"": below_it}
         row = below_it
     last = row.get(path[-1])
@@ -103,8 +103,8 @@ def _object(text: str, what: str) -> dict[str, object]:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         raise UsageError(f"{what} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or lists thousands deep
-        raise UsageError(f"{what} is not JSON that can be read: {error}") from None
+    except (ValueError, RecursionError) as error:  # a number with thousands of digits, or lists nested thousands deep
+        raise UsageError(f"{what} cannot be read as JSON: {error}") from None
     if not isinstance(value, dict):
         raise UsageError(f"{what} is not an object")
     return value
@@ -112,14 +112,14 @@ def _object(text: str, what: str) -> dict[str, object]:
 
 def _from_file(name: str) -> dict[str, object]:
     try:
-        path = Path(name).resolve()  # the user may name a link
+        path = Path(name).resolve()  # the user may give a link
         text = read_plain(path.parent, path).decode()
     except UnreadableError as error:
         why = "there is no such file" if error.why == MISSING else f"it is {error.why}"
         raise UsageError(f"@{name} cannot be read: {why}", hint=_OPTIONS_FILE) from None
     except UnicodeDecodeError as error:
         raise UsageError(f"@{name} cannot be read: it is not UTF-8 ({error.reason} at byte {error.start})") from None
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, too long a name
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, or a name that is too long
         raise UsageError(f"@{name} cannot be read: {error}", hint=_OPTIONS_FILE) from None
     if not name.endswith((".yaml", ".yml")):
         return _object(text, name)

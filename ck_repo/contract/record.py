@@ -1,4 +1,4 @@
-"""Frozen dataclasses from JSON objects, and back. The types of the fields are what values are checked for."""
+"""Read frozen dataclasses from JSON objects, and write them. Values are checked against the types of the fields."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _PLAIN = {str: "a text", bool: "true or false", int: "an integer", float: "a fin
 
 
 class FieldError(ValueError):
-    """A value is missing, or is not of the type of its field.
+    """A value is missing, or has the wrong type.
 
     Attributes
     ----------
     key
-        Where it is, with dots: ``model.side``.
+        Its path, with dots: ``model.side``.
     value
         The value; None if it is missing.
     expected
-        What it should be: ``an integer``.
+        The expected type: ``an integer``.
     """
 
     def __init__(self, key: str, value: object, expected: str) -> None:
@@ -33,48 +33,48 @@ class FieldError(ValueError):
         self.key, self.value, self.expected = key, value, expected
 
     def below(self, part: str) -> FieldError:
-        """The same error of an object that is itself a part of one."""
+        """The same error for an object that is a part of another."""
         return FieldError(
             f"{part}{'' if self.key.startswith('[') or not self.key else '.'}{self.key}", self.value, self.expected
         )
 
 
 def optional(default: Any = None) -> Any:
-    """A field that an object need not have; `write` leaves it out when it has the default."""
+    """An optional field; `write` omits it when it has the default."""
     if isinstance(default, dict):
         return field(default_factory=dict, metadata={"optional": True})
     return field(default=default, metadata={"optional": True})
 
 
 def transient(default: Any = None) -> Any:
-    """A field that is neither read nor written: what is known of an object beside its file."""
+    """A field that is neither read nor written."""
     if isinstance(default, dict):
         return field(default_factory=dict, metadata={"transient": True})
     return field(default=default, metadata={"transient": True})
 
 
 def other_keys() -> Any:
-    """The field for the keys of an object that no other field has; they are kept, and written again."""
+    """A field for the keys of an object that have no other field; they are kept and written again."""
     return field(default_factory=dict, metadata={"others": True})
 
 
 def read(kind: type[Record], content: object, key: str = "", exact: Collection[type] = ()) -> Record:
-    """A dataclass from the value of a JSON text.
+    """Read a dataclass from a JSON value.
 
     A field with a default may be missing or null. The types of fields are str, bool, int, float, Path, Any, dataclasses,
-    ``tuple[X, ...]``, ``Mapping[str, X]``, and any of them ``| None``. An integer is a float and a number a text, too.
+    ``tuple[X, ...]``, ``Mapping[str, X]``, and any of them ``| None``. Integers are accepted as floats, and numbers as strings.
 
     Parameters
     ----------
     key
-        Where the value is, for errors.
+        Path of the value, for errors.
     exact
-        Dataclasses whose objects may have no keys but their fields.
+        Dataclasses whose objects may have no other keys than their fields.
 
     Raises
     ------
     FieldError
-        If a value is missing, or is of the wrong type.
+        If a value is missing, or has the wrong type.
     """
     try:
         return cast(Record, _read(kind, content, exact))
@@ -101,9 +101,9 @@ class _Plan:
     Attributes
     ----------
     parts
-        Name, reader and whether there is a default, of each field that an object has.
+        Name, reader and whether there is a default, for each field of an object.
     names
-        Of all fields.
+        Names of all fields.
     rest
         Name of the field for all other keys; empty if there is none.
     """
@@ -142,7 +142,7 @@ def _read(kind: Any, content: object, exact: Collection[type]) -> Any:
     if kind in exact or plan.rest:
         unknown = [name for name in content if name not in plan.names]
         if unknown and kind in exact:
-            raise FieldError(str(unknown[0]), content[unknown[0]], "a key that is known")
+            raise FieldError(str(unknown[0]), content[unknown[0]], "a known key")
         if plan.rest:
             values[plan.rest] = {str(name): content[name] for name in unknown}
     return kind(**values)
@@ -230,7 +230,7 @@ _ACCEPTED: Mapping[Any, tuple[type, ...]] = {str: (str, int, float), Path: (str,
 
 
 def _is(hint: Any, value: object) -> bool:
-    """Whether a value can be taken for one of a type: an integer is a float and a number a text, but true is no number."""
+    """Whether a value is accepted for a type: integers for floats and numbers for strings, but no booleans for numbers."""
     if isinstance(value, bool):
         return hint is bool
     return isinstance(value, _ACCEPTED.get(hint, ())) and (hint is not float or _is_finite(value))

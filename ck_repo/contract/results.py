@@ -1,4 +1,4 @@
-"""results.json: what the harness reports of a run."""
+"""results.json: the harness's report of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .timings import Part
 
 @dataclass(frozen=True)
 class Accuracy:
-    """COCO's figures, 0–1 (-1 where no object has the size); see https://cocodataset.org/#detection-eval.
+    """COCO's metrics, 0–1 (-1 where no object has the size); see https://cocodataset.org/#detection-eval.
 
     Attributes
     ----------
@@ -76,28 +76,28 @@ class Profile:
 
 @dataclass(frozen=True)
 class Performance:
-    """The figures of a performance run. Those that the scenario does not have are None.
+    """The metrics of a performance run. Those that the scenario does not have are None.
 
     Attributes
     ----------
     valid
-        Whether the run is VALID by LoadGen and has the queries that the rules ask for.
+        Whether LoadGen considers the run VALID and it has the queries that the rules require.
     reasons
         Why it is not.
     latency_ms
         ``mean`` and percentiles (``p50`` to ``p99_9``), ms.
     queries_per_second, scheduled_queries_per_second, target_qps
-        Of Server: completed, scheduled, and asked for, 1/s.
+        For Server: completed, scheduled and requested rate, in 1/s.
     early_stopping_met, early_stopping_latency_ms
-        LoadGen's early stopping, and its estimates of percentiles, ms; without one that it could not make, of too few queries.
+        Result of LoadGen's early stopping, and its estimates of percentiles in ms, if there were enough queries for one.
     issuing
-        Of MultiStream: how its queries were issued.
+        For MultiStream: how its queries were issued.
     within_target_latency
-        Of MultiStream: whether the rules' percentile of the latency is within their bound.
+        For MultiStream: whether the percentile of the latency is within the limit of the rules.
     errors
         Events that LoadGen marks as errors.
     repeated
-        Whether the run was too short at first, and was repeated.
+        Whether the run was repeated because it was too short.
     duration_s
         How long it took, s.
     profile
@@ -126,29 +126,29 @@ class Performance:
 
 @dataclass(frozen=True)
 class Results:
-    """What was run, and what came out. A harness of another program may leave out what it does not measure.
+    """What was run, and its results. The harness of another program may omit what it does not measure.
 
     Attributes
     ----------
     images
-        How many the data set has, as far as the run used it.
+        The number of images of the data set that the run used.
     batch_size, threads, sessions
-        The layout that was used: images a batch at most, threads of a session (0 for the framework's own number), sessions.
+        The layout that was used: maximum images in a batch, threads of a session (0 for the framework's default), sessions.
     official
-        Whether the counts and durations were those of the rules.
+        Whether counts and durations were those of the rules.
     tuning
         Samples/s of each layout that was measured.
     layout, layout_source
         What was measured, now or by an earlier run, and where the layout came from: ``measured`` now, ``kept`` from an earlier
         run, ``given`` by options, or ``unmeasured``, the one of the least memory.
     reference_faults
-        Whether known faults of the reference were kept.
+        Whether known errors of the reference were reproduced.
     backend_options
         What was chosen of the options that the backend declares.
     timings
         How long the parts of the run took, from the loading of the model to the last test.
     remark, remarks
-        What is to be known of LoadGen, and of images and detections.
+        Remarks on LoadGen, and on images and detections.
     accuracy, performance
         None if not measured.
     """

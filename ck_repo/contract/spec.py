@@ -1,4 +1,4 @@
-"""spec.json: what the engine asks the harness for."""
+"""spec.json: what the engine requests from the harness."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _LAYOUT: Mapping[str, tuple[int, int]] = {"sessions": (1, 4096), "threads": (0, 
 
 @dataclass(frozen=True)
 class Model:
-    """The model file and its interface; the engine's `ck_repo.models.interface` says what each field means.
+    """The model file and its interface; `ck_repo.models.interface` of the engine describes each field.
 
     Attributes
     ----------
     max_batch
-        The largest batch that it takes; None for any.
+        The maximum batch size; None for any.
     side
-        Height and width of a square input; 0 if it is not square, or free.
+        Height and width of a square input; 0 if it is not square, or of any size.
     """
 
     name: str
@@ -66,14 +66,14 @@ class Model:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Height and width of the input; None if each image keeps its own."""
+        """Height and width of the input; None if each image keeps its own size."""
         if self.side:
             return self.side, self.side
         return (self.height, self.width) if self.height and self.width else None
 
     @property
     def is_plain(self) -> bool:
-        """Whether the outputs are detections: corners on a scale of 0 to 1, each with a score and a class."""
+        """Whether the outputs are detections: corners from 0 to 1, each with a score and a class."""
         return (
             bool(self.classes)
             and self.box_order in ("yxyx", "xyxy")
@@ -87,14 +87,14 @@ class Model:
 
 @dataclass(frozen=True)
 class Preprocessed:
-    """Images that a data set holds ready: in which file, and how they were made; see the recipe of the data set.
+    """Prepared images of a data set: the file, and how they were made; see the recipe of the data set.
 
     Attributes
     ----------
     kind
-        ``resized``: an array of inputs, one an image. ``decoded``: images in their own sizes, to be resized when loaded.
+        ``resized``: an array with one input for each image. ``decoded``: images in their own sizes, resized when loaded.
     library
-        What decoded and resizes them: ``opencv`` or ``pillow``.
+        The library that decoded and resized them: ``opencv`` or ``pillow``.
     """
 
     file: Path
@@ -110,11 +110,11 @@ class Dataset:
     Attributes
     ----------
     digest
-        Names the content.
+        Digest of the content.
     only_annotated
-        Whether images without annotations are left out.
+        Whether images without annotations are skipped.
     inside
-        Whether images are looked for below the folder of images alone, whatever paths the annotations name.
+        Whether images are only searched below the image folder, whatever paths the annotations have.
     """
 
     name: str
@@ -128,23 +128,23 @@ class Dataset:
 
 @dataclass(frozen=True)
 class LoadGenSettings:
-    """What LoadGen is told. Times in ms, rates in 1/s, percentiles as 0–1.
+    """Settings of LoadGen. Times in ms, rates in 1/s, percentiles as 0–1.
 
     Attributes
     ----------
     min_query_count
-        LoadGen's own least count; it changes the order of the samples.
+        LoadGen's own minimum count; it changes the order of the samples.
     target_qps
-        Of MultiStream the intervals in a second, which a LoadGen of v1.0 keeps.
+        For MultiStream the number of intervals in a second, which LoadGen of v1.0 keeps.
     max_async_queries
-        How many queries of MultiStream may be under way at once.
+        For MultiStream, the maximum number of queries in progress.
     required_query_count
-        The rules' least count, which a run is held against when it is over.
+        The minimum count of the rules, which a run is compared with at its end.
     early_stopping
-        Whether the round asks for LoadGen's early stopping to be met, and takes its estimates for the result.
+        Whether the round requires LoadGen's early stopping to be met, and uses its estimates as the result.
     audit
-        Of a compliance test: further settings of the performance run, by the names of TestSettings; besides,
-        ``accuracy_log_sampling_target``: about how many answers are to be logged.
+        For a compliance test: additional settings of the performance run, by the names of TestSettings, and
+        ``accuracy_log_sampling_target``: the approximate number of answers to log.
     """
 
     qsl_rng_seed: int
@@ -167,7 +167,7 @@ class LoadGenSettings:
 
 @dataclass(frozen=True)
 class Built:
-    """A LoadGen that a recipe built from source: the folder that it has to be imported from."""
+    """A LoadGen that a recipe built from source: the folder to import it from."""
 
     folder: Path
     version: str
@@ -221,13 +221,13 @@ _OPTION: Mapping[str, Any] = {"option": True}  # of a field: spec.json has it un
 
 
 def _between(least: int, most: int) -> Mapping[str, Any]:
-    """Of an option: its bounds, which are those of the command line (`ck_repo/run/options.py`)."""
+    """The bounds of an option, which are those of the command line (`ck_repo/run/options.py`)."""
     return {**_OPTION, "bounds": (least, most)}
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A run. An option that was added later has a default, so that older specs can be read.
+    """A run. Options that were added later have a default, so that older specs can be read.
 
     Attributes
     ----------
@@ -236,11 +236,11 @@ class Spec:
     count
         Images to use, from the first; None for all.
     batch_size, threads, sessions
-        None lets the harness choose.
+        None if the harness chooses.
     backend_options
-        What was chosen of the options that the backend declares.
+        The selected options of the backend.
     reference_faults
-        Whether known faults of the reference harness are kept; which they are, the model and the data set have.
+        Whether known errors of the reference harness are reproduced; the model and the data set determine which.
     trace
         Whether the time of every sample of the performance run is written: ``yes``, ``no`` or ``auto``.
     scorer
@@ -248,9 +248,9 @@ class Spec:
     profile
         Whether the time that samples spend in each stage of the performance run is measured.
     cache
-        Folder of pre-processed images.
+        Folder of preprocessed images.
     folder
-        The run folder, where everything is written: that of spec.json, which does not have it.
+        The run folder, where everything is written; it contains spec.json, which does not have this field.
     loadgen_built
         The LoadGen to import, if it is not that of the venv.
     layout

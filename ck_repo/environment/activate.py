@@ -1,4 +1,4 @@
-"""Enter a venv: a subshell with the prompt changed, a command run inside, or lines for `eval`."""
+"""Enter a venv: a subshell with a changed prompt, a command, or lines for `eval`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHELLS = ("bash", "zsh", "fish", "sh")
 
 
 def shell_lines(venv: Venv, shell: str) -> list[str]:
-    """What a shell has to evaluate to be in the venv."""
+    """The lines that a shell evaluates to enter the venv."""
     folder = shlex.quote(str(venv.folder / "bin"))
     if shell == "fish":
         return [f"source {folder}/activate.fish", f"set -gx CK_VENV {shlex.quote(venv.name)}"]
@@ -25,7 +25,7 @@ def shell_lines(venv: Venv, shell: str) -> list[str]:
 
 
 def user_shell(wanted: str = "") -> str:
-    """The shell's name: the one that is asked for, else the user's own if it is known, else bash."""
+    """The shell's name: the requested one, else the user's if it is supported, else bash."""
     if wanted and wanted not in SHELLS:
         raise UsageError(f"--shell={wanted} is not one of {', '.join(SHELLS)}")
     own = Path(os.environ.get("SHELL", "")).name
@@ -35,7 +35,8 @@ def user_shell(wanted: str = "") -> str:
 def enter(venv: Venv, shell: str) -> int:
     """Open a subshell in the venv; return its exit status.
 
-    A shell that is not interactive, as behind a pipe, does not evaluate the lines: it gets the venv by its environment.
+    A shell that is not interactive, for example in a pipe, does not evaluate the lines: it gets the venv through its
+    environment.
     """
     interactive = os.isatty(0) and os.isatty(2)
     return open_shell(shell_lines(venv, shell), shell, None if interactive else _inside(venv))
@@ -47,9 +48,9 @@ def open_shell(evaluated: Sequence[str], shell: str, variables: Mapping[str, str
     Parameters
     ----------
     evaluated
-        The lines. A shell whose input is no terminal does not read them.
+        The lines. A shell whose input is not a terminal does not read them.
     variables
-        Its environment; ours if None.
+        Its environment; the current one if None.
     """
     lines = "\n".join(evaluated) + "\n"
     with tempfile.TemporaryDirectory(prefix="ck-shell-") as scratch:
@@ -73,8 +74,8 @@ def open_shell(evaluated: Sequence[str], shell: str, variables: Mapping[str, str
 
 
 def run_inside(venv: Venv, command: Sequence[str]) -> int:
-    """Run one command with the venv's programs first on PATH; return its exit status."""
-    return _run(command, _inside(venv), "it is looked for in the venv first, then on PATH")
+    """Run one command with the venv's programs first in PATH; return its exit status."""
+    return _run(command, _inside(venv), "it is searched in the venv first, then in PATH")
 
 
 def _inside(venv: Venv) -> dict[str, str]:

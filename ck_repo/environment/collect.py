@@ -1,4 +1,4 @@
-"""Make a lock from what is there: a venv, and the env entries of what was installed."""
+"""Create a lock from a venv and from the env entries of installed components."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def locked_program(program: Component) -> LockedComponent:
 
 
 def locked_components(session: Session, installed: Iterable[tuple[str, Installed]]) -> tuple[LockedComponent, ...]:
-    """What was installed or registered, and what it was made from.
+    """The installed or registered components, including those that they were made from.
 
     Parameters
     ----------
     installed
-        Roles with what has each. What is a Python package alone is left out: it is among the packages of the venv.
+        Roles and their components. Python packages are excluded, because they are among the packages of the venv.
     """
     by_key = {env.key: env for env in readable_envs(session)}
     rows: dict[str, LockedComponent] = {}
@@ -77,9 +77,9 @@ def locked_components(session: Session, installed: Iterable[tuple[str, Installed
 
 
 def still_made(session: Session, components: Iterable[LockedComponent]) -> tuple[LockedComponent, ...]:
-    """Those of a lock's components that would be made the same again: installed, and by the recipe as it is now.
+    """The components of a lock that would be rebuilt identically: installed, and with the current recipe.
 
-    A program is taken as it is now.
+    A program is used in its current state.
     """
     installed = {env.key for env in readable_envs(session)}
     kept = []
@@ -101,7 +101,7 @@ def _recipe(session: Session, row: LockedComponent) -> Component | None:
 
 
 def entry_of(session: Session, module: str, uid: str) -> Entry | None:
-    """The entry of a UID, in whatever repository."""
+    """The entry with a UID, in any repository."""
     return next((entry for entry in find(session.repositories, module) if entry.uid == uid), None)
 
 
@@ -133,14 +133,14 @@ def _component(role: str, env: Installed) -> LockedComponent:
 
 
 def readable_envs(session: Session) -> Iterator[Installed]:
-    """What is installed or registered here; the survey warns of what cannot be read."""
+    """Installed and registered components; the survey warns of unreadable ones."""
     for entry in find(session.repositories, "env", repository=LOCAL):
         with suppress(CKError):
             yield read_env(entry)
 
 
 def repository_states(session: Session, aliases: Iterable[str]) -> dict[str, RepositoryState]:
-    """UID, URL, commit and changes of repositories; the URL is that of the clone's origin where the repository names none."""
+    """UID, URL, commit and changes of repositories; the URL is that of the clone's origin if the repository has none."""
     wanted = set(aliases)
     rows = [row for row in session.repositories.all() if row.alias in wanted]
     return {row.alias: _state(row) for row in rows}
@@ -154,7 +154,7 @@ def _state(row: Repository) -> RepositoryState:
 
 
 def _public(url: str) -> str:
-    """A URL without a password in it: a lock is passed on."""
+    """A URL without a password, because locks are shared."""
     return re.sub(r"(?<=://)[^/@]+@", "", url)
 
 
@@ -165,7 +165,7 @@ def make_lock(
     components: tuple[LockedComponent, ...] = (),
     options: Mapping[str, Any] | None = None,
 ) -> Lock:
-    """The lock of a venv as it is now."""
+    """The lock of a venv in its current state."""
     aliases = [row.repository for row in components] + [str(template.get("repository", ""))]
     return Lock(
         interpreter=locked_interpreter(python),

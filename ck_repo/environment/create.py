@@ -1,4 +1,4 @@
-"""Make a venv from a template, with everything that the template lists."""
+"""Create a venv from a template, with all its components."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ from ck_repo.store.work import remove_folder, sweep, working
 from ck_repo.store.writing import module_folder
 
 _TIMEOUT = 600  # s
-_TAKEN = "choose another name, or make it anew with --force"
+_TAKEN = "choose another name, or create it again with --force"
 
 
 @dataclass(frozen=True)
 class VenvPlan:
-    """What making a venv would do."""
+    """The plan of a new venv."""
 
     name: str
     template: Template
@@ -52,12 +52,12 @@ class VenvPlan:
 
 
 def plan_venv(session: Session, name: str, template_name: str = "", python: str = "", *, anew: bool = False) -> VenvPlan:
-    """Decide on interpreter and components; nothing is made yet.
+    """Select interpreter and components, without creating anything.
 
     Parameters
     ----------
     anew
-        Plan for an empty venv, even if there is one of that name: what that one holds will be gone.
+        Plan for an empty venv, even if there is one of that name, whose content will be discarded.
     """
     check_name(name)
     template = read_template(template_entry(session, template_name or DEFAULT_TEMPLATE))
@@ -77,23 +77,23 @@ def plan_venv(session: Session, name: str, template_name: str = "", python: str 
 
 
 def _ours_if_in(wanted: str) -> str:
-    """Our own interpreter when the template allows it, else the first that it does."""
+    """Our own interpreter if the template allows it, else the first allowed one."""
     ours = ".".join(map(str, sys.version_info[:3]))
     return "" if satisfies(ours, wanted) else wanted
 
 
 def create_venv(session: Session, plan: VenvPlan, *, force: bool = False) -> Venv:
-    """Carry out a plan. The entry appears when all of it is there; a venv that exists gets what it lacks.
+    """Carry out a plan. The entry appears when everything is installed; an existing venv gets what it lacks.
 
     Parameters
     ----------
     plan
-        What `plan_venv` decided.
+        The result of `plan_venv`.
     force
-        Make it anew if it exists.
+        Create it again if it exists.
     """
 
-    refuse_foreign_code(plan.choices, session.trust)  # before a venv is made
+    refuse_foreign_code(plan.choices, session.trust)  # before creating a venv
 
     def fill(python: Path) -> Lock:
         installed = Installer(session, python).install(plan.choices)
@@ -101,16 +101,16 @@ def create_venv(session: Session, plan: VenvPlan, *, force: bool = False) -> Ven
         if absent := missing(python, wanted):
             raise InstallError(
                 f"venv:{plan.name} lacks {', '.join(absent)} of the template {plan.template.name}",
-                hint="the venv was changed while it was made anew: run the same command again",
+                hint="the venv was changed while it was created again: run the same command again",
             )
         template = locked_template(plan.template.entry)
         return make_lock(session, python, template, locked_components(session, installed.items()))
 
     def complete(venv: Venv) -> None:
         if venv.of_stock_ck or venv.template != plan.template.name:
-            raise ConflictError(f"venv:{plan.name} exists already, made from {venv.origin}", hint=_TAKEN)
+            raise ConflictError(f"venv:{plan.name} already exists, created from {venv.origin}", hint=_TAKEN)
         if venv.version != plan.python.version and plan.python.path != venv.python:
-            raise ConflictError(f"venv:{plan.name} exists already, with Python {venv.version}", hint=_TAKEN)
+            raise ConflictError(f"venv:{plan.name} already exists, with Python {venv.version}", hint=_TAKEN)
         before = venv.packages
         installed = Installer(session, venv.python).install(plan.choices)
         extend_lock(session, venv, before, locked_components(session, installed.items()))
@@ -128,24 +128,24 @@ def make_venv(
     *,
     force: bool = False,
 ) -> Venv:
-    """Make a venv, or complete the one of that name; two processes that make it do so one after the other.
+    """Create a venv, or complete the one of that name; concurrent processes do so one after the other.
 
     Parameters
     ----------
     template
-        Name of what it is made from.
+        Name of its origin.
     fill
-        Installs into the new venv of an interpreter, and returns the lock of what is there then.
+        Installs into the new venv of an interpreter, and returns the lock of its content.
     complete
-        Is called instead with a venv that exists already.
+        Called instead with an existing venv.
     force
-        Make it anew if it exists.
+        Create it again if it exists.
     """
     make_folder(repos_root(), "CK_REPOS")
     make_folder(tools_root(), "CK_TOOLS")
     local = session.repositories.writable()
     folder = module_folder(local, "venv") / name
-    with locked(folder.with_name(f".{name}.lock"), f"making venv:{name}"):
+    with locked(folder.with_name(f".{name}.lock"), f"creating venv:{name}"):
         if (folder / META).exists() and not force:
             venv = find_venv(session, name)
             assert venv is not None
@@ -155,9 +155,9 @@ def make_venv(
         sweep(folder)
         if folder.exists() and not (folder / META).exists():
             remove_folder(folder)
-        progress.say(f"making venv:{name} with Python {python.version} in {folder}")
-        with storage_errors(f"making venv:{name}"), working() as work:
-            aside = work.in_place(folder)  # it comes back if the new one fails, or this process is killed
+        progress.say(f"creating venv:{name} with Python {python.version} in {folder}")
+        with storage_errors(f"creating venv:{name}"), working() as work:
+            aside = work.in_place(folder)  # it is restored if the new one fails, or this process is killed
             try:
                 folder.mkdir(parents=True)
                 _virtualenv(python, folder / "venv", name)
@@ -179,13 +179,13 @@ def _virtualenv(python: Interpreter, folder: Path, name: str) -> None:
         "--no-download", "--prompt", f"CK {name}", str(folder),
     ]  # fmt: skip
     environment = child_environment({"VIRTUALENV_CONFIG_FILE": os.devnull})
-    with progress.task(f"making venv:{name}"):
+    with progress.task(f"creating venv:{name}"):
         try:
             done = capture(command, environment, timeout=_TIMEOUT)
         except TimeoutError:
             raise InstallError(f"virtualenv did not end within {_TIMEOUT} s") from None
     if done.status:
-        refuse_full(folder, f"making venv:{name}")
+        refuse_full(folder, f"creating venv:{name}")
         raise InstallError(
             f"virtualenv failed (exit status {done.status})",
             tail=(done.errors or done.output).decode(errors="replace")[-2000:],

@@ -1,4 +1,4 @@
-"""Install into a venv what its user asks for, so that its lock knows of it."""
+"""Install components for a venv and update its lock."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def install_into(
     refetch: bool = False,
     place: Path | None = None,
 ) -> dict[str, Installed]:
-    """Install choices for a venv, or without one; return what each became, by name.
+    """Install choices for a venv, or without one; return the result of each, by name.
 
-    The venv's lock takes the Python packages that came, and what is compiled for its Python. A model or a data set is no part
-    of a venv until a run uses it there.
+    The venv's lock gets the new Python packages, and what was compiled for its Python. Models and data sets only become part of
+    a venv when a run uses them there.
 
     Parameters
     ----------
     again, refetch
-        Install the choices anew if they are there, and fetch them again, too.
+        Install existing choices again, and download them again, too.
     place
-        The folder to install the one choice into.
+        The folder for a single choice.
 
     Raises
     ------
@@ -53,22 +53,22 @@ def install_into(
     try:
         installed = installer.install(choices)
         own = [(name, env) for name, env in installed.items() if env.python_path]
-    finally:  # Python packages come first, and stay when what needs them fails
+    finally:  # Python packages are installed first, and kept if their dependents fail
         extend_lock(session, venv, before, locked_components(session, own))
     return installed
 
 
 def _check(choice: Choice, again: bool, place: Path | None) -> None:
-    """Refuse what cannot be done with a choice."""
+    """Refuse options that are not possible for a choice."""
     if again and isinstance(choice, RegisteredFile):
         raise ConflictError(
             f"{choice.name} is registered, and no package installs it",
-            hint=f"`ck rm env:{choice.env.uid}` forgets it; then a package is taken",
+            hint=f"`ck rm env:{choice.env.uid}` removes the registration; then a package is used",
         )
     if place and isinstance(choice, PythonPackage):
-        raise ConflictError(f"{choice.name} goes into a venv, not into a folder", hint="choose the venv with --venv=NAME")
+        raise ConflictError(f"{choice.name} is installed into a venv, not a folder", hint="choose the venv with --venv=NAME")
     if place and isinstance(choice, RegisteredFile | InstalledPackage):
         raise ConflictError(
-            f"{choice.name} is there already, in {choice.env.path}",
-            hint=f"`ck rm env:{choice.env.uid}` removes it; then --install_path= can say where it goes",
+            f"{choice.name} is already installed in {choice.env.path}",
+            hint=f"`ck rm env:{choice.env.uid}` removes it; then --install_path= can choose the folder",
         )

@@ -1,4 +1,4 @@
-"""Python packages as a lock has them: the same versions, and the same content where the same wheel fits."""
+"""Install Python packages from a lock: the same versions, and the same content where the same wheel matches."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ def install_locked_packages(
     Parameters
     ----------
     same_python
-        Whether it is of the minor version that the lock is of: the lock is complete then, and nothing else is installed.
+        Whether the interpreter has the lock's minor version: the lock is then complete, and nothing else is installed.
     links
-        A folder of wheels; only these are used then.
+        A folder of wheels; if given, only these are used.
     build
-        Whether what comes as source may be built, which runs its code: a lock may be anybody's.
+        Whether source distributions may be built, which runs their code: locks may be untrusted.
     roots
-        Install only these, as far as the lock has them, with what they need in turn; None for every package of the lock.
+        Only install these, as far as the lock has them, with their dependencies; None for every package of the lock.
 
     Returns
     -------
     dict
-        Why a package is not as it was locked, by name.
+        Why a package differs from the lock, by name.
 
     Raises
     ------
     InstallError
-        If a package cannot be had in any version.
+        If no version of a package is available.
     NotTheSameError
-        If a package has the locked version and was built for the same platform, but has another content.
+        If a package has the locked version and platform, but other content.
     """
     pins = {name: f"{name}=={row.version}" for name, row in packages.items()}
     reasons: dict[str, str] = {}
@@ -74,7 +74,7 @@ def install_locked_packages(
         raise
     except InstallError as error:
         if links:
-            error.hint = "the bundle has no wheel of it for this Python: `--python=` the one that the bundle is for"
+            error.hint = "the bundle has no wheel of it for this Python: use `--python=` with the version of the bundle"
             raise
         reasons = _relax(python, packages, pins)
         if not reasons:
@@ -84,7 +84,7 @@ def install_locked_packages(
 
 
 def _withdrawn(log: Path, begin: int) -> dict[str, str]:
-    """Packages that were installed although their publisher withdrew them, as uv or pip tell it in their log."""
+    """Packages that were installed although their publisher withdrew them, from the log of uv or pip."""
     with open(log, "rb") as file:
         file.seek(begin)
         text = file.read().decode(errors="replace")
@@ -97,9 +97,9 @@ def _withdrawn(log: Path, begin: int) -> dict[str, str]:
 
 
 def _relax(python: Path, packages: Mapping[str, LockedPackage], pins: dict[str, str]) -> dict[str, str]:
-    """Loosen, in `pins`, the pins that cannot be met, and tell why."""
+    """Remove the pins that cannot be met from `pins`, and report why."""
     reasons = {}
-    with progress.task("looking for what cannot be had", len(pins), "packages") as task:
+    with progress.task("searching for packages that are not available", len(pins), "packages") as task:
         for number, (name, row) in enumerate(packages.items(), 1):
             task.advance_to(number)
             if obtainable(python, pins[name]):
@@ -108,7 +108,7 @@ def _relax(python: Path, packages: Mapping[str, LockedPackage], pins: dict[str, 
             if public != row.version and obtainable(python, f"{name}=={public}"):
                 pins[name], reasons[name] = f"{name}=={public}", f"{row.version} is not on the index, {public} is"
             else:
-                pins[name], reasons[name] = name, f"{row.version} cannot be had for this Python: withdrawn, or without a wheel"
+                pins[name], reasons[name] = name, f"{row.version} is not available for this Python: withdrawn, or no wheel"
     return reasons
 
 
@@ -121,9 +121,9 @@ def _verify(python: Path, packages: Mapping[str, LockedPackage], relaxed: Sequen
             continue
         if now.tags == row.tags and now.version == row.version and "-linux_" not in now.tags:
             raise NotTheSameError(
-                f"{name} {row.version} is not what was locked: content {row.content[:16]}… expected, {now.content[:16]}… came, "
+                f"{name} {row.version} differs from the lock: content {row.content[:16]}… expected, got {now.content[:16]}…, "
                 f"from a wheel for the same {now.tags}",
-                hint="a release does not change: ask where your index has it from, and do not use it before you know",
+                hint="releases never change: check the source of your index before using it",
             )
         reasons[name] = f"another wheel of the same version: {now.tags or 'built here'} instead of {row.tags or 'built there'}"
     return reasons

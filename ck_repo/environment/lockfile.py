@@ -1,4 +1,4 @@
-"""The lock file: its content, its format, and how older formats become the present one."""
+"""The lock file: content, format, and migration of older formats."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ NAME = "lock.json"
 
 @dataclass(frozen=True)
 class LockedPackage:
-    """A Python package; see `InstalledPackage` for `content` and `tags`. Both are empty where they were not recorded."""
+    """A Python package; see `InstalledPackage` for `content` and `tags`, which are empty if they were not recorded."""
 
     version: str
     content: str = optional("")
     tags: str = optional("")
 
     def same_as(self, other: LockedPackage) -> bool:
-        """Whether both are one release with one content, as far as that was recorded."""
+        """Whether both are the same release with the same content, as far as that was recorded."""
         return self.version == other.version and (not self.content or not other.content or self.content == other.content)
 
 
 @dataclass(frozen=True)
 class RegisteredAs:
-    """What has to be known of something registered to register it again elsewhere; see `Installed`."""
+    """The data for registering something again on another machine; see `Installed`."""
 
     name: str = optional("")
     tags: tuple[str, ...] = optional(())
@@ -62,7 +62,7 @@ class RepositoryState:
     git, commit, changed
         Whether it is under git; if so, its commit, and whether files were changed since.
     installed
-        Whether it came in a wheel, which was built from that commit.
+        Whether it was installed from a wheel, which was built from that commit.
     """
 
     uid: str = optional("")
@@ -75,36 +75,36 @@ class RepositoryState:
 
 @dataclass(frozen=True)
 class LockedComponent:
-    """A model, data set or program that took part.
+    """A model, data set or program that was used.
 
     Attributes
     ----------
     role
-        What it was needed as: ``weights``, ``dataset``, ``program``, or the key of a dependency.
+        Its role: ``weights``, ``dataset``, ``program``, or the key of a dependency.
     source
-        ``package`` (a recipe made it), ``conversion``, ``registered`` (a file of the user's) or ``program``.
+        ``package`` (installed by a recipe), ``conversion``, ``registered`` (a file of the user) or ``program``.
     label
-        What people call it.
+        Readable name.
     repository, module, alias, uid
-        The entry of its recipe; of something registered the soft entry's alias alone.
+        The entry of its recipe; for registered files only the alias of the soft entry.
     digest
         SHA-256 of the recipe.
     variations
-        Of the recipe.
+        Variations of the recipe.
     key
-        What names the result: recipe, variations and inputs.
+        Digest that identifies the result: recipe, variations and inputs.
     inputs
-        Keys of what it was made from, by dependency.
+        Keys of its inputs, by dependency.
     content
-        SHA-256 of what came out: of a model's file, of all files of a data set.
+        SHA-256 of the result: of a model's file, of all files of a data set.
     file
         Name of the main file.
     downloads
-        URLs, size (bytes), SHA-256 and, where the recipe has it, MD5 of each file that was fetched.
+        URLs, size (bytes), SHA-256 and, if the recipe has it, MD5 of each downloaded file.
     tools
-        Versions of the Python packages that made it.
+        Versions of the Python packages that built it.
     meta
-        Of something registered.
+        For registered files.
     """
 
     role: str = optional("")
@@ -128,7 +128,7 @@ class LockedComponent:
 
 @dataclass(frozen=True)
 class Lock:
-    """What an environment, or a run, was made of.
+    """The components of an environment or of a run.
 
     Attributes
     ----------
@@ -139,13 +139,13 @@ class Lock:
     packages
         Python packages by normalised name.
     components
-        What is needed comes before what needs it.
+        In dependency order.
     repositories
         By alias.
     platform
         The machine.
     options
-        Of the run; empty for a venv.
+        Options of the run; empty for a venv.
     """
 
     interpreter: Mapping[str, str]
@@ -164,22 +164,22 @@ class Lock:
         return ".".join(self.interpreter.get("version", "").split(".")[:2])
 
     def component(self, role: str) -> LockedComponent | None:
-        """The component that was needed as `role`."""
+        """The component with the role `role`."""
         return next((row for row in self.components if row.role == role), None)
 
     def with_components(self, more: tuple[LockedComponent, ...], repositories: Mapping[str, RepositoryState]) -> Lock:
-        """The lock with further components; one of the same key takes the old one's place."""
+        """The lock with additional components, which replace those with the same key."""
         keys = {row.key or row.uid for row in more}
         kept = tuple(row for row in self.components if (row.key or row.uid) not in keys)
         return replace(self, components=kept + more, repositories={**self.repositories, **repositories})
 
     def as_data(self) -> Mapping[str, Any]:
-        """The content of the file; what is empty is left out."""
+        """The content of the file; empty values are omitted."""
         return {"format": FORMAT, "version": VERSION, **write(self)}
 
 
 def write_lock(path: Path, lock: Lock) -> None:
-    """Write a lock file, and remember that this machine wrote it; it appears whole."""
+    """Write a lock file atomically, and record that this machine wrote it."""
     write_json(path, lock.as_data())
     note_own_lock(path)
 
@@ -190,25 +190,25 @@ def read_lock(path: Path) -> Lock:
     Raises
     ------
     ConfigError
-        If it is no lock, is damaged, or is of a newer format; the message says which.
+        If it is not a lock, is damaged, or has a newer format; the message says which.
     """
     path = path.expanduser()
     if not path.is_file():
-        raise NotFoundError(f"{path} is not there", hint="`ck lock venv:NAME --output=FILE` writes a lock")
+        raise NotFoundError(f"{path} does not exist", hint="`ck lock venv:NAME --output=FILE` writes a lock")
     return parse_lock(read_json_object(path), path)
 
 
 def parse_lock(content: Mapping[str, Any], source: object) -> Lock:
-    """The lock of a file's content."""
+    """The lock from a file's content."""
     if content.get("format") != FORMAT:
-        raise ConfigError(f"{source} is no lock: its format is {content.get('format')!r}, not {FORMAT!r}")
+        raise ConfigError(f"{source} is not a lock: its format is {content.get('format')!r}, not {FORMAT!r}")
     version = content.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 0:
-        raise ConfigError(f"{source}: version is {version!r}, not a whole number")
+        raise ConfigError(f"{source}: version is {version!r}, not an integer")
     if version > VERSION:
         raise ConfigError(
             f"{source} is a lock of format {version}; this ck reads formats up to {VERSION}",
-            hint="install a newer ck: `pip install --upgrade` it, or make the lock again with this one",
+            hint="install a newer ck: `pip install --upgrade` it, or create the lock again with this one",
         )
     rows = dict(content)
     while rows["version"] < VERSION:
@@ -218,7 +218,7 @@ def parse_lock(content: Mapping[str, Any], source: object) -> Lock:
 
 def _lock(fields: Fields) -> Lock:
     interpreter = _texts(fields, "interpreter")
-    if interpreter.get("version"):  # it is looked for by its version: a path would be run
+    if interpreter.get("version"):  # it is searched by its version, because a path would be run
         _version(fields.fields("interpreter"))
     return Lock(
         interpreter=interpreter,
@@ -239,7 +239,7 @@ def _texts(fields: Fields, key: str) -> dict[str, str]:
 
 
 def _package(name: str, row: Fields) -> LockedPackage:
-    """A package: its name and version go to an installer, so they are nothing but a name and a version."""
+    """A package; name and version are checked, because they are passed to an installer."""
     row.only("version", "content", "tags")
     if not PLAIN_NAME.fullmatch(name):
         raise row.error("", name, "the name of a Python package")
@@ -263,7 +263,7 @@ def _component(row: Fields) -> LockedComponent:
 
 
 def _from_run(content: Mapping[str, Any]) -> dict[str, object]:
-    """Format 0: the meta of an experiment that was recorded before there were lock files; without digests of packages."""
+    """Migrate format 0: the meta of an experiment from before lock files; without digests of packages."""
     meta = Fields(content.get("meta"), "an experiment without a lock")
     venv = meta.fields("venv")
     parts = ((role, meta.fields(name)) for role, name in (("weights", "model"), ("dataset", "dataset")))
@@ -305,7 +305,7 @@ def lock_of_experiment(folder: Path, meta: Mapping[str, Any]) -> Lock:
         return read_lock(folder / NAME)
     if not meta.get("venv"):
         raise ConfigError(
-            f"{folder} is no run of ours: it has no {NAME} and does not say in which venv it ran",
-            hint="what was imported from a submission is reproduced with `ck reproduce submission`",
+            f"{folder} is not a run of ours: it has no {NAME}, and its meta does not name a venv",
+            hint="imported submissions are reproduced with `ck reproduce submission`",
         )
     return parse_lock({"format": FORMAT, "version": 0, "meta": meta}, folder)

@@ -1,4 +1,4 @@
-"""The lock that a venv keeps: what was installed into it and for it on purpose. What departs from it is drift."""
+"""The lock of a venv: what was installed into it and for it on purpose. Other changes are drift."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ck_repo.store.lock import locked
 
 
 def read_venv_lock(session: Session, venv: Venv) -> Lock:
-    """The venv's lock; one that was made before there were locks gets its own from what it holds now."""
+    """The venv's lock; a venv without one gets a lock of its current content."""
     path = venv.entry.path / NAME
     return read_lock(path) if path.exists() else make_lock(session, venv.python, _template(session, venv))
 
@@ -31,14 +31,14 @@ def _template(session: Session, venv: Venv) -> dict[str, str]:
 
 
 def extend_lock(session: Session, venv: Venv, before: Mapping[str, str], components: tuple[LockedComponent, ...]) -> None:
-    """Take into the venv's lock what an installation of ours changed, and nothing that was changed by other hands.
+    """Add the changes of our own installation to the venv's lock, but no changes made outside ck.
 
     Parameters
     ----------
     before
         Name to version of the Python packages before the installation.
     components
-        What was installed, or reused, for it.
+        The components that were installed or reused for it.
     """
     path = venv.entry.path / NAME
     with locked(venv.entry.path / ".lock-file", "locking the venv"):
@@ -57,7 +57,7 @@ def extend_lock(session: Session, venv: Venv, before: Mapping[str, str], compone
 
 
 def renew_lock(session: Session, venv: Venv) -> Lock:
-    """Make the venv as it is now the one that it is held against, and return the lock."""
+    """Make the current state of the venv its lock, and return it."""
     with locked(venv.entry.path / ".lock-file", "locking the venv"):
         old = read_venv_lock(session, venv)
         lock = make_lock(session, venv.python, _template(session, venv), still_made(session, old.components))

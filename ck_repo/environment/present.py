@@ -1,4 +1,4 @@
-"""The Python packages of a venv that have given tags: those of the package entries that stand for them."""
+"""The Python packages of a venv that have given tags: those of their package entries."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Present:
     Attributes
     ----------
     name, version
-        As the venv has it.
+        Name and version in the venv.
     tags
-        Those of the package entry that stands for it.
+        Tags of the package entry for it.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Present:
 
 
 def present_packages(session: Session, venv: Venv, tags: str) -> list[Present]:
-    """The Python packages of a venv that have the tags, each once, the best match first."""
+    """The Python packages of a venv with the tags, without repetitions, the best match first."""
     from packaging.utils import canonicalize_name
 
     have = surroundings(session, venv)

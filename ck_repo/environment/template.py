@@ -1,4 +1,4 @@
-"""Templates of environments: a readable list of components with options."""
+"""Templates of environments: YAML lists of components with options."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _STOCK_SCRIPTS = ("script.sh", "script.bat")
 
 @dataclass(frozen=True)
 class Template:
-    """What a venv is made of.
+    """The content of a venv.
 
     Attributes
     ----------
     entry
         Its entry of env_templates.
     description
-        A line for people.
+        A one-line description.
     python
-        The range of Python versions that it is for (PEP 440).
+        The supported range of Python versions (PEP 440).
     components
-        What is installed into it, in the order of the file.
+        The components to install, in the order of the file.
     """
 
     entry: Entry
@@ -43,7 +43,7 @@ class Template:
 
     @property
     def name(self) -> str:
-        """By what it is found again: its alias, for that of another repository behind the repository's."""
+        """The name for finding it again: its alias, preceded by the repository if it is not ours."""
         own = self.entry.repository in (LOCAL, default_repository_alias())
         return self.entry.alias if own else f"{self.entry.repository}:{self.entry.alias}"
 
@@ -54,25 +54,25 @@ def template_entry(session: Session, name: str) -> Entry:
     Raises
     ------
     UsageError
-        If another module is named, or there are too many colons.
+        If another module is given, or there are too many colons.
     """
     *before, alias = name.split(":")
     module = before.pop() if (before and canonical_module(before[-1]) == _MODULE) or len(before) == 2 else _MODULE
     if len(before) > 1 or canonical_module(module) != _MODULE:
         raise UsageError(
-            f"{name!r} does not name a template",
+            f"{name!r} is not the name of a template",
             hint="use NAME, REPOSITORY:NAME or REPOSITORY:venv.template:NAME; `ck ls venv.template` lists the templates",
         )
     return load(session.repositories, _MODULE, alias, "".join(before))
 
 
 def read_template(entry: Entry) -> Template:
-    """Read the YAML file that an entry of env_templates names."""
+    """Read the YAML file of an entry of env_templates."""
     named = Fields(entry.meta(), entry.path / META).text("template")
     path = entry.path / (named or "template.yaml")
     if not path.exists() and any((entry.path / name).exists() for name in _STOCK_SCRIPTS):
         raise ConfigError(
-            f"{entry.repository}:{entry.cid} is a template for stock CK, a shell script, which is not run here",
+            f"{entry.repository}:{entry.cid} is a template for stock CK, a shell script, which is not supported",
             hint="`ck ls venv.template` lists the templates; those with a range of Python versions can be used",
         )
     fields = Fields(_yaml(entry.path, path), path)
@@ -81,7 +81,7 @@ def read_template(entry: Entry) -> Template:
     for key, row in fields.each("components").items():
         row.only("tags", "version")
         if not row.tags():
-            raise ConfigError(f"{path}: components.{key} has no tags", hint="say what it is: tags: lib,python-package,numpy")
+            raise ConfigError(f"{path}: components.{key} has no tags", hint="for example: tags: lib,python-package,numpy")
         rows.append(Dependency(key, row.tags(), row.text("version")))
     return Template(entry, fields.text("description"), fields.text("python"), tuple(rows))
 

@@ -1,4 +1,4 @@
-"""A venv that exists: where it is, what it was made from, what it holds."""
+"""An existing venv: its folder, origin and content."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Venv:
     entry
         Its entry of the module venv.
     folder
-        The environment itself.
+        The folder of the environment.
     template
-        The template that it was made from.
+        The template that it was created from.
     version
-        Its Python's version, ``3.11.7``.
+        The version of its Python, ``3.11.7``.
     of_stock_ck
-        Whether stock CK made it: the entry itself is the environment, and it has neither a template nor a lock of ours.
+        Whether stock CK made it: the entry itself is the environment, without a template or a lock.
     """
 
     name: str
@@ -62,9 +62,10 @@ class Venv:
         return python_packages(self.python)
 
     def check(self) -> None:
-        """Refuse a venv that would not run its own Python: one whose interpreter is gone, or that was moved or taken apart.
+        """Refuse a venv that would not run its own Python: its interpreter is missing, or it was moved or damaged.
 
-        Its interpreter is asked what it is, since a venv without its own files quietly runs the Python that it was made from.
+        The interpreter reports its prefix, because a venv without its own files silently runs the Python that it was created
+        from.
 
         Raises
         ------
@@ -75,27 +76,27 @@ class Venv:
             raise InstallError(why, hint=self.how_to_make_again())
 
     def check_packages(self) -> None:
-        """Refuse a venv that lists packages whose code is gone.
+        """Refuse a venv that lists packages whose code is missing.
 
         Raises
         ------
         InstallError
-            If there are any; the message names them.
+            If there are any; the message lists them.
         """
         if gone := half_removed(self.python):
             first = next(iter(gone))
             more = f" and {len(gone) - 1} more packages" if len(gone) > 1 else ""
             raise InstallError(
-                f"venv:{self.name} is damaged: it lists {first}{more} as installed, but {gone[first]} is not there",
-                hint=f"`ck check venv:{self.name}` lists what is missing; make it again: {self._make_again()}",
+                f"venv:{self.name} is damaged: it lists {first}{more} as installed, but {gone[first]} does not exist",
+                hint=f"`ck check venv:{self.name}` lists what is missing; create it again: {self._make_again()}",
             )
 
     def how_to_make_again(self) -> str:
-        """What to do about a venv that is broken."""
-        return f"make it again: {self._make_again()}"
+        """The hint for a broken venv."""
+        return f"create it again: {self._make_again()}"
 
     def _make_again(self) -> str:
-        """The command that makes it anew."""
+        """The command that creates it again."""
         lock = self.entry.path / "lock.json"
         made_from = f" --template={self.template}" if self.template not in ("", "lock") else ""
         made_from = made_from or (f" --lock={lock}" if lock.exists() else "")
@@ -103,17 +104,17 @@ class Venv:
 
     def _broken(self) -> str:
         """What is wrong with it; empty if nothing is."""
-        if not self.python.exists():  # false for a link into nothing, too
+        if not self.python.exists():  # also false for a broken link
             target = os.readlink(self.python) if self.python.is_symlink() else str(self.python)
-            return f"the Python of venv:{self.name} has vanished: {target} is not there"
+            return f"the Python of venv:{self.name} is missing: {target} does not exist"
         if self.folder.is_symlink():
             return f"venv:{self.name} was replaced by a link to {os.readlink(self.folder)}; a venv cannot be moved"
         made_in = str("" if self.of_stock_ck else self.entry.meta().get("path") or "") or str(self.folder)
         if os.path.realpath(made_in) != os.path.realpath(self.folder):
-            return f"venv:{self.name} was made in {made_in} and is in {self.folder} now; a venv cannot be moved"
+            return f"venv:{self.name} was created in {made_in} and is in {self.folder} now; a venv cannot be moved"
         for path in (self.folder / "pyvenv.cfg", self.python.with_name("activate")):
             if not path.is_file():
-                return f"venv:{self.name} is damaged: {path} is not there"
+                return f"venv:{self.name} is damaged: {path} does not exist"
         if site_packages(self.python) is None:
             return f"venv:{self.name} is damaged: it has no folder site-packages"
         found = ask(self.python, site=True)
@@ -124,7 +125,7 @@ class Venv:
         return self._other_version(found.version)
 
     def other_python(self) -> str:
-        """Whether its interpreter was replaced by one of another minor version, as a sentence; empty if it was not."""
+        """A message if its interpreter was replaced by one of another minor version; otherwise empty."""
         found = ask(self.python, site=True) if self.python.exists() else None
         own = found is not None and os.path.realpath(found.prefix) == os.path.realpath(self.folder)
         return self._other_version(found.version) if found and own else ""
@@ -132,11 +133,11 @@ class Venv:
     def _other_version(self, version: str) -> str:
         if not self.version or version.split(".")[:2] == self.version.split(".")[:2]:
             return ""
-        return f"venv:{self.name} was made with Python {self.version}, and its Python is {version} now"
+        return f"venv:{self.name} was created with Python {self.version}, and its Python is {version} now"
 
     @property
     def origin(self) -> str:
-        """What it was made from: its template, or stock CK."""
+        """Its origin: its template, or stock CK."""
         return "stock CK" if self.of_stock_ck else self.template
 
 
@@ -146,7 +147,7 @@ def interpreter_of(folder: Path) -> Path:
 
 
 def chosen_name(name: str = "") -> str:
-    """The venv to use: the one that is named, else the active one, else the default."""
+    """The venv to use: the given one, else the active one, else the default."""
     active = os.environ.get("CK_VENV", "")
     if os.path.isabs(active):  # stock CK activates with a path, and with a CK_REPOS inside the venv
         active = ""
@@ -154,7 +155,7 @@ def chosen_name(name: str = "") -> str:
 
 
 def default_name() -> str:
-    """The name of the default venv; another one where stock CK has a venv under that name."""
+    """The name of the default venv; a different one if stock CK has a venv of that name."""
     meta = repos_root() / LOCAL / "venv" / DEFAULT_NAME / META
     try:
         taken = meta.is_file() and is_stock_venv(read_json_object(meta))
@@ -175,20 +176,20 @@ def read_venv(entry: Entry) -> Venv:
 def find_venv(session: Session, name: str) -> Venv | None:
     """The venv of that name, if it exists."""
     try:
-        return read_venv(load(session.repositories, "venv", name, LOCAL))  # one that was pulled could hold any program
+        return read_venv(load(session.repositories, "venv", name, LOCAL))  # a pulled one could contain any program
     except NotFoundError:
         return None
 
 
 def surroundings(session: Session, venv: Venv | None, python: str = "", scope: str = "") -> Surroundings:
-    """What there is for a venv to use.
+    """The components that are available to a venv.
 
     Parameters
     ----------
     python
-        The version that the venv will have, where there is none yet.
+        The version of a venv that does not exist yet.
     scope
-        ``experiment:UID`` when that experiment is replayed: what came with it counts, too.
+        ``experiment:UID`` for a replay of that experiment: components that came with it are available, too.
     """
     if venv is None:
         return survey(session, {}, python, [scope])

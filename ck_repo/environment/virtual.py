@@ -1,6 +1,6 @@
-"""The variables of what a user names by tags, and a shell or a command that has them.
+"""The variables of components that are selected by tags, and a shell or command that has them.
 
-Only env entries of `local` are taken: those of a repository that was pulled could name any program.
+Only env entries of `local` are used: those of a pulled repository could name any program.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class Named:
 
 
 def named(session: Session, pattern: str, tags: str, venv: Venv | None) -> list[Named]:
-    """What a pattern and tags name: env entries that are there, else what the venv has.
+    """The components for a pattern and tags: env entries, else packages of the venv.
 
     Raises
     ------
     NotFoundError
-        If nothing that is installed or registered has these tags.
+        If no installed or registered component has these tags.
     """
     rows = list(_entries(session, pattern, tags))
     if rows:
@@ -62,17 +62,17 @@ def _entries(session: Session, pattern: str, tags: str) -> Iterator[Named]:
         except CKError as error:
             wrong = error.what
         if wrong:
-            progress.warn(f"env:{entry.alias} is left out: {wrong}")
+            progress.warn(f"env:{entry.alias} is skipped: {wrong}")
             continue
         yield Named(str(meta.get("name") or entry.info().get("data_name") or entry.alias), variables, entry, meta)
 
 
 def gone(entry: Entry, meta: Mapping[str, Any]) -> str:
-    """Why something registered or installed cannot be used; empty if it can."""
+    """Why a component cannot be used; empty if it can."""
     if is_registered(meta):
         return problem(read_env(entry))
     path = place_of(meta)
-    return f"{path} is gone" if path and not os.path.exists(path) else ""
+    return f"{path} is missing" if path and not os.path.exists(path) else ""
 
 
 def _in_venv(session: Session, tags: str, venv: Venv | None) -> Named:
@@ -90,9 +90,9 @@ def _in_venv(session: Session, tags: str, venv: Venv | None) -> Named:
         for package in present_packages(session, venv, tags):
             values = {f"CK_ENV_PYTHON_PACKAGE_{variable_name(package.name)}_VERSION": package.version}
             return Named(f"{package.name} {package.version} of venv:{venv.name}", Variables(values).joined(base))
-    Resolver(surroundings(session, venv)).resolve(tags)  # a word that nothing has is an error of its own
+    Resolver(surroundings(session, venv)).resolve(tags)  # an unknown tag is a separate error
     raise NotFoundError(
-        f"nothing that is installed or registered has the tags {tags}", hint=f"`ck install package --tags={tags}` installs it"
+        f"no installed or registered component has the tags {tags}", hint=f"`ck install package --tags={tags}` installs it"
     )
 
 
@@ -102,7 +102,7 @@ def _of_venv(venv: Venv) -> Variables:
 
 
 def together(rows: Sequence[Named]) -> Variables:
-    """The variables of all; where two set one differently, the first one's value is used."""
+    """The variables of all components; on conflicts, the first one's value is used."""
     whole = Variables()
     for row in rows:
         whole = whole.joined(row.variables)
@@ -110,7 +110,7 @@ def together(rows: Sequence[Named]) -> Variables:
 
 
 def conflicts(rows: Sequence[Named]) -> list[tuple[Named, list[Named]]]:
-    """Each whose values are used, with the later ones that set one of its variables differently."""
+    """Each component that is used, with the later ones that set one of its variables differently."""
     first_with: dict[str, int] = {}
     found: dict[int, list[Named]] = {}
     for number, row in enumerate(rows):
@@ -122,12 +122,12 @@ def conflicts(rows: Sequence[Named]) -> list[tuple[Named, list[Named]]]:
 
 
 def run_with(variables: Variables, command: str, *, output: int | None = None) -> int:
-    """Run a command line of the user's in a shell that has the variables; return its exit status.
+    """Run the user's command line in a shell with the variables; return its exit status.
 
     Parameters
     ----------
     output
-        File descriptor for what it prints; None for ours.
+        File descriptor for its output; None for ours.
     """
     shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
     return attach([shell, "-c", command], variables.environment(os.environ), output=output)

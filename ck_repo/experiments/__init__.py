@@ -1,1 +1,1 @@
-"""Recorded runs and published results: entries, figures, tables, comparisons."""
+"""Recorded runs and published results: entries, metrics, tables, comparisons."""

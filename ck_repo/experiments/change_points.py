@@ -1,17 +1,17 @@
-"""Where a series of figures has changed: steps that are larger than its noise."""
+"""Find changes in a series of values that are larger than its noise."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-_SHORTEST = 3  # values on either side of a change
-_PENALTY = 3.0  # times the logarithm of the length, as the Bayesian information criterion has it for a mean and a variance
-_FLOOR = 1e-3  # relative noise that a series has at least: figures are rounded
+_SHORTEST = 3  # minimum number of values on either side of a change
+_PENALTY = 3.0  # times the logarithm of the length, as in the Bayesian information criterion for a mean and a variance
+_FLOOR = 1e-3  # minimum relative noise of a series, because values are rounded
 
 
 def change_points(values: Sequence[float]) -> list[int]:
-    """The positions from which on the mean is another, in order.
+    """The positions at which the mean changes, in order.
 
     Binary segmentation of normal values with piecewise constant mean (Scott and Knott, Biometrics 30, 1974), on logarithms, so
     that noise and steps are relative.
@@ -19,7 +19,7 @@ def change_points(values: Sequence[float]) -> list[int]:
     Parameters
     ----------
     values
-        Positive figures in the order of time.
+        Positive values in the order of time.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Experiments side by side."""
+"""Comparison of experiments."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Row:
     Attributes
     ----------
     values
-        In the order of the experiments; empty where one does not have it.
+        In the order of the experiments; empty for experiments without it.
     """
 
     name: str
@@ -37,12 +37,12 @@ class Row:
 
     @property
     def same(self) -> bool:
-        """Whether all have the same."""
+        """Whether all values are equal."""
         return len(set(self.values)) == 1
 
 
 def side_by_side(entries: Sequence[Entry]) -> list[Row]:
-    """What experiments have in common and where they differ: figures, settings, machine, versions of Python packages."""
+    """Common and different properties of experiments: results, settings, machine, versions of Python packages."""
     columns = [_column(entry) for entry in entries]
     names = list(dict.fromkeys(name for column in columns for name in column))
     rows = [Row(name, tuple(column.get(name, "") for column in columns)) for name in names]
@@ -92,22 +92,22 @@ def _machine(meta: ExperimentMeta) -> dict[str, str]:
 
 
 def _with_ratios(rows: list[Row], entries: Sequence[Entry]) -> list[Row]:
-    """Speed relative to the first experiment, and the share of detections that are equal to its."""
+    """Speed relative to the first experiment, and the share of detections equal to those of the first."""
     ratios = ["" if ratio is None else f"{ratio:.3f}" for ratio in speeds(entries)]
     shares = ["" if share is None else f"{100 * share:.2f} %" for share in equal_detections(entries)]
     at = next(number for number, row in enumerate(rows) if row.name == "p99") + 1
-    more = [Row("speed to the first", tuple(ratios)), Row("equal detections", tuple(shares))]
+    more = [Row("speed relative to the first", tuple(ratios)), Row("equal detections", tuple(shares))]
     return [*rows[:at], *(row for row in more if any(row.values)), *rows[at:]]
 
 
 def speeds(entries: Sequence[Entry]) -> list[float | None]:
-    """Speed of each experiment relative to the first, above 1 if it is faster; None where the figures cannot be compared."""
+    """Speed of each experiment relative to the first, above 1 if faster; None where the results cannot be compared."""
     found = [figures(read_experiment(entry)) for entry in entries]
     return [_ratio(row.value, found[0]) if row.unit == found[0].unit else None for row in found]
 
 
 def equal_detections(entries: Sequence[Entry]) -> list[float | None]:
-    """The share of detections that are equal to those of the first experiment, 0–1; None where a log is missing."""
+    """The share of detections equal to those of the first experiment, 0–1; None without an accuracy log."""
     comparable = [_has_log(entry) for entry in entries]
     if not comparable[0]:
         return [None] * len(entries)
@@ -128,14 +128,15 @@ def _has_log(entry: Entry) -> bool:
 
 @dataclass(frozen=True)
 class Beside:
-    """A published result beside an experiment.
+    """A published result compared with an experiment.
 
     Attributes
     ----------
     speed
-        Relative to the experiment, above 1 if the published result is faster; None where the rules do not allow a comparison.
+        Speed relative to the experiment, above 1 if the published result is faster; None where the rules do not allow a
+        comparison.
     note
-        How the rules of its round differ from those of the experiment's; empty if they do not.
+        How the rules of its round differ from those of the experiment; empty if they do not.
     """
 
     published: Published
@@ -149,12 +150,12 @@ def beside_published(session: Session, found: Figures, round_: str = "") -> list
     Parameters
     ----------
     round_
-        Only results of this round; of any if empty.
+        Only results of this round; all if empty.
 
     Raises
     ------
     NotFoundError
-        If none is known here.
+        If there is none.
     """
     model = found.benchmark or found.model
     rows = matching(all_published(session), model=model, scenario=found.scenario, round_=round_)
@@ -170,7 +171,7 @@ def beside_published(session: Session, found: Figures, round_: str = "") -> list
 def _beside(row: Published, found: Figures) -> Beside:
     one, other = find_round(found.round), find_round(row.round)
     if one is None or other is None:
-        return Beside(row, None, f"round {found.round if one is None else row.round} is not known here")
+        return Beside(row, None, f"round {found.round if one is None else row.round} is not supported")
     rules = compare_rules(one, other, row.scenario, found.benchmark)
     notes = [*rules.notes, *(["inferred from another scenario"] if row.inferred else [])]
     return Beside(row, _ratio(row.value, found) if rules.comparable else None, "; ".join(notes))

@@ -1,4 +1,4 @@
-"""Whether two accuracy logs hold the same detections."""
+"""Comparison of the detections in two accuracy logs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from ck_repo.rounds.logs import read_samples
 
 _ROW = struct.Struct("<7f")  # qsl_idx, ymin, xmin, ymax, xmax, score, class: boxes and scores are 0 to 1
-SCORE = 0.1  # detections below it are noise: which of them a model gives hangs on the last bit
-TOLERANCE = 2e-3  # of box edges and scores
+SCORE = 0.1  # detections with lower scores are noise that depends on rounding
+TOLERANCE = 2e-3  # tolerance for box edges and scores
 
 Box = tuple[float, float, float, float, float]
 Detections = dict[int, dict[int, list[Box]]]  # by sample index and class
@@ -20,17 +20,17 @@ Detections = dict[int, dict[int, list[Box]]]  # by sample index and class
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two logs agree.
+    """How similar two logs are.
 
     Attributes
     ----------
     share
-        Detections above a score of 0.1 that have a partner in the other log, of both logs' (0–1): same sample, same class, box
-        edges and score within 2e-3. 1 if there are none at all.
+        Share of the detections of both logs above a score of 0.1 that have a match in the other log (0–1): same sample, same
+        class, box edges and score within 2e-3. 1 if there are none.
     one, other
-        How many such detections each log has.
+        Number of such detections in each log.
     same_samples
-        Whether both logs are of the same samples.
+        Whether both logs have the same samples.
     """
 
     share: float
@@ -40,7 +40,7 @@ class Agreement:
 
 
 def read_detections(path: Path, inside: Path | None = None) -> Detections:
-    """Detections above a score of 0.1, by sample index and class; of a sample that was logged twice the first counts."""
+    """Detections above a score of 0.1, by sample index and class; for a sample that was logged twice the first."""
     found: Detections = {}
     for sample in read_samples(path, inside):
         if sample.qsl_idx in found:
@@ -61,14 +61,14 @@ def agreement(one: Path, other: Path, inside: tuple[Path, Path] | None = None) -
     Parameters
     ----------
     inside
-        The untrusted folders that contain the logs: only plain files of them are read.
+        The untrusted folders that contain the logs: only regular files of them are read.
     """
     first, second = inside or (None, None)
     return compared(read_detections(one, first), read_detections(other, second))
 
 
 def compared(mine: Detections, its: Detections) -> Agreement:
-    """Compare the detections of two accuracy logs, as `read_detections` returns them."""
+    """Compare detections, as `read_detections` returns them."""
     partners = count_one = count_other = 0
     for sample in {*mine, *its}:
         left, right = mine.get(sample, {}), its.get(sample, {})
@@ -80,7 +80,7 @@ def compared(mine: Detections, its: Detections) -> Agreement:
 
 
 def _pairs(left: list[Box], right: list[Box]) -> int:
-    """How many of the detections of one class in one sample have a partner; each is the partner of one."""
+    """The number of matches among the detections of one class in one sample; each matches at most one."""
     free = sorted(right, key=lambda row: -row[4])
     pairs = 0
     for row in sorted(left, key=lambda row: -row[4]):

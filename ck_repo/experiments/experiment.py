@@ -1,4 +1,4 @@
-"""Experiment entries: made beside their place while the run goes on, published when it is over."""
+"""Experiment entries: created in a temporary folder during the run, published after it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _OLD = 3600  # s
 
 
 class Recording:
-    """An experiment in the making.
+    """An unfinished experiment.
 
     Parameters
     ----------
     repository
         Alias of the repository; `local` if empty.
     alias
-        The experiment's name; its UID if empty. A name that is taken is refused at once.
+        The experiment's name; its UID if empty. An existing name is refused at once.
     """
 
     def __init__(self, session: Session, repository: str = "", alias: str = "") -> None:
@@ -43,14 +43,14 @@ class Recording:
         self._final = self._home / (alias or self.uid)
         check_name(alias or self.uid)
         if self._final.exists():
-            raise ConflictError(f"{MODULE}:{alias} exists already", hint="choose another name with --record=NAME")
+            raise ConflictError(f"{MODULE}:{alias} already exists", hint="choose another name with --record=NAME")
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
-        """The run folder. If the run fails its logs stay, beside the experiments and out of their list."""
+        """The run folder. If the run fails, its logs are kept next to the experiments, and not listed."""
         lock = self._lock(self.uid)
         try:
-            with locked(lock, "recording the run"):  # as long as it is held, nobody tidies the folder away
+            with locked(lock, "recording the run"):  # while it is held, no process removes the folder
                 self._tidy()
                 with self._staged() as staging:
                     yield staging
@@ -72,7 +72,7 @@ class Recording:
                 error.log = error.log.replace(str(staging), str(kept))
             self._tidy()
             raise
-        except BaseException:  # Ctrl-C: nothing half-made stays
+        except BaseException:  # Ctrl-C: discard everything
             shutil.rmtree(staging, ignore_errors=True)
             raise
 
@@ -80,21 +80,21 @@ class Recording:
         return self._home / f"{_LOCK}{uid}"
 
     def publish(self, folder: Path, meta: dict[str, object]) -> Entry:
-        """Give the finished run its entry."""
+        """Publish the finished run as an entry."""
         if self._final.exists():
-            raise ConflictError(f"{MODULE}:{self._final.name} exists already", hint="choose another name")
+            raise ConflictError(f"{MODULE}:{self._final.name} already exists", hint="choose another name")
         write_entry(folder, self.uid, meta, module=MODULE, module_uid=module_uid(MODULE), name=self._final.name)
         return publish(self._repository, MODULE, folder, self._final, self.uid)
 
     def _tidy(self) -> None:
-        """Remove all but the latest failures, and the run folders of processes that were killed."""
+        """Remove old failed runs, and the run folders of killed processes."""
         for path in sorted(self._home.glob(".failed-*"), key=_changed)[:-_KEPT_FAILURES]:
             shutil.rmtree(path, ignore_errors=True)
         _sweep_folder(self._home)
 
 
 def sweep(session: Session) -> None:
-    """Remove the run folders of processes that were killed, in every repository that can be written; others are left alone."""
+    """Remove the run folders of killed processes in every writable repository."""
     for repository in session.repositories.all():
         home = repository.path / MODULE
         if os.access(home, os.W_OK):
@@ -102,7 +102,7 @@ def sweep(session: Session) -> None:
 
 
 def _sweep_folder(home: Path) -> None:
-    """Remove what killed runs left: the folder of a run that goes on is locked."""
+    """Remove the folders of killed runs: the folder of a current run is locked."""
     with os.scandir(home) as rows:
         names = [row.name for row in rows if row.name.startswith((_RUN, _LOCK))]
     for uid in (name.removeprefix(_RUN) for name in names if name.startswith(_RUN)):
@@ -112,7 +112,7 @@ def _sweep_folder(home: Path) -> None:
             lock.unlink(missing_ok=True)
     running = {name.removeprefix(_RUN) for name in names}
     for name in names:
-        # a lock without a folder may be that of a run about to make it: only an old one is left over
+        # a lock without a folder may belong to a run that is about to create it: only remove old ones
         if name.startswith(_LOCK) and name.removeprefix(_LOCK) not in running and _changed(home / name) < time.time() - _OLD:
             with suppress(StorageError), locked(home / name, "tidying", wait=False):
                 (home / name).unlink(missing_ok=True)
@@ -121,5 +121,5 @@ def _sweep_folder(home: Path) -> None:
 def _changed(path: Path) -> float:
     try:
         return path.stat().st_mtime
-    except FileNotFoundError:  # another process was tidying
+    except FileNotFoundError:  # another process was cleaning up
         return 0.0

@@ -1,4 +1,4 @@
-"""An experiment as a table that a person reads."""
+"""An experiment as a table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def summary_line(meta: ExperimentMeta) -> tuple[str, str, str, str, str]:
 
 
 def _purpose(meta: ExperimentMeta) -> str:
-    """What a run was for, if not for its result: a compliance test, or a try of a search for a target."""
+    """The purpose of a run that is not a normal result: a compliance test, or a trial of a search for a target."""
     test = meta.options.compliance
     return f", {test}" if test else f", {TRIAL}" if TRIAL in meta.tags else ""
 
@@ -39,17 +39,17 @@ def _published_line(meta: ExperimentMeta, recorded: str) -> tuple[str, str, str,
 
 
 def accuracy_text(meta: ExperimentMeta) -> str:
-    """mAP of a run, on a scale of 0 to 1."""
+    """mAP of a run, from 0 to 1."""
     return f"{meta.results.accuracy.mAP:.4f}" if meta.results and meta.results.accuracy else "-"
 
 
 def _figure(values: Mapping[str, float], key: str, form: str) -> str:
-    """A number of the record in a form; ``?`` where it is missing."""
+    """A formatted number of the record; ``?`` if it is missing."""
     return format(values[key], form) if key in values else "?"
 
 
 def performance_text(meta: ExperimentMeta) -> str:
-    """The scenario's figure with its unit, the latency that is bounded, and a mark when the run is not valid."""
+    """The scenario's metric with its unit, the bounded latency, and a mark if the run is not valid."""
     row = meta.results.performance if meta.results else None
     if row is None:
         return "-"
@@ -72,14 +72,14 @@ def performance_text(meta: ExperimentMeta) -> str:
 
 
 def experiment_lines(name: str, meta: ExperimentMeta) -> list[str]:
-    """All that a person asks first of an experiment."""
+    """The main results of an experiment."""
     rows = experiment_rows(name, meta)
     width = max(len(key) for key, _ in rows)
     return [f"{key.ljust(width)}  {value}" for key, value in rows]
 
 
 def experiment_rows(name: str, meta: ExperimentMeta) -> list[tuple[str, str]]:
-    """The same in two columns: what, and its value."""
+    """The table with two columns: property and value."""
     rows = [("experiment", name), ("recorded", meta.recorded)]
     if meta.published:
         return rows + _published_rows(meta, meta.published)
@@ -87,7 +87,7 @@ def experiment_rows(name: str, meta: ExperimentMeta) -> list[tuple[str, str]]:
 
 
 def _published_rows(meta: ExperimentMeta, published: Published) -> list[tuple[str, str]]:
-    """Of a submitted result: whose it is, what came out, on what, and what is missing."""
+    """For a submitted result: the submitter, results, system, and what is missing."""
     system, settings = meta.system, meta.settings
     model, scenario, accuracy, performance, _ = _published_line(meta, "")
     whose = f"{published.submitter}, {published.division}"
@@ -108,7 +108,7 @@ def _published_rows(meta: ExperimentMeta, published: Published) -> list[tuple[st
 
 
 def _replay_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
-    """Of a replay: what it is one of, and the verdict."""
+    """For a replay: the original experiment, and the verdict."""
     if meta.parent is None:
         return []
     verdict = meta.verdict
@@ -120,7 +120,7 @@ def _subject_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
     """What was measured, and how."""
     results, model = meta.results or Results(), meta.model or Installed()
     official = ", official" if results.official else ""
-    official += ", with the faults of the reference" if results.reference_faults else ""
+    official += ", with the errors of the reference" if results.reference_faults else ""
     maker = model.component.alias if model.component else ""
     converted = f", by {maker}" if maker and maker != results.model else ""
     return [
@@ -134,17 +134,17 @@ def _subject_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
 
 
 def _compliance_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
-    """Of a compliance test: what it is worth by itself."""
+    """For a compliance test: its verdict."""
     test, parent = meta.options.compliance, meta.parent.alias if meta.parent else ""
     if not test:
         return []
     if meta.verified:
-        return [("compliance", f"{test} {'PASS' if meta.verified.passed else 'FAIL'}, held against {parent}")]
-    return [("compliance", f"{test}, held against {parent or 'nothing: `ck audit` verifies'}")]
+        return [("compliance", f"{test} {'PASS' if meta.verified.passed else 'FAIL'}, compared with {parent}")]
+    return [("compliance", f"{test}, compared with {parent or 'nothing: `ck audit` verifies'}")]
 
 
 def _figure_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
-    """What came out."""
+    """The results."""
     results = meta.results or Results()
     rows = [("remark", text) for text in results.remarks]
     if found := results.accuracy:
@@ -166,7 +166,7 @@ def _figure_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
 
 
 def _surroundings_rows(meta: ExperimentMeta) -> list[tuple[str, str]]:
-    """Where it was measured, and with what."""
+    """The machine and the software."""
     machine, venv = meta.platform or Platform(), meta.venv or RecordedVenv()
     memory = f"{(machine.memory or 0) / 2**30:.0f} GiB"
     rows = [
@@ -189,4 +189,4 @@ def _layout_source(results: Results) -> str:
 
 
 def _threads(count: int | None) -> str:
-    return "the framework's own number of threads" if not count else f"{count} thread{'s' if count != 1 else ''}"
+    return "the framework's default number of threads" if not count else f"{count} thread{'s' if count != 1 else ''}"

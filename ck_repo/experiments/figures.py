@@ -1,4 +1,4 @@
-"""The figures of an experiment in one form, whether it was run here or imported from a submission."""
+"""The metrics of an experiment in one form, whether it was run here or imported from a submission."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ck_repo.experiments.meta import ExperimentMeta
 from ck_repo.rounds.round import DEFAULT, Round, find_round
 from ck_repo.rounds.scenario import Scenario
 
-TRIAL = "find-performance"  # tag of the runs of a search for a target: they are no results
+TRIAL = "find-performance"  # tag of the runs of a search for a target, which are not results
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What came out of an experiment.
+    """The results of an experiment.
 
     Attributes
     ----------
@@ -26,13 +26,13 @@ class Figures:
     mAP
         0–1; None if accuracy was not measured.
     value, unit
-        The scenario's figure: ms, samples/s, queries/s or samples/query; None if performance was not measured.
+        The scenario's metric: ms, samples/s, queries/s or samples/query; None if performance was not measured.
     latency_ms
-        p99 of a query, ms; the one that bounds a scenario with latency.
+        p99 of the query latency in ms, for scenarios with a latency bound.
     lower_is_better
-        Whether a lower value is the better one.
+        Whether lower values are better.
     round
-        The round whose rules it is under.
+        The round whose rules apply.
     """
 
     model: str
@@ -47,23 +47,23 @@ class Figures:
     round: str = DEFAULT
 
 
-# of a model that does not say its benchmark: by the side of its input
+# for a model without a benchmark: by the side of its input
 _BY_SIDE = {300: "ssd-mobilenet", 1200: "ssd-resnet34"}
 
 
 def round_of(meta: ExperimentMeta) -> Round | None:
-    """The round whose rules an experiment is under; None if this ck has no data file of it."""
+    """The round whose rules apply to an experiment; None if this ck does not support it."""
     return find_round(meta.published.round if meta.published else meta.options.round)
 
 
 def scenario_of(meta: ExperimentMeta) -> Scenario | None:
-    """The scenario of an experiment; None if its round has none of that name, or is not known."""
+    """The scenario of an experiment; None if its round does not have it, or is not supported."""
     round_, said = round_of(meta), meta.published or meta.results
     return round_.find_scenario(said.scenario) if round_ and said else None
 
 
 def figures(meta: ExperimentMeta) -> Figures:
-    """The figures of an experiment's meta."""
+    """The metrics in an experiment's meta."""
     round_, scenario = round_of(meta), scenario_of(meta)
     name = round_.name if round_ else ""
     lower = bool(scenario and scenario.lower_is_better)

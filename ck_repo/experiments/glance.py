@@ -1,4 +1,4 @@
-"""The last lines of `ck show experiment`: how latency is spread, and which classes are found best and worst."""
+"""The last lines of `ck show experiment`: the distribution of latency, and the classes with the best and worst results."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ck_repo.store.plain_file import flaw, read_plain
 
 CLASSES = "accuracy/classes.json"
 _BINS = 48
-_EACH = 5  # of the best and of the worst classes
-_SIGNS = 16  # of a class's name
+_EACH = 5  # number of best and of worst classes
+_SIGNS = 16  # maximum characters of a class name
 
 
 def glance(folder: Path) -> list[tuple[str, str]]:
-    """Lines for what was recorded: two of latency, two of classes; fewer where something is not there."""
+    """Lines for the recorded data: two for latency, two for classes; fewer if data is missing."""
     return [*_latency(folder), *_classes(folder)]
 
 
@@ -34,7 +34,7 @@ def _latency(folder: Path) -> list[tuple[str, str]]:
 
 
 def _over_time(found: Queries) -> str:
-    """Answers in equal parts of the run."""
+    """The number of answers in equal parts of the run."""
     ends = [(start + latency) / 1e9 for start, latency in zip(found.start_ns, found.latency_ns, strict=True)]
     seconds = max(ends) - min(found.start_ns) / 1e9
     return f"{sparkline(histogram(ends, _BINS))} answers in each {seconds / _BINS:.2g} s"

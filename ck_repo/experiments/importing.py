@@ -1,4 +1,4 @@
-"""Published submissions as experiments: each result of a tree becomes an entry, its files with it."""
+"""Import published submissions: each result of a tree becomes an experiment with its files."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from ck_repo.store.uid import uid_from_digest
 from ck_repo.store.writing import module_folder, publish, staged
 
 MODULE = "experiment"
-_MOST = 64 << 20  # bytes of a file that is copied: a truncated log has some 10 kB
+_MOST = 64 << 20  # maximum bytes of a copied file: truncated logs have about 10 kB
 
 
 def import_submission(
     session: Session, round_: Round, path: Path, repository: str = ""
 ) -> list[tuple[Entry, Published, list[str]]]:
-    """Import every result of a tree of a round; one that was imported before is replaced.
+    """Import every result of a tree of a round; results that were imported before are replaced.
 
     Returns
     -------
     list
-        The entry, its figure, and what was remarked, for each result.
+        The entry, the metrics and remarks of each result.
     """
     target = session.repositories.writable(repository)
     places = find_results(path)
@@ -53,7 +53,7 @@ def _import(target: Repository, found: Result) -> tuple[Entry, Published, list[s
     uid = uid_from_digest(of_value(["submission", found.round.name, identity]))
     alias = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(identity.values())).strip("-.")[:200]
     folder = module_folder(target, MODULE) / alias
-    if folder.exists() and read_uid(folder) != uid:  # another result whose names run together to the same, or the user's own
+    if folder.exists() and read_uid(folder) != uid:  # another result whose names give the same alias, or an entry of the user
         folder = folder.with_name(f"{alias}-{uid[:8]}")
     remarks = list(found.remarks)
     with staged(folder) as staging:
@@ -80,14 +80,14 @@ def _folders(found: Result) -> Iterator[tuple[str, Path]]:
 
 
 def _copy(source: Path, target: Path, root: Path) -> list[str]:
-    """Copy the plain files of a folder of a tree; return what was left out."""
+    """Copy the regular files of a folder of a tree; return what was skipped."""
     if flaw(root, source, links=False) == "a link, or behind one":
         where = "is a link" if is_folder(root, source) else "leads out of the tree"
-        return [f"{shown(source)} {where}, and was left out"]
+        return [f"{shown(source)} {where}, and was skipped"]
     left = []
     for row in walk(source):
         if row.flaw:
-            left.append(f"{shown(source / row.name)} is {row.flaw}, and was left out")
+            left.append(f"{shown(source / row.name)} is {row.flaw}, and was skipped")
             continue
         to = target / row.name
         try:
@@ -96,7 +96,7 @@ def _copy(source: Path, target: Path, root: Path) -> list[str]:
                 with open(to, "wb") as copy:
                     shutil.copyfileobj(file, copy, 1 << 20)
         except UnreadableError as error:
-            left.append(f"{shown(source / row.name)} is {error.why}, and was left out")
+            left.append(f"{shown(source / row.name)} is {error.why}, and was skipped")
     return left
 
 
@@ -128,12 +128,12 @@ def _meta(found: Result, published: Published, remarks: list[str]) -> dict[str, 
 
 
 def chosen_results(round_: Round, path: Path, system: str, model: str, scenario: str) -> list[Result]:
-    """The results of a tree that the names fit; an empty name fits any.
+    """The results of a tree that match the names; an empty name matches any.
 
     Raises
     ------
     NotFoundError
-        If none fits; the message lists what there is.
+        If none matches; the message lists the results.
     """
     places = find_results(path)
     fitting = [
@@ -146,5 +146,5 @@ def chosen_results(round_: Round, path: Path, system: str, model: str, scenario:
     if not fitting:
         asked = f"--system={system} --model={model} --scenario={scenario}"
         listed = "\n".join(f"  {row}" for row in places[:20])
-        raise NotFoundError(f"no result of {path} fits {asked}", hint=f"there are\n{listed}")
+        raise NotFoundError(f"no result of {path} matches {asked}", hint=f"it has\n{listed}")
     return [read_result(round_, row) for row in fitting]

@@ -16,8 +16,8 @@ _T = (
 def t_quantile(degrees: int) -> float:
     """The 97.5 % quantile of Student's t.
 
-    Above 30 degrees of freedom by the expansion around the normal quantile (Abramowitz and Stegun, 26.7.5), which is within
-    1e-4 there.
+    Above 30 degrees of freedom, the expansion around the normal quantile (Abramowitz and Stegun, 26.7.5) is used, which is
+    accurate to 1e-4 there.
 
     >>> t_quantile(2)
     4.3027
@@ -39,7 +39,7 @@ def geometric_interval(ratios: Sequence[float]) -> tuple[float, float] | None:
     Returns
     -------
     tuple of float, or None
-        Lower and upper bound. None for a single run, which says nothing about its own spread.
+        Lower and upper bound. None for a single run, whose spread is unknown.
 
     Examples
     --------

@@ -23,7 +23,7 @@ _HINT = "restore the file, or remove the experiment"
 
 @dataclass(frozen=True)
 class Named:
-    """An entry that took part: the program, or the experiment that this one was held against."""
+    """An entry that was used: the program, or the experiment that this one was compared with."""
 
     alias: str = optional("")
     uid: str = optional("")
@@ -33,7 +33,7 @@ class Named:
 
 @dataclass(frozen=True)
 class RecordedOptions:
-    """The options of a run, as far as they tell what it is; `reproduce.replay.options_of` has them all."""
+    """The main options of a run; `reproduce.replay.options_of` returns all of them."""
 
     round: str = optional(DEFAULT)
     compliance: str = optional("")
@@ -71,7 +71,7 @@ class RecordedLoadGen:
 
 @dataclass(frozen=True)
 class RecordedSpec:
-    """What of a run's spec is read again; a spec of an earlier version may lack the rest."""
+    """The parts of a run's spec that are read again; a spec of an earlier version may lack some."""
 
     model: RecordedInput | None = optional()
     loadgen: RecordedLoadGen | None = optional()
@@ -94,7 +94,7 @@ class Verified:
 
 @dataclass(frozen=True)
 class ExperimentMeta:
-    """What is recorded of a run, or of an imported result.
+    """The record of a run, or of an imported result.
 
     Attributes
     ----------
@@ -103,15 +103,15 @@ class ExperimentMeta:
     results
         Of a run.
     published, system, settings, compliance
-        Of an imported result: its figure, the description of its system, LoadGen's settings, and verdicts of compliance tests.
+        For an imported result: its result, the description of its system, LoadGen's settings, and verdicts of compliance tests.
     model, dataset
         The env entries of a run's model and data set.
     parent
-        The experiment that was replayed, or that a compliance test was held against.
+        The experiment that was replayed, or that a compliance test was compared with.
     remarks
-        What is to be known of it.
+        Remarks.
     data
-        The whole meta.json, for what has no attribute.
+        The complete meta.json, for data without an attribute.
     """
 
     tags: tuple[str, ...] = optional(())
@@ -137,33 +137,33 @@ class ExperimentMeta:
 
 
 def read_meta(content: Mapping[str, Any], source: object) -> ExperimentMeta:
-    """The meta of an experiment from its JSON.
+    """Read an experiment's meta from JSON.
 
     Raises
     ------
     ConfigError
-        If a value is of another type than it should have; with the file and the key.
+        If a value has the wrong type; with the file and the key.
     """
     tags = list(Fields(content, source).tags()) if "tags" in content else []
     return replace(Fields({**content, "tags": tags}, source).record(ExperimentMeta, _HINT), data=content)
 
 
 def read_experiment(entry: Entry) -> ExperimentMeta:
-    """The meta of an experiment.
+    """Read the meta of an experiment.
 
     Raises
     ------
     ConfigError
-        If a value is of another type than it should have; with the file and the key.
+        If a value has the wrong type; with the file and the key.
     """
     return read_meta(entry.meta(), entry.path / META)
 
 
 def readable(entries: Iterable[Entry]) -> Iterator[tuple[Entry, ExperimentMeta]]:
-    """Experiments with their metas; one that cannot be read is left out with a warning."""
+    """Experiments with their metas; unreadable ones are skipped with a warning."""
     for entry in entries:
         try:
             yield entry, read_experiment(entry)
         except (CKError, OSError) as error:
             what = error.what if isinstance(error, CKError) else str(error)
-            progress.warn(f"{entry.cid} is left out, as it cannot be read: {what}")
+            progress.warn(f"{entry.cid} is skipped, because it cannot be read: {what}")

@@ -1,4 +1,4 @@
-"""The published systems that are nearest to a machine, with their figures."""
+"""Find the published systems that are most similar to a machine, with their results."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ck_repo.experiments.published_figure import Published
 from ck_repo.machine.platform import Platform
 
 _WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?")
-# words of a name that say nothing about the processor
+# words of a name that do not identify the processor
 _NOISE = frozenset({"r", "tm", "cpu", "processor", "core", "cores", "with", "n", "a", "gpu", "nvidia", "intel", "amd", "ghz"})
 _WEIGHTS = {"accelerator": 4.0, "accelerators": 1.0, "processor": 3.0, "processors": 0.5, "cores": 0.5}
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """What is compared of a system.
+    """The compared properties of a system.
 
     Attributes
     ----------
     accelerator
-        Empty if the system has none.
+        Empty without one.
     processors, cores, accelerators
         Processors of a node, cores of a processor, accelerators of a node; None if unknown.
     """
@@ -63,7 +63,7 @@ def hardware_of_system(about: Mapping[str, Any]) -> Hardware:
 
 
 def hardware_of_machine(platform: Platform, accelerator: str, accelerators: int) -> Hardware:
-    """The hardware of this machine, of what `describe_platform` returns."""
+    """The hardware of this machine, from the result of `describe_platform`."""
     sockets = max(1, platform.sockets or 1)
     cores = float(platform.cores_physical or 1) / sockets
     return _hardware(platform.cpu, float(sockets), cores, accelerator, float(accelerators))
@@ -77,7 +77,7 @@ def _hardware(
 
 
 def nearest_systems(rows: Sequence[Published], like: Hardware, most: int) -> list[Nearest]:
-    """The published systems that are most like some hardware, the nearest first."""
+    """The published systems that are most similar to some hardware, the most similar first."""
     groups: dict[tuple[str, ...], list[Published]] = {}
     for row in rows:
         groups.setdefault((row.round, row.division, row.submitter, row.system), []).append(row)
@@ -90,7 +90,7 @@ def _of(row: Published) -> Hardware:
 
 
 def likeness(one: Hardware, other: Hardware) -> float:
-    """How much two systems are alike, 0–1: accelerators count most, then processors, then how many there are."""
+    """The similarity of two systems, 0–1: accelerators have the largest weight, then processors, then counts."""
     parts = {
         "accelerator": _alike(one.accelerator, other.accelerator),
         "accelerators": _near(one.accelerators, other.accelerators),
@@ -102,7 +102,7 @@ def likeness(one: Hardware, other: Hardware) -> float:
 
 
 def _alike(one: str, other: str) -> float:
-    """The share of words that two names have in common; numbers, which name the model, count twice."""
+    """The share of common words in two names; numbers, which identify the model, count twice."""
     if not one or not other:
         return 1.0 if one == other else 0.0
     left, right = _words(one), _words(other)
@@ -121,7 +121,7 @@ def _weight(words: set[str]) -> float:
 
 
 def _near(one: float | None, other: float | None) -> float:
-    """1 for equal counts, half for twice as many; a half where one is unknown."""
+    """1 for equal counts, 0.5 for twice as many; 0.5 if one is unknown."""
     if one is None or other is None:
         return 0.5
     if not one or not other:

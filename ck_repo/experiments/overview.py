@@ -1,4 +1,4 @@
-"""An experiment as one row of a list: what was measured on what, and the figures."""
+"""An experiment as a line of a list: what was measured, and the results."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _EIGHT_BITS = frozenset({"int8", "uint8"})
 HEADER = (
     "experiment", "model", "data set", "images", "backend", "precision", "scenario", "mAP", "performance", "recorded",
 )  # fmt: skip
-SPARE = ("precision", "images", "backend", "data set", "recorded")  # that a narrow list leaves out, in this order
+SPARE = ("precision", "images", "backend", "data set", "recorded")  # columns that a narrow list drops, in this order
 
 
 @dataclass(frozen=True)
 class Overview:
-    """A row of `ck ls experiment`.
+    """A line of `ck ls experiment`.
 
     Attributes
     ----------
     mAP_value, value
-        The figures as numbers, for sorting; None if they are not there.
+        The metrics as numbers, for sorting; None if missing.
     error
         Why the experiment cannot be read; empty if it can.
     """
@@ -48,7 +48,7 @@ class Overview:
     error: str = ""
 
     def cells(self) -> tuple[str, ...]:
-        """In the order of `HEADER`."""
+        """The cells in the order of `HEADER`."""
         images = "" if self.images is None else str(self.images)
         return (
             self.experiment, self.model, self.dataset, images, self.backend, self.precision, self.scenario, self.mAP,
@@ -56,7 +56,7 @@ class Overview:
         )  # fmt: skip
 
     def as_data(self) -> dict[str, Any]:
-        """For JSON."""
+        """As JSON."""
         return asdict(self)
 
 
@@ -67,7 +67,7 @@ SORTED_BY = {
 
 
 def overview(entry: Entry) -> Overview:
-    """The row of an experiment, of ours or of stock CK's; one that cannot be read has the reason."""
+    """The line of an experiment, of ours or of stock CK; for an unreadable one it has the reason."""
     try:
         content = entry.meta()
         if is_stock_experiment(entry, content):
@@ -87,7 +87,7 @@ def overview(entry: Entry) -> Overview:
 
 
 def precision(meta: ExperimentMeta) -> str:
-    """The precision of the model's weights: what its meta says, else by its tags; empty of a published result."""
+    """The precision of the model's weights, from its meta or its tags; empty for a published result."""
     if meta.published:
         return ""
     model = meta.model or Installed()
@@ -96,14 +96,14 @@ def precision(meta: ExperimentMeta) -> str:
 
 
 def ordered(rows: list[Overview], key: str = "", limit: int | None = None) -> list[Overview]:
-    """The rows in an order.
+    """Sort the list.
 
     Parameters
     ----------
     key
-        A key of `SORTED_BY`, with a dash in front for the highest first. Without one the oldest come first.
+        A key of `SORTED_BY`; with a dash before it in descending order. Without one the oldest come first.
     limit
-        How many are left: the first ones, or without a key the latest.
+        Maximum number: the first ones, or without a key the latest.
     """
     by_age = sorted(rows, key=lambda row: (row.recorded, row.experiment))
     if not key:

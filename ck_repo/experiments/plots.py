@@ -1,4 +1,4 @@
-"""Small plots in text: a line of bars, and a scatter of letters."""
+"""Small plots as text: a line of bars, and a scatter plot of letters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LETTERS = string.ascii_letters + string.digits
 
 
 def sparkline(counts: Sequence[int]) -> str:
-    """Counts as a line of bars; a count of 0 is a space, and any other is seen.
+    """Counts as a line of bars; a count of 0 is a space, and any other is visible.
 
     >>> sparkline([0, 1, 4, 8])
     ' ▁▄█'
@@ -22,7 +22,7 @@ def sparkline(counts: Sequence[int]) -> str:
 
 
 def histogram(values: Sequence[float], bins: int) -> list[int]:
-    """How many values are in each of equal parts of their range."""
+    """The number of values in each of equal parts of their range."""
     low, high = min(values), max(values)
     width = (high - low) / bins or 1.0
     counts = [0] * bins
@@ -34,14 +34,14 @@ def histogram(values: Sequence[float], bins: int) -> list[int]:
 def scatter(
     points: Sequence[tuple[float, float, str]], x_title: str, y_title: str, width: int = 60, height: int = 15
 ) -> list[str]:
-    """Points as letters in a field, with a legend; where several fall on one place, ``*`` stands for them.
+    """Points as letters, with a legend; ``*`` stands for several points at the same position.
 
     Parameters
     ----------
     points
-        x, y and name.
+        x, y and name of each.
     width, height
-        Signs of the field.
+        Size in characters.
     """
     xs, ys = [point[0] for point in points], [point[1] for point in points]
     field = [[" "] * width for _ in range(height)]

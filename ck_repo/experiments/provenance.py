@@ -1,4 +1,4 @@
-"""Where everything that took part in a run is from."""
+"""The origin of everything that a run used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ck_repo.environment.venv import Venv
 
 
 def provenance(venv: Venv, lock: Lock) -> dict[str, object]:
-    """Platform, venv with every package's version, state of the repositories used, engine and time."""
+    """Platform, venv with the version of every package, state of the repositories used, engine and time."""
     packages = {name: row.version for name, row in lock.packages.items()}
     return {
         "platform": write(lock.platform),

@@ -1,4 +1,4 @@
-"""Figures that others published: from a table, or from a submission tree; kept as entries of the module `result`."""
+"""Published results from a table or a submission tree, stored as entries of the module `result`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NEEDED = ("division", "organisation", "system", "model", "scenario", "result_ra
 
 
 def of_result(found: Result, path: str = "") -> Published:
-    """The figure of a result in a tree."""
+    """Convert a result of a tree."""
     about = {key: str(value) for key, value in found.description.items()}
     return Published(
         **found.place.identity(), value=found.value, unit=found.unit, valid=found.valid, mAP=found.mAP, p99_ms=found.p99_ms,
@@ -47,27 +47,27 @@ def of_result(found: Result, path: str = "") -> Published:
 
 
 def leading_number(text: str) -> float | None:
-    """The number that a text begins with; None if it begins with none."""
+    """The number at the beginning of a text; None if there is none."""
     match = re.match(r"\s*(\d{1,6}(?:\.\d{1,6})?)", text)
     return float(match[1]) if match else None
 
 
 def read_table(round_: Round, path: Path) -> list[Published]:
-    """Read a table of published results of a round, one a row.
+    """Read a table of published results of a round, one in each line.
 
-    The columns `division, organisation, system, model, scenario, result_raw, validity` are needed; `mAP`, `host_processor`,
-    `accelerator`, `framework`, `system_type` and `p99_latency_ns` are used where they are there. `result_raw` is in ns for
+    The columns `division, organisation, system, model, scenario, result_raw, validity` are required; `mAP`, `host_processor`,
+    `accelerator`, `framework`, `system_type` and `p99_latency_ns` are optional. `result_raw` is in ns for
     SingleStream.
 
     Raises
     ------
     ConfigError
-        If columns are missing or a number is none; with the line.
+        If columns are missing or a number is invalid; with the line.
     """
     reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
     missing = [name for name in _NEEDED if name not in (reader.fieldnames or ())]
     if missing:
-        raise ConfigError(f"{path} is no table of results: it has no column {missing[0]}", hint=f"needed: {', '.join(_NEEDED)}")
+        raise ConfigError(f"{path} is not a table of results: no column {missing[0]}", hint=f"needed: {', '.join(_NEEDED)}")
     try:
         return [_of_row(round_, row, f"{path}:{reader.line_num}") for row in reader]
     except csv.Error as error:
@@ -78,7 +78,7 @@ def _of_row(round_: Round, row: dict[str, str | None], where: str) -> Published:
     text = {key: (value or "").strip() for key, value in row.items() if key and not isinstance(value, list)}
     scenario = round_.find_scenario(text["scenario"])
     if scenario is None:
-        raise ConfigError(f"{where}: {text['scenario']!r} is no scenario of round {round_}", hint="fix the table")
+        raise ConfigError(f"{where}: {text['scenario']!r} is not a scenario of round {round_}", hint="fix the table")
     value = _number(text, "result_raw", where)
     latency = _number(text, "p99_latency_ns", where)
     return Published(
@@ -105,14 +105,14 @@ def _number(row: dict[str, str], name: str, where: str) -> float | None:
 
 
 def import_results(session: Session, round_: Round, path: Path) -> tuple[Entry, list[Published]]:
-    """Take the figures of a round from a table or a tree into the local index; the same table again replaces the old one."""
+    """Import results of a round from a table or a tree into the local index; importing a table again replaces it."""
     path = path.expanduser().absolute()
     if path.is_dir():
         rows = [of_result(read_result(round_, place)) for place in find_results(path)]
     elif path.is_file():
         rows = read_table(round_, path)
     else:
-        raise NotFoundError(f"{path} is not there", hint="--path= is a table (CSV) or the folder of a submission tree")
+        raise NotFoundError(f"{path} does not exist", hint="--path= expects a table (CSV) or the folder of a submission tree")
     uid = uid_from_digest(of_value(["published results", str(path)]))
     content = [{key: value for key, value in write(row).items() if key != "path" or value} for row in rows]
     meta = {"tags": ["published", "mlperf", "object-detection", round_.name], "source": str(path), "rows": content}
@@ -120,12 +120,12 @@ def import_results(session: Session, round_: Round, path: Path) -> tuple[Entry, 
 
 
 def all_published(session: Session, repository: str = "") -> list[Published]:
-    """Every published figure that is known here, each once: from an imported submission rather than from a table.
+    """Every known published result, without duplicates: imported submissions take precedence over tables.
 
     Parameters
     ----------
     repository
-        Where to look. If empty, tables are those of `local`, and submissions those of every repository.
+        Where to search. If empty, tables are those of `local`, and submissions those of every repository.
     """
     tables = find(session.repositories, MODULE, repository=repository or LOCAL)
     rows = {row.identity: row for entry in tables for row in _rows_of(entry)}
@@ -139,7 +139,7 @@ def all_published(session: Session, repository: str = "") -> list[Published]:
 
 
 def unread_results(session: Session, repository: str = "") -> list[tuple[Entry, str]]:
-    """Entries of the module `result` that hold no published figures, each with what it says that it is."""
+    """Entries of the module `result` without published results, each with a description."""
     found = []
     for entry in find(session.repositories, MODULE, repository=repository):
         with _warned(entry):
@@ -160,11 +160,11 @@ def _described(entry: Entry, meta: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _warned(entry: Entry) -> Iterator[None]:
-    """An entry that cannot be read is left out with a warning."""
+    """The results of an entry; an unreadable one is skipped with a warning."""
     try:
         yield
     except CKError as error:
-        progress.warn(f"{entry.cid} is left out, as it cannot be read: {error.what}")
+        progress.warn(f"{entry.cid} is skipped, because it cannot be read: {error.what}")
 
 
 def _rows_of(entry: Entry) -> list[Published]:
@@ -185,7 +185,7 @@ SORTS = ("round", "value", "system", "submitter", "mAP")
 
 
 def sort_results(rows: Sequence[Published], by: str) -> list[Published]:
-    """Results in another order: by value or mAP the best first, within the scenario; by a name in its own order."""
+    """Sort results: by value or mAP the best first, within the scenario; by a name alphabetically."""
     if by == "value":
         return sorted(rows, key=lambda row: (row.scenario, row.unit, _worse(row)))
     if by == "mAP":
@@ -194,7 +194,7 @@ def sort_results(rows: Sequence[Published], by: str) -> list[Published]:
 
 
 def _worse(row: Published) -> float:
-    """Larger for a worse figure."""
+    """A sort key that is larger for worse values."""
     if row.value is None:
         return float("inf")
     round_ = find_round(row.round)
@@ -211,7 +211,7 @@ def matching(
     division: str = "",
     round_: str = "",
 ) -> list[Published]:
-    """Those of a model (by any of its names), scenario, system (a part of its name will do), submitter, division and round."""
+    """Filter results by model (any of its names), scenario, part of the system or submitter, division and round."""
     return [
         row
         for row in rows

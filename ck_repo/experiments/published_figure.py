@@ -1,4 +1,4 @@
-"""A figure that somebody published."""
+"""A published result."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class Published:
     value, unit
         ms (SingleStream), samples/s (Offline), queries/s (Server) or samples/query (MultiStream).
     mAP
-        In percent, as published; None if it is not said.
+        In percent, as published; None if unknown.
     processor, accelerator, framework, system_type
-        What the submitter says of the system.
+        The submitter's description of the system.
     inferred
-        Whether the figure follows from the log of another scenario.
+        Whether the result was inferred from the log of another scenario.
     processors, cores, accelerators
-        Processors of a node, cores of a processor, accelerators of a node; None if the submitter does not say.
+        Processors of a node, cores of a processor, accelerators of a node; None if unknown.
     path
-        Where the figure is from: the imported experiment, or the table.
+        The source: the imported experiment, or the table.
     round
-        The round that it was published in.
+        The round in which it was published.
     """
 
     division: str
@@ -52,12 +52,12 @@ class Published:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Whose result it is: there is one of each in a round."""
+        """Identifies a result within a round."""
         return (self.division, self.submitter, self.system, self.model, self.scenario)
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """The key with the round: there is one of each."""
+        """The key with the round."""
         return (*self.key, self.round)
 
     @property

@@ -1,4 +1,4 @@
-"""The time of every query of a performance run: from queries.json, which the harness writes, or from LoadGen's trace."""
+"""The times of all queries of a performance run: from queries.json, which the harness writes, or from LoadGen's trace."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Queries:
     Attributes
     ----------
     query
-        Number of the query that a sample belongs to.
+        Number of the query of a sample.
     sample
         Index of the sample in the data set.
     start_ns
-        When the query was due, from the beginning of the test. In Offline it is the same for all samples.
+        When the query was due, from the start of the test. In Offline it is the same for all samples.
     issue_ns
-        How much later LoadGen issued it.
+        Delay with which LoadGen issued it.
     latency_ns
-        From the due time to the answer, as LoadGen counts it.
+        From the due time to the answer, as LoadGen measures it.
     began
-        Unix time of the beginning, s; None if it is unknown.
+        Unix time of the start in s; None if unknown.
     """
 
     query: Sequence[int]
@@ -52,7 +52,7 @@ class Queries:
         return len(self.query)
 
     def per_query(self) -> Queries:
-        """One row a query, with the latency of its last answer: what LoadGen's percentiles are of in MultiStream."""
+        """One entry for each query, with the latency of its last answer, as for LoadGen's percentiles in MultiStream."""
         last: dict[int, int] = {}
         for row, query in enumerate(self.query):
             if query not in last or self.latency_ns[row] > self.latency_ns[last[query]]:
@@ -66,7 +66,7 @@ class Queries:
 
 
 def percentile(ordered: Sequence[int], share: float) -> int:
-    """A percentile as LoadGen takes it: the element at ``floor(n * share)`` of the sorted latencies.
+    """A percentile as LoadGen computes it: the element at ``floor(n * share)`` of the sorted latencies.
 
     >>> percentile([10, 20, 30, 40], 0.5)
     30
@@ -75,12 +75,12 @@ def percentile(ordered: Sequence[int], share: float) -> int:
 
 
 def read_queries(folder: Path) -> Queries | None:
-    """The queries of an experiment's performance run; None where their times were not recorded.
+    """The queries of an experiment's performance run; None if their times were not recorded.
 
     Parameters
     ----------
     folder
-        The experiment's folder, of whomever.
+        The experiment's folder, which may be untrusted.
     """
     for name, reader in ((QUERIES, _of_columns), (TRACE, _of_trace)):
         path = f"{FOLDER}/{name}"

@@ -1,4 +1,4 @@
-"""Why a run is not valid, and what to do: LoadGen's lines in terms of our options."""
+"""Explanations for invalid runs: LoadGen's messages in terms of our options."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from ck_repo.rounds.scenario import Scenario
 
 @dataclass(frozen=True)
 class _Run:
-    """The figures that the reasons are about."""
+    """The values for the explanations."""
 
     latency_ms: Mapping[str, float]
     settings: RecordedLoadGen
     scenario: Scenario | None
 
 
-# LoadGen speaks of its own settings, which ck derives from its options; each line is a pattern and what is said instead
+# LoadGen's messages name its own settings, which ck derives from options; each entry is a pattern and its replacement
 _Sentence = Callable[[re.Match[str], _Run], str]
 
 
 def explained(
     reasons: Sequence[str], latency_ms: Mapping[str, float], settings: RecordedLoadGen, scenario: Scenario | None
 ) -> list[str]:
-    """The reasons of a run that is not valid, with what to do; lines that are not LoadGen's stay as they are.
+    """The reasons why a run is not valid, with hints; unknown messages are not changed.
 
     Parameters
     ----------
     reasons
-        As results.json has them.
+        As in results.json.
     latency_ms
         Percentiles of the latency, by name.
     settings
-        What the run had to reach.
+        The requirements of the run.
     scenario
-        Of the run; None if it is unknown.
+        Of the run; None if unknown.
     """
     run, found = _Run(latency_ms, settings, scenario), []
     for reason in reasons:
@@ -51,12 +51,12 @@ def explained(
 
 
 def loadgen_of(meta: ExperimentMeta) -> RecordedLoadGen:
-    """LoadGen's settings of a run, as far as its record has them."""
+    """LoadGen's settings of a run, as far as recorded."""
     return (meta.spec.loadgen if meta.spec else None) or RecordedLoadGen()
 
 
 def bound_ms(meta: ExperimentMeta) -> float | None:
-    """The latency that the run was bound by, ms; None if its record does not have it."""
+    """The latency bound of the run in ms; None if it was not recorded."""
     return loadgen_of(meta).target_latency_ms
 
 
@@ -108,7 +108,7 @@ _SENTENCES: tuple[tuple[re.Pattern[str], _Sentence], ...] = tuple(
                 r"early stopping: \1 more queries within the bound would make the run valid: raise --time or lower --target-qps"
             ),
         ),
-        (r"(Run (un)?successful|Reduce target QPS to improve latency)\.?", _said("")),  # said by the others
+        (r"(Run (un)?successful|Reduce target QPS to improve latency)\.?", _said("")),  # other messages cover these
         (r"(Processed( at least)?|Only processed|Would discard) \d+ .*", _said("")),
         (
             r"Increase (the )?expected QPS so the loadgen pre-generates a larger.*",

@@ -1,4 +1,4 @@
-"""How far repetitions of a run are apart."""
+"""The spread of repeated runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Spread:
     Attributes
     ----------
     relative
-        Highest minus lowest over the median.
+        Maximum minus minimum, divided by the median.
     """
 
     runs: int
@@ -29,14 +29,14 @@ class Spread:
     relative: float
 
     def line(self) -> str:
-        """For a person."""
+        """As text."""
         return (
             f"{self.runs} runs: median {self.median:.6g} {self.unit}, from {self.low:.6g} to {self.high:.6g} "
             f"(spread {100 * self.relative:.2g} %)"
         )
 
     def as_data(self) -> dict[str, Any]:
-        """For JSON."""
+        """As JSON."""
         return asdict(self)
 
 

@@ -1,4 +1,4 @@
-"""Whether an experiment measured what a round's closed division measures: its model on its data set."""
+"""Whether an experiment used the model and data set of a round's closed division."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ck_repo.store.installed import PACKAGE, Installed
 from ck_repo.store.repositories import default_repository_alias
 
 _COCO = "coco.2017"  # tag of COCO 2017 in its original and its prepared form
-_VALIDATION = frozenset({"coco", "2017", "val"})  # tags under which a user registers it
+_VALIDATION = frozenset({"coco", "2017", "val"})  # tags of a registered copy
 
 
 def differences(meta: ExperimentMeta, round_: Round) -> list[str]:
     """How the model and the data set of an experiment differ from the round's; empty if they do not.
 
-    The round's models are those that packages of ck install, or convert, by the round's table of models. A file that the user
-    registered is not known to be one of them.
+    The round's models are those that packages of ck install or convert, according to the round's table of models. Registered
+    files are not known to be among them.
     """
     return [text for text in (_model(meta), _dataset(meta, round_)) if text]
 
@@ -35,5 +35,5 @@ def _dataset(meta: ExperimentMeta, round_: Round) -> str:
     if _COCO not in tags and not tags >= _VALIDATION:
         return f"{results.dataset or '?'} is not COCO 2017 validation, the round's data set"
     if results.images is None or results.images < round_.images:
-        return f"{results.images} images of COCO 2017 validation were used, and the round has {round_.images} with annotations"
+        return f"{results.images} images of COCO 2017 validation were used, and the round uses {round_.images} with annotations"
     return ""

@@ -1,4 +1,4 @@
-"""How sure a figure of one run is: intervals from the times of its own queries."""
+"""Confidence intervals for the results of one run, from the times of its queries."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from ck_repo.experiments.interval import t_quantile
 
 _Z = 1.959964  # 97.5 % quantile of the normal distribution
-_FEWEST = 8  # slices of a run, below which their spread says nothing
+_FEWEST = 8  # minimum number of slices for an estimate of their spread
 
 
 def percentile_interval(ordered: Sequence[float], share: float) -> tuple[float, float] | None:
-    """A 95 % interval of a percentile, whatever the distribution: from order statistics.
+    """A 95 % confidence interval of a percentile for any distribution, from order statistics.
 
-    The number of values below the percentile is binomial; the normal approximation of it gives the ranks. Source: Conover,
-    Practical Nonparametric Statistics, 3rd edition, section 3.2.
+    The number of values below the percentile is binomial; its normal approximation gives the ranks. Source: Conover, Practical
+    Nonparametric Statistics, 3rd edition, section 3.2.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def percentile_interval(ordered: Sequence[float], share: float) -> tuple[float, 
     Returns
     -------
     tuple of float, or None
-        None if the values are too few to bound it above.
+        None if there are too few values for an upper bound.
 
     Examples
     --------
@@ -44,14 +44,14 @@ def percentile_interval(ordered: Sequence[float], share: float) -> tuple[float, 
 
 
 def rate_interval(ends: Sequence[float], begin: float) -> tuple[float, float] | None:
-    """A 95 % interval of a rate: Student's t over slices of the run, each taken as a measurement of its own.
+    """A 95 % confidence interval of a rate: Student's t over slices of the run, each of which is treated as a measurement.
 
     Parameters
     ----------
     ends
-        When each sample was answered, s.
+        When each sample was answered, in s.
     begin
-        When the run began, s.
+        When the run started, in s.
     """
     if not ends:
         return None

@@ -1,1 +1,1 @@
-"""Fetch, verify, unpack and install; every step whole or not at all."""
+"""Download, verify, unpack and install; every step is atomic."""

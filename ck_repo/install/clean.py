@@ -1,4 +1,4 @@
-"""Free disk space: what is left over, and on request what is installed."""
+"""Free disk space: remove leftovers, and on request installed packages."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ck_repo.store.work import remove_folder, sweep
 
 
 def clean_leftovers() -> int:
-    """Remove unfinished installations, fetched files and pre-processed images; what another process is at stays.
+    """Remove unfinished installations, downloaded files and preprocessed images, except those that another process uses.
 
     Returns
     -------
     int
-        Bytes that are free again.
+        Freed bytes.
     """
     before = _size(tools_root())
     for folder in ("sha256", "sha1", "md5"):
@@ -39,7 +39,7 @@ def clean_leftovers() -> int:
 
 
 def remove_installed(env: Installed) -> None:
-    """Remove the folder that a package filled; nothing outside CK_TOOLS is ever touched."""
+    """Remove the folder of a package; nothing outside CK_TOOLS is removed."""
     path = Path(env.path)
     if env.source == PACKAGE and path.parent == tools_root() and path.is_dir():
         remove_folder(path)

@@ -1,4 +1,4 @@
-"""A file from the first URL that gives the right one: over HTTP, from this machine, or of a commit by git."""
+"""Download a file from the first URL that has the expected one: over HTTP, from this machine, or from a commit by git."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ def download(
     *,
     unknown: bool = False,
 ) -> None:
-    """Fetch a file into `part`, resuming where an earlier attempt stopped.
+    """Download a file into `part`, resuming an earlier attempt.
 
     Parameters
     ----------
     urls
-        Where it is; the next is tried when one fails or gives another file.
+        Its URLs; the next is tried when one fails or has another file.
     part
-        The file to write; its present content is kept if the server can resume from there.
+        The file to write; its content is kept if the server can resume.
     size
-        Its length in bytes, if known: more than that is refused while it comes.
+        Its length in bytes, if known: longer downloads are refused.
     title
-        What the user sees beside the progress bar.
+        The text for the progress bar.
     verify
-        Returns what is wrong with a fetched file, expected and actual; empty if it is right.
+        Returns the difference of a downloaded file from the expected one; empty if there is none.
     unknown
-        Whether `verify` knows no digest. Parts are then put together only if the server says that they are of one version,
-        and the caller keeps nothing for a later command.
+        Whether `verify` has no digest. Parts are then only joined if the server confirms that they have the same version, and
+        the caller keeps nothing for later commands.
 
     Raises
     ------
     DownloadError
-        If no URL gives the right file; the message has the reason for each.
+        If no URL has the expected file; the message has the reason for each.
     """
     failures = []
     resumable = False
@@ -69,7 +69,7 @@ def download(
 
 
 def _transfer(url: str, part: Path, size: int | None, task: progress.Task, unknown: bool) -> Transfer:
-    """The way to fetch from a URL."""
+    """The transfer for a URL."""
     if commit := read_commit(url):
         return CommitArchive(commit, part)
     if urlsplit(url).scheme == "file":
@@ -78,7 +78,7 @@ def _transfer(url: str, part: Path, size: int | None, task: progress.Task, unkno
 
 
 def _verified(transfer: Transfer, verify: Callable[[Path], str]) -> None:
-    """Fetch a file. A wrong one is removed; if it was joined from pieces, it is fetched once more in one piece."""
+    """Download a file. A wrong one is removed; if it was joined from parts, it is downloaded once more completely."""
     for last in (False, True):
         with_retries(transfer.fetch, transfer.have)
         wrong = verify(transfer.part)

@@ -1,4 +1,4 @@
-"""Verified files in a cache that is keyed by content: what is in it is what its name says."""
+"""A cache of verified files, which are stored under their digests."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from ck_repo.store.work import scratch_folder, writing_file
 
 
 def cache_root() -> Path:
-    """The folder of fetched files."""
+    """The folder of downloaded files."""
     return tools_root() / ".cache"
 
 
 def fetch(source: Source) -> tuple[Path, str]:
-    """Fetch a file, or take it from the cache; verify it in both cases.
+    """Download a file, or take it from the cache; verify it in both cases.
 
     Returns
     -------
@@ -39,11 +39,11 @@ def fetch(source: Source) -> tuple[Path, str]:
     Raises
     ------
     DownloadError
-        If no URL gives the file, or what comes is not what it should be; the message tells expected and seen.
+        If no URL has the file, or its digest differs; the message has expected and actual values.
     OfflineError
-        If it is not in the cache, and the network is off limits.
+        If it is not in the cache, and the network is disabled.
     StorageError
-        If the disk is full or cannot be written.
+        If the disk is full or not writable.
     """
     if found := _cached(source):
         return found
@@ -51,11 +51,11 @@ def fetch(source: Source) -> tuple[Path, str]:
         refuse_offline(f"{source.name} ({source.urls[0]})")
     wanted, source = source, _pinned(source)
     name = sha256("\n".join([source.digest or source.urls[0], source.name]).encode()).hexdigest()[:24]
-    with locked(cache_root() / "locks" / f"{name}.lock", f"fetching {source.name}"):
-        if found := _cached(source):  # another process was first
+    with locked(cache_root() / "locks" / f"{name}.lock", f"downloading {source.name}"):
+        if found := _cached(source):  # another process downloaded it first
             return found
         part = cache_root() / "partial" / f"{name}.part"
-        with storage_errors(f"fetching {source.name}"):
+        with storage_errors(f"downloading {source.name}"):
             part.parent.mkdir(parents=True, exist_ok=True)
             _check_space(source, part)
             try:
@@ -64,12 +64,12 @@ def fetch(source: Source) -> tuple[Path, str]:
                     write_text(_pin_of(wanted), digest + "\n")
                 return path, digest
             except OSError:
-                part.unlink(missing_ok=True)  # a full disk is not left fuller
+                part.unlink(missing_ok=True)  # free the space of a full disk again
                 raise
 
 
 def is_cached(source: Source) -> bool:
-    """Whether a file of that digest was fetched before; it is verified only when it is used."""
+    """Whether a file with that digest is in the cache; it is only verified when it is used."""
     digest = source.sha256
     if not digest:
         known = next((cache_root() / algorithm / weak for algorithm, weak in source.weaker), _pin_of(source))
@@ -78,12 +78,12 @@ def is_cached(source: Source) -> bool:
 
 
 def fetch_unknown(source: Source, known: str = "") -> tuple[Path, str]:
-    """Fetch a file of which no digest is known; the caller holds a lock on its URL, and decides what may be used.
+    """Download a file without a known digest; the caller holds a lock on its URL, and decides what may be used.
 
     Parameters
     ----------
     known
-        SHA-256 of the file that came the last time: if that is in the cache still, it is taken.
+        SHA-256 of the file from the last time: if that is still in the cache, it is used.
 
     Returns
     -------
@@ -94,43 +94,43 @@ def fetch_unknown(source: Source, known: str = "") -> tuple[Path, str]:
         return found
     if not any(is_local(url) for url in with_local_mirrors(source).urls):
         refuse_offline(f"{source.name} ({source.urls[0]})")
-    # what an earlier attempt left may be of another file: nothing of it is used
-    with storage_errors(f"fetching {source.name}"), scratch_folder(cache_root() / "partial", "fetch") as scratch:
+    # the rest of an earlier attempt may belong to another file and is not used
+    with storage_errors(f"downloading {source.name}"), scratch_folder(cache_root() / "partial", "fetch") as scratch:
         part, urls = scratch / "file.part", with_local_mirrors(source).urls
-        download(urls, part, source.size, f"fetching {source.name}", lambda path: "", unknown=True)
+        download(urls, part, source.size, f"downloading {source.name}", lambda path: "", unknown=True)
         return _keep(part, source)
 
 
 def _fetch_into(source: Source, part: Path, wanted: Source) -> tuple[Path, str]:
     urls = with_local_mirrors(source).urls
     try:
-        download(urls, part, source.size, f"fetching {source.name}", lambda path: mismatch(path, source))
+        download(urls, part, source.size, f"downloading {source.name}", lambda path: mismatch(path, source))
     except DownloadError as error:
         if not wanted.digest and source.sha256:
-            error.hint += f"\nthe file was pinned when it was first verified; to take another one, remove {_pin_of(wanted)}"
+            error.hint += f"\nthe file was pinned when it was first verified; to accept another one, remove {_pin_of(wanted)}"
         raise
     return _keep(part, source)
 
 
 def adopt(path: Path, source: Source) -> Path:
-    """Take a file that came by another way than the network into the cache, where it is found by its digest alone.
+    """Add a file that did not come over the network to the cache, where it is only found by its digest.
 
-    It does not become the file of its URL: what stands behind a URL is for the recipe or the publisher to say.
+    It does not become the file of its URL, because only the recipe or the publisher determine that.
 
     Parameters
     ----------
     path
         The file; it is copied.
     source
-        What it stands for; its SHA-256 has to be known.
+        The source that it belongs to, whose SHA-256 must be known.
 
     Raises
     ------
     NotTheSameError
-        If it is not that file.
+        If the digest differs.
     """
     if wrong := mismatch(path, source):
-        raise NotTheSameError(f"{path.name} is not {source.name}: {wrong}", hint="gather it again; it was altered or cut short")
+        raise NotTheSameError(f"{path.name} is not {source.name}: {wrong}", hint="create the bundle again: it was damaged")
     final = _place(source.sha256)
     if not final.exists():
         with storage_errors(f"writing {source.name}"):
@@ -139,35 +139,35 @@ def adopt(path: Path, source: Source) -> Path:
                 shutil.copyfile(path, beside)
     for algorithm, weak in source.weaker:
         write_text(cache_root() / algorithm / weak, source.sha256 + "\n")
-    if read_commit(source.urls[0]):  # the file has proved to be the commit's
+    if read_commit(source.urls[0]):  # the content was proven to be that of the commit
         write_text(_pin_of(source), source.sha256 + "\n")
     return final
 
 
 def pinned_digest(source: Source) -> str:
-    """The SHA-256 that was verified here before for a source whose recipe has none; empty if there was none."""
+    """The SHA-256 that was verified earlier for a source whose recipe has none; empty if there was none."""
     path = _pin_of(source)
     return path.read_text().strip() if path.exists() else ""
 
 
 def forget_fetched(digests: Iterable[str]) -> None:
-    """Remove files from the cache, by their SHA-256, so that they are fetched again."""
+    """Remove files from the cache, by their SHA-256, so that they are downloaded again."""
     for digest in digests:
         if digest:
             _place(digest).unlink(missing_ok=True)
 
 
 def mismatch(path: Path, source: Source) -> str:
-    """What is wrong with a file: expected and seen; empty if it is right."""
+    """How a file differs from the expected one; empty if it does not."""
     size = path.stat().st_size
     if source.size is not None and size != source.size:
-        return f"{source.size} bytes expected, {size} came"
+        return f"{source.size} bytes expected, {size} received"
     for algorithm, wanted in (("sha256", source.sha256), ("sha1", source.sha1), ("md5", source.md5)):
         if wanted:
             with progress.task(f"verifying {source.name}"):
                 seen = of_file(path, algorithm)
             if seen != wanted:
-                return f"{algorithm} {wanted} expected, {seen} came"
+                return f"{algorithm} {wanted} expected, {seen} received"
     commit = read_commit(source.urls[0])
     return unproven(path, commit) if commit else ""
 
@@ -187,15 +187,15 @@ def _place(digest: str) -> Path:
 
 
 def _pin_of(source: Source) -> Path:
-    """Where the SHA-256 is kept of a file whose recipe has none, once it was verified by what its publisher says.
+    """The file with the SHA-256 of a download whose recipe has none, after it was verified with the publisher's digest.
 
-    From then on the file has to be this one, whatever the publisher says later; `ck clean env` leaves the pins alone.
+    Later downloads must have this digest, whatever the publisher says then; `ck clean env` keeps the pins.
     """
     return cache_root() / "pins" / sha256(source.urls[0].encode()).hexdigest()
 
 
 def _pinned(source: Source) -> Source:
-    """The source with a digest: the recipe's, that of an earlier time, or the publisher's."""
+    """The source with a digest: the recipe's, a pinned one, or the publisher's."""
     known = _pin_of(source)
     if not source.pinned and known.exists() and (digest := known.read_text().strip()):
         return replace(source, sha256=digest)
@@ -211,7 +211,7 @@ def _cached(source: Source) -> tuple[Path, str] | None:
     if path is None or not path.exists():
         return None
     if of_file(path) != digest:
-        progress.say(f"the cached copy of {source.name} was altered; fetching it again")
+        progress.say(f"the cached copy of {source.name} was changed; downloading it again")
         path.unlink()
         return None
     return path, digest
@@ -222,6 +222,6 @@ def _check_space(source: Source, part: Path) -> None:
     free = shutil.disk_usage(part.parent).free
     if source.size is not None and source.size - have > free:
         raise StorageError(
-            f"fetching {source.name}: it takes {source.size / 1e6:.0f} MB, and {part.parent} has {free / 1e6:.0f} MB free",
+            f"downloading {source.name}: it needs {source.size / 1e6:.0f} MB, and {part.parent} has {free / 1e6:.0f} MB free",
             hint="free some space (`ck clean env`) or point CK_TOOLS elsewhere",
         )

@@ -1,4 +1,4 @@
-"""What a recipe without digests brought the first time: from then on it has to bring the same."""
+"""Digests of first downloads: recipes without digests must give the same files again."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _DIGEST = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class FirstFetch:
-    """The digests that one recipe is held to.
+    """The recorded digests of one recipe.
 
-    They belong to the recipe alone: another repository's recipe with the same URL neither sets nor uses them.
+    They only apply to this recipe: another repository's recipe with the same URL does not share them.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class FirstFetch:
     entry: str
 
     def file(self, source: Source) -> tuple[Path, str]:
-        """Fetch a file of the recipe.
+        """Download a file of the recipe.
 
         Returns
         -------
@@ -43,27 +43,27 @@ class FirstFetch:
         Raises
         ------
         NotTheSameError
-            If the URL gives another file than the first time.
+            If the URL has another file than the first time.
         """
         if source.pinned or pinned_digest(source) or zenodo_file(source):
             return fetch(source)
         place = self._place(source.urls[0])
-        with locked(place.with_suffix(".lock"), f"fetching {source.name}"):
+        with locked(place.with_suffix(".lock"), f"downloading {source.name}"):
             known = _read(place)
             path, digest = fetch_unknown(source, known)
             if known and digest != known:
                 raise NotTheSameError(
                     f"{source.urls[0]} was another file when this recipe was first installed here: sha256 {known} then, "
                     f"{digest} now",
-                    hint=f"if the new file is right, remove {place}",
+                    hint=f"if the new file is correct, remove {place}",
                 )
             write_text(place, digest + "\n")
         return path, digest
 
     def commit(self, url: str, name: str) -> str:
-        """The commit that a branch or tag of a git repository named when the recipe was first installed."""
+        """The commit of a branch or tag of a git repository when the recipe was first installed."""
         place = self._place(f"git+{url}@{name}")
-        with locked(place.with_suffix(".lock"), f"asking {url}"):
+        with locked(place.with_suffix(".lock"), f"querying {url}"):
             if known := _read(place):
                 return known
             digest = commit_named(url, name)

@@ -1,4 +1,4 @@
-"""Commits of git repositories: which one a name stands for now, and the files of one as an archive."""
+"""Commits of git repositories: resolve names, and download the files of a commit as an archive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ck_repo.install.source import is_local
 from ck_repo.install.transfer import Transfer
 from ck_repo.network import refuse_offline
 
-# what git says when another try may help
+# messages of git for errors that a retry may solve
 _NETWORK_OF_GIT = (
     "onnection", "onnect to", "timed out", "early EOF", "RPC failed", "returned error: 5", "too slow",
     "gnutls_handshake", "SSL_ERROR_SYSCALL",
@@ -20,17 +20,17 @@ _NETWORK_OF_GIT = (
 
 
 def commit_named(url: str, name: str) -> str:
-    """The commit that a branch, a tag or the first digits of a commit name in a git repository now.
+    """The current commit of a branch, a tag or an abbreviated commit of a git repository.
 
     Raises
     ------
     DownloadError
         If there is none, or the server cannot be reached.
     OfflineError
-        If the network is off limits.
+        If the network is disabled.
     """
     if not is_local(url):
-        refuse_offline(f"{url} (which commit {name or 'its first branch'} is)")
+        refuse_offline(f"{url} (the commit of {name or 'its default branch'})")
     try:
         return resolve_commit(url, name, certificate=certificate())
     except GitError as error:
@@ -45,7 +45,7 @@ class CommitArchive(Transfer):
         self._commit = commit
 
     def fetch(self) -> None:
-        """Fetch the commit, and write its files into a tar."""
+        """Download the commit, and write its files into a tar."""
         try:
             archive_commit(self._commit, self.part, patience=timeout(), certificate=certificate())
         except StorageError as error:

@@ -1,4 +1,4 @@
-"""The files of a commit, as a tar that proves itself: a commit's digest names its content, down to every byte of every file."""
+"""The files of a commit as a self-verifying tar: a commit's digest covers every byte of its files."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from ck_repo.store.git_command import PLAIN_ATTRIBUTES, run_git
 _URL = re.compile(
     r"git\+(?P<url>(?:https|file)://[^@#\s]+)@(?P<digest>[0-9a-f]{40})(?:#subdirectory=(?P<folder>\w[\w.-]*(?:/\w[\w.-]*)*))?"
 )
-_PROOF = "CK.commit"  # header of the tar: the commit and the trees that lead to the files, as git keeps them
+_PROOF = "CK.commit"  # header of the tar: the commit and the trees that lead to the files, as git objects
 _FOLDER, _LINK, _SUBMODULE = "40000", "120000", "160000"
 
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit, as pip writes one: ``git+https://host/project.git@DIGEST#subdirectory=FOLDER``.
+    """A commit in pip's notation: ``git+https://host/project.git@DIGEST#subdirectory=FOLDER``.
 
     Attributes
     ----------
     url
-        Of the repository, as git takes it.
+        URL of the repository, for git.
     digest
         All 40 digits.
     folder
-        The part that is wanted; everything if empty.
+        The wanted folder; everything if empty.
     """
 
     url: str
@@ -44,7 +44,7 @@ class Commit:
 
 
 def read_commit(url: str) -> Commit | None:
-    """The commit that a URL names; None if it names none.
+    """The commit of a URL; None without one.
 
     >>> read_commit("git+https://example.org/a.git@" + "0" * 40 + "#subdirectory=b").folder
     'b'
@@ -54,25 +54,25 @@ def read_commit(url: str) -> Commit | None:
 
 
 def archive_commit(commit: Commit, target: Path, *, patience: float, certificate: str = "") -> None:
-    """Fetch a commit and write its files as a tar, which is the same wherever and whenever it is made.
+    """Download a commit and write its files as a reproducible tar.
 
-    The caller holds the lock on `target`. Only the wanted folder comes over the line where the server can part it; no
-    submodule comes, and no hook and no filter runs.
+    The caller holds the lock on `target`. If the server supports it, only the wanted folder is transferred. Submodules are not
+    included, and no hooks or filters run.
 
     Parameters
     ----------
     patience
         The read timeout, s.
     certificate
-        A file with the authority that vouches for the server, if it is not one of the system's.
+        A file with a certificate authority, if it is not one of the system's.
 
     Raises
     ------
     GitError
-        If the commit or the folder is not there, or the server cannot be reached.
+        If the commit or the folder does not exist, or the server cannot be reached.
     """
     clone = target.with_suffix(".git")
-    shutil.rmtree(clone, ignore_errors=True)  # of a process that was killed
+    shutil.rmtree(clone, ignore_errors=True)  # left by a killed process
     clone.mkdir()
     try:
         run_git("init", "--quiet", "--template=", folder=clone)
@@ -80,8 +80,8 @@ def archive_commit(commit: Commit, target: Path, *, patience: float, certificate
         (clone / ".git" / "info" / "attributes").write_text(PLAIN_ATTRIBUTES, encoding="utf-8")
         run_git("remote", "add", "origin", commit.url, folder=clone)
         settings = [
-            "protocol.version=2",  # older ones give no commit that is not the tip of a branch
-            "safe.directory=*",  # a mirror on this machine is somebody else's, and nothing in it is run
+            "protocol.version=2",  # older versions only serve commits at the tip of a branch
+            "safe.directory=*",  # a mirror on this machine may be untrusted: nothing in it is run
             "http.lowSpeedLimit=1", f"http.lowSpeedTime={max(1, round(patience))}",
             *([f"http.sslCAInfo={certificate}"] if certificate else []),
         ]  # fmt: skip
@@ -100,23 +100,23 @@ def archive_commit(commit: Commit, target: Path, *, patience: float, certificate
 
 
 def resolve_commit(url: str, name: str, *, certificate: str = "") -> str:
-    """The commit that a branch, a tag or the first digits of a commit name in a repository elsewhere.
+    """The commit of a branch, a tag or an abbreviated commit in a remote repository.
 
     Parameters
     ----------
     name
-        The branch that the repository shows first, if empty.
+        The default branch, if empty.
     certificate
         As for `archive_commit`.
 
     Raises
     ------
     GitError
-        If there is none of that name, or the server cannot be reached.
+        If none has that name, or the server cannot be reached.
     """
     given = ("-c", f"http.sslCAInfo={certificate}") if certificate else ()
     refs = dict(line.split("\t")[::-1] for line in run_git(*given, "ls-remote", "--", url).splitlines() if "\t" in line)
-    # an annotated tag has the commit that it is of behind its own name
+    # the commit of an annotated tag is listed after the tag itself
     for ref in (f"refs/tags/{name}^{{}}", f"refs/tags/{name}", f"refs/heads/{name}") if name else ("HEAD",):
         if ref in refs:
             return refs[ref]
@@ -124,18 +124,18 @@ def resolve_commit(url: str, name: str, *, certificate: str = "") -> str:
         return name
     if re.fullmatch("[0-9a-f]{7,39}", name):
         return _by_first_digits(url, name, given)
-    raise GitError(f"it has no branch and no tag {name!r}", hint="`git ls-remote` lists those that it has")
+    raise GitError(f"it has no branch or tag {name!r}", hint="`git ls-remote` lists its branches and tags")
 
 
 def _by_first_digits(url: str, digits: str, given: tuple[str, ...]) -> str:
-    """The commit whose name begins so; its history has to come for that, but no file."""
+    """The commit whose name has that prefix; this needs the history, but no files."""
     with tempfile.TemporaryDirectory() as place:
         run_git(*given, "clone", "--quiet", "--bare", "--filter=tree:0", "--template=", "--", url, place)
         return run_git("--git-dir", place, "rev-parse", "--verify", "--end-of-options", f"{digits}^{{commit}}")
 
 
 def _write(clone: Path, commit: Commit, target: Path) -> None:
-    """Write what the commit's trees list, without owners and times, and the trees for a proof."""
+    """Write the files of the commit's trees, without owners and times, and the trees for verification."""
     objects = {commit.digest: _raw(clone, "commit", commit.digest)}
     root = _tree_of(objects[commit.digest])
     rows = sorted(_walk(root, commit.folder, objects, lambda digest: _raw(clone, "tree", digest)))
@@ -155,17 +155,17 @@ def _write(clone: Path, commit: Commit, target: Path) -> None:
 
 
 def _raw(clone: Path, kind: str, digest: str) -> bytes:
-    """An object as git keeps it."""
+    """An object of the repository."""
     return os.fsencode(run_git("cat-file", kind, digest, folder=clone, strip=False))
 
 
 def _tree_of(commit: bytes) -> str:
-    """The root tree that a commit names."""
+    """The root tree of a commit."""
     return commit.removeprefix(b"tree ")[:40].decode("ascii", "replace")
 
 
 def _walk(digest: str, folder: str, objects: dict[str, bytes], read: Callable[[str], bytes]) -> Iterator[tuple[str, str, str]]:
-    """Name, mode and digest of every file in `folder` below a tree; the trees that were read are kept in `objects`."""
+    """Name, mode and digest of every file in `folder` of a tree; the trees are stored in `objects`."""
 
     def visit(digest: str, above: str) -> Iterator[tuple[str, str, str]]:
         objects[digest] = raw = read(digest)
@@ -190,9 +190,9 @@ def _entries(tree: bytes) -> Iterator[tuple[str, str, str]]:
 
 
 def unproven(path: Path, commit: Commit) -> str:
-    """Why a tar does not hold the files of a commit, wherever it is from; empty if it does.
+    """Why a tar does not have the files of a commit; empty if it does.
 
-    Every object is held against its digest: the commit, the trees that it leads to, and each file.
+    Every object is compared with its digest: the commit, the trees, and each file.
     """
     try:
         with tarfile.open(path) as file:
@@ -204,18 +204,18 @@ def unproven(path: Path, commit: Commit) -> str:
             wanted = {name: (mode, digest) for name, mode, digest in rows}
             return _differing(file, wanted)
     except (tarfile.TarError, EOFError, ValueError, LookupError, AttributeError, TypeError) as error:
-        return f"it does not prove to be the files of commit {commit.digest[:12]}: {error}"
+        return f"it is not proven to have the files of commit {commit.digest[:12]}: {error}"
 
 
 def _proven(known: Mapping[str, bytes], kind: str, digest: str) -> bytes:
     raw = known[digest]
     if _digest(kind, raw) != digest:
-        raise ValueError(f"the {kind} {digest[:12]} is another")
+        raise ValueError(f"the {kind} {digest[:12]} differs")
     return raw
 
 
 def _digest(kind: str, content: bytes) -> str:
-    """As git names an object."""
+    """The digest of a git object."""
     return hashlib.sha1(b"%s %d\0" % (kind.encode(), len(content)) + content).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""HTTP requests, with TLS always verified, and what an answer or an error means for another attempt."""
+"""HTTP requests with TLS verification, and the meaning of answers and errors for retries."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from ck_repo.install.pip_settings import pip_settings
 from ck_repo.install.retry import PermanentError, TransientError, seconds_of, with_retries
 from ck_repo.network import refuse_offline
 
-BLOCK = 1 << 15  # bytes; a block that is cut off is lost
-SLOWEST = 100  # bytes/s; a server that sends less has timed out
-LARGEST_JSON = 16 << 20  # bytes
+BLOCK = 1 << 15  # bytes; an incomplete block is lost
+SLOWEST = 100  # bytes/s; slower transfers are treated as read timeouts
+LARGEST_JSON = 16 << 20  # maximum bytes
 _SIZE_TIMEOUT = 5.0  # s to wait for the size of a file, which is only displayed
-_FINAL = frozenset({400, 401, 403, 404, 405, 410, 451})  # statuses that another attempt does not change
+_FINAL = frozenset({400, 401, 403, 404, 405, 410, 451})  # status codes for which a retry is useless
 
 
 def get_json(urls: Sequence[str]) -> Any:
-    """A JSON document from the first URL that gives one."""
-    refuse_offline(f"{urls[-1]} (what the publisher says of a file)")
+    """A JSON document from the first URL that has one."""
+    refuse_offline(f"{urls[-1]} (the publisher's record of a file)")
     failures = []
     for url in urls:
         try:
             return with_retries(partial(_json_once, url))
         except PermanentError as error:
             failures.append(f"{url}: {error}")
-    raise DownloadError(f"{urls[-1]} cannot be fetched\n  " + "\n  ".join(failures), hint=network_hint())
+    raise DownloadError(f"{urls[-1]} cannot be downloaded\n  " + "\n  ".join(failures), hint=network_hint())
 
 
 def size_of(urls: Sequence[str]) -> int | None:
-    """The size of a file in bytes, from the first server that gives it; None if none does. Nothing is fetched."""
+    """The size of a file in bytes, from the first server that reports it; None if none does. Nothing is downloaded."""
     for url in urls:
         with suppress(TransientError, PermanentError), answer(url, {}, "HEAD", min(timeout(), _SIZE_TIMEOUT)) as response:
             if response.status_code == 200:
@@ -62,7 +62,7 @@ def _json_once(url: str) -> Any:
 
 @contextmanager
 def answer(url: str, headers: Mapping[str, str], method: str = "GET", seconds: float = 0) -> Iterator[Any]:
-    """Request a URL; errors of the libraries, also while the content is read, become `TransientError` or `PermanentError`."""
+    """Request a URL; exceptions of the libraries become `TransientError` or `PermanentError`, also while content is read."""
     import requests
     import urllib3
 
@@ -87,12 +87,12 @@ def answer(url: str, headers: Mapping[str, str], method: str = "GET", seconds: f
 
 
 def blocks(response: Any) -> Iterator[bytes]:
-    """The content of an answer, as it comes, in blocks of at most `BLOCK` bytes.
+    """The content of a response, in blocks of at most `BLOCK` bytes.
 
     Raises
     ------
     TransientError
-        If fewer than `SLOWEST` bytes/s came for as long as a server may say nothing.
+        If fewer than `SLOWEST` bytes/s arrived during a read timeout.
     """
     came, since = 0, time.monotonic()
     while block := response.raw.read1(BLOCK, decode_content=True):
@@ -101,12 +101,12 @@ def blocks(response: Any) -> Iterator[bytes]:
         waited = time.monotonic() - since
         if waited >= timeout():
             if came < SLOWEST * waited:
-                raise TransientError(f"only {came} bytes came in {waited:.0f} s", counts=True)
+                raise TransientError(f"only {came} bytes were received in {waited:.0f} s", counts=True)
             came, since = 0, time.monotonic()
 
 
 def check_status(response: Any) -> None:
-    """Raise unless the server gives the file, or the part of it that was asked for."""
+    """Raise unless the server returns the file, or the requested part of it."""
     status = int(response.status_code)
     if status in (200, 206):
         return
@@ -116,7 +116,7 @@ def check_status(response: Any) -> None:
 
 
 def _retry_after(text: str) -> float:
-    """Seconds that a server asks us to wait, as a number or as a date; 0 if it says neither."""
+    """Seconds that a server asks to wait, given as a number or a date; 0 if it gives neither."""
     seconds = count_of(text.strip())
     if seconds is not None:
         return seconds
@@ -128,26 +128,26 @@ def _retry_after(text: str) -> float:
 
 
 def count_of(text: str) -> int | None:
-    """A number of bytes, as a header has it; None for anything else."""
+    """A number of bytes in a header; None for other values."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def _reason(error: Exception) -> str:
-    """A network error in a few words."""
+    """A short description of a network error."""
     text = str(error)
     if "SSLError" in type(error).__name__ or "CERTIFICATE_VERIFY_FAILED" in text:
         raise PermanentError(f"its TLS certificate cannot be verified: {text[:200]}") from error
     for sign, meaning in (
-        ("Read timed out", f"no byte came for {timeout():g} s"),
+        ("Read timed out", f"no data was received for {timeout():g} s"),
         ("timed out", f"no connection within {timeout():g} s"),
-        ("Connection refused", "the connection is refused"),
-        ("Name or service not known", "the host's name is not known: is there a network?"),
-        ("NameResolutionError", "the host's name is not known: is there a network?"),
-        ("Temporary failure in name resolution", "the host's name is not known: is there a network?"),
+        ("Connection refused", "the connection was refused"),
+        ("Name or service not known", "the host name cannot be resolved: is there a network?"),
+        ("NameResolutionError", "the host name cannot be resolved: is there a network?"),
+        ("Temporary failure in name resolution", "the host name cannot be resolved: is there a network?"),
         ("Network is unreachable", "there is no network"),
-        ("IncompleteRead", "the connection was cut"),
-        ("Connection aborted", "the connection was cut"),
-        ("Connection broken", "the connection was cut"),
+        ("IncompleteRead", "the connection was closed"),
+        ("Connection aborted", "the connection was closed"),
+        ("Connection broken", "the connection was closed"),
     ):
         if sign in text:
             return meaning
@@ -155,11 +155,11 @@ def _reason(error: Exception) -> str:
 
 
 def network_hint(have: int = 0) -> str:
-    """What a user can do about a failed download, of which `have` bytes are kept."""
+    """The hint for a failed download, of which `have` bytes are kept."""
     goes_on = f"; the download resumes after the {have} bytes that were kept" if have else ""
     return (
         f"check the network and the address, and run the same command again{goes_on}. A proxy is taken from "
-        "HTTPS_PROXY, a mirror from CK_MIRRORS, and a file that you have from `ck detect soft:… --full_path=…`"
+        "HTTPS_PROXY, a mirror from CK_MIRRORS, and local files can be registered with `ck detect soft:… --full_path=…`"
     )
 
 
@@ -179,5 +179,5 @@ def timeout() -> float:
 
 
 def certificate() -> str:
-    """The file with the site's own certificate authority, as for pip; empty if there is none."""
+    """The file with an additional certificate authority, as for pip; empty if there is none."""
     return os.environ.get("SSL_CERT_FILE") or pip_settings().get("cert") or ""

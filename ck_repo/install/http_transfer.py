@@ -1,4 +1,4 @@
-"""A file over HTTP: the download resumes where an earlier attempt stopped, if the server can and the file is the same."""
+"""Download a file over HTTP; an earlier attempt is resumed if the server supports it and the file is unchanged."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ck_repo.store.atomic import too_large, usable
 
 
 class HttpTransfer(Transfer):
-    """Fetches a file over HTTP.
+    """Downloads a file over HTTP.
 
     Parameters
     ----------
     size
         Its length in bytes, if known.
     unknown
-        Whether there is no digest, so that only the server says whether two parts are of one file.
+        Whether there is no digest, so that only the server can confirm that two parts belong to the same file.
     """
 
     def __init__(self, url: str, part: Path, size: int | None, task: progress.Task, unknown: bool = False) -> None:
@@ -32,12 +32,12 @@ class HttpTransfer(Transfer):
         self._version: tuple[str, ...] | None = None
 
     def discard(self) -> None:
-        """Remove the received part, and forget its version."""
+        """Remove the received part and its version."""
         super().discard()
         self.pieces, self._version = 0, None
 
     def fetch(self) -> None:
-        """Fetch the rest of the file."""
+        """Download the rest of the file."""
         have = self.have()
         if self._size is not None and have >= self._size:
             if have == self._size:
@@ -55,10 +55,10 @@ class HttpTransfer(Transfer):
             raise TransientError(f"it ended after {got} of {self._size} bytes")
 
     def _begin(self, response: Any, have: int) -> int | None:
-        """Where in the file the answer begins; None if there is nothing more to come."""
+        """The position in the file where the response starts; None if nothing is missing."""
         status, place = response.status_code, response.headers.get("Content-Range", "")
         total = place.rpartition("/")[2]
-        if status == 416:  # nothing follows the part we have: the file is complete, or another one
+        if status == 416:  # nothing follows our part: the file is complete, or a different one
             if not have:
                 raise PermanentError("the server answers 416 to a request for the complete file")
             if total == str(have):
@@ -82,7 +82,7 @@ class HttpTransfer(Transfer):
         ):
             self.discard()
             if changed:
-                raise TransientError("the file changed on the server while it came")
+                raise TransientError("the file changed on the server during the download")
             if unsure:
                 raise TransientError("the server does not say whether the rest belongs to the same file")
             if not place.startswith(f"bytes {have}-"):
@@ -93,7 +93,7 @@ class HttpTransfer(Transfer):
         return have
 
     def _version_of(self, response: Any, total: str) -> tuple[str, ...]:
-        """What identifies a version of the file, as far as the server gives it."""
+        """The version of the file, as far as the server reports it."""
         encoded = response.headers.get("Content-Encoding", "identity") != "identity"
         names = ("ETag", "Last-Modified")
         return (*(response.headers.get(name, "") for name in names), "" if encoded or not count_of(total) else total)

@@ -1,4 +1,4 @@
-"""Carry out a plan: what is not there yet is installed, each thing into a folder of its own that appears when it is whole."""
+"""Carry out a plan: install what is missing, each component atomically into its own folder."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ from ck_repo.store.uid import uid_from_digest
 from ck_repo.store.work import remove_folder, working
 from ck_repo.trust import may_run, require_code
 
-_MANIFEST = ".ck-install.json"  # in every installed folder: the env entry's meta
+_MANIFEST = ".ck-install.json"  # file in every installed folder: the env entry's meta
 
 
 @dataclass(frozen=True)
 class Vouched:
-    """What a lock says of files whose recipes have no digest.
+    """A lock's digests of files whose recipes have none.
 
     Attributes
     ----------
     scope
-        For whom alone that counts: ``venv:NAME`` or ``experiment:UID``. What rests on it is used there and nowhere else.
+        Where they apply: ``venv:NAME`` or ``experiment:UID``. Components that depend on them are only used there.
     digests
         SHA-256 by URL.
     """
@@ -59,16 +59,16 @@ class Vouched:
 
 @dataclass(frozen=True)
 class Wishes:
-    """How the user wants choices installed.
+    """How to install choices.
 
     Attributes
     ----------
     places
-        The folder to install a choice into, by its key; one below CK_TOOLS if it is not here.
+        The folder for a choice, by its key; a folder in CK_TOOLS for others.
     again
-        Keys of the choices that are installed anew if they are there.
+        Keys of choices that are installed again if they exist.
     refetch
-        Whether these are fetched again, too.
+        Whether these are downloaded again, too.
     """
 
     places: Mapping[str, Path] = field(default_factory=dict)
@@ -82,13 +82,13 @@ class Installer:
     Parameters
     ----------
     session
-        The repositories to write env entries to, and whether scripts of others than ours may run.
+        The repositories to write env entries to, and whether scripts of other repositories may run.
     python
-        Interpreter of the venv; None if there is none.
+        Interpreter of the venv; None without one.
     vouched
-        What a lock says of files that its recipes do not verify.
+        A lock's digests for files that recipes do not verify.
     wishes
-        How the user wants choices installed.
+        How to install choices.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Installer:
         self.timings = Timings()  # of what was not there
 
     def install(self, choices: Mapping[str, Choice]) -> dict[str, Installed]:
-        """Install what is not ready, Python packages first and together; return what each choice became, by name."""
+        """Install what is not ready, all Python packages first and together; return the result of each choice, by name."""
         rows = in_order(choices)
         for line in fetch_lines(choices, ask=True):
             progress.say(line)
@@ -125,7 +125,7 @@ class Installer:
 
     def _install_python(self, missing: list[PythonPackage]) -> None:
         if self._python is None:
-            raise InstallError("Python packages need a venv to go into", hint="`ck create venv`, or --venv=NAME")
+            raise InstallError("Python packages need a venv", hint="`ck create venv`, or --venv=NAME")
         for choice in missing:
             require_code(choice.variant.component.entry.path, f"Python package {choice.requirement}", self._session.trust)
         requirements = sorted({choice.requirement for choice in missing})
@@ -156,26 +156,26 @@ class Installer:
             return self._register(_manifest(there))
 
     def _fill(self, choice: NewPackage, folder: Path, alone: Path, scope: str, done: Mapping[str, Installed]) -> Path:
-        """Run the recipe in a staging folder, then give it its name; return it. The lock on the key is held.
+        """Run the recipe in a staging folder, rename it, and return it. The caller holds the lock on the key.
 
         Parameters
         ----------
         alone
-            Its name if it has a scope: what rests on a file that only a lock vouches for is for that lock's user alone.
+            Its name if it has a scope: what depends on a file that only a lock verifies is only for that lock's user.
         scope
-            The scope of what it is made from; empty if there is none.
+            The scope of its inputs; empty if there is none.
         """
         component = choice.variant.component
         with working() as work:
             with storage_errors(f"installing {component.entry.alias}"):
                 staging = work.beside(folder)
-                if folder.exists() and not _whole(folder):  # without a manifest: not made by us, or spoilt
+                if folder.exists() and not _whole(folder):  # without a manifest: not created by us, or damaged
                     remove_folder(folder)
                 staging.mkdir(parents=True)
             fields = component.fields(choice.variant.chosen)
             values = {key: str(value) for key, value in fields.table("values").items()}
             given: dict[str, Given] = {}
-            for key, below in choice.deps.items():  # after the recipe's own values, which cannot stand for a dependency
+            for key, below in choice.deps.items():  # after the recipe's own values, which cannot replace a dependency
                 row = done[below.key]
                 if row.path:
                     given[key] = _given(row)
@@ -212,7 +212,7 @@ class Installer:
         source = done[choice.deps[SOURCE].key] if component.conversion else Installed()
         sections: dict[str, dict[str, object]] = {}
         for section in ("model", "dataset"):
-            produced = staging / f"{section}.json"  # what only the steps could tell
+            produced = staging / f"{section}.json"  # values that are only known after the steps
             told = read_json_object(produced) if produced.name in files else {}
             if value := {**_section(source, section), **fields.table(section), **told}:
                 sections[section] = value
@@ -250,14 +250,14 @@ class Installer:
         )
 
     def _tools(self, choice: NewPackage) -> dict[str, str]:
-        """Versions of the Python packages that took part, which the key does not tell."""
+        """Versions of the Python packages that were used, which are not part of the key."""
         packages = (row.variant.python_package for row in choice.deps.values() if isinstance(row, PythonPackage))
         names = [canonicalize_name(name) for name in packages]
         have = python_packages(self._python) if names and self._python else {}
         return {name: have.get(name, "") for name in sorted(names)}
 
     def _register(self, made: Installed) -> Installed:
-        """Write the env entry of an installed folder, if it is not there or is not the same."""
+        """Write the env entry of an installed folder, if it is missing or different."""
         uid = uid_from_digest(of_value([made.key, made.only_for]) if made.only_for else made.key)
         local = self._session.repositories.writable()
         folder = local.module_folder("env") / uid
@@ -269,18 +269,18 @@ class Installer:
 
 
 def _section(source: Installed, name: str) -> dict[str, object]:
-    """A section of what a conversion converts; the images of a data set stay where they are."""
+    """A section of the converted component; the images of a data set are not copied."""
     section = source.section(name)
     return section | {"images": str(Path(source.path, str(section["images"])))} if "images" in section else section
 
 
 def _manifest(folder: Path) -> Installed:
-    """What the installed folder itself says."""
+    """The meta in the installed folder."""
     return read_installed(read_json_object(folder / _MANIFEST), folder / _MANIFEST)
 
 
 def _replace(staging: Path, folder: Path) -> None:
-    """Give a filled folder its name; what had it before is there until then, and is then in `staging`."""
+    """Rename a filled folder to its final name; the previous one exists until then, and is then in `staging`."""
     with storage_errors(f"writing {folder}"):
         if folder.exists():
             exchange(staging, folder)
@@ -289,27 +289,27 @@ def _replace(staging: Path, folder: Path) -> None:
 
 
 def _refuse_filled(folder: Path, key: str) -> None:
-    """Refuse to install into a folder of other files; what the same recipe installed there before is used."""
+    """Refuse to install into a folder with other files; an earlier installation of the same recipe is reused."""
     if (folder / _MANIFEST).exists() and _manifest(folder).key == key:
         return
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise ConflictError(f"{folder} is not empty", hint="name a folder that is empty or does not exist with --install_path=")
+        raise ConflictError(f"{folder} is not empty", hint="choose an empty or new folder with --install_path=")
 
 
 def _fetched_for(folder: Path) -> list[str]:
-    """SHA-256 of the files that were fetched for an installed folder."""
+    """SHA-256 of the files that were downloaded for an installed folder."""
     if not (folder / _MANIFEST).exists():
         return []
     return [str(row.get("sha256", "")) for row in _manifest(folder).downloads]
 
 
 def _first_fetch(component: Component) -> FirstFetch:
-    """What a recipe without digests is held to: it belongs to the entry, wherever its repository lies."""
+    """Recorded digests of a recipe without digests; they belong to the entry, wherever its repository is."""
     return FirstFetch(component.entry.repository_uid or component.entry.repository, component.entry.uid)
 
 
 def _given(env: Installed) -> Given:
-    """What a recipe may copy from a dependency; of something registered no more than was registered."""
+    """What a recipe may copy from a dependency; for registered files only those files."""
     if not env.is_registered:
         return Given(Path(env.path))
     parts = (env.file, env.dataset.images if env.dataset else "")
@@ -317,7 +317,7 @@ def _given(env: Installed) -> Given:
 
 
 def _python_path(fields: Fields, recipe: Recipe, folder: Path) -> str:
-    """Where the recipe left Python modules, for the search path of the program that uses it; empty if it leaves none."""
+    """The folder of Python modules of the recipe, for the search path of the program that uses it; empty without one."""
     name = fields.text("python_path")
     if not name:
         return ""
@@ -328,7 +328,7 @@ def _python_path(fields: Fields, recipe: Recipe, folder: Path) -> str:
 
 
 def _files(folder: Path) -> dict[str, str]:
-    """SHA-256 of every plain file that a recipe left, by name."""
+    """SHA-256 of every regular file that a recipe created, by name."""
     return {
         path.relative_to(folder).as_posix(): of_file(path)
         for path in sorted(folder.rglob("*"))
@@ -337,12 +337,12 @@ def _files(folder: Path) -> dict[str, str]:
 
 
 def _main_counts(main: str, files: Mapping[str, str], is_dataset: bool) -> bool:
-    """Whether the main file alone is what was installed; of a data set every file is: images are pre-processed from it."""
+    """Whether only the main file counts; for a data set every file does, because images are preprocessed from it."""
     return bool(main) and not is_dataset and "dataset.json" not in files
 
 
 def content_of(env: Installed) -> str:
-    """The digest that an installed thing has now; what was recorded is its `digest`. Empty if it is gone."""
+    """The current digest of an installed component, to compare with its `digest`. Empty if it is missing."""
     folder = Path(env.path)
     main = Path(env.file).relative_to(folder).as_posix() if env.file else ""
     if not env.path or not folder.is_dir() or (main and not (folder / main).exists()):
@@ -354,12 +354,12 @@ def content_of(env: Installed) -> str:
 
 
 def _main_file(alias: str, wanted: str, files: Sequence[str]) -> str:
-    """The file that a recipe promises; a pattern has to fit just one."""
+    """The file that a recipe promises; a pattern has to match exactly one."""
     found = [name for name in files if fnmatchcase(name, wanted)] if wanted else []
     if wanted and not found:
         raise InstallError(
-            f"{alias}: the recipe promises {wanted}, which is not there after its steps",
-            hint=f"there are: {', '.join(files[:6])}",
+            f"{alias}: the recipe promises {wanted}, which does not exist after its steps",
+            hint=f"existing files: {', '.join(files[:6])}",
         )
     if len(found) > 1:
         raise InstallError(f"{alias}: the recipe promises one {wanted}, and there are {len(found)}: {', '.join(found[:4])}")

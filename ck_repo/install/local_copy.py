@@ -1,4 +1,4 @@
-"""A file of this machine, named by a ``file:`` URL."""
+"""Files of this machine with a ``file:`` URL."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ck_repo.store.plain_file import MISSING, UnreadableError, opened
 
 
 class LocalCopy(Transfer):
-    """Copies a plain file; a device or a pipe may have no end."""
+    """Copies a regular file; devices and pipes may be endless."""
 
     def __init__(self, url: str, part: Path, task: progress.Task) -> None:
         super().__init__(part)
         self._url, self._task = url, task
 
     def fetch(self) -> None:
-        """Copy the whole file."""
+        """Copy the complete file."""
         try:
             source = local_file(self._url).resolve()
             with opened(source.parent, source.name, most=1 << 62, links=False) as origin:
@@ -38,5 +38,5 @@ class LocalCopy(Transfer):
                         self._task.advance_to(done, total)
         except UnreadableError as error:
             raise PermanentError("there is no such file" if error.why == MISSING else f"it is {error.why}") from None
-        except (RuntimeError, ValueError):  # a loop of links; a NUL in the name
+        except (RuntimeError, ValueError):  # a loop of links, or a NUL in the name
             raise PermanentError("the address is invalid") from None

@@ -9,15 +9,15 @@ from ck_repo.store.git_command import PLAIN_ATTRIBUTES, run_git
 
 
 def apply_patch(patch: Path, folder: Path) -> None:
-    """Apply a patch to the files of a folder: all of it, or nothing.
+    """Apply a patch to the files of a folder, completely or not at all.
 
-    git works with an empty repository in a temporary folder. A ``.git`` in the folder is not read, and the attributes of
-    the temporary repository take precedence over any ``.gitattributes`` in the folder.
+    git works with an empty repository in a temporary folder. A ``.git`` in the folder is not read, and the attributes of the
+    temporary repository take precedence over any ``.gitattributes`` in the folder.
 
     Raises
     ------
     GitError
-        If the patch does not fit, or leads out of the folder.
+        If the patch does not apply, or leads out of the folder.
     """
     with tempfile.TemporaryDirectory(prefix="ck-git-") as scratch:
         place = Path(scratch)

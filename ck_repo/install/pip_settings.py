@@ -1,4 +1,4 @@
-"""The user's settings of pip (index, find-links, certificate, constraints), for uv, which reads other names."""
+"""Pass the user's settings of pip (index, find-links, certificate, constraints) on to uv, which has other names for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ck_repo.child_environment import PIP_SETTINGS
 
 
 def pip_settings() -> dict[str, str]:
-    """What pip would use: the settings of its files, the more personal over the more general, then PIP_… variables."""
+    """The settings of pip: from its files, where personal ones take precedence over general ones, then from PIP_… variables."""
     values: dict[str, str] = {}
     for path in _files():
         parser = configparser.RawConfigParser()
@@ -43,19 +43,19 @@ def _files() -> list[Path]:
 
 
 def pip_environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """The same settings as variables of pip, and no file that it would read: a file may say where to install to."""
+    """The settings as variables of pip, without its files, which may set where to install."""
     kept = {f"PIP_{key.replace('-', '_').upper()}": value for key, value in settings.items() if key in PIP_SETTINGS and value}
     return {**{key: " ".join(value.split()) for key, value in kept.items()}, "PIP_CONFIG_FILE": os.devnull}
 
 
 def uv_environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """The same settings under uv's names; what the user set for uv itself stays."""
+    """The settings under uv's names; settings for uv itself take precedence."""
     values = {}
     if index := settings.get("index-url"):
         values["UV_DEFAULT_INDEX"] = index
     if extra := settings.get("extra-index-url", "").split():
         values["UV_INDEX"] = " ".join(extra)
-        values["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # pip looks at all indexes and takes the best version
+        values["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # pip searches all indexes and takes the best version
     if links := settings.get("find-links", "").split():
         values["UV_FIND_LINKS"] = ",".join(links)
     if certificate := settings.get("cert"):

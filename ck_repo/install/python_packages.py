@@ -1,4 +1,4 @@
-"""Python packages into a venv: by uv, and where uv cannot, by pip."""
+"""Install Python packages into a venv: with uv, and if uv fails, with pip."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ck_repo.network import is_offline, refuse_offline
 from ck_repo.store.lock import locked
 
 _QUIETLY = ("--quiet", "--no-input", "--disable-pip-version-check")
-_EVERY = 0.5  # s between two looks at an installer
+_EVERY = 0.5  # s between two checks of an installer
 
 
 def install_python_packages(
@@ -36,29 +36,29 @@ def install_python_packages(
     again: Sequence[str] = (),
     refetch: bool = False,
 ) -> str:
-    """Install requirements into the venv of the interpreter `python`, all in one go.
+    """Install requirements into the venv of the interpreter `python` with one command.
 
     Parameters
     ----------
     log
-        What the installers print is added to it.
+        The output of the installers is appended to it.
     links
-        A folder of wheels: only these are used then, and no network.
+        A folder of wheels: if given, only these are used, and no network.
     deps
-        Whether what they need in turn is installed as well.
+        Whether to install dependencies, too.
     build
-        Whether what comes as source may be built, which runs its code.
+        Whether source distributions may be built, which runs their code.
     constraints
-        Requirements that hold for what they need in turn, without being asked for themselves.
+        Requirements that constrain dependencies without being installed themselves.
     again
-        Names of packages that are installed anew if they are there.
+        Names of packages that are installed again if they exist.
     refetch
-        Whether these are fetched again, too.
+        Whether these are downloaded again, too.
 
     Returns
     -------
     str
-        ``uv`` or ``pip``: what did it.
+        The installer that succeeded: ``uv`` or ``pip``.
     """
     title = f"installing {_some(requirements)}"
     absent: list[str] = []
@@ -76,7 +76,7 @@ def install_python_packages(
                 if not _run(command, _for_uv(), sink, task) and not (absent := missing(python, requirements)):
                     return "uv"
             if not is_offline():
-                sink.write("uv could not; trying pip\n")
+                sink.write("uv failed; trying pip\n")
                 command = [str(python), "-m", "pip", "install", *_QUIETLY, *_pip_options(build, again, refetch)]
                 ended = _run([*command, *common, *requirements], _for_pip(), sink, task)
                 if not ended and not (absent := missing(python, requirements)):
@@ -101,32 +101,32 @@ def _pip_options(build: bool, again: Sequence[str], refetch: bool) -> list[str]:
 
 
 def _failure(python: Path, requirements: Sequence[str], log: Path, links: Path | None, absent: Sequence[str]) -> InstallError:
-    """The error for requirements that no installer has installed; `absent` are those that one says it has."""
+    """The error for requirements that could not be installed; `absent` are those that the installer reported as installed."""
     if absent:
         return InstallError(
-            f"what was installed is not in the venv of {python}: {_some(absent)} is missing",
+            f"installed packages are not in the venv of {python}: {_some(absent)} is missing",
             tail=last_lines(log), log=log,
-            hint="the installer ended without an error; its own settings (uv.toml) may lead it elsewhere",
+            hint="the installer reported success; its own settings (uv.toml) may redirect it",
         )  # fmt: skip
     if links is None:
-        refuse_offline(f"what is needed to install {_some(requirements)}")
+        refuse_offline(f"the Python packages for {_some(requirements)}")
     return InstallError(
         f"{_some(requirements)} cannot be installed for {python}",
         tail=last_lines(log),
         log=log,
-        hint="if a version does not exist for this Python, make the venv with another: `ck create venv:NAME --python=3.11`; "
-        "without internet, point pip at your wheels (PIP_FIND_LINKS, PIP_INDEX_URL)",
+        hint="if a version does not exist for this Python, create the venv with another: `ck create venv:NAME --python=3.11`; "
+        "without internet access, point pip at your wheels (PIP_FIND_LINKS, PIP_INDEX_URL)",
     )
 
 
 def missing(python: Path, requirements: Sequence[str]) -> list[str]:
-    """Those of some requirements that the venv of an interpreter does not hold, by what is on the disk."""
+    """The requirements that are not met in the venv of an interpreter, according to the files on disk."""
     have = python_packages(python)
     absent = []
     for text in requirements:
         try:
             wanted = Requirement(text)
-        except InvalidRequirement:  # a path or a URL, which has no name to look for
+        except InvalidRequirement:  # a path or a URL, which has no name to search for
             continue
         version = have.get(canonicalize_name(wanted.name))
         if version is None or not wanted.specifier.contains(version, prereleases=True):
@@ -135,7 +135,7 @@ def missing(python: Path, requirements: Sequence[str]) -> list[str]:
 
 
 def obtainable(python: Path, requirement: str) -> bool:
-    """Whether a requirement alone could be installed from a wheel into the venv of an interpreter; nothing is installed."""
+    """Whether a single requirement could be installed from a wheel into the venv of an interpreter; nothing is installed."""
     uv = _uv()
     words = ["--dry-run", "--no-deps", "--no-build", "--python", str(python)]
     command = [uv, "pip", "install", *words, *_offline(None), requirement]
@@ -143,27 +143,27 @@ def obtainable(python: Path, requirement: str) -> bool:
 
 
 def collect_wheels(python: Path, requirements: Sequence[str], folder: Path, log: Path) -> None:
-    """Put the wheels of requirements into a folder, for the Python of a venv; what comes as source is built.
+    """Collect the wheels of requirements in a folder, for the Python of a venv; source distributions are built.
 
     Raises
     ------
     InstallError
-        If one cannot be had.
+        If one is not available.
     """
-    refuse_offline(f"the wheels of {_some(requirements)}", "gather a bundle where there is network")
-    title = f"gathering {len(requirements)} wheels"
+    refuse_offline(f"the wheels of {_some(requirements)}", "create the bundle where there is network access")
+    title = f"collecting {len(requirements)} wheels"
     if not _pip(python, "wheel", ["--no-deps", "--wheel-dir", str(folder), *requirements], log, title):
         raise InstallError(
-            f"not every wheel of {python} can be had", tail=last_lines(log),
-            hint="the version may be gone from the index: `ck check venv` and `ck create venv` tell which",
+            f"some wheels of {python} are not available", tail=last_lines(log),
+            hint="the version may have been removed from the index: `ck check venv` and `ck create venv` report which",
         )  # fmt: skip
 
 
 def collect_wheel_for(python: Path, requirement: str, platforms: Sequence[str], folder: Path, log: Path) -> bool:
-    """Put the wheel of one requirement for certain platforms into a folder; False if there is none."""
+    """Collect the wheel of one requirement for some platforms in a folder; return False if there is none."""
     wanted = [word for name in platforms for word in ("--platform", name)]
     words = ["--no-deps", "--only-binary=:all:", *wanted, "--dest", str(folder), requirement]
-    return _pip(python, "download", words, log, f"gathering {requirement}")
+    return _pip(python, "download", words, log, f"collecting {requirement}")
 
 
 def _pip(python: Path, verb: str, words: Sequence[str], log: Path, title: str) -> bool:

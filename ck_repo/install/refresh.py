@@ -1,4 +1,4 @@
-"""Look again at what is registered or installed: read what changed anew, and report what is gone."""
+"""Check registered and installed components again: update changed ones, and report missing ones."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SAME, READ, GONE, CHANGED = "unchanged", "read again", "gone", "changed"
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What became of an env entry.
+    """The result for an env entry.
 
     Attributes
     ----------
     state
         ``unchanged``, ``read again``, ``gone`` or ``changed``.
     advice
-        What to do about it; empty if nothing has to be done.
+        A hint; empty if nothing has to be done.
     """
 
     name: str
@@ -40,12 +40,12 @@ class Refreshed:
 
     @property
     def fine(self) -> bool:
-        """Whether it can be used as it is."""
+        """Whether it can be used."""
         return self.state in (SAME, READ)
 
 
 def refresh(session: Session, entry: Entry) -> Refreshed:
-    """Check an env entry; what was registered is read again if its files changed."""
+    """Check an env entry; registered files are read again if they changed."""
     meta = entry.meta()
     if is_stock_env(meta) or "source" not in meta:
         return _stock(entry, meta)
@@ -59,11 +59,11 @@ def refresh(session: Session, entry: Entry) -> Refreshed:
 
 
 def _stock(entry: Entry, meta: Mapping[str, Any]) -> Refreshed:
-    """An entry that another CK wrote."""
+    """Check an entry that stock CK wrote."""
     name = str(meta.get("name") or entry.info().get("data_name") or entry.alias)
     path = place_of(meta)
     if path and not Path(path).exists():
-        return Refreshed(name, GONE, f"{path} is gone: `ck rm env:{entry.uid}` forgets it")
+        return Refreshed(name, GONE, f"{path} is missing: `ck rm env:{entry.uid}` removes the registration")
     return Refreshed(name, SAME)
 
 
@@ -71,32 +71,32 @@ def _installed(env: Installed) -> Refreshed:
     again = f"`ck install package:{env.component.alias if env.component else ''} --reinstall`"
     content = content_of(env)
     if not content:
-        return Refreshed(env.name, GONE, f"{env.path or 'its folder'} is gone, and is installed again when it is needed")
+        return Refreshed(env.name, GONE, f"{env.path or 'its folder'} is missing, and is installed again when it is needed")
     if content != env.digest:
         return Refreshed(env.name, CHANGED, f"its files in {env.path} were changed: {again} installs it again")
     return Refreshed(env.name, SAME)
 
 
 def check(session: Session, entry: Entry) -> Refreshed:
-    """Read the content of an env entry, and compare its digest with the recorded one; nothing is changed."""
+    """Compare the content of an env entry with the recorded digest, without changing anything."""
     if not is_registered(entry.meta()):
         return refresh(session, entry)
     env = read_env(entry)
     if not env.place.exists():
-        return Refreshed(env.name, GONE, register.problem(env) or f"{env.place} is gone")
-    again = f"`ck refresh env:{env.uid}` registers it as it is now"
+        return Refreshed(env.name, GONE, register.problem(env) or f"{env.place} is missing")
+    again = f"`ck refresh env:{env.uid}` registers its current state"
     with progress.task(f"checking {env.name}"):
         try:
             digest = _detect(session, env).digest
         except CKError as error:
-            return Refreshed(env.name, CHANGED, f"{env.place} cannot be read as what was registered: {error.what}")
+            return Refreshed(env.name, CHANGED, f"{env.place} can no longer be read: {error.what}")
     if digest != env.digest:
         return Refreshed(env.name, CHANGED, f"{env.place} was changed: {again}")
     return Refreshed(env.name, SAME)
 
 
 def _detect(session: Session, env: Installed) -> Installed:
-    """What would be registered now."""
+    """The entry as it would be registered now."""
     return register.detect(load(session.repositories, "soft", env.soft), _named_file(env), _options(env))
 
 
@@ -117,7 +117,7 @@ def _registered(session: Session, env: Installed) -> Refreshed:
 
 
 def _named_file(env: Installed) -> Path:
-    """What the user named when it was registered: of a data set what it was found by, else the file."""
+    """The path that the user registered: for a data set the source, else the file."""
     return Path(Wanted.of(env.dataset).path) if env.dataset else env.place
 
 

@@ -1,4 +1,4 @@
-"""Attempts to fetch something: which errors are worth another one, and how long to wait before it."""
+"""Retries of downloads: which errors are retried, and how long to wait before."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ck_repo.errors import UsageError
 
 T = TypeVar("T")
 TRIES = 5  # for each URL
-LONGEST_WAIT = 120  # s that a server may ask us to wait
+LONGEST_WAIT = 120  # s; maximum wait that a server may request
 
 
 class TransientError(Exception):
-    """This attempt failed, another one may not.
+    """This attempt failed, but another may succeed.
 
     Parameters
     ----------
     after
-        Seconds that the server asks us to wait before it.
+        Seconds that the server asks to wait before it.
     counts
-        Whether this attempt counts even if it got further than those before.
+        Whether this attempt counts even if it made more progress than earlier ones.
     """
 
     def __init__(self, why: str, after: float = 0, *, counts: bool = False) -> None:
@@ -33,11 +33,11 @@ class TransientError(Exception):
 
 
 class PermanentError(Exception):
-    """This URL fails whenever it is tried."""
+    """All attempts for this URL fail."""
 
 
 def with_retries(once: Callable[[], T], reached: Callable[[], int] = lambda: 0) -> T:
-    """Try until it works, with longer and longer waits; a try that got further than any before does not count."""
+    """Retry with increasing waits; an attempt with more progress than all earlier ones does not count."""
     number, furthest = 0, reached()
     while True:
         try:
@@ -50,19 +50,19 @@ def with_retries(once: Callable[[], T], reached: Callable[[], int] = lambda: 0) 
             if number >= TRIES:
                 raise PermanentError(f"{error} ({TRIES} tries)") from error
             if error.after > LONGEST_WAIT:
-                raise PermanentError(f"{error}, and asks to come back in {error.after:.0f} s") from error
+                raise PermanentError(f"{error}, and requests a wait of {error.after:.0f} s") from error
             if error.after:
-                progress.say(f"waiting {error.after:.0f} s, as the server asks")
+                progress.say(f"waiting {error.after:.0f} s, as requested by the server")
             time.sleep(max(error.after, _wait_base() * 2 ** (number - 1) * random.uniform(0.8, 1.2)))
 
 
 def _wait_base() -> float:
-    """Seconds before the second try; each further one waits twice as long."""
+    """Seconds before the second attempt; the wait doubles each time."""
     return seconds_of("CK_RETRY_WAIT", 1.0)
 
 
 def seconds_of(variable: str, default: float) -> float:
-    """The value of an environment variable that is a number of seconds."""
+    """The value of an environment variable in seconds."""
     text = os.environ.get(variable) or str(default)
     try:
         seconds = float(text)

@@ -1,4 +1,4 @@
-"""Where a file comes from, and how it is known to be the right one."""
+"""The source of a download, and how it is verified."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _HEX = {"sha256": 64, "sha1": 40, "md5": 32}
 
 @dataclass(frozen=True)
 class Source:
-    """A file to fetch.
+    """A file to download.
 
     Attributes
     ----------
     urls
-        Where it is, the publisher first, then mirrors. http, https and file are known, and a commit (`read_commit`), of which
-        the files come as a tar.
+        Its URLs, the publisher first, then mirrors. Supported are http, https and file, and commits (`read_commit`), whose
+        files are stored as a tar.
     size
         Bytes, if known.
     sha256, md5, sha1
@@ -42,7 +42,7 @@ class Source:
 
     @property
     def weaker(self) -> tuple[tuple[str, str], ...]:
-        """Algorithm and value of the known digests beside the SHA-256."""
+        """Algorithm and value of the known digests other than SHA-256."""
         return tuple((name, value) for name, value in (("sha1", self.sha1), ("md5", self.md5)) if value)
 
     @property
@@ -54,12 +54,12 @@ class Source:
 
     @property
     def digest(self) -> str:
-        """The digest of the file that is known; empty if none is."""
+        """The best known digest of the file; empty if none is known."""
         return self.sha256 or self.sha1 or self.md5
 
     @property
     def pinned(self) -> bool:
-        """Whether it is known what the file has to be: by its digest, or as a commit, whose digest names its content."""
+        """Whether the content is determined: by a digest, or as a commit, whose digest covers its content."""
         return bool(self.digest) or read_commit(self.urls[0]) is not None
 
 
@@ -75,39 +75,39 @@ def read_source(fields: Fields) -> Source:
     for url in urls:
         if not _is_url(url) and not read_commit(url):
             raise ConfigError(
-                f"{url!r} is neither http, https nor file, nor a commit",
+                f"{url!r} is not http, https or file, and not a commit",
                 hint="fix the recipe; a commit is git+https://…@ and its 40 digits",
             )
     return Source(urls, fields.whole("size"), digests["sha256"], digests["md5"], digests["sha1"])
 
 
 def _is_url(url: str) -> bool:
-    """Whether it is a URL from which a file can be fetched."""
+    """Whether a file can be downloaded from the URL."""
     try:
         parts = urlsplit(url)
         return parts.scheme == "file" or (parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0)
-    except ValueError:  # half of an IPv6 address, a port that is no number
+    except ValueError:  # an incomplete IPv6 address, or an invalid port
         return False
 
 
 def source_of(row: Mapping[str, Any], where: object) -> Source:
-    """The source of a file that was fetched, as a lock has it; checked as a recipe's is, for the lock may be anybody's."""
+    """The source of a downloaded file in a lock; checked like a recipe's, because locks may be untrusted."""
     urls = Fields(row, where).texts("urls")
     if not urls:
         raise ConfigError(f"{where}: a download has no URL", hint="the lock was edited")
     if not row.get("sha256"):
-        raise ConfigError(f"{where}: {urls[0]} has no sha256", hint="the lock was edited: it knows the digest of every file")
+        raise ConfigError(f"{where}: {urls[0]} has no sha256", hint="the lock was edited: locks have the digest of every file")
     known = {key: row[key] for key in ("size", *_HEX) if row.get(key) is not None}
     return read_source(Fields({"url": urls[0], "mirrors": list(urls[1:]), **known}, where))
 
 
 def is_local(url: str) -> bool:
-    """Whether a URL leads to a place on this machine."""
+    """Whether a URL refers to this machine."""
     return urlsplit(url).scheme in ("file", "git+file")
 
 
 def local_file(url: str) -> Path:
-    """The file that a ``file:`` URL names.
+    """The file of a ``file:`` URL.
 
     >>> local_file("file:///a%20b")
     PosixPath('/a b')
@@ -116,9 +116,9 @@ def local_file(url: str) -> Path:
 
 
 def with_local_mirrors(source: Source) -> Source:
-    """The source with the site's own mirrors first: CK_MIRRORS is a list of ``FROM=TO`` prefixes, separated by spaces.
+    """The source with configured mirrors first: CK_MIRRORS is a list of ``FROM=TO`` prefixes, separated by spaces.
 
-    A URL that would lead out of the mirror's folder, with ``..``, is not looked for there.
+    A URL that would lead out of the mirror's folder, with ``..``, is not searched there.
     """
     extra = []
     for row in os.environ.get("CK_MIRRORS", "").split():

@@ -1,4 +1,4 @@
-"""The kinds of steps that a recipe may name. A recipe cannot run anything but a Python script of its own entry."""
+"""The kinds of steps in recipes. A recipe can only run Python scripts of its own entry."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ from ck_repo.store.unpack import ArchiveError, decompress, refuse_links_out, unp
 from ck_repo.trust import require_code, require_local_file
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(?P<name>[^{}]*)\}|[{}]")
-_LONGEST_WORD = 4096  # characters of a text with placeholders
+_LONGEST_WORD = 4096  # maximum characters of a text with placeholders
 
 
 @dataclass(frozen=True)
 class Given:
-    """A dependency, as far as a step may copy from it.
+    """A dependency, as far as steps may copy from it.
 
     Attributes
     ----------
     folder
         Its folder.
     alone
-        Of something that the user registered: its file, and its folder of images. The folder around them is the user's own.
-        Empty if all of the folder was installed for it.
+        For registered files: the file and the image folder. The folder around them belongs to the user. Empty if the whole
+        folder was installed for the dependency.
     """
 
     folder: Path
     alone: tuple[Path, ...] = ()
 
     def holds(self, path: Path) -> bool:
-        """Whether a path, which is resolved, is a part of it."""
+        """Whether a resolved path is a part of it."""
         return any(path.is_relative_to(each.resolve()) for each in self.alone or (self.folder,))
 
 
 @dataclass
 class Recipe:
-    """What the steps work with.
+    """The context of a recipe's steps.
 
     Attributes
     ----------
@@ -62,22 +62,22 @@ class Recipe:
     folder
         The folder to fill.
     python
-        Interpreter of the venv, for steps that run a script; None if there is none.
+        Interpreter of the venv, for steps that run a script; None without one.
     trusted
         Whether the entry's own scripts may run.
     values
-        What ``{name}`` stands for in a step's texts: the folders of dependencies, with ``_file`` behind the name their main
-        files, with ``_model`` and ``_dataset`` those sections as JSON.
+        Replacements of ``{name}`` in texts: folders of dependencies, their main files with the suffix ``_file``, and the
+        sections as JSON with ``_model`` and ``_dataset``.
     given
-        The dependencies by name: what `copy` may take from, and nothing else but the entry itself.
+        The dependencies by name: `copy` only reads from these, and from the entry itself.
     vouched
-        SHA-256 by URL, from a lock: what a file has to be whose recipe has no digest. It counts for this installation alone.
+        SHA-256 by URL, from a lock: required digests of files whose recipe has none. They only apply to this installation.
     first_fetch
-        Of a stock recipe: where the digests are kept that it does not give. None where a recipe has to give them.
+        For a stock recipe: the storage of digests that it lacks. None if a recipe must have digests.
     downloads
-        URL, size and digest of each file that was fetched, and whether nobody vouches for it: for the record.
+        URL, size and digest of each downloaded file, and whether it is unverified: for the record.
     rests_on_vouched
-        Whether a file came that only the lock vouches for.
+        Whether a file was only verified by the lock.
     """
 
     entry: Path
@@ -122,13 +122,13 @@ def _download(step: Fields, recipe: Recipe) -> None:
         if step.flag("decompress"):
             with _naming(source, path):
                 decompress(path, target)
-        else:  # a copy, as a later step may change it, and what is in the cache must not change
+        else:  # a copy, because later steps may change it, and files in the cache must not change
             shutil.copyfile(path, target)
 
 
 @contextmanager
 def _naming(source: Source, path: Path) -> Iterator[None]:
-    """Name the URL of an archive in errors, where the file in the cache has a digest for a name."""
+    """Name the URL of an archive in errors, because the file in the cache is named by its digest."""
     try:
         yield
     except ArchiveError as error:
@@ -136,7 +136,7 @@ def _naming(source: Source, path: Path) -> Iterator[None]:
 
 
 def _fetched(source: Source, recipe: Recipe, *, verified: bool = True) -> Path:
-    """The file of a source, on the recipe's record."""
+    """Download the file of a source, and record it."""
     _refuse_private(source, recipe)
     verified = verified and (recipe.first_fetch is None or source.pinned or zenodo_file(source) is not None)
     vouched = "" if source.pinned else recipe.vouched.get(source.urls[0], "")
@@ -146,13 +146,13 @@ def _fetched(source: Source, recipe: Recipe, *, verified: bool = True) -> Path:
     path, digest = recipe.first_fetch.file(source) if recipe.first_fetch and not vouched else fetch(source)
     told = dict(source.weaker) | ({} if verified else {"unverified": True})
     if not verified:
-        progress.say(f"{source.urls[0]} is unverified: its recipe gives no digest; from now on it has to be sha256 {digest}")
+        progress.say(f"{source.urls[0]} is unverified: its recipe has no digest; later downloads must have sha256 {digest}")
     recipe.downloads.append({"urls": list(source.urls), "size": path.stat().st_size, "sha256": digest, **told})
     return path
 
 
 def _refuse_private(source: Source, recipe: Recipe) -> None:
-    """Refuse URLs of this machine that the recipe may not read."""
+    """Refuse local URLs that the recipe may not read."""
     for url in source.urls:
         if is_local(url):
             path = None if read_commit(url) else local_file(url)
@@ -160,7 +160,7 @@ def _refuse_private(source: Source, recipe: Recipe) -> None:
 
 
 def _unpack(path: Path, folder: Path, name: str, strip: int = 0) -> None:
-    """Unpack into a folder; with `strip` the content of as many folders as the archive has at its top, one in the other."""
+    """Unpack into a folder; `strip` removes that number of leading folders."""
     with progress.task(f"unpacking {name}", unit="files") as task:
         if not strip:
             unpack(path, folder, task.advance_to)
@@ -173,17 +173,17 @@ def _unpack(path: Path, folder: Path, name: str, strip: int = 0) -> None:
                 tops = [inner for inner in below if inner.is_dir() and not inner.is_symlink()]
             for inner in [inner for top in tops for inner in sorted(top.iterdir())]:
                 shutil.move(inner, folder / inner.name)
-        refuse_links_out(path, folder)  # a link that was inside may lead out from where it is now
+        refuse_links_out(path, folder)  # a link that was inside may lead out after the move
 
 
 def _git(step: Fields, recipe: Recipe) -> None:
-    """The files of a commit; a branch or tag is only for recipes whose first fetch is recorded."""
+    """Download the files of a commit; branches and tags are only for recipes whose first download is recorded."""
     step.only(*STEPS["git"])
     url, checkout = step.needed("url"), step.text("checkout")
     exact = re.fullmatch("[0-9a-f]{40}", checkout) is not None
     if not exact and recipe.first_fetch is None:
-        raise ConfigError(f"{recipe.entry}: checkout is {checkout!r}, not a commit", hint="give its 40 digits")
-    _commit_of(url, "0" * 40, recipe)  # whatever the commit, git is not given another kind of URL
+        raise ConfigError(f"{recipe.entry}: checkout is {checkout!r}, not a commit", hint="use its 40 digits")
+    _commit_of(url, "0" * 40, recipe)  # check the URL before git sees it, whatever the commit
     if is_local(url):
         require_local_file(recipe.entry, url, None, recipe.trusted)
     digest = checkout
@@ -204,7 +204,7 @@ def _commit_of(url: str, digest: str, recipe: Recipe) -> Source:
 
 def _copy(step: Fields, recipe: Recipe) -> None:
     step.only(*STEPS["copy"])
-    if "folder" in step:  # of the entry, with all that is in it
+    if "folder" in step:  # path relative to the entry, including its content
         source = inside(recipe.entry, step.needed("folder"))
         with storage_errors(f"writing {source.name}"):
             shutil.copytree(source, inside(recipe.folder, step.text("to")), dirs_exist_ok=True, ignore=_not_copied)
@@ -212,25 +212,23 @@ def _copy(step: Fields, recipe: Recipe) -> None:
     if named := step.text("from"):
         if named not in recipe.given:
             raise ConfigError(
-                f"{recipe.entry}: copy is from {named!r}, which is no dependency of it", hint=_known_dependencies(recipe)
+                f"{recipe.entry}: copy is from {named!r}, which is not a dependency of it", hint=_known_dependencies(recipe)
             )
         source = inside(recipe.given[named].folder, step.needed("file"))
         if not recipe.given[named].holds(source):
-            raise ConfigError(
-                f"{recipe.entry}: {step.needed('file')!r} is no part of {named}, but beside it", hint="fix the recipe"
-            )
-    elif "root" in step:  # from the root of the repository
+            raise ConfigError(f"{recipe.entry}: {step.needed('file')!r} is not a part of {named}", hint="fix the recipe")
+    elif "root" in step:  # relative to the root of the repository
         source = inside(recipe.root, step.needed("root"))
     else:
         source = inside(recipe.entry, step.needed("file"))
     if not source.is_file():
-        raise InstallError(f"{source} is not there", hint="the repository is incomplete: pull it again")
+        raise InstallError(f"{source} does not exist", hint="the repository is incomplete: pull it again")
     with storage_errors(f"writing {source.name}"):
         shutil.copyfile(source, _target(recipe, step.text("to") or source.name))
 
 
 def _known_dependencies(recipe: Recipe) -> str:
-    return f"its dependencies are {', '.join(recipe.given)}" if recipe.given else "it has no dependency"
+    return f"its dependencies are {', '.join(recipe.given)}" if recipe.given else "it has no dependencies"
 
 
 def _not_copied(folder: str, names: list[str]) -> list[str]:
@@ -239,28 +237,28 @@ def _not_copied(folder: str, names: list[str]) -> list[str]:
 
 
 def _move(step: Fields, recipe: Recipe) -> None:
-    """Give a file or folder another name."""
+    """Rename a file or folder."""
     step.only(*STEPS["move"])
     source = inside(recipe.folder, step.needed("file"))
     if not source.exists():
-        raise InstallError(f"{step.needed('file')} is not there after the steps before", hint="the publisher changed it")
+        raise InstallError(f"{step.needed('file')} does not exist after the previous steps", hint="the publisher changed it")
     with storage_errors(f"writing {step.needed('to')}"):
         shutil.move(source, _target(recipe, step.needed("to")))
 
 
 def _patch(step: Fields, recipe: Recipe) -> None:
-    """Apply a patch of the entry; one that does not fit, or leads out of the folder, changes nothing."""
+    """Apply a patch of the entry; one that does not apply, or leads out of the folder, changes nothing."""
     step.only(*STEPS["patch"])
     patch, folder = inside(recipe.entry, step.needed("file")), inside(recipe.folder, step.text("to"))
     try:
         apply_patch(patch, folder)
     except GitError as error:
-        raise InstallError(f"the patch {step.needed('file')} does not fit: {error.what}") from error
+        raise InstallError(f"the patch {step.needed('file')} does not apply: {error.what}") from error
 
 
 def _script(step: Fields, recipe: Recipe) -> None:
     step.only(*STEPS["script"])
-    if "module" in step:  # of a package of Python in the same repository
+    if "module" in step:  # from a Python package in the same repository
         path = inside(recipe.root, step.needed("path"))
         name, program, extra = step.needed("module"), ["-m", step.needed("module")], {"PYTHONPATH": str(path)}
         where = path
@@ -269,7 +267,7 @@ def _script(step: Fields, recipe: Recipe) -> None:
         name, program, extra = where.name, [str(where)], {}
     require_code(recipe.entry, f"script {name}", recipe.trusted)
     if recipe.python is None:
-        raise InstallError(f"{name} needs a venv to run in", hint="`ck create venv`, or --venv=NAME")
+        raise InstallError(f"{name} needs a venv", hint="`ck create venv`, or --venv=NAME")
     words = [_filled(recipe, word) for word in step.texts("arguments")]
     logs = tools_root() / ".logs" / re.sub(r"\.[0-9a-f]{8}\.new$", "", recipe.folder.name).strip(".")
     logs.mkdir(parents=True, exist_ok=True)
@@ -286,7 +284,7 @@ def _script(step: Fields, recipe: Recipe) -> None:
 
 
 def _weights(step: Fields, recipe: Recipe) -> None:
-    """Take the weights out of a file of PyTorch without running it."""
+    """Extract the weights of a PyTorch file without running its code."""
     from ck_repo.models.safetensors_file import write_safetensors
     from ck_repo.models.torch_file import TorchFile
 
@@ -295,7 +293,7 @@ def _weights(step: Fields, recipe: Recipe) -> None:
     ours = (Given(recipe.folder), Given(recipe.entry), *recipe.given.values())
     if not any(each.holds(source) for each in ours):
         raise ConfigError(
-            f"{recipe.entry}: the weights are to be taken from {source}, which is no part of it or of a dependency",
+            f"{recipe.entry}: the weights are read from {source}, which is not a part of it or of a dependency",
             hint=_known_dependencies(recipe),
         )
     with progress.task(f"reading {source.name}"), storage_errors(f"writing {step.needed('to')}"):
@@ -303,7 +301,7 @@ def _weights(step: Fields, recipe: Recipe) -> None:
 
 
 def _filled(recipe: Recipe, word: str) -> str:
-    """A text of a step with its placeholders ``{name}`` filled in; ``{{`` and ``}}`` are braces."""
+    """A text of a step with its placeholders ``{name}`` replaced; ``{{`` and ``}}`` are braces."""
     values = {"folder": str(recipe.folder), **recipe.values}
 
     def value(match: re.Match[str]) -> str:
@@ -311,17 +309,17 @@ def _filled(recipe: Recipe, word: str) -> str:
         if found is None:
             raise ConfigError(
                 f"{recipe.entry}: {word[:200]!r} has an unknown placeholder: {match[0][:60]}",
-                hint=f"there are {', '.join(values)}",
+                hint=f"known: {', '.join(values)}",
             )
         return found
 
     if len(word) > _LONGEST_WORD:
-        raise ConfigError(f"{recipe.entry}: a text of a step has {len(word)} characters", hint=f"{_LONGEST_WORD} are allowed")
+        raise ConfigError(f"{recipe.entry}: a text of a step has {len(word)} characters", hint=f"at most {_LONGEST_WORD}")
     return _PLACEHOLDER.sub(value, word)
 
 
 def _target(recipe: Recipe, name: str) -> Path:
-    """Where a file of that name goes in the folder to fill, with the folders above it."""
+    """The path of a file in the folder to fill; its parent folders are created."""
     path = inside(recipe.folder, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
@@ -332,8 +330,8 @@ def inside(folder: Path, name: str) -> Path:
     try:
         path = (folder / name).resolve()
         path.exists()
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, too long a name, a NUL
-        raise ConfigError(f"{name[:200]!r} is no name of a file: {error}"[:400], hint="fix the recipe") from None
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a name that is too long, or a NUL
+        raise ConfigError(f"{name[:200]!r} is not a valid file name: {error}"[:400], hint="fix the recipe") from None
     if not path.is_relative_to(folder.resolve()):
         raise ConfigError(f"{name!r} leads out of {folder}", hint="fix the recipe")
     if GIT_FOLDER in (part.lower() for part in path.relative_to(folder.resolve()).parts):

@@ -1,4 +1,4 @@
-"""What an installation would fetch, and how large it is, before it begins."""
+"""The downloads of an installation and their sizes, before it starts."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ck_repo.install.source import Source, is_local, read_source, with_local_mir
 from ck_repo.network import is_offline
 from ck_repo.resolve.plan import Choice, NewPackage, PythonPackage, in_order
 
-_LISTED = 6  # files that are named
+_LISTED = 6  # maximum number of listed files
 
 
 @dataclass(frozen=True)
 class ToFetch:
-    """A file that will be fetched.
+    """A file to download.
 
     Attributes
     ----------
     size
-        Bytes; None if neither the recipe nor the server says.
+        Bytes; None if neither the recipe nor the server has the size.
     """
 
     name: str
@@ -31,14 +31,14 @@ class ToFetch:
 
 
 def to_fetch(choices: Mapping[str, Choice], *, ask: bool = False) -> list[ToFetch]:
-    """The files that installing these choices would fetch.
+    """The files that an installation of these choices would download.
 
     Parameters
     ----------
     choices
-        Of a plan. What is installed or in the cache of fetched files is left out.
+        Choices of a plan. Installed components and files in the cache are excluded.
     ask
-        Whether servers are asked for sizes that recipes do not have. One that does not answer costs its timeout.
+        Whether to query servers for sizes that recipes lack. One that does not answer costs its timeout.
     """
     found = []
     for source in _sources(choices):
@@ -56,7 +56,7 @@ def _sources(choices: Mapping[str, Choice]) -> Iterator[Source]:
         try:
             steps = choice.variant.component.fields(choice.variant.chosen).rows("install")
             sources = [read_source(step.fields("download")) for step in steps if "download" in step]
-        except CKError:  # the installation says what is wrong with the recipe
+        except CKError:  # the installation reports errors of the recipe
             continue
         for source in sources:
             if not is_local(with_local_mirrors(source).urls[0]) and not is_cached(source):
@@ -64,7 +64,7 @@ def _sources(choices: Mapping[str, Choice]) -> Iterator[Source]:
 
 
 def fetch_lines(choices: Mapping[str, Choice], *, ask: bool = False) -> list[str]:
-    """The same for a person; nothing if nothing is fetched."""
+    """A summary as text; empty if nothing is downloaded."""
     files = to_fetch(choices, ask=ask)
     if not files:
         return []
@@ -79,11 +79,11 @@ def fetch_lines(choices: Mapping[str, Choice], *, ask: bool = False) -> list[str
     named = [file.name + ("" if file.size is None else f" {readable(file.size)}") for file in files[:_LISTED]]
     more = [f"{len(files) - _LISTED} more"] if len(files) > _LISTED else []
     listed = f" ({', '.join([*named, *more])})"
-    return [f"to fetch: {', '.join(parts)}{listed}"]
+    return [f"to download: {', '.join(parts)}{listed}"]
 
 
 def readable(size: int) -> str:
-    """A number of bytes for a person.
+    """A number of bytes as text.
 
     >>> readable(815_585_330)
     '816 MB'

@@ -1,4 +1,4 @@
-"""One file on its way from one URL: what every way of fetching has in common."""
+"""Base class of file transfers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 
 
 class Transfer(ABC):
-    """A file on its way from one URL into the file `part`.
+    """The transfer of a file from one URL into the file `part`.
 
     Attributes
     ----------
     resumable
         Whether a later command can resume it.
     pieces
-        From how many answers the file was put together.
+        The number of responses that the file was joined from.
     """
 
     resumable = False
@@ -25,18 +25,18 @@ class Transfer(ABC):
 
     @abstractmethod
     def fetch(self) -> None:
-        """Try once.
+        """Make one attempt.
 
         Raises
         ------
         TransientError
-            If this attempt failed, and another one may not.
+            If this attempt failed, but another may succeed.
         PermanentError
-            If the URL fails whenever it is tried.
+            If all attempts for the URL fail.
         """
 
     def have(self) -> int:
-        """How many bytes were received."""
+        """The number of received bytes."""
         return self.part.stat().st_size if self.part.exists() else 0
 
     def discard(self) -> None:

@@ -1,4 +1,4 @@
-"""Any action through one function, by stock CK's dictionaries."""
+"""Run any action with stock CK's dictionaries."""
 
 from __future__ import annotations
 
@@ -20,22 +20,21 @@ _FORMS = ("none", "con", "json", "json_file")
 
 
 def access(i: Mapping[str, Any] | Sequence[str] | str) -> dict[str, Any]:
-    """Run an action and answer with a dictionary.
+    """Run an action and return its answer as a dictionary.
 
     Parameters
     ----------
     i
         A dictionary with ``action``, ``module_uoa``, ``data_uoa``, ``repo_uoa`` and the options of the action; or the words of
         a command line, as a list or as a string, which is split at spaces. ``cid`` (``module:entry``) and ``cids`` name
-        entries, too. ``out`` is where the answer goes beside the return value: nowhere (the default of a dictionary),
-        ``con`` (printed as the command line prints it, the default of words), ``json`` (printed as JSON) or ``json_file``
-        (written to ``out_file``).
+        entries, too. ``out`` sets where the answer is written: nowhere (the default for dictionaries), ``con`` (printed as on
+        the command line, the default for words), ``json`` (printed as JSON) or ``json_file`` (written to ``out_file``).
 
     Returns
     -------
     dict
-        ``return`` (0, or the exit status that the command would have) and what ``--out=json`` prints; with ``error`` and
-        often ``hint`` where ``return`` is not 0. Nothing is raised but KeyboardInterrupt.
+        ``return`` (0, or the exit status of the command) and the keys of ``--out=json``; with ``error`` and often ``hint`` if
+        ``return`` is not 0. Only KeyboardInterrupt is raised.
 
     Examples
     --------
@@ -74,16 +73,16 @@ def _words(i: Mapping[str, Any] | Sequence[str] | str) -> Words:
 
 
 def _form(words: Words, usual: str) -> tuple[str, str]:
-    """Where the answer goes, and the file if it is one; as an option of the action it is ``con``, ``json`` or ``none``."""
+    """The output form, and the file if it is one; as an option of the action it is ``con``, ``json`` or ``none``."""
     form = str(words.options.pop("out", "") or usual)
     if form not in _FORMS:
         raise UsageError(f"out is {form!r}", hint=f"one of {', '.join(_FORMS)}")
     words.options["out"] = "none" if form == "json_file" else form
     if form != "con":
-        words.options.setdefault("quiet", "yes")  # nothing asks who is not shown anything
+        words.options.setdefault("quiet", "yes")  # no prompts without output
     file = str(words.options.pop("out_file", ""))
     if form == "json_file" and not file:
-        raise UsageError("out is json_file, and no file is named", hint="name it: out_file")
+        raise UsageError("out is json_file, and out_file is missing", hint="add out_file")
     return form, file
 
 

@@ -1,4 +1,4 @@
-"""Stock CK's printing and asking."""
+"""Stock CK's functions for printing and prompts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def out(s: object) -> None:
 
 
 def err(r: Mapping[str, Any]) -> NoReturn:
-    """Print the error of an answer and end the program with its code."""
+    """Print the error of an answer and exit with its code."""
     out(f"Error: {r['error']}")
     sys.exit(int(r["return"]))
 
@@ -25,7 +25,7 @@ def jerr(r: Mapping[str, Any]) -> NoReturn:
 
 
 def inp(i: Mapping[str, Any]) -> dict[str, Any]:
-    """Print ``text`` and read a line: ``{'return': 0, 'string': …}``; an error where there is nobody to answer."""
+    """Print ``text`` and read a line: ``{'return': 0, 'string': …}``; an error if no input is available."""
     try:
         return {"return": 0, "string": input(str(i.get("text", "")))}
     except (EOFError, OSError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""Stock CK's dictionaries, read at the edge: which keys name entries, which are options, which mean nothing here."""
+"""Convert stock CK's dictionaries: keys that name entries, options, and ignored keys."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ck_repo.cli.words import Words, put, target
 from ck_repo.errors import UsageError
 
 _ENTRY = ("action", "cid", "cids", "xcids", "module_uoa", "data_uoa", "repo_uoa", "unparsed", "unparsed_cmd")
-_NEW = ("new_repo_uoa", "new_module_uoa", "new_data_uoa")  # where stock's cp, mv and ren put an entry
-# how stock works inside: locks, its own index, its order of JSON keys, notes of changes, its network
+_NEW = ("new_repo_uoa", "new_module_uoa", "new_data_uoa")  # where stock CK's cp, mv and ren put an entry
+# internals of stock CK: locks, index, order of JSON keys, change notes, network
 _WITHOUT_MEANING = frozenset({
     "common_func", "con_encoding", "elapsed_time", "get_lock", "ignore_update", "internal", "local", "lock_expire_time",
     "lock_retries", "lock_retry_delay", "print_time", "repo_module_uoa", "skip_desc", "skip_indexing", "skip_updates",
@@ -20,9 +20,9 @@ _WITHOUT_MEANING = frozenset({
 
 
 def words_of(i: Mapping[str, Any]) -> Words:
-    """A dictionary as the command line would have it.
+    """Convert a dictionary to the form of a command line.
 
-    Empty values mean that a key is not given, as in stock. Keys may be flat (``env.NAME``) or nested (``env: {NAME: …}``).
+    Empty values are ignored, as in stock CK. Keys may be flat (``env.NAME``) or nested (``env: {NAME: …}``).
 
     >>> words_of({"action": "load", "module_uoa": "env", "data_uoa": "x"}).targets
     [Target(module='env', entry='x', repository='')]
@@ -48,7 +48,7 @@ def _targets(given: Mapping[str, Any]) -> list[Target]:
         repository, module, entry = (str(given.get(key, "")) for key in _NEW)
         rest.append(Target(module or named.module, entry, repository))
     if rest and not named.module:
-        raise UsageError("cids names further entries, and no first one is named", hint="give module_uoa and data_uoa, or cid")
+        raise UsageError("cids has additional entries, but there is no first one", hint="add module_uoa and data_uoa, or cid")
     return [named, *rest] if named.text else []
 
 

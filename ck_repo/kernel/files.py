@@ -1,4 +1,4 @@
-"""Stock CK's functions on files: JSON, YAML and text. A failure is an answer with ``return`` and ``error``."""
+"""Stock CK's functions for files: JSON, YAML and text. Failures are answers with ``return`` and ``error``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SPECIAL = (".cm", ".git", ".svn")
 
 
 def _answered(function: Callable[[Mapping[str, Any]], Answer]) -> Callable[[Mapping[str, Any]], Answer]:
-    """What goes wrong with a file as an answer; 16 where it does not exist."""
+    """An error with a file as an answer; 16 if it does not exist."""
 
     @wraps(function)
     def answer(i: Mapping[str, Any]) -> Answer:
@@ -45,7 +45,7 @@ def load_json_file(i: Mapping[str, Any]) -> Answer:
 
 @_answered
 def save_json_to_file(i: Mapping[str, Any]) -> Answer:
-    """Write ``dict`` to ``json_file``, keys sorted with ``sort_keys``; ``safe`` leaves out values that are not JSON."""
+    """Write ``dict`` to ``json_file``, keys sorted with ``sort_keys``; ``safe`` omits values that are not JSON."""
     content = {key: value for key, value in i["dict"].items() if _is_json(value)} if _yes(i, "safe") else i["dict"]
     text = json.dumps(content, indent=2, ensure_ascii=False, sort_keys=_yes(i, "sort_keys"))
     Path(i["json_file"]).write_text(text + "\n", encoding="utf-8")
@@ -87,8 +87,8 @@ def save_yaml_to_file(i: Mapping[str, Any]) -> Answer:
 def load_text_file(i: Mapping[str, Any]) -> Answer:
     """Read ``text_file``: ``bin``, and unless ``keep_as_bin`` ``string``, with ``split_to_list`` ``lst``.
 
-    With ``convert_to_dict`` also ``dict``: of each line what is before and after the first ``str_split`` (a colon if it is not
-    given), with ``remove_quotes`` without the quotes around it.
+    With ``convert_to_dict`` also ``dict``: of each line the text before and after the first ``str_split`` (default: a colon),
+    with ``remove_quotes`` without surrounding quotes.
     """
     path = Path(i["text_file"])
     content = path.read_bytes()
@@ -113,7 +113,7 @@ def _pairs(lines: list[str], separator: str, *, quotes: bool) -> dict[str, str]:
 
 @_answered
 def save_text_file(i: Mapping[str, Any]) -> Answer:
-    """Write ``string`` to ``text_file`` without carriage returns; with ``append`` at its end."""
+    """Write ``string`` to ``text_file`` without carriage returns; ``append`` adds it at the end."""
     text = i["string"] if isinstance(i["string"], str) else bytes(i["string"]).decode("utf-8")
     with open(i["text_file"], "a" if _yes(i, "append") else "w", encoding="utf-8", newline="") as file:
         file.write(text.replace("\r", ""))
@@ -133,11 +133,11 @@ def gen_tmp_file(i: Mapping[str, Any]) -> Answer:
 def list_all_files(i: Mapping[str, Any]) -> Answer:
     """The files below ``path`` as ``list``, by their names relative to it, with their ``size`` in bytes.
 
-    ``pattern`` chooses names, ``limit`` is the largest number of them; ``all`` includes what is in .cm, .git and .svn.
+    ``pattern`` filters names, ``limit`` is their maximum number; ``all`` includes files in .cm, .git and .svn.
     """
     root = Path(i["path"])
     if not root.is_dir():
-        raise FileNotFoundError(2, "no such folder", str(root))
+        raise FileNotFoundError(2, "folder not found", str(root))
     everything = _yes(i, "all")
     found = {}
     for folder, folders, files in os.walk(root):

@@ -1,4 +1,4 @@
-"""Stock CK's functions on names and dictionaries."""
+"""Stock CK's functions for names and dictionaries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_uid(s: str) -> bool:
 
 
 def is_uoa(s: str) -> bool:
-    """Whether a text can be an alias or a UID: it has no wildcard and no sign for the current entry."""
+    """Whether a text can be an alias or a UID: it has no wildcard and no symbol for the current entry."""
     return not set(s) & set("*?#^")
 
 
@@ -32,7 +32,7 @@ def get_from_dicts(
     dict2: MutableMapping[str, Any] | None,
     extra: str = "",
 ) -> Any:
-    """A value of `dict1`, moved to `dict2` under its name with `extra` before it; if `dict1` lacks it, that of `dict2`."""
+    """A value of `dict1`, moved to `dict2` with `extra` before its name; if `dict1` lacks it, that of `dict2`."""
     if key not in dict1:
         return default_value if dict2 is None else dict2.get(extra + key, default_value)
     value = dict1.pop(key)
@@ -42,7 +42,7 @@ def get_from_dicts(
 
 
 def merge_dicts(i: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge ``dict2`` into ``dict1`` key by key; with ``append_lists`` lists grow, else they are replaced."""
+    """Merge ``dict2`` into ``dict1`` recursively; with ``append_lists`` lists are extended, else replaced."""
     _merge(i["dict1"], i["dict2"], append=i.get("append_lists") == "yes")
     return {"return": 0, "dict1": i["dict1"]}
 
@@ -59,19 +59,19 @@ def _merge(into: MutableMapping[str, Any], more: Mapping[str, Any], *, append: b
 
 
 def parse_cid(i: Mapping[str, Any]) -> dict[str, Any]:
-    """``cid`` (``module:entry`` or ``repository:module:entry``) in parts; with ``ignore_error`` a wrong one has none."""
+    """The parts of ``cid`` (``module:entry`` or ``repository:module:entry``); with ``ignore_error`` an invalid one has none."""
     try:
         found = target(str(i["cid"]).strip())
     except CKError as error:
         return {"return": 0} if i.get("ignore_error") == "yes" else {"return": error.code, "error": str(error)}
     if not found.entry:
-        return {"return": 0} if i.get("ignore_error") == "yes" else {"return": 1, "error": f"{i['cid']!r} names no entry"}
+        return {"return": 0} if i.get("ignore_error") == "yes" else {"return": 1, "error": f"{i['cid']!r} is not a valid name"}
     repository = {"repo_uoa": found.repository} if found.repository else {}
     return {"return": 0, **repository, "module_uoa": found.module, "data_uoa": found.entry}
 
 
 def set_by_flat_key(i: Mapping[str, Any]) -> dict[str, Any]:
-    """Set ``value`` in ``dict`` under ``key``, a flat key: ``##a#b`` is a key of an object, ``##a@0`` a place in a list."""
+    """Set ``value`` in ``dict`` at ``key``, a flat key: ``##a#b`` is a key of an object, ``##a@0`` an index of a list."""
     row: Any = i["dict"]
     steps = _steps(str(i["key"]))
     for number, step in enumerate(steps):
@@ -88,7 +88,7 @@ def set_by_flat_key(i: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _steps(key: str) -> list[str | int]:
-    """The steps of a flat key: names after #, places after @."""
+    """The steps of a flat key: names after #, indices after @."""
     if not key.startswith("#"):
         return [key]
     steps: list[str | int] = []

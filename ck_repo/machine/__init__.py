@@ -1,1 +1,1 @@
-"""What is on the machine: interpreters, hardware, Python packages, the user's models and data sets."""
+"""The machine: interpreters, hardware, Python packages, the user's models and data sets."""

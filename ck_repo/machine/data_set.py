@@ -1,7 +1,7 @@
-"""A data set on disk: read and checked by the harness's reader, in a process of its own.
+"""A data set on disk: read and checked by the harness's reader, in a separate process.
 
-The reader (`object_detection.datasets`) is the one that scores runs, so what is registered can be scored. It needs the standard
-library alone and runs with our own interpreter; the engine gets its description as JSON.
+Runs use the same reader (`object_detection.datasets`), so a registered data set can be scored. It only needs the standard
+library and runs with our own interpreter; the engine gets its description as JSON.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from ck_repo.store.folders import tools_root
 from ck_repo.store.installed import InstalledDataset
 
 COCO = "coco"
-KINDS = (COCO, "openimages", "voc", "yolo")  # formats of annotations, as the reader calls them
+KINDS = (COCO, "openimages", "voc", "yolo")  # formats of annotations, by the names of the reader
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a user names.
+    """The user's description of a data set.
 
     Attributes
     ----------
@@ -40,9 +40,9 @@ class Wanted:
     path
         An image, or a folder.
     annotations, names
-        The annotations, and the file with the names of the categories; empty if the reader is to find them.
+        The annotations, and the file with the names of the categories; empty if the reader searches for them.
     inside
-        Whether images are looked for below their folder alone: so it is for what came with somebody's experiment.
+        Whether images are only searched below their folder, as for data sets from other users' experiments.
     """
 
     kind: str
@@ -53,34 +53,34 @@ class Wanted:
 
     @classmethod
     def of(cls, dataset: InstalledDataset) -> Wanted:
-        """What was named when a data set was registered; for one that a package installed, its own parts."""
+        """The description of a registered data set; for an installed one, its own parts."""
         given = dataset.given or {"path": dataset.images, "annotations": dataset.annotations, "inside": dataset.inside}
         texts = {key: str(given.get(key, "")) for key in ("path", "annotations", "names")}
         return cls(dataset.format or COCO, **texts, inside=bool(given.get("inside")))
 
     def below(self, base: Path) -> Wanted:
-        """The same with its relative paths taken from a folder."""
+        """The description with relative paths resolved against a folder."""
         paths = {key: str(base / text) if (text := getattr(self, key)) else "" for key in ("path", "annotations", "names")}
         return Wanted(self.kind, **paths, inside=self.inside)
 
     def as_data(self) -> dict[str, Any]:
-        """As `Wanted.of` reads it, and the reader."""
+        """As JSON for `Wanted.of` and the reader."""
         return {"path": self.path, "annotations": self.annotations, "names": self.names, "inside": self.inside}
 
 
 def read_data_set(wanted: Wanted, coco: Path | None = None) -> dict[str, Any]:
-    """Read and check a data set; with `coco` write it in COCO's format, too.
+    """Read and check a data set; with `coco` also write it in COCO's format.
 
     Returns
     -------
     dict
         ``images``, ``annotations``, ``names``, counts, ``remarks``, ``files`` (the images) with ``archived`` (their names below
-        the folder of images), ``sources`` (annotation files and folders).
+        the image folder), ``sources`` (annotation files and folders).
 
     Raises
     ------
     DetectError
-        If it cannot be used; the message names the image or annotation.
+        If it cannot be used; the message has the image or annotation.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -103,7 +103,7 @@ def read_data_set(wanted: Wanted, coco: Path | None = None) -> dict[str, Any]:
 
 
 def inspect_data_set(wanted: Wanted) -> InstalledDataset:
-    """Check a data set, and take its digest and stamp: the `dataset` section of an env entry."""
+    """Check a data set, and compute its digest and stamp: the `dataset` section of an env entry."""
     found = read_data_set(wanted)
     images, sources = found["files"], [path for path in found["sources"] if Path(path).is_file()]
     digests = []
@@ -133,14 +133,14 @@ def inspect_data_set(wanted: Wanted) -> InstalledDataset:
 
 
 def stamp_now(dataset: InstalledDataset) -> str:
-    """The stamp of a data set that is registered, taken again: it changes with every file of it, and with files that are added.
+    """The current stamp of a registered data set: it changes with every file of it, and with new files.
 
     Raises
     ------
     OSError
-        If a file is gone.
+        If a file is missing.
     DetectError
-        If the list of its files is gone, and it cannot be read again.
+        If the list of its files is missing, and it cannot be read again.
     """
     wanted = Wanted.of(dataset)
     list_ = _list_of(wanted)
@@ -154,7 +154,7 @@ def stamp_now(dataset: InstalledDataset) -> str:
 
 
 def _stamp(files: Sequence[str]) -> str:
-    """Size and change time of files; of a folder the names of what is in it, as far as it is like the files."""
+    """Size and change time of files; for a folder the names of the relevant files in it."""
     kinds = {os.path.splitext(path)[1] for path in files}
     rows: list[tuple[str, object, object]] = []
     for path in files:
@@ -168,7 +168,7 @@ def _stamp(files: Sequence[str]) -> str:
 
 
 def _remember(wanted: Wanted, files: Sequence[str]) -> None:
-    """Keep the list of a data set's files: so its stamp can be taken without reading its annotations."""
+    """Store the list of a data set's files, so that its stamp can be computed without reading its annotations."""
     list_ = _list_of(wanted)
     list_.parent.mkdir(parents=True, exist_ok=True)
     write_text(list_, json.dumps(list(files)))

@@ -1,4 +1,4 @@
-"""Which detector of ours looks for what a user names: stock's are Python programs of a repository, and are never run."""
+"""Select our detector for a user's request: stock CK's are Python programs, which are never run."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from ck_repo.store.fields import Fields
 from ck_repo.store.repositories import default_repository_alias
 from ck_repo.store.search import find
 
-_OF_OURS = frozenset({"object-detection"})  # what our detectors are for, where stock's tags do not say
+_OF_OURS = frozenset({"object-detection"})  # what our detectors are for, if stock CK's tags do not say
 _PYTHON = frozenset({"lib", "python-package"})  # tags of every detector and package of a Python package
 
 
 def detector(session: Session, found: Sequence[Entry]) -> Entry:
-    """The one detector that the soft entries mean.
+    """The single detector for the soft entries.
 
     Parameters
     ----------
     found
-        The entries that the user's names and tags match, at least one.
+        The entries that match the user's names and tags, at least one.
 
     Raises
     ------
     UsageError
-        If they mean several; the message has the name of each.
+        If several match; the message lists them.
     DetectError
-        If they are stock's, and no detector of ours looks for the same.
+        If they are stock CK's, and no detector of ours is equivalent.
     """
     ours = [entry for entry in found if _kind(entry)]
     if not ours:
@@ -39,18 +39,18 @@ def detector(session: Session, found: Sequence[Entry]) -> Entry:
         ours = list({same.path: same for entry in found if (same := _same(entry, every))}.values())
         if not ours:
             raise DetectError(
-                f"{_name(found[0])} is a detector of stock CK, a Python program (customize.py) that is not run here",
+                f"{_name(found[0])} is a detector of stock CK, a Python program (customize.py) that is not supported",
                 hint=_instead(session, found[0])
-                or f"there are detectors of ours for {', '.join(sorted({entry.alias for entry in every}))}",
+                or f"supported detectors: {', '.join(sorted({entry.alias for entry in every}))}",
             )
     first = [entry for entry in ours if entry.alias == ours[0].alias]
     if len(first) < len(ours):
         raise UsageError(f"{len(ours)} kinds match: {', '.join(map(_name, ours))}", hint="name one of them")
-    return ours[0]  # repositories are searched in their order
+    return ours[0]  # in the order of the repositories
 
 
 def _kind(entry: Entry) -> str:
-    """What a detector of ours looks for; empty for stock's, or one that cannot be read."""
+    """What a detector of ours detects; empty for stock CK's, and unreadable ones."""
     return str(_meta(entry).get("detect") or "")
 
 
@@ -63,7 +63,7 @@ def _meta(entry: Entry) -> Mapping[str, Any]:
 
 
 def _same(stock: Entry, ours: Sequence[Entry]) -> Entry | None:
-    """Ours for the same: of the same name, with no tag that stock's lacks, or for the same Python module."""
+    """Our equivalent detector: of the same name, with no tag that stock CK's lacks, or for the same Python module."""
     module, tags = python_module(_meta(stock)), _tags(stock)
     named = [entry for entry in ours if entry.alias == stock.alias]
     tagged = [entry for entry in ours if entry.tags() <= tags | _OF_OURS]
@@ -72,7 +72,7 @@ def _same(stock: Entry, ours: Sequence[Entry]) -> Entry | None:
 
 
 def _packages(entry: Entry) -> Sequence[str]:
-    """The Python packages that a detector of ours looks for; none if it cannot be read."""
+    """The Python packages that a detector of ours searches for; none if it cannot be read."""
     try:
         return distributions(Fields(_meta(entry), entry.path / META))
     except CKError:
@@ -80,18 +80,18 @@ def _packages(entry: Entry) -> Sequence[str]:
 
 
 def _tags(stock: Entry) -> frozenset[str]:
-    """The tags of stock's detector, with those that it means where it looks for a Python module."""
+    """The tags of stock CK's detector, including implied ones for Python modules."""
     return stock.tags() | (_PYTHON if python_module(_meta(stock)) else frozenset())
 
 
 def _instead(session: Session, stock: Entry) -> str:
-    """How to get the Python package that stock's detector looks for; empty if no package of ours installs it."""
+    """How to get the Python package that stock CK's detector searches for; empty if no package of ours installs it."""
     if not python_module(_meta(stock)):
         return ""
     for tag in sorted(_tags(stock) - _PYTHON):
         tags = f"lib,python-package,{tag}"
         if find(session.repositories, "package", repository=default_repository_alias(), tags=tags):
-            return f"`ck install package --tags={tags}` puts it into a venv; `ck show env` lists what a venv has"
+            return f"`ck install package --tags={tags}` installs it into a venv; `ck show env` lists the packages of a venv"
     return ""
 
 

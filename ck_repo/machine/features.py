@@ -1,4 +1,4 @@
-"""The machine as CK's `detect platform` describes it: features of the operating system, the CPU, the GPUs and the machine."""
+"""The machine in the format of CK's `detect platform`: operating system, CPU, GPUs and machine."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def cpu_features() -> dict[str, object]:
 
 
 def gpu_features() -> list[dict[str, object]]:
-    """Name, vendor, memory (bytes), clock (MHz), driver and CUDA capability of each GPU of NVIDIA."""
+    """Name, vendor, memory (bytes), clock (MHz), driver and CUDA capability of each NVIDIA GPU."""
     rows = nvidia_gpus("index", "name", "memory.total", "clocks.max.sm", "driver_version", "compute_cap")
     found: list[dict[str, object]] = [
         {
@@ -63,14 +63,14 @@ def gpu_features() -> list[dict[str, object]]:
         for index, name, memory, clock, driver, capability in rows
     ]
     if not found and sys.platform == "linux" and has_cuda():
-        found = [{"gpu_id": "", "name": "a GPU of NVIDIA, of which nvidia-smi says nothing", "vendor": "NVIDIA"}]
+        found = [{"gpu_id": "", "name": "an NVIDIA GPU that nvidia-smi does not report", "vendor": "NVIDIA"}]
     return found
 
 
 def machine_features() -> dict[str, str]:
-    """Name, vendor and model of the machine, and how much memory (bytes) it has."""
+    """Name, vendor and model of the machine, and its memory (bytes)."""
     vendor, model = _read(_DMI / "sys_vendor").strip(), _read(_DMI / "product_name").strip()
-    if not model:  # boards have no DMI, but a device tree
+    if not model:  # boards have a device tree instead of DMI
         model = _read(Path("/proc/device-tree/model")).strip("\0\n ")
     name = " ".join(part for part in (vendor, model) if part) or platform.node()
     return {"name": name, "vendor": vendor, "model": model, "memory": str(describe_platform().memory)}

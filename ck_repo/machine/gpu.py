@@ -1,4 +1,4 @@
-"""Whether the machine may have a GPU of NVIDIA, asked without any framework."""
+"""Whether the machine may have an NVIDIA GPU, without importing a framework."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ _NAMES = ("nvidia[0-9]*", "dxg", "nvhost-ctrl*", "nvgpu")  # of a driver for car
 
 
 def has_cuda() -> bool:
-    """Whether NVIDIA's driver shows a device; where that cannot be told, the framework is left to say."""
+    """Whether NVIDIA's driver shows a device; if that is unknown, the framework decides."""
     return sys.platform != "linux" or DRIVER.exists() or any(path for name in _NAMES for path in DEVICES.glob(name))

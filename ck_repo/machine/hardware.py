@@ -1,4 +1,4 @@
-"""The machine's hardware, as far as it tells by itself: for the description of a system."""
+"""The machine's hardware for the description of a system, as far as it is detected automatically."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TIMEOUT = 15  # s
 
 
 def describe_hardware() -> dict[str, str]:
-    """What lscpu, lsblk, /sys and nvidia-smi say; what they do not tell is left out.
+    """Information from lscpu, lsblk, /sys and nvidia-smi; unknown values are omitted.
 
     Returns
     -------
@@ -27,7 +27,7 @@ def describe_hardware() -> dict[str, str]:
 
 
 def _ask(*command: str) -> str:
-    """What a program prints; nothing if it is not here or fails."""
+    """The output of a program; empty if it is missing or fails."""
     if shutil.which(command[0]) is None:
         return ""
     try:
@@ -57,12 +57,12 @@ def _processor() -> dict[str, str]:
 
 
 def _objects(value: object) -> list[dict[str, object]]:
-    """The objects of a list; none if it is no list."""
+    """The objects of a list; none if it is not a list."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _flat(rows: object) -> list[dict[str, object]]:
-    """Objects of lscpu with those below them: newer versions nest."""
+    """Flatten lscpu's objects, which newer versions nest."""
     found = []
     for row in _objects(rows):
         found += [row, *_flat(row.get("children"))]
@@ -92,7 +92,7 @@ def _kind(row: dict[str, object]) -> str:
 
 
 def _network() -> dict[str, str]:
-    """Speeds of the interfaces that belong to a device, in Mbit/s as /sys has them."""
+    """Speeds of the interfaces that belong to a device, in Mbit/s as in /sys."""
     speeds = []
     for path in sorted(Path("/sys/class/net").glob("*/device")):
         try:
@@ -104,7 +104,7 @@ def _network() -> dict[str, str]:
 
 
 def nvidia_gpus(*fields: str) -> list[list[str]]:
-    """Fields of each GPU as nvidia-smi gives them, without units; no GPU if it is not here."""
+    """Fields of each GPU from nvidia-smi, without units; no GPU if it is missing."""
     listed = _ask("nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits").splitlines()
     rows = [[cell.strip() for cell in line.split(",")] for line in listed]
     return [row for row in rows if len(row) == len(fields)]

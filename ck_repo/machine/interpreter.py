@@ -17,7 +17,7 @@ from ck_repo.child_environment import child_environment
 from ck_repo.errors import DetectError
 from ck_repo.resolve.versions import range_of
 
-_TIMEOUT = 15  # s; a shim that hangs does not hold up the search
+_TIMEOUT = 15  # s; a shim that hangs does not block the search
 _NAME = re.compile(r"python(3(\.\d+)?)?(\.exe)?")
 _ASK = (
     "import json, platform, sys; print(json.dumps({'version': platform.python_version(), "
@@ -28,14 +28,14 @@ _ASK = (
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python that answers.
+    """A Python interpreter.
 
     Attributes
     ----------
     version
         ``3.11.7``.
     prefix
-        The folder of its environment: that of a venv, if it was started with its packages.
+        The folder of its environment: that of a venv, if it was started from one.
     """
 
     path: Path
@@ -46,12 +46,12 @@ class Interpreter:
 
 
 def ask(path: Path, *, site: bool = False) -> Interpreter | None:
-    """Run an interpreter and ask what it is; None if it does not answer.
+    """Run an interpreter and return its properties; None if it fails.
 
     Parameters
     ----------
     site
-        Start it as programs do, so that the prefix is that of its venv.
+        Start it with the environment's packages, so that the prefix is that of its venv.
     """
     command = [str(path), "-I", *([] if site else ["-S"]), "-c", _ASK]
     try:
@@ -64,15 +64,15 @@ def ask(path: Path, *, site: bool = False) -> Interpreter | None:
 
 
 def inspect_interpreter(path: Path) -> Interpreter:
-    """The interpreter at `path`; what does not answer as one is an error."""
+    """The interpreter at `path`; anything else is an error."""
     found = ask(path)
     if found is None:
-        raise DetectError(f"{path} does not answer as a Python interpreter", hint="name an executable, /usr/bin/python3.11 say")
+        raise DetectError(f"{path} is not a working Python interpreter", hint="for example /usr/bin/python3.11")
     return found
 
 
 def interpreters(registered: Iterable[Path] = ()) -> Iterator[Interpreter]:
-    """Every interpreter, each once: those that the user registered, ours, then those on PATH and in the usual places."""
+    """Every interpreter, without duplicates: registered ones, ours, then those in PATH and in the usual places."""
     seen = set()
     for path in chain(registered, _places()):
         try:
@@ -99,7 +99,7 @@ def _places() -> Iterator[Path]:
         if versions.is_dir():
             folders += sorted(row / "bin" for row in versions.iterdir())
     for folder in folders:
-        if folder.name == "shims":  # they start whatever is active, which is found on its own
+        if folder.name == "shims":  # shims start the active version, which is found separately
             continue
         try:
             yield from sorted(row for row in folder.iterdir() if _NAME.fullmatch(row.name))
@@ -108,12 +108,12 @@ def _places() -> Iterator[Path]:
 
 
 def find_interpreter(wanted: str, registered: Iterable[Path] = ()) -> Interpreter:
-    """The interpreter for ``3.12``, ``3.11.7``, ``>=3.10,<3.13``, a name on PATH or a path; ours for an empty text.
+    """The interpreter for ``3.12``, ``3.11.7``, ``>=3.10,<3.13``, a name in PATH or a path; ours for an empty text.
 
     Raises
     ------
     DetectError
-        If there is none; the message lists those that were found.
+        If there is none; the message lists the available ones.
     """
     if not wanted:
         return inspect_interpreter(Path(getattr(sys, "_base_executable", "") or sys.executable))
@@ -123,7 +123,7 @@ def find_interpreter(wanted: str, registered: Iterable[Path] = ()) -> Interprete
         named = ask(Path(path))
         if named or not re.fullmatch(r"python\d+(\.\d+)?", wanted):
             return named or inspect_interpreter(Path(path))
-        # a shim of a version that is not active does not answer: the version may be found elsewhere
+        # the shim of an inactive version fails, but the version may be found elsewhere
     text = wanted.removeprefix("python")
     specifier = f"=={text}.*" if re.fullmatch(r"\d+(\.\d+)?", text) else f"=={text}" if text[:1].isdigit() else text
     rule = range_of(specifier, f"--python={wanted}")
@@ -133,6 +133,6 @@ def find_interpreter(wanted: str, registered: Iterable[Path] = ()) -> Interprete
             return row
         found.append(f"{row.version} ({row.path})")
     raise DetectError(
-        f"no Python {wanted} is on this machine",
-        hint=f"found: {', '.join(found) or 'none'}; install it, or name it by its path",
+        f"there is no Python {wanted} on this machine",
+        hint=f"available: {', '.join(found) or 'none'}; install it, or give its path",
     )

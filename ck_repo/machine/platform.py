@@ -1,4 +1,4 @@
-"""The machine: what somebody needs to know to judge a figure."""
+"""The properties of the machine that affect results."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _SAME = ("cpu", "machine", "cores_usable", "memory", "os")  # what makes two mac
 
 @dataclass(frozen=True)
 class Platform:
-    """A machine, this one or that of a lock or an experiment.
+    """This machine, or that of a lock or an experiment.
 
     Attributes
     ----------
     cpu, machine
         Name of the processor, and its architecture.
     cores_usable, cores_logical, cores_physical, sockets
-        Processors that this process may use, that the system has, cores, and chips.
+        Processors that this process may use, processors of the system, cores, and chips.
     memory
         In bytes.
     governor
         Of the frequency.
     load
-        Processes that wait, mean of 1 minute; None if the system does not tell.
+        Number of waiting processes, mean of 1 minute; None if unknown.
     """
 
     cpu: str = optional("")

@@ -1,4 +1,4 @@
-"""The Python packages of a venv, read from its metadata folders without starting it."""
+"""The Python packages of a venv, read from its metadata without starting it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _DIST_INFO = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)\.dist-info")
 
 
 def site_packages(python: Path) -> Path | None:
-    """The folder of packages of the venv of an interpreter."""
+    """The site-packages folder of an interpreter's venv."""
     root = python.parent.parent
     rows = sorted(root.glob("lib/python3*/site-packages")) or sorted(root.glob("Lib/site-packages"))
     return rows[0] if rows else None
 
 
 def python_packages(python: Path) -> dict[str, str]:
-    """Name (normalised as in PEP 503) to version of every package whose installation is complete."""
+    """Name (normalised as in PEP 503) and version of every completely installed package."""
     folder = site_packages(python)
     if folder is None:
         return {}
@@ -31,7 +31,7 @@ def python_packages(python: Path) -> dict[str, str]:
     with os.scandir(folder) as rows:
         for row in rows:
             match = _DIST_INFO.fullmatch(row.name)
-            # RECORD is written last: without it the installation was cut short
+            # RECORD is written last: without it the installation was interrupted
             if match and os.path.exists(os.path.join(row.path, "RECORD")):
                 found[normalised(match["name"])] = match["version"]
     return dict(sorted(found.items()))
@@ -43,7 +43,7 @@ def normalised(name: str) -> str:
 
 
 def _metadata_folders(python: Path) -> Iterator[tuple[Path, str, str]]:
-    """The metadata folder, normalised name and version of each package of the venv of an interpreter."""
+    """The metadata folder, normalised name and version of each package of an interpreter's venv."""
     folder = site_packages(python)
     for info in sorted(folder.glob("*.dist-info")) if folder else ():
         if match := _DIST_INFO.fullmatch(info.name):
@@ -52,16 +52,16 @@ def _metadata_folders(python: Path) -> Iterator[tuple[Path, str, str]]:
 
 @dataclass(frozen=True)
 class InstalledPackage:
-    """A Python package as it is in a venv.
+    """A Python package in a venv.
 
     Attributes
     ----------
     content
-        SHA-256 over the names, digests and sizes of the files that came in its wheel, as its RECORD lists them: the same
-        wheel has the same content in every venv, whatever installed it. What installers add (compiled files, scripts with the
-        venv's path, their own notes) does not count.
+        SHA-256 of the names, digests and sizes of the files that came in its wheel, as its RECORD lists them: the same wheel
+        has the same content in every venv, whatever installed it. Files that installers add (compiled files, scripts with the
+        venv's path, their own notes) are excluded.
     tags
-        For which Pythons and platforms its wheel is: ``cp311-cp311-manylinux_2_28_x86_64``.
+        The Pythons and platforms of its wheel: ``cp311-cp311-manylinux_2_28_x86_64``.
     """
 
     name: str
@@ -74,7 +74,7 @@ _OF_INSTALLERS = frozenset({"INSTALLER", "REQUESTED", "RECORD", "direct_url.json
 
 
 def installed_packages(python: Path) -> dict[str, InstalledPackage]:
-    """Every package of the venv of an interpreter, by its normalised name."""
+    """Every package of an interpreter's venv, by its normalised name."""
     found = {}
     for path, name, version in _metadata_folders(python):
         if (path / "RECORD").is_file():
@@ -86,7 +86,7 @@ def installed_packages(python: Path) -> dict[str, InstalledPackage]:
 
 
 def _wheel_rows(info: Path) -> Iterator[tuple[str, str, str]]:
-    """Name, digest and size of each file of RECORD that was in the wheel."""
+    """Name, digest and size of each file in RECORD that was in the wheel."""
     with open(info / "RECORD", encoding="utf-8", errors="replace", newline="") as file:
         for row in csv.reader(file):
             name, digest, size = (*row, "", "", "")[:3]
@@ -103,7 +103,7 @@ def _wheel_tags(path: Path) -> str:
 
 
 def altered_files(python: Path, name: str) -> list[str]:
-    """Files of a package that are gone, or are not what its RECORD says."""
+    """Files of a package that are missing, or differ from its RECORD."""
     altered = []
     for info, own, _ in _metadata_folders(python):
         if own == name:
@@ -112,9 +112,9 @@ def altered_files(python: Path, name: str) -> list[str]:
 
 
 def half_removed(python: Path) -> dict[str, str]:
-    """Name of each package that is listed as installed but whose code is gone, to what is missing.
+    """Packages that are listed as installed but whose code is missing, by name, with the missing part.
 
-    Only the top-level modules that RECORD lists are looked for, to be quick; `altered_files` reads every file.
+    For speed, only the top-level modules in RECORD are checked; `altered_files` reads every file.
     """
     found = {}
     for info, name, _ in _metadata_folders(python):
@@ -139,7 +139,7 @@ def _top_level(info: Path) -> list[str]:
 
 
 def _digest(path: Path) -> str:
-    """As RECORD writes it: SHA-256 in base 64 for URLs, without padding."""
+    """The form in RECORD: SHA-256 in base 64 for URLs, without padding."""
     digest = hashlib.sha256()
     try:
         with open(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""Make something on disk known: an env entry that points at it. Nothing is copied."""
+"""Register files on disk: write an env entry that refers to them. Nothing is copied."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from ck_repo.store.search import find
 from ck_repo.store.uid import uid_from_digest
 
 _FIELDS = tuple(row.name for row in FIELDS)
-FULL_COCO_VAL = 5000  # images of val2017
-# by format of models: what --full_path= names
+FULL_COCO_VAL = 5000  # number of images of val2017
+# examples for --full_path=, by format
 _EXAMPLES = {
     "onnx": "model.onnx", "tflite": "model.tflite", "tensorflow": "model.pb, or the folder of a SavedModel",
     "openvino": "model.xml", "pytorch": "model.pytorch",
@@ -38,19 +38,19 @@ _EXAMPLES = {
 
 
 def detect(soft: Entry, path: Path, options: Mapping[str, str], networks: Mapping[str, Network] | None = None) -> Installed:
-    """Look at what the user names, and return what its env entry will say; nothing is written.
+    """Examine the user's files, and return the content of their env entry; nothing is written.
 
     Parameters
     ----------
     soft
-        The soft entry that tells what it should be.
+        The soft entry, which defines what to detect.
     path
-        What the user named with ``--full_path=``.
+        The value of ``--full_path=``.
     options
-        ``profile``, ``annotations``, ``dataset``, ``categories``, ``name`` and the fields of a model's interface: see
-        `ck detect soft --help`; ``inside``: for a data set that came with somebody's experiment, see `Wanted`.
+        ``profile``, ``annotations``, ``dataset``, ``categories``, ``name`` and the fields of a model's interface: see `ck
+        detect soft --help`; ``inside``: for a data set from another user's experiment, see `Wanted`.
     networks
-        The networks whose models are recognised; the benchmark's own unless others are given.
+        The networks to recognise; the benchmark's own by default.
     """
     fields = Fields(soft.meta(), soft.path / META)
     kind = fields.needed("detect")
@@ -66,22 +66,22 @@ def detect(soft: Entry, path: Path, options: Mapping[str, str], networks: Mappin
     if name := options.get("name", ""):
         check_name(name)
         if "," in name:
-            raise UsageError(f"{name!r} cannot be a name: it holds a comma, which separates tags", hint="use dashes")
+            raise UsageError(f"{name!r} is not a valid name: it contains a comma, which separates tags", hint="use dashes")
         found = replace(found, name=name, given_name=name)
     return found
 
 
 def python_package(soft: Entry, venv: str, have: Mapping[str, str] | None) -> tuple[str, str]:
-    """Name and version of the Python package that a soft entry looks for.
+    """Name and version of the Python package of a soft entry.
 
     Parameters
     ----------
     soft
-        Names the packages of which any one will do.
+        The entry, which names the packages; any one of them is sufficient.
     venv
         Name of the venv, for messages.
     have
-        What the venv has; None if there is no such venv.
+        The packages of the venv; None if there is no such venv.
     """
     fields = Fields(soft.meta(), soft.path / META)
     if have is None:
@@ -97,7 +97,7 @@ def python_package(soft: Entry, venv: str, have: Mapping[str, str] | None) -> tu
 
 
 def distributions(fields: Fields) -> tuple[str, ...]:
-    """The Python packages that a soft entry names itself, or those of the backend that it is for."""
+    """The Python packages that a soft entry names, or those of its backend."""
     name = fields.text("backend")
     if name and name not in own_backends():
         raise fields.error("backend", name, f"a backend ({', '.join(own_backends())})")
@@ -108,7 +108,7 @@ def _model(path: Path, kind: str, options: Mapping[str, str], networks: Mapping[
     path = main_file(path, kind)
     if not path.is_file():
         what = "is not a file" if path.exists() else "does not exist"
-        raise DetectError(f"{path} {what}", hint=f"name the model: --full_path=…/{_EXAMPLES[kind]}")
+        raise DetectError(f"{path} {what}", hint=f"give the model: --full_path=…/{_EXAMPLES[kind]}")
     model = inspect_model(path, kind, options.get("profile", ""), networks, given_fields(options))
     if options.get("dataset"):
         model["dataset"] = options["dataset"]
@@ -122,7 +122,7 @@ def _model(path: Path, kind: str, options: Mapping[str, str], networks: Mapping[
 
 
 def registered_with(model: Mapping[str, Any]) -> dict[str, str]:
-    """The options with which a model was registered, for registering it again."""
+    """The options of a registered model, for registering it again."""
     given = model.get("given")
     if isinstance(given, Mapping):
         return {str(key): str(value) for key, value in given.items()}
@@ -130,7 +130,7 @@ def registered_with(model: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _parts_stamp(path: Path, parts: Sequence[str]) -> str:
-    """Sizes and times of a model's parts, by which a change is noticed without reading them."""
+    """Sizes and times of a model's parts, which show changes without reading them."""
     stats = [(path.parent / name).stat() for name in parts]
     return of_value([[row.st_size, row.st_mtime_ns] for row in stats])
 
@@ -158,7 +158,7 @@ def _python(path: Path, kind: str, options: Mapping[str, str]) -> Installed:
 
 
 def register(session: Session, found: Installed, extra_tags: Sequence[str]) -> Entry:
-    """Write the env entry. The same file registered again takes its old entry's place."""
+    """Write the env entry. Registering the same file again replaces its old entry."""
     envs = find(session.repositories, "env", repository=LOCAL)
     env = replace(
         found,
@@ -175,13 +175,13 @@ def register(session: Session, found: Installed, extra_tags: Sequence[str]) -> E
 
 
 def _refuse_taken(envs: Sequence[Entry], env: Installed, uid: str) -> None:
-    """Refuse a name that something else has: what is asked for by name has to be one thing."""
+    """Refuse a name that is taken, because names must be unique."""
     for entry in envs:
         other = _meta_of(entry)
         if entry.uid != uid and other.get("name") == env.name and other.get("only_for", "") == env.only_for:
             raise ConflictError(
                 f"the name {env.name} is taken by {other.get('file') or entry.path}",
-                hint=f"take another with --name=, or `ck rm env:{entry.uid}`, which forgets the other",
+                hint=f"choose another with --name=, or `ck rm env:{entry.uid}`, which removes the other registration",
             )
 
 
@@ -194,7 +194,7 @@ def _meta_of(entry: Entry) -> Mapping[str, Any]:
 
 
 def _number(entry: Entry) -> int:
-    """The number of a registration, by which they are in order even if the clock was wrong at one of them."""
+    """The number of a registration, which keeps their order even if the clock was wrong."""
     try:
         return Fields(entry.meta(), entry.path / META).whole("number", 0) or 0
     except CKError:
@@ -202,27 +202,27 @@ def _number(entry: Entry) -> int:
 
 
 def problem(env: Installed) -> str:
-    """What is wrong with something registered: it is gone, or was changed since; empty if nothing is."""
+    """What is wrong with registered files: missing, or changed since; empty if nothing is."""
     path, dataset = env.place, env.dataset
     again = f"register it again with `ck detect soft:{env.soft}`"
     try:
         stat = path.stat()
     except OSError:
-        return f"{path} is gone (`ck rm env:{env.uid}` forgets it)"
+        return f"{path} is missing (`ck rm env:{env.uid}` removes the registration)"
     if env.parts and (wrong := _parts_problem(path, env)):
         return f"{wrong} ({again})"
     if dataset and dataset.stamp:
         try:
             changed = dataset.stamp != stamp_now(dataset)
         except OSError as error:
-            return f"{error.filename} of the data set {dataset.images} is gone ({again})"
+            return f"{error.filename} of the data set {dataset.images} is missing ({again})"
         except CKError as error:
             return f"{error.what} ({again})"
         if changed:
             return f"images or annotations of {dataset.images} were changed after it was registered ({again})"
     if env.size is not None and (stat.st_size, stat.st_mtime_ns) != (env.size, env.changed_ns):
         if env.model is not None and stat.st_size == env.size and digest_of_model(path, env.parts) == env.digest:
-            return ""  # copied or touched: the content is the same
+            return ""  # copied or touched, with the same content
         return f"{path} was changed after it was registered ({again})"
     return ""
 
@@ -231,7 +231,7 @@ def _parts_problem(path: Path, env: Installed) -> str:
     """What is wrong with a model's parts; empty if nothing is."""
     missing = [name for name in env.parts if not (path.parent / name).is_file()]
     if missing:
-        return f"{path.parent / missing[0]}, a part of {path.name}, is gone"
+        return f"{path.parent / missing[0]}, a part of {path.name}, is missing"
     if _parts_stamp(path, env.parts) != env.parts_stamp and digest_of_model(path, env.parts) != env.digest:
         return f"a part of {path} was changed after it was registered"
     return ""

@@ -1,4 +1,4 @@
-"""What there is on the machine, read before anything is decided."""
+"""A survey of the installed and registered components, for the resolver."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def survey(
     python: str = "",
     scopes: Collection[str] = (),
 ) -> Surroundings:
-    """Read env entries, and open the indexes of packages; an entry that is broken is left out with a warning.
+    """Read env entries, and open the indexes of packages; broken entries are skipped with a warning.
 
     Parameters
     ----------
     python_packages
-        Name to version of what the venv has.
+        Name and version of the venv's packages.
     python
         The version of its Python.
     scopes
-        Whose own things count, too: what rests on a lock's word alone is for one venv or one experiment.
+        Whose restricted components are available, too: those that only a lock verifies are for one venv or one experiment.
     """
     problems = Problems()
     registered: list[Installed] = []
@@ -47,8 +47,8 @@ def survey(
                 registered.append(replace(env, problem=_unfit(env)))
         elif env.is_registered:
             registered.append(replace(env, problem=problem(env)))
-        elif env.key and env.place.exists():  # else it is installed anew
-            installed[env.key] = installed.get(env.key, env) if env.only_for else env  # what a lock vouches for comes last
+        elif env.key and env.place.exists():  # otherwise it is installed again
+            installed[env.key] = installed.get(env.key, env) if env.only_for else env  # those verified by a lock come last
     problems.warn()
     registered.sort(key=_order, reverse=True)
     own = frozenset({LOCAL, default_repository_alias()})
@@ -56,7 +56,7 @@ def survey(
 
 
 def _order(env: Installed) -> tuple[int, str, str]:
-    """The order of registrations: by number, and by time those of earlier versions, which had no number."""
+    """The order of registrations: by number, and for those of earlier versions, which had none, by time."""
     return env.number or 0, env.registered, env.key
 
 
@@ -69,9 +69,9 @@ def _read(entry: Entry, problems: Problems) -> Installed | None:
 
 
 def _unfit(env: Installed) -> str:
-    """Why an env entry of stock CK cannot be what a benchmark of ours needs: it does not say how its model is used."""
+    """Why an env entry of stock CK cannot be used by our benchmarks: it does not describe its model's interface."""
     tags = set(env.tags)
     if "object-detection" not in tags or tags.isdisjoint(("model", "dataset")):
         return ""
     kind = "model.onnx" if "model" in tags else "dataset.coco.2017.val"
-    return f"stock CK's entry does not say how it is used; `ck detect soft:{kind} --full_path={env.file}` registers it"
+    return f"stock CK's entry does not describe its interface; `ck detect soft:{kind} --full_path={env.file}` registers it"

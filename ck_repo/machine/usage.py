@@ -1,4 +1,4 @@
-"""What the machine is doing now: busy CPUs, clock frequency, temperature, as far as Linux tells."""
+"""The current load of the machine: busy CPUs, clock frequency, temperature, as far as Linux reports them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _ROOT = Path("/")
 
 @dataclass(frozen=True)
 class Usage:
-    """A look at the machine.
+    """A sample of the machine's load.
 
     Attributes
     ----------
     busy
-        CPU time in use since the previous look, 0–1 of all CPUs; None at the first look.
+        CPU time used since the previous sample, 0–1 of all CPUs; None in the first sample.
     mhz
         Mean clock frequency of the CPUs, MHz.
     celsius
@@ -40,7 +40,7 @@ class Usage:
 
 
 class Gauge:
-    """Reads `Usage`, again and again.
+    """Samples `Usage`.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Gauge:
             return None
         if len(ticks) < 5:
             return None
-        now = (sum(ticks), ticks[3] + ticks[4])  # all, idle and waiting for a disk
+        now = (sum(ticks), ticks[3] + ticks[4])  # total, idle and waiting for I/O
         before, self._before = self._before, now
         if before is None or now[0] <= before[0]:
             return None

@@ -1,1 +1,1 @@
-"""Files of models, their interfaces, and which framework runs them."""
+"""Model files, their interfaces, and the frameworks that run them."""

@@ -11,12 +11,12 @@ from ck_repo.store.fields import Fields
 
 @dataclass(frozen=True)
 class BackendOption:
-    """An option of a backend: one of some values, or an integer between bounds.
+    """An option of a backend: one of some values, or an integer within bounds.
 
     Attributes
     ----------
     search
-        The values that `ck tune` tries; none if it leaves the option alone.
+        The values that `ck tune` tries; none if it does not search the option.
     """
 
     name: str
@@ -28,7 +28,7 @@ class BackendOption:
 
     @property
     def allowed(self) -> str:
-        """What a value may be, for a person."""
+        """The allowed values, as text."""
         return ", ".join(self.values) or f"{self.minimum} to {self.maximum}"
 
     def takes(self, value: str) -> bool:
@@ -39,12 +39,12 @@ class BackendOption:
 
 
 def read_options(fields: Fields) -> dict[str, BackendOption]:
-    """The `options` of a declaration.
+    """Read the `options` of a declaration.
 
     Raises
     ------
     ConfigError
-        If one has an unknown key, neither values nor bounds, or searches a value that it does not take.
+        If one has an unknown key, neither values nor bounds, or searches a value that is not allowed.
     """
     found = {}
     for name, row in fields.each("options").items():
@@ -61,17 +61,17 @@ def read_options(fields: Fields) -> dict[str, BackendOption]:
 
 
 def check_options(backend: str, declared: Mapping[str, BackendOption], chosen: Mapping[str, str]) -> None:
-    """Refuse options that a backend does not declare, and values that they do not take.
+    """Refuse options that a backend does not declare, and values that are not allowed.
 
     Raises
     ------
     UsageError
-        With the nearest names or values.
+        The message lists similar names or values.
     """
     for name, value in chosen.items():
         option = declared.get(name)
         if option is None:
-            hint = did_you_mean(name, declared) if declared else "leave it out"
+            hint = did_you_mean(name, declared) if declared else "omit it"
             raise UsageError(f"the backend {backend} has no option {name!r}", hint=hint)
         if not option.takes(value):
             hint = did_you_mean(value, option.values) if option.values else ""

@@ -1,4 +1,4 @@
-"""Backends: which format each framework runs, and what else its module declares about it."""
+"""Backends: the format that each framework runs, and the rest of its module's declaration."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ _KEYS = (
 
 @dataclass(frozen=True)
 class Backend:
-    """What a backend's module declares.
+    """The declaration in a backend's module.
 
     Attributes
     ----------
     runs
-        The format of models that it runs; models in other formats are converted. Empty: a model's file is used as it is.
+        The format of models that it runs; models in other formats are converted. Empty: any file is used as it is.
     default_for
-        Formats whose models run on it unless the user says otherwise.
+        Formats whose models run on it by default.
     deps
-        An object with `deps`: what has to be installed for it, as in a component's meta.json.
+        An object with `deps`: its dependencies, as in a component's meta.json.
     also_called
         Other names, in lower case.
     replaces
-        Dependencies of CK's programs that stand for it.
+        Dependencies of CK's programs that select it.
     python_packages
-        Distributions, any one of which provides the framework.
+        Distributions that provide the framework; one of them is sufficient.
     submitted_as
-        What submitters call the framework, in lower case.
+        Submitters' names for the framework, in lower case.
     submitted_model
         Tag of the models that match a submission with it.
     part_of
-        Backends of which it can be a part: a description that names both means this one.
+        Backends that it may be a part of: a description with both names refers to this one.
     options
         Its options, by name.
     """
@@ -69,7 +69,7 @@ class Backend:
 
 
 def read_backends(folders: Sequence[Path | None]) -> dict[str, Backend]:
-    """The backends that distributions in some folders offer, by name, in the order of their entry points.
+    """The backends of the distributions in some folders, by name, in the order of their entry points.
 
     Raises
     ------
@@ -81,12 +81,12 @@ def read_backends(folders: Sequence[Path | None]) -> dict[str, Backend]:
 
 @cache
 def own_backends() -> Mapping[str, Backend]:
-    """The backends of the benchmark that comes with this package."""
+    """The backends of the benchmark of this package."""
     return read_backends([own_folder()])
 
 
 def backend_called(name: str, backends: Iterable[Backend]) -> str:
-    """The name of the backend that `name` is another name of; `name` itself if there is none."""
+    """The backend with `name` as another name; `name` itself if there is none."""
     return next((row.name for row in backends if name.lower() in row.also_called), name)
 
 
@@ -96,18 +96,18 @@ def other_names() -> dict[str, str]:
 
 
 def default_backend(model_format: str, backends: Iterable[Backend]) -> str:
-    """The backend that runs models of a format unless the user says otherwise; empty if there is none."""
+    """The default backend for models of a format; empty if there is none."""
     return next((row.name for row in backends if model_format in row.default_for), "")
 
 
 def formats() -> list[str]:
-    """The formats of models for which there is a backend, sorted."""
+    """The formats of models with a backend, sorted."""
     return sorted({name for row in own_backends().values() for name in row.default_for})
 
 
 def _backend(name: str, fields: Fields) -> Backend:
     fields.only(*_KEYS)
-    fields.each("deps")  # an error here names the module
+    fields.each("deps")  # errors name the module
     return Backend(
         name,
         fields.text("runs"),

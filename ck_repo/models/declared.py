@@ -1,4 +1,4 @@
-"""Declarations of backends and networks, found by entry points and read as data: no module is imported or run.
+"""Declarations of backends and networks, found through entry points and read as data: no module is imported or run.
 
 A distribution names a module in ``entry_points.txt``; the module assigns a literal dictionary to a constant::
 
@@ -8,7 +8,7 @@ A distribution names a module in ``entry_points.txt``; the module assigns a lite
     # toy_backend.py
     BACKEND = {"runs": "onnx"}
 
-The benchmark's own backends and networks are found the same way: its program folder holds a ``.dist-info`` folder.
+The benchmark's own backends and networks are found in the same way: its program folder has a ``.dist-info`` folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ck_repo.store.fields import Fields
 from ck_repo.store.folders import default_repository_root
 from ck_repo.store.plain_file import UnreadableError, read_plain
 
-_LARGEST = 1 << 20  # bytes of a module or of entry_points.txt
+_LARGEST = 1 << 20  # maximum bytes of a module or of entry_points.txt
 
 
 def own_folder() -> Path:
@@ -33,7 +33,7 @@ def own_folder() -> Path:
 
 
 def entry_points(folder: Path, group: str) -> dict[str, str]:
-    """Name to module of the entry points of a group, of the distributions in a folder."""
+    """Names and modules of the entry points of a group, from the distributions in a folder."""
     found: dict[str, str] = {}
     for path in sorted(folder.glob("*.dist-info/entry_points.txt")):
         parser = configparser.RawConfigParser(delimiters=("=",))
@@ -46,17 +46,17 @@ def entry_points(folder: Path, group: str) -> dict[str, str]:
 
 
 def declarations(group: str, constant: str, folders: Sequence[Path | None]) -> dict[str, Fields]:
-    """What modules declare, by the names of their entry points.
+    """The declarations in modules, by the names of their entry points.
 
     Parameters
     ----------
     group
         The group of entry points.
     constant
-        The constant of a module that holds its declaration. A module without one, or whose source is not in the folder,
-        declares nothing but its name.
+        The constant of a module that has its declaration. A module without one, or whose source is not in the folder, only
+        declares its name.
     folders
-        Folders of distributions; None is skipped. Where two have the same name, the first counts.
+        Folders of distributions; None is skipped. Of two with the same name, the first is used.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def _declaration(folder: Path, module: str, constant: str) -> Fields:
 
 
 def _content(path: Path) -> bytes:
-    """A plain file; links are followed, as installers link packages from their caches."""
+    """Read a regular file; links are followed, because installers link packages from their caches."""
     real = path.resolve()
     return read_plain(real.parent, real.name, most=_LARGEST)
 

@@ -1,4 +1,4 @@
-"""Which files an ONNX model takes weights from, beside its own.
+"""The external files from which an ONNX model reads weights.
 
 Field numbers: onnx.proto of ONNX (ModelProto, GraphProto, TensorProto, StringStringEntryProto, AttributeProto).
 """
@@ -13,13 +13,13 @@ from pathlib import Path
 from ck_repo.models.protobuf import DamagedError, Span, fields, text
 
 _GRAPH, _NODE, _INITIALIZER, _ATTRIBUTE, _TENSOR, _SUBGRAPH, _EXTERNAL = 7, 1, 5, 5, 5, 6, 13
-_DEEPEST = 8  # graphs in one another
+_DEEPEST = 8  # maximum nesting of graphs
 
 
 def external_data(path: Path) -> dict[str, int]:
-    """How many bytes each external file of a model needs to have, by its name below the model's folder.
+    """The minimum size in bytes of each external file of a model, by its name below the model's folder.
 
-    Empty for a file that is no model; its error is that of reading the interface.
+    Empty for a file that is not a model; reading its interface reports the error.
     """
     found: dict[str, int] = {}
     with (

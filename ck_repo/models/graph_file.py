@@ -1,4 +1,4 @@
-"""The interface of a frozen graph of TensorFlow, read from its protobuf without TensorFlow and without reading the weights.
+"""The interface of a frozen graph of TensorFlow, read from its protobuf without TensorFlow and without reading weights.
 
 Field numbers: graph.proto, node_def.proto, attr_value.proto and tensor_shape.proto of TensorFlow.
 """
@@ -24,18 +24,18 @@ DTYPES = {
     19: "float16",
 }
 _VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
-_UNSET = (1 << 64) - 1  # -1, a size that is free
+_UNSET = (1 << 64) - 1  # -1, for an unknown size
 
 
 def read_graph(path: Path) -> Interface:
-    """Read a graph's placeholders, and as outputs what no other node takes.
+    """Read a graph's placeholders as inputs; outputs are the results that no other node uses.
 
     Raises
     ------
     DetectError
-        If the file is empty, cut short, no graph, or a graph whose variables are not frozen.
+        If the file is empty, truncated, not a graph, or a graph whose variables are not frozen.
     """
-    return read_interface(path, _graph, "a frozen graph of TensorFlow", "fetch or freeze it again")
+    return read_interface(path, _graph, "a frozen graph of TensorFlow", "download or freeze it again")
 
 
 def _graph(data: mmap.mmap) -> Interface:
@@ -58,7 +58,7 @@ def _graph(data: mmap.mmap) -> Interface:
 
 
 class _Node:
-    """A node: its name, what it does, where its inputs are from."""
+    """A node: its name, its operation, and its inputs."""
 
     def __init__(self, data: mmap.mmap, span: Span) -> None:
         self._data = data
@@ -77,7 +77,7 @@ class _Node:
                 self._attributes[text(data, parts.get(1, (0, 0)))] = parts.get(2, (0, 0))
 
     def placeholder(self) -> Tensor:
-        """The input that a placeholder stands for."""
+        """The input of a placeholder."""
         dtype = next((value for number, value, _ in self._attribute("dtype") if number == 6), 0)
         shape: list[int | None] = []
         for number, _, span in self._attribute("shape"):
@@ -90,6 +90,6 @@ class _Node:
 
 
 def dimension(data: mmap.mmap, span: Span) -> int | None:
-    """A size of a shape; None if it is free."""
+    """A size of a shape; None if it is unknown."""
     size = next((value for number, value, _ in fields(data, span) if number == 1), 0)
     return size if 0 < size < _UNSET >> 1 else None

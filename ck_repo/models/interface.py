@@ -1,4 +1,4 @@
-"""The fields of a model's interface, declared once: profiles, packages, `ck detect` and `ck show model` all have them."""
+"""The fields of a model's interface, declared once for profiles, packages, `ck detect` and `ck show model`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class InterfaceField:
         ``text``, ``integer``, ``number``, ``numbers`` (one, or one for each channel), ``flag``, or ``side`` (an integer, or
         ``free``).
     choices
-        The values that a text may have; any if empty.
+        The allowed values of a text; any if empty.
     """
 
     name: str
@@ -39,11 +39,11 @@ INPUT = (
     InterfaceField("width", "its width", "integer", value="N"),
     InterfaceField(
         "resize",
-        "how an image gets the input's size: `stretch`; `letterbox` keeps the aspect and fills the rest; `keep` does not scale",
+        "how images are resized to the input: `stretch`; `letterbox` keeps the aspect ratio and pads; `keep` does not resize",
         choices=("stretch", "letterbox", "keep"),
     ),
-    InterfaceField("fill", "grey value of the bars of a letterbox, 0–255", "integer", value="N"),
-    InterfaceField("placed", "where the image lies in a letterbox", choices=("centre", "corner")),
+    InterfaceField("fill", "grey value of a letterbox's padding, 0–255", "integer", value="N"),
+    InterfaceField("placed", "position of the image in a letterbox", choices=("centre", "corner")),
     InterfaceField("colour", "order of the channels", choices=("rgb", "bgr")),
     InterfaceField(
         "scaling",
@@ -53,24 +53,24 @@ INPUT = (
     InterfaceField(
         "mean", "subtracted after the scaling `none` or `unit`: one number, or one for each channel", "numbers", value="R,G,B"
     ),
-    InterfaceField("std", "divided by after that", "numbers", value="R,G,B"),
+    InterfaceField("std", "divisor after the subtraction", "numbers", value="R,G,B"),
     InterfaceField("layout", "order of the dimensions", choices=("NHWC", "NCHW")),
     InterfaceField("dtype", "type of the input", choices=("uint8", "float32", "float16")),
-    InterfaceField("size_input", "name of a second input that takes width and height of the input", value="NAME"),
-    InterfaceField("max_batch", "the largest batch; left out, that of the file", "integer", value="N"),
+    InterfaceField("size_input", "name of a second input for width and height of the input", value="NAME"),
+    InterfaceField("max_batch", "maximum batch size (default: that of the file)", "integer", value="N"),
 )
 OUTPUTS = (
     InterfaceField(
-        "boxes", "output with the boxes: NAME, #POSITION from 0, or NAME[0:4] for some of its columns", value="OUTPUT"
+        "boxes", "output with the boxes: NAME, #POSITION from 0, or NAME[0:4] for a range of columns", value="OUTPUT"
     ),
-    InterfaceField("scores", "output with one score a box, or one for each class", value="OUTPUT"),
-    InterfaceField("classes", "output with the classes; leave it out if the scores are one for each class", value="OUTPUT"),
+    InterfaceField("scores", "output with one score for each box, or one for each class", value="OUTPUT"),
+    InterfaceField("classes", "output with the classes; omit it if there is a score for each class", value="OUTPUT"),
     InterfaceField("count", "output with the number of detections", value="OUTPUT"),
-    InterfaceField("objectness", "output by which the scores are multiplied", value="OUTPUT"),
-    InterfaceField("image", "output with the position of each detection's image in the batch", value="OUTPUT"),
+    InterfaceField("objectness", "output that scores are multiplied by", value="OUTPUT"),
+    InterfaceField("image", "output with the index of each detection's image in the batch", value="OUTPUT"),
 )
 DECODING = (
-    InterfaceField("transposed", "whether the outputs have a column for each box instead of a row", "flag"),
+    InterfaceField("transposed", "whether the outputs have a column for each box instead of a line", "flag"),
     InterfaceField("box_order", "numbers of a box: corners, corner and size, or centre and size", choices=BOXES_IN),
     InterfaceField(
         "box_units",
@@ -78,35 +78,33 @@ DECODING = (
         "`cells`: centre and logarithm of the size, in cells of grids on the input",
         choices=("unit", "pixels", "image-pixels", "cells"),
     ),
-    InterfaceField("clip", "cut boxes at the ends of the image", "flag"),
-    InterfaceField("scores_are", "what the scores still need", choices=("given", "sigmoid", "softmax")),
-    InterfaceField("background", "where scores for each class have one of the background", choices=("none", "first", "last")),
-    InterfaceField(
-        "labels_per_box", "of scores for each class: the best class of a box, or every one", choices=("best", "all")
-    ),
+    InterfaceField("clip", "clip boxes to the image", "flag"),
+    InterfaceField("scores_are", "activation to apply to the scores", choices=("given", "sigmoid", "softmax")),
+    InterfaceField("background", "position of the background in scores for each class", choices=("none", "first", "last")),
+    InterfaceField("labels_per_box", "for scores of each class: use the best class of a box, or all", choices=("best", "all")),
     InterfaceField(
         "classes_are",
-        "`category`: ids of the annotations; `contiguous`: numbers from 1 in the order of the annotations' categories",
+        "`category`: category ids of the annotations; `contiguous`: numbers from 1 in the order of the categories",
         choices=("category", "contiguous"),
     ),
-    InterfaceField("class_offset", "added to the classes first: 1 where `contiguous` ones count from 0", "integer", value="N"),
-    InterfaceField("score_above", "scores have to be above it", "number", value="X"),
+    InterfaceField("class_offset", "added to the classes first: 1 if `contiguous` classes start at 0", "integer", value="N"),
+    InterfaceField("score_above", "minimum score, exclusive", "number", value="X"),
     InterfaceField("nms", "non-maximum suppression: none, by class, or of all boxes", choices=("none", "class", "agnostic")),
-    InterfaceField("nms_iou", "overlap from which the box with the lower score is dropped", "number", value="X"),
-    InterfaceField("nms_candidates", "how many boxes, the best ones, go into the suppression", "integer", value="N"),
-    InterfaceField("max_detections", "how many detections of an image are kept, the best ones", "integer", value="N"),
+    InterfaceField("nms_iou", "overlap above which the box with the lower score is dropped", "number", value="X"),
+    InterfaceField("nms_candidates", "number of boxes with the highest scores before suppression", "integer", value="N"),
+    InterfaceField("max_detections", "maximum number of detections of an image, best scores first", "integer", value="N"),
 )
 FIELDS = (*INPUT, *OUTPUTS, *DECODING)
 _BY_NAME = {row.name: row for row in FIELDS}
 
 
 def typed(name: str, value: Any) -> Any:
-    """A value of a field with its type, from a file or from the command line.
+    """Convert a value of a field, from a file or from the command line, to its type.
 
     Raises
     ------
     ConfigError
-        If it is not a value that the field may have.
+        If the value is not allowed.
 
     >>> typed("mean", "123.7,116.3,103.5")
     [123.7, 116.3, 103.5]
@@ -121,7 +119,7 @@ def typed(name: str, value: Any) -> Any:
 
 
 def given_fields(options: Mapping[str, str]) -> dict[str, Any]:
-    """The fields among the options of a command, with their types."""
+    """The fields with their types, for the options of a command."""
     try:
         return {name: typed(name, value) for name, value in options.items() if name in _BY_NAME and value != ""}
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""A model file of the user's: its format, its interface, and which profile fits it."""
+"""A user's model file: its format, its interface, and the profile that matches it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ck_repo.models.tensors import Interface
 from ck_repo.models.tflite_file import read_tflite
 from ck_repo.models.torch_file import TorchFile
 
-DESCRIBED = "described"  # the profile of a model that the user describes
+DESCRIBED = "described"  # the profile of models that users describe
 _DATASET = "dataset,coco,2017,val"
 _ADAPTED = (
     "side",
@@ -34,9 +34,9 @@ _ADAPTED = (
     "std",
 )  # what `adapt` takes from the file
 _FIELDS = frozenset(row.name for row in FIELDS)
-_NAMED_BEFORE = frozenset({"boxes", "scores", "classes", "count"})  # outputs that descriptions of the first version had
+_NAMED_BEFORE = frozenset({"boxes", "scores", "classes", "count"})  # outputs in descriptions of the first version
 _HINT = (
-    "docs/own-model.md shows how a model is described: `ck detect soft:… --boxes=OUTPUT --scores=OUTPUT …`; "
+    "docs/own-model.md explains how to describe a model: `ck detect soft:… --boxes=OUTPUT --scores=OUTPUT …`; "
     "`ck detect soft --help` lists the options"
 )
 
@@ -49,7 +49,7 @@ _READERS = {"onnx": read_onnx, "tflite": read_tflite, "tensorflow": _read_tensor
 
 
 def main_file(path: Path, kind: str) -> Path:
-    """The file by which a model is known: of a folder the one that makes it a SavedModel."""
+    """The main file of a model; for a folder the one of the SavedModel."""
     return path / SAVED_MODEL if kind == "tensorflow" and path.is_dir() else path
 
 
@@ -60,7 +60,7 @@ def inspect_model(
     networks: Mapping[str, Network] | None = None,
     given: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Read a model file and tell how to run it: the `model` section of an env entry.
+    """Read a model file and return its interface: the `model` section of an env entry.
 
     Parameters
     ----------
@@ -69,17 +69,17 @@ def inspect_model(
     kind
         ``onnx``, ``tflite``, ``tensorflow``, ``openvino`` or ``pytorch``.
     profile_name
-        The profile to use, where the interface alone does not tell.
+        The profile to use, if several match.
     networks
-        The networks that are known, by name; the benchmark's own unless others are given.
+        The known networks, by name; the benchmark's own by default.
     given
-        Fields of the interface that the user gave, with their types.
+        Fields of the interface that the user set.
 
     Raises
     ------
     DetectError
-        If the file is damaged, its interface fits no profile or several, or contradicts what is given; the message names
-        inputs and outputs.
+        If the file is damaged, no profile or several match its interface, or it contradicts the user's fields; the message
+        lists inputs and outputs.
     """
     known = own_networks() if networks is None else networks
     if kind == "pytorch":
@@ -88,17 +88,17 @@ def inspect_model(
     declared, base = _base(path, kind, interface, profile_name, known, given or {})
     chosen = _with_given(declared, base, interface, given or {})
     problems, image = contradictions(chosen, interface), image_input(chosen, interface)
-    # frozen graphs of TensorFlow add the number of the value to the name of the node
+    # frozen graphs of TensorFlow append the index of the value to the name of the node
     if image and (asked := (given or {}).get("input", image.name)) not in (image.name, image.name.removesuffix(":0")):
         problems.append(f"its input for images is {image.name}; --input= names {asked}")
     if problems:
         raise DetectError(
-            f"{path} does not fit the interface that is asked for ({_said(chosen, given or {})})\n"
+            f"{path} does not match the requested interface ({_said(chosen, given or {})})\n"
             + "\n".join(f"  {problem}" for problem in problems),
-            hint=f"leave out --profile= to let the file decide, or correct the options\n{_signature(interface)}",
+            hint=f"omit --profile= to let the file decide, or correct the options\n{_signature(interface)}",
         )
     own = profiles_of(known)[chosen.name]
-    assert image is not None  # else it would be a contradiction
+    assert image is not None  # otherwise it would be a contradiction
     batch = image.shape[0] if image.shape else None
     return {
         **_differences(chosen, own),
@@ -113,21 +113,21 @@ def inspect_model(
 
 
 def profile_for_file(model: Mapping[str, Any], file: str, networks: Mapping[str, Network]) -> Profile:
-    """The interface of a model by its description, with what its profile leaves to the file.
+    """The interface of a model from its description, completed from the file.
 
     Parameters
     ----------
     model
         The `model` section of its meta.
     file
-        The file; empty if it is not there yet.
+        The file; empty if it does not exist yet.
     networks
-        The networks that are known.
+        The known networks.
 
     Raises
     ------
     DetectError
-        If a package's profile does not fit its file.
+        If a package's profile does not match its file.
     """
     own = profile(str(model.get("profile") or DESCRIBED), profiles_of(networks))
     declared = declared_profiles(networks)[own.name]
@@ -136,7 +136,7 @@ def profile_for_file(model: Mapping[str, Any], file: str, networks: Mapping[str,
         own = _with_given(declared, resolve(declared, own, interface), interface, _interface_fields(model))
         if problems := contradictions(own, interface):
             raise DetectError(
-                f"{file} does not fit its profile {own.name}\n" + "\n".join(f"  {problem}" for problem in problems),
+                f"{file} does not match its profile {own.name}\n" + "\n".join(f"  {problem}" for problem in problems),
                 hint=f"correct `model` in the package's meta.json\n{_signature(interface)}",
             )
         return own
@@ -152,7 +152,7 @@ def _interface_fields(model: Mapping[str, Any]) -> dict[str, Any]:
 def _base(
     path: Path, kind: str, interface: Interface, profile_name: str, networks: Mapping[str, Network], given: Mapping[str, Any]
 ) -> tuple[DeclaredProfile, Profile]:
-    """The profile that the user names, else the one that fits, else the general one if boxes and scores are given."""
+    """The user's profile, else the matching one, else the general one if boxes and scores are given."""
     profiles = profiles_of(networks)
     declared = declared_profiles(networks)
     if profile_name:
@@ -163,7 +163,7 @@ def _base(
             forms = ", ".join(row.shapes.values())
             bounds = "".join(f"; {size} from {low} to {high}" for size, (low, high) in row.sizes.items())
             raise DetectError(
-                f"{path} does not fit the profile {named.name}: its outputs do not have the form {forms}{bounds}\n"
+                f"{path} does not match the profile {named.name}: its outputs do not have the form {forms}{bounds}\n"
                 f"{_signature(interface)}",
                 hint=_HINT,
             )
@@ -173,17 +173,17 @@ def _base(
     described = _of_profile(given)
     rows = [(row, profiles[name]) for name, row in declared.items()]
     found = fittings(kind, interface, [(row, own.for_model(described)) for row, own in rows])
-    # where nothing fits with what is given, that may be wrong, and the error says where
+    # if nothing matches together with the user's fields, the error shows why
     if fitting := choose(found or fittings(kind, interface, rows), path):
         return fitting.declared, fitting.profile
     raise DetectError(
-        f"{path}: no known profile fits its interface\n{_signature(interface)}",
-        hint=f"{_HINT}; --profile= names one of {', '.join(profiles)}",
+        f"{path}: no known profile matches its interface\n{_signature(interface)}",
+        hint=f"{_HINT}; --profile= selects one of {', '.join(profiles)}",
     )
 
 
 def _with_given(declared: DeclaredProfile, base: Profile, interface: Interface, given: Mapping[str, Any]) -> Profile:
-    """The profile with the user's fields over it; the file decides what neither has."""
+    """The profile updated with the user's fields; the file determines the rest."""
     described = _of_profile(given)
     if declared.name == DESCRIBED:
         described = {"classes": ""} | described
@@ -192,12 +192,12 @@ def _with_given(declared: DeclaredProfile, base: Profile, interface: Interface, 
 
 
 def _of_profile(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that a profile has: all but those of the file itself."""
+    """The fields of a profile: all except those of the file itself."""
     return {name: value for name, value in given.items() if name not in ("input", "max_batch")}
 
 
 def _differences(chosen: Profile, own: Profile) -> dict[str, Any]:
-    """What a model's description has to say beside the name of its profile."""
+    """The fields of a model's description that differ from its profile."""
     before, after = vars(own), vars(chosen)
     fields = {key: value for key, value in after.items() if value != before[key] and key != "reference_faults"}
     outputs = {row.name: fields.pop(row.name) for row in OUTPUTS if row.name in fields}
@@ -221,7 +221,7 @@ def _signature(interface: Interface) -> str:
 
 
 def _weights(path: Path, profile_name: str, networks: Mapping[str, Network], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The `model` section of a file of PyTorch, which has no interface: a weight tells the network."""
+    """The `model` section of a PyTorch file, which has no interface: a weight identifies the network."""
     weights = TorchFile(path).weights
     for network in networks.values():
         declared = network.profile_of("pytorch")
@@ -240,7 +240,7 @@ def _weights(path: Path, profile_name: str, networks: Mapping[str, Network], giv
                 "dataset": _DATASET,
             }  # fmt: skip
     raise DetectError(
-        f"{path}: its weights are of no network that is known; {next(iter(weights))} is the first of {len(weights)}",
+        f"{path}: its weights do not belong to a known network; {next(iter(weights))} is the first of {len(weights)}",
         hint=f"known: {', '.join(row.name for row in networks.values() if row.marker)}; "
         "MLPerf's files are ssd_mobilenet_v1.pytorch and resnet34-ssd1200.pytorch",
     )

@@ -1,4 +1,4 @@
-"""Networks: the weights that identify them, and their profiles, as modules of an entry-point group declare them."""
+"""Networks: identifying weights and profiles, declared by modules of an entry-point group."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ck_repo.contract.profiles import expand
+from ck_repo.contract.record import FieldError
 from ck_repo.models.declared import declarations, own_folder
 from ck_repo.store.fields import Fields
 
@@ -17,19 +19,19 @@ CONSTANT = "NETWORK"
 
 @dataclass(frozen=True)
 class DeclaredProfile:
-    """A profile as it is declared.
+    """A declared profile.
 
     Attributes
     ----------
     formats
-        The formats of the network's files that have it.
+        The formats of files with this profile.
     outputs_in_order
-        What the outputs are, where their names are up to the file: ``boxes``, ``scores``, ….
+        Roles of the outputs if their names vary: ``boxes``, ``scores``, ….
     adapts
-        What a file may decide: ``side``, ``layout`` or ``dtype``.
+        Fields that a file determines: ``side``, ``layout`` or ``dtype``.
     shapes
-        Outputs of other names, by a name for use in the profile's fields (``{rows}``): type and shape, as in
-        ``float[B,4+C,N]``. Sizes that are named alike are equal.
+        Outputs whose names vary, by a name for use in the profile's fields (``{rows}``): type and shape, as in
+        ``float[B,4+C,N]``. Sizes with the same name are equal.
     sizes
         Bounds of the named sizes.
     fewer
@@ -74,9 +76,9 @@ class Network:
     Attributes
     ----------
     benchmark
-        Whose rules its runs fall under.
+        The benchmark whose rules apply to its runs.
     marker
-        The weight by which a file of weights is recognised as the network's; empty for a family of exports.
+        The weight that identifies files of the network; empty for a family of exports.
     """
 
     name: str
@@ -85,7 +87,7 @@ class Network:
     profiles: tuple[DeclaredProfile, ...] = field(default=())
 
     def profile_of(self, model_format: str) -> DeclaredProfile | None:
-        """The profile of files of a format; None if there is none."""
+        """The profile for files of a format; None if there is none."""
         return next((row for row in self.profiles if model_format in row.formats), None)
 
 
@@ -95,13 +97,13 @@ def read_networks(folders: Sequence[Path | None]) -> dict[str, Network]:
     Raises
     ------
     ConfigError
-        If a declaration lacks something or has an unknown key.
+        If a declaration lacks a key or has an unknown one.
     """
     return {name: _network(name, fields) for name, fields in declarations(GROUP, CONSTANT, folders).items()}
 
 
 def declared_profiles(networks: Mapping[str, Network]) -> dict[str, DeclaredProfile]:
-    """The profiles of networks by name, in their order; of two with the same name the first counts."""
+    """The profiles of networks by name, in their order; of two with the same name the first is used."""
     found: dict[str, DeclaredProfile] = {}
     for network in networks.values():
         for row in network.profiles:
@@ -111,12 +113,16 @@ def declared_profiles(networks: Mapping[str, Network]) -> dict[str, DeclaredProf
 
 @cache
 def own_networks() -> Mapping[str, Network]:
-    """The networks of the benchmark that comes with this package."""
+    """The networks of the benchmark of this package."""
     return read_networks([own_folder()])
 
 
 def _network(name: str, fields: Fields) -> Network:
     fields.only("benchmark", "marker", "builders", "profiles")
+    try:
+        declared = expand({key: row.as_dict() for key, row in fields.each("profiles").items()})
+    except FieldError as error:
+        raise fields.error(error.key, error.value, error.expected) from None
     profiles = [
         DeclaredProfile(
             key,
@@ -134,14 +140,14 @@ def _network(name: str, fields: Fields) -> Network:
             {each: row.fields("metadata").needed(each) for each in row.table("metadata")},
             {each: row.fields("if_said").needed(each) for each in row.table("if_said")},
         )
-        for key, row in fields.each("profiles").items()
+        for key, row in fields.replaced("profiles", declared).each("profiles").items()
     ]
     return Network(name, fields.text("benchmark"), fields.text("marker"), tuple(profiles))
 
 
 def _bounds(row: Fields, key: str, value: object) -> tuple[int, int]:
     if not (isinstance(value, list) and len(value) == 2 and all(isinstance(each, int) for each in value)):
-        raise row.error(f"sizes.{key}", value, "the smallest and the largest size")
+        raise row.error(f"sizes.{key}", value, "the minimum and the maximum size")
     return value[0], value[1]
 
 

@@ -1,4 +1,4 @@
-"""The interface of an ONNX file, read from its protobuf without any framework and without reading the weights.
+"""The interface of an ONNX file, read from its protobuf without a framework and without reading weights.
 
 Field numbers: onnx.proto of ONNX (ModelProto, GraphProto, ValueInfoProto, TypeProto, TensorShapeProto).
 """
@@ -15,7 +15,7 @@ _DTYPES = {
     1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "str", 9: "bool",
     10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16",
 }  # fmt: skip
-_LONGEST = 1000  # characters of a value of the metadata that are looked at
+_LONGEST = 1000  # characters of a metadata value that are read
 
 
 def read_onnx(path: Path) -> Interface:
@@ -24,9 +24,9 @@ def read_onnx(path: Path) -> Interface:
     Raises
     ------
     DetectError
-        If the file is empty, cut short or no ONNX file.
+        If the file is empty, truncated or not an ONNX file.
     """
-    return read_interface(path, _model, "an ONNX model", "fetch or export it again")
+    return read_interface(path, _model, "an ONNX model", "download or export it again")
 
 
 def _model(data: mmap.mmap) -> Interface:
@@ -47,7 +47,7 @@ def _model(data: mmap.mmap) -> Interface:
             if domain in ("", "ai.onnx"):
                 opset = version
     if not opset:
-        raise DamagedError("it names no opset")
+        raise DamagedError("it has no opset")
     if graph is None:
         raise DamagedError("it has no graph")
     weights, inputs, outputs = set(), [], []

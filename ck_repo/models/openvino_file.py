@@ -1,4 +1,4 @@
-"""The interface of a model in OpenVINO's own format, read from its XML without OpenVINO."""
+"""The interface of a model in OpenVINO's format, read from its XML without OpenVINO."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DTYPES = {
     "FP32": "float32", "FP16": "float16", "FP64": "float64", "BF16": "bfloat16", "U8": "uint8", "I8": "int8", "I32": "int32",
     "I64": "int64", "BOOL": "bool",
 }  # fmt: skip
-_LARGEST = 256 << 20  # bytes of the XML; the weights are in the file beside it
+_LARGEST = 256 << 20  # maximum bytes of the XML; the weights are in a separate file
 
 
 def read_openvino(path: Path) -> Interface:
@@ -22,22 +22,22 @@ def read_openvino(path: Path) -> Interface:
     Raises
     ------
     DetectError
-        If the file is empty, cut short, or not OpenVINO's.
+        If the file is empty, truncated, or not OpenVINO's.
     """
     try:
         if path.stat().st_size > _LARGEST:
-            raise ValueError(f"it has {path.stat().st_size} bytes; {_LARGEST} are allowed")
+            raise ValueError(f"it has {path.stat().st_size} bytes; the maximum is {_LARGEST}")
         inputs, outputs = _interface(_root(path.read_bytes()))
     except (ElementTree.ParseError, ValueError, KeyError, RecursionError) as error:
-        why = "it is empty" if not path.stat().st_size else f"it is cut short or of another format ({error})"
-        raise DetectError(f"{path} is not a model of OpenVINO: {why}", hint="name the .xml file, or convert it again") from None
+        why = "it is empty" if not path.stat().st_size else f"it is truncated or has another format ({error})"
+        raise DetectError(f"{path} is not an OpenVINO model: {why}", hint="give the .xml file, or convert it again") from None
     if not inputs or not outputs:
-        raise DetectError(f"{path} is not a model of OpenVINO: it has no inputs or no outputs", hint="convert it again")
+        raise DetectError(f"{path} is not an OpenVINO model: it has no inputs or no outputs", hint="convert it again")
     return Interface(inputs, outputs)
 
 
 def _root(content: bytes) -> ElementTree.Element:
-    """The document's root; a document type, which could define entities without end, is refused."""
+    """The document's root; a document type, which could define endless entities, is refused."""
     scan = expat.ParserCreate()
 
     def refuse(*about: object) -> None:
@@ -70,7 +70,7 @@ def _interface(root: ElementTree.Element) -> tuple[tuple[Tensor, ...], tuple[Ten
 
 
 def _tensor(layer: ElementTree.Element, port: ElementTree.Element | None) -> Tensor:
-    """An output of a layer; of several names the first in order, as the harness takes it."""
+    """An output of a layer; of several names the first alphabetically, as in the harness."""
     if port is None:
         raise ValueError(f"the layer {layer.get('name')} has no output")
     names = sorted(str(port.get("names") or "").split(",")) if port.get("names") else [str(layer.get("name"))]

@@ -1,4 +1,4 @@
-"""The files of a model beside the one that names it: external data, weights of OpenVINO, a SavedModel's variables."""
+"""The additional files of a model: external data, OpenVINO's weights, a SavedModel's variables."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _FOLDERS = ("variables", "assets", "assets.extra")  # of a SavedModel
 
 
 def parts_of(path: Path, kind: str) -> tuple[str, ...]:
-    """Names of a model's further files, below the folder of its main file, sorted.
+    """Names of a model's additional files, relative to the folder of its main file, sorted.
 
     Raises
     ------
     DetectError
-        If one is missing, cut short or outside the folder; with its name.
+        If one is missing, truncated or outside the folder; the message names it.
     """
     if kind == "onnx":
         wanted: Mapping[str, int] = external_data(path)
@@ -59,14 +59,14 @@ def _variables(path: Path, found: Iterable[str]) -> set[str]:
 
 
 def installed_parts(path: Path, kind: str) -> tuple[str, ...]:
-    """The same of a model that a recipe made; of OpenVINO the weights, if there are any."""
+    """The same for a model from a recipe; for OpenVINO the weights, if any."""
     if not path.is_file() or (kind == "openvino" and not path.with_suffix(".bin").is_file()):
         return ()
     return parts_of(path, kind)
 
 
 def digest_of_model(path: Path, parts: Sequence[str]) -> str:
-    """The digest of a model file, and of its parts by their names; without parts that of the file."""
+    """The digest of a model file and its parts by name; without parts that of the file."""
     own = of_file(path)
     return of_value([own, {name: of_file(path.parent / name) for name in parts}]) if parts else own
 
@@ -74,13 +74,13 @@ def digest_of_model(path: Path, parts: Sequence[str]) -> str:
 def _check(path: Path, name: str, size: int) -> None:
     pure = PurePosixPath(name)
     if pure.is_absolute() or ".." in pure.parts or "\\" in name:
-        raise DetectError(f"{path} takes weights from {name}, outside its folder", hint="export it again, beside its data")
+        raise DetectError(f"{path} reads weights from {name}, outside its folder", hint="export it again, next to its data")
     part = path.parent / name
     if not part.is_file():
-        raise DetectError(f"{path} takes weights from {name}, which is not beside it", hint=f"copy {name} into {path.parent}")
+        raise DetectError(f"{path} reads weights from {name}, which does not exist", hint=f"copy {name} into {path.parent}")
     if wrong := flaw(path.parent, name):
-        raise DetectError(f"{part} is {wrong}", hint="copy the file itself beside the model")
+        raise DetectError(f"{part} is {wrong}", hint="copy the regular file next to the model")
     if part.stat().st_size < size:
         raise DetectError(
-            f"{part} has {part.stat().st_size} bytes, and {path.name} takes {size} of it: it is cut short", hint="copy it again"
+            f"{part} has {part.stat().st_size} bytes, and {path.name} needs {size}: it is truncated", hint="copy it again"
         )

@@ -1,10 +1,10 @@
 """Read a pickle without running it.
 
-A pickle is a program for a small machine that may call anything. This is another machine for the same programs: it
-knows the instructions that a model's file has, and to it a name is a name. Nothing is imported, no object of a class is made,
-nothing that the file names is called. What is not a container, a tensor or an object that stays inert is refused.
+A pickle is a program for a small machine that may call anything. This module implements that machine safely: it only supports
+the instructions of model files, and names stay names. Nothing is imported, no object of a class is created, and nothing that
+the file names is called. Anything except containers, tensors and inert objects is refused.
 
-Source of the instructions: pickletools of Python's library.
+Source of the instructions: pickletools in Python's library.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from typing import Any
 
 from ck_repo.errors import CKError
 
-# modules whose names may be called: what they would have made stays inert
+# modules whose names may be called; the results are inert objects
 _HARMLESS = ("torch", "numpy", "collections", "copyreg", "copy_reg", "_codecs")
 _BUILTINS = ("builtins", "__builtin__")
-_MOST_COPIED = 10_000  # values; a network has some hundred weights
-_MOST_STEPS = 3_000_000  # instructions; each weight takes some thirty
-_MOST_BYTES = 256 << 20  # of names and numbers in all
-_LONGEST_LINE = 4096  # bytes of a name
-_MOST_ARGUMENTS = 100  # of a call that is carried out here
-_LARGEST_KEY = 1 << 60  # greater numbers have the hashes of small ones
+_MOST_COPIED = 10_000  # maximum number of values; a network has some hundred weights
+_MOST_STEPS = 3_000_000  # maximum number of instructions; each weight needs about thirty
+_MOST_BYTES = 256 << 20  # maximum total of names and numbers
+_LONGEST_LINE = 4096  # maximum bytes of a name
+_MOST_ARGUMENTS = 100  # maximum arguments of a call
+_LARGEST_KEY = 1 << 60  # larger numbers can have the same hashes as small ones
 _CONTAINERS = {
     ("collections", "OrderedDict"): dict,
     **{(module, name): list for module in _BUILTINS for name in ("set", "frozenset", "list")},
     **{(module, "dict"): dict for module in _BUILTINS},
 }
-# what no model has any business to name, not even as a class
+# names that no model needs, not even as a class
 _HOSTILE = frozenset({
     "builtins", "__builtin__", "os", "posix", "nt", "sys", "subprocess", "importlib", "runpy", "shutil", "socket", "ctypes",
     "pty", "code", "codeop", "webbrowser", "operator", "functools", "types", "commands", "multiprocessing", "threading",
@@ -39,14 +39,14 @@ _HOSTILE = frozenset({
 
 
 class PickleError(CKError):
-    """A pickle is damaged, or holds what a file of weights does not hold."""
+    """A pickle is damaged, or has content that no file of weights has."""
 
     code = 9
 
 
 @dataclass(frozen=True)
 class Name:
-    """Something that the pickle names. It is not looked up."""
+    """A name in the pickle. It is not resolved."""
 
     module: str
     name: str
@@ -57,7 +57,7 @@ class Name:
 
 @dataclass
 class Inert:
-    """An object of a class that is only a name, with the state that it would have had."""
+    """An object whose class is only a name, with its state."""
 
     kind: Name
     arguments: Sequence[Any] = ()
@@ -77,18 +77,18 @@ class _Stack:
 
 
 class Reader:
-    """Runs the instructions of one pickle.
+    """Executes the instructions of one pickle.
 
     Parameters
     ----------
     data
-        A buffer that holds it.
+        The buffer.
     at
-        Where it begins; `end` tells where it ended.
+        Its start; `end` is its end after reading.
     load
-        Turns a persistent id, a tuple of plain values, into an object.
+        Converts a persistent id, a tuple of plain values, to an object.
     rebuild
-        Functions of the format by module and name, which are carried out here: of the name and arguments they make an object.
+        Functions by module and name that are executed here: they create an object from the name and arguments.
     """
 
     def __init__(
@@ -106,16 +106,16 @@ class Reader:
 
     @property
     def end(self) -> int:
-        """Where the pickle ended."""
+        """The end of the pickle."""
         return self._at
 
     def read(self) -> Any:
-        """The object that the pickle is of.
+        """The object in the pickle.
 
         Raises
         ------
         PickleError
-            If it is cut short, damaged, or asks for something that is not done here.
+            If it is truncated, damaged, or has unsupported content.
         """
         try:
             for _ in range(_MOST_STEPS):
@@ -124,7 +124,7 @@ class Reader:
                     return self._stack.rows.pop()
                 instruction = _INSTRUCTIONS.get(code)
                 if instruction is None:
-                    raise PickleError(f"the instruction {code!r} at byte {self._at - 1} is none that a file of weights has")
+                    raise PickleError(f"the instruction {code!r} at byte {self._at - 1} does not occur in files of weights")
                 instruction(self)
             raise PickleError(f"it has more than {_MOST_STEPS} instructions")
         except (ArithmeticError, IndexError, KeyError, TypeError, ValueError, struct.error, RecursionError) as error:
@@ -133,7 +133,7 @@ class Reader:
     def _take(self, count: int) -> bytes:
         if count < 0 or self._at + count > len(self._data):
             left = len(self._data) - self._at
-            raise PickleError(f"it is cut short: {count} bytes are promised at byte {self._at}, and {left} are there")
+            raise PickleError(f"it is truncated: {count} bytes are expected at byte {self._at}, and {left} are available")
         self._left -= count
         if self._left < 0:
             raise PickleError(f"it has more than {_MOST_BYTES} bytes of names and numbers")
@@ -150,7 +150,7 @@ class Reader:
     def _line(self) -> str:
         end = self._data.find(b"\n", self._at, self._at + _LONGEST_LINE)
         if end < 0:
-            raise PickleError("it is cut short in a name")
+            raise PickleError("it is truncated within a name")
         return self._take(end - self._at + 1)[:-1].decode("utf-8", "replace")
 
     def _number(self, size: int) -> int:
@@ -166,13 +166,13 @@ class Reader:
         known = (module, name) in _CONTAINERS
         if module.partition(".")[0] in _HOSTILE and not known:
             raise PickleError(
-                f"it names {module}.{name}, which no file of weights needs: nothing of it was run",
-                hint="do not use this file; fetch the model from its publisher",
+                f"it names {module}.{name}, which files of weights do not need; nothing of it was run",
+                hint="do not use this file; download the model from its publisher",
             )
         return Name(module, name)
 
     def _call(self, target: Any, arguments: Any) -> Any:
-        """What a call would have made."""
+        """The inert result of a call."""
         if not isinstance(target, Name):
             raise PickleError(f"it calls something that is not a name ({type(target).__name__})")
         key = (target.module, target.name)
@@ -184,8 +184,8 @@ class Reader:
             return _contained(_CONTAINERS[key], arguments)
         if target.module.partition(".")[0] not in _HARMLESS:
             raise PickleError(
-                f"it calls {target}, which is neither a tensor nor a plain container: nothing of it was run",
-                hint="do not use this file; fetch the model from its publisher",
+                f"it calls {target}, which is not a tensor or a plain container; nothing of it was run",
+                hint="do not use this file; download the model from its publisher",
             )
         return Inert(target, arguments)
 
@@ -194,14 +194,14 @@ class Reader:
         target = self._stack.rows[-1]
         if isinstance(target, Inert):
             target.state = state
-        elif isinstance(target, dict) and isinstance(state, dict):  # an OrderedDict with attributes: they are not weights
+        elif isinstance(target, dict) and isinstance(state, dict):  # an OrderedDict with attributes, which are not weights
             pass
         else:
             raise PickleError(f"it sets the state of {type(target).__name__}")
 
     def _set_items(self, rows: list[Any]) -> None:
         target = self._stack.rows[-1]
-        if isinstance(target, Inert):  # a dictionary of a class of its own
+        if isinstance(target, Inert):  # a subclass of dict
             return
         for key, value in zip(rows[::2], rows[1::2], strict=True):
             if _is_key(key):
@@ -217,26 +217,26 @@ class Reader:
     def _tuple(self, count: int) -> None:
         rows = self._stack.rows[len(self._stack.rows) - count :]
         if len(rows) < count:
-            raise PickleError("a tuple lacks its members")
+            raise PickleError("the items of a tuple are missing")
         del self._stack.rows[len(self._stack.rows) - count :]
         self._push(tuple(rows))
 
     def _persistent(self) -> None:
         if self._load is None:
-            raise PickleError("it refers to something outside itself")
+            raise PickleError("it has a reference to something outside itself")
         self._push(self._load(self._pop()))
 
     def _new(self) -> None:
         arguments, kind = self._pop(), self._pop()
         if not isinstance(kind, Name) or not isinstance(arguments, tuple):
-            raise PickleError(f"it makes an object of {type(kind).__name__}")
+            raise PickleError(f"it creates an object of {type(kind).__name__}")
         container = _CONTAINERS.get((kind.module, kind.name))
         self._push(_contained(container, arguments) if container else Inert(kind, arguments))
 
     def _stack_global(self) -> None:
         name, module = self._pop(), self._pop()
         if not isinstance(module, str) or not isinstance(name, str):
-            raise PickleError("it names something by what is no text")
+            raise PickleError("it has a name that is not text")
         self._push(self._name(module, name))
 
     def _reduce(self) -> None:
@@ -248,14 +248,14 @@ class Reader:
 
 
 def _contained(kind: type, arguments: Any) -> Any:
-    """A plain container in place of one that is named.
+    """A plain container instead of a named one.
 
-    A list is taken over and not copied, and what a dictionary is made of is counted: else a short pickle could ask for a
-    thousand copies of one long list.
+    A list is used without copying, and the items of a dictionary are counted: otherwise a short pickle could request a thousand
+    copies of a long list.
     """
     rows = arguments[0] if arguments else []
     if not isinstance(rows, list | tuple | dict):
-        raise PickleError(f"it makes a container of {type(rows).__name__}")
+        raise PickleError(f"it creates a container of {type(rows).__name__}")
     if kind is list and isinstance(rows, list):
         return rows
     if len(rows) > _MOST_COPIED:
@@ -267,7 +267,7 @@ def _contained(kind: type, arguments: Any) -> Any:
 
 
 def _is_key(key: Any) -> bool:
-    """Whether something may be a key: others name no weights, and are made so that hashing or finding them takes for ever."""
+    """Whether a value may be a key: other types name no weights, and could make hashing or lookups extremely slow."""
     return isinstance(key, str | None) or (isinstance(key, int) and abs(key) < _LARGEST_KEY)
 
 
@@ -352,4 +352,4 @@ _INSTRUCTIONS: dict[bytes, Callable[[Reader], None]] = {
 
 def _check_protocol(number: int) -> None:
     if number not in (2, 3, 4, 5):
-        raise PickleError(f"its protocol {number} is not known")
+        raise PickleError(f"its protocol {number} is not supported")

@@ -1,4 +1,4 @@
-"""Profiles: named sets of the fields of a model's interface (`ck_repo.models.interface`). Networks declare them."""
+"""Profiles: named sets of the fields of a model's interface (`ck_repo.models.interface`), which networks declare."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ck_repo.models.networks import DeclaredProfile, Network, declared_profiles,
 
 @dataclass(frozen=True)
 class Profile:
-    """How an image becomes a model's input and how its outputs become detections; the fields are those of the interface.
+    """How an image becomes a model's input, and its outputs become detections; the fields are those of the interface.
 
     Attributes
     ----------
     side
-        None if the input is not square, or free.
+        None if the input is not square, or of any size.
     only_annotated
-        Whether images without annotations are left out.
+        Whether images without annotations are skipped.
     reference_faults
-        What the reference harness of v1.0.1 does differently: fields of the profile.
+        Fields that differ in the reference harness of v1.0.1.
     """
 
     name: str
@@ -65,13 +65,13 @@ class Profile:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Height and width of the input; None if each image keeps its own."""
+        """Height and width of the input; None if each image keeps its own size."""
         if self.side:
             return self.side, self.side
         return (self.height, self.width) if self.height and self.width else None
 
     def as_data(self) -> dict[str, Any]:
-        """As JSON, without the faults of the reference; fields that came later only where they differ from their default."""
+        """As JSON, without the errors of the reference; newer fields only if they differ from their default."""
         later = {row.name: row for row in fields(self)[_FIRST:]}
         return {
             name: value
@@ -85,30 +85,30 @@ class Profile:
         return {name: value for name, value in content.items() if name not in _NOT_IN_SPEC}
 
     def reads_as(self, other: Profile) -> bool:
-        """Whether both read a model in the same way, whatever they are called."""
+        """Whether both read a model in the same way, apart from their names."""
         return self.as_data() | {"name": ""} == other.as_data() | {"name": ""}
 
     def with_reference_faults(self) -> Profile:
-        """As the reference harness of v1.0.1 does it, for comparison with logs of then.
+        """The profile as in the reference harness of v1.0.1, for comparison with its logs.
 
-        It cuts the ONNX model's scores at 0.5, leaves out images without annotations for the PyTorch model, and scores
-        contiguous classes as if they were category ids unless it is told otherwise.
+        It cuts the ONNX model's scores at 0.5, skips images without annotations for the PyTorch model, and by default scores
+        contiguous classes as if they were category ids.
         """
         faulty = replace(self, **self.reference_faults)
         return replace(faulty, classes_are="category")
 
     def for_model(self, model: Mapping[str, Any]) -> Profile:
-        """The profile with what a model's own description says over it.
+        """The profile updated with a model's own description.
 
         Raises
         ------
         ConfigError
-            If the description has a value that a field may not have.
+            If the description has an invalid value.
         """
         outputs = model.get("outputs") or {}
         if not isinstance(outputs, Mapping) or not set(outputs) <= set(_OUTPUTS):
             raise ConfigError(
-                f"the model's outputs are {outputs!r}, not names by {', '.join(_OUTPUTS)}",
+                f"the model's outputs are {outputs!r}, not names for {', '.join(_OUTPUTS)}",
                 hint="fix the package's meta.json, or register the file again with `ck detect`",
             )
         own = {key: typed(key, model[key]) for key in (*_OUTPUTS, *_OWN) if key in model}
@@ -120,8 +120,8 @@ class Profile:
 
 
 _NOT_IN_SPEC = ("name", "only_annotated", "reference_faults")
-_FIRST = [row.name for row in fields(Profile)].index("height")  # of the fields that spec.json has only where they count
-# what a model's description may say otherwise than its profile
+_FIRST = [row.name for row in fields(Profile)].index("height")  # fields that spec.json only has if they matter
+# fields that a model's description may override
 _OUTPUTS = tuple(row.name for row in OUTPUTS)
 _OWN = tuple(row.name for row in (*INPUT, *DECODING) if row.name not in ("input", "max_batch"))
 _NEEDED = ("scaling", "layout", "dtype", "boxes", "scores", "box_order", "classes_are")
@@ -134,7 +134,7 @@ def profiles_of(networks: Mapping[str, Network]) -> dict[str, Profile]:
     Raises
     ------
     ConfigError
-        If a value is not what it has to be; with its file and key.
+        If a value is invalid; with its file and key.
     """
     return {name: _profile(row) for name, row in declared_profiles(networks).items()}
 
@@ -146,7 +146,7 @@ def own_profiles() -> Mapping[str, Profile]:
 
 
 def profile(name: str, profiles: Mapping[str, Profile] | None = None) -> Profile:
-    """The profile of that name, among the benchmark's own unless others are given."""
+    """The profile of that name, among the benchmark's own by default."""
     known = own_profiles() if profiles is None else profiles
     if name not in known:
         raise NotFoundError(f"there is no profile {name!r}", hint=did_you_mean(name, known))
@@ -159,7 +159,7 @@ def _profile(declared: DeclaredProfile) -> Profile:
     for key in _NEEDED:
         row.needed(key)
     if ("height" in row) != ("width" in row) or not ("side" in row or "height" in row):
-        raise row.error("side", None, "a number of pixels or free, or height and width in its place")
+        raise row.error("side", None, "a number of pixels or free, or height and width instead")
     unknown = set(declared.reference_faults) - {*_OWN, "only_annotated"}
     if unknown:
         raise row.error("reference_faults", sorted(unknown), f"a table of {', '.join(_OWN)} and only_annotated")

@@ -1,4 +1,4 @@
-"""Messages of Protocol Buffers, walked without their classes and without copying what is not asked for.
+"""Read messages of Protocol Buffers, without their classes and without copying data that is not needed.
 
 Source: the wire format in the documentation of Protocol Buffers.
 """
@@ -14,11 +14,11 @@ from ck_repo.models.tensors import Interface
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
-Span = tuple[int, int]  # where the bytes of a field begin and end
+Span = tuple[int, int]  # start and end of a field's bytes
 
 
 class DamagedError(Exception):
-    """What is read is not a message, or ends before it should."""
+    """The data is not a message, or is truncated."""
 
 
 class LacksError(Exception):
@@ -26,19 +26,19 @@ class LacksError(Exception):
 
 
 def read_interface(path: Path, read: Callable[[mmap.mmap], Interface], what: str, hint: str) -> Interface:
-    """Read a file's interface by `read`; if the file is not `what` it should be, the error says so with the hint."""
+    """Read a file's interface with `read`; if the file is not `what`, the error says so, with the hint."""
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return read(data)
     except LacksError as error:
         raise DetectError(f"{path} cannot be used: {error}", hint=hint) from None
     except (ValueError, DamagedError) as error:
-        why = "it is empty" if path.stat().st_size == 0 else f"it is cut short or of another format ({error})"
+        why = "it is empty" if path.stat().st_size == 0 else f"it is truncated or has another format ({error})"
         raise DetectError(f"{path} is not {what}: {why}", hint=hint) from None
 
 
 def varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
-    """A number, and where it ends."""
+    """A number, and the position after it."""
     value = shift = 0
     while at < end:
         byte = data[at]
@@ -49,11 +49,11 @@ def varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
         shift += 7
         if shift > 63:
             break
-    raise DamagedError(f"a number runs on at byte {at}")
+    raise DamagedError(f"a number is too long at byte {at}")
 
 
 def fields(data: mmap.mmap, span: Span) -> Iterator[tuple[int, int, Span]]:
-    """(field number, value if it is a number, where its bytes are) of every field of a message."""
+    """(field number, value if it is a number, range of its bytes) of every field of a message."""
     at, end = span
     while at < end:
         tag, at = varint(data, at, end)
@@ -74,5 +74,5 @@ def fields(data: mmap.mmap, span: Span) -> Iterator[tuple[int, int, Span]]:
 
 
 def text(data: mmap.mmap, span: Span) -> str:
-    """A field that is a text."""
+    """A text field."""
     return data[span[0] : span[1]].decode("utf-8", "replace")

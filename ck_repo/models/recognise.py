@@ -1,4 +1,4 @@
-"""Which profiles fit a model file, and how one contradicts it."""
+"""Find the profiles that match a model file, and how one contradicts it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _MOST_OUTPUTS = 6  # of a file whose outputs are tried in every order
 
 @dataclass(frozen=True)
 class Fitting:
-    """A profile that fits a file.
+    """A profile that matches a file.
 
     Attributes
     ----------
     profile
-        With the names, size, type and layout that the file has.
+        With the names, size, type and layout of the file.
     exact
-        Whether the file has the very names of the profile.
+        Whether the file has exactly the profile's names.
     metadata
         How many keys of the file's metadata name it; 0 unless all do that it declares.
     """
@@ -44,7 +44,7 @@ class Fitting:
 
 
 def fittings(kind: str, interface: Interface, declared: Sequence[tuple[DeclaredProfile, Profile]]) -> list[Fitting]:
-    """The profiles that fit, in their order."""
+    """The matching profiles, in their order."""
     found = []
     for row, own in declared:
         exact = not (row.shapes or row.outputs_in_order or row.adapts)
@@ -62,12 +62,12 @@ def fittings(kind: str, interface: Interface, declared: Sequence[tuple[DeclaredP
 
 
 def choose(found: Sequence[Fitting], path: object) -> Fitting | None:
-    """The one that reads the file; None if nothing fits.
+    """The single matching profile; None if none matches.
 
     Raises
     ------
     DetectError
-        If several fit that read it differently; the message has their names, the hint the option that decides.
+        If several match and would read the file differently; the message lists them, the hint has the option to choose.
     """
     most = max((row.metadata for row in found), default=0)
     named = [row for row in found if row.metadata and row.metadata == most]
@@ -80,8 +80,8 @@ def choose(found: Sequence[Fitting], path: object) -> Fitting | None:
         names = list(dict.fromkeys(row.profile.name for row in (group[0], *different)))
         if len(names) == 1:
             raise DetectError(
-                f"{path}: its outputs fit the profile {names[0]} in more than one way",
-                hint="name them: --boxes=, --scores=, --classes=",
+                f"{path}: its outputs match the profile {names[0]} in more than one way",
+                hint="set them: --boxes=, --scores=, --classes=",
             )
         raise DetectError(
             f"{path}: {len(names)} interfaces fit its inputs and outputs: {', '.join(names)}",
@@ -93,12 +93,12 @@ def choose(found: Sequence[Fitting], path: object) -> Fitting | None:
 
 
 def resolve(row: DeclaredProfile, own: Profile, interface: Interface) -> Profile:
-    """A profile that the user named, with the names of the file as far as the file tells them."""
+    """A profile that the user selected, with the names of the file as far as it has them."""
     return adapt(row, next(iter(_resolved(row, own, interface)), own), interface)
 
 
 def adapt(row: DeclaredProfile, own: Profile, interface: Interface) -> Profile:
-    """A profile with what it lets the file decide: side, layout, type of the input."""
+    """A profile completed with the fields that the file determines: side, layout, type of the input."""
     given = image_input(own, interface)
     if given is None:
         return own
@@ -115,18 +115,18 @@ def adapt(row: DeclaredProfile, own: Profile, interface: Interface) -> Profile:
             changes |= {"side": height, "height": None, "width": None} if height == width else {
                 "side": None, "height": height, "width": width,
             }  # fmt: skip
-            if own.resize == "keep":  # a file of fixed size has no room for images as they are
+            if own.resize == "keep":  # images cannot keep their size in a file of fixed size
                 changes["resize"] = "stretch"
     return replace(own, **changes)
 
 
 def contradictions(own: Profile, interface: Interface) -> list[str]:
-    """How an interface contradicts a file: sentences that name what both say; empty if it does not."""
+    """How an interface contradicts a file: sentences with both values; empty if it does not."""
     problems = []
     given = image_input(own, interface)
     names = [row.name for row in interface.inputs]
     if given is None:
-        beside = f" beside {own.size_input}" if own.size_input else ""
+        beside = f" besides {own.size_input}" if own.size_input else ""
         return [f"it has the inputs {', '.join(names)}; the interface has one{beside}"]
     if given.dtype and given.dtype != own.dtype:
         problems.append(f"its input {given.name} is {given.dtype}; the interface says {own.dtype}")
@@ -142,7 +142,7 @@ def contradictions(own: Profile, interface: Interface) -> list[str]:
 
 
 def image_input(own: Profile, interface: Interface) -> Tensor | None:
-    """The input for images: the only one beside that for sizes; None if there are several."""
+    """The input for images: the only one besides that for sizes; None if there are several."""
     rest = [row for row in interface.inputs if not own.size_input or row.name != own.size_input]
     sizes_fit = not own.size_input or len(rest) == len(interface.inputs) - 1
     return rest[0] if len(rest) == 1 and sizes_fit else None
@@ -156,12 +156,12 @@ def _shape_problems(given: Tensor, own: Profile) -> list[str]:
         return [f"its input {given} has {len(shape)} dimensions; images have 4"]
     channels = shape[1] if own.layout == "NCHW" else shape[3]
     if channels not in (None, 3):
-        return [f"its input {given} does not have the 3 colours where the layout {own.layout} of the interface has them"]
+        return [f"its input {given} does not have 3 colours at the position of the layout {own.layout}"]
     sides = _sides(shape, own.layout)
     if own.size is None and any(sides):
-        return [f"its input {given} has a fixed size; the interface says that the size is free"]
+        return [f"its input {given} has a fixed size; the interface has a free size"]
     if own.size and any(size not in (None, wanted) for size, wanted in zip(sides, own.size, strict=True)):
-        return [f"its input {given} is not of the size {own.size[0]} × {own.size[1]} that the interface says"]
+        return [f"its input {given} does not have the size {own.size[0]} × {own.size[1]} of the interface"]
     return []
 
 
@@ -174,7 +174,7 @@ def _output_problems(
     numbered = {str(number): each for number, each in enumerate(in_order)}
     found = numbered.get(position[1]) if position else outputs.get(name)
     if found is None:
-        yield f"it has no output {name} for the {role}, but {', '.join(outputs)}"
+        yield f"it has no output {name} for the {role}, only {', '.join(outputs)}"
         return
     if not found.shape:
         return
@@ -182,9 +182,9 @@ def _output_problems(
     if match and columns is not None:
         last = int(match["end"]) if match["end"] else int(match["first"] or 0) + 1
         if last > columns:
-            yield f"its output {found} has {columns} columns; the interface takes {text} for the {role}"
+            yield f"its output {found} has {columns} columns; the interface uses {text} for the {role}"
     elif role == "boxes" and not match and columns not in (None, 4):
-        yield f"its output {found} has {columns} numbers a row; the interface takes it for boxes, which have 4"
+        yield f"its output {found} has {columns} numbers for each box; the interface expects 4"
 
 
 def _sides(shape: Sequence[int | None], layout: str) -> tuple[int | None, int | None]:
@@ -192,7 +192,7 @@ def _sides(shape: Sequence[int | None], layout: str) -> tuple[int | None, int | 
 
 
 def _same_name(name: str, interface: Interface) -> str:
-    """A name as the file has it: TensorFlow's frozen graphs add the number of the value to that of the node."""
+    """The name in the file: TensorFlow's frozen graphs append the index of the value to the name of the node."""
     names = {row.name for row in interface.outputs}
     return name if name in names or f"{name}:0" not in names else f"{name}:0"
 
@@ -203,7 +203,7 @@ def _names_fit(own: Profile, interface: Interface) -> bool:
 
 
 def _resolved(row: DeclaredProfile, own: Profile, interface: Interface) -> list[Profile]:
-    """The profile with the file's own names of outputs: by shape, by what the file says of them, or by order."""
+    """The profile with the file's own names of outputs: by shape, by the file's information, or by order."""
     if row.shapes:
         return [_filled(own, names) for names in _by_shape(row, interface)]
     if row.outputs_in_order:
@@ -269,7 +269,7 @@ def _grids(interface: Interface) -> list[int]:
 
 
 def _shape_fits(pattern: str, tensor: Tensor, sizes: dict[str, int]) -> bool:
-    """Whether a tensor has the type and shape of a pattern; sizes that it names are noted. A free size fits a named one."""
+    """Whether a tensor has the type and shape of a pattern; named sizes are recorded. An unknown size matches any name."""
     match = _PATTERN.fullmatch(pattern)
     wanted = [_SIZE.fullmatch(part.strip()) for part in match["sizes"].split(",")] if match else []
     if not match or len(wanted) != len(tensor.shape):

@@ -1,7 +1,7 @@
-"""Write weights in the format safetensors: a table of names, and the numbers behind it; nothing in it could run.
+"""Write weights in the safetensors format: a table of names, followed by the numbers. It contains no code.
 
-Source: the format's description in the README of safetensors. Written here, as one page of code serves every Python without
-NumPy, and the weights go to the disk one after the other.
+Source: the format's description in the README of safetensors. This short implementation supports every Python without NumPy,
+and writes the weights one after the other.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _DTYPES = {
     "float32": "F32", "float64": "F64", "float16": "F16", "bfloat16": "BF16", "int64": "I64", "int32": "I32", "int16": "I16",
     "int8": "I8", "uint8": "U8", "bool": "BOOL",
 }  # fmt: skip
-_ALIGNMENT = 8  # of the numbers, as the format asks for it
+_ALIGNMENT = 8  # alignment of the numbers, as the format requires
 
 
 def write_safetensors(source: TorchFile, path: Path) -> None:
-    """Copy the weights of a file of PyTorch."""
+    """Copy the weights of a PyTorch file."""
     header, at = {}, 0
     for name, weight in source.weights.items():
         size = prod(weight.shape) * ITEM_BYTES[weight.dtype]

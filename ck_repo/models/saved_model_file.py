@@ -18,12 +18,12 @@ _META_GRAPH, _SIGNATURE_DEF, _INPUTS, _OUTPUTS = 2, 5, 1, 2
 
 
 def read_saved_model(path: Path) -> Interface:
-    """Read the inputs and outputs of the signature ``serving_default``, under the names that it gives them.
+    """Read the inputs and outputs of the signature ``serving_default``, under its names.
 
     Raises
     ------
     DetectError
-        If the file is empty, cut short, no SavedModel, or has no such signature.
+        If the file is empty, truncated, not a SavedModel, or has no such signature.
     """
     return read_interface(path, _model, "a SavedModel of TensorFlow", f"export it with the signature {SIGNATURE}")
 
@@ -56,7 +56,7 @@ def _model(data: mmap.mmap) -> Interface:
 
 
 def _pair(data: mmap.mmap, span: Span) -> tuple[str, Span]:
-    """Key and value of an entry of a map."""
+    """Key and value of an item of a map."""
     parts = {number: place for number, _, place in fields(data, span)}
     return text(data, parts.get(1, (0, 0))), parts.get(2, (0, 0))
 

@@ -1,4 +1,4 @@
-"""What a model file says of its inputs and outputs."""
+"""The inputs and outputs of a model file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Tensor:
     Attributes
     ----------
     shape
-        None stands for a size that is free.
+        None is an unknown size.
     dtype
-        NumPy's name for it.
+        In NumPy's notation.
     """
 
     name: str
@@ -28,18 +28,18 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Interface:
-    """What a model file says of itself.
+    """The interface of a model file.
 
     Attributes
     ----------
     inputs, outputs
         In the file's order.
     opset
-        0 where there is none.
+        0 if there is none.
     metadata
-        What its exporter noted, by key.
+        Metadata from its exporter, by key.
     roles
-        What outputs are, as far as the operation that makes them tells: name by ``boxes``, ``scores``, ….
+        Roles of the outputs, as far as their operation defines them: name by ``boxes``, ``scores``, ….
     """
 
     inputs: tuple[Tensor, ...]

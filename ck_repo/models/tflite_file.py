@@ -1,4 +1,4 @@
-"""The interface of a TFLite file, read from its FlatBuffer without any framework.
+"""The interface of a TFLite file, read from its FlatBuffer without a framework.
 
 Field order: schema.fbs of TensorFlow Lite (Model, SubGraph, Tensor).
 """
@@ -26,7 +26,7 @@ _DTYPES = {
     10: "float64",
 }
 _DETECTION, _DETECTED = "TFLite_Detection_PostProcess", ("boxes", "classes", "scores", "count")
-_MOST_TENSORS, _MOST_DIMENSIONS, _LONGEST_NAME = 1000, 32, 4096  # bytes of a name
+_MOST_TENSORS, _MOST_DIMENSIONS, _LONGEST_NAME = 1000, 32, 4096  # maximum bytes of a name
 
 
 def read_tflite(path: Path) -> Interface:
@@ -35,15 +35,15 @@ def read_tflite(path: Path) -> Interface:
     Raises
     ------
     DetectError
-        If the file is empty, cut short or no TFLite file.
+        If the file is empty, truncated or not a TFLite file.
     """
     size = path.stat().st_size
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             inputs, outputs, roles = _interface(data)
     except (struct.error, IndexError, ValueError, UnicodeDecodeError) as error:
-        why = "it is empty" if not size else f"it is cut short or of another format ({error})"
-        raise DetectError(f"{path} is not a TFLite model: {why}", hint="fetch or convert it again") from None
+        why = "it is empty" if not size else f"it is truncated or has another format ({error})"
+        raise DetectError(f"{path} is not a TFLite model: {why}", hint="download or convert it again") from None
     if not inputs or not outputs:
         raise DetectError(f"{path} is not a TFLite model: it has no inputs or no outputs", hint="convert it again")
     return Interface(inputs, outputs, roles=roles)
@@ -51,7 +51,7 @@ def read_tflite(path: Path) -> Interface:
 
 def _interface(data: mmap.mmap) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], dict[str, str]]:
     if data[4:8] != b"TFL3":
-        raise ValueError("it lacks the mark TFL3")
+        raise ValueError("it lacks the identifier TFL3")
     buffer = _Buffer(data)
     buffer.check_weights()
     graph = buffer.tables(buffer.number("<I", 0), 2, 1)[0]
@@ -59,7 +59,7 @@ def _interface(data: mmap.mmap) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...],
     buffer.check_tensors(tensors)
 
     def named(field: int) -> tuple[Tensor, ...]:
-        """The tensors of an input or output list; no other is read, as any number may share a long shape."""
+        """The tensors of an input or output list; others are not read, because many could share a long shape."""
         indices = buffer.numbers(graph, field, _MOST_TENSORS)
         if any(index < 0 for index in indices):
             raise ValueError("a tensor has a negative number")
@@ -70,7 +70,7 @@ def _interface(data: mmap.mmap) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...],
 
 
 def _roles(buffer: _Buffer, graph: int, tensors: Sequence[int], outputs: Collection[str]) -> dict[str, str]:
-    """What the outputs of the detection operation are, whatever their order and names; empty without that operation."""
+    """The roles of the detection operation's outputs, whatever their order and names; empty without that operation."""
     codes = buffer.tables(buffer.number("<I", 0), 1)
     for operator in buffer.tables(graph, 3):
         index = buffer.unsigned(operator, 0)
@@ -84,7 +84,7 @@ def _roles(buffer: _Buffer, graph: int, tensors: Sequence[int], outputs: Collect
 
 
 class _Buffer:
-    """Tables and vectors of a FlatBuffer; every offset is checked by struct."""
+    """Tables and vectors of a FlatBuffer; struct checks every offset."""
 
     def __init__(self, data: mmap.mmap) -> None:
         self._data = data
@@ -95,7 +95,7 @@ class _Buffer:
         return int(struct.unpack_from(form, self._data, at)[0])
 
     def _field(self, table: int, index: int) -> int:
-        """Where a field of a table is; 0 if it is left out."""
+        """The position of a table's field; 0 if it is missing."""
         vtable = table - self.number("<i", table)
         if 4 + 2 * index >= self.number("<H", vtable):
             return 0
@@ -110,14 +110,14 @@ class _Buffer:
         return begin + 4, self.number("<I", begin)
 
     def check_weights(self) -> None:
-        """Refuse a file that ends before its weights do."""
+        """Refuse a file that is truncated within its weights."""
         for table in self.tables(self.number("<I", 0), 4):
             begin, count = self._vector(table, 0)
             if begin + count > len(self._data):
                 raise ValueError(f"its weights end at byte {begin + count}, the file at {len(self._data)}")
 
     def check_tensors(self, tensors: Sequence[int]) -> None:
-        """Refuse a file that ends before the shapes and names of its tensors do."""
+        """Refuse a file that is truncated within the shapes and names of its tensors."""
         for table in tensors:
             for index, size in ((0, 4), (3, 1)):
                 begin, count = self._vector(table, index)
@@ -134,13 +134,13 @@ class _Buffer:
     def numbers(self, table: int, index: int, most: int) -> list[int]:
         begin, count = self._vector(table, index)
         if count > most:
-            raise ValueError(f"a list has {count} numbers; {most} are allowed")
+            raise ValueError(f"a list has {count} numbers; the maximum is {most}")
         return [self.number("<i", begin + 4 * position) for position in range(count)]
 
     def text(self, table: int, index: int) -> str:
         begin, count = self._vector(table, index)
         if count > _LONGEST_NAME:
-            raise ValueError(f"a name has {count} bytes; {_LONGEST_NAME} are allowed")
+            raise ValueError(f"a name has {count} bytes; the maximum is {_LONGEST_NAME}")
         return self._data[begin : begin + count].decode()
 
     def unsigned(self, table: int, index: int) -> int:

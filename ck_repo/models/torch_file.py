@@ -1,7 +1,7 @@
-"""Weights in a file of PyTorch (.pytorch, .pt, .pth), read without PyTorch and without running anything.
+"""Weights in a PyTorch file (.pytorch, .pt, .pth), read without PyTorch and without running code.
 
-Both formats are known: the one before PyTorch 1.6, a row of pickles with the numbers behind them, and the later archive. What
-is pickled may be a dictionary of weights or a whole module, whose parameters and buffers are then collected by name.
+Both formats are supported: that before PyTorch 1.6, a sequence of pickles followed by the numbers, and the later archive. The
+pickle may have a dictionary of weights or a module, whose parameters and buffers are collected by name.
 
 Sources: torch/serialization.py and torch/_utils.py of PyTorch 1.1 and 2.
 """
@@ -39,20 +39,20 @@ _STORAGES = {
     "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "CharStorage": "int8", "ByteStorage": "uint8",
     "BoolStorage": "bool",
 }  # fmt: skip
-# what the library may raise on a damaged file
+# exceptions of the library for damaged files
 _FAULTS = (OSError, ValueError, KeyError, TypeError, RecursionError, RuntimeError, zipfile.BadZipFile, zlib.error)
-_DEEPEST, _MOST_MODULES = 64, 10_000  # modules in modules, and in all
+_DEEPEST, _MOST_MODULES = 64, 10_000  # maximum nesting and number of modules
 _MOST_WEIGHTS = 100_000
 _MOST_DIMENSIONS = 32
-_LONGEST_NAME = 4096  # characters
-_MOST_READ = 16  # times the file, when every weight reads its storage
-_SPARE = 1 << 20  # bytes, for files that are smaller than their names
-_WRAPPERS = ("state_dict", "model", "model_state_dict")  # keys under which checkpoints have the weights
+_LONGEST_NAME = 4096  # maximum characters of a name
+_MOST_READ = 16  # maximum ratio to the file's size, for weights that share storages
+_SPARE = 1 << 20  # bytes that are always allowed, for small files
+_WRAPPERS = ("state_dict", "model", "model_state_dict")  # keys of the weights in checkpoints
 
 
 @dataclass(frozen=True)
 class Storage:
-    """Numbers in the file: of what kind, how many, and under which key."""
+    """Numbers in the file: type, count and key."""
 
     key: str
     dtype: str
@@ -61,7 +61,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class Weight:
-    """A tensor: a view of a storage. Offset and strides are in numbers."""
+    """A tensor: a view of a storage. Offset and strides are in elements."""
 
     storage: Storage
     offset: int
@@ -70,22 +70,22 @@ class Weight:
 
     @property
     def dtype(self) -> str:
-        """Of its numbers, as NumPy names it."""
+        """Type of its elements, in NumPy's notation."""
         return self.storage.dtype
 
 
 class TorchFile:
-    """A file of PyTorch: its weights by name, and on request their bytes.
+    """A PyTorch file: its weights by name, and on request their bytes.
 
     Raises
     ------
     DetectError
-        If it is damaged, of another format, or holds what a file of weights does not hold.
+        If it is damaged, has another format, or has content that no file of weights has.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._places: dict[str, tuple[int, int]] = {}  # of a storage in a legacy file: where it begins and ends
+        self._places: dict[str, tuple[int, int]] = {}  # start and end of a storage in a legacy file
         self._prefix = ""
         try:
             self._zipped = zipfile.is_zipfile(path)
@@ -93,28 +93,29 @@ class TorchFile:
             self.weights = dict(sorted(_collected(found).items()))
             self._check_views()
         except PickleError as error:
-            raise DetectError(f"{path} is not read: {error.what}", hint=error.hint or "fetch the model again") from None
+            raise DetectError(f"{path} cannot be read: {error.what}", hint=error.hint or "download the model again") from None
         except _FAULTS as error:
-            why = "it is empty" if path.stat().st_size == 0 else f"it is cut short or of another format ({error})"
-            raise DetectError(f"{path} is not a file of PyTorch: {why}", hint="fetch the model again") from None
+            why = "it is empty" if path.stat().st_size == 0 else f"it is truncated or has another format ({error})"
+            raise DetectError(f"{path} is not a PyTorch file: {why}", hint="download the model again") from None
         if not self.weights:
-            raise DetectError(f"{path} holds no weights", hint="is it the model's file?")
+            raise DetectError(f"{path} has no weights", hint="check that it is the model's file")
 
     def _read_archive(self) -> Any:
         with zipfile.ZipFile(self.path) as archive:
             names = archive.namelist()
             pickles = [name for name in names if name.rpartition("/")[2] == "data.pkl"]
             if len(pickles) != 1:
-                raise PickleError(f"the archive holds {len(pickles)} data.pkl")
+                raise PickleError(f"the archive has {len(pickles)} data.pkl")
             self._prefix = pickles[0].removesuffix("data.pkl")
             sizes = {row.filename: row.file_size for row in archive.infolist()}
             for row in archive.infolist():
-                if row.compress_type != zipfile.ZIP_STORED or row.flag_bits & 1:  # PyTorch writes no others; they could swell
+                # PyTorch does not write compressed files, which could expand to any size
+                if row.compress_type != zipfile.ZIP_STORED or row.flag_bits & 1:
                     raise PickleError(f"{row.filename} in it is compressed or encrypted")
             if self._prefix + "byteorder" in names and archive.read(self._prefix + "byteorder") != b"little":
                 raise PickleError("its numbers are big-endian")
             if sizes[pickles[0]] > 1 << 28:
-                raise PickleError(f"its list of names alone takes {sizes[pickles[0]]} bytes")
+                raise PickleError(f"its list of names takes {sizes[pickles[0]]} bytes")
             found = _weights_of(archive.read(pickles[0])).read()
             for key, size in sizes.items():
                 self._places[key.removeprefix(self._prefix + "data/")] = (0, size)
@@ -124,7 +125,7 @@ class TorchFile:
         with open(self.path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             at = 0
             head = []
-            for _ in range(3):  # magic number, version of the format, the machine that wrote it
+            for _ in range(3):  # magic number, version of the format, information on the machine
                 reader = Reader(data, at)
                 try:
                     head.append(reader.read())
@@ -132,10 +133,10 @@ class TorchFile:
                     if head:
                         raise
                 if head[:1] != [_MAGIC]:
-                    raise PickleError("it does not begin as a file of PyTorch does")
+                    raise PickleError("it does not start like a PyTorch file")
                 at = reader.end
             if head[1] != _LEGACY_VERSION:
-                raise PickleError(f"its format is not of version {_LEGACY_VERSION}")
+                raise PickleError(f"its format does not have version {_LEGACY_VERSION}")
             if not (isinstance(head[2], dict) and head[2].get("little_endian", True)):
                 raise PickleError("its numbers are big-endian")
             reader = _weights_of(data, at)
@@ -152,11 +153,11 @@ class TorchFile:
                 self._places[str(key)] = (at + 8, at + 8 + count * item)
                 at += 8 + count * item
             if at > len(data):
-                raise PickleError(f"it is cut short: the weights end at byte {at}, the file at {len(data)}")
+                raise PickleError(f"it is truncated: the weights end at byte {at}, the file at {len(data)}")
             return found
 
     def _check_views(self) -> None:
-        """Refuse tensors that reach beyond their storage: a few bytes could claim any amount of memory."""
+        """Refuse tensors larger than their storage, because a few bytes could claim any amount of memory."""
         total = read = 0
         size = self.path.stat().st_size
         for name, weight in self.weights.items():
@@ -169,16 +170,16 @@ class TorchFile:
                 raise PickleError(f"{name} claims {list(weight.shape)} numbers, and its storage has {max(have, 0)}")
             total += prod(weight.shape) * ITEM_BYTES[weight.dtype]
             read += end - begin
-            # tensors may share numbers, but not as many as that
+            # tensors may share numbers, within this limit
             if total > 4 * size + _SPARE or read > _MOST_READ * (size + _SPARE):
                 raise PickleError("its tensors claim many times the bytes that it has")
 
     def contents(self) -> Iterator[tuple[str, Weight, bytes]]:
-        """Every weight with its bytes, little-endian, the last dimension running fastest."""
+        """Every weight with its bytes, little-endian, the last dimension varying fastest."""
         try:
             yield from self._contents()
         except _FAULTS as error:
-            raise DetectError(f"{self.path} is damaged: {error}", hint="fetch the model again") from None
+            raise DetectError(f"{self.path} is damaged: {error}", hint="download the model again") from None
 
     def _contents(self) -> Iterator[tuple[str, Weight, bytes]]:
         if self._zipped:
@@ -194,7 +195,7 @@ class TorchFile:
 
 
 def _weights_of(data: Any, at: int = 0) -> Reader:
-    """A reader that knows tensors."""
+    """A pickle reader that supports tensors."""
     rebuild = {
         ("torch._utils", "_rebuild_tensor"): _tensor,
         ("torch._utils", "_rebuild_tensor_v2"): _tensor,
@@ -206,10 +207,10 @@ def _weights_of(data: Any, at: int = 0) -> Reader:
 
 
 def _persistent(key: Any) -> Any:
-    """What a reference to the outside stands for: numbers, or (before PyTorch 1.6) a class with its source code."""
+    """Resolve a persistent id: numbers, or (before PyTorch 1.6) a class with its source code."""
     if isinstance(key, tuple) and len(key) >= 5 and key[0] == "storage" and isinstance(key[1], Name):
         if key[1].name not in _STORAGES:
-            raise PickleError(f"it has numbers of the kind {key[1]}")
+            raise PickleError(f"it has numbers of the type {key[1]}")
         if len(key) > 5 and key[5] is not None:
             raise PickleError("a storage is a part of another one")
         if not isinstance(key[2], str | int) or not isinstance(key[4], int):
@@ -217,7 +218,7 @@ def _persistent(key: Any) -> Any:
         return Storage(str(key[2]), _STORAGES[key[1].name], key[4])
     if isinstance(key, tuple) and len(key) >= 2 and key[0] == "module" and isinstance(key[1], Name):
         return key[1]
-    raise PickleError("it refers to something outside itself that is not a tensor's storage")
+    raise PickleError("it has a reference to something other than a tensor's storage")
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *more: Any) -> Weight:
@@ -225,12 +226,12 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *more: Any) -> 
         raise PickleError("a tensor has no storage")
     for row in (shape, strides):
         if not isinstance(row, list | tuple) or len(row) > _MOST_DIMENSIONS or not all(isinstance(size, int) for size in row):
-            raise PickleError(f"the shape or the strides of a tensor are no row of at most {_MOST_DIMENSIONS} numbers")
+            raise PickleError(f"the shape or the strides of a tensor are not a list of at most {_MOST_DIMENSIONS} numbers")
     return Weight(storage, int(offset), tuple(int(size) for size in shape), tuple(int(step) for step in strides))
 
 
 def _collected(found: Any, depth: int = 0) -> dict[str, Weight]:
-    """Weights by name: of a dictionary, of a checkpoint that holds one, or of a module with the modules in it."""
+    """Weights by name: from a dictionary, a checkpoint that contains one, or a module with its submodules."""
     if isinstance(found, dict):
         own = {str(name): value for name, value in found.items() if isinstance(value, Weight)}
         if own:
@@ -243,7 +244,7 @@ def _collected(found: Any, depth: int = 0) -> dict[str, Weight]:
 
 
 def _bounded(weights: Iterator[tuple[str, Weight]]) -> Iterator[tuple[str, Weight]]:
-    """Weights, if they are not too many: a module may be in others many times."""
+    """The weights, if there are not too many: a module may be shared many times."""
     for number, (name, weight) in enumerate(weights):
         if number == _MOST_WEIGHTS:
             raise PickleError(f"it has more than {_MOST_WEIGHTS} weights")
@@ -251,10 +252,10 @@ def _bounded(weights: Iterator[tuple[str, Weight]]) -> Iterator[tuple[str, Weigh
 
 
 def _of_module(module: Inert, prefix: str, seen: list[Inert]) -> Iterator[tuple[str, Weight]]:
-    """Weights of a module and of those in it, of which `seen` have been gone through."""
+    """Weights of a module and its submodules; `seen` are those visited before."""
     seen.append(module)
     if prefix.count(".") > _DEEPEST or len(seen) > _MOST_MODULES or len(prefix) > _LONGEST_NAME:
-        raise PickleError(f"its modules are nested more than {_DEEPEST} deep, or are more than {_MOST_MODULES}")
+        raise PickleError(f"its modules are nested more than {_DEEPEST} levels deep, or are more than {_MOST_MODULES}")
     state = module.state if isinstance(module.state, dict) else {}
     for part in ("_parameters", "_buffers"):
         rows = state.get(part)
@@ -268,7 +269,7 @@ def _of_module(module: Inert, prefix: str, seen: list[Inert]) -> Iterator[tuple[
 
 
 def _storages(found: Any) -> list[Storage]:
-    """Every storage of what was read, of weights and of tensors that are none: their sizes tell where the next one is."""
+    """Every storage that was read, including those of other tensors: their sizes determine the positions."""
     seen: set[int] = set()
     rows: list[Storage] = []
     waiting = [found]
@@ -290,7 +291,7 @@ def _storages(found: Any) -> list[Storage]:
 
 
 def _bytes_of(weight: Weight, storage: bytes) -> bytes:
-    """The numbers of a view, one after the other."""
+    """The elements of a view in order."""
     item = ITEM_BYTES[weight.dtype]
     if 0 in weight.shape:
         return b""

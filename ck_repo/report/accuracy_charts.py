@@ -11,7 +11,7 @@ from ck_repo.report.matching import SCORE, Calibration, Confusion
 from ck_repo.report.objects import Detections, Truth
 from ck_repo.report.scoring import IGNORED, IOUS, MATCHED, SIZES, Scores
 
-_MOST_CLASSES = 30  # of a confusion matrix that can be read
+_MOST_CLASSES = 30  # maximum number of classes in a confusion matrix
 
 
 def precision_recall(scores: Scores) -> Chart:
@@ -35,7 +35,7 @@ def precision_recall(scores: Scores) -> Chart:
             "tooltip": tooltip(("iou", "IoU"), ("recall", "recall", ".2f"), ("precision", "precision", ".3f")),
         },
     }
-    text = "Mean over the classes, one line for each IoU that a box needs to count as found."
+    text = "Mean over the classes, one line for each IoU threshold."
     return Chart("precision-recall", "Precision and recall", text, spec, ("IoU", "AP"), table)
 
 
@@ -79,7 +79,7 @@ def class_chart(truth: Truth, scores: Scores) -> Chart:
         for row in rows
     ]
     columns = ("class", "AP", "AP50", "small", "medium", "large", "objects")
-    text = "AP over IoU 0.5 to 0.95, as pycocotools has it."
+    text = "AP over IoU 0.5 to 0.95, as in pycocotools."
     left = len(scores.categories) - len(rows)
     text += f" {left} classes without objects in these images have no AP." if left else ""
     return Chart("ap-class", "AP by class", text, spec, columns, table)
@@ -111,10 +111,10 @@ def size_chart(scores: Scores) -> Chart:
 
 
 def score_chart(found: Detections, scores: Scores) -> Chart:
-    """How detections that found an object and others are spread over the scores."""
+    """The scores of correct and of other detections."""
     edges = np.linspace(0, 1, 41)
     rows = []
-    for label, state in (("found an object", MATCHED), ("did not", 0)):
+    for label, state in (("correct", MATCHED), ("not correct", 0)):
         counts, _ = np.histogram(np.clip(found.score[scores.state == state], 0, 1), edges)
         rows += [
             {"from": float(low), "to": float(high), "count": int(count), "kind": label}
@@ -129,21 +129,19 @@ def score_chart(found: Detections, scores: Scores) -> Chart:
             "x": quantity("from", "score", bin={"binned": True}),
             "x2": {"field": "to"},
             "y": quantity("count", "detections", scale={"type": "symlog"}, stack=None),
-            "color": nominal("kind", scale={"domain": ["found an object", "did not"], "range": [GOOD, BAD]}),
+            "color": nominal("kind", scale={"domain": ["correct", "not correct"], "range": [GOOD, BAD]}),
             "opacity": {"value": 0.7},
-            "tooltip": tooltip(
-                ("kind", "detections that"), ("from", "from", ".3f"), ("to", "to", ".3f"), ("count", "count", ",")
-            ),
+            "tooltip": tooltip(("kind", "detections"), ("from", "from", ".3f"), ("to", "to", ".3f"), ("count", "count", ",")),
         },
     }
-    text = "Detections by score at an IoU of 0.5, on a logarithmic scale; the two are drawn over each other."
-    text += f" {ignored:,} in crowds are left out." if ignored else ""
+    text = "Detections by score at an IoU of 0.5, on a logarithmic scale; the areas overlap."
+    text += f" {ignored:,} in crowds are excluded." if ignored else ""
     table = [(row["kind"], f"{row['from']:.3f}", row["count"]) for row in rows]
-    return Chart("scores", "Scores", text, spec, ("detections that", "from score", "count"), table)
+    return Chart("scores", "Scores", text, spec, ("detections", "from score", "count"), table)
 
 
 def calibration_chart(found: Calibration) -> Chart:
-    """The share of detections of a score that found an object."""
+    """The share of correct detections by score."""
     rows = [
         {"score": float(score), "share": float(share), "count": int(count)}
         for score, share, count in zip(found.scores, found.shares, found.counts, strict=True)
@@ -154,21 +152,21 @@ def calibration_chart(found: Calibration) -> Chart:
             {
                 "data": {"values": [{"x": 0, "y": 0}, {"x": 1, "y": 1}]},
                 "mark": {"type": "line", "color": MUTED, "strokeDash": [5, 4], "strokeWidth": 1.5},
-                "encoding": {"x": quantity("x", "score"), "y": quantity("y", "share that found an object")},
+                "encoding": {"x": quantity("x", "score"), "y": quantity("y", "share that is correct")},
             },
             {
                 "data": data(rows),
                 "mark": {"type": "line", "point": {"size": 60}, "color": ACCENT},
                 "encoding": {
                     "x": quantity("score", "score", scale={"domain": [0, 1]}),
-                    "y": quantity("share", "share that found an object", scale={"domain": [0, 1]}),
+                    "y": quantity("share", "share that is correct", scale={"domain": [0, 1]}),
                     "tooltip": tooltip(("score", "mean score", ".3f"), ("share", "share", ".3f"), ("count", "detections", ",")),
                 },
             },
         ]
     }
     text = (
-        f"Of detections with a score of 0.8, four of five should find an object: the dashed line. "
+        "Of detections with a score of 0.8, four of five should be correct: the dashed line. "
         f"The mean gap, weighted by detections, is {found.error:.3f}."
     )
     table = [(f"{row['score']:.3f}", f"{row['share']:.4f}", row["count"]) for row in rows]
@@ -176,7 +174,7 @@ def calibration_chart(found: Calibration) -> Chart:
 
 
 def confusion_chart(truth: Truth, found: Confusion) -> Chart:
-    """Which class was taken for which."""
+    """Which classes were confused."""
     names = [*(truth.categories[category] for category in found.categories), "nothing"]
     counts = found.counts
     wrong = counts.copy()
@@ -221,10 +219,10 @@ def confusion_chart(truth: Truth, found: Confusion) -> Chart:
         ],
     }
     text = (
-        f"Detections with a score of {SCORE} or more at an IoU of 0.5. The last column counts objects that were missed, "
-        "the last row detections where nothing is."
+        f"Detections with a score of {SCORE} or more at an IoU of 0.5. The last column counts missed objects, "
+        "the last line detections without an object."
     )
     left = len(classes) - len(kept)
-    text += f" The {len(kept)} classes with the most confusions are drawn; {left} are left out." if left else ""
+    text += f" The {len(kept)} classes with the most confusions are drawn; {left} are omitted." if left else ""
     table = [(row["true"], row["detected"], row["count"]) for row in rows]
     return Chart("confusion", "Confusions", text, spec, ("is", "detected as", "count"), table, wide=True)

@@ -1,4 +1,4 @@
-"""Charts: a Vega-Lite description with a title and a sentence for those who do not see it, and the table behind it."""
+"""Charts: a Vega-Lite description with a title, a text alternative, and a table of the data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 Spec = Mapping[str, Any]
 Rows = Sequence[Mapping[str, Any]]
 
-# colours are CSS variables, so that a page in the dark, or on paper, has its own
+# colours are CSS variables, which dark mode and printing override
 SERIES = tuple(f"var(--s{number})" for number in range(1, 9))
 GOOD, BAD, MUTED, ACCENT = "var(--good)", "var(--bad)", "var(--muted)", "var(--s1)"
 CONFIG: Spec = {
@@ -42,11 +42,11 @@ class Chart:
     key
         Its id in the page.
     title, text
-        What it shows, and how to read it, in a sentence or two.
+        Its content and how to read it, in a sentence or two.
     spec
-        Vega-Lite, without `$schema` and the configuration, which all charts share.
+        Vega-Lite, without `$schema` and the configuration that all charts share.
     columns, rows
-        The table behind the chart, for screen readers and for copying; none if `columns` is empty.
+        The data as a table, for screen readers and for copying; none if `columns` is empty.
     """
 
     key: str
@@ -58,7 +58,7 @@ class Chart:
     wide: bool = False
 
     def vega_lite(self) -> dict[str, Any]:
-        """The whole description."""
+        """The complete description."""
         return {
             "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
             "width": "container",
@@ -81,12 +81,12 @@ def nominal(name: str, title: str | None = None, **more: Any) -> dict[str, Any]:
 
 
 def data(rows: Rows, name: str = "table") -> dict[str, Any]:
-    """The rows of a chart; a page's scripts find them under `name`."""
+    """The data of a chart; scripts of the page find it by `name`."""
     return {"name": name, "values": list(rows)}
 
 
 def tooltip(*columns: tuple[str, str] | tuple[str, str, str]) -> list[dict[str, Any]]:
-    """What a mark says when it is pointed at: field, title and, for numbers, the format."""
+    """The tooltip of a mark: field, title and, for numbers, the format."""
     return [
         {
             "field": row[0],
@@ -100,14 +100,14 @@ def tooltip(*columns: tuple[str, str] | tuple[str, str, str]) -> list[dict[str, 
 def rule_at(
     channel: str, value: float, label: str, color: str = BAD, *, before: bool = False, line: int = 0
 ) -> list[dict[str, Any]]:
-    """A line across a chart at a value, with its name beside it.
+    """A line across a chart at a value, with a label.
 
     Parameters
     ----------
     before
-        Whether the name is left of a vertical line.
+        Whether the label is left of a vertical line.
     line
-        How many lines of text lower it is, so that two names do not overlap.
+        Offset of the label in lines of text, to avoid overlaps.
     """
     side = {"dx": -4, "align": "right"} if before else {"dx": 4, "align": "left"}
     other = {"x": {**side, "dy": 4 + 14 * line, "baseline": "top"}, "y": {"dx": -4, "dy": -6, "align": "right"}}[channel]

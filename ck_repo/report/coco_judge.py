@@ -1,7 +1,7 @@
-"""pycocotools' COCOeval with its innermost loops made short.
+"""A faster version of pycocotools' COCOeval with identical results.
 
-An image without objects of a class has nothing to match, and a detection that overlaps no object enough has no match. Both are
-most of the cases, which COCOeval goes through one by one. The figures are COCOeval's to the last bit.
+Images without objects of a class need no matching, and detections that overlap no object enough have no match. These are most
+of the cases, which COCOeval processes one by one. The results are bitwise equal.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Judge(COCOeval):  # type: ignore[misc]
         self._ordered: dict[tuple[int, int], _Sorted] = {}
 
     def computeIoU(self, imgId: int, catId: int) -> Any:
-        """The overlaps of an image's detections and objects of a class; none where there are no objects."""
+        """The overlaps of an image's detections and objects of a class; none without objects."""
         return super().computeIoU(imgId, catId) if self._gts.get((imgId, catId)) else []
 
     def evaluateImg(self, imgId: int, catId: int, aRng: Sequence[float], maxDet: int) -> dict[str, Any] | None:
-        """What matches in an image: all that COCOeval's method returns."""
+        """The matches in an image, as COCOeval's method returns them."""
         objects, found = self._gts.get((imgId, catId)) or [], self._dts.get((imgId, catId)) or []
         if not objects and not found:
             return None
@@ -70,7 +70,7 @@ class Judge(COCOeval):  # type: ignore[misc]
         ignored: npt.NDArray[np.int64], matched: npt.NDArray[np.float64], taken: npt.NDArray[np.float64],
         passed: npt.NDArray[np.bool_],
     ) -> None:  # fmt: skip
-        """Give each detection, in order, the object that it overlaps most and that is free; an ignored one only if none is."""
+        """Assign each detection, in order, to the free object with the largest overlap; to an ignored one only if needed."""
         thresholds = [min(float(each), 1 - 1e-10) for each in self.params.iouThrs]
         near = overlaps >= thresholds[0]
         crowd = [bool(each["iscrowd"]) for each in objects]

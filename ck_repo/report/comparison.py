@@ -1,4 +1,4 @@
-"""The report of several experiments side by side; the first is what the others are compared with."""
+"""The report that compares several experiments with the first."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from ck_repo.report.subject import Subject
 from ck_repo.report.verdict import verdict_of
 from ck_repo.session import Session
 
-_FIGURES = ("mAP", "performance", "p99", "speed to the first", "equal detections")
-_SURE = 0.5  # score at which two runs disagree about an image
+_FIGURES = ("mAP", "performance", "p99", "speed relative to the first", "equal detections")
+_SURE = 0.5  # score at which runs are compared on single images
 
 
 def write_comparison(session: Session, subjects: Sequence[Subject], output: Path, *, overwrite: bool = False) -> Report:
-    """Write the comparison of experiments into one file that needs nothing else."""
+    """Write the comparison of experiments into one self-contained file."""
     names = unique_names(subjects)
     with progress.task(f"comparison of {len(subjects)} experiments", 3, "steps") as task:
         rows = side_by_side([subject.entry for subject in subjects])
@@ -52,7 +52,7 @@ def write_comparison(session: Session, subjects: Sequence[Subject], output: Path
 
 
 def unique_names(subjects: Sequence[Subject]) -> list[str]:
-    """A name for each; of two with the same name, with the repository before it."""
+    """A name for each; equal names are preceded by the repository."""
     names = [subject.name for subject in subjects]
     return [
         name if names.count(name) == 1 else f"{each.entry.repository}:{name}"
@@ -61,7 +61,7 @@ def unique_names(subjects: Sequence[Subject]) -> list[str]:
 
 
 def _summary(subjects: Sequence[Subject], names: Sequence[str]) -> list[str]:
-    """What a person wants to know first: faster or slower, better or worse, than the first."""
+    """The summary: faster or slower, more or less accurate than the first."""
     found = []
     first = subjects[0]
     for name, subject, ratio in zip(names[1:], subjects[1:], speeds([each.entry for each in subjects])[1:], strict=True):
@@ -72,26 +72,26 @@ def _summary(subjects: Sequence[Subject], names: Sequence[str]) -> list[str]:
             gap = 100 * (subject.figures.mAP - first.figures.mAP)
             parts.append(f"mAP {gap:+.3f} points" if abs(gap) >= 0.0005 else "the same mAP")
         found.append(
-            f"{name} is {', '.join(parts)}, compared with {names[0]}." if parts else f"{name} has no figure to compare."
+            f"{name} is {', '.join(parts)}, compared with {names[0]}." if parts else f"{name} has no result to compare."
         )
     return found
 
 
 def _apart(one: Subject, other: Subject) -> str:
-    """Whether the intervals of two figures are apart."""
+    """Whether the intervals of two results are disjoint."""
     if one.interval is None or other.interval is None:
         return ""
     apart = one.interval[1] < other.interval[0] or other.interval[1] < one.interval[0]
-    return " (the 95 % intervals are apart)" if apart else " (the 95 % intervals overlap)"
+    return " (the 95 % intervals are disjoint)" if apart else " (the 95 % intervals overlap)"
 
 
 def _settings(rows: Sequence[Row], names: Sequence[str]) -> Section:
-    """What differs first, then what is the same."""
+    """The different properties first, then the equal ones."""
     settings = [row for row in rows if row.name not in _FIGURES]
     differing, same = [row for row in settings if not row.same], [row for row in settings if row.same]
-    tables = [Table("What differs", ("setting", *names), [(row.name, *row.values) for row in differing])] if differing else []
-    tables.append(Table("What is the same", ("setting", "in all"), [(row.name, row.values[0]) for row in same]))
-    text = f"{len(differing)} settings differ, {len(same)} are the same."
+    tables = [Table("Differences", ("setting", *names), [(row.name, *row.values) for row in differing])] if differing else []
+    tables.append(Table("Equal settings", ("setting", "in all"), [(row.name, row.values[0]) for row in same]))
+    text = f"{len(differing)} settings differ, {len(same)} are equal."
     return Section("settings", "Settings", text, tables=tables)
 
 
@@ -106,14 +106,14 @@ def _performance(subjects: Sequence[Subject], names: Sequence[str]) -> Section |
     logged = [
         (name, dict(each.performance.get("latency_ms") or {}))
         for name, each in measured
-        if not (each.scenario and each.scenario.one_query)  # where a latency is the time since the beginning
+        if not (each.scenario and each.scenario.one_query)  # where a latency is the time since the start
     ]
     logged = [(name, {key: value for key, value in row.items() if key.startswith("p")}) for name, row in logged if row]
     if logged:
         charts.append(percentile_chart([name for name, _ in logged], [row for _, row in logged]))
-    notes = [] if len(units) == 1 else ["The runs have figures of different units, which cannot be compared."]
+    notes = [] if len(units) == 1 else ["The results have different units and cannot be compared."]
     if any(each.interval is None for _, each in measured):
-        notes.append("Runs without recorded query times, and figures that the load itself sets, have no interval.")
+        notes.append("Runs without recorded query times, and results that only depend on the load, have no interval.")
     return Section("performance", "Performance", charts=charts, notes=notes)
 
 
@@ -150,16 +150,16 @@ def _figure_chart(rows: Sequence[tuple[str, Subject]], unit: str, number: int) -
         (row["run"], f"{row['value']:.6g}", f"{row['low']:.6g} to {row['high']:.6g}" if "low" in row else "–", row["valid"])
         for row in values
     ]
-    better = "Less is better." if rows[0][1].figures.lower_is_better else "More is better."
-    text = f"{better} The line is the 95 % interval that the run's own queries give."
-    title = f"Figure, {unit}" if number else "Performance"
+    better = "Lower is better." if rows[0][1].figures.lower_is_better else "Higher is better."
+    text = f"{better} The line is the 95 % interval from the run's own queries."
+    title = f"Result, {unit}" if number else "Performance"
     return Chart(f"figure-{number}", title, text, spec, ("run", unit, "95 % interval", "verdict"), table)
 
 
 def _accuracy(
     session: Session, subjects: Sequence[Subject], names: Sequence[str]
 ) -> tuple[Section | None, Section | None, Gallery | None]:
-    """AP by class as differences, and the images of runs over the same data set."""
+    """Differences of AP by class, and the images of runs on the same data set."""
     notes: list[str] = []
     truths: list[Truth] = []
     judged: list[Judged] = []
@@ -167,10 +167,10 @@ def _accuracy(
         try:
             truth, found = read_objects(session, subject)
         except CKError as error:
-            notes.append(f"{name} is left out: {error.what}.")
+            notes.append(f"{name} is omitted: {error.what}.")
             continue
         if truths and not _same_images(truths[0], truth):
-            notes.append(f"{name} is left out: it ran over other images than {judged[0].name}.")
+            notes.append(f"{name} is omitted: it used other images than {judged[0].name}.")
             continue
         truths.append(truth)
         judged.append(Judged(name, found, score(truth, found)))
@@ -230,13 +230,13 @@ def _class_differences(truth: Truth, first: Judged, other: Judged, number: int) 
         },
     }  # fmt: skip
     table = [(row["class"], f"{row['before']:.4f}", f"{row['after']:.4f}", f"{row['difference']:+.6f}") for row in rows]
-    text = f"{other.name} less {first.name}, the classes that became worse first."
+    text = f"{other.name} minus {first.name}, the largest losses first."
     columns = ("class", first.name, other.name, "difference")
     return Chart(f"ap-difference-{number}", f"AP by class: {other.name}", text, spec, columns, table)
 
 
 def _disputed(truth: Truth, judged: Sequence[Judged]) -> list[int]:
-    """Images about which the runs disagree, the most different first."""
+    """Images on which the runs disagree, the largest differences first."""
     if len(judged) < 2:
         return []
     states = [_state(truth, run) for run in judged]
@@ -248,7 +248,7 @@ def _disputed(truth: Truth, judged: Sequence[Judged]) -> list[int]:
 
 
 def _state(truth: Truth, run: Judged) -> dict[int, tuple[int, int]]:
-    """Found objects and false detections of each image, at a score of 0.5."""
+    """Numbers of found objects and false detections of each image, at a score of 0.5."""
     finder = run.scores.finder
     sure = np.zeros(len(finder), dtype=bool)
     sure[finder >= 0] = run.found.score[finder[finder >= 0]] >= _SURE
@@ -261,14 +261,14 @@ def _state(truth: Truth, run: Judged) -> dict[int, tuple[int, int]]:
 
 
 def _agreement(subjects: Sequence[Subject], names: Sequence[str]) -> Section | None:
-    """The share of equal detections, as TEST01 asks it of two runs of one system."""
+    """The share of equal detections, as TEST01 requires it for two runs of one system."""
     shares = equal_detections([subject.entry for subject in subjects])
     rows = [
         (name, "not comparable" if share is None else f"{100 * share:.3f} %")
         for name, share in zip(names[1:], shares[1:], strict=True)
     ]
     text = (
-        f"The share of detections that are the same in {names[0]}: same image and class, boxes and scores within 0.002. "
+        f"The share of detections that are equal to those of {names[0]}: same image and class, boxes and scores within 0.002. "
         "The same model on the same framework gives nearly 100 %."
     )
     return Section("agreement", "Agreement", text, tables=[Table("Equal detections", ("run", "equal detections"), rows)])

@@ -1,4 +1,4 @@
-"""What belongs to one run, in formats of other tools: detections as COCO results, times as a Chrome trace."""
+"""Export one run in formats of other tools: detections as COCO results, times as a Chrome trace."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ck_repo.session import Session
 
 
 def coco_results(session: Session, subject: Subject) -> str:
-    """The detections of a run as COCO has results: `COCO.loadRes` and FiftyOne read them beside the annotations."""
+    """The detections of a run in COCO's format of results, for `COCO.loadRes` and FiftyOne."""
     _, found = read_objects(session, subject)
     rows = [
         {"image_id": int(image), "category_id": int(category), "bbox": box, "score": score}
@@ -25,10 +25,10 @@ def coco_results(session: Session, subject: Subject) -> str:
 
 
 def chrome_trace(subject: Subject) -> str:
-    """The samples of a performance run as Chrome's trace format has them, which Perfetto opens.
+    """The samples of a performance run in Chrome's trace format, which Perfetto opens.
 
-    LoadGen's own trace is not valid JSON. Here a sample is an asynchronous event; the queries under way and the machine's load
-    are counters.
+    LoadGen's own trace is not valid JSON. Here a sample is an asynchronous event; pending queries and the machine's load are
+    counters.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def chrome_trace(subject: Subject) -> str:
     depth = 0
     for at, step in sorted(steps):
         depth += step
-        events.append({"name": "under way", "ph": "C", "pid": 1, "ts": at / 1e3, "args": {"samples": depth}})
+        events.append({"name": "pending", "ph": "C", "pid": 1, "ts": at / 1e3, "args": {"samples": depth}})
     if found.began is not None:
         for look in read_machine_log(subject.folder):
             values = {"busy": look.busy, "MHz": look.mhz, "°C": look.celsius}

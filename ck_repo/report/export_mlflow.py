@@ -1,4 +1,4 @@
-"""Experiments as runs of MLflow, logged by its own client."""
+"""Export experiments as runs of MLflow, with its own client."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from ck_repo.report.flat import flat_row
 from ck_repo.report.subject import Subject
 from ck_repo.store.plain_file import flaw
 
-_FIGURES = ("figure", "mAP", "p99_ms", "accuracy.", "performance.")  # the beginnings of columns that are measured
+_FIGURES = ("figure", "mAP", "p99_ms", "accuracy.", "performance.")  # prefixes of columns with measurements
 _FILES = (
     "spec.json", "results.json", "lock.json", "machine.jsonl", "accuracy/accuracy.txt", "performance/mlperf_log_summary.txt",
     "performance/mlperf_log_detail.txt", "performance/queries.json",
 )  # fmt: skip
-_LONGEST = 500  # signs of a parameter, which servers cut or refuse beyond
+_LONGEST = 500  # maximum characters of a parameter on servers
 
 
 def log_runs(subjects: Sequence[Subject], address: str, experiment: str) -> list[str]:
-    """Log experiments into a tracking folder or to a server; one that is there already, by its UID, is passed over.
+    """Log experiments to a tracking folder or a server; those that exist there, by their UID, are skipped.
 
     Returns
     -------
     list of str
         The ids of the runs.
     """
-    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # a folder is what was asked for
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # the user requested a folder
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
@@ -45,7 +45,7 @@ def log_runs(subjects: Sequence[Subject], address: str, experiment: str) -> list
     except MlflowException as error:
         raise StorageError(
             f"MLflow at {address} refuses the runs: {str(error).splitlines()[0]}",
-            hint="--to= is a folder, or a server's address",
+            hint="--to= expects a folder, or a server's URL",
         ) from None
 
 
@@ -81,5 +81,5 @@ def _log(client: Any, identity: str, subject: Subject) -> str:
 
 
 def _plain(name: str) -> str:
-    """A name with the signs that MLflow allows."""
+    """A name with the characters that MLflow allows."""
     return "".join(sign if sign.isalnum() or sign in "_-. /" else "-" for sign in name)

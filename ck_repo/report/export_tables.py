@@ -1,4 +1,4 @@
-"""Experiments as tables in files: CSV, JSON, Parquet, Markdown and LaTeX."""
+"""Export experiments as tables: CSV, JSON, Parquet, Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ck_repo.report.site_rows import SiteRow
 from ck_repo.report.subject import Subject
 
 _PAPER = ("experiment", "model", "precision", "backend", "scenario", "mAP", "figure", "unit", "p99, ms", "verdict")
-_MARKDOWN = re.compile(r"[\\|<>`*_\[\]]")  # signs that mean something in Markdown
+_MARKDOWN = re.compile(r"[\\|<>`*_\[\]]")  # characters with a meaning in Markdown
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -24,7 +24,7 @@ _LATEX = {
 
 
 def as_csv(subjects: Sequence[Subject]) -> str:
-    """One line a run, one column a setting. A text that a spreadsheet would run as a formula begins with an apostrophe."""
+    """One line for each run, one column for each setting. Text that a spreadsheet would run as a formula gets an apostrophe."""
     columns, rows = flat_table(subjects)
     sink = io.StringIO()
     writer = csv.writer(sink)
@@ -38,12 +38,12 @@ def _cell(value: Cell) -> Cell:
 
 
 def as_json(subjects: Sequence[Subject]) -> str:
-    """A list of objects; a run has the keys that it knows."""
+    """A list of objects; each has the keys of its run."""
     return json.dumps(flat_table(subjects)[1], indent=1, ensure_ascii=False) + "\n"
 
 
 def write_parquet(subjects: Sequence[Subject], path: Path, *, overwrite: bool) -> None:
-    """A Parquet file; a column with texts and numbers holds texts."""
+    """A Parquet file; columns with text and numbers become text."""
     import pyarrow
     import pyarrow.parquet
 
@@ -83,7 +83,7 @@ def _markdown(cells: Sequence[str]) -> str:
 
 
 def as_latex(subjects: Sequence[Subject]) -> str:
-    """A table for a paper, which needs the package booktabs."""
+    """A table for a paper; it needs the LaTeX package booktabs."""
     lines = [r"\begin{tabular}{lllllrrlrl}", r"\toprule", _latex(_PAPER), r"\midrule"]
     lines += [*map(_latex, _paper_rows(subjects)), r"\bottomrule", r"\end{tabular}"]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""Experiments as rows of a table: a column for every figure and setting."""
+"""Experiments as a table with a column for every result and setting."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ck_repo.report.site_rows import SiteRow
 from ck_repo.report.subject import Subject
 
 Cell = str | int | float | bool | None
-# parts of an experiment's meta that are settings or figures, and the beginning of their columns
+# sections of an experiment's meta that become columns, and their prefixes
 _PARTS = (
     ("options", "option."), ("results", ""), ("spec.loadgen", "loadgen."), ("spec.model", "interface."),
     ("settings", "loadgen."), ("platform", "platform."), ("system", "system."), ("venv", "venv."),
@@ -18,7 +18,7 @@ _PARTS = (
 
 
 def flat_row(subject: Subject) -> dict[str, Cell]:
-    """All that is known of an experiment, by column. Lists become texts."""
+    """All data of an experiment, by column. Lists become text."""
     row, figures = SiteRow(subject), subject.figures
     found: dict[str, Cell] = {
         "experiment": row.name, "uid": row.uid, "repository": subject.entry.repository, "kind": row.kind,
@@ -51,6 +51,6 @@ def _flattened(value: Mapping[str, Any], prefix: str) -> list[tuple[str, Cell]]:
 
 
 def flat_table(subjects: Sequence[Subject]) -> tuple[list[str], list[dict[str, Cell]]]:
-    """The columns of all experiments, and a row for each."""
+    """The columns of all experiments, and a line for each."""
     rows = [flat_row(subject) for subject in subjects]
     return list(dict.fromkeys(name for row in rows for name in row)), rows

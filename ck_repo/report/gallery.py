@@ -1,4 +1,4 @@
-"""The gallery of a page: pictures with the boxes of one run, or of several over the same images."""
+"""The gallery of a page: pictures with the boxes of one run, or of several on the same images."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ck_repo.report.objects import Detections, Floats, Integers, Truth
 from ck_repo.report.pictures import BUDGET, Pictures, make_pictures
 from ck_repo.report.scoring import UNMATCHED, Scores
 
-LOWEST = 0.05  # score of a box that is drawn
-_MOST_BOXES = ((1000, 40), (1 << 60, 25))  # up to so many images: boxes of a run in an image, the highest scores first
+LOWEST = 0.05  # minimum score of a box
+_MOST_BOXES = ((1000, 40), (1 << 60, 25))  # by number of images: maximum boxes of a run in an image, the highest scores first
 _MOST_IMAGES = 5000
-_JUDGED_AT = 0.5  # score at which the worst images are found
+_JUDGED_AT = 0.5  # score at which errors are counted
 
 
 @dataclass(frozen=True)
@@ -29,23 +29,23 @@ class Judged:
 
 @dataclass(frozen=True)
 class Gallery:
-    """What the page's script gets, and what was left out."""
+    """The data for the page's script, and notes on what was omitted."""
 
     data: dict[str, Any]
     notes: tuple[str, ...]
 
 
 def make_gallery(truth: Truth, runs: Sequence[Judged], budget: int = BUDGET, first: Sequence[int] = ()) -> Gallery:
-    """Put the images together, the worst first.
+    """Collect the images, those with the most errors first.
 
     Parameters
     ----------
     runs
-        Runs over the same images.
+        Runs on the same images.
     budget
-        Bytes of pictures.
+        Maximum bytes of pictures.
     first
-        Ids of images that come before the worst.
+        Ids of images to show first.
     """
     images = list(truth.images)
     errors = _errors(truth, runs[0])
@@ -77,7 +77,7 @@ _NONE = np.zeros(0, dtype=np.int64)
 
 
 class _Boxes:
-    """The boxes of a run by image, as the page has them."""
+    """The boxes of a run by image, in the format of the page."""
 
     def __init__(self, run: Judged, classes: dict[int, int], most: int) -> None:
         self._run, self._classes, self._most = run, classes, most
@@ -97,7 +97,7 @@ class _Boxes:
         ]  # fmt: skip
 
     def finders(self, objects: Integers) -> list[float]:
-        """The score of the detection that found each object; -1 where none did."""
+        """The score of the detection that found each object; -1 for missed ones."""
         finder = self._run.scores.finder[objects]
         return [round(float(self._run.found.score[row]), 3) if row >= 0 else -1 for row in finder]
 
@@ -122,7 +122,7 @@ def _rows_by_image(images: Integers, rows: Integers | None = None) -> dict[int, 
 
 
 def _errors(truth: Truth, run: Judged) -> list[int]:
-    """Missed objects and false detections of each image, at a score of 0.5."""
+    """Numbers of missed objects and false detections of each image, at a score of 0.5."""
     at = {image: number for number, image in enumerate(truth.images)}
     counts = [0] * len(at)
     finder = run.scores.finder
@@ -135,13 +135,13 @@ def _errors(truth: Truth, run: Judged) -> list[int]:
 
 
 def _notes(pictures: Pictures, total: int, shown: int, boxes: int, most: int) -> tuple[str, ...]:
-    notes = [f"Pictures are scaled down to {pictures.side} pixels; boxes with a score below {LOWEST} are left out."]
+    notes = [f"Pictures are scaled down to {pictures.side} pixels; boxes with a score below {LOWEST} are omitted."]
     if shown < total:
-        notes.append(f"{total - shown:,} of {total:,} images are left out: those with the fewest errors.")
+        notes.append(f"{total - shown:,} of {total:,} images are omitted: those with the fewest errors.")
     if pictures.left_out:
         notes.append(f"{pictures.left_out:,} images are listed without a picture, to keep the page small.")
     if pictures.unreadable:
         notes.append(f"{pictures.unreadable:,} images have no picture: their files cannot be read on this machine.")
     if boxes:
-        notes.append(f"{boxes:,} boxes are left out: an image shows the {most} with the highest scores.")
+        notes.append(f"{boxes:,} boxes are omitted: an image shows the {most} with the highest scores.")
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""Charts of a performance run: how latency is spread, how it went over time, and how many queries waited."""
+"""Charts of a performance run: distribution of latency, latency over time, and pending queries."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ck_repo.report.chart import ACCENT, BAD, MUTED, Chart, data, nominal, quant
 from ck_repo.report.subject import Subject
 from ck_repo.rounds.scenario import RATE
 
-SHARES = (0.5, 0.9, 0.95, 0.97, 0.99, 0.999)  # those that LoadGen logs
+SHARES = (0.5, 0.9, 0.95, 0.97, 0.99, 0.999)  # the percentiles that LoadGen logs
 _BINS = 60
-_STEPS = 300  # points of a curve
-_SLICES = 120  # of the time
+_STEPS = 300  # maximum points of a curve
+_SLICES = 120  # number of slices of the time
 
 
 def latency_charts(subject: Subject) -> list[Chart]:
@@ -43,7 +43,7 @@ def _unit(subject: Subject) -> str:
 
 
 def _marks(subject: Subject, found: Queries, channel: str) -> list[dict[str, Any]]:
-    """The percentile that counts, and the bound."""
+    """The scenario's percentile, and the bound."""
     scenario = subject.scenario
     if scenario is None or scenario.one_query:
         return []
@@ -56,7 +56,7 @@ def _marks(subject: Subject, found: Queries, channel: str) -> list[dict[str, Any
 
 
 def latency_histogram(subject: Subject, found: Queries) -> Chart:
-    """How many queries took how long."""
+    """Histogram of the latencies."""
     values = [value / 1e6 for value in found.latency_ns]
     low, high = min(values), max(values)
     width = (high - low) / _BINS or 1.0
@@ -114,12 +114,12 @@ def latency_curve(subject: Subject, found: Queries) -> Chart:
         ]
     }  # fmt: skip
     table = [(row["name"], f"{row['ms']:.6f}") for row in named]
-    text = "The share of answers that came within a time; the dots are the percentiles that LoadGen logs."
+    text = "The share of answers within a time; the dots are the percentiles that LoadGen logs."
     return Chart("latency-curve", "Cumulative latency", text, spec, ("percentile", "ms"), table)
 
 
 def _slices(ends: Sequence[int]) -> tuple[int, float]:
-    """Beginning and width of slices of the time, ns."""
+    """Start and width of the slices of time, ns."""
     first, last = min(ends), max(ends)
     return first, max(1.0, (last - first) / _SLICES)
 
@@ -153,13 +153,13 @@ def latency_over_time(subject: Subject, found: Queries) -> Chart:
             *(rule_at("y", subject.bound_ms, f"bound, {subject.bound_ms:g} ms") if subject.bound_ms else []),
         ],
     }
-    text = f"{_drift(rows)} The line is the median, the band holds 90 %, the dots are the slowest."
+    text = f"{_drift(rows)} The line is the median, the band has 90 %, the dots are the slowest."
     table = [(f"{row['s']:.3g}", f"{row['median']:.4g}", f"{row['p95']:.4g}", f"{row['highest']:.4g}") for row in rows]
     return Chart("latency-time", "Latency over time", text, spec, ("time, s", "median, ms", "95 %, ms", "highest, ms"), table)
 
 
 def _drift(rows: Sequence[dict[str, Any]]) -> str:
-    """The median of the last quarter of the run beside that of the second, which warming up has left."""
+    """Compare the median of the last quarter of the run with that of the second, which excludes the warm-up."""
     quarter = len(rows) // 4
     if quarter < 3:
         return "The run is too short for a trend."
@@ -197,12 +197,12 @@ def rate_over_time(found: Queries) -> Chart:
         ],
     }  # fmt: skip
     table = [(f"{row['s']:.3g}", f"{row['rate']:.4g}") for row in rows]
-    text = f"Samples answered in each {width:.2g} s. A fall shows throttling, or another program at work."
+    text = f"Samples answered in each {width:.2g} s. A drop may be caused by throttling or other programs."
     return Chart("rate-time", "Throughput over time", text, spec, ("time, s", "samples/s"), table)
 
 
 def queue_over_time(subject: Subject, found: Queries) -> Chart:
-    """How many queries had been due and were not answered, and which came too late."""
+    """The number of pending queries, and late answers."""
     events = [(start, 1) for start in found.start_ns]
     events += [(start + latency, -1) for start, latency in zip(found.start_ns, found.latency_ns, strict=True)]
     first, width = _slices([at for at, _ in events])
@@ -226,8 +226,8 @@ def queue_over_time(subject: Subject, found: Queries) -> Chart:
                 "data": data(rows),
                 "mark": {"type": "area", "interpolate": "step", "opacity": 0.6},
                 "encoding": {
-                    "x": x, "y": quantity("waiting", "queries under way"),
-                    "tooltip": tooltip(("s", "time, s", ".3g"), ("waiting", "under way", ",")),
+                    "x": x, "y": quantity("waiting", "pending queries"),
+                    "tooltip": tooltip(("s", "time, s", ".3g"), ("waiting", "pending", ",")),
                 },
             },
             {
@@ -237,13 +237,13 @@ def queue_over_time(subject: Subject, found: Queries) -> Chart:
             },
         ]
     }  # fmt: skip
-    text = "Queries that were due and not yet answered, the most in each slice."
+    text = "Queries that were due and not yet answered, the maximum in each slice."
     if bound is not None:
-        text += f" {len(late):,} of {len(found):,} ({100 * len(late) / len(found):.2f} %) came later than {bound:g} ms: red."
+        text += f" {len(late):,} of {len(found):,} ({100 * len(late) / len(found):.2f} %) took longer than {bound:g} ms: red."
     if len(kept) < len(late):
         text += f" The {len(kept)} latest are drawn."
     table = [(f"{row['s']:.3g}", row["waiting"]) for row in rows]
-    return Chart("queue", "Queries under way", text, spec, ("time, s", "queries"), table)
+    return Chart("queue", "Pending queries", text, spec, ("time, s", "queries"), table)
 
 
 def percentile_chart(names: Sequence[str], tables: Sequence[dict[str, float]]) -> Chart:
@@ -265,4 +265,4 @@ def percentile_chart(names: Sequence[str], tables: Sequence[dict[str, float]]) -
         },
     }
     table = [(row["run"], row["percentile"], f"{row['ms']:.6f}") for row in rows]
-    return Chart("percentiles", "Latency percentiles", "As LoadGen logs them.", spec, ("run", "percentile", "ms"), table)
+    return Chart("percentiles", "Latency percentiles", "As logged by LoadGen.", spec, ("run", "percentile", "ms"), table)

@@ -1,4 +1,4 @@
-"""Charts of the machine over the time of a run."""
+"""Charts of the machine during a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KINDS = (
 
 
 def machine_charts(looks: Sequence[Look], queries: Queries | None) -> list[Chart]:
-    """A chart for each thing that the system tells: load, frequency, temperature; the performance test is shaded."""
+    """A chart for each recorded quantity: load, frequency, temperature; the performance test is shaded."""
     if len(looks) < 2:
         return []
     begin = looks[0].at
@@ -53,7 +53,7 @@ def machine_charts(looks: Sequence[Look], queries: Queries | None) -> list[Chart
         }
         spec = {"height": 160, "layer": [*(shade if span else []), line]}
         more = " The performance test is shaded." if span else ""
-        more += f" Every {step}th look is drawn." if step > 1 else ""
+        more += f" Every {step}th sample is drawn." if step > 1 else ""
         table = [(f"{row['s']:g}", f"{row['value']:.4g}") for row in rows]
         name = title.partition(",")[0]
         charts.append(Chart(f"machine-{key}", name[0].upper() + name[1:], text + more, spec, ("time, s", title), table))

@@ -1,4 +1,4 @@
-"""What the machine did over the time of a run, as the engine wrote it down."""
+"""The engine's record of the machine during a run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Look:
 
 
 def read_machine_log(folder: Path) -> list[Look]:
-    """The looks in the order of time; empty if there are none. Lines that cannot be read are skipped."""
+    """The samples in order; empty if there are none. Unreadable lines are skipped."""
     if flaw(folder, _FILE):
         return []
     found = []
@@ -48,7 +48,7 @@ def read_machine_log(folder: Path) -> list[Look]:
 
 
 def _finite(value: object) -> float:
-    """A number that a page can hold; Python's JSON also has NaN and infinity."""
+    """A finite number; Python's JSON also has NaN and infinity."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError
     return float(value)

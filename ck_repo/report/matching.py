@@ -1,4 +1,4 @@
-"""Which class was taken for which, and how far scores can be believed: detections against objects at an IoU of 0.5."""
+"""Confusions between classes, and calibration of scores: detections against objects at an IoU of 0.5."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ck_repo.report.objects import Detections, Floats, Integers, Truth
 from ck_repo.report.scoring import IGNORED, MATCHED, Scores
 
 IOU = 0.5
-SCORE = 0.3  # detections that the confusion matrix counts
+SCORE = 0.3  # minimum score of detections in the confusion matrix
 BINS = 10
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Counts by true class (rows) and detected class (columns), in the order of `categories`.
+    """Counts by true class (first index) and detected class (second index), in the order of `categories`.
 
     Attributes
     ----------
     counts
-        The last row is of detections without an object, the last column of objects without a detection.
+        The last line has detections without an object, the last column objects without a detection.
     """
 
     categories: tuple[int, ...]
@@ -30,7 +30,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Calibration:
-    """In each tenth of the scores: detections, their mean score, and the share that found an object of their class."""
+    """For each tenth of the scores: detections, their mean score, and the share that is correct."""
 
     counts: Integers
     scores: Floats
@@ -77,7 +77,7 @@ _NONE = np.zeros(0, dtype=np.int64)
 
 
 def _best(overlaps: Floats, same: Integers) -> int:
-    """The object of the same class that overlaps most, else the one of another class; -1 if none does enough."""
+    """The object of the same class with the largest overlap, else one of another class; -1 if no overlap is sufficient."""
     for candidates in (np.where(same, overlaps, 0.0), overlaps):
         if candidates.size and candidates.max() >= IOU:
             return int(candidates.argmax())
@@ -93,7 +93,7 @@ def _by_image(images: Integers, rows: Integers) -> dict[int, Integers]:
 
 
 def iou(one: Floats, other: Floats) -> Floats:
-    """Intersection over union of boxes [x, y, width, height], each with each."""
+    """Intersection over union of all pairs of boxes [x, y, width, height]."""
     corner = np.maximum(one[:, None, :2], other[None, :, :2])
     end = np.minimum((one[:, :2] + one[:, 2:])[:, None], (other[:, :2] + other[:, 2:])[None])
     common = np.prod(np.clip(end - corner, 0, None), axis=2)
@@ -103,7 +103,7 @@ def iou(one: Floats, other: Floats) -> Floats:
 
 
 def calibration(found: Detections, scores: Scores) -> Calibration:
-    """How often detections of a score find an object."""
+    """How often detections with a score are correct."""
     counted = scores.state != IGNORED
     values, right = found.score[counted], scores.state[counted] == MATCHED
     at = np.clip((values * BINS).astype(np.int64), 0, BINS - 1)

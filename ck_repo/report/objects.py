@@ -1,4 +1,4 @@
-"""What was detected and what is in the images: the run's detections and the annotations of its data set, as arrays."""
+"""Detections of a run and objects of its data set, as arrays."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from ck_repo.store.search import find
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 _LOG, _RESULTS = "accuracy/mlperf_log_accuracy.json", "accuracy/detections.json"
-_MOST = 4 << 30  # bytes of a file of detections
-_WIDTH = 7  # float32 a detection in an accuracy log
+_MOST = 4 << 30  # maximum bytes of a file of detections
+_WIDTH = 7  # number of float32 for each detection in an accuracy log
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image of the data set: its id and size in pixels, and its file; None if the file is outside the folder of images."""
+    """An image of the data set: id, size in pixels, and file; None if the file is outside the image folder."""
 
     id: int
     name: str
@@ -41,7 +41,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Truth:
-    """The annotations of the images that a run has seen.
+    """The annotations of the images that a run used.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Truth:
     images
         By image id, in the order of the data set.
     image, category, box, area, crowd
-        One row an object; boxes are [x, y, width, height] in pixels.
+        One entry for each object; boxes are [x, y, width, height] in pixels.
     """
 
     categories: Mapping[int, str]
@@ -64,7 +64,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class Detections:
-    """The detections of a run, one row each; boxes are [x, y, width, height] in pixels."""
+    """The detections of a run, one entry for each; boxes are [x, y, width, height] in pixels."""
 
     image: Integers
     category: Integers
@@ -76,7 +76,7 @@ class Detections:
 
 
 class Unavailable(CKError):
-    """Something that a part of a report needs is not here; the report says so and goes on."""
+    """Data for a part of a report is missing; the report mentions it and continues."""
 
 
 def read_objects(session: Session, subject: Subject) -> tuple[Truth, Detections]:
@@ -87,10 +87,10 @@ def read_objects(session: Session, subject: Subject) -> tuple[Truth, Detections]
     Unavailable
         If the run has no accuracy log, or its annotations are not on this machine.
     ConfigError
-        If a file is not what it has to be.
+        If a file is not valid.
     """
     if not subject.spec:
-        raise Unavailable("the detections of imported results have no annotations beside them")
+        raise Unavailable("the detections of imported results come without annotations")
     listed = any(flaw(subject.folder, name) != MISSING for name in (_RESULTS, _LOG))
     if not subject.accuracy or not listed:
         raise Unavailable("the run has no accuracy log")
@@ -109,15 +109,15 @@ def read_objects(session: Session, subject: Subject) -> tuple[Truth, Detections]
 
 
 def _spec_part(subject: Subject, name: str) -> Mapping[str, Any]:
-    """An object of the run's spec; empty if it is not there."""
+    """An object of the run's spec; empty if it is missing."""
     part = subject.spec.get(name)
     return part if isinstance(part, Mapping) else {}
 
 
 def _dataset(session: Session, subject: Subject) -> tuple[Path, Path]:
-    """The annotation file and the folder of images: of the registered or installed data set with the digest of the run's.
+    """The annotation file and the image folder of the registered or installed data set with the digest of the run's.
 
-    The paths in the run's spec are not used. An experiment may be anybody's, and a page shows what it reads.
+    The paths in the run's spec are not used, because experiments may be untrusted and pages show the content of files.
     """
     spec, recorded = _spec_part(subject, "dataset"), subject.record.dataset
     digests = {str(spec.get("digest") or ""), recorded.digest if recorded else ""} - {""}
@@ -146,7 +146,7 @@ def _read_annotations(path: Path) -> dict[str, Any]:
 
 
 def _images(content: Mapping[str, Any], folder: Path, subject: Subject) -> list[Image]:
-    """The images in the benchmark's order: a sample's index is its position."""
+    """The images in the benchmark's order: the index of a sample is its position."""
     rows = content["images"]
     if _spec_part(subject, "dataset").get("only_annotated"):
         annotated = {row["image_id"] for row in content["annotations"]}
@@ -161,7 +161,7 @@ def _images(content: Mapping[str, Any], folder: Path, subject: Subject) -> list[
 
 
 def _below(folder: Path, name: str) -> Path | None:
-    """The file of an image; None if its name leads out of the folder of images."""
+    """The file of an image; None if its name leads out of the image folder."""
     root = Path(os.path.normpath(folder))
     path = Path(os.path.normpath(root / name))
     return path if path.is_relative_to(root) else None
@@ -175,7 +175,7 @@ def _from_log(subject: Subject, images: list[Image], categories: list[int]) -> t
         if not 0 <= sample.qsl_idx < len(images):
             raise ConfigError(f"{subject.folder / _LOG} has sample {sample.qsl_idx}, and the data set has {len(images)} images")
         image = images[sample.qsl_idx]
-        if image.id in seen:  # the first answer of a sample counts
+        if image.id in seen:  # the first answer of a sample is used
             continue
         seen.add(image.id)
         values = np.frombuffer(sample.data[: len(sample.data) // (4 * _WIDTH) * (4 * _WIDTH)], dtype="<f4")
@@ -187,7 +187,7 @@ def _from_log(subject: Subject, images: list[Image], categories: list[int]) -> t
     rows = np.concatenate(parts) if parts else np.zeros((0, 6))
     top, left, bottom, right, score, kind = rows.T
     if not np.isfinite(rows).all():
-        raise ConfigError(f"{subject.folder / _LOG} holds values that are not numbers")
+        raise ConfigError(f"{subject.folder / _LOG} has values that are not numbers")
     category = kind.astype(np.int64)
     if contiguous and len(category):
         if category.min() < 1 or category.max() > len(categories):
@@ -198,7 +198,7 @@ def _from_log(subject: Subject, images: list[Image], categories: list[int]) -> t
 
 
 def _from_results(subject: Subject, images: list[Image]) -> tuple[set[int], Detections]:
-    """Detections in COCO's format of results; every image of the data set counts as seen."""
+    """Detections in COCO's format of results; every image of the data set is treated as used."""
     path = subject.folder / _RESULTS
     try:
         with opened(subject.folder, _RESULTS, most=_MOST) as file:
@@ -216,7 +216,7 @@ def _from_results(subject: Subject, images: list[Image]) -> tuple[set[int], Dete
 
 
 def _seen(subject: Subject, images: list[Image]) -> set[int]:
-    """The images of the accuracy log, which also has those without any detection."""
+    """The images of the accuracy log, including those without detections."""
     if flaw(subject.folder, _LOG) == MISSING:
         return set()
     samples = {sample.qsl_idx for sample in read_samples(subject.folder / _LOG, subject.folder)}

@@ -1,4 +1,4 @@
-"""What a run was made of, and the commands that repeat it."""
+"""The components of a run, and the commands that repeat it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ck_repo.run.options import RunOptions, command_of
 
 
 def origin_section(subject: Subject) -> Section:
-    """The plan as it was carried out: components, packages, digests, settings; and the commands."""
+    """The components, packages, digests and settings of the run, and the commands that repeat it."""
     tables, notes = [], []
     if not subject.meta.get("published"):
         try:
@@ -31,7 +31,7 @@ def origin_section(subject: Subject) -> Section:
                 )
                 for row in lock.components
             ]
-            tables.append(Table("Components", ("needed as", "name", "from", "variations", "recipe", "content"), rows))
+            tables.append(Table("Components", ("role", "name", "from", "variations", "recipe", "content"), rows))
             packages = [(name, row.version, (row.content or "–")[:16]) for name, row in lock.packages.items()]
             tables.append(Table("Python packages", ("package", "version", "content"), packages))
         except CKError as error:
@@ -41,7 +41,7 @@ def origin_section(subject: Subject) -> Section:
     tables.append(Table("LoadGen's settings", ("setting", "value"), told))
     pairs = [(name or "remark", value) for name, value in experiment_rows(subject.name, subject.record)]
     return Section(
-        "origin", "Settings and origin", "Digests are SHA-256, of which the beginning is shown.",
+        "origin", "Settings and origin", "Digests are SHA-256, abbreviated.",
         pairs=pairs, tables=tables, notes=notes,
     )  # fmt: skip
 
@@ -53,8 +53,8 @@ def commands_section(subject: Subject) -> Section | None:
     target = shlex.quote(f"experiment:{subject.name}")
     commands = [f"ck replay {target}    # from its lock: the same versions and files"]
     if command := command_line(subject):
-        commands.append(f"{command}    # the same options, with what is current")
-    commands += [f"ck compare {target} experiment:OTHER", f"ck zip {target} --artifacts=yes    # to take it elsewhere"]
+        commands.append(f"{command}    # the same options, with current versions")
+    commands += [f"ck compare {target} experiment:OTHER", f"ck zip {target} --artifacts=yes    # for another machine"]
     return Section("again", "Repeat it", commands=commands)
 
 

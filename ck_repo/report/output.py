@@ -1,4 +1,4 @@
-"""Files that a report or an export writes where the user says."""
+"""Output files of reports and exports."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ck_repo.store.work import writing_file
 
 @contextmanager
 def output_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """A name for a file to be written, which becomes `path` when it is complete; its folder is made.
+    """A temporary name for a file that is renamed to `path` when it is complete; its folder is created.
 
     Raises
     ------
     ConflictError
-        If the file exists and is not to be overwritten.
+        If the file exists and must not be overwritten.
     StorageError
         If it cannot be written.
     """
     if path.is_dir():
-        raise UsageError(f"{path} is a folder", hint="name the file: --output=FILE")
+        raise UsageError(f"{path} is a folder", hint="give a file: --output=FILE")
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with writing_file(path, overwrite=overwrite) as staging:
@@ -32,12 +32,12 @@ def output_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
 
 @contextmanager
 def output_errors(path: Path) -> Iterator[None]:
-    """Turn what the operating system says of a file of the user's into an error that says what to do."""
+    """Turn operating system errors about an output file into errors with a hint."""
     try:
         yield
     except FileExistsError:
-        raise ConflictError(f"{path} exists", hint="--overwrite replaces it; --output= names another") from None
+        raise ConflictError(f"{path} already exists", hint="use --overwrite, or choose another file with --output=") from None
     except OSError as error:
         if error.errno in FULL and (full := storage_error(error, f"writing {path}")):
             raise full from None
-        raise StorageError(f"{path} cannot be written: {error.strerror}", hint="--output= names another place") from None
+        raise StorageError(f"{path} cannot be written: {error.strerror}", hint="choose another place with --output=") from None

@@ -1,4 +1,4 @@
-"""Pages: templates, scripts and data put together. Everything that comes from a run is escaped."""
+"""Assemble pages from templates, scripts and data. All data of runs is escaped."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def asset(name: str) -> str:
 
 
 def as_json(value: Any) -> str:
-    """JSON for a script element: no text in it can end the element, or begin a comment.
+    """JSON for a script element, in which no text can end the element or start a comment.
 
     >>> as_json("</script>")
     '"\\\\u003c/script>"'
@@ -68,9 +68,9 @@ def page(
     gallery
         The data of the gallery of images.
     assets
-        Relative address of the folder that holds scripts and style; if empty, they are in the page.
+        Relative URL of the folder with scripts and style; if empty, they are included in the page.
     content
-        What the template shows.
+        Variables of the template.
     """
     from markupsafe import Markup
 
@@ -106,15 +106,15 @@ def _digest(script: str) -> str:
 
 
 def write_page(path: Path, text: str, *, overwrite: bool = False) -> None:
-    """Write a page. An older page of ours is replaced; another file only with `overwrite`.
+    """Write a page. An older page of ck is replaced; another file only with `overwrite`.
 
     Raises
     ------
     ConflictError
-        If something else is there.
+        If another file exists.
     """
     if path.is_file() and not overwrite and not is_page(path):
-        raise ConflictError(f"{path} is there, and is not a page that ck wrote", hint="choose another name with --output=FILE")
+        raise ConflictError(f"{path} already exists, and is not a page of ck", hint="choose another name with --output=FILE")
     with output_file(path, overwrite=True) as staging:
         staging.write_text(text, encoding="utf-8")
 

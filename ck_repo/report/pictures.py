@@ -1,4 +1,4 @@
-"""The images of a data set, small enough for a page."""
+"""The images of a data set, scaled down for a page."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from dataclasses import dataclass
 
 from ck_repo.report.objects import Image
 
-BUDGET = 13 << 20  # bytes of all pictures of a page before they are encoded as text
-_SIDES = ((60, 480), (250, 360), (1000, 240), (2500, 192), (1 << 60, 144))  # up to so many images: the longer side, pixels
-_QUALITY = 50  # of WebP: artefacts that do not show at this size
-_LARGEST = 1 << 28  # pixels of an image that is opened
+BUDGET = 13 << 20  # maximum bytes of all pictures of a page, before base 64
+# by number of images: length of the longer side, pixels
+_SIDES = ((60, 480), (250, 360), (1000, 240), (2500, 192), (1 << 60, 144))
+_QUALITY = 50  # quality of WebP; artefacts are not visible at this size
+_LARGEST = 1 << 28  # maximum pixels of an image
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as an address that holds its content; empty if there is none, with the reason."""
+    """A picture as a data URL; empty if there is none, with the reason."""
 
     address: str
     why: str = ""
@@ -34,20 +35,20 @@ class Pictures:
 
     @property
     def left_out(self) -> int:
-        """How many images have no picture because the page is full."""
+        """The number of images without a picture because the page is full."""
         return sum(row.why == _FULL for row in self.rows)
 
     @property
     def unreadable(self) -> int:
-        """How many images cannot be read."""
+        """The number of unreadable images."""
         return sum(bool(row.why) and row.why != _FULL for row in self.rows)
 
 
-_FULL = "left out: the page is full"
+_FULL = "omitted: the page is full"
 
 
 def make_pictures(images: Sequence[Image], budget: int = BUDGET) -> Pictures:
-    """Scale images down; from where the budget is spent on, images have no picture.
+    """Scale images down; when the budget is used up, the remaining images get no picture.
 
     Parameters
     ----------
@@ -81,13 +82,13 @@ def _groups(images: Sequence[Image], size: int) -> Iterator[Sequence[Image]]:
 
 
 def _scaled(image: Image, side: int) -> bytes | str:
-    """A small WebP of an image, or why there is none. The orientation that a camera noted is ignored, as by the benchmark."""
+    """A small WebP of an image, or why there is none. EXIF orientation is ignored, as in the benchmark."""
     from PIL import Image as Pillow
 
     if image.path is None:
-        return "its file is outside the folder of images"
-    if not image.path.is_file():  # a pipe would wait for a writer
-        return "the image is not there"
+        return "its file is outside the image folder"
+    if not image.path.is_file():  # opening a pipe would block
+        return "the image does not exist"
     try:
         with Pillow.open(image.path) as opened:
             if opened.width * opened.height > _LARGEST:

@@ -1,4 +1,4 @@
-"""Whether new runs are slower or less accurate than old ones, beyond a tolerance and beyond noise."""
+"""Check whether new runs are slower or less accurate than old ones, beyond a tolerance and beyond noise."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from ck_repo.report.subject import Subject
 
 @dataclass(frozen=True)
 class Judgement:
-    """New runs held against old ones.
+    """The comparison of new runs with old ones.
 
     Attributes
     ----------
     ratio
         Speed of the new runs relative to the old ones, above 1 if they are faster; None if there is nothing to compare.
     interval
-        95 % confidence interval of the ratio; None if nothing is known of the spread.
+        95 % confidence interval of the ratio; None if the spread is unknown.
     from_repetitions
-        Whether the interval is from repeated runs; else from the queries within each run.
+        Whether the interval is from repeated runs; otherwise it is from the queries of each run.
     accuracy
         Change of mAP, 0–1; None if it was not measured.
     faults
-        What got worse, a sentence each.
+        What became worse, in sentences.
     remarks
-        What limits the judgement.
+        Limitations of the comparison.
     """
 
     ratio: float | None
@@ -41,14 +41,14 @@ class Judgement:
     remarks: tuple[str, ...]
 
     def as_data(self) -> dict[str, Any]:
-        """For JSON."""
+        """As JSON."""
         return {**asdict(self), "worse": bool(self.faults)}
 
 
 def judge(new: Sequence[Subject], old: Sequence[Subject], tolerance: float, map_tolerance: float) -> Judgement:
     """Compare runs of the same scenario.
 
-    A loss of speed counts when it is more than the tolerance, and the interval of the ratio does not reach 1. The interval is
+    A loss of speed counts if it exceeds the tolerance, and the interval of the ratio does not include 1. The interval is
     Welch's on the logarithms of repeated runs if both sides have two or more, else from the queries of the runs.
 
     Parameters
@@ -60,7 +60,7 @@ def judge(new: Sequence[Subject], old: Sequence[Subject], tolerance: float, map_
     """
     units = {each.figures.unit for each in (*new, *old) if each.figures.value is not None}
     if len(units) > 1:
-        raise UsageError(f"the runs have figures in {' and '.join(sorted(units))}", hint="compare runs of one scenario")
+        raise UsageError(f"the runs have results in {' and '.join(sorted(units))}", hint="compare runs of one scenario")
     speeds = [_speeds(side) for side in (new, old)]
     ratio, interval, repeated, faults, remarks = None, None, False, [], []
     if all(speeds):
@@ -69,13 +69,13 @@ def judge(new: Sequence[Subject], old: Sequence[Subject], tolerance: float, map_
         repeated = all(len(side) > 1 for side in logs)
         interval = _welch(logs[0], logs[1]) if repeated else _within(new, old, ratio)
         if interval is None:
-            remarks.append("Nothing is known of the noise: repeat the runs (`ck run … --repetitions=5`).")
+            remarks.append("The noise is unknown: repeat the runs (`ck run … --repetitions=5`).")
         elif not repeated:
-            remarks.append("The noise is that within each run; repeated runs say more.")
+            remarks.append("The noise is that within each run; repeated runs would be more reliable.")
         if ratio < 1 - tolerance and (interval is None or interval[1] < 1):
-            faults.append(f"slower: {100 * (1 - ratio):.2f} %, and {100 * tolerance:g} % is tolerated")
+            faults.append(f"slower: {100 * (1 - ratio):.2f} %; the tolerance is {100 * tolerance:g} %")
         elif ratio < 1 - tolerance:
-            remarks.append(f"{100 * (1 - ratio):.2f} % slower, which is within the noise.")
+            remarks.append(f"{100 * (1 - ratio):.2f} % slower, within the noise.")
     else:
         remarks.append("Performance was not measured on both sides.")
     if all(each.figures.valid for each in old if each.figures.value is not None) and speeds[1]:
@@ -84,12 +84,12 @@ def judge(new: Sequence[Subject], old: Sequence[Subject], tolerance: float, map_
     if accuracy is None:
         remarks.append("Accuracy was not measured on both sides.")
     elif accuracy < -map_tolerance:
-        faults.append(f"less accurate: mAP {100 * accuracy:+.3f} points, and {100 * map_tolerance:g} are tolerated")
+        faults.append(f"less accurate: mAP {100 * accuracy:+.3f} points; the tolerance is {100 * map_tolerance:g}")
     return Judgement(ratio, interval, repeated, accuracy, tuple(faults), tuple(remarks))
 
 
 def _speeds(side: Sequence[Subject]) -> list[float]:
-    """Figures as speeds: of a latency its inverse."""
+    """Results as speeds: the inverse of latencies."""
     found = [each.figures for each in side if each.figures.value]
     return [1 / row.value if row.lower_is_better else row.value for row in found if row.value]
 
@@ -107,7 +107,7 @@ def _welch(new: Sequence[float], old: Sequence[float]) -> tuple[float, float]:
 
 
 def _within(new: Sequence[Subject], old: Sequence[Subject], ratio: float) -> tuple[float, float] | None:
-    """The interval of a ratio from the intervals of single runs, as relative errors that add in squares."""
+    """The interval of a ratio from those of single runs, as relative errors that are added in squares."""
     widths = []
     for side in (new, old):
         known = [each for each in side if each.interval is not None and each.figures.value]

@@ -1,4 +1,4 @@
-"""Python packages that reports and exports need: extras of this package, or environments made on first use."""
+"""Python packages for reports and exports: extras of this package, or environments created on first use."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _TIMEOUT = 300  # s
 
 @dataclass(frozen=True)
 class Packages:
-    """Python packages that one thing needs.
+    """Python packages for one purpose.
 
     Attributes
     ----------
     extra
         Their name in pyproject.toml, where a test compares them.
     purpose
-        What needs them, for messages.
+        Their purpose, for messages.
     requirements, modules
         What is installed, and what is imported.
     """
@@ -46,8 +46,8 @@ class Packages:
 
     @property
     def hint(self) -> str:
-        """How a user installs them."""
-        return f"`pip install 'ck-repo[{self.extra}]'` installs them beside ck"
+        """How to install them."""
+        return f"`pip install 'ck-repo[{self.extra}]'` installs them with ck"
 
 
 REPORT = Packages(
@@ -61,7 +61,7 @@ MLFLOW = Packages("mlflow", "MLflow's client", ("mlflow-skinny>=2.9",), ("mlflow
 
 
 def ensure_packages(packages: Packages = REPORT) -> None:
-    """Make packages importable: as installed beside this one, else from an environment below CK_TOOLS, made once.
+    """Make packages importable: those installed with ck, else from an environment in CK_TOOLS, which is created once.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def ensure_packages(packages: Packages = REPORT) -> None:
 
 
 def environment_folder(packages: Packages = REPORT) -> Path:
-    """The environment of the engine's Python that holds packages."""
+    """The environment of the engine's Python for packages."""
     said = "\n".join([sys.version.split()[0], sys.base_prefix, *packages.requirements])
     return tools_root() / f"{packages.extra}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
 
@@ -95,12 +95,12 @@ def _importable(packages: Packages) -> bool:
 
 
 def _make(packages: Packages, folder: Path, python: Path) -> None:
-    doing = f"installing what is needed for {packages.purpose}"
+    doing = f"installing packages for {packages.purpose}"
     make_folder(tools_root(), "CK_TOOLS")
     with locked(tools_root() / ".locks" / f"{folder.name}.lock", doing):
         if not missing(python, packages.requirements):
-            return  # another process was faster
-        refuse_offline(f"what is needed for {packages.purpose}", packages.hint)
+            return  # another process created it first
+        refuse_offline(f"packages for {packages.purpose}", packages.hint)
         progress.say(f"{doing}, once: {', '.join(packages.modules)} in {folder}")
         with storage_errors(doing):
             if not python.exists():

@@ -1,4 +1,4 @@
-"""COCO's figures by class, size and IoU, and which detection is which object: pycocotools, class by class, on all CPUs."""
+"""COCO's metrics by class, size and IoU, and matches of detections: pycocotools, class by class, on all CPUs."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ import numpy.typing as npt
 
 from ck_repo.report.objects import Detections, Floats, Integers, Truth
 
-SIZES = ("all", "small", "medium", "large")  # COCO's areas: below 32², up to 96², above
+SIZES = ("all", "small", "medium", "large")  # COCO's size ranges: below 32², up to 96², above
 IOUS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 MATCHED, UNMATCHED, IGNORED = 1, 0, 2
-_WORTH_SHARING = 50_000  # detections; fewer are scored sooner than other processes start
+_WORTH_SHARING = 50_000  # minimum number of detections for which other processes are started
 
 
 @dataclass(frozen=True)
 class Scores:
-    """How good the detections are.
+    """The accuracy of the detections.
 
     Attributes
     ----------
@@ -35,11 +35,11 @@ class Scores:
     objects
         Number of objects by category and size, without crowds.
     state
-        Of each detection at an IoU of 0.5: `MATCHED`, `UNMATCHED` or `IGNORED` (it lies in a crowd).
+        For each detection at an IoU of 0.5: `MATCHED`, `UNMATCHED` or `IGNORED` (it is in a crowd).
     partner
-        Of each detection, the row of its object; -1 if it has none.
+        For each detection, the index of its object; -1 if it has none.
     finder
-        Of each object, the row of the detection that found it at an IoU of 0.5; -1 if it was missed.
+        For each object, the index of the detection that found it at an IoU of 0.5; -1 if it was missed.
     """
 
     categories: tuple[int, ...]
@@ -50,7 +50,7 @@ class Scores:
     finder: Integers
 
     def average(self, category: int | None = None, size: str = "all", iou: float | None = None) -> float | None:
-        """AP as pycocotools has it: the mean of the precisions over recall, and over IoUs and categories if none is given.
+        """AP as in pycocotools: the mean of the precisions over recall, and over IoUs and categories if none is given.
 
         None where there is no object.
         """
@@ -62,7 +62,7 @@ class Scores:
         return float(np.mean(part)) if part.size else None
 
     def count(self, category: int, size: str = "all") -> int:
-        """Objects of a category."""
+        """Number of objects of a category."""
         return int(self.objects[self.categories.index(category), SIZES.index(size)])
 
 
@@ -82,7 +82,7 @@ def score(truth: Truth, found: Detections) -> Scores:
 
 
 def _shares(categories: Sequence[int], found: Detections, workers: int) -> list[list[int]]:
-    """The categories in groups of about as many detections."""
+    """The categories in groups with similar numbers of detections."""
     counts = {category: int(np.count_nonzero(found.category == category)) + 1 for category in categories}
     shares: list[list[int]] = [[] for _ in range(workers)]
     loads = [0] * workers
@@ -94,7 +94,7 @@ def _shares(categories: Sequence[int], found: Detections, workers: int) -> list[
 
 
 def _of(truth: Truth, found: Detections, share: Sequence[int]) -> tuple[Any, ...]:
-    """The rows of some categories, with their numbers."""
+    """The entries of some categories, with their indices."""
     mine, its = np.flatnonzero(np.isin(truth.category, share)), np.flatnonzero(np.isin(found.category, share))
     return (
         mine, truth.image[mine], truth.category[mine], truth.box[mine], truth.area[mine], truth.crowd[mine],
@@ -107,7 +107,7 @@ def _judge(
     crowd: npt.NDArray[np.bool_], its: Integers, found_image: Integers, found_category: Integers, found_box: Floats,
     scores: Floats,
 ) -> tuple[Floats, Integers, list[tuple[int, int, int]], list[tuple[int, int]]]:  # fmt: skip
-    """COCOeval of some categories: precision, numbers of objects, states of detections, and finders of objects."""
+    """COCOeval of some categories: precision, numbers of objects, states of detections, and indices of matches."""
     from pycocotools.coco import COCO
 
     from ck_repo.report.coco_judge import Judge
@@ -138,7 +138,7 @@ def _judge(
         results.createIndex()
         judge = Judge(truth, results, iouType="bbox")
         judge.params.imgIds, judge.params.catIds = sorted(images), sorted(categories)
-        judge.params.maxDets = judge.params.maxDets[-1:]  # the limit that AP counts with; the others are of AR
+        judge.params.maxDets = judge.params.maxDets[-1:]  # the maximum that AP uses; the others are for AR
         judge.evaluate()
         judge.accumulate()
     states, finders, counts = [], [], np.zeros((len(categories), len(SIZES)), dtype=np.int64)

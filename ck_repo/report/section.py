@@ -1,4 +1,4 @@
-"""A part of a page: its charts, tables and notes."""
+"""A section of a page: its charts, tables and notes."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ class Table:
 
 @dataclass(frozen=True)
 class GalleryForm:
-    """The filters of a gallery: names of its runs; with several, images where they disagree can be chosen."""
+    """The filters of a gallery: names of its runs; with several, images on which they disagree can be selected."""
 
     runs: Sequence[str]
 
     @property
     def pair(self) -> bool:
-        """Whether there is something to disagree with."""
+        """Whether there are several runs."""
         return len(self.runs) > 1
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page under a heading."""
+    """A section of a page with a heading."""
 
     key: str
     title: str
@@ -46,7 +46,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Tile:
-    """A figure that is seen at once."""
+    """A highlighted number."""
 
     name: str
     value: str

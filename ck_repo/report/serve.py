@@ -1,4 +1,4 @@
-"""Show a site at an address of this machine, and write it anew when experiments come in."""
+"""Serve a site on this machine, and update it when there are new experiments."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ck_repo.session import Session
 from ck_repo.store.entry import META
 from ck_repo.store.search import find
 
-_STATE = "/state"  # what the page asks: it loads itself again when the answer changes
+_STATE = "/state"  # URL that the page polls; it reloads when the answer changes
 
 
 class Keeper:
-    """Keeps a site up to date; several requests at a time write it once."""
+    """Keeps a site up to date; concurrent requests write it once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._lock = folder, threading.Lock()
         self._written = self._state()
 
     def state(self) -> str:
-        """What the experiments are now; if they have changed, the site is written first."""
+        """The state of the experiments; if it has changed, the site is written first."""
         with self._lock:
             now = self._state()
             if now != self._written:
@@ -59,23 +59,23 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing: requests are no news."""
+        """Do not log requests."""
 
 
 def server_of(folder: Path, port: int = 0) -> http.server.ThreadingHTTPServer:
-    """A server of a site on the loopback interface; any free port if `port` is 0."""
+    """A server for a site on the loopback interface; any free port if `port` is 0."""
     keeper = Keeper(folder)
     handler = type("Handler", (_Handler,), {"keeper": keeper})
     return http.server.ThreadingHTTPServer(("127.0.0.1", port), lambda *arguments: handler(*arguments, directory=str(folder)))
 
 
 def serve(folder: Path, port: int = 0, *, show: bool = False) -> None:
-    """Serve a site until the user interrupts."""
+    """Serve a site until the user interrupts it."""
     import webbrowser
 
     with server_of(folder, port) as server:
         address = f"http://127.0.0.1:{server.server_address[1]}/index.html"
-        progress.say(f"serving {folder} at {address}; Ctrl-C ends it")
+        progress.say(f"serving {folder} at {address}; press Ctrl-C to stop")
         if show:
             webbrowser.open(address)
         server.serve_forever()

@@ -29,7 +29,7 @@ _STEPS = 4
 
 @dataclass(frozen=True)
 class Report:
-    """A report that was written: its file, its size in bytes, and what is not in it."""
+    """A written report: its file, its size in bytes, and what it does not have."""
 
     path: Path
     size: int
@@ -37,7 +37,7 @@ class Report:
 
 
 def write_report(session: Session, subject: Subject, output: Path, *, overwrite: bool = False) -> Report:
-    """Write the report of an experiment into one file that needs nothing else."""
+    """Write the report of an experiment into one self-contained file."""
     with progress.task(f"report of {subject.name}", _STEPS, "steps") as task:
         performance = _performance_section(subject)
         task.advance_to(1, _STEPS, "accuracy")
@@ -64,7 +64,7 @@ def write_report(session: Session, subject: Subject, output: Path, *, overwrite:
 
 
 def lead_of(subject: Subject) -> str:
-    """What was measured, in a line."""
+    """A one-line description of the run."""
     results, found = subject.results, subject.figures
     if subject.meta.get("published"):
         told = subject.meta["published"]
@@ -81,7 +81,7 @@ def lead_of(subject: Subject) -> str:
 
 
 def tiles_of(subject: Subject) -> list[Tile]:
-    """The figures that are seen at once."""
+    """The highlighted numbers."""
     found, scenario = subject.figures, subject.scenario
     tiles = []
     if found.value is not None:
@@ -108,7 +108,7 @@ def _performance_section(subject: Subject) -> Section | None:
     if not latency and subject.queries is None:
         return None
     table = Table(
-        "As LoadGen logs it",
+        "As logged by LoadGen",
         ("latency", "ms"),
         [(key.replace("_", "."), f"{float(value):.6f}") for key, value in latency.items()],
     )
@@ -117,7 +117,7 @@ def _performance_section(subject: Subject) -> Section | None:
         notes.append(f"The times of the queries cannot be read: {subject.queries_problem}")
     elif subject.queries is None:
         notes.append(
-            "The times of the single queries were not recorded, so there is no distribution to draw: "
+            "The times of single queries were not recorded, so there are no charts of their distribution: "
             "`ck run … --trace=yes` records them, in official and long runs, too."
         )
     tables = [table] if latency else []
@@ -133,7 +133,7 @@ def _accuracy_sections(session: Session, subject: Subject) -> tuple[Section | No
     try:
         truth, found = read_objects(session, subject)
     except CKError as error:
-        notes = [f"No charts of accuracy and no images: {error.what}."]
+        notes = [f"There are no charts of accuracy and no images: {error.what}."]
         rows = [(key, f"{value:.4f}") for key, value in subject.accuracy.items() if isinstance(value, float)]
         return Section("accuracy", "Accuracy", tables=[Table("Figures", ("figure", "value"), rows)], notes=notes), None, None
     scores = score(truth, found)
@@ -148,7 +148,7 @@ def _accuracy_sections(session: Session, subject: Subject) -> tuple[Section | No
     gallery = make_gallery(truth, [Judged(subject.name, found, scores)])
     again = scores.average()
     differs = again is not None and abs(again - float(subject.accuracy.get("mAP", again))) > 1e-6
-    notes = [f"The log gives an mAP of {again:.6f}, and the run recorded another one."] if differs else []
+    notes = [f"The log gives an mAP of {again:.6f}, which differs from the recorded one."] if differs else []
     images = Section("images", "Images", notes=gallery.notes, gallery=GalleryForm([subject.name]))
     return Section("accuracy", "Accuracy", charts=charts, notes=notes), images, gallery
 

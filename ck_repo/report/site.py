@@ -26,13 +26,13 @@ from ck_repo.report.verdict import verdict_of
 from ck_repo.session import Session
 from ck_repo.store.search import find
 
-_MOST_QUERIES = 20_000  # of a run whose latency a site draws; reports draw all
+_MOST_QUERIES = 20_000  # maximum samples of a run whose latency a site draws; reports draw all
 FILTERS = ("kind", "model", "backend", "precision", "device", "scenario", "machine", "verdict")
 
 
 @dataclass(frozen=True)
 class Site:
-    """A site that was written: its first page, the number of experiments, and what is not in it."""
+    """A written site: its first page, the number of experiments, and what it does not have."""
 
     index: Path
     experiments: int
@@ -41,12 +41,12 @@ class Site:
 
 
 def write_site(session: Session, folder: Path, *, overwrite: bool = False) -> Site:
-    """Write a site into a folder. Pages of experiments that are gone stay, so that links last.
+    """Write a site into a folder. Pages of removed experiments are kept, so that links stay valid.
 
     Raises
     ------
     ConflictError
-        If the folder holds something else.
+        If the folder has other content.
     """
     _refuse_others(folder, overwrite)
     rows, left = site_rows(session)
@@ -71,7 +71,7 @@ def write_site(session: Session, folder: Path, *, overwrite: bool = False) -> Si
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a page. It is not flushed to the disk as entries are: the site can be written again."""
+    """Write a page without flushing it to the disk, because the site can be written again."""
     path.write_text(text, encoding="utf-8")
 
 
@@ -82,12 +82,12 @@ def _refuse_others(folder: Path, overwrite: bool) -> None:
     ours = index.is_file() and is_page(index)
     if not folder.is_dir() or (any(folder.iterdir()) and not ours):
         raise ConflictError(
-            f"{folder} holds something that ck did not write", hint="name another folder with --output=, or an empty one"
+            f"{folder} has files that ck did not write", hint="choose another or an empty folder with --output="
         )
 
 
 def site_rows(session: Session) -> tuple[list[SiteRow], list[str]]:
-    """Every experiment that can be read, the latest first; and what is left out."""
+    """Every readable experiment, the latest first; and what was skipped."""
     rows, unreadable = [], 0
     for entry in find(session.repositories, "experiment"):
         try:
@@ -140,7 +140,7 @@ def _experiment_page(row: SiteRow) -> str:
     if subject.queries is not None and len(subject.queries) <= _MOST_QUERIES:
         charts = latency_charts(subject)
     elif subject.queries is not None:
-        notes.append(f"Latency of more than {_MOST_QUERIES:,} samples is drawn by `ck report {target}` alone.")
+        notes.append(f"Latencies of more than {_MOST_QUERIES:,} samples are only drawn by `ck report {target}`.")
     sections = [
         Section("performance", "Performance", charts=charts, notes=notes) if charts or notes else None,
         origin_section(subject),

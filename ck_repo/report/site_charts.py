@@ -1,4 +1,4 @@
-"""Charts of a site: speed against accuracy, trends, and one's own results among the published ones."""
+"""Charts of a site: speed against accuracy, trends, and own results among published ones."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ck_repo.experiments.published_figure import Published
 from ck_repo.report.chart import ACCENT, BAD, MUTED, Chart, data, nominal, quantity, tooltip
 from ck_repo.report.site_rows import SiteRow, front
 
-_FEWEST = 3  # points of a trend
+_FEWEST = 3  # minimum points of a trend
 _MOST_TRENDS = 24
 _NO_ACCELERATOR = ("", "-", "N/A", "NONE")
-_AROUND = 20  # published results that are drawn on either side of one's own
+_AROUND = 20  # maximum published results drawn on either side of our own
 
 
 def pareto_charts(rows: Sequence[SiteRow]) -> list[Chart]:
@@ -62,7 +62,7 @@ def _pareto(key: str, dataset: str, scenario: str, unit: str, rows: Sequence[Sit
         },
     }  # fmt: skip
     side = "left" if rows[0].lower_is_better else "right"
-    text = f"Better is {side} and up. The dashed line joins runs that none beats in both; INVALID runs are pale."
+    text = f"Better is {side} and up. The dashed line joins runs that no other run dominates; INVALID runs are pale."
     table = [
         (row["name"], row["backend"], row["precision"], f"{row['value']:.6g}", f"{row['mAP']:.4f}", row["front"])
         for row in points
@@ -75,14 +75,14 @@ def _pareto(key: str, dataset: str, scenario: str, unit: str, rows: Sequence[Sit
 
 @dataclass(frozen=True)
 class Trends:
-    """Charts of trends, and how many more there are."""
+    """Charts of trends, and the number of omitted ones."""
 
     charts: list[Chart]
     left_out: int
 
 
 def trend_charts(rows: Sequence[SiteRow]) -> Trends:
-    """The figure of the same measurement over time, with its change points; those with the most runs first."""
+    """Results of the same measurement over time, with change points; those with the most runs first."""
     groups: dict[tuple[str, ...], list[SiteRow]] = {}
     for row in rows:
         if row.value is not None and row.kind == "result" and row.recorded:
@@ -144,7 +144,7 @@ def _trend(key: str, rows: Sequence[SiteRow]) -> Chart:
 
 
 def placement_charts(rows: Sequence[SiteRow], published: Sequence[Published]) -> list[Chart]:
-    """The best run of each model and scenario among the published results of systems of its kind."""
+    """The best run of each model and scenario among the published results of similar systems."""
     best: dict[tuple[str, str, str, str], SiteRow] = {}
     for row in rows:
         found = row.subject.figures
@@ -158,8 +158,8 @@ def placement_charts(rows: Sequence[SiteRow], published: Sequence[Published]) ->
         every = [each for each in matching(published, model=benchmark, scenario=scenario, round_=round_) if each.value]
         like = [each for each in every if (kind == "CPU") == (each.accelerator.upper() in _NO_ACCELERATOR)]
         if every:
-            about = f"beside systems with {'a CPU alone' if kind == 'CPU' else 'an accelerator'}"
-            about = about if like else f"beside all systems: none was published with {kind} alone"
+            about = f"among systems with {'a CPU alone' if kind == 'CPU' else 'an accelerator'}"
+            about = about if like else f"among all systems: none was published with {kind} alone"
             title = f"{benchmark}, {scenario}, round {round_}"
             charts.append(_placement(f"placement-{number}", title, about, row, like or every))
     return charts
@@ -192,8 +192,8 @@ def _placement(key: str, title: str, about: str, own: SiteRow, like: Sequence[Pu
             "tooltip": tooltip(("name", "result"), ("value", own.unit, ".6g"), ("division", "division")),
         },
     }
-    text = f"Place {place + 1} of {len(points)}, {about}. Ours is of the model {own.model}."
+    text = f"Place {place + 1} of {len(points)}, {about}. Our result uses the model {own.model}."
     left = len(points) - len(shown)
-    text += f" {left} results further away are left out of the chart." if left else ""
+    text += f" {left} distant results are omitted from the chart." if left else ""
     table = [(row["label"], f"{float(str(row['value'])):.6g}", row["division"]) for row in rows]
     return Chart(key, title, text, spec, ("result", own.unit, "division"), table, wide=True)

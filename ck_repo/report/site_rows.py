@@ -1,4 +1,4 @@
-"""What a site tells of each experiment."""
+"""The data of experiments in a site."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class SiteRow:
 
     @property
     def uid(self) -> str:
-        """Names its page, so that links last when it is renamed."""
+        """Names its page, so that links stay valid when it is renamed."""
         return self.subject.entry.uid
 
     @property
     def page(self) -> str:
-        """The address of its page, from the site's root."""
+        """The URL of its page, relative to the site's root."""
         return f"experiments/{self.uid}.html"
 
     @property
@@ -51,7 +51,7 @@ class SiteRow:
 
     @cached_property
     def precision(self) -> str:
-        """As the model's recipe or the submission says."""
+        """From the model's recipe or the submission."""
         section = (self.subject.meta.get("model") or {}).get("model") or {}
         measured = self.subject.meta.get("measurements") or {}
         return str(section.get("precision") or measured.get("weight_data_types") or "")
@@ -72,7 +72,7 @@ class SiteRow:
 
     @property
     def machine(self) -> str:
-        """The CPU, or of a submission the system."""
+        """The CPU; for a submission the system."""
         meta = self.subject.meta
         told = (meta.get("published") or {}).get("system") or (meta.get("platform") or {}).get("cpu")
         return str(told or (meta.get("system") or {}).get("system_name", ""))
@@ -95,7 +95,7 @@ class SiteRow:
 
     @property
     def verdict(self) -> str:
-        """In a word; empty without a performance run."""
+        """One word; empty without a performance run."""
         return "" if self.value is None else "VALID" if self.valid else "INVALID"
 
     @property
@@ -112,18 +112,18 @@ class SiteRow:
 
     @cached_property
     def commit(self) -> str:
-        """The commits of the repositories that took part, shortened."""
+        """The commits of the repositories that were used, abbreviated."""
         rows: dict[str, Any] = self.subject.meta.get("repositories") or {}
         return " ".join(str(row.get("commit"))[:10] for row in rows.values() if row and row.get("commit"))
 
     @property
     def series(self) -> tuple[str, ...]:
-        """What has to be the same for two runs to be points of one trend."""
+        """Properties that two runs of one trend have in common."""
         return (self.model, self.dataset, self.precision, self.backend, self.device, self.scenario, self.machine)
 
 
 def front(rows: Sequence[SiteRow]) -> list[SiteRow]:
-    """The Pareto front of speed and accuracy: those that no other run is better than in both; from the slowest."""
+    """The Pareto front of speed and accuracy: runs that no other run dominates, the slowest first."""
     measured = [row for row in rows if row.value is not None and row.mAP is not None and row.valid]
     kept: list[SiteRow] = []
     best = -1.0

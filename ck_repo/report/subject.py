@@ -1,4 +1,4 @@
-"""An experiment as reports see it."""
+"""An experiment as the subject of a report."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Subject:
     entry, record
         The experiment and its meta.json.
     meta
-        The same as the file has it, its types checked: a table shows keys that no field has.
+        The same without conversion: tables show keys that no field has.
     """
 
     entry: Entry
@@ -39,7 +39,7 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Its readable name."""
         return self.entry.alias
 
     @property
@@ -54,12 +54,12 @@ class Subject:
 
     @property
     def performance(self) -> Mapping[str, Any]:
-        """The figures of the performance run; empty if there was none."""
+        """The results of the performance run; empty if there was none."""
         return self.results.get("performance") or {}
 
     @property
     def accuracy(self) -> Mapping[str, Any]:
-        """The figures of the accuracy run; empty if there was none."""
+        """The results of the accuracy run; empty if there was none."""
         return self.results.get("accuracy") or {}
 
     @property
@@ -69,7 +69,7 @@ class Subject:
 
     @cached_property
     def figures(self) -> Figures:
-        """What came out, in one form for runs and imported results."""
+        """The results in one form for runs and imported results."""
         return figures(self.record)
 
     @cached_property
@@ -79,7 +79,7 @@ class Subject:
 
     @property
     def bound_ms(self) -> float | None:
-        """The latency that the run was held to, ms."""
+        """The latency bound of the run, ms."""
         settings = self.spec.get("loadgen") or {}
         if self.scenario is None or not self.scenario.latency_bound:
             return None
@@ -93,7 +93,7 @@ class Subject:
 
     @property
     def queries_problem(self) -> str:
-        """Why the recorded times cannot be read; empty if they can, or are not there."""
+        """Why the recorded times cannot be read; empty if they can, or were not recorded."""
         return self._read[1]
 
     @cached_property
@@ -105,7 +105,7 @@ class Subject:
 
     @cached_property
     def interval(self) -> tuple[float, float] | None:
-        """A 95 % interval of the figure, from the times of the run's own queries; None where they say nothing about it."""
+        """A 95 % interval of the result, from the times of the run's own queries; None if they do not give one."""
         found, scenario = self.counted, self.scenario
         if found is None or scenario is None:
             return None
@@ -119,7 +119,7 @@ class Subject:
 
     @cached_property
     def counted(self) -> Queries | None:
-        """What LoadGen's percentiles are of: queries in MultiStream, samples elsewhere."""
+        """The unit of LoadGen's percentiles: queries in MultiStream, samples in other scenarios."""
         found = self.queries
         if found is None or self.scenario is None or self.scenario.key != "multistream":
             return found
@@ -127,7 +127,7 @@ class Subject:
 
     @cached_property
     def detail(self) -> Detail:
-        """LoadGen's detail log of the performance run; empty if it is not there."""
+        """LoadGen's detail log of the performance run; empty if it is missing."""
         try:
             return read_detail(self.folder / "performance" / "mlperf_log_detail.txt", self.folder)
         except (UnreadableError, OSError):
@@ -140,7 +140,7 @@ def subject_of(entry: Entry) -> Subject:
     Raises
     ------
     CKError
-        If stock CK recorded it, or a value of it has a wrong type.
+        If stock CK recorded it, or a value has the wrong type.
     """
     meta = entry.meta()
     refuse_stock_experiment(entry, meta, "reported")

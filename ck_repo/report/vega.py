@@ -1,4 +1,4 @@
-"""Vega-Lite: the library that draws the charts in a page."""
+"""Vega-Lite: the library that draws the charts of a page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EXPORT, _END = "window.vegaEmbed = vegaEmbed;", "\n/* end */"
 
 @lru_cache(maxsize=1)
 def library() -> str:
-    """The library as one script that sets `window.vegaEmbed`, 0.9 MB: put together by a package that has it, then kept."""
+    """The library as one script that sets `window.vegaEmbed`, 0.9 MB: bundled by a Python package that has it, then cached."""
     import vl_convert
 
     versions = f"{version('vl-convert-python')}-{vl_convert.get_vega_version()}"
@@ -28,7 +28,7 @@ def library() -> str:
         if text.endswith(_END):
             return text
     text = str(vl_convert.javascript_bundle(_EXPORT)) + _END
-    with suppress(OSError, CKError):  # the next report puts it together again
+    with suppress(OSError, CKError):  # the next report bundles it again
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_text(kept, text)
     return text

@@ -1,4 +1,4 @@
-"""Whether a performance run is valid, and if not, why: in a sentence each, with the figure and its bound."""
+"""Whether a performance run is valid, and if not, why: one sentence for each reason, with value and limit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ck_repo.report.subject import Subject
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a report begins with: ``valid``, ``invalid`` or ``unknown``, a word, a sentence and the reasons."""
+    """The verdict at the top of a report: ``valid``, ``invalid`` or ``unknown``, a word, a sentence and the reasons."""
 
     kind: str
     word: str
@@ -22,10 +22,10 @@ def verdict_of(subject: Subject) -> Verdict:
     """The verdict on an experiment."""
     found = subject.figures
     if subject.meta.get("published"):
-        text = "no figure" if found.value is None else f"{found.value:.6g} {found.unit}, as submitted"
+        text = "no result" if found.value is None else f"{found.value:.6g} {found.unit}, as submitted"
         return Verdict("valid", "VALID", text) if found.valid else Verdict("invalid", "INVALID", text, _reasons(subject))
     if not subject.performance:
-        return Verdict("unknown", "No performance run.", "Accuracy alone was measured." if subject.accuracy else "")
+        return Verdict("unknown", "No performance run.", "Only accuracy was measured." if subject.accuracy else "")
     text = performance_text(subject.record).removesuffix(" (INVALID)") + _targets(subject)
     if subject.performance.get("valid"):
         return Verdict("valid", "VALID", text)
@@ -43,7 +43,7 @@ def _targets(subject: Subject) -> str:
 
 
 def _reasons(subject: Subject) -> tuple[str, ...]:
-    """The conditions of LoadGen that are not met, and those of the rules."""
+    """The conditions of LoadGen and of the rules that are not met."""
     log, scenario = subject.detail, subject.scenario
     reasons = []
     failed = {key for key, value in log.values.items() if value is False}
@@ -53,10 +53,10 @@ def _reasons(subject: Subject) -> tuple[str, ...]:
         if latency is not None and bound is not None and latency / 1e6 > bound:
             reasons.append(
                 f"The {100 * scenario.percentile:g}th percentile of the latency is {latency / 1e6:.4g} ms, above the bound of "
-                f"{bound:g} ms: ask for fewer queries/s, or answer them faster."
+                f"{bound:g} ms: reduce the queries/s, or answer them faster."
             )
         else:
-            reasons.append("The latencies are not within the bound for as many queries as the scenario asks for.")
+            reasons.append("Too many latencies exceed the bound for the number of queries of the scenario.")
     if "result_min_duration_met" in failed:
         least = log.number("effective_min_duration_ms")
         lasted = subject.performance.get("duration_s")
@@ -71,11 +71,11 @@ def _reasons(subject: Subject) -> tuple[str, ...]:
     if "early_stopping_met" in failed and scenario is not None:
         reasons.append(
             f"Too few queries to say with 99 % confidence that the {100 * scenario.percentile:g}th percentile is within the "
-            "bound (early stopping): let it run longer, or make it faster."
+            "bound (early stopping): increase the duration, or the speed."
         )
     told = [str(each) for each in subject.performance.get("reasons") or []]
-    reasons += [text for text in told if "the rules ask for" in text]
-    return tuple(reasons or told or ["LoadGen says so; the log of the run has no reason."])
+    reasons += [text for text in told if any(words in text for words in ("the rules require", "the rules ask for"))]
+    return tuple(reasons or told or ["LoadGen reports it; the log of the run has no reason."])
 
 
 def _text(value: object) -> str:

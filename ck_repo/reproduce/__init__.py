@@ -1,1 +1,1 @@
-"""Make again what a lock, an experiment or a submission says, and tell what could not be the same."""
+"""Reproduce a lock, an experiment or a submission, and report differences."""

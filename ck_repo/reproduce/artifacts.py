@@ -1,4 +1,4 @@
-"""The files behind a lock: what recipes fetched, and what the user registered. Gathered here, and brought in elsewhere."""
+"""The files of a lock's components: downloads of recipes, and registered files. Pack them, and import them elsewhere."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from ck_repo.store.search import load
 from ck_repo.store.work import remove_folder, working
 from ck_repo.trust import require_data
 
-ARTIFACTS = "artifacts"  # folder of an experiment that was packed with them
+ARTIFACTS = "artifacts"  # folder of the artifacts in a packed experiment
 FILES, REGISTERED = "files", "registered"
 _FREE = frozenset({"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "CC-BY-4.0", "CC0-1.0", "ISC", "Unlicense"})
 
 
 @dataclass
 class Artifacts:
-    """What was gathered.
+    """Collected artifacts.
 
     Attributes
     ----------
     rows
         Files by their names in the archive.
-    left
+    (what, why) of skipped files.
         (what, why) of that which was left out.
     """
 
@@ -52,17 +52,17 @@ class Artifacts:
 
 
 def gather(session: Session, lock: Lock, *, only_free: bool) -> Artifacts:
-    """The files that the components of a lock are made from.
+    """The files of a lock's components.
 
     Parameters
     ----------
     only_free
-        Leave out what no licence is known for that allows passing it on; what was fetched is fetched again there.
+        Skip files without a known licence that permits redistribution; downloads are repeated on the other machine.
 
     Raises
     ------
     NotFoundError
-        If a registered file is gone, or is another one now.
+        If a registered file is missing, or was changed.
     """
     found = Artifacts()
     for row in lock.components:
@@ -80,7 +80,7 @@ def gather(session: Session, lock: Lock, *, only_free: bool) -> Artifacts:
 
 
 def _registered(session: Session, row: LockedComponent) -> Iterator[tuple[str, Path]]:
-    """The files of something registered, by their names below its folder."""
+    """The registered files of a component, by their names below its folder."""
     env = next((each for each in readable_envs(session) if each.key == row.key and each.is_registered), None)
     if env is None:
         raise NotFoundError(f"{row.label} is no longer registered", hint=f"`ck detect soft:{row.alias} --full_path=…`")
@@ -91,9 +91,7 @@ def _registered(session: Session, row: LockedComponent) -> Iterator[tuple[str, P
         yield from archived(env.dataset)
     else:
         if digest_of_model(main, env.parts) != row.content:
-            raise NotTheSameError(
-                f"{main} is not what was locked", hint=f"`ck lock venv` again, or restore {row.content[:16]}…"
-            )
+            raise NotTheSameError(f"{main} differs from the lock", hint=f"`ck lock venv` again, or restore {row.content[:16]}…")
         yield main.name, main
         for name in env.parts:
             yield name, main.parent / name
@@ -107,18 +105,18 @@ def pack_experiments(
     Parameters
     ----------
     artifacts
-        ``no``, ``yes`` (what its licence allows to be passed on) or ``all``.
+        ``no``, ``yes`` (files whose licence permits redistribution) or ``all``.
 
     Returns
     -------
     files, left
-        How many files were packed; what was left out and why.
+        The number of packed files; what was skipped and why.
     """
     more: dict[str, Path] = {}
     left: dict[str, str] = {}
     for entry in entries if artifacts != "no" else ():
         meta = read_experiment(entry)
-        if meta.published:  # of a submission: nothing of ours
+        if meta.published:  # an imported submission has no artifacts
             continue
         lock = lock_of_experiment(entry.path, meta.data)
         found = gather(session, lock, only_free=artifacts == "yes")
@@ -129,7 +127,7 @@ def pack_experiments(
 
 
 def _recipes(session: Session, lock: Lock, found: Artifacts, *, only_free: bool) -> dict[str, Path]:
-    """The recipes of other repositories; `found` gets those that are left out for their licence."""
+    """The recipes of other repositories; those that are skipped because of their licence are added to `found`."""
     rows: dict[str, Path] = {}
     for row in lock.components:
         if not foreign_recipe(session, row):
@@ -142,18 +140,18 @@ def _recipes(session: Session, lock: Lock, found: Artifacts, *, only_free: bool)
 
 
 def _why_left(row: LockedComponent) -> str:
-    return f"its licence is {row.licence}" if row.licence else "no licence is known that allows passing it on"
+    return f"its licence is {row.licence}" if row.licence else "no licence that permits redistribution is known"
 
 
 def bring_in(session: Session, lock: Lock, folder: Path, scope: str) -> None:
-    """Take artifacts into the cache, and register what was the user's own.
+    """Import artifacts into the cache, and register the user's files.
 
     Parameters
     ----------
     scope
-        Who may use what is registered: ``venv:NAME`` or ``experiment:UID``. For everything else it is not there.
+        Who may use the registered files: ``venv:NAME`` or ``experiment:UID``. They do not exist for others.
     folder
-        Holds ``files/`` and ``registered/``, as `gather` names them; either may be missing.
+        Contains ``files/`` and ``registered/``, as `gather` names them; either may be missing.
     """
     for row in lock.components:
         for each in row.downloads:
@@ -165,7 +163,7 @@ def bring_in(session: Session, lock: Lock, folder: Path, scope: str) -> None:
 
 
 def _register(session: Session, row: LockedComponent, source: Path, scope: str) -> None:
-    """Copy something of the user's into CK_TOOLS and register it under its old tags, unless it is here already."""
+    """Copy registered files into CK_TOOLS and register them with their tags, unless they exist here."""
     known = (env for env in readable_envs(session) if env.is_registered and env.key == row.key)
     if any(env.only_for in ("", scope) and set(_as_locked(row).tags) <= set(env.tags) for env in known):
         return
@@ -174,8 +172,8 @@ def _register(session: Session, row: LockedComponent, source: Path, scope: str) 
     final = tools_root() / f"{soft.alias}-{row.content[:12]}-{of_value(scope)[:8]}"
     check_name(row.file)
     if odd := next((each for each in walk(source) if each.flaw), None):
-        raise NotTheSameError(f"{row.label}: {shown(source / odd.name)} is {odd.flaw}", hint="gather it again; it was altered")
-    with locked(tools_root() / ".locks" / f"{final.name}.lock", f"bringing in {row.label}"):
+        raise NotTheSameError(f"{row.label}: {shown(source / odd.name)} is {odd.flaw}", hint="create the archive again")
+    with locked(tools_root() / ".locks" / f"{final.name}.lock", f"importing {row.label}"):
         if not final.exists():
             with storage_errors(f"writing {final}"), progress.task(f"copying {row.label}"), working() as work:
                 staging = work.beside(final)
@@ -184,7 +182,7 @@ def _register(session: Session, row: LockedComponent, source: Path, scope: str) 
         try:
             _register_verified(session, row, soft, final, scope)
         except CKError:
-            remove_folder(final)  # what is not what it should be does not stand in the way of what is
+            remove_folder(final)  # remove a mismatched copy
             raise
 
 
@@ -199,15 +197,15 @@ def _register_verified(session: Session, row: LockedComponent, soft: Entry, fina
     try:
         found = detect(soft, path, options)
     except CKError as error:
-        raise NotTheSameError(f"{row.label}: {error.what}", hint="gather it again; it was altered or cut short") from error
+        raise NotTheSameError(f"{row.label}: {error.what}", hint="create the archive again: it was damaged") from error
     if found.digest != row.content:
         raise NotTheSameError(
-            f"{row.label} is not what was locked: {row.content[:16]}… expected, {found.digest[:16]}… came",
-            hint="gather it again; it was altered or cut short",
+            f"{row.label} differs from the lock: {row.content[:16]}… expected, got {found.digest[:16]}…",
+            hint="create the archive again: it was damaged",
         )
     register(session, replace(found, name=known.name or found.name, only_for=scope), known.tags)
 
 
 def _as_locked(row: LockedComponent) -> RegisteredAs:
-    """As what something was registered where the lock was made."""
+    """The kind of registration on the machine of the lock."""
     return row.meta or RegisteredAs()

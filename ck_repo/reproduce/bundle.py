@@ -1,4 +1,4 @@
-"""A venv with all that it needs in one file, for a machine without network."""
+"""A venv with all its dependencies in one file, for a machine without network."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _LONGEST_LOCK = 1 << 26  # bytes
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle that was made."""
+    """A new bundle."""
 
     lock: Lock
     files: int
@@ -48,12 +48,12 @@ class Bundle:
 
 
 def make_bundle(session: Session, venv: Venv, output: Path, *, overwrite: bool = False) -> Bundle:
-    """Gather wheels, fetched and registered files, recipes and the lock of a venv into one archive; it appears whole.
+    """Pack wheels, downloaded and registered files, recipes and the lock of a venv into one archive, atomically.
 
     Raises
     ------
     NotTheSameError
-        If the venv is no longer what its lock says: what would be gathered is not what is there.
+        If the venv differs from its lock.
     """
     if output.exists() and not overwrite:
         raise _taken(output)
@@ -61,8 +61,8 @@ def make_bundle(session: Session, venv: Venv, output: Path, *, overwrite: bool =
     changed = drift(session, venv, lock)
     if changed:
         raise NotTheSameError(
-            f"venv:{venv.name} is no longer what its lock says: {changed[0]}",
-            hint=f"`ck check venv:{venv.name}` tells all; `ck lock venv:{venv.name}` accepts it as it is",
+            f"venv:{venv.name} differs from its lock: {changed[0]}",
+            hint=f"`ck check venv:{venv.name}` lists the differences; `ck lock venv:{venv.name}` accepts them",
         )
     with storage_errors(f"writing {output}"), scratch_folder(tools_root(), "bundle") as scratch:
         wheels = scratch / _WHEELS
@@ -78,11 +78,11 @@ def make_bundle(session: Session, venv: Venv, output: Path, *, overwrite: bool =
 
 
 def _taken(output: Path) -> ConflictError:
-    return ConflictError(f"{output} exists already", hint="give another name with --output=, or --overwrite")
+    return ConflictError(f"{output} already exists", hint="choose another name with --output=, or use --overwrite")
 
 
 def _gather_wheels(python: Path, lock: Lock, folder: Path, log: Path) -> None:
-    """The wheels of the locked packages: where there are several of a version, the one that was installed."""
+    """The wheels of the locked packages; if there are several for a version, the installed one."""
     pins = {name: f"{name}=={row.version}" for name, row in lock.packages.items()}
     collect_wheels(python, sorted(pins.values()), folder, log)
     for path in sorted(folder.glob("*.whl")):
@@ -110,12 +110,12 @@ def _write(output: Path, rows: dict[str, Path], contents: Path, overwrite: bool)
         ):
             for name, path in sorted(rows.items()):
                 listed[name] = {"sha256": of_file(path), "size": path.stat().st_size}
-                file.write(path, name)  # stored: wheels and images are compressed already
+                file.write(path, name)  # not compressed: wheels and images already are
                 done += path.stat().st_size
                 task.advance_to(done)
             write_json(contents, {"format": FORMAT, "version": VERSION, "files": listed})
             file.write(contents, _CONTENTS)
-    except FileExistsError:  # another process was first
+    except FileExistsError:  # another process created it first
         raise _taken(output) from None
 
 
@@ -140,18 +140,18 @@ def lock_of_bundle(path: Path) -> Lock:
 
 
 def create_from_bundle(session: Session, name: str, path: Path, python: str = "", *, force: bool = False) -> Recreated:
-    """Make a venv from a bundle; the network is not used.
+    """Create a venv from a bundle; the network is not used.
 
     Raises
     ------
     ConfigError
-        If it is no bundle, or of a newer format.
+        If it is not a bundle, or has a newer format.
     NotTheSameError
-        If it is cut short, or a file in it is not what the bundle lists.
+        If it is truncated, or a file differs from the bundle's list.
     """
     path = path.expanduser().absolute()
     if not path.is_file():
-        raise NotFoundError(f"{path} is not there", hint="`ck bundle venv:NAME --output=FILE` makes a bundle")
+        raise NotFoundError(f"{path} does not exist", hint="`ck bundle venv:NAME --output=FILE` creates a bundle")
     network.go_offline()
     with scratch_folder(tools_root(), "bundle") as scratch:
         _unpack(path, scratch)
@@ -159,21 +159,21 @@ def create_from_bundle(session: Session, name: str, path: Path, python: str = ""
         interpreter = interpreter_for(lock, python)
         with recipes_brought_in(session, scratch / RECIPES):
             bring_in(session, lock, scratch, f"venv:{name}")
-            # who makes a venv from a bundle takes its wheels: there is nowhere else to have them from
+            # the user of a bundle trusts its wheels: there is no other source
             wheels = scratch / _WHEELS
             return recreate(session, name, lock, interpreter, wheels=wheels, force=force, own=True)
 
 
 def _unpack(path: Path, folder: Path) -> None:
-    """Unpack, and hold every file against the bundle's list."""
-    again = "copy it again, or gather it again with `ck bundle venv`"
+    """Unpack a bundle, and verify every file against its list."""
+    again = "copy it again, or create it again with `ck bundle venv`"
     try:
         with progress.task(f"unpacking {path.name}", unit="files") as task:
             unpack_foreign(path, folder, task.advance_to)
     except ArchiveError as error:
-        raise NotTheSameError(f"{path} is damaged or cut short: {error.what}", hint=again) from error
+        raise NotTheSameError(f"{path} is damaged or truncated: {error.what}", hint=again) from error
     if not (folder / _CONTENTS).is_file():
-        raise ConfigError(f"{path} is no bundle: it has no {_CONTENTS}", hint="`ck bundle venv:NAME` makes one")
+        raise ConfigError(f"{path} is not a bundle: it has no {_CONTENTS}", hint="`ck bundle venv:NAME` creates one")
     fields = Fields(read_json_object(folder / _CONTENTS), path)
     version = fields.whole("version", 0) or 0
     if fields.text("format") != FORMAT or version > VERSION:
@@ -181,13 +181,13 @@ def _unpack(path: Path, folder: Path) -> None:
     listed = fields.each("files")
     there = {each.relative_to(folder).as_posix() for each in folder.rglob("*") if each.is_file()} - {_CONTENTS}
     if odd := sorted(there ^ set(listed)):
-        what = "holds a file that it does not list" if odd[0] in there else "lacks a file that it lists"
+        what = "has a file that it does not list" if odd[0] in there else "lacks a file that it lists"
         raise NotTheSameError(f"{path} {what}: {odd[0]}", hint=again)
     with progress.task(f"verifying {path.name}", len(listed), "files") as task:
         for number, (name, row) in enumerate(listed.items(), 1):
             seen = of_file(folder / name)
             if seen != row.text("sha256"):
                 raise NotTheSameError(
-                    f"{path}: {name} is not what the bundle lists: {row.text('sha256')} expected, {seen} came", hint=again
+                    f"{path}: {name} differs from the bundle's list: {row.text('sha256')} expected, got {seen}", hint=again
                 )
             task.advance_to(number)

@@ -1,4 +1,4 @@
-"""Whether a venv is still what its lock says."""
+"""Compare a venv with its lock."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from ck_repo.store.installed import Installed
 
 
 def drift(session: Session, venv: Venv, lock: Lock) -> list[Difference]:
-    """What was changed since the lock was made: packages, files of packages, recipes, installed models and data sets.
+    """What changed since the lock was written: packages, files of packages, recipes, installed models and data sets.
 
-    Every file is read: some seconds for a venv with TensorFlow or PyTorch.
+    Every file is read, which takes some seconds for a venv with TensorFlow or PyTorch.
     """
     found = _interpreter(venv, lock) + _packages(venv, lock)
     found += _files(venv, sorted(set(lock.packages) - {row.name for row in found}))
     envs = {env.key: env for env in readable_envs(session)}
     edited = _template(session, lock)
     found += edited or [row for row in _lacking(session, venv) if row.name not in {each.name for each in found}]
-    with progress.task("checking what is installed", len(lock.components), "components") as task:
+    with progress.task("checking installed components", len(lock.components), "components") as task:
         for number, row in enumerate(lock.components, 1):
             found += _recipe(session, row) + _content(row, envs.get(row.key))
             task.advance_to(number)
@@ -51,7 +51,7 @@ def _interpreter(venv: Venv, lock: Lock) -> list[Difference]:
 
 def _packages(venv: Venv, lock: Lock) -> list[Difference]:
     here = locked_packages(venv.python)
-    reasons = {name: "added by hand" for name in here if name not in lock.packages}
+    reasons = {name: "added outside ck" for name in here if name not in lock.packages}
     reasons |= {name: "removed" for name in lock.packages if name not in here}
     return of_packages(lock.packages, here, reasons)
 
@@ -77,16 +77,16 @@ def _template(session: Session, lock: Lock) -> list[Difference]:
 
 
 def _lacking(session: Session, venv: Venv) -> list[Difference]:
-    """What the template lists and the venv does not hold, whatever the lock says."""
-    if not venv.template:  # of stock CK
+    """Components of the template that the venv lacks, whatever the lock has."""
+    if not venv.template:  # made by stock CK
         return []
     try:
         plan = plan_venv(session, venv.name, venv.template)
-    except CKError:  # the template is not here, or is for another Python: the venv was made from a lock
+    except CKError:  # the template is missing here, or for another Python: the venv was created from a lock
         return []
     lacking = [choice for _, choice in in_order(plan.choices) if isinstance(choice, PythonPackage) and not choice.ready]
     names = {choice.variant.python_package: choice.requirement for choice in lacking}
-    remark = f"the template {venv.template} lists it"
+    remark = f"the template {venv.template} has it"
     return [Difference("package", canonicalize_name(name), wanted, "", remark) for name, wanted in names.items()]
 
 
@@ -104,9 +104,7 @@ def _recipe(session: Session, row: LockedComponent) -> list[Difference]:
 def _edited(kind: str, name: str, was: str, now: str) -> list[Difference]:
     if was == now:
         return []
-    return [
-        Difference(kind, name, was[:12], now[:12], "edited, or another version of it" if now else "its repository is not here")
-    ]
+    return [Difference(kind, name, was[:12], now[:12], "changed, or another version" if now else "its repository is not here")]
 
 
 def _content(row: LockedComponent, env: Installed | None) -> list[Difference]:

@@ -1,4 +1,4 @@
-"""The files of a registered data set: their names in an archive, and how it is registered from there."""
+"""The files of a registered data set: their names in an archive, and how to register them from there."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ck_repo.errors import ConfigError
 from ck_repo.machine.data_set import Wanted, read_data_set
 from ck_repo.store.installed import InstalledDataset
 
-_ANNOTATIONS = "annotations"  # folder of what lies outside the folder of images
+_ANNOTATIONS = "annotations"  # folder of files from outside the image folder
 
 
 def archived(dataset: InstalledDataset) -> Iterator[tuple[str, Path]]:
-    """Names in an archive, and files: every image and annotation file. The check at registration is made again.
+    """Names in an archive, and files: every image and annotation file. The check at registration is repeated.
 
-    An image outside the folder of images gets a name below it, by which the reader of annotations finds it.
+    An image outside the image folder gets a name below it, by which the annotation reader finds it.
     """
     found = read_data_set(Wanted.of(dataset))
     root = Path(found["images"])
@@ -30,12 +30,12 @@ def archived(dataset: InstalledDataset) -> Iterator[tuple[str, Path]]:
 
 
 def brought_in(dataset: InstalledDataset, folder: Path) -> tuple[Path, dict[str, str]]:
-    """What is named to register a data set from a folder that was filled by the names of `archived`.
+    """The arguments for registering a data set from a folder with the names of `archived`.
 
     Returns
     -------
     path, options
-        As `detect` takes them.
+        Arguments of `detect`.
 
     Raises
     ------
@@ -57,14 +57,14 @@ def brought_in(dataset: InstalledDataset, folder: Path) -> tuple[Path, dict[str,
 
 
 def _below(folder: Path, name: str) -> Path:
-    """A file of a folder by a name from a lock."""
+    """A file in a folder with a name from a lock."""
     if ".." in PurePosixPath(name).parts:
-        raise ConfigError(f"the lock names {name}, which leads out of its data set", hint="the lock was edited: get it again")
+        raise ConfigError(f"the lock has the path {name}, which leads out of its data set", hint="the lock was edited")
     return folder / name
 
 
 def _found_outside(root: PurePath, annotations: PurePath) -> str:
-    """Annotations that were found outside the folder of images, where they would not be found again."""
+    """Annotations outside the image folder, where they would not be found again."""
     return "" if annotations.is_relative_to(root) else str(annotations)
 
 

@@ -1,4 +1,4 @@
-"""One way in which two things are not the same."""
+"""Differences between locks."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ck_repo.machine.platform import Platform
 
 @dataclass(frozen=True)
 class Difference:
-    """What is not the same.
+    """A difference.
 
     Attributes
     ----------
     kind
         ``python``, ``package``, ``component``, ``recipe``, ``repository``, ``machine``, ``setting``.
     name
-        Of what.
+        What differs.
     locked, here
-        As it was, and as it is; empty where it is not there.
+        The locked and the current value; empty if it is missing.
     remark
-        Why, or what to do.
+        The reason, or a hint.
     """
 
     kind: str
@@ -33,7 +33,7 @@ class Difference:
     remark: str = ""
 
     def as_data(self) -> dict[str, str]:
-        """For JSON."""
+        """As JSON."""
         return dict(vars(self))
 
     def __str__(self) -> str:
@@ -42,7 +42,7 @@ class Difference:
 
 
 def between(one: Lock, other: Lock) -> list[Difference]:
-    """How two locks differ: interpreter, Python packages, components, machine."""
+    """The differences between two locks: interpreter, Python packages, components, machine."""
     found = _of_values("python", one.interpreter, other.interpreter)
     found += of_packages(one.packages, other.packages)
     for role in sorted({row.role for row in (*one.components, *other.components)}):
@@ -56,12 +56,12 @@ def between(one: Lock, other: Lock) -> list[Difference]:
 def of_packages(
     locked: Mapping[str, LockedPackage], here: Mapping[str, LockedPackage], reasons: Mapping[str, str] | None = None
 ) -> list[Difference]:
-    """How Python packages differ.
+    """The differences between Python packages.
 
     Parameters
     ----------
     reasons
-        Why, where it is known.
+        The reasons, if known.
     """
     found = []
     for name in sorted({*locked, *here}):
@@ -76,7 +76,7 @@ def of_packages(
 
 
 def _steady(platform: Platform) -> Mapping[str, object]:
-    """What stays as it is from one minute to the next."""
+    """The constant properties of a machine."""
     return write(replace(platform, load=None))
 
 

@@ -1,4 +1,4 @@
-"""What a replay uses: the model and the data set of the lock, whatever else has the tags that were asked for."""
+"""Pin a replay to the model and data set of the lock, even if others have the requested tags."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ck_repo.session import Session
 
 
 def pinned(session: Session, lock: Lock, scope: str) -> dict[str, list[str]]:
-    """The words that name the model and the data set of a lock and nothing else, by the program's dependency.
+    """The words that select exactly the model and the data set of a lock, by the program's dependency.
 
     Parameters
     ----------
     scope
-        ``experiment:UID``: what came with the experiment counts, too.
+        ``experiment:UID``: components that came with the experiment are included.
 
     Raises
     ------
     NotFoundError
-        If the recipe of one is not here.
+        If a recipe is missing here.
     """
     by_key = {row.key: row for row in lock.components if row.key}
     found = {}
@@ -45,9 +45,9 @@ def _words(session: Session, row: LockedComponent, lock: Lock, scope: str) -> li
     if entry_of(session, row.module, row.uid) is None:
         origin = lock.repositories.get(row.repository)
         url = origin.url if origin else ""
-        brings = f"`ck pull repo:{row.repository} --url={url}` brings it" if url else "its repository has no URL"
+        brings = f"`ck pull repo:{row.repository} --url={url}` gets it" if url else "its repository has no URL"
         raise NotFoundError(
-            f"the recipe of {row.label}, which the experiment ran with, is not here",
-            hint=f"{brings}; or pack it where it was run: `ck zip experiment:NAME --artifacts=all`",
+            f"the recipe of {row.label}, which the experiment used, is not on this machine",
+            hint=f"{brings}; or pack it on the other machine: `ck zip experiment:NAME --artifacts=all`",
         )
     return [row.uid, *row.variations]

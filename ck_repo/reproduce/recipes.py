@@ -1,4 +1,4 @@
-"""Recipes of other repositories that a lock names: gathered here, and brought in elsewhere as repositories."""
+"""Recipes of other repositories in a lock: pack them, and import them elsewhere as repositories."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from ck_repo.store.repository import DESCRIPTION, check_name, read_repository, w
 from ck_repo.store.uid import uid_from_digest
 from ck_repo.store.work import remove_folder, scratch_folder
 
-RECIPES = "repositories"  # folder of a bundle, and of the artifacts of an experiment
+RECIPES = "repositories"  # folder in a bundle, and in the artifacts of an experiment
 
 
 def foreign_recipe(session: Session, row: LockedComponent) -> bool:
-    """Whether the recipe of a component is of another repository than the one that comes with ck."""
+    """Whether the recipe of a component belongs to another repository than ours."""
     entry = entry_of(session, row.module, row.uid) if row.uid else None
     return entry is not None and entry.path.parent.parent != default_repository_root()
 
 
 def gather_recipe(session: Session, row: LockedComponent) -> dict[str, Path]:
-    """The files of a foreign recipe by their names in an archive, with those of its repository's description."""
+    """The files of another repository's recipe by their names in an archive, including the repository's description."""
     entry = entry_of(session, row.module, row.uid)
     if entry is None:
         return {}
@@ -48,26 +48,26 @@ def gather_recipe(session: Session, row: LockedComponent) -> dict[str, Path]:
 
 
 def gather_recipes(session: Session, lock: Lock) -> dict[str, Path]:
-    """The same of every foreign recipe of a lock."""
+    """The same for every such recipe of a lock."""
     foreign = [row for row in lock.components if foreign_recipe(session, row)]
     return {name: path for row in foreign for name, path in gather_recipe(session, row).items()}
 
 
 @contextmanager
 def recipes_of_experiment(session: Session, folder: Path) -> Iterator[None]:
-    """Add the repositories that came with an experiment, whose folder may be anybody's: only plain files are taken.
+    """Add the repositories from an experiment, which may be untrusted: only regular files are used.
 
     Parameters
     ----------
     folder
-        Of the experiment's artifacts.
+        Folder of the experiment's artifacts.
     """
     if not is_folder(folder, RECIPES):
         yield
         return
     source = folder / RECIPES
     if odd := next((each for each in walk(source) if each.flaw), None):
-        raise NotTheSameError(f"{shown(source / odd.name)} is {odd.flaw}", hint="unpack the archive again; it was altered")
+        raise NotTheSameError(f"{shown(source / odd.name)} is {odd.flaw}", hint="unpack the archive again: it was changed")
     with scratch_folder(tools_root(), "recipes") as scratch:
         with storage_errors(f"reading {source}"):
             copy_folder(source, scratch / RECIPES)
@@ -77,14 +77,14 @@ def recipes_of_experiment(session: Session, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def recipes_brought_in(session: Session, folder: Path) -> Iterator[None]:
-    """Add the repositories of an archive that are not here yet; nothing in them is run without --trust.
+    """Add the repositories of an archive that are missing here; nothing in them is run without --trust.
 
-    If what follows fails, they are removed again.
+    If the next steps fail, they are removed again.
 
     Parameters
     ----------
     folder
-        With a folder for each repository, which is moved.
+        Has a folder for each repository, which is moved.
     """
     added: list[Path] = []
     try:
@@ -100,7 +100,7 @@ def recipes_brought_in(session: Session, folder: Path) -> Iterator[None]:
             _refuse_taken(session, place.name)
             if publish_folder(place, final):
                 added.append(final)
-            elif read_repository(final).uid != uid:  # another process was first, with another repository
+            elif read_repository(final).uid != uid:  # another process added a different repository of that name first
                 _refuse_taken(session, place.name)
         session.repositories.forget_cache()
         yield
@@ -112,7 +112,7 @@ def recipes_brought_in(session: Session, folder: Path) -> Iterator[None]:
 
 
 def _of_another_user(path: Path) -> Path:
-    """Give the recipes of somebody's `local` a name and a UID that follow from their content: this user has a `local`, too."""
+    """Name recipes of another user's `local` after their content, because this user has a `local`, too."""
     digest = of_files(path)
     place = path.with_name(f"{LOCAL}-{digest[:8]}")
     path.rename(place)
@@ -121,10 +121,10 @@ def _of_another_user(path: Path) -> Path:
 
 
 def _refuse_taken(session: Session, alias: str) -> None:
-    """Refuse the name of a repository that is here."""
+    """Refuse the name of an existing repository."""
     folder = repos_root() / alias
     if not folder.exists() and all(row.alias != alias for row in session.repositories.all()):
         return
-    other_name = f"rename it where the archive was made, in {DESCRIPTION} and its folder's name, and make the archive again"
+    other_name = f"rename it on the other machine, in {DESCRIPTION} and its folder's name, and create the archive again"
     here = f"rename the folder {folder} of this machine, or " if folder.exists() and alias != LOCAL else ""
     raise ConflictError(f"the repository {alias} of the archive is not the {alias} of this machine", hint=f"{here}{other_name}")

@@ -1,4 +1,4 @@
-"""A venv from a lock, here or elsewhere, and what could not be the same."""
+"""Create a venv from a lock, and report the differences."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from ck_repo.store.repository import check_name
 from ck_repo.trust import may_run, packages_to_ask_for
 
 _LOG = "ck-install.log"
-_UNASKED = "not installed: nothing of ours needs it; read what it is, then allow it with --trust"
-_UNDER_WHICH = "under another name, or anew with --force"
+_UNASKED = "not installed, because no component of ours needs it; read its code, then allow it with --trust"
+_UNDER_WHICH = "under another name, or again with --force"
 
 
 @dataclass(frozen=True)
 class Recreated:
-    """A venv that was made from a lock, and how it differs."""
+    """A venv created from a lock, and its differences from it."""
 
     venv: Venv
     differences: list[Difference]
 
 
 def interpreter_for(lock: Lock, wanted: str = "") -> Interpreter:
-    """The Python for a lock: the one that is wanted, else one of the lock's minor version, the same patch first."""
+    """The Python for a lock: the requested one, else one with the lock's minor version, preferably the same patch."""
     if wanted:
         return find_interpreter(wanted)
     try:
@@ -52,7 +52,7 @@ def interpreter_for(lock: Lock, wanted: str = "") -> Interpreter:
     try:
         return find_interpreter(lock.python_minor)
     except DetectError as error:
-        error.hint += f"\nor take another one knowingly: --python=3.12 (the lock is of {lock.interpreter.get('version')})"
+        error.hint += f"\nor choose another one: --python=3.12 (the lock is for {lock.interpreter.get('version')})"
         raise
 
 
@@ -67,23 +67,23 @@ def recreate(
     force: bool = False,
     own: bool = False,
 ) -> Recreated:
-    """Make a venv as the lock has it. The entry appears when all of it is there.
+    """Create a venv from a lock. The entry appears when everything is installed.
 
     Parameters
     ----------
     wheels
-        A folder of wheels to take the Python packages from, instead of the index.
+        A folder of wheels for the Python packages, instead of the index.
     components
-        Whether the models and data sets of the lock are installed as well.
+        Whether to install the models and data sets of the lock, too.
     force
-        Make it anew if it exists.
+        Create it again if it exists.
     own
-        Whether this machine wrote the lock, or the user brought its wheels: every Python package of it is installed then.
+        Whether to install every Python package of the lock, because this machine wrote it, or the user supplied its wheels.
 
     Raises
     ------
     NotTheSameError
-        If a package or a file has the locked name and another content.
+        If a package or a file has the locked name but other content.
     """
     check_name(name)
     found = [
@@ -100,7 +100,7 @@ def recreate(
 
 @dataclass
 class _Recreation:
-    """A venv of a lock in the making; `found` collects how it differs from the lock."""
+    """Creates a venv from a lock; differences are added to `found`."""
 
     session: Session
     name: str
@@ -112,7 +112,7 @@ class _Recreation:
     found: list[Difference]
 
     def fill(self, python: Path) -> Lock:
-        """Install into the new venv of an interpreter; return the lock of what is there then."""
+        """Install into the new venv of an interpreter; return the lock of its content."""
         trusted = self.session.trust or self.own
         reasons = install_locked_packages(
             python, self.lock.packages, python.parent.parent / _LOG, same_python=self.same_python, links=self.wheels,
@@ -129,8 +129,8 @@ class _Recreation:
         differing = of_packages(self.lock.packages, locked_packages(venv.python))
         if differing:
             raise ConflictError(
-                f"venv:{self.name} exists already, and is not what the lock says: {differing[0]}",
-                hint=f"make it {_UNDER_WHICH}",
+                f"venv:{self.name} already exists, and differs from the lock: {differing[0]}",
+                hint=f"create it {_UNDER_WHICH}",
             )
         self._install_components(venv.python)
 
@@ -143,7 +143,7 @@ class _Recreation:
 
 
 def known_packages(session: Session) -> frozenset[str]:
-    """Normalised names of the Python packages that our own recipes stand for."""
+    """Normalised names of the Python packages of our own recipes."""
     packages = Stored(session.repositories).of([default_repository_alias()])
     ours = (row for row in packages if row.python_package and may_run(row.entry.path, trusted=False))
     return frozenset(canonicalize_name(row.python_package) for row in ours)
@@ -152,14 +152,14 @@ def known_packages(session: Session) -> frozenset[str]:
 def install_components(
     session: Session, lock: Lock, python: Path, scope: str
 ) -> tuple[tuple[LockedComponent, ...], list[Difference]]:
-    """Install the models and data sets of a lock, from the same recipes; what cannot be the same is reported.
+    """Install the models and data sets of a lock with the same recipes; differences are reported.
 
-    What a conversion makes is not made here: a run makes it when it needs it.
+    Results of conversions are not created: a run creates them when it needs them.
 
     Parameters
     ----------
     scope
-        Who may use what rests on the lock's word alone: ``venv:NAME`` or ``experiment:UID``.
+        Who may use components that only the lock verifies: ``venv:NAME`` or ``experiment:UID``.
     """
     found: list[Difference] = []
     choices: dict[str, Choice] = {}
@@ -170,7 +170,7 @@ def install_components(
     for row in lock.components:
         if row.source == "registered":
             found += _registered(session, row, scope)
-        for each in row.downloads:  # a recipe without a digest takes the file that the lock knows
+        for each in row.downloads:  # a recipe without a digest uses the lock's file
             source = source_of(each, f"the lock, {row.label}")
             vouched[source.urls[0]] = source.sha256
         recipe = _recipe(session, row, lock, found) if row.source in ("package", "program") else None
@@ -186,19 +186,19 @@ def install_components(
     for key, env in installed.items():
         row, content = roles[key], env.digest
         if row.content and content != row.content:
-            why = "its recipe makes it, with these versions" if not row.downloads else "made from the same files in another way"
+            why = "its recipe builds it, with these versions" if not row.downloads else "built from the same files differently"
             found.append(Difference("component", row.label, row.content[:12], content[:12], why))
     made = locked_components(session, [(roles[key].role, env) for key, env in installed.items()])
     return made, found
 
 
 def _registered(session: Session, row: LockedComponent, scope: str) -> list[Difference]:
-    """A file of the user's: here if something of the same content is registered."""
+    """A file of the user, if something with the same content is registered here."""
     have = survey(session, scopes=[scope]).registered
     if any(env.digest == row.content and not env.problem for env in have):
         return []
     tags = ",".join(sorted(set(row.meta.tags if row.meta else ())))
-    why = f"a file of the user's, not here: `ck detect soft:{row.alias} --full_path=… --extra_tags={tags}`"
+    why = f"a file of the user that is not on this machine: `ck detect soft:{row.alias} --full_path=… --extra_tags={tags}`"
     return [Difference("component", row.label, row.content[:12], "", why)]
 
 
@@ -218,9 +218,9 @@ def _recipe(session: Session, row: LockedComponent, lock: Lock, found: list[Diff
 
 def _how_to_get(alias: str, origin: RepositoryState) -> str:
     if not origin.url:
-        return f"its repository {alias} is not here, and has no URL"
+        return f"its repository {alias} is not on this machine, and has no URL"
     checkout = f" --checkout={origin.commit}" if origin.commit else ""
-    return f"`ck pull repo:{alias} --url={origin.url}{checkout}` brings it"
+    return f"`ck pull repo:{alias} --url={origin.url}{checkout}` gets it"
 
 
 def _which_commits(row: LockedComponent, lock: Lock, alias: str) -> str:
@@ -232,7 +232,7 @@ def _which_commits(row: LockedComponent, lock: Lock, alias: str) -> str:
 
 
 def tell(differences: Sequence[Difference]) -> list[str]:
-    """Lines for a person."""
+    """The differences as lines of text."""
     if not differences:
-        return ["everything is as the lock says"]
-    return ["not the same as in the lock:", *(f"  {row}" for row in differences)]
+        return ["everything matches the lock"]
+    return ["differences from the lock:", *(f"  {row}" for row in differences)]

@@ -1,4 +1,4 @@
-"""Run an experiment again, with what it was made of, and hold the outcome against what was recorded."""
+"""Run an experiment again with the same components, and compare the results."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from ck_repo.trust import is_own_lock, require_code
 
 @dataclass(frozen=True)
 class Replay:
-    """What a replay left: its experiments, children of the one that was replayed, and the verdict."""
+    """The result of a replay: its experiments, which are children of the original, and the verdict."""
 
     records: list[RunRecord]
     verdict: Verdict
@@ -48,11 +48,11 @@ class Foreseen:
     Attributes
     ----------
     program
-        The entry that would run.
+        The entry to run.
     packages
-        Python packages that our recipes name, as ``name==version``: installed with what they need in turn.
+        Python packages of our recipes, as ``name==version``: installed with their dependencies.
     others
-        Further packages of the lock: installed only where one of `packages` needs them, or with ``--trust``.
+        Other packages of the lock: only installed if one of `packages` needs them, or with ``--trust``.
     components
         Models and data sets, as ``role: name (source)``.
     own
@@ -66,12 +66,12 @@ class Foreseen:
     own: bool
 
     def as_data(self) -> dict[str, object]:
-        """For JSON."""
+        """As JSON."""
         return dict(vars(self))
 
     def lines(self) -> list[str]:
-        """For a person."""
-        rule = "installed" if self.own else "installed only where one of these needs them, or with --trust"
+        """As text."""
+        rule = "installed" if self.own else "only installed if one of these needs them, or with --trust"
         return [
             f"program: {self.program}",
             f"packages: {', '.join(self.packages) or 'none'}",
@@ -98,7 +98,7 @@ def foresee(session: Session, experiment: Entry) -> Foreseen:
 
 
 def _program(session: Session, lock: Lock, meta: ExperimentMeta) -> Entry:
-    """The program to run: that of the lock's UID, else the one of its name; another repository's needs ``--trust``."""
+    """The program to run: that with the lock's UID, else with its name; another repository's needs ``--trust``."""
     program = lock.component("program")
     entry = entry_of(session, "program", program.uid if program else "") or _by_alias(session, meta)
     require_code(entry.path, "program", session.trust, instead=f"{default_repository_alias()}:program:object-detection")
@@ -121,22 +121,22 @@ def replay(
     Parameters
     ----------
     venv
-        The venv to use as it is; without a name one that the lock fits is reused, or made.
+        The venv to use unchanged; without a name, one that matches the lock is reused or created.
     python
-        The Python for a venv that is made; one of the lock's minor version if empty.
+        The Python for a new venv; one with the lock's minor version if empty.
     repetitions
-        How often performance is measured. Accuracy is measured once: it does not vary.
+        Number of performance runs. Accuracy is measured once, because it does not vary.
     tolerances
-        What counts as reproduced.
+        The tolerances.
     name, repository
-        Of the first of the new experiments.
+        Name of the first new experiment, and the repository of all.
     """
     meta = read_experiment(experiment)
     lock = lock_of_experiment(experiment.path, meta.data)
     options = options_of(lock, experiment)
     scope = f"{MODULE}:{experiment.uid}"
     entry = _program(session, lock, meta)
-    progress.say(f"replaying with {entry.repository}:{entry.cid}, in a venv with the Python packages of the lock that it needs")
+    progress.say(f"replaying {entry.repository}:{entry.cid}, in a venv with the Python packages of the lock that it needs")
     own = is_own_lock(experiment.path / NAME)
     with recipes_of_experiment(session, experiment.path / ARTIFACTS):
         bring_in(session, lock, experiment.path / ARTIFACTS, scope)
@@ -145,7 +145,7 @@ def replay(
         before = python_packages(home.python)
         _, told = install_components(session, lock, home.python, scope)
         told = [*missing, *told]
-        extend_lock(session, home, before, ())  # what a recipe was made with
+        extend_lock(session, home, before, ())  # versions that a recipe was built with
         _refuse_missing(lock, told)
     records: list[RunRecord] = []
     for number in range(repetitions):
@@ -154,7 +154,7 @@ def replay(
         more = {"parent": {"uid": experiment.uid, "alias": experiment.alias, "module": MODULE}}
         alias = name if number == 0 else ""
         records.append(execute(session, plan, name=alias, repository=repository, tags=["replay"], more=more))
-        measured = records[0].results  # the further ones measure the same layout, and do not look for one again
+        measured = records[0].results  # the others use the same layout, without searching for one again
         options = replace(options, **{key: getattr(measured, key) for key in MEASURED})
         if options.mode == "accuracy":
             break
@@ -167,15 +167,15 @@ def replay(
 
 
 def options_of(lock: Lock, experiment: Entry) -> RunOptions:
-    """The options that an experiment ran with."""
+    """The options of an experiment."""
     known = {option.name: option for option in RUN_OPTIONS}
     unknown = sorted(set(lock.options) - set(known))
     if unknown:
         raise ConfigError(
-            f"{experiment.path}: it ran with the option {unknown[0]}, which this ck does not know",
-            hint=f"it was made by ck {lock.engine.get('version')}: install that, or a newer one",
+            f"{experiment.path}: it has the option {unknown[0]}, which this ck does not support",
+            hint=f"it was recorded by ck {lock.engine.get('version')}: install that, or a newer one",
         )
-    # an option of the other machine means nothing here, or does harm
+    # some options are only valid on their machine
     options = {name: value for name, value in lock.options.items() if not known[name].this_machine}
     for name, value in options.items():
         if known[name].choices and value not in (known[name].default, *known[name].choices):
@@ -187,19 +187,19 @@ def options_of(lock: Lock, experiment: Entry) -> RunOptions:
 
 
 def _environment(session: Session, lock: Lock, name: str, python: str, own: bool) -> tuple[Venv, list[Difference]]:
-    """The venv to replay in: the one that is named, one that the lock fits, or a new one; and what a new one lacks."""
+    """The venv for a replay: the given one, one that matches the lock, or a new one; and what a new one lacks."""
     if name:
         found = find_venv(session, name)
         if found is None:
-            raise NotFoundError(f"there is no venv:{name}", hint="leave out --venv=: a venv is made from the experiment's lock")
+            raise NotFoundError(f"there is no venv:{name}", hint="omit --venv= to create a venv from the experiment's lock")
         found.check()
         return found, []
     made = f"replay-{of_value([lock.as_data()['packages'], lock.python_minor, python])[:8]}"
     for candidate in map(read_venv, find(session.repositories, "venv", repository=LOCAL)):
         if candidate.python.exists() and _fits(session, candidate, made, lock, python):
-            progress.say(f"venv:{candidate.name} is what the lock says")
+            progress.say(f"venv:{candidate.name} matches the lock")
             return candidate, []
-    # one that was made for this lock before, and was changed by hand since, is made anew
+    # one that was created for this lock and was changed outside ck is created again
     interpreter = interpreter_for(lock, python)
     done = recreate(session, made, lock, interpreter, components=False, force=True, own=own)
     for row in done.differences:
@@ -209,7 +209,7 @@ def _environment(session: Session, lock: Lock, name: str, python: str, own: bool
 
 
 def _fits(session: Session, venv: Venv, made: str, lock: Lock, python: str) -> bool:
-    """Whether a venv can be used for a lock: it holds the same packages; or it was made for it, and is as it was made."""
+    """Whether a venv can be used for a lock: it has the same packages, or was created for it and is unchanged."""
     if venv.name == made:
         return locked_packages(venv.python) == read_venv_lock(session, venv).packages
     if python or venv.version != lock.interpreter.get("version"):
@@ -219,26 +219,26 @@ def _fits(session: Session, venv: Venv, made: str, lock: Lock, python: str) -> b
 
 
 def _refuse_missing(lock: Lock, told: Sequence[Difference]) -> None:
-    """A run without the user's own model or data set would be another run."""
+    """Without the user's own model or data set, it would be a different run."""
     gone = {row.name for row in told if row.kind == "component" and not row.here}
     for row in lock.components:
         if row.role in ("weights", "dataset") and row.label in gone:
             why = next(each.remark for each in told if each.name == row.label)
             raise NotFoundError(
-                f"{row.label} ({row.content[:12]}), which the experiment ran with, is not here",
-                hint=f"{why}\nor have it packed where it was run: `ck zip experiment:NAME --artifacts=all`",
+                f"{row.label} ({row.content[:12]}), which the experiment used, is not on this machine",
+                hint=f"{why}\nor pack it on the other machine: `ck zip experiment:NAME --artifacts=all`",
             )
 
 
 def _by_alias(session: Session, meta: ExperimentMeta) -> Entry:
     alias = meta.program.alias if meta.program else ""
     if not re.fullmatch(r"[\w.-]+", alias):
-        raise ConfigError(f"the experiment does not say which program it ran: {alias!r}")
+        raise ConfigError(f"the experiment does not have a valid program: {alias!r}")
     return load(session.repositories, "program", alias)
 
 
 def _distinct(rows: Sequence[Difference]) -> list[Difference]:
-    """One difference for each thing; what was told first, with its reason, stays."""
+    """One difference for each subject; the first one, which has a reason, is kept."""
     kept: dict[tuple[str, str], Difference] = {}
     for row in rows:
         kept.setdefault((row.kind, row.name), row)

@@ -1,4 +1,4 @@
-"""Whether a replay gave what was recorded."""
+"""Compare a replay with the recorded results."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _ORDER = ("accuracy", "performance")
 
 @dataclass(frozen=True)
 class Tolerances:
-    """How much may differ.
+    """The tolerances.
 
     Attributes
     ----------
     mAP
-        Absolute, of 0–1.
+        Absolute, 0–1.
     share
-        The least share of equal detections, 0–1.
+        Minimum share of equal detections, 0–1.
     """
 
-    mAP: float = 0.001  # a tenth of a point
+    mAP: float = 0.001  # 0.1 percentage points
     share: float = 0.99
 
 
@@ -41,14 +41,14 @@ USUAL = Tolerances()
 
 @dataclass(frozen=True)
 class Speed:
-    """Performance here over that which was recorded.
+    """Performance relative to the recorded one.
 
     Attributes
     ----------
     recorded, here
-        The scenario's figure; here the geometric mean of the repetitions.
+        The scenario's metric; `here` is the geometric mean of the repetitions.
     ratio
-        Above 1: faster here.
+        Above 1: faster.
     interval
         95 % confidence interval of the ratio (`geometric_interval`); None for a single run.
     """
@@ -68,7 +68,7 @@ class Verdict:
     Attributes
     ----------
     reproduced
-        Whether the accuracy is that which was recorded. Nothing else counts for it.
+        Whether the accuracy is equal, within the tolerances. Nothing else is considered.
     why
         One sentence.
     mAP
@@ -76,8 +76,8 @@ class Verdict:
     agreement
         Of the detections; None if a log is missing.
     same_order
-        By test, whether the same samples were loaded and issued in the same order, as far as both logs go; None where it was
-        not noted.
+        By test, whether the same samples were loaded and issued in the same order, as far as both logs go; None if it was not
+        recorded.
     """
 
     reproduced: bool
@@ -89,7 +89,7 @@ class Verdict:
     differences: Sequence[Difference] = field(default_factory=list)
 
     def as_data(self) -> dict[str, object]:
-        """For JSON."""
+        """As JSON."""
         return {**asdict(self), "differences": [row.as_data() for row in self.differences]}
 
 
@@ -99,14 +99,14 @@ def judge(
     differences: Sequence[Difference],
     tolerances: Tolerances,
 ) -> Verdict:
-    """Hold replays against what was recorded.
+    """Compare replays with the recorded results.
 
     Parameters
     ----------
     recorded
         Folder and meta of the experiment.
     replays
-        The same of each repetition; accuracy is that of the first.
+        The same of each repetition; accuracy is from the first.
     """
     first, here = figures(recorded[1]), figures(replays[0][1])
     one, other = recorded[0], replays[0][0]
@@ -121,24 +121,24 @@ def judge(
 
 def _accuracy(both: tuple[float, float] | None, found: Agreement | None, limit: Tolerances) -> tuple[bool, str]:
     if both is None:
-        return False, "the experiment was recorded without accuracy, so there is nothing to hold it against"
+        return False, "the experiment was recorded without accuracy, so there is nothing to compare with"
     gap = abs(both[0] - both[1])
     if gap > limit.mAP:
-        return False, f"mAP {both[1]:.4f} is {gap:.4f} from the recorded {both[0]:.4f}; {limit.mAP:g} is allowed"
+        return False, f"mAP {both[1]:.4f} differs by {gap:.4f} from the recorded {both[0]:.4f}; the tolerance is {limit.mAP:g}"
     if found is None:
-        return True, "mAP is the same; the detections could not be compared, as an accuracy log is not there"
+        return True, "mAP is equal; the detections could not be compared, because an accuracy log is missing"
     if not found.same_samples:
-        return False, "the accuracy logs are of different samples"
+        return False, "the accuracy logs have different samples"
     if found.share < limit.share:
         return (
             False,
-            f"mAP is the same, but only {100 * found.share:.2f} % of the detections; {100 * limit.share:g} % are asked for",
+            f"mAP is equal, but only {100 * found.share:.2f} % of the detections are; {100 * limit.share:g} % are required",
         )
     return True, f"mAP differs by {gap:.5f}, and {100 * found.share:.2f} % of the detections are equal"
 
 
 def _same_order(one: Path, other: Path, mode: str) -> bool | None:
-    """Whether the samples are the same as far as both lists go; a faster run issues more of them."""
+    """Whether the samples are equal as far as both lists go; a faster run issues more of them."""
     try:
         rows = [json.loads(read_plain(folder, f"{mode}/samples.json")) for folder in (one, other)]
         common = min(len(row["issued"]) for row in rows)
@@ -165,7 +165,7 @@ def _speed(recorded: ExperimentMeta, replays: Sequence[ExperimentMeta]) -> Speed
 
 
 def _settings(one: ExperimentMeta, other: ExperimentMeta) -> list[Difference]:
-    """What a run measured or chose by itself: sessions, threads, batch, versions."""
+    """What a run measured or selected itself: sessions, threads, batch, versions."""
     names = (
         "backend",
         "backend_version",
@@ -186,14 +186,14 @@ def _settings(one: ExperimentMeta, other: ExperimentMeta) -> list[Difference]:
 
 
 def verdict_lines(verdict: Verdict) -> list[str]:
-    """The verdict for a person."""
+    """The verdict as text."""
     rows = [("verdict", ("REPRODUCED: " if verdict.reproduced else "NOT REPRODUCED: ") + verdict.why)]
     if verdict.mAP:
         rows.append(("mAP", f"{verdict.mAP[0]:.5f} recorded, {verdict.mAP[1]:.5f} here"))
     if verdict.agreement:
         found = verdict.agreement
         rows.append(("detections", f"{100 * found.share:.2f} % equal, of {found.one} recorded and {found.other} here"))
-    words = {True: "the same", False: "ANOTHER", None: "not noted"}
+    words = {True: "the same", False: "ANOTHER", None: "not recorded"}
     rows += [(f"order, {mode}", words[same]) for mode, same in verdict.same_order.items()]
     if speed := verdict.speed:
         spread = ", no interval from a single run (--repetitions=3 gives one)"

@@ -1,1 +1,1 @@
-"""From tags to a plan: which components, in which order, and why. Nothing here changes anything."""
+"""Resolve tags to a plan: which components, in which order, and why. Nothing is changed here."""

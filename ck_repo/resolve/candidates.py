@@ -16,23 +16,23 @@ from ck_repo.resolve.versions import satisfies
 
 _REASONS = (
     "its priority is higher",
-    "it is of a nearer repository",
+    "its repository is closer",
     "it has the version among its tags",
-    "it is installed already",
+    "it is already installed",
     "its priority is higher",
-    "it is the plainer match",
+    "it is the simpler match",
     "its name sorts first",
 )
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A package in the variations that a need asks for.
+    """A package with the variations that a need selects.
 
     Attributes
     ----------
     version
-        The range that is asked for, with the words that are versions of this package.
+        The requested range, including words that are versions of this package.
     pinned
         Whether a word of the need is a version of it, and not a tag.
     """
@@ -44,18 +44,18 @@ class Candidate:
 
 @dataclass
 class Found:
-    """What was found for a need.
+    """The search result for a need.
 
     Attributes
     ----------
     candidates
-        What matches, the best first.
+        Matches, the best first.
     blocked
-        What matches and cannot be installed here, with the reason.
+        Matches that cannot be installed here, with the reason.
     other_versions
-        What matches in other versions only, with the reason.
+        Matches in other versions only, with the reason.
     refused
-        What does not match though it is near, with the reason.
+        Near misses, with the reason.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
@@ -70,7 +70,7 @@ def candidates(have: Surroundings, need: Need, home: str, in_use: Collection[str
     Parameters
     ----------
     home
-        Alias of the repository that the need comes from.
+        Alias of the repository of the need.
     in_use
         Names (normalised) of the Python packages that the venv will have.
     """
@@ -94,7 +94,7 @@ def near_misses(have: Surroundings, need: Need) -> list[tuple[str, str]]:
 
 
 def _sort(package: Component, need: Need, found: Found) -> None:
-    """Put a package where it belongs."""
+    """Sort a package into one of the lists."""
     words, version = need.of(package.possible, package.versions)
     variant = in_version(package, words, need.query.excluded, version)
     alias = package.entry.alias
@@ -102,7 +102,7 @@ def _sort(package: Component, need: Need, found: Found) -> None:
         if words & package.names or words <= package.possible | package.names:
             found.refused.append((alias, variant))
     elif package.conversion:
-        found.refused.append((alias, "it is a conversion: ask for what it converts"))
+        found.refused.append((alias, "it is a conversion: request its result instead"))
     elif variant.obstacle:
         found.blocked.append((variant, variant.obstacle))
     elif not _meets(variant, version):
@@ -114,9 +114,9 @@ def _sort(package: Component, need: Need, found: Found) -> None:
 def in_version(
     component: Component, words: Collection[str], excluded: Collection[str] = (), version: str = ""
 ) -> Variant | str:
-    """The variant with these tags in a version of the range, with the variation that brings such a version if one is needed.
+    """The variant with these tags in a version of the range, with an additional variation for the version if needed.
 
-    The variant without it if no variation does, or the reason why there is none at all.
+    The variant without it if no variation gives one, or the reason why there is none at all.
     """
     variant = choose(component, words, excluded)
     if isinstance(variant, str) or (_meets(variant, version) and not variant.obstacle) or not version:
@@ -126,13 +126,13 @@ def in_version(
 
 
 def _alternatives(component: Component, words: Collection[str], excluded: Collection[str]) -> list[Variant]:
-    """The variants with one variation more than the words ask for."""
+    """The variants with one variation in addition to the requested ones."""
     rows = [choose(component, {*words, name}, excluded) for name in component.variations if name not in words]
     return [row for row in rows if isinstance(row, Variant)]
 
 
 def _meets(variant: Variant, version: str) -> bool:
-    """Whether a package is of a version; of a Python package the index has every version."""
+    """Whether a package has a version; the index has every version of a Python package."""
     return bool(variant.python_package) or satisfies(variant.version or "0", version)
 
 
@@ -151,9 +151,9 @@ def _comparable(version: str) -> Version:
 
 
 def rank(have: Surroundings, row: Candidate, home: str, in_use: Collection[str]) -> tuple[bool, int, bool, bool, int, int, str]:
-    """By what candidates are sorted; see `_REASONS`."""
+    """The sort key of candidates; see `_REASONS`."""
     component = row.variant.component
-    last = component.priority < 0  # even if it is installed: it is there for those who ask for it by its own tag
+    last = component.priority < 0  # even if it is installed: it is only used if its own tag is requested
     return (
         last, _distance(have, component, home), row.pinned, not _is_there(have, row.variant, in_use), -component.priority,
         len(row.variant.tags), component.entry.alias,
@@ -167,7 +167,7 @@ def why_first(have: Surroundings, first: Candidate, other: Candidate, home: str,
 
 
 def _distance(have: Surroundings, component: Component, home: str) -> int:
-    """How far a package is from who asks: 0 in the asker's own repository, 1 in ours, 2 in any other."""
+    """The distance of a package: 0 in the requester's own repository, 1 in ours, 2 in any other."""
     repository = component.entry.repository
     if repository == home or (repository in have.own and (not home or home in have.own)):
         return 0

@@ -1,4 +1,4 @@
-"""The packages that there are, read only as far as they may meet a need."""
+"""The available packages, of which only those that may meet a need are read."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ck_repo.store.entry import Entry
 from ck_repo.store.lookup import Lookup
 from ck_repo.store.repositories import Repositories
 
-_NEAREST = 20  # packages of a repository that are read to explain a failure
+_NEAREST = 20  # maximum packages of a repository that are read to explain a failure
 
 
 class Catalogue(Protocol):
-    """What a resolver asks of the packages. An answer may hold more than what was asked for: the resolver compares."""
+    """The resolver's interface to packages. Answers may have more than requested: the resolver compares."""
 
     def candidates(self, words: Collection[str]) -> Sequence[Component]:
-        """The packages that may have all the words: tags, tags of variations, names."""
+        """The packages that may have all words: tags, tags of variations, names."""
 
     def near(self, words: Collection[str], least: int) -> Sequence[Component]:
         """Packages that have at least `least` of the words, to explain why none has all."""
@@ -30,13 +30,13 @@ class Catalogue(Protocol):
         """The packages of some repositories."""
 
     def tags(self, words: Collection[str] = ()) -> frozenset[str]:
-        """Every tag in use, those of variations and aliases too; with `words` of the packages that have all of these."""
+        """Every tag in use, including aliases and tags of variations; with `words` of the packages that have all of these."""
 
     def names(self) -> Sequence[str]:
         """The names of all packages, with and without their repository."""
 
     def canonical(self, word: str) -> str:
-        """``REPOSITORY:MODULE:NAME`` with the repository's alias, whichever of its names was used.
+        """``REPOSITORY:MODULE:NAME`` with the repository's alias instead of another name.
 
         Raises
         ------
@@ -45,11 +45,11 @@ class Catalogue(Protocol):
         """
 
     def fault(self, word: str) -> CKError | None:
-        """Why the package of that name cannot be read; None if it can, or if there is none."""
+        """Why the package of that name cannot be read; None if it can, or does not exist."""
 
 
 class Listed:
-    """Packages that were read already."""
+    """A catalogue of packages that were already read."""
 
     def __init__(self, packages: Iterable[Component]) -> None:
         self._packages = tuple(packages)
@@ -79,7 +79,7 @@ class Listed:
         return [name for row in self._packages for name in (row.full_name, row.entry.cid)]
 
     def canonical(self, word: str) -> str:
-        """The word itself: where there are no repositories, an alias is the only name."""
+        """The word itself: without repositories, an alias is the only name."""
         return word
 
     def fault(self, word: str) -> CKError | None:
@@ -88,9 +88,9 @@ class Listed:
 
 
 class Stored:
-    """The packages of all repositories, found through the search index and read once each when they are candidates.
+    """The packages of all repositories, found through the search index and read once when they are candidates.
 
-    Packages that cannot be read are left out with a warning.
+    Unreadable packages are skipped with a warning.
     """
 
     def __init__(self, repositories: Repositories) -> None:
@@ -99,11 +99,11 @@ class Stored:
         self._read: dict[Entry, Component | None] = {}
 
     def candidates(self, words: Collection[str]) -> Sequence[Component]:
-        """Those whose tags, variations or names the index has for every word."""
+        """Those whose tags, variations or names have every word in the index."""
         return self._components(self._lookup.with_words(words))
 
     def near(self, words: Collection[str], least: int) -> Sequence[Component]:
-        """Those with the most of the words, some of each repository."""
+        """Those with most of the words, some of each repository."""
         return self._components(self._lookup.near(words, least, _NEAREST))
 
     def conversions(self) -> Sequence[Component]:
@@ -111,15 +111,15 @@ class Stored:
         return [row for row in self._components(self._lookup.with_key("conversion")) if row.conversion]
 
     def of(self, aliases: Collection[str]) -> Sequence[Component]:
-        """Those of some repositories, all of them read."""
+        """Those of some repositories, all of which are read."""
         return self._components(self._lookup.of(aliases))
 
     def tags(self, words: Collection[str] = ()) -> frozenset[str]:
-        """The tags that the index has."""
+        """The tags in the index."""
         return frozenset(self._lookup.tags(words))
 
     def names(self) -> Sequence[str]:
-        """The names that the index has."""
+        """The names in the index."""
         return self._lookup.names()
 
     def canonical(self, word: str) -> str:
@@ -128,7 +128,7 @@ class Stored:
         return f"{self._repositories.get(repository).alias}:{rest}" if colon and ":" in rest else word
 
     def fault(self, word: str) -> CKError | None:
-        """Read what has the name."""
+        """Read the package of that name."""
         try:
             for entry in self._lookup.named(word):
                 read_component(entry)

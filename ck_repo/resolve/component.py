@@ -1,4 +1,4 @@
-"""A component: a package or program entry, its meta.json parsed once."""
+"""A component: a package or program entry with its parsed meta.json."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from ck_repo.store.entry import META, Entry
 from ck_repo.store.fields import Fields
 from ck_repo.store.plain_file import A_FOLDER, flaw
 
-_PRODUCING = ("install", "python_package", "conversion", "deps")  # keys of a recipe, one of which it needs to bring anything
+_PRODUCING = ("install", "python_package", "conversion", "deps")  # keys of a recipe, of which a package needs at least one
 PLAIN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
 class Dependency:
-    """What a component needs.
+    """A dependency of a component.
 
     Attributes
     ----------
     key
-        Its name in the component, by which options (``--dep_add_tags.KEY=``) and conditions refer to it.
+        Its name in the component, for options (``--dep_add_tags.KEY=``) and conditions.
     tags
-        What it has to be.
+        The requirements.
     version
         A PEP 440 range; empty for any.
     when
-        Option values under which it is needed, all of them: ``{"backend": ("onnxruntime",)}``.
+        Option values for which it is needed, all of them: ``{"backend": ("onnxruntime",)}``.
     tool
-        It makes the component but does not change what comes out, so it is not part of the digest.
+        Whether it is only used to build the component without changing the result, so that it is not part of the digest.
     default_tags
-        Added when the user adds none.
+        Tags that are added when the user adds none.
     format
-        The format that a model has to be in; what comes in another one is converted. Empty for any.
+        The required format of a model, which is converted if necessary. Empty for any.
     also
-        Other names of it, by which ``--dep_add_tags.NAME=`` may refer to it.
+        Other names of it for ``--dep_add_tags.NAME=``.
     """
 
     key: str
@@ -57,19 +57,19 @@ class Dependency:
     also: tuple[str, ...] = ()
 
     def needed(self, options: Mapping[str, str]) -> bool:
-        """Whether the options call for it."""
+        """Whether it is needed with these options."""
         return all(options.get(name, "") in values for name, values in self.when.items())
 
 
 @dataclass(frozen=True)
 class Variation:
-    """One way in which a component comes: its name is a tag that a user may ask for.
+    """A variation of a component: its name is a tag that users may request.
 
     Attributes
     ----------
     settings
-        Of a stock package: what it sets. Two variations that set one thing to different values exclude each other, and a
-        default yields to a variation that sets one of its things.
+        For a stock package: what it sets. Two variations that set the same thing to different values exclude each other, and a
+        default is dropped if another variation sets one of its things.
     """
 
     name: str
@@ -83,12 +83,12 @@ class Variation:
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a component converts: a model of one format into one of another.
+    """What a component converts: the source and target format of a model.
 
     Attributes
     ----------
     networks
-        Of which networks; any if empty.
+        Supported networks; any if empty.
     """
 
     source: str
@@ -96,7 +96,7 @@ class Conversion:
     networks: tuple[str, ...] = ()
 
     def takes(self, network: str) -> bool:
-        """Whether it may convert a model of that network; of one that is unknown the conversion itself decides."""
+        """Whether it may convert a model of that network; for an unknown network the conversion itself decides."""
         return not (self.networks and network) or network in self.networks
 
 
@@ -109,28 +109,29 @@ class Component:
     entry
         Where it is.
     name
-        What people call it.
+        Its readable name.
     tags
-        What it is, in any variation.
+        Tags that it has in any variation.
     python_package
-        Name and default version range of the package of the Python index that it stands for; empty names none.
+        Name and default version range of its package on the Python index; empty without one.
     python_excludes
-        Packages of the Python index that cannot be in the same venv, since they have the same files.
+        Packages of the Python index that cannot be in the same venv, because they have the same files.
     priority
-        Among those that match, what is installed is taken first, then the highest. Below zero it is taken last, installed or
-        not: when nothing else has the tags that are asked for.
+        Among matches, installed ones are preferred, then the highest priority. Negative ones are only used, installed or not,
+        if nothing else has the requested tags.
     conversion
-        Between which formats it converts its dependency `source`; None if it is no conversion.
+        The formats between which it converts its dependency `source`; None if it is not a conversion.
     uses
-        Files and folders outside the entry that its recipe runs, from the root of its repository: they count to its digest.
+        Files and folders outside the entry that its recipe runs, relative to the root of its repository. They are part of its
+        digest.
     per_python
-        Whether what it installs is for one minor version of Python, as a compiled module is.
+        Whether the result is for one minor version of Python, like a compiled module.
     stock
-        The package as stock CK has it, if its meta is stock's; its recipe is translated for each choice of variations.
+        The package in stock CK's form, if its meta is stock CK's; its recipe is translated for each choice of variations.
     versions
-        Of a stock package: versions of its Python package that stock has as variations.
+        For a stock package: versions of its Python package that are variations in stock CK.
     remarks
-        Keys of the meta that were ignored.
+        Ignored keys of the meta.
     """
 
     entry: Entry
@@ -154,24 +155,24 @@ class Component:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the entry: its canonical meta and its files, and those that it uses beside them."""
+        """SHA-256 of the entry: its canonical meta and its files, including those outside the entry that it uses."""
         own = digest.of_entry(self.entry)
         return digest.of_value([own, {name: digest.of_files(self.root / name) for name in self.uses}]) if self.uses else own
 
     @property
     def full_name(self) -> str:
-        """``repository:module:alias``, which no other component has."""
+        """``repository:module:alias``, which is unique."""
         return f"{self.entry.repository}:{self.entry.cid}"
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The names by which one may ask for this component and no other: its UID, and its alias or UID behind the module."""
+        """The names that only this component has: its UID, and its alias or UID with the module."""
         short = {f"{self.entry.module}:{name}" for name in (self.entry.alias, self.entry.uid)}
         return frozenset({self.entry.uid, *short, *(f"{self.entry.repository}:{name}" for name in short)})
 
     @cached_property
     def possible(self) -> frozenset[str]:
-        """The tags that it has in some variation or other."""
+        """The tags that it has in any variation."""
         return self.tags.union(*((row.name, *row.tags) for row in self.variations.values()))
 
     @property
@@ -180,7 +181,7 @@ class Component:
         return self.entry.path.parent.parent
 
     def fields(self, variations: tuple[str, ...] = ()) -> Fields:
-        """The meta with the variations laid over it."""
+        """The meta updated with the variations."""
         from ck_repo.store.writing import merged
 
         if self.stock:
@@ -198,17 +199,17 @@ class Component:
         return self._translations[variations]
 
     def obstacle(self, variations: tuple[str, ...] = ()) -> str:
-        """Why the component cannot be carried out in these variations; empty if it can."""
+        """Why the recipe is not supported in these variations; empty if it is."""
         if self.stock:
             return self.translation(variations).obstacle
         fields = self.fields(variations)
         if any(fields.as_dict().get(key) for key in _PRODUCING):
             return ""
-        return "its recipe neither has steps nor names a Python package: nothing would be installed"
+        return "its recipe has no steps and no Python package: nothing would be installed"
 
 
 def read_component(entry: Entry) -> Component:
-    """Parse an entry's meta.json; whatever is wrong is told with its file and key."""
+    """Parse an entry's meta.json; errors have its file and key."""
     meta = entry.meta()
     fields = Fields(meta, entry.path / META)
     if entry.module == "package" and is_stock_package(meta):
@@ -237,7 +238,7 @@ def read_component(entry: Entry) -> Component:
 
 
 def _stock_component(entry: Entry, fields: Fields) -> Component:
-    """A stock package as a component. A variation that is only a version of a Python package is a version here."""
+    """A stock package as a component. A variation that is only a version of a Python package becomes a version."""
     package = read_stock_package(fields, entry.path)
     default = usable_default(package)
     base = translate(package, (default,) if default else ())
@@ -265,7 +266,7 @@ def _stock_component(entry: Entry, fields: Fields) -> Component:
 
 
 def _python_name(python: Fields) -> str:
-    """A plain name of the package index: no option, no URL."""
+    """A plain name on the package index, not an option or URL."""
     name = python.text("name")
     if name and not PLAIN_NAME.fullmatch(name):
         raise python.error("name", name, "the name of a Python package")
@@ -320,6 +321,6 @@ def _check_defaults(entry: Entry, variations: Mapping[str, Variation]) -> None:
             if row.group in seen:
                 raise ConfigError(
                     f"{entry.path / META}: the variations {seen[row.group]} and {row.name} are both the default of {row.group}",
-                    hint="a group has one default",
+                    hint="a group can only have one default",
                 )
             seen[row.group] = row.name

@@ -1,4 +1,4 @@
-"""Which of our own packages does what another repository's package is for."""
+"""Find our own package with the purpose of another repository's package."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable
 
 from ck_repo.resolve.component import Component
 
-_SHARED = 3  # tags; two that are alike share a kind, such as lib,python-package, and what they are
-_PART = 0.75  # of the tags of ours
-_VERSION = re.compile(r"v(\d.*|master|trunk)|channel-.*")  # tags by which stock tells versions apart
+_SHARED = 3  # minimum number of common tags: the kind, such as lib,python-package, and the name
+_PART = 0.75  # minimum share of our package's tags
+_VERSION = re.compile(r"v(\d.*|master|trunk)|channel-.*")  # tags for versions in stock CK
 
 
 def counterpart(component: Component, packages: Iterable[Component], own: Collection[str]) -> str:
-    """The alias of the package of ours whose tags are most like a component's; empty if none is.
+    """The alias of our package with the most similar tags; empty if none is similar.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Say why a plan is what it is."""
+"""Explain a plan."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ck_repo.resolve.plan import Choice, PythonPackage, in_order, variant_of
 
 
 def as_data(choices: Mapping[str, Choice]) -> list[dict[str, object]]:
-    """The plan in JSON: an object for each choice, in the order in which they are installed."""
+    """The plan in JSON: an object for each choice, in the order of installation."""
     return [_described(name, choice) for name, choice in in_order(choices)]
 
 
@@ -33,7 +33,7 @@ def _described(name: str, choice: Choice) -> dict[str, object]:
 
 
 def as_lines(choices: Mapping[str, Choice], *, reasons: bool) -> list[str]:
-    """The plan for a person: what is done, and with `reasons` why."""
+    """The plan as text: what is done, and with `reasons` why."""
     lines = []
     for name, choice in in_order(choices):
         variant = variant_of(choice)
@@ -48,7 +48,7 @@ def as_lines(choices: Mapping[str, Choice], *, reasons: bool) -> list[str]:
         trust = f" (needs --trust: it runs code of another repository, {', '.join(code)})" if code else ""
         lines.append(f"{verb} {name}: {what}{version}{trust}")
         if reasons:
-            lines.append(f"          asked for: {choice.need}")
+            lines.append(f"          requested: {choice.need}")
             lines.append(f"          because {choice.reason}")
             lines += [f"          not {other}: {why}" for other, why in choice.passed_over]
     return lines

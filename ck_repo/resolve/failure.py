@@ -1,4 +1,4 @@
-"""Why nothing meets a need, and what to do."""
+"""Explain why nothing meets a need, with hints."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from ck_repo.stock.steps import RUNS
 from ck_repo.store.query import TagQuery
 from ck_repo.store.uid import is_uid
 
-LISTS = "`ck search package --tags=…` lists what there is"
-_NEVER_RUN = "the programs of stock CK's recipes are not run here, even with --trust"
+LISTS = "`ck search package --tags=…` lists the packages"
+_NEVER_RUN = "programs of stock CK's recipes are not supported, even with --trust"
 _MOST_LISTED = 50
 _MOST_REASONS = 6
 
 
 def is_name(word: str) -> bool:
-    """Whether a word is the name of an entry, and not a tag: a UID, or a name with its module."""
+    """Whether a word is the name of an entry, not a tag: a UID, or a name with its module."""
     return ":" in word or is_uid(word)
 
 
 def described(need: Need) -> str:
-    """A need in a sentence: names and tags apart.
+    """A need as text, with names and tags separated.
 
     >>> described(Need.parse(["package:ssd", "onnx", "-int8"], "", "you"))
     'package:ssd with the tags -int8,onnx'
@@ -46,37 +46,37 @@ def nothing(have: Surroundings, need: Need, asker: str, passed: Sequence[tuple[s
     Parameters
     ----------
     passed
-        What was passed over, with the reason.
+        Rejected candidates, with the reason.
     found
-        What was found that cannot be taken.
+        Matches that cannot be used.
     """
     if error := _unknown(have, need, asker):
         return error
     conflicts = [why for _, why in found.refused if "exclude each other" in why]
     if conflicts:
-        return ConflictError(f"{need}: {conflicts[0]}", hint="ask for one of the two")
+        return ConflictError(f"{need}: {conflicts[0]}", hint="request only one of them")
     if found.blocked:
         return _blocked(have, need, [variant for variant, _ in found.blocked])
     reasons = [*passed, *found.other_versions] or near_misses(have, need)
     reasons = [*reasons, *(row for row in found.refused if row not in reasons)]
     return NotFoundError(
-        f"nothing is {described(need)} that {asker} asked for" if _only_names(need) else
-        f"nothing has all the tags {_with_version(need)} that {asker} asked for",
-        hint="\n".join([*(f"passed over {name}: {why}" for name, why in reasons[:_MOST_REASONS]), LISTS]),
+        f"nothing is {described(need)}, requested by {asker}" if _only_names(need) else
+        f"nothing has all the tags {_with_version(need)}, requested by {asker}",
+        hint="\n".join([*(f"rejected {name}: {why}" for name, why in reasons[:_MOST_REASONS]), LISTS]),
     )  # fmt: skip
 
 
 def none_works(need: Need, asker: str, failures: Sequence[tuple[str, CKError]], tried_of: int) -> CKError:
-    """The error for a need whose candidates lack something themselves, every one."""
-    more = f" (the first {len(failures)} of {tried_of} were tried)" if tried_of > len(failures) else ""
+    """The error for a need whose candidates all have unmet dependencies."""
+    more = f" (only the first {len(failures)} of {tried_of} were tried)" if tried_of > len(failures) else ""
     return NotFoundError(
-        f"none of the packages {_that_are(need)} that {asker} asked for can be installed{more}",
-        hint="\n".join([*(f"passed over {name}: {error.what}" for name, error in failures[:_MOST_REASONS]), LISTS]),
+        f"none of the packages {_that_are(need)}, requested by {asker}, can be installed{more}",
+        hint="\n".join([*(f"rejected {name}: {error.what}" for name, error in failures[:_MOST_REASONS]), LISTS]),
     )
 
 
 def _unknown(have: Surroundings, need: Need, asker: str) -> CKError | None:
-    """The error for a word that nothing has; None if something has each."""
+    """The error for an unknown word; None if all are known."""
     names = sorted(word for word in need.query.required if is_name(word))
     registered = frozenset().union(*(env.names_and_tags for env in have.registered))
     for name in names:
@@ -84,7 +84,7 @@ def _unknown(have: Surroundings, need: Need, asker: str) -> CKError | None:
             return fault
         if name not in registered and not any(name in row.names | row.possible for row in have.packages.candidates([name])):
             hint = did_you_mean(name, have.packages.names()) if ":" in name else ""
-            who = "" if asker == "you" else f", which {asker} asks for"
+            who = "" if asker == "you" else f", requested by {asker}"
             return NotFoundError(
                 f"there is no {'package with the UID ' * is_uid(name)}{name}{who}", hint=f"{hint}\n{LISTS}".strip()
             )
@@ -94,16 +94,16 @@ def _unknown(have: Surroundings, need: Need, asker: str) -> CKError | None:
         return have.packages.fault(next(iter(need.words))) if len(need.words) == 1 else None
     if fault := have.packages.fault(unknown[0]):
         return fault
-    # the tags of what meets the rest of the need are nearer than those of anything else
+    # tags of packages that meet the rest of the need are better suggestions
     rest = need.words - set(unknown)
     near = have.packages.tags(rest).union(*(env.names_and_tags for env in have.registered if rest <= env.names_and_tags))
     hints = [did_you_mean(unknown[0], (near or known) - need.query.required)]
-    who = "" if asker == "you" else f", which {asker} asks for"
+    who = "" if asker == "you" else f", requested by {asker}"
     return NotFoundError(f"nothing has the tag {unknown[0]!r}{who}", hint="\n".join([*hints, LISTS]))
 
 
 def _blocked(have: Surroundings, need: Need, rows: Sequence[Variant]) -> NotFoundError:
-    """The error for tags that only packages have which cannot be carried out."""
+    """The error for tags that only packages with unsupported recipes have."""
     own, hints = have.packages.of(have.own), []
     for row in rows[:_MOST_LISTED]:
         ours = counterpart(row.component, own, have.own)

@@ -1,4 +1,4 @@
-"""A need: tags to have, tags not to have, and a version."""
+"""A need: required tags, excluded tags, and a version."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ck_repo.store.query import TagQuery
 
 @dataclass(frozen=True)
 class Need:
-    """What something has to be.
+    """The requirements for a component.
 
     Attributes
     ----------
     query
-        Tags and names to have, among them words that read as versions, and tags not to have.
+        Required tags and names, including words that look like versions, and excluded tags.
     version
         A PEP 440 range; empty for any.
     """
@@ -26,31 +26,31 @@ class Need:
 
     @classmethod
     def parse(cls, tags: Iterable[str], version: str, asker: str) -> Need:
-        """A need as a person or a recipe writes it.
+        """Parse a need from a user or a recipe.
 
         Raises
         ------
         ConfigError
             If the version is not a range.
         """
-        range_of(version, f"the version that {asker} asks for")
+        range_of(version, f"the version requested by {asker}")
         return cls(TagQuery.parse(tags), version)
 
     @property
     def words(self) -> frozenset[str]:
-        """The tags and names without those that read as versions: what everything that meets the need has."""
+        """The tags and names without those that look like versions, which every match has."""
         return frozenset(word for word in self.query.required if not is_version(word))
 
     def of(self, tags: Collection[str], versions: Collection[str] = ()) -> tuple[frozenset[str], str]:
-        """Tags and version range for something that may have `tags`.
+        """Tags and version range for a component that may have `tags`.
 
-        A word that reads as a version is a tag where something has it as a tag, and a version where it has not: one package
-        may have a tag ``1.6.0`` and another a version 1.6.0.
+        A word that looks like a version is a tag for components with that tag, and otherwise a version: one package may have a
+        tag ``1.6.0`` and another a version 1.6.0.
 
         Parameters
         ----------
         versions
-            Words that are versions of it, though they do not read as such.
+            Words that are versions of it, even though they do not look like versions.
         """
         if not self.words:
             return self.query.required, self.version
@@ -59,6 +59,6 @@ class Need:
         return self.query.required - set(pins), ",".join(part for part in parts if part)
 
     def __str__(self) -> str:
-        """As a person reads it: tags, then versions."""
+        """As text: tags, then versions."""
         tags, version = self.of(())
         return " ".join(part for part in (str(TagQuery(tags, self.query.excluded)), version) if part)

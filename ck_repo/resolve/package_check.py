@@ -22,12 +22,12 @@ _VERIFIED_ELSEWHERE = ("zenodo.org/", "git+")  # the publisher's record, or the 
 
 
 def check_package(entry: Entry, here: Surroundings) -> list[str]:
-    """The faults of a package; empty if its meta has none. Nothing is fetched or run.
+    """The errors of a package; empty if there are none. Nothing is downloaded or run.
 
     Parameters
     ----------
     here
-        What there is on this machine, to which its dependencies are resolved.
+        The installed components, for resolving its dependencies.
     """
     try:
         component = read_component(entry)
@@ -47,7 +47,7 @@ def check_package(entry: Entry, here: Surroundings) -> list[str]:
 
 
 def _ways(component: Component) -> Iterator[tuple[str, ...]]:
-    """Each of its variations, one at a time beside the defaults of the other groups."""
+    """Each of its variations, one at a time with the defaults of the other groups."""
     chosen = choose(component, ())
     defaults = chosen.chosen if isinstance(chosen, Variant) else ()
     yield defaults
@@ -65,7 +65,8 @@ def _faults(component: Component, chosen: tuple[str, ...]) -> Iterator[str]:
         for step in fields.rows("install"):
             for kind in step.as_dict():
                 yield from _step_faults(component, kind, step.fields(kind))
-        if "model" in fields and not component.conversion and SOURCE not in fields.table("deps"):  # else it is the source's
+        # otherwise it is that of the source
+        if "model" in fields and not component.conversion and SOURCE not in fields.table("deps"):
             yield from _model_faults(fields.fields("model"))
         if "dataset" in fields and not component.conversion and SOURCE not in fields.table("deps"):
             row = fields.fields("dataset")
@@ -77,7 +78,7 @@ def _faults(component: Component, chosen: tuple[str, ...]) -> Iterator[str]:
 def _step_faults(component: Component, kind: str, step: Fields) -> Iterator[str]:
     url = step.text("url")
     if kind == "download" and url.startswith(PLACEHOLDER):
-        yield f"{url} is a placeholder: give the file's own URL and its sha256"
+        yield f"{url} is a placeholder: insert the URL of the file and its sha256"
     elif (
         kind == "download" and not any(step.text(pin) for pin in _PINS) and not any(sign in url for sign in _VERIFIED_ELSEWHERE)
     ):

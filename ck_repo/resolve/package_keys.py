@@ -1,4 +1,4 @@
-"""The keys that a package's meta.json may have, at every level; a misspelt one is refused with the nearest."""
+"""The known keys of a package's meta.json, at every level; unknown ones are refused with a suggestion."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ck_repo.store.entry import BASE
 from ck_repo.store.fields import Fields
 from ck_repo.store.installed import InstalledDataset
 
-FREE = "x-"  # prefix of keys for the author's own use
-# of stock CK's packages, which ck does not use in a package of its own form
+FREE = "x-"  # prefix of keys for authors
+# keys of stock CK's packages, which ck ignores in its own form of packages
 _STOCK = frozenset({
     "aux_uoa", "check_exit_status", "comment", "customize", "end_full_path", "end_full_path_universal", "env", "features",
     "need_cpu_info", "no_install_path", "only_for_host_os_tags", "only_for_target_os", "only_for_target_os_tags",
@@ -55,14 +55,14 @@ STEPS: Mapping[str, frozenset[str]] = {
 
 
 def check_keys(meta: Fields) -> None:
-    """Refuse a package of ours with a key that nothing reads.
+    """Refuse a package of ours with an unknown key.
 
-    Keys that begin with ``x-`` are the author's own, except in steps; keys of stock CK's packages are ignored.
+    Keys that begin with ``x-`` are for authors, except in steps; keys of stock CK's packages are ignored.
 
     Raises
     ------
     ConfigError
-        With the file, the key and the nearest known one.
+        With the file, the key and the most similar known one.
     """
     _only(meta, PACKAGE, _STOCK)
     _parts(meta)
@@ -75,7 +75,7 @@ def check_keys(meta: Fields) -> None:
 
 
 def _parts(meta: Fields) -> None:
-    """The sections of a meta, or of what a variation changes in it."""
+    """The sections of a meta, or of a variation's changes to it."""
     for name, known in (
         ("model", MODEL), ("dataset", DATASET), ("python_package", PYTHON_PACKAGE), ("conversion", CONVERSION),
     ):  # fmt: skip
@@ -100,5 +100,5 @@ def _only(row: Fields, known: Iterable[str], of_stock: Iterable[str] = (), *, fr
         near = get_close_matches(str(key), names, n=1, cutoff=0.6)
         raise ConfigError(
             f"{row.place(str(key))} is not a known key" + (f"; did you mean {near[0]}?" if near else ""),
-            hint=f"known there: {', '.join(sorted(names))}" + (f"; keys that begin with {FREE} are free" if free else ""),
+            hint=f"known there: {', '.join(sorted(names))}" + (f"; keys that begin with {FREE} are ignored" if free else ""),
         )

@@ -1,4 +1,4 @@
-"""What of a plan runs code of other repositories, so that it is refused or announced before anything is done."""
+"""Find the code of other repositories in a plan, so that it can be refused or reported beforehand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ck_repo.trust import may_run, require_code
 
 
 def foreign_code(choice: Choice) -> tuple[str, ...]:
-    """The code of another repository that installing a choice runs, each piece described; its dependencies apart."""
+    """Descriptions of the other repositories' code that installing a choice runs, without its dependencies."""
     if choice.ready or not isinstance(choice, NewPackage | PythonPackage):
         return ()
     if may_run(choice.variant.component.entry.path, trusted=False):

@@ -1,4 +1,4 @@
-"""A plan: what was chosen for each need, and why. A choice is one of four cases, of which two have to be installed."""
+"""A plan: the choice for each need, and why. There are four kinds of choices, of which two have to be installed."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Any, ClassVar
 from ck_repo.resolve.variations import Variant
 from ck_repo.store.installed import Installed
 
-SOURCE = "source"  # key of the dependency that a conversion converts
+SOURCE = "source"  # key of a conversion's input among its dependencies
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Chosen:
-    """What every choice has.
+    """The common part of all choices.
 
     Attributes
     ----------
     need
-        The tags and version that were asked for, as text.
+        The requested tags and version, as text.
     name
-        What people call it.
+        Readable name.
     key
-        The digest that names it: of the recipe, its variations, its inputs and the platform; or of the registered file.
+        Identifying digest: of the recipe, its variations, its inputs and the platform; or of the registered file.
     reason, passed_over
-        Why this one; and (what, why not) of each other candidate.
+        Why it was chosen; and (what, why not) of each other candidate.
     source
-        Which case it is, for JSON.
+        The kind of choice, for JSON.
     """
 
     need: str
@@ -41,83 +41,83 @@ class _Chosen:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _OfPackage(_Chosen):
+    """A package, installed or not."""
+
+    variant: Variant
+
+    @property
+    def for_a_venv(self) -> bool:
+        """Whether its result is for the Python of one venv."""
+        return self.variant.component.per_python
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Present(_Chosen):
-    """What has an env entry already."""
+    """A component that already has an env entry."""
 
     env: Installed
     ready: ClassVar[bool] = True
 
     @property
     def label(self) -> str:
-        """What people call it; a conversion is called as its source."""
+        """Readable name; that of a conversion is the source's."""
         return self.env.title
 
     @property
     def model(self) -> Mapping[str, Any]:
-        """How its model is used; empty if it is none."""
+        """The model's interface; empty for other components."""
         return self.env.model or {}
 
     @property
     def dataset(self) -> Mapping[str, Any]:
-        """Where its images and annotations are; empty if it is no data set."""
+        """The images and annotations; empty for other components."""
         return self.env.section("dataset")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegisteredFile(_Present):
-    """Something of the user's, registered with `ck detect`, or installed by stock CK."""
+    """Something that the user registered with `ck detect`, or that stock CK installed."""
 
     source: ClassVar[str] = "registered"
     for_a_venv: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class InstalledPackage(_Present):
-    """A package that is installed already."""
+class InstalledPackage(_Present, _OfPackage):
+    """An installed package."""
 
-    variant: Variant
     source: ClassVar[str] = "installed"
-
-    @property
-    def for_a_venv(self) -> bool:
-        """Whether it was made for the Python of one venv."""
-        return self.variant.component.per_python
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewPackage(_Chosen):
+class NewPackage(_OfPackage):
     """A package to install.
 
     Attributes
     ----------
     deps
-        What it needs, by key.
+        Its dependencies, by key.
     """
 
-    variant: Variant
     deps: Mapping[str, Choice] = field(default_factory=dict)
     source: ClassVar[str] = "package"
     ready: ClassVar[bool] = False
 
     @property
-    def for_a_venv(self) -> bool:
-        """Whether it is made for the Python of one venv."""
-        return self.variant.component.per_python
-
-    @property
     def label(self) -> str:
-        """What people call it; a conversion is called as its source."""
+        """Readable name; that of a conversion is the source's."""
         return self.deps[SOURCE].label if self.variant.component.conversion else self.variant.component.entry.alias
 
     @property
     def model(self) -> Mapping[str, Any]:
-        """How its model is used: what a conversion makes is used as its source, but for what the conversion changes."""
+        """The model's interface; that of a conversion is the source's, updated with the conversion's changes."""
         own = self.variant.component.fields(self.variant.chosen).table("model")
         return {**self.deps[SOURCE].model, **own} if self.variant.component.conversion else own
 
     @property
     def dataset(self) -> Mapping[str, Any]:
-        """Where its images and annotations are, as far as the recipe says; a conversion has those of its source."""
+        """The images and annotations, as far as the recipe defines them; those of a conversion are the source's."""
         own = self.variant.component.fields(self.variant.chosen).table("dataset")
         return {**self.deps[SOURCE].dataset, **own} if self.variant.component.conversion else own
 
@@ -129,9 +129,9 @@ class PythonPackage(_Chosen):
     Attributes
     ----------
     requirement
-        Its name with the range that is asked for.
+        Its name with the requested range.
     present
-        The version that the venv has; empty if it is to be installed.
+        The version in the venv; empty if it has to be installed.
     """
 
     variant: Variant
@@ -157,17 +157,17 @@ Choice = RegisteredFile | InstalledPackage | NewPackage | PythonPackage
 
 
 def variant_of(choice: Choice) -> Variant | None:
-    """The package of a choice, in its variations; None for a registered file."""
+    """The package of a choice, with its variations; None for a registered file."""
     return None if isinstance(choice, RegisteredFile) else choice.variant
 
 
 def env_of(choice: Choice) -> Installed | None:
-    """What the env entry of a choice says, if it has one already."""
+    """The env entry of a choice, if it has one."""
     return choice.env if isinstance(choice, RegisteredFile | InstalledPackage) else None
 
 
 def in_order(choices: Mapping[str, Choice]) -> list[tuple[str, Choice]]:
-    """Every choice with its name, in the order of their dependencies, each once."""
+    """Every choice with its name, in dependency order, without repetitions."""
     seen: set[str] = set()
     rows: list[tuple[str, Choice]] = []
 

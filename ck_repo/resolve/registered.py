@@ -1,4 +1,4 @@
-"""Needs that something registered meets."""
+"""Match needs with registered components."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ck_repo.store.installed import Installed
 
 
 def refusal(env: Installed, need: Need) -> str:
-    """Why something registered does not meet a need; empty if it does."""
+    """Why a registered component does not meet a need; empty if it does."""
     tags = env.names_and_tags
     if env.problem:
         return env.problem
@@ -23,7 +23,7 @@ def refusal(env: Installed, need: Need) -> str:
 
 
 def is_near(env: Installed, need: Need) -> bool:
-    """Whether something registered has all the tags of a need, or all but one of several."""
+    """Whether a registered component has all the tags of a need, or all but one of several."""
     required, _ = need.of(env.names_and_tags)
     missing = len(required - env.names_and_tags)
     return missing == 0 or (missing == 1 and len(required) > 2)

@@ -1,4 +1,4 @@
-"""What is wrong with a repository: entries that cannot be read, keys that are ignored, packages that cannot be installed."""
+"""Check a repository: unreadable entries, ignored keys, packages that cannot be installed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class RepositoryCheck:
     Attributes
     ----------
     unreadable
-        Entries that are left out everywhere.
+        Entries that are skipped everywhere.
     blocked
         Packages that are listed, but cannot be installed here.
     remarks
-        What is ignored of packages that can be used.
+        Ignored data of usable packages.
     """
 
     unreadable: tuple[tuple[str, str], ...]

@@ -1,4 +1,4 @@
-"""Meet needs with what is installed, what is registered, and what can be installed."""
+"""Meet needs with installed, registered and installable components."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from ck_repo.store.digest import of_value
 from ck_repo.store.entry import tag_list
 from ck_repo.store.installed import Installed
 
-_MOST_CANDIDATES = 50  # of a need, that are tried one after the other
-_DEEPEST = 50  # dependencies below each other
+_MOST_CANDIDATES = 50  # maximum candidates of a need that are tried in turn
+_DEEPEST = 50  # maximum depth of dependencies
 
 
 class CircularDependencyError(ConflictError):
-    """A package needs itself, directly or through what it needs."""
+    """A package depends on itself, directly or indirectly."""
 
 
 class Resolver:
-    """Meets one need after another, so that the same package of Python is asked for once, with all ranges joined.
+    """Meets needs one after another, so that each Python package is requested once, with all ranges combined.
 
     Parameters
     ----------
     surroundings
-        What is there.
+        The available components.
     options
         Values for the conditions of dependencies.
     home
-        Alias of the repository whose packages come first: that of the program or package which is resolved. Empty for ours.
+        Alias of the repository whose packages are preferred: that of the resolved program or package. Empty for ours.
     again
-        Whether what is asked for is installed even if it is there; what it needs is not.
+        Whether to install the requested components even if they exist, but not their dependencies.
     added
-        Further tags for the dependencies of what is asked for, by their key.
+        Additional tags for the dependencies of the requested components, by their key.
     """
 
     def __init__(
@@ -61,7 +61,8 @@ class Resolver:
         self._again = again
         self._added = dict(added or {})
         self._python_ranges: dict[str, list[tuple[str, str]]] = {}
-        self._failed: dict[tuple[str, tuple[str, ...]], str] = {}  # of the need at hand: packages that lack something, and why
+        # for the current need: packages with unmet dependencies, and why
+        self._failed: dict[tuple[str, tuple[str, ...]], str] = {}
 
     def resolve(self, tags: str | Sequence[str], version: str = "", *, asker: str = "you") -> Choice:
         """Meet one need.
@@ -69,7 +70,7 @@ class Resolver:
         Parameters
         ----------
         tags
-            What it has to be; a tag that reads as a version is one.
+            Requirements; a tag that looks like a version is one.
         version
             A PEP 440 range.
         asker
@@ -78,9 +79,9 @@ class Resolver:
         Raises
         ------
         NotFoundError
-            If nothing has these tags; the message names the nearest tags and why each near miss was passed over.
+            If nothing has these tags; the message lists similar tags and the reasons of near misses.
         ConflictError
-            If dependencies go round in a circle, or two needs exclude each other.
+            If dependencies are circular, or two needs exclude each other.
         """
         return self._meet(tag_list(tags), version, asker, (), self._home)
 
@@ -103,12 +104,12 @@ class Resolver:
         return chosen
 
     def in_format(self, choice: Choice, wanted: str, asker: str = "you") -> Choice:
-        """A model or data set in another format: by the fewest conversions that lead there.
+        """Convert a model or data set to another format, by the shortest chain of conversions.
 
         Raises
         ------
         NotFoundError
-            If no conversions lead there; the message tells to which formats some do.
+            If there is no chain of conversions; the message lists reachable formats.
         """
         for component in way(self._have.packages.conversions(), wanted, choice, asker):
             variant = choose(component, ())
@@ -130,7 +131,8 @@ class Resolver:
         found = candidates(self._have, need, home, self._in_use)
         if not found.candidates:
             raise nothing(self._have, need, asker, passed, found)
-        passed += [(variant.label, why) for variant, why in found.blocked]
+        every = [*(variant for variant, _ in found.blocked), *(row.variant for row in found.candidates)]
+        passed += [(variant.label_among(every), why) for variant, why in found.blocked]
         return self._first_that_can_be_had(found.candidates, need, asker, trail, home, passed)
 
     def _first_that_can_be_had(
@@ -142,13 +144,17 @@ class Resolver:
         home: str,
         passed: Sequence[tuple[str, str]],
     ) -> Choice:
-        """The first candidate whose own needs can be met; the others are passed over with the reason."""
+        """The first candidate whose own dependencies can be met; the others are rejected with the reason."""
         failures: list[tuple[str, CKError]] = []
+        every = [row.variant for row in rows]
         for number, row in enumerate(rows[:_MOST_CANDIDATES]):
             ranges = {name: list(asked) for name, asked in self._python_ranges.items()}
-            label = row.variant.label
+            label = row.variant.label_among(every)
             later = [
-                (other.variant.label, f"{label} comes first: {why_first(self._have, row, other, home, self._in_use)}")
+                (
+                    other.variant.label_among(every),
+                    f"{label} is preferred: {why_first(self._have, row, other, home, self._in_use)}",
+                )
                 for other in rows[number + 1 :]
             ]
             why = (*passed, *((name, error.what) for name, error in failures), *later)
@@ -165,14 +171,15 @@ class Resolver:
         rows = [env for env in self._have.registered if env is not taken and not refusal(env, need)]
         others = [(env.name, f"{taken.name} was registered later") for env in rows]
         packages = candidates(self._have, need, home, self._in_use).candidates
-        return others + [(row.variant.label, "what is registered comes before packages") for row in packages]
+        every = [row.variant for row in packages]
+        return others + [(each.label_among(every), "registered components take precedence over packages") for each in every]
 
     def _canonical(self, tag: str) -> str:
         return tag if tag.startswith("-") else self._have.packages.canonical(tag)
 
     @property
     def _in_use(self) -> frozenset[str]:
-        """The Python packages that the venv has, or will have for a need that was met before."""
+        """The Python packages that the venv has, or will have for an earlier need."""
         return frozenset({*self._have.python_packages, *self._python_ranges})
 
     def _python(
@@ -189,9 +196,9 @@ class Resolver:
         clashing = [row for row in variant.component.python_excludes if _normal(row) in self._in_use]
         if clashing:
             raise ConflictError(
-                f"{name} and {clashing[0]} cannot be in one venv, as they have the same files; {clashing[0]} is in the venv, "
-                "or something else needs it",
-                hint="make another venv for it: `ck create venv:NAME --template=…`, and name it with --venv=NAME",
+                f"{name} and {clashing[0]} cannot be in one venv: they have the same files; {clashing[0]} is in the venv, "
+                "or needed by another component",
+                hint="create another venv for it: `ck create venv:NAME --template=…`, and select it with --venv=NAME",
             )
         ranges = self._python_ranges.setdefault(_normal(name), [])
         ranges.append((version or variant.python_version, asker if version else variant.component.entry.alias))
@@ -228,7 +235,7 @@ class Resolver:
         passed: tuple[tuple[str, str], ...],
         given: Mapping[str, Choice] | None = None,
     ) -> Choice:
-        """A package with its dependencies, of which some may be given."""
+        """A package with its dependencies, some of which may be given."""
         component = variant.component
         self._refuse_circle(component, trail)
         known = (component.full_name, variant.chosen)
@@ -247,10 +254,10 @@ class Resolver:
         inputs = {name: below.key for name, below in deps.items() if name not in tools}
         key = install_key(component, variant.chosen, inputs, self._have.python)
         env = self._have.installed.get(key)
-        reason = "its tags match, and it is not installed yet"
+        reason = "its tags match; not installed yet"
         tags = variant.tags
         if component.conversion:
-            reason = f"a conversion from {component.conversion.source} to {component.conversion.target}, not made yet"
+            reason = f"a conversion from {component.conversion.source} to {component.conversion.target}, not installed yet"
             tags = (deps[SOURCE].tags | variant.tags) - {component.conversion.source}
         if env:
             reason = f"installed in {env.path}"
@@ -271,14 +278,14 @@ class Resolver:
         name = component.full_name
         if name in trail:
             circle = " → ".join(row.rpartition(":")[2] for row in [*trail[trail.index(name) :], name])
-            raise CircularDependencyError(f"the dependencies go round in a circle: {circle}", hint="fix one of them")
+            raise CircularDependencyError(f"circular dependencies: {circle}", hint="fix one of them")
         if len(trail) >= _DEEPEST:
             raise CircularDependencyError(
-                f"the dependencies of {trail[0].rpartition(':')[2]} are more than {_DEEPEST} deep", hint="fix the deps"
+                f"the dependencies of {trail[0].rpartition(':')[2]} are more than {_DEEPEST} levels deep", hint="fix the deps"
             )
 
     def _added_to(self, component: Component, rows: Sequence[Dependency]) -> Mapping[str, Sequence[str]]:
-        """The tags that the user adds to the dependencies of what is asked for; one that it does not have is an error."""
+        """The user's additional tags for dependencies of the requested component; unknown dependencies are an error."""
         keys = [row.key for row in rows]
         if unknown := sorted(set(self._added) - set(keys)):
             raise NotFoundError(
@@ -287,19 +294,19 @@ class Resolver:
         return self._added
 
     def with_options(self, **more: str) -> Resolver:
-        """The same, with further values for conditions."""
+        """The same with additional values for conditions."""
         other = Resolver(self._have, {**self._options, **more}, self._home, again=self._again, added=self._added)
         other._python_ranges = self._python_ranges
         return other
 
 
 def install_key(component: Component, variations: Sequence[str], inputs: Mapping[str, str], python: str = "") -> str:
-    """The digest that names what a package installs: same key, same thing.
+    """The digest that identifies the result of a package: equal keys mean equal results.
 
     Parameters
     ----------
     python
-        The version of the venv's Python, whose minor version counts where the component is for one.
+        The version of the venv's Python, whose minor version counts if the component is built for one.
     """
     machine = f"{sys.platform}-{platform.machine()}"
     if component.per_python:

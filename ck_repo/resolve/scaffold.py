@@ -1,11 +1,11 @@
-"""Beginnings of packages, which an author completes."""
+"""Templates of packages, which authors complete."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-PLACEHOLDER = "https://example.org/"  # where an author's own URL goes
+PLACEHOLDER = "https://example.org/"  # placeholder for the author's URL
 
 
 def _model(alias: str) -> dict[str, Any]:
@@ -43,9 +43,9 @@ def _library(alias: str) -> dict[str, Any]:
 SCAFFOLDS: Mapping[str, Callable[[str], dict[str, Any]]] = {"model": _model, "dataset": _dataset, "library": _library}
 _NEXT = {
     "model": '- `install`: the URL of the model and its SHA-256, or `{"copy": {"file": "model.onnx"}}` for a file here.\n'
-    "- `model`: how the model is used. `ck detect soft:model.onnx --full_path=FILE` finds the profile of a file.\n",
+    "- `model`: its interface. `ck detect soft:model.onnx --full_path=FILE` finds the profile of a file.\n",
     "dataset": "- `install`: the URL of an archive and its SHA-256.\n"
-    "- `dataset`: the folder of images and the file of annotations in COCO's form, as they are in the archive.\n",
+    "- `dataset`: the image folder and the annotation file in COCO's format, as they are in the archive.\n",
     "library": "- `python_package`: the package's name on the index, and the accepted versions.\n",
 }
 
@@ -54,6 +54,6 @@ def readme(kind: str, alias: str) -> str:
     """The README.md of a new package: what has to be completed."""
     return (
         f"# {alias}\n\nTo be completed in `.cm/meta.json`:\n\n{_NEXT[kind]}\n"
-        f"`ck check package:{alias}` says what is missing, and `ck install package:{alias} --dry-run` what would be done.\n"
-        "The keys are explained in docs/components.md of ck.\n"
+        f"`ck check package:{alias}` reports what is missing, and `ck install package:{alias} --dry-run` what would be done.\n"
+        "docs/components.md of ck explains the keys.\n"
     )

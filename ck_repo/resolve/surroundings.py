@@ -1,4 +1,4 @@
-"""What is there already, as read from the disk before anything is decided."""
+"""The available components, read from disk before resolving."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from ck_repo.store.installed import Installed
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a need can be met with.
+    """The components for meeting needs.
 
     Attributes
     ----------
     packages
         The package entries.
     registered
-        What the user registered, the latest first.
+        Registered components, the latest first.
     installed
-        What packages made, by its key.
+        Installed packages, by key.
     python_packages
-        Name (normalised) to version, of what the venv has.
+        Name (normalised) and version of the venv's packages.
     python
         The version of the venv's Python; empty if there is no venv.
     own
-        Aliases of the repositories whose packages come before every other repository's: the user's `local`, and ours.
+        Aliases of the repositories whose packages take precedence: the user's `local`, and ours.
     """
 
     packages: Catalogue

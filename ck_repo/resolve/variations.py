@@ -1,8 +1,8 @@
-"""Choose a component's variations from the tags that are asked for."""
+"""Select a component's variations for the requested tags."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from ck_repo.resolve.component import Component, Dependency, Variation, dependencies_of
@@ -10,14 +10,14 @@ from ck_repo.resolve.component import Component, Dependency, Variation, dependen
 
 @dataclass(frozen=True)
 class Variant:
-    """A component in chosen variations.
+    """A component with selected variations.
 
     Attributes
     ----------
     chosen
         Names of the variations, sorted.
     tags
-        What the component is in these variations.
+        The tags of the component in these variations.
     """
 
     component: Component
@@ -26,22 +26,22 @@ class Variant:
 
     @property
     def obstacle(self) -> str:
-        """Why this variant cannot be carried out; empty if it can."""
+        """Why this variant is not supported; empty if it is."""
         return self.component.obstacle(self.chosen)
 
     @property
     def python_package(self) -> str:
-        """The package of the Python index that it stands for; empty if it stands for none."""
+        """Its package on the Python index; empty without one."""
         return self._python("name") if self.component.stock else self.component.python_package
 
     @property
     def python_version(self) -> str:
-        """The range of its Python package where none is asked for."""
+        """The default range of its Python package."""
         return self._python("version") if self.component.stock else self.component.python_version
 
     @property
     def version(self) -> str:
-        """The version of what it installs."""
+        """The version of the result."""
         changed = self.component.stock or self.chosen
         return self.component.fields(self.chosen).text("version") if changed else self.component.version
 
@@ -50,7 +50,7 @@ class Variant:
 
     @property
     def deps(self) -> tuple[Dependency, ...]:
-        """The dependencies, those of the variations over those of the component."""
+        """The dependencies; those of the variations replace those of the component."""
         if self.component.stock:
             return dependencies_of(self.component.fields(self.chosen))
         rows = {row.key: row for row in self.component.deps}
@@ -61,14 +61,23 @@ class Variant:
     @property
     def label(self) -> str:
         """The component's alias with its variations."""
-        return self.component.entry.alias + (f" ({', '.join(self.chosen)})" if self.chosen else "")
+        return self._with_variations(self.component.entry.alias)
+
+    def label_among(self, others: Iterable[Variant]) -> str:
+        """The label, with repository and module if another component has the same alias."""
+        alias, full_name = self.component.entry.alias, self.component.full_name
+        same = any(row.component.entry.alias == alias and row.component.full_name != full_name for row in others)
+        return self._with_variations(full_name if same else alias)
+
+    def _with_variations(self, name: str) -> str:
+        return name + (f" ({', '.join(self.chosen)})" if self.chosen else "")
 
 
 def choose(component: Component, wanted: Collection[str], excluded: Collection[str] = ()) -> Variant | str:
     """The variant with all the wanted tags and none of the excluded, or the reason why there is none.
 
-    A variation is taken when its name or one of its tags is asked for and the component has that tag in no other way; of
-    each exclusive group one at most; the group's default stands in where none is asked for.
+    A variation is selected if its name or one of its tags is requested and the component has that tag in no other way; at most
+    one of each exclusive group, whose default is used if none is requested.
     """
     chosen = {name for name in component.variations if name in wanted}
     for tag in sorted(set(wanted) - component.tags - component.names - chosen):
@@ -101,7 +110,7 @@ def choose(component: Component, wanted: Collection[str], excluded: Collection[s
 
 
 def _clash(rows: Sequence[Variation]) -> str:
-    """Which variations exclude each other, since they set one thing to different values; empty if none do."""
+    """Which variations exclude each other because they set the same thing to different values; empty if none do."""
     seen: dict[str, Variation] = {}
     for row in rows:
         for key, value in row.settings.items():
@@ -112,9 +121,9 @@ def _clash(rows: Sequence[Variation]) -> str:
 
 
 def offered(component: Component, wanted: Collection[str], excluded: Collection[str] = ()) -> list[str] | None:
-    """The variations in which a component has the wanted tags and none of the excluded; a default has a star.
+    """The variations for the wanted tags and without the excluded ones; a default has a star.
 
-    Of a group from which the wanted tags choose one, only that one. None if no variant fits at all.
+    If the wanted tags select one of a group, only that one. None if no variant matches.
     """
     if isinstance(choose(component, wanted, excluded), str):
         return None

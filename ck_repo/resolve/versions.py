@@ -1,4 +1,4 @@
-"""Versions and ranges as PEP 440 has them."""
+"""Versions and ranges according to PEP 440."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LIKE_VERSION = re.compile(r"v?\d+(\.\d+)+([a-z]+\d*)?(\.post\d+|\.dev\d+)?")
 
 
 def is_version(tag: str) -> bool:
-    """Whether a tag reads as a version: CK's users ask for ``onnxruntime-cpu,1.6.0``.
+    """Whether a tag looks like a version: CK's users write ``onnxruntime-cpu,1.6.0``.
 
     >>> is_version("1.6.0"), is_version("2017"), is_version("opset-8")
     (True, False, False)
@@ -30,13 +30,11 @@ def range_of(text: str, where: str) -> SpecifierSet:
     try:
         return SpecifierSet(text)
     except InvalidSpecifier:
-        raise ConfigError(
-            f"{where}: {text!r} is not a version range", hint='write one as PEP 440 has it, for example ">=1.17,<2"'
-        ) from None
+        raise ConfigError(f"{where}: {text!r} is not a version range", hint='use PEP 440, for example ">=1.17,<2"') from None
 
 
 def satisfies(version: str, wanted: str, where: str = "version") -> bool:
-    """Whether a version lies in a range; a version that is none lies only in the empty range."""
+    """Whether a version is in a range; an invalid version is only in the empty range."""
     if not wanted:
         return True
     try:
@@ -46,7 +44,7 @@ def satisfies(version: str, wanted: str, where: str = "version") -> bool:
 
 
 def joined(ranges: Iterable[tuple[str, str]], what: str) -> str:
-    """The range that all of `ranges` (range, who asks) allow; pins that exclude each other are an error.
+    """The range that all of `ranges` (range, requester) allow; pins that exclude each other are an error.
 
     >>> joined([(">=1.2", "a"), ("<2", "b")], "numpy")
     '<2,>=1.2'
@@ -60,7 +58,7 @@ def joined(ranges: Iterable[tuple[str, str]], what: str) -> str:
                 if not other.contains(pin.version, prereleases=True):
                     raise ConflictError(
                         f"{what}: {who} needs {mine}, but {other_who} needs {other}",
-                        hint="change one of the two, or use another venv",
+                        hint="change one of them, or use another venv",
                     )
     whole = SpecifierSet()
     for mine, _ in rows:

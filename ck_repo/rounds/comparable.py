@@ -1,4 +1,4 @@
-"""Whether results of two rounds can be held against each other, and what to say of it."""
+"""Whether results of two rounds can be compared, and how their rules differ."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ck_repo.rounds.scenario import Scenario
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two rounds' rules for a scenario.
+    """The rules of two rounds for a scenario.
 
     Attributes
     ----------
     comparable
-        Whether a ratio of two figures means anything.
+        Whether the ratio of two results is meaningful.
     notes
         How the rules differ.
     """
@@ -25,7 +25,7 @@ class Comparison:
 
     @property
     def text(self) -> str:
-        """The notes; empty if the rules are the same."""
+        """The notes; empty if the rules are equal."""
         return "; ".join(self.notes)
 
 
@@ -45,14 +45,14 @@ def compare_rules(one: Round, other: Round, scenario: str, benchmark: str = "") 
 
 
 def _apart(one: Round, other: Round, left: Scenario, right: Scenario) -> tuple[str, ...]:
-    """Why the figures are of different kinds; empty if they are not."""
+    """Why the results are of different kinds; empty if they are not."""
     found = []
     if (left.unit, left.lower_is_better) != (right.unit, right.lower_is_better):
-        found.append(f"the figure is {left.unit} in {one} and {right.unit} in {other}")
+        found.append(f"the result is {left.unit} in {one} and {right.unit} in {other}")
     if left.issue != right.issue:
-        found.append(f"queries are issued in another way: {left.issue} in {one}, {right.issue} in {other}")
+        found.append(f"queries are issued differently: {left.issue} in {one}, {right.issue} in {other}")
     if left.percentile != right.percentile:
-        found.append(f"another percentile: {100 * left.percentile:g} in {one}, {100 * right.percentile:g} in {other}")
+        found.append(f"different percentiles: {100 * left.percentile:g} in {one}, {100 * right.percentile:g} in {other}")
     return tuple(found)
 
 
@@ -60,7 +60,7 @@ def _remarks(one: Round, other: Round, left: Scenario, right: Scenario) -> list[
     found = []
     if left.early_stopping != right.early_stopping:
         name = one if left.early_stopping else other
-        found.append(f"in {name} early stopping decides on the length, and latencies are its estimates")
+        found.append(f"in {name} early stopping determines the length, and latencies are its estimates")
     if left.min_duration_ms != right.min_duration_ms:
         seconds = (left.min_duration_ms / 1e3, right.min_duration_ms / 1e3)
         found.append(f"runs of at least {seconds[0]:g} s in {one} and {seconds[1]:g} s in {other}")

@@ -1,4 +1,4 @@
-"""The verification of compliance tests, by logs: performance within bounds, and for TEST01 the same answers."""
+"""Verification of compliance tests from logs: performance within limits, and for TEST01 equal answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Verification:
     Attributes
     ----------
     text
-        What goes into the file that the rules want.
+        The content of the file that the rules require.
     """
 
     passed: bool
@@ -27,7 +27,7 @@ class Verification:
 
 
 def verify_performance(round_: Round, test: str, scenario_name: str, reference: Path, tested: Path) -> Verification:
-    """Hold the figure of a test against that of the reference run; of TEST04 that of B against that of A.
+    """Compare the result of a test with that of the reference run; for TEST04, B with A.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def verify_performance(round_: Round, test: str, scenario_name: str, reference: 
         Detail logs.
     """
     rules, scenario = round_.submission, round_.scenario(scenario_name)
-    if test != "TEST04":  # which issues too few queries to be VALID
+    if test != "TEST04":  # it issues too few queries to be VALID
         for what, path in (("Reference", reference), ("Test", tested)):
             if read_detail(path).values.get("result_validity", "VALID") != "VALID":
                 return invalid(what)
@@ -51,25 +51,25 @@ def verify_performance(round_: Round, test: str, scenario_name: str, reference: 
     lines = ["Verifying performance.", f"{names[0]} = {before:.12g}", f"{names[1]} = {after:.12g}"]
     if test == "TEST04":
         how = "faster" if found.change > 0 else "slower"
-        lines.append(f"B is {100 * abs(found.change):.2f} % {how} than A; {100 * found.bound:g} % faster is allowed")
+        lines.append(f"B is {100 * abs(found.change):.2f} % {how} than A; the limit is {100 * found.bound:g} % faster")
     else:
-        lines.append(f"the figures differ by {100 * found.change:+.2f} %; {100 * found.bound:g} % is allowed")
+        lines.append(f"the results differ by {100 * found.change:+.2f} %; the limit is {100 * found.bound:g} %")
     return Verification(found.passed, "\n".join([*lines, f"TEST {'PASS' if found.passed else 'FAIL'}"]) + "\n")
 
 
 def invalid(what: str) -> Verification:
-    """The verdict on a test of which a run is INVALID: ``Reference`` or ``Test``."""
+    """The verdict on a test with an INVALID run: ``Reference`` or ``Test``."""
     return Verification(False, f"Verifying performance.\nTEST FAIL: {what} results are invalid\n")
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """How far two figures are apart, and whether that is allowed.
+    """The difference between two results, and whether it is allowed.
 
     Attributes
     ----------
     change
-        Relative; of TEST04 by how much B is faster than A.
+        Relative; for TEST04 how much faster B is than A.
     """
 
     passed: bool
@@ -80,14 +80,14 @@ class Judgement:
 def judge_performance(
     rules: SubmissionRules, test: str, scenario: Scenario, before: float, after: float, reference: float
 ) -> Judgement:
-    """Hold one figure against another.
+    """Compare one result with another.
 
     Parameters
     ----------
     test
         ``TEST01`` or ``TEST05`` (before: the performance run), or ``TEST04`` (before: A, after: B).
     reference
-        The figure of the performance run, or A's where that is not known: the bound is wider where a latency is tiny.
+        The result of the performance run, or A's if that is unknown: the limit is wider for very short latencies.
     """
     latency = reference if scenario.lower_is_better else None
     if test == "TEST04":
@@ -100,17 +100,17 @@ def judge_performance(
 
 
 def _ratio(one: float, other: float) -> float:
-    """One figure over another; infinite if the other is 0."""
+    """The ratio of two results; infinite if the divisor is 0."""
     return one / other if other else math.inf
 
 
 def verify_accuracy(reference: Path, tested: Path) -> Verification:
-    """Whether the answers that TEST01 logged are, bit by bit, those of the accuracy run.
+    """Whether the answers that TEST01 logged are bitwise equal to those of the accuracy run.
 
     Parameters
     ----------
     reference, tested
-        Whole accuracy logs: of the accuracy run, and of the performance run under TEST01.
+        Complete accuracy logs: of the accuracy run, and of the performance run under TEST01.
     """
     answers: dict[int, bytes] = {}
     duplicates = mismatched = 0
@@ -126,7 +126,7 @@ def verify_accuracy(reference: Path, tested: Path) -> Verification:
             missing += 1
             continue
         matching += 1
-        # the first four bytes of each detection hold the sample's index: the same in both
+        # the first four bytes of each detection are the sample's index, which is equal in both
         differing += answers[row.qsl_idx] != row.data
     passed = entries > 0 and differing == 0 and missing == 0
     lines = [

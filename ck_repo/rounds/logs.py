@@ -1,4 +1,4 @@
-"""LoadGen's logs and what lies beside them, as submitters have them, complete or cut short."""
+"""Read LoadGen's logs and related files of any submitter, complete or truncated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ck_repo.contract.logs import Detail, lines_of, parse_detail, parse_summary
 from ck_repo.store.entry import parse_json
 from ck_repo.store.plain_file import MOST, opened, read_plain
 
-BOTH_MODES = "SubmissionRun"  # the test mode that is an accuracy run and a performance run in one
+BOTH_MODES = "SubmissionRun"  # the test mode that combines an accuracy run and a performance run
 MARKED = "it begins with a byte order mark"
 _MAP = re.compile(r"mAP=([\d.]+)")
 _HASH = re.compile(r"hash=(\w+)$")
@@ -22,24 +22,25 @@ _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
-_LARGEST_LOG = 16 << 30  # bytes of an accuracy log, which is read record by record
+_LARGEST_LOG = 16 << 30  # maximum bytes of an accuracy log, which is read record by record
 
 
 def read_text(path: Path, inside: Path | None = None, most: int = MOST) -> str:
-    """A text file in whatever encoding: UTF-8, UTF-16 with its mark, else Latin-1, in which every byte is a sign.
+    """Read a text file in any encoding: UTF-8, UTF-16 with its mark, else Latin-1.
 
     Parameters
     ----------
     inside
-        The folder of somebody else that it has to be a plain file of. Without one the path is the user's own, and links are
+        The folder of an untrusted file, which must be a regular file in it. Without a folder the path is the user's own, and
+        links are
         followed.
     most
-        The largest size of a file inside a folder, in bytes.
+        The maximum size of a file inside a folder, in bytes.
 
     Raises
     ------
     UnreadableError
-        If there is no plain file of at most that size inside the folder.
+        If there is no regular file of at most that size inside the folder.
     """
     content = path.read_bytes() if inside is None else read_plain(inside, path, most=most)
     for mark, encoding in _BOMS:
@@ -66,7 +67,7 @@ def read_summary(path: Path, inside: Path | None = None) -> dict[str, str]:
 
 
 def read_utf8(path: Path, inside: Path | None = None, most: int = MOST) -> tuple[str, str]:
-    """A text that has to be UTF-8 without a byte order mark, and why it is not; see `read_text`."""
+    """Read a text that should be UTF-8 without a byte order mark; also return why it is not. See `read_text`."""
     content = path.read_bytes() if inside is None else read_plain(inside, path, most=most)
     if any(content.startswith(mark) for mark, _ in _BOMS):
         return read_text(path, inside, most), MARKED if content.startswith(codecs.BOM_UTF8) else "it is UTF-16"
@@ -78,16 +79,16 @@ def read_utf8(path: Path, inside: Path | None = None, most: int = MOST) -> tuple
 
 @dataclass(frozen=True)
 class Accuracy:
-    """What accuracy.txt says.
+    """The content of accuracy.txt.
 
     Attributes
     ----------
     mAP
         In percent; None if the file has none.
     text
-        The figure as it is written.
+        The number as text.
     hash
-        What the file gives as the digest of the complete accuracy log; empty if it gives none.
+        The digest of the complete accuracy log, according to the file; empty if it has none.
     flaw
         Why the file is not plain UTF-8; empty if it is.
     """
@@ -104,7 +105,7 @@ class Accuracy:
 
 
 def read_accuracy(path: Path, inside: Path | None = None) -> Accuracy:
-    """Read accuracy.txt: the last figure before the file has both a figure and a hash, as the rounds' checkers do."""
+    """Read accuracy.txt: the last mAP before the file has both mAP and hash, as in the rounds' checkers."""
     text, flaw = read_utf8(path, inside)
     figure, digest = "", ""
     for line in lines_of(f"\ufeff{text}" if flaw == MARKED else text):  # a mark hides what the first line begins with
@@ -137,7 +138,7 @@ _RECORD = re.compile(
 
 
 def read_samples(path: Path, inside: Path | None = None) -> Iterator[LoggedSample]:
-    """The whole records of mlperf_log_accuracy.json, also of one that was truncated in its middle for submission."""
+    """The complete records of mlperf_log_accuracy.json, which may have been truncated in the middle for submission."""
     with opened(inside or path.parent.resolve(), path if inside else path.name, most=_LARGEST_LOG) as content:
         file = io.TextIOWrapper(content, encoding="latin-1")
         rest = ""
@@ -149,5 +150,5 @@ def read_samples(path: Path, inside: Path | None = None) -> Iterator[LoggedSampl
                     yield LoggedSample(int(match[1]), int(match[2]), bytes.fromhex(match[3]))
                 end = match.end()
             rest = rest[end:]
-            if len(rest) > 1 << 24:  # no record of a detector is that long: what comes is something else
+            if len(rest) > 1 << 24:  # no record of a detector is that long: this is another format
                 return

@@ -1,4 +1,4 @@
-"""A round: its rules as a value, read from its data file."""
+"""A round: its rules, read from its data file."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ck_repo.rounds.text_log import TextLog, read_names, read_text_run
 from ck_repo.store.fields import Fields
 
 DEFAULT = "v1.0"
-FOLDER = Path(__file__).parent / "data"  # one file a round
+FOLDER = Path(__file__).parent / "data"  # one file for each round
 SEEDS = ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")
 _MLLOG, _TEXT = "mllog", "text"
-_ANY = ""  # for the figures that do not depend on the benchmark
+_ANY = ""  # benchmark for values that do not depend on it
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Benchmark:
     Attributes
     ----------
     folders
-        The names that the round's checker takes for folders of its results, spelled exactly so.
+        The exact names of folders that the round's checker accepts for its results.
     names
-        Further lower-case names by which users may call it.
+        Other names for users, in lower case.
     summary_name
         Its name in the round's summary.csv.
     accuracy
@@ -55,18 +55,18 @@ class Round:
     Attributes
     ----------
     loadgen, loadgen_of_round
-        Versions of LoadGen that load the round's samples: one of today's, and the round's own.
+        Versions of LoadGen that load the round's samples: a current one, and the round's own.
     text_log
         The names in the round's text logs; None for logs of JSON lines that begin with ``:::MLLOG``.
     import_only
-        Whether its trees have another layout, so that its logs can be imported and its trees not be checked.
+        Whether its trees have another layout: its logs can be imported, but its trees are not checked.
     images
-        The minimum for a closed result: COCO val2017 without the images that have no annotations.
+        The minimum number of images for a closed result: COCO val2017 without images that have no annotations.
     similar_names
-        (part, benchmark): a folder whose name has the part is of the benchmark, in this order; of one that is no object
-        detection if the benchmark is empty.
+        (part, benchmark): a folder whose name contains the part belongs to the benchmark, in this order; to no object detection
+        benchmark if the benchmark is empty.
     other_scenarios
-        Scenarios that LoadGen's configuration files may name, and that are none of the round's.
+        Scenarios that LoadGen's configuration files may name, and that the round does not have.
     conf_models
         Names of other benchmarks in LoadGen's configuration files.
     submission
@@ -92,11 +92,11 @@ class Round:
         return self._scenarios[benchmark]
 
     def find_scenario(self, name: str, benchmark: str = _ANY) -> Scenario | None:
-        """The scenario of this name, in any case; None if the round has none."""
+        """The scenario with this name, in any case; None if the round has none."""
         return self._scenarios[benchmark].get(name.lower())
 
     def scenario(self, name: str, benchmark: str = _ANY) -> Scenario:
-        """The scenario of this name, in any case.
+        """The scenario with this name, in any case.
 
         Raises
         ------
@@ -106,21 +106,21 @@ class Round:
         found = self.find_scenario(name, benchmark)
         if found is None:
             known = ", ".join(self.scenarios())
-            raise UsageError(f"{name!r} is no scenario of round {self}", hint=f"its scenarios are {known}")
+            raise UsageError(f"{name!r} is not a scenario of round {self}", hint=f"its scenarios are {known}")
         return found
 
     def folder_scenario(self, folder: str) -> str:
-        """The name of the scenario that a folder of a tree is for: as the rules spell it or in lower case, else its own."""
+        """The scenario of a tree's folder: a name as in the rules or in lower case, else unchanged."""
         found = self.find_scenario(folder)
         return found.name if found and folder in (found.key, found.name) else folder
 
     def benchmark_of_folder(self, model: str) -> str | None:
-        """The benchmark that a folder of results is for, as the round's checker decides.
+        """The benchmark of a folder of results, as in the round's checker.
 
         Returns
         -------
         str or None
-            Empty for one that is no object detection; None if the name is of none.
+            Empty for a benchmark other than object detection; None if the name is unknown.
         """
         for row in self.benchmarks.values():
             if model in row.folders:
@@ -130,7 +130,7 @@ class Round:
         return next((benchmark for part, benchmark in self.similar_names if part in model), None)
 
     def benchmark_called(self, model: str) -> str:
-        """The benchmark by any of its names (``ssd-small``, ``SSD-MobileNet`` …); empty if it is none of the round's."""
+        """The benchmark with any of its names (``ssd-small``, ``SSD-MobileNet`` …); empty if the round has none."""
         lower = model.lower()
         for row in self.benchmarks.values():
             if lower == row.name or lower in row.names or lower in (name.lower() for name in row.folders):
@@ -138,23 +138,23 @@ class Round:
         return ""
 
     def benchmark_in_tree(self, model: str) -> str:
-        """The benchmark of a folder of results, by the checker's names or by any other; empty if it is none of the round's."""
+        """The benchmark of a folder of results, by the checker's names or by any other; empty if the round has none."""
         return self.benchmark_of_folder(model) or self.benchmark_called(model)
 
     def with_folders(self, names: Mapping[str, str]) -> Round:
-        """The round with further names of folders, and the benchmark of each.
+        """The round with additional names of folders, and the benchmark of each.
 
         Raises
         ------
         UsageError
-            If a benchmark is none of the round's.
+            If the round does not have a benchmark.
         """
         benchmarks = dict(self.benchmarks)
         for folder, name in names.items():
             benchmark = self.benchmark_called(name)
             if not benchmark:
                 known = ", ".join(row.summary_name for row in self.benchmarks.values())
-                raise UsageError(f"{name!r} is no benchmark of round {self}", hint=f"map {folder} to one of {known}")
+                raise UsageError(f"{name!r} is not a benchmark of round {self}", hint=f"map {folder} to one of {known}")
             row = benchmarks[benchmark]
             benchmarks[benchmark] = replace(row, folders=(*row.folders, folder))
         return replace(self, benchmarks=benchmarks)
@@ -172,7 +172,7 @@ class Round:
         return read_text_run(folder, self.text_log, inside, figures=figures)
 
     def same_model(self, one: str, other: str) -> bool:
-        """Whether two names are of one benchmark: ``ssd-small`` and ``ssd-mobilenet`` are."""
+        """Whether two names mean the same benchmark, such as ``ssd-small`` and ``ssd-mobilenet``."""
         return one.lower() == other.lower() or self.benchmark_in_tree(one) == self.benchmark_in_tree(other) != ""
 
     def of_seeds(self, seeds: Mapping[str, object]) -> bool:
@@ -184,7 +184,7 @@ class Round:
 
 
 def round_names() -> tuple[str, ...]:
-    """The rounds that there are data files of, in order."""
+    """The rounds with a data file, in order."""
     return tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
 
 
@@ -196,7 +196,7 @@ def load_round(name: str = DEFAULT) -> Round:
     NotFoundError
         If there is no data file of it.
     ConfigError
-        If the data file is wrong; with its key.
+        If the data file is invalid; with its key.
     """
     if name not in round_names():
         raise NotFoundError(f"there is no round {name!r}", hint=did_you_mean(name, round_names()))
@@ -204,7 +204,7 @@ def load_round(name: str = DEFAULT) -> Round:
 
 
 def find_round(name: str) -> Round | None:
-    """A round by its name; None if there is no data file of it, as for what another ck recorded."""
+    """A round by its name; None if there is no data file, as for records of another version of ck."""
     return load_round(name) if name in round_names() else None
 
 
@@ -247,7 +247,7 @@ def _benchmark(name: str, row: Fields) -> Benchmark:
 
 
 def _content(folder: Path, name: str) -> dict[str, Any]:
-    """A data file; one that says ``"based_on": "v1.0"`` has only what differs from that round, null for what it lacks."""
+    """Read a data file; one with ``"based_on": "v1.0"`` only has differences from that round, null for missing keys."""
     path = folder / f"{name}.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -25,7 +25,7 @@ class Rules:
 
     @property
     def performance_sample_count(self) -> int:
-        """How many samples are loaded for a performance run."""
+        """Number of samples that are loaded for a performance run."""
         return self.round.benchmarks[self.benchmark].performance_sample_count
 
     @property
@@ -35,11 +35,11 @@ class Rules:
 
     @property
     def scenarios(self) -> Mapping[str, Scenario]:
-        """The scenarios by key (``singlestream``), with the benchmark's figures."""
+        """The scenarios by key (``singlestream``), with the benchmark's values."""
         return self.round.scenarios(self.benchmark)
 
     def scenario(self, name: str) -> Scenario:
-        """The scenario of this name, in any case; an error if the round has none."""
+        """The scenario with this name, in any case; an error if the round has none."""
         return self.round.scenario(name, self.benchmark)
 
 
@@ -49,20 +49,20 @@ def rules_for(round_: Round, benchmark: str) -> Rules:
     Raises
     ------
     UsageError
-        If it is no benchmark of the round.
+        If the round does not have the benchmark.
     """
     if benchmark not in round_.benchmarks:
-        raise UsageError(f"{benchmark} is no benchmark of round {round_}", hint=did_you_mean(benchmark, round_.benchmarks))
+        raise UsageError(f"{benchmark} is not a benchmark of round {round_}", hint=did_you_mean(benchmark, round_.benchmarks))
     return Rules(round_, benchmark)
 
 
 def benchmark_of(model: dict[str, Any], side: int) -> str:
-    """The benchmark that a model belongs to: what its meta says, else by the side of its input."""
+    """The benchmark of a model: from its meta, else by the side of its input."""
     return str(model.get("benchmark") or ("ssd-resnet34" if side >= 1200 else "ssd-mobilenet"))
 
 
 def mlperf_conf(rules: Rules) -> str:
-    """mlperf.conf with the round's figures for the benchmark, in the syntax ``model.scenario.key = value``; times in ms."""
+    """mlperf.conf with the round's values for the benchmark, in the syntax ``model.scenario.key = value``; times in ms."""
     lines = [f"# MLPerf Inference {rules.round.name}, {rules.benchmark}"]
     lines += [f"*.*.{key} = {value}" for key, value in rules.seeds.items()]
     lines.append(f"{rules.benchmark}.*.performance_sample_count_override = {rules.performance_sample_count}")
@@ -81,12 +81,12 @@ def mlperf_conf(rules: Rules) -> str:
 
 
 def _plain(value: float) -> str:
-    """A number to its last digit, whole ones without a point."""
+    """A number with all digits; integers without a decimal point."""
     return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
 def user_conf(rules: Rules, scenario: str, loadgen: dict[str, Any]) -> str:
-    """user.conf: where this run departs from the round's figures. LoadGen is told these by its settings, not by this file."""
+    """user.conf: differences of this run from the round's values. LoadGen gets them as settings, not from this file."""
     row = rules.scenario(scenario)
     usual = {
         "min_duration": row.min_duration_ms,
@@ -109,4 +109,4 @@ def user_conf(rules: Rules, scenario: str, loadgen: dict[str, Any]) -> str:
         for key, value in ours.items()
         if value is not None and value != usual[key]
     ]
-    return "\n".join(["# what this run was told beside mlperf.conf", *lines]) + "\n"
+    return "\n".join(["# settings of this run that differ from mlperf.conf", *lines]) + "\n"

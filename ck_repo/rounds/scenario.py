@@ -1,4 +1,4 @@
-"""A scenario of a round: its settings, its bounds, and where its result is."""
+"""A scenario of a round: its settings, its limits, and the key of its result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INFERENCES = ("rate", "latency", "samples")
 
 @dataclass(frozen=True)
 class Inference:
-    """How a scenario's result follows from the log of another scenario.
+    """How a scenario's result is inferred from the log of another scenario.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Inference:
     key
         The key of the value in the log.
     times
-        How many queries of the other scenario one query stands for; 1 if they are the same.
+        How many queries of the other scenario correspond to one query; 1 if they are the same.
     """
 
     source: str
@@ -39,7 +39,7 @@ class Inference:
     times: int
 
     def raw(self, log: Detail) -> float | None:
-        """The result as the log of the scenario itself would have it; None if the log does not give it."""
+        """The result as the log of the scenario itself would have it; None if the log lacks it."""
         value = log.number(self.key)
         if value is None or self.kind == "rate":
             return value
@@ -51,32 +51,32 @@ class Inference:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A scenario under the rules of a round, for one benchmark.
+    """A scenario of a round, for one benchmark.
 
     Attributes
     ----------
     key, name
-        As options and spec.json name it, and as LoadGen does: ``singlestream``, ``SingleStream``.
+        Names in options and spec.json, and in LoadGen: ``singlestream``, ``SingleStream``.
     result_key
-        The key of LoadGen's detail log whose value is the result.
+        The key of the result in LoadGen's detail log.
     recorded
         The key of the same figure in results.json; of ``latency_ms`` and ``early_stopping_latency_ms`` that of the scenario's
         percentile.
     figure_name, unit, divisor, digits
-        What the figure is called where the unit alone is ambiguous (``scheduled``), the unit of the result, what the logged
-        value is divided by to be in it, and the decimals that the round's tables of results have.
+        A name for the result if the unit is ambiguous (``scheduled``), the unit of the result, the divisor for the logged
+        value, and the decimals in the round's tables of results.
     compliance_key
-        The key of the figure that compliance tests are held against.
+        The key of the result that compliance tests are compared with.
     latency_key
-        The key of the latency that a bound is for.
+        The key of the bounded latency.
     summary_unit, power_summary_unit
         The units in the round's summary.csv.
     lower_is_better
-        Whether a lower result is the better one.
+        Whether lower results are better.
     percentile
         Of the latencies, 0–1.
     min_duration_ms, min_query_count
-        Minimum duration, and minimum number of queries; of samples where all of them are in one query.
+        Minimum duration, and minimum number of queries; of samples if all of them are in one query.
     target_latency_ms
         Target or bound, ms; None if the scenario has neither.
     latency_bound
@@ -86,19 +86,19 @@ class Scenario:
     target
         The setting that `ck find performance` writes into user.conf.
     target_qps
-        The value in mlperf.conf: of fixed intervals their number in a second, else a value that users replace.
+        The value in mlperf.conf: for fixed intervals their number in a second, else a value that users replace.
     power_unit, power_queries, power_rate
-        The unit of the power figure; if it is energy, the log's keys whose product is the number of queries that the energy is
-        divided by, or the key for the queries/s of which that number follows.
+        The unit of the power result; for an energy, the log's keys whose product is the number of queries that it is divided
+        by, or the key of the rate in queries/s from which that number follows.
     runs
-        How many performance runs the round asks for: run_1, run_2 ….
+        Number of performance runs that the round requires: run_1, run_2 ….
     early_stopping
-        Whether the run has to meet LoadGen's early stopping, which then decides on the number of queries; a latency bound is
-        held against the target that early stopping had.
+        Whether the run has to meet LoadGen's early stopping, which then determines the number of queries; a latency bound is
+        compared with early stopping's target.
     needs
-        Keys of the log that have to be numbers.
+        Keys of the log that must be numbers.
     inferred
-        The scenarios whose log may stand for this one's, with the formula of each.
+        The scenarios whose log may be used for this one, with their formulas.
     """
 
     key: str
@@ -134,17 +134,17 @@ class Scenario:
 
     @property
     def least_queries(self) -> int:
-        """How many queries a run has to have; 0 where early stopping decides."""
+        """The minimum number of queries of a run; 0 if early stopping decides."""
         return 0 if self.early_stopping else self.min_query_count
 
     @property
     def bound_ms(self) -> float | None:
-        """The maximum of the latency's percentile, ms; None if the rules have none."""
+        """The maximum of the latency's percentile in ms; None if the rules have none."""
         return self.target_latency_ms if self.latency_bound else None
 
     @property
     def percentile_name(self) -> str:
-        """The percentile as results.json names it: ``p90``."""
+        """The name of the percentile in results.json: ``p90``."""
         return f"p{100 * self.percentile:g}".replace(".", "_")
 
     @property
@@ -158,11 +158,11 @@ class Scenario:
         return self.issue == INTERVALS
 
     def figure(self, raw: float | None) -> float | None:
-        """The result in `unit` of the value in the log."""
+        """The result in `unit` from the logged value."""
         return None if raw is None else raw / self.divisor
 
     def inference(self, logged: object) -> Inference | None:
-        """How the result follows from a log of the scenario `logged`; None if the rules know no way."""
+        """How the result is inferred from a log of the scenario `logged`; None if the rules do not allow it."""
         return next((row for row in self.inferred if row.source == logged), None)
 
     def recorded_figure(self, performance: Mapping[str, Any]) -> float | None:
@@ -180,12 +180,12 @@ class Scenario:
 
 
 def read_scenario(key: str, row: Fields, benchmark: str) -> Scenario:
-    """A scenario of a round's data file; figures that depend on the benchmark are those of `benchmark`.
+    """A scenario from a round's data file; values that depend on the benchmark are those of `benchmark`.
 
     Raises
     ------
     ConfigError
-        If a value is missing or of the wrong kind; with its file and key.
+        If a value is missing or has the wrong type; with its file and key.
     """
     power = row.fields("power")
     return Scenario(
@@ -226,7 +226,7 @@ def read_scenario(key: str, row: Fields, benchmark: str) -> Scenario:
 
 
 def needed_number(row: Fields, key: str) -> float:
-    """A number that has to be there."""
+    """A required number."""
     value = row.number(key)
     if value is None:
         raise row.error(key, None, "a finite number")
@@ -234,7 +234,7 @@ def needed_number(row: Fields, key: str) -> float:
 
 
 def needed_whole(row: Fields, key: str) -> int:
-    """An integer that has to be there."""
+    """A required integer."""
     value = row.whole(key)
     if value is None:
         raise row.error(key, None, "an integer")
@@ -242,7 +242,7 @@ def needed_whole(row: Fields, key: str) -> int:
 
 
 def one_of(row: Fields, key: str, known: tuple[str, ...], default: str = "") -> str:
-    """One of the known words."""
+    """One of the allowed words."""
     value = row.text(key, default)
     if value not in known:
         raise row.error(key, value, f"one of {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""A submission tree: where each result is, and what its files say."""
+"""A submission tree: the place of each result, and the content of its files."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from ck_repo.store.entry import parse_json
 from ck_repo.store.plain_file import UnreadableError, is_folder, names
 
 DIVISIONS = ("closed", "open")
-LAYOUT = "looked for (closed|open)/SUBMITTER/results/SYSTEM/MODEL/SCENARIO/"
-SMALL = 4 << 20  # bytes of a text that a person or a script wrote
-BASELINE, FALLBACK = "baseline_accuracy.txt", "compliance_accuracy.txt"  # of TEST01, where its answers are not the same bits
+LAYOUT = "expected (closed|open)/SUBMITTER/results/SYSTEM/MODEL/SCENARIO/"
+SMALL = 4 << 20  # maximum bytes of a text file
+BASELINE, FALLBACK = "baseline_accuracy.txt", "compliance_accuracy.txt"  # files of TEST01, if its answers are not bitwise equal
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a result is in a tree, and whose it is.
+    """The place of a result in a tree.
 
     Attributes
     ----------
     root
-        The folder that holds the divisions.
+        The folder with the divisions.
     model, scenario
-        As the folders are called.
+        The names of the folders.
     """
 
     root: Path
@@ -79,7 +79,7 @@ class Place:
         return self.submission / "compliance" / self.system / self.model / self.scenario
 
     def identity(self) -> dict[str, str]:
-        """Whose result it is, as data."""
+        """The result's submitter, system, model and scenario as data."""
         names = ("division", "submitter", "system", "model", "scenario")
         return {name: getattr(self, name) for name in names}
 
@@ -89,33 +89,33 @@ class Place:
 
 @dataclass
 class Result:
-    """What the files of a result say.
+    """The content of a result's files.
 
     Attributes
     ----------
     value, unit
-        The figure of the scenario with the decimals of the round's tables: ms, samples/s, queries/s or samples/query; None if
-        the log does not give it.
+        The result of the scenario with the decimals of the round's tables: ms, samples/s, queries/s or samples/query; None if
+        the log lacks it.
     mAP
-        In percent, as accuracy.txt prints it; None if it does not.
+        In percent, as in accuracy.txt; None without one.
     p99_ms
         99th percentile of a query's latency, ms.
     description
         The system's JSON.
     settings
-        What LoadGen was told for the performance run, by names of TestSettings, and the version of LoadGen.
+        LoadGen's settings for the performance run, by names of TestSettings, and the version of LoadGen.
     inferred
-        Whether the figure follows from the log of another scenario.
+        Whether the result is inferred from the log of another scenario.
     figures
-        All `result_…` and `early_stopping_…` values of the performance log.
+        All values ``result_…`` and ``early_stopping_…`` of the performance log.
     samples
         The indices of the performance set that LoadGen loaded.
     summary
         The lines of its summary.
     compliance
-        By test: the verdict that its files print.
+        By test: the verdict in its files.
     remarks
-        What is missing or cannot be read, each with its file.
+        Missing and unreadable files, each with the reason.
     """
 
     round: Round
@@ -187,19 +187,19 @@ def find_results(path: Path) -> list[Place]:
     Raises
     ------
     NotFoundError
-        If there is none; the message tells the layout that is looked for.
+        If there is none; the message has the expected layout.
     """
     places = [place for row in find_systems(path) for model in row.models() for place in model.places()]
     if not places:
-        raise NotFoundError(f"{path.expanduser()} holds no result", hint=LAYOUT)
+        raise NotFoundError(f"{path.expanduser()} has no result", hint=LAYOUT)
     return places
 
 
 def _scope(path: Path) -> tuple[Path, str, str]:
-    """The root of a tree, and the division and the submitter that are asked for, or ``*``."""
+    """The root of a tree, and the requested division and submitter, or ``*``."""
     path = Path(os.path.realpath(path.expanduser()))
     if not os.path.isdir(path):
-        raise NotFoundError(f"{path} is not a folder that is there")
+        raise NotFoundError(f"{path} is not an existing folder")
     if path.name in DIVISIONS and not any((path / name).is_dir() for name in DIVISIONS):
         return path.parent, path.name, "*"
     if (path / "results").is_dir() and path.parent.name in DIVISIONS:
@@ -208,17 +208,17 @@ def _scope(path: Path) -> tuple[Path, str, str]:
 
 
 def _folders(root: Path, path: Path) -> list[str]:
-    """Names of the folders in a folder of a tree, links to folders of the tree too; names that are not text name no result."""
+    """Names of the folders in a folder of a tree, including links inside the tree; names that are not text are skipped."""
     return [name for name in names(root, path) if name.isprintable() and is_folder(root, path / name)]
 
 
 def read_result(round_: Round, place: Place) -> Result:
-    """Read all files of a result; what is missing or broken is remarked, not fatal."""
+    """Read all files of a result; missing and broken ones are reported as remarks."""
     found = Result(round_, place)
     found.description = _object(place.system_file, found)
     scenario = round_.find_scenario(place.scenario)
     if scenario is None:
-        found.remarks.append(f"{place.results}: {place.scenario} is no scenario of the round")
+        found.remarks.append(f"{place.results}: {place.scenario} is not a scenario of the round")
     log = _last_run(found, scenario)
     found.settings = {**log.asked(), **{name: str(log.values.get(name, "")) for name in ("loadgen_version", "test_datetime")}}
     found.figures = {key: value for key, value in log.values.items() if key.startswith(("result_", "early_stopping_"))}
@@ -240,15 +240,15 @@ def read_result(round_: Round, place: Place) -> Result:
 
 
 def _last_run(found: Result, scenario: Scenario | None) -> Detail:
-    """The log of the last of the performance runs, which the round's checker takes the figure of."""
+    """The log of the last performance run, which the round's checker uses for the result."""
     folders = run_folders(found.place, scenario, found.round)
     return _detail(folders[-1] if folders else found.place.performance, found)
 
 
 def run_folders(place: Place, scenario: Scenario | None, round_: Round) -> list[Path]:
-    """The performance runs of a result that are there: one, or as many as the round asks for.
+    """The existing performance runs of a result: one, or as many as the round requires.
 
-    The rounds' checkers look for several only where the folder is spelled as the rules spell it.
+    The rounds' checkers only search for several if the folder is spelled as in the rules.
     """
     several = scenario is not None and (round_.import_only or place.scenario == scenario.name)
     numbers = range(1, (scenario.runs if scenario and several else 1) + 1)
@@ -257,7 +257,7 @@ def run_folders(place: Place, scenario: Scenario | None, round_: Round) -> list[
 
 
 def _value(found: Result, scenario: Scenario, log: Detail) -> None:
-    """Enter the figure: that of the log, or what follows from the log of another scenario."""
+    """Store the result: that of the log, or the one inferred from another scenario's log."""
     inference = scenario.inference(log.values.get("effective_scenario"))
     raw = inference.raw(log) if inference else log.number(scenario.result_key)
     per = scenario.divisor if not inference or inference.kind == "latency" else 1
@@ -307,9 +307,9 @@ def _detail(folder: Path, found: Result) -> Detail:
     path = folder / log.file
     if log.cut:
         line = next(line for line, _ in log.broken if line)
-        found.remarks.append(f"{path}: line {line} cannot be read: the log was cut short or edited")
+        found.remarks.append(f"{path}: line {line} cannot be read: the log was truncated or edited")
     elif not log.values:
-        found.remarks.append(f"{path} holds no event of LoadGen")
+        found.remarks.append(f"{path} has no event of LoadGen")
     return log
 
 
@@ -329,7 +329,7 @@ def _object(path: Path, found: Result) -> dict[str, Any]:
 
 
 def _verdict(folder: Path, found: Result) -> str:
-    """What the files of a compliance test print; TEST04-B is judged in the file of TEST04-A."""
+    """The output in the files of a compliance test; TEST04-B is verified in the file of TEST04-A."""
     texts = []
     for name in ("verify_performance.txt", "verify_accuracy.txt"):
         with suppress(UnreadableError):
@@ -344,7 +344,7 @@ def _verdict(folder: Path, found: Result) -> str:
 
 
 def falls_back(round_: Round, folder: Path, inside: Path | None = None) -> bool:
-    """Whether TEST01 passes by mAP: of the same samples, from the accuracy run and from the test."""
+    """Whether TEST01 passes by mAP: for the same samples, from the accuracy run and from the test."""
     try:
         before = read_accuracy(folder / BASELINE, inside or folder).mAP
         after = read_accuracy(folder / FALLBACK, inside or folder).mAP

@@ -1,4 +1,4 @@
-"""What a submission of a round has to contain, from the round's data file."""
+"""The required content of a submission, from the round's data file."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class ComplianceTest:
     Attributes
     ----------
     bound
-        How much performance may differ, relative; see `SubmissionRules.bound`.
+        Maximum difference of performance, relative; see `SubmissionRules.bound`.
     settings
-        The settings that differ from the performance run, by the names of TestSettings.
+        Settings that differ from the performance run, by the names of TestSettings.
     verifies_accuracy
-        Whether the logged answers are compared with the accuracy run.
+        Whether logged answers are compared with the accuracy run.
     not_for
         Scenarios that skip it.
     samples
-        By benchmark: how many samples are logged.
+        By benchmark: the number of logged samples.
     """
 
     name: str
@@ -41,7 +41,7 @@ class ComplianceTest:
 
 @dataclass(frozen=True)
 class SystemScenarios:
-    """The scenarios that a system of some type has to have, and those that it may have, for a benchmark."""
+    """The required and the optional scenarios of a type of systems for a benchmark."""
 
     required: Sequence[str]
     optional: Sequence[str]
@@ -49,13 +49,13 @@ class SystemScenarios:
 
 @dataclass(frozen=True)
 class Advice:
-    """A rule of the checker: whether a result is rejected for it or it is only reported, and how to fix it.
+    """A rule of the checker: whether a result is rejected or only reported, and how to fix it.
 
     Attributes
     ----------
     official
-        What the round's own checker does: ``rejected``, ``reported`` (or nothing), or ``folder`` where it counts the folder as
-        one without results and keeps the results in its summary.
+        The behaviour of the round's own checker: ``rejected``, ``reported`` (or nothing), or ``folder`` if it counts the folder
+        as one without results and keeps the results in its summary.
     """
 
     severity: str
@@ -65,14 +65,14 @@ class Advice:
 
 @dataclass(frozen=True)
 class PowerRules:
-    """What a power measurement has to contain.
+    """The required content of a power measurement.
 
     Attributes
     ----------
     files, run_files, optional_files
-        Of the folder power/; of run_1/ and ranging/; and what these two may have besides.
+        Files of the folder power/; of run_1/ and ranging/; and optional files of the latter two.
     utc
-        Whether stamps are UTC; else `timezone` of client.json and server.json, in seconds, is added to each machine's.
+        Whether time stamps are UTC; else `timezone` of client.json and server.json, in seconds, is added to each machine's.
     """
 
     files: Sequence[str]
@@ -83,18 +83,18 @@ class PowerRules:
 
 @dataclass(frozen=True)
 class SubmissionRules:
-    """The rules for a tree, as the data file of the round has them.
+    """The rules for a tree, from the round's data file.
 
     Attributes
     ----------
     system_required, system_keys, system_texts
-        Keys of a system's JSON that need a value, that have to be there and may be empty, and whose value is a text.
+        Keys of a system's JSON that need a value, that may be empty, and whose value must be text.
     measurements_required
         Keys of a measurement's JSON.
     summary_columns
         The columns of the round's summary.csv.
     other_benchmarks
-        Models of the round that are no object detection: this checker skips their results.
+        Models of the round other than object detection, whose results this checker skips.
     accuracy_log_bytes, keep_bytes, gap
         The size above which an accuracy log is truncated, what is kept of each end, and what is between.
     log_values
@@ -102,9 +102,9 @@ class SubmissionRules:
     scenarios
         By system type and benchmark.
     fast_latency_ns, fast_bound
-        Where a latency is at most the first, compliance tests may differ by the second, relative.
+        For latencies up to the first, compliance tests may differ by the second, relative.
     fallback_map
-        How much mAP may differ where the answers of TEST01 are not the same bits, relative.
+        Maximum difference of mAP if the answers of TEST01 are not bitwise equal, relative.
     advice
         By rule of the checker.
     """
@@ -133,14 +133,14 @@ class SubmissionRules:
     other_benchmarks: Sequence[str]
 
     def bound(self, test: str, scenario: Scenario, latency_ns: float | None) -> float:
-        """How much the performance of a test may differ; more where latencies are so short that noise is."""
+        """The maximum difference of a test's performance; larger for very short latencies, which are noisy."""
         if scenario.lower_is_better and latency_ns is not None and latency_ns <= self.fast_latency_ns:
             return self.fast_bound
         return self.tests[test].bound
 
 
 def read_submission_rules(row: Fields) -> SubmissionRules:
-    """The rules for a tree of a round's data file."""
+    """The rules for a tree from a round's data file."""
     compliance, system, truncated = row.fields("compliance"), row.fields("system"), row.fields("truncated")
     return SubmissionRules(
         system_required=system.texts("required"),

@@ -1,4 +1,4 @@
-"""LoadGen's logs before v1.0: a summary and a detail log of plain text, read under the keys of later logs."""
+"""LoadGen's logs before v1.0: a summary and a detail log in plain text, read with the keys of later logs."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class TextLog:
-    """How a round's text logs name things.
+    """The names in a round's text logs.
 
     Attributes
     ----------
     summary, detail
-        Keys of later logs by what a line of either file begins with.
+        Keys of later logs by the beginning of a line in either file.
     ignored_errors
         Parts of lines with ``ERROR`` that the round's checker ignores.
     needs
-        Keys that a performance run has to have as numbers.
+        Keys that must be numbers in a performance run.
     """
 
     summary: Mapping[str, str] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class TextLog:
 
 
 def read_names(row: Fields) -> TextLog:
-    """The names in a round's data file."""
+    """Read the names from a round's data file."""
     return TextLog(
         {key: str(value) for key, value in row.table("summary").items()},
         {key: str(value) for key, value in row.table("detail").items()},
@@ -69,7 +69,7 @@ def read_text_run(folder: Path, names: TextLog, inside: Path | None = None, *, f
     Raises
     ------
     UnreadableError
-        If the detail log is no plain file of the tree.
+        If the detail log is not a regular file of the tree.
     """
     found = Detail(file=SUMMARY if figures else DETAIL)
     _read_detail(found, folder / DETAIL, names, inside)

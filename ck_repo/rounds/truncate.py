@@ -1,4 +1,4 @@
-"""Truncate accuracy logs for submission: the head and the tail stay, and the hash of the whole goes into accuracy.txt."""
+"""Truncate accuracy logs for submission: keep both ends, and write the hash of the complete log into accuracy.txt."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOG, TEXT = "mlperf_log_accuracy.json", "accuracy.txt"
 
 @dataclass(frozen=True)
 class Truncated:
-    """A log that was truncated; sizes in bytes."""
+    """A truncated log; sizes in bytes."""
 
     path: Path
     before: int
@@ -32,9 +32,9 @@ class Truncated:
 
 
 def truncate_log(round_: Round, folder: Path) -> Truncated | None:
-    """Truncate the accuracy log of a folder if it is over the limit; the hash is written first, so that it is never lost.
+    """Truncate the accuracy log of a folder if it exceeds the limit; the hash is written first, so that it is never lost.
 
-    A log that is small enough gets its hash as well, if accuracy.txt has none.
+    Smaller logs also get their hash, if accuracy.txt has none.
     """
     rules, path = round_.submission, folder / LOG
     size, digest = path.stat().st_size, of_file(path)
@@ -55,28 +55,28 @@ def truncate_log(round_: Round, folder: Path) -> Truncated | None:
 
 
 def truncate_tree(round_: Round, path: Path, *, output: Path | None = None, backup: Path | None = None) -> list[Truncated]:
-    """Truncate every accuracy log of a tree, those of the compliance tests too.
+    """Truncate every accuracy log of a tree, including those of the compliance tests.
 
     Parameters
     ----------
     output
         Copy the tree there, and truncate the copy.
     backup
-        Keep the whole logs there, under their paths in the tree, and truncate in place.
+        Keep the complete logs there, under their paths in the tree, and truncate in place.
 
     Raises
     ------
     ConflictError
-        If `output` exists, or a log is in `backup` already.
+        If `output` exists, or `backup` already has a log.
     UsageError
-        If `output` is in the tree.
+        If `output` is inside the tree.
     """
     root = Path(os.path.realpath(path.expanduser()))
     if output is not None:
         if Path(os.path.realpath(output)).is_relative_to(root):
-            raise UsageError(f"{output} is in the tree that is copied", hint="give a folder outside it with --output=")
+            raise UsageError(f"{output} is inside the tree to copy", hint="choose a folder outside it with --output=")
         if output.exists():
-            raise ConflictError(f"{output} exists already", hint="give another folder with --output=")
+            raise ConflictError(f"{output} already exists", hint="choose another folder with --output=")
         with storage_errors(f"copying to {output}"):
             _copy_tree(root, output)
         root = Path(os.path.realpath(output))
@@ -87,23 +87,23 @@ def truncate_tree(round_: Round, path: Path, *, output: Path | None = None, back
 
 
 def _logs(root: Path) -> Sequence[Path]:
-    """The accuracy logs that are the tree's own: nothing is written where a link leads."""
+    """The accuracy logs inside the tree: nothing is written through links."""
     found = []
     for place in find_results(root):
         tests = names(place.root, place.compliance)
         for log in (place.accuracy / LOG, *(place.compliance / test / "accuracy" / LOG for test in tests)):
             why = flaw(place.root, log, links=False)
             if not why and (log.parent / TEXT).is_symlink():
-                why = f"beside a link, {TEXT}"
+                why = f"next to a link, {TEXT}"
             if not why:
                 found.append(log)
             elif why not in (MISSING, A_FOLDER):
-                progress.say(f"left as it is: {shown(log)} is {why}")
+                progress.say(f"not truncated: {shown(log)} is {why}")
     return found
 
 
 def _copy_tree(root: Path, output: Path) -> None:
-    """Copy a tree: its plain files, and those links that stay in it. Whatever else there is stays behind, with a message."""
+    """Copy a tree: its regular files, and links that stay inside it. Other content is skipped with a message."""
     output.mkdir(parents=True)
     for row in walk(root):
         to = output / row.name
@@ -118,14 +118,14 @@ def _copy_tree(root: Path, output: Path) -> None:
             to.symlink_to(os.readlink(root / row.name))
         else:
             reason = why if row.flaw == A_LINK else row.flaw
-            progress.say(f"left out of the copy: {shown(root / row.name)} is {reason}")
+            progress.say(f"not copied: {shown(root / row.name)} is {reason}")
 
 
 def _keep(root: Path, logs: Sequence[Path], backup: Path) -> None:
     for log in logs:
         to = backup / log.relative_to(root)
         if to.exists():
-            raise ConflictError(f"{to} exists already", hint="give another folder with --backup=: no whole log is overwritten")
+            raise ConflictError(f"{to} already exists", hint="choose another folder with --backup=")
         with storage_errors(f"keeping {log.name} in {backup}"):
             to.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(log, to)

@@ -12,21 +12,21 @@ from ck_repo.rounds.scenario import Scenario
 
 _LINE = re.compile(r"^\s*([^.\s]+)\.([^.\s]+)\.([^=\s]+)\s*=\s*(.*?)\s*$")
 TARGETS = ("target_qps", "target_latency", "samples_per_query", "coalesce_queries", "max_async_queries")
-# what a user may raise, but not lower
+# settings that users may raise but not lower
 _COUNTS = ("performance_sample_count_override", "min_duration", "min_query_count")
 _KNOWN = (*SEEDS, *TARGETS, *_COUNTS, "target_latency_percentile", "max_duration", "max_query_count", "target_duration", "mode")
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A line.
+    """A setting.
 
     Attributes
     ----------
     model, scenario
         ``*`` for any.
     value
-        As it is written; times in ms.
+        As written; times in ms.
     line
         From 1.
     """
@@ -40,19 +40,19 @@ class Setting:
 
     @property
     def number(self) -> float | None:
-        """The value as a number; None if it is none."""
+        """The value as a number; None if it is not one."""
         try:
             return float(self.value)
         except ValueError:
             return None
 
     def concerns(self, round_: Round, scenario: str) -> bool:
-        """Whether the line is for a scenario: its own, any, or none that the round knows."""
+        """Whether the setting applies to a scenario: its own, any, or an unknown one."""
         named = round_.find_scenario(self.scenario)
         return named is None or named.name == scenario
 
     def refusal(self, rules: Rules) -> str:
-        """What the rules ask for instead; empty if they allow it."""
+        """What the rules require instead; empty if they allow it."""
         if not self.key:
             return "model.scenario.key = value"
         round_ = rules.round
@@ -60,7 +60,7 @@ class Setting:
         if not benchmark and self.model.lower() not in ("*", *round_.submission.other_benchmarks, *round_.conf_models):
             return "a model of the round, or *"
         if self.model != "*" and benchmark != rules.benchmark:
-            return ""  # of another benchmark, whose rules are its own
+            return ""  # another benchmark, with its own rules
         if self.scenario != "*" and round_.find_scenario(self.scenario) is None:
             return "" if self.scenario in round_.other_scenarios else "a scenario of the round, or *"
         if self.key not in _KNOWN:
@@ -71,7 +71,7 @@ class Setting:
             return "a number above 0"
         if self.key in SEEDS:
             wanted = rules.seeds[self.key]
-            return "" if self.value == str(wanted) else f"no seed of the user's: the round's is {wanted}"
+            return "" if self.value == str(wanted) else f"no own seed: the round's is {wanted}"
         if self.key in ("min_query_count", "max_query_count") and all(row.early_stopping for row in self._scenarios(rules)):
             return ""  # early stopping decides
         if self.key in _COUNTS:
@@ -85,17 +85,17 @@ class Setting:
             percentiles = sorted({100 * row.percentile for row in self._scenarios(rules)})
             return "" if [self.number] == percentiles else f"the round's {' or '.join(f'{each:g}' for each in percentiles)}"
         if self.key in ("max_duration", "max_query_count") and self.number:
-            return f"no {self.key}: a run ends when the rules' minimum is reached"
+            return f"no {self.key}: a run ends when the minimum of the rules is reached"
         if self.key == "target_latency":
             return self._over_the_bound(rules)
         return ""
 
     def not_taken(self, rules: Rules) -> str:
-        """What a run of ours would have instead, where the rules allow more than it does; empty if it takes the setting."""
+        """The value that our run would use instead, if the rules allow more than it supports; empty if it uses the setting."""
         if self.refusal(rules) or rules.round.benchmark_called(self.model) not in ("", rules.benchmark):
             return ""
         least = self._least(rules) if self.key in ("performance_sample_count_override", "min_query_count") else 0
-        return f"the round's {least:g}: a higher one is not taken" if least and (self.number or 0) > least else ""
+        return f"the round's {least:g}: higher values are not supported" if least and (self.number or 0) > least else ""
 
     def _over_the_bound(self, rules: Rules) -> str:
         bounds = [row.bound_ms for row in self._scenarios(rules) if row.bound_ms]
@@ -109,16 +109,16 @@ class Setting:
         rows = self._scenarios(rules)
         if self.key == "min_duration":
             return max((row.min_duration_ms for row in rows), default=0)
-        # where all samples are in one query, their minimum is not this setting
+        # if all samples are in one query, their minimum is not this setting
         return max((row.min_query_count for row in rows if not row.one_query), default=0)
 
     def _scenarios(self, rules: Rules) -> list[Scenario]:
-        """The scenarios that the line is for."""
+        """The scenarios that the setting applies to."""
         return [row for row in rules.scenarios.values() if self.scenario.lower() in ("*", row.key)]
 
 
 def parse_conf(text: str) -> list[Setting]:
-    """The settings of a file; a line that is none is kept with an empty key, comments and empty lines are not."""
+    """The settings of a file; invalid lines have an empty key; comments and empty lines are skipped."""
     rows = []
     for number, line in enumerate(text.splitlines(), 1):
         content = line.split("#", 1)[0].strip()
@@ -131,7 +131,7 @@ def parse_conf(text: str) -> list[Setting]:
 
 
 def look_up(round_: Round, rows: Sequence[Setting], model: str, scenario: str, key: str) -> Setting | None:
-    """The setting that holds: that of model.scenario, any.scenario, model.any or any.any, in this order; the last of equals."""
+    """The effective setting: that of model.scenario, any.scenario, model.any or any.any, in this order; the last of equals."""
     benchmark = round_.benchmark_called(model)
     names = {"*", model.lower(), benchmark}
     best: tuple[int, Setting] | None = None
@@ -147,7 +147,7 @@ def look_up(round_: Round, rows: Sequence[Setting], model: str, scenario: str, k
 
 
 def with_setting(text: str, line: str) -> str:
-    """A file's text with a setting in it; an older one of the same model, scenario and key makes way, all else stays."""
+    """A file's text with a setting; older ones with the same model, scenario and key are replaced."""
     (new,) = parse_conf(line)
     names = (new.model.lower(), new.scenario.lower(), new.key)
     old = {row.line for row in parse_conf(text) if (row.model.lower(), row.scenario.lower(), row.key) == names}
@@ -156,7 +156,7 @@ def with_setting(text: str, line: str) -> str:
 
 
 def targets_of(round_: Round, text: str, model: str, scenario: str) -> dict[str, float]:
-    """What a user.conf says of a run: target_qps (1/s), target_latency and min_duration (ms), samples_per_query."""
+    """The settings of a user.conf for a run: target_qps (1/s), target_latency and min_duration (ms), samples_per_query."""
     rows = parse_conf(text)
     names = ("target_qps", "target_latency", "samples_per_query", "min_duration")
     found = {key: look_up(round_, rows, model, scenario, key) for key in names}

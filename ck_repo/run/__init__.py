@@ -1,1 +1,1 @@
-"""Run a benchmark: decide, install, hand over to the harness, record."""
+"""Run a benchmark: plan, install, start the harness, record."""

@@ -1,4 +1,4 @@
-"""The backends that a run can take: those of the program's harness, and those that packages in the venv add."""
+"""The available backends: those of the program's harness, and those of packages in the venv."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from ck_repo.resolve.component import Component, Dependency, dependencies_of
 
 
 def backend_dependencies(backend: Backend) -> tuple[Dependency, ...]:
-    """What has to be installed when a run takes the backend."""
+    """The dependencies of a run with the backend."""
     return tuple(replace(row, when={**row.when, "backend": (backend.name,)}) for row in dependencies_of(backend.deps))
 
 
 def dependencies_with(program: Component, backends: Sequence[Backend]) -> list[Dependency]:
-    """The program's dependencies and those of some backends, sorted by key. The program's own count where keys are equal."""
+    """The program's dependencies and those of some backends, sorted by key. For equal keys the program's own are used."""
     own = {row.key: row for row in program.deps}
     added = {row.key: row for backend in backends for row in backend_dependencies(backend) if row.key not in own}
     return [both for _, both in sorted({**own, **added}.items())] if added else list(program.deps)
 
 
 def backend_for(name: str, model: Mapping[str, Any], backends: Mapping[str, Backend]) -> str:
-    """The backend that a model is run on where the user names none.
+    """The default backend for a model.
 
     Parameters
     ----------
     name
-        What people call the model.
+        Readable name of the model.
     model
         The section `model` of its meta.
 
     Raises
     ------
     ConfigError
-        If its format is one that no backend runs by default; with the nearest format.
+        If no backend runs its format by default; the message has the most similar format.
     """
     format_ = str(model.get("format", ""))
     found = str(model.get("backend") or default_backend(format_, backends.values()))
@@ -44,7 +44,7 @@ def backend_for(name: str, model: Mapping[str, Any], backends: Mapping[str, Back
         known = {each for row in backends.values() for each in row.default_for}
         raise ConfigError(
             f"{name}: no backend runs models of the format {format_!r} by default",
-            hint=f"{did_you_mean(format_, known)}\nmodel.format of the package says the format, and --backend= a backend",
+            hint=f"{did_you_mean(format_, known)}\nset model.format of the package, or select a backend with --backend=",
         )
     return found
 
@@ -55,12 +55,12 @@ def check_backend(program: Component, backend: str, backends: Mapping[str, Backe
     Raises
     ------
     UsageError
-        With the nearest names.
+        The message lists similar names.
     """
     known = {value for row in program.deps for value in row.when.get("backend", ())} | set(backends)
     if backend not in known:
         raise UsageError(
             f"there is no backend {backend!r} for {program.entry.cid}",
             hint=f"{did_you_mean(backend_called(backend, backends.values()), known)}\n"
-            f"a Python package in the venv adds one by an entry point of {GROUP}",
+            f"Python packages in the venv can add one with an entry point of {GROUP}",
         )

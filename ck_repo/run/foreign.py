@@ -1,4 +1,4 @@
-"""Dependencies of other CK programs: those that mean something here, and why the others do not."""
+"""Dependencies of other CK programs: the supported ones, and why others have no effect."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ck_repo.resolve.component import Dependency
 from ck_repo.run.options import RunOptions
 
 _FRAMEWORK = "the framework is chosen with --backend=, and its version by the venv"
-# a dependency of CK's programs, and why nothing is added to it
+# dependencies of CK's programs that cannot get tags, and why
 WITHOUT_EFFECT = {
     "python": "the venv's Python is used: `ck create venv --python=` chooses one",
     **dict.fromkeys(("compiler", "host-compiler", "compiler-tvm"), "nothing is compiled"),
@@ -32,9 +32,9 @@ _DEVICES = {"vcpu": "cpu", "vcuda": "cuda"}
 def own_dependencies(
     options: RunOptions, rows: Sequence[Dependency], program: str, backends: Sequence[Backend] = ()
 ) -> tuple[RunOptions, list[str]]:
-    """The options with the tags for dependencies under the program's own keys, and a note for each that has no effect.
+    """The options with the tags for dependencies under the program's own keys, and a note for each without effect.
 
-    Tags for CK's framework libraries choose backend and device, where the user does not.
+    Tags for CK's framework libraries select backend and device, unless the user does.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def own_dependencies(
 
 
 def _framework(options: RunOptions, name: str, tags: Sequence[str], backends: Sequence[Backend]) -> tuple[RunOptions, str]:
-    """The options with what tags of a framework say of backend and device; and a note, if they say something."""
+    """The options with backend and device from the tags of a framework; and a note, if there are any."""
     called = {tag: row.name for row in backends for tag in (row.name, *row.also_called)}
     replaced = next((row.name for row in backends if name in row.replaces), "")
     backend = replaced or next((called[tag] for tag in tags if tag in called), "")
@@ -71,7 +71,7 @@ def _framework(options: RunOptions, name: str, tags: Sequence[str], backends: Se
         options, taken = replace(options, device=device), [*taken, f"--device={device}"]
     if not taken:
         return options, ""
-    return options, f"--dep_add_tags.{name}={','.join(tags)} is taken as {' '.join(taken)}; {_FRAMEWORK}"
+    return options, f"--dep_add_tags.{name}={','.join(tags)} is interpreted as {' '.join(taken)}; {_FRAMEWORK}"
 
 
 def _hint(name: str, rows: Sequence[Dependency], without_effect: Iterable[str]) -> str:

@@ -1,16 +1,16 @@
-"""Variables that other CK programs take by ``--env.NAME=``, and why they have no effect here."""
+"""Variables of other CK programs for ``--env.NAME=``, and why they have no effect here."""
 
 from __future__ import annotations
 
 _REASONS = {
-    "ck prints progress by itself; a run's logs are in its folder": ("CK_VERBOSE VERBOSE CK_SILENT_MODE FULL_REPORT DEBUG"),
-    "the round's rules set it": (
+    "ck prints progress automatically; a run's logs are in its folder": ("CK_VERBOSE VERBOSE CK_SILENT_MODE FULL_REPORT DEBUG"),
+    "the rules of the round set it": (
         "CK_LOADGEN_BUFFER_SIZE CK_LOADGEN_PERFORMANCE_COUNT CK_LOADGEN_MLPERF_CONF CK_ENV_MLPERF_INFERENCE_MLPERF_CONF"
     ),
-    "how many queries a run has follows from --time= and the round's rules": (
+    "the number of queries follows from --time= and the rules of the round": (
         "CK_LOADGEN_COUNT_OVERRIDE CK_LOADGEN_MAX_QUERY_COUNT"
     ),
-    "the model's entry says how it is used": (
+    "the model's entry describes its interface": (
         "CK_LOADGEN_REF_PROFILE CK_PROFILE MLPERF_PROFILE MLPERF_PROFILE_BACKEND MLPERF_DATASET "
         "MLPERF_MODEL_FORMAT CK_MLPERF_PROFILE CK_OPENVINO_MODEL_NAME CK_LOADGEN_TASK CK_CHECKPOINT_PREFIX"
     ),
@@ -18,14 +18,14 @@ _REASONS = {
         "CK_ENABLE_TENSORRT CK_TF_NEED_TENSORRT CK_TENSORRT_DYNAMIC CK_LOADGEN_TENSORRT_DYNAMIC "
         "CK_TENSORRT_PRECISION CK_LOADGEN_TENSORRT_PRECISION CK_LOADGEN_TENSORRT_BATCH_SIZE"
     ),
-    "images to use are chosen with --count= and --dataset=": (
+    "images are selected with --count= and --dataset=": (
         "CK_IMAGE_FILE CK_SKIP_IMAGES CK_FILE CK_DIR CK_DATASET FILTER CK_FILTER CK_TMP_IMAGE_SIZE "
         "CK_CROP_PERCENT CK_RECREATE_CACHE CK_ENV_IMAGE_WIDTH CK_ENV_IMAGE_HEIGHT"
     ),
     "a model of your own is registered with `ck detect soft:model.onnx --full_path=`": (
         "CK_CUSTOM_MODEL CUSTOM_MODEL_SETTINGS CK_NETWORK"
     ),
-    "non-maximum suppression is the model's own, or that of the reference": (
+    "non-maximum suppression is that of the model, or that of the reference": (
         "USE_NMS USE_CUSTOM_NMS_SETTINGS NMS_SCORE_THRESHOLD NMS_IOU_THRESHOLD MAX_DETECTIONS CK_DETECTION_THRESHOLD"
     ),
     "the batch is measured, or set with --batch-size=": ("CK_ENABLE_BATCH"),
@@ -33,11 +33,11 @@ _REASONS = {
         "CK_OPENVINO_NIREQ CK_OPENVINO_NWARMUP_ITERS USE_CPPTHREADS USE_OPENMP KMP_SETTINGS KMP_BLOCKTIME KMP_AFFINITY"
     ),
     "GPU memory is left to the framework": ("CK_TF_GPU_MEMORY_PERCENT"),
-    "a run has a folder of its own, and is recorded": (
+    "a run has its own folder, and is recorded": (
         "CK_TIMER_FILE CK_PREPROCESSED_OUT_DIR CK_DETECTIONS_OUT_DIR CK_RESULTS_OUT_DIR "
         "CK_ANNOTATIONS_OUT_DIR CK_RESULTS_DIR CK_SAVE_IMAGES CK_WORKER_OUTPUT_FORMAT"
     ),
-    "`ck generate submission` lays out a submission": (
+    "`ck generate submission` creates a submission": (
         "CK_MLPERF_SUBMISSION_ROOT CK_MLPERF_SUBMISSION_REPO CK_MLPERF_SUBMISSION_SUBMITTER "
         "CK_MLPERF_SUBMITTER CK_MLPERF_DASHBOARD_FILE CK_MLPERF_DASHBOARD_DIR"
     ),
@@ -49,8 +49,8 @@ _REASONS = {
         "MLPERF_TVM_EXECUTOR MLPERF_TVM_TARGET MLPERF_TVM_OPT_LEVEL MLPERF_TVM_USE_DNNL "
         "MLPERF_TVM_TRANSFORM_LAYOUT MLPERF_TVM_APPLY_HISTORY MLPERF_DELETE_COMPILED_MODEL"
     ),
-    "warming up is a part of every run": ("CK_LOADGEN_TRIGGER_COLD_RUN"),
-    "other programs have it, and it has no meaning for object detection": (
+    "every run includes a warm-up": ("CK_LOADGEN_TRIGGER_COLD_RUN"),
+    "it belongs to other programs, and has no meaning for object detection": (
         "CK_RNNT_PRE_BACKEND CK_RNNT_PRE CK_RNNT_POST_BACKEND CK_RNNT_POST CK_RNNT_DEC_BACKEND CK_RNNT_DEC "
         "CK_RNNT_MAX_DURATION CK_RNNT_DATASET CK_PROGRAM CK_FILE_NUMBER NUM_BATCHES CK_LOADGEN_SUPPORT "
         "CK_MLPERF_PRE_USER_CONF_AND_AUDIT_CONFIG CK_MLPERF_PRE_SCHINDLER ENABLE_OPTS MLPERF_USE_BIN_LOADER"

@@ -1,4 +1,4 @@
-"""Start the harness in its venv and tell why it failed."""
+"""Start the harness in its venv and explain its failures."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from ck_repo.store.atomic import refuse_full
 from ck_repo.store.entry import read_json_object
 from ck_repo.store.fields import Fields
 
-_TOLD = 4  # sessions that a message names
+_TOLD = 4  # maximum sessions in a message
 SETTINGS = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
 
 
 def rescore(python: Path, program: Path, name: str, spec: Path, logs: Sequence[Path], folder: Path) -> None:
-    """Score two accuracy logs over the samples that the second one has; the harness writes a text of each into `folder`.
+    """Score two accuracy logs on the samples of the second one; the harness writes a text for each into `folder`.
 
     Raises
     ------
     RunError
-        If it cannot.
+        If that fails.
     """
     command = [str(python), "-m", f"{name}.rescore", *map(str, (spec, *logs, folder))]
     environment = {"PYTHONPATH": str(program)} | SETTINGS
@@ -57,13 +57,13 @@ def run_harness(
     python
         Interpreter of the venv.
     program
-        Folder of the program entry, which holds the harness as a package called `name`.
+        Folder of the program entry, which has the harness as a package called `name`.
     spec
-        The spec file, in the run folder; stdout.log and stderr.log are written beside it.
+        The spec file, in the run folder; stdout.log and stderr.log are written next to it.
     modules
-        Folders of Python modules that come before those of the venv.
+        Folders of Python modules that take precedence over those of the venv.
     variables
-        Further variables of its environment.
+        Additional environment variables.
     backend
         Name of the backend, for messages.
     device
@@ -123,7 +123,7 @@ def _failure(folder: Path, status: int) -> RunError:
 
 
 def _moment(folder: Path) -> str:
-    """What the harness was at when it ended, as far as its sessions had begun."""
+    """What the harness was doing when it ended, as far as its sessions had started."""
     rows = read_asked(folder)
     running = [row for row in rows if row.since]
     if any(row.is_loading for row in running):

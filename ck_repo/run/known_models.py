@@ -1,4 +1,4 @@
-"""Models by name: registered files, installed packages, and packages that could be installed."""
+"""Find models by name: registered files, installed packages, and installable packages."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class KnownModel:
     Attributes
     ----------
     names
-        Those by which it may be asked for; the first is shown.
+        Its names; the first is shown.
     source
         ``registered``, ``installed`` or ``package``.
     model
-        How it is used.
+        Its interface.
     file, parts
-        Where it is, if it is on this machine; see `Installed`.
+        Its path, if it is on this machine; see `Installed`.
     """
 
     names: tuple[str, ...]
@@ -54,17 +54,17 @@ class KnownModel:
         return str(self.model.get("format", ""))
 
     def is_called(self, name: str) -> bool:
-        """Whether that is one of its names."""
+        """Whether it has that name."""
         return name in self.names
 
 
 def known_models(session: Session, name: str = "", tags: str = "") -> list[KnownModel]:
-    """The models with a name and tags, the latest registration first, then what is installed, then packages.
+    """The models with a name and tags: registered ones, the latest first, then installed ones, then packages.
 
     Parameters
     ----------
     name
-        Alias or UID of an env entry, the name of the file, the alias of a package, or tags; all models if empty.
+        Alias or UID of an env entry, name of the file, alias of a package, or tags; all models if empty.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def _on_this_machine(session: Session) -> list[KnownModel]:
 def _packages(session: Session) -> list[KnownModel]:
     found = []
     for entry in find(session.repositories, "package"):
-        with suppress(CKError):  # a search of packages warns of those that cannot be read
+        with suppress(CKError):  # the search for packages warns of unreadable ones
             meta = entry.meta()
             if isinstance(meta.get("model"), Mapping) and meta["model"].get("format") and "conversion" not in meta:
                 found.append(KnownModel((entry.alias, entry.uid), "package", entry.tags(), meta["model"]))
@@ -110,7 +110,7 @@ def _packages(session: Session) -> list[KnownModel]:
 
 
 def described(row: KnownModel, networks: Mapping[str, Network]) -> tuple[dict[str, Any], list[str]]:
-    """A model's interface as JSON, and for a person."""
+    """A model's interface as JSON, and as text."""
     model, file = row.model, row.file
     own = profile_for_file(model, file, networks)
     data: dict[str, Any] = {

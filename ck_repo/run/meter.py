@@ -1,4 +1,4 @@
-"""A command of the user's around the run: one that reads a power meter, say."""
+"""A user's command that runs during the benchmark, for example to read a power meter."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ck_repo.child import background, ended_within, exit_status, last_lines
 from ck_repo.errors import RunError, UsageError
 
 _AT_ONCE = 1.0  # s
-_GRACE = 30  # s, for the command to write what it has when it is told to end
+_GRACE = 30  # s between SIGTERM and SIGKILL, for the command to write its data
 
 
 @contextmanager
 def metered(command: str, folder: Path) -> Iterator[None]:
-    """Run `command` in `folder` as long as the body runs; it is ended by SIGTERM then.
+    """Run `command` in `folder` during the block; then end it with SIGTERM.
 
     Parameters
     ----------
     command
-        Words as in a shell, but no shell; nothing runs if it is empty. What it prints goes to ``meter.log``.
+        Words as for a shell, but no shell is used; nothing runs if it is empty. Its output goes to ``meter.log``.
 
     Raises
     ------
     RunError
-        If it cannot be started, or ends before the run does: the measurement would be of a part.
+        If it cannot be started, or ends before the run does, so that the measurement would be incomplete.
     """
     if not command:
         yield
@@ -37,7 +37,7 @@ def metered(command: str, folder: Path) -> Iterator[None]:
     except ValueError as error:
         raise UsageError(f"--meter={command}: {error}") from None
     if not words:
-        raise UsageError("--meter= names no command")
+        raise UsageError("--meter= is empty")
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "meter.log"
     environment = dict(os.environ) | {"CK_RUN_FOLDER": str(folder)}
@@ -46,9 +46,9 @@ def metered(command: str, folder: Path) -> Iterator[None]:
             process = running.enter_context(background(words, environment, sink, folder=folder, grace=_GRACE))
         except OSError as error:
             raise RunError(
-                f"--meter={command} cannot be started: {error.strerror}", hint="name a program that is here"
+                f"--meter={command} cannot be started: {error.strerror}", hint="use the name of an installed program"
             ) from None
-        ended_within(process, _AT_ONCE)  # a command that cannot work mostly ends at once: report it before the run
+        ended_within(process, _AT_ONCE)  # a command that cannot work usually ends at once: report it before the run
         _refuse_ended(exit_status(process), log)
         yield
         _refuse_ended(exit_status(process), log)
@@ -58,5 +58,5 @@ def _refuse_ended(early: int | None, log: Path) -> None:
     if early is not None:
         raise RunError(
             f"the meter's command ended before the run did (exit status {early})", tail=last_lines(log),
-            hint="it has to go on until it is told to end by SIGTERM; it is no shell's line: for one, sh -c '…'",
+            hint="it has to run until it gets SIGTERM; it is not run through a shell: to use one, write sh -c '…'",
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The machine over the time of a run: a look a second, written into the run folder."""
+"""Record the machine's load during a run: one sample in each second, written into the run folder."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ck_repo.machine.usage import Gauge
 
 FILE = "machine.jsonl"
 _EVERY = 1.0  # s
-_MOST = 20_000  # looks; a longer run is looked at less often from then on
+_MOST = 20_000  # maximum samples; after that the interval is doubled
 _LATER = 60.0  # s
 
 
 class Monitor:
-    """Writes what the machine is doing, at most once a second, whenever it is called.
+    """Writes a sample of the machine's load at most once in a second, whenever it is called.
 
     Parameters
     ----------
     clock
-        Says when a second is over: a clock that is never set back.
+        Limits the rate, with a monotonic clock.
     """
 
     def __init__(self, folder: Path, gauge: Gauge | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,7 +30,7 @@ class Monitor:
         self._next, self._count = float("-inf"), 0
 
     def __call__(self) -> None:
-        """Look, if it is time to."""
+        """Take a sample, if it is time."""
         now = self._clock()
         if now < self._next:
             return

@@ -1,4 +1,4 @@
-"""The networks and families of exports that are known: the benchmark's own, and those of packages in a venv."""
+"""The known networks and families of exports: the benchmark's own, and those of packages in a venv."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be declared of a run option; the options themselves are the rows of `options.py`."""
+"""The declaration of a run option; `options.py` declares the options themselves."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _KINDS: Mapping[Any, str] = {str: "text", bool: "flag", int | None: "integer", f
 
 @dataclass(frozen=True)
 class Spelling:
-    """How CK spells an option: ``--env.NAME=value``.
+    """CK's spelling of an option: ``--env.NAME=value``.
 
     Attributes
     ----------
     names
         Names of variables, separated by spaces.
     words
-        CK's values and ours, or a function that returns them when they are needed. Other values are
-        errors, unless the option has no `choices`.
+        CK's values and ours, or a function that returns them when they are needed. Other values are errors, unless the option
+        has no `choices`.
     any_case
-        Whether upper and lower case are the same in a value; `words` are in lower case then.
+        Whether case is ignored in values; `words` are in lower case then.
     what
-        What a value is, for the error: ``a scenario``.
+        A description of the value, for errors: ``a scenario``.
     """
 
     names: str
@@ -44,7 +44,7 @@ class Spelling:
 
 @dataclass(frozen=True)
 class RunOption:
-    """The declaration of a run option, the annotation of a field of `RunOptions`.
+    """The declaration of a run option, as the annotation of a field of `RunOptions`.
 
     The field has the rest: its name, its default, and its type, from which the kind of the option follows. Numbers have to be
     more than 0.
@@ -54,37 +54,37 @@ class RunOption:
     help
         For ``--help`` and docs/commands.md.
     value
-        An example of a value, or a word for it: ``--model=TAGS``.
+        An example or placeholder of a value: ``--model=TAGS``.
     choices
-        The values of a text; any if empty.
+        The allowed values of a text; any if empty.
     file
-        Whether a text is the path of a file: in Python it may be a `Path`, too.
+        Whether a text is the path of a file; in Python a `Path` is accepted, too.
     maximum
-        Of a number.
+        Maximum of a number.
     parts
-        The nested option that ``--NAME.KEY=VALUE`` is for, if the option's name with a key means another one.
+        The nested option that ``--NAME.KEY=VALUE`` sets, if that is another option.
     option
-        The name on the command line, if it is not the field's: ``time`` of `seconds`.
+        The name on the command line, if it differs from the field's: ``time`` for `seconds`.
     keyword
-        The name in the Python API, if it is not the field's.
+        The name in the Python API, if it differs from the field's.
     ck
         CK's spellings.
     extra_ops, extra_ops_factor
-        The option of the reference harness, as EXTRA_OPS has it, and what its value is multiplied by.
+        The reference harness's option in EXTRA_OPS, and the factor for its value.
     official
-        What an official run is checked for: why it cannot have the option at all, or a rule for its performance run.
+        The check for official runs: why the option is not allowed, or a rule for the performance run.
     in_spec
-        Whether spec.json has the value as it is, under the field's name. What LoadGen gets is in `spec.loadgen_settings`.
+        Whether spec.json has the value unchanged, under the field's name. LoadGen's settings are in `spec.loadgen_settings`.
     this_machine
-        Whether the value means something on one machine only, so that a replay leaves it out.
+        Whether the value only applies to one machine, so that a replay omits it.
     measured
-        Whether the harness measures the value if it is not given, and reports it in the results under the same name.
+        Whether the harness measures the value by default, and reports it in the results under the same name.
     audited
         Whether ``ck audit`` has the option, too.
     default_recorded
-        Whether an experiment records the option when it has its default. (Options without a value are never recorded.)
+        Whether an experiment records the option if it has its default. (Options without a value are never recorded.)
     name, kind, default
-        Those of the field. The kind is ``text``, ``flag``, ``integer``, ``number`` or ``nested``.
+        From the field. The kind is ``text``, ``flag``, ``integer``, ``number`` or ``nested``.
     """
 
     help: str
@@ -116,7 +116,7 @@ class RunOption:
 
 
 def declared_options(table: type[RunOptions]) -> tuple[RunOption, ...]:
-    """The declarations in the annotations of a dataclass, completed by the names, types and defaults of its fields."""
+    """The declarations in the annotations of a dataclass, completed with the names, types and defaults of its fields."""
     hints = get_type_hints(table, include_extras=True)
     found = []
     for each in fields(table):

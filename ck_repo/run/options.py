@@ -1,7 +1,7 @@
-"""The options of a run: one row each.
+"""The options of a run, declared once each.
 
-The command line and its help, `--env`, EXTRA_OPS, the checks of numbers and of official runs, spec.json, what experiments
-record and replays take over, ``ck audit`` and the Python API follow from the rows.
+The command line and its help, `--env`, EXTRA_OPS, the checks of numbers and of official runs, spec.json, the recorded and
+replayed options, ``ck audit`` and the Python API follow from the declarations.
 """
 
 import reprlib
@@ -29,14 +29,14 @@ _MODES_OF_CK = {
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the user asks of a run. None, or an empty text, leaves the choice to ck."""
+    """The user's options for a run. With None, or an empty text, ck chooses."""
 
     model: Annotated[str, RunOption("alias or tags of the model (default: the embedded demo model)", value="TAGS")] = ""
-    dataset: Annotated[str, RunOption("alias or tags of the data set (default: the one made for the model)", value="TAGS")] = ""
+    dataset: Annotated[str, RunOption("alias or tags of the data set (default: that of the model)", value="TAGS")] = ""
     backend: Annotated[
         str,
         RunOption(
-            "the framework (default: the model's own)",
+            "the framework (default: that of the model)",
             value="NAME",
             parts="backend-options",
             ck=Spelling("CK_LOADGEN_BACKEND MLPERF_BACKEND", words=other_names, any_case=True),
@@ -44,12 +44,12 @@ class RunOptions:
     ] = ""
     backend_options: Annotated[
         Mapping[str, str],
-        RunOption("options of the backend, in short --backend.KEY=VALUE: docs/tune.md lists them", in_spec=True),
+        RunOption("options of the backend, as --backend.KEY=VALUE: see docs/tune.md", in_spec=True),
     ] = field(default_factory=dict)
     device: Annotated[
         str,
         RunOption(
-            "where it runs (default cpu)",
+            "the device to run on (default cpu)",
             value="cpu",
             choices=DEVICES,
             ck=Spelling(
@@ -64,7 +64,7 @@ class RunOptions:
     visible_devices: Annotated[
         str,
         RunOption(
-            "GPUs that the run may use, as CUDA_VISIBLE_DEVICES has them (default all)",
+            "GPUs for the run, as in CUDA_VISIBLE_DEVICES (default all)",
             value="0,1",
             this_machine=True,
         ),
@@ -84,13 +84,13 @@ class RunOptions:
     round: Annotated[
         str,
         RunOption(
-            "the round whose rules count (default v1.0)", value="v1.0", choices=tuple(round_names()), default_recorded=False
+            "the round whose rules apply (default v1.0)", value="v1.0", choices=tuple(round_names()), default_recorded=False
         ),
     ] = DEFAULT
     mode: Annotated[
         str,
         RunOption(
-            "which tests (default both)",
+            "the tests to run (default both)",
             value="both",
             choices=MODES,
             ck=Spelling("CK_LOADGEN_MODE", words=_MODES_OF_CK, what="a mode"),
@@ -100,7 +100,7 @@ class RunOptions:
     seconds: Annotated[
         float | None,
         RunOption(
-            "least duration of the performance test, in s (default 10)",
+            "minimum duration of the performance test, in s (default 10)",
             option="time",
             maximum=30 * 86400,
             extra_ops="--time",
@@ -110,18 +110,18 @@ class RunOptions:
     count: Annotated[
         int | None,
         RunOption(
-            "images to use, from the first (default all)",
+            "number of images, from the first (default all)",
             maximum=10**9,
             ck=Spelling("CK_LOADGEN_DATASET_SIZE CK_LOADGEN_MAX_EXAMPLES"),
             extra_ops="--count",
-            official="an official run is over the whole data set",
+            official="an official run uses the complete data set",
             in_spec=True,
         ),
     ] = None
     target_qps: Annotated[
         float | None,
         RunOption(
-            "queries/s (server) or samples/s (offline)",
+            "target in queries/s (server) or samples/s (offline)",
             maximum=10**9,
             ck=Spelling("CK_LOADGEN_TARGET_QPS"),
             extra_ops="--qps",
@@ -142,7 +142,7 @@ class RunOptions:
     samples_per_query: Annotated[
         int | None,
         RunOption(
-            "of multistream",
+            "samples of a query, for multistream",
             maximum=10**6,
             ck=Spelling("CK_LOADGEN_SAMPLES_PER_QUERY CK_LOADGEN_MULTISTREAMNESS"),
             extra_ops="--samples-per-query",
@@ -151,7 +151,7 @@ class RunOptions:
     batch_size: Annotated[
         int | None,
         RunOption(
-            "most images a batch (default: measured)",
+            "maximum batch size (default: measured)",
             maximum=10**5,
             ck=Spelling("CK_BATCH_SIZE BATCH_SIZE"),
             extra_ops="--max-batchsize",
@@ -173,7 +173,7 @@ class RunOptions:
     sessions: Annotated[
         int | None,
         RunOption(
-            "sessions side by side (default: measured)",
+            "number of parallel sessions (default: measured)",
             maximum=4096,
             ck=Spelling("CK_OPENVINO_NSTREAMS"),
             in_spec=True,
@@ -195,7 +195,7 @@ class RunOptions:
     counts: Annotated[
         str,
         RunOption(
-            "of an official run, who holds the least query count: `held` keeps v1.0's order of samples, `loadgen` its setting",
+            "for official runs, who ensures the minimum query count: `held` keeps v1.0's order of samples, `loadgen` sets it",
             value="loadgen",
             choices=("held", "loadgen"),
             default_recorded=False,
@@ -204,7 +204,7 @@ class RunOptions:
     user_conf: Annotated[
         str,
         RunOption(
-            "take targets from this file, in v1.0's syntax (`ck find performance` writes one)",
+            "read targets from this file, in v1.0's syntax (`ck find performance` writes one)",
             value="FILE",
             file=True,
             ck=Spelling("CK_LOADGEN_CONF_FILE CK_LOADGEN_USER_CONF"),
@@ -214,7 +214,7 @@ class RunOptions:
     meter: Annotated[
         str,
         RunOption(
-            "a command to run around the benchmark, in its run folder: to read a power meter",
+            "a command to run during the benchmark, in its run folder, for example to read a power meter",
             value="COMMAND",
             this_machine=True,
         ),
@@ -222,7 +222,7 @@ class RunOptions:
     compliance: Annotated[
         str,
         RunOption(
-            "run a compliance test: the performance run under its settings",
+            "run a compliance test: a performance run with special settings",
             value="TEST01",
             choices=COMPLIANCE,
             ck=Spelling("CK_MLPERF_COMPLIANCE_TEST", words={key: key for key in COMPLIANCE}, what="a compliance test"),
@@ -230,12 +230,12 @@ class RunOptions:
         ),
     ] = ""
     reference_faults: Annotated[
-        bool, RunOption("keep known faults of the v1.0 reference, to compare with its logs", in_spec=True)
+        bool, RunOption("reproduce known errors of the v1.0 reference, for comparison with its logs", in_spec=True)
     ] = False
     trace: Annotated[
         str,
         RunOption(
-            "record the time of every sample for reports; `yes` keeps LoadGen's trace, too (default: if not official or long)",
+            "record the time of every sample for reports; `yes` also keeps LoadGen's trace (default: if not official or long)",
             value="yes",
             choices=("auto", "yes", "no"),
             in_spec=True,
@@ -270,7 +270,7 @@ class RunOptions:
     added_tags: Annotated[
         Mapping[str, str],
         RunOption(
-            "further tags for a dependency of the program: weights, dataset, loadgen …",
+            "additional tags for a dependency of the program: weights, dataset, loadgen …",
             option="dep_add_tags",
             keyword="dependency_tags",
         ),
@@ -286,36 +286,36 @@ class RunOptions:
             integer = option.kind == "integer"
             if isinstance(value, bool) or not isinstance(value, int if integer else int | float):
                 raise UsageError(f"{option.name} is {value!r}, not {'an integer' if integer else 'a number'}")
-            if not 0 < value <= option.maximum:  # false for NaN, too
+            if not 0 < value <= option.maximum:  # also false for NaN
                 raise UsageError(f"{option.name} is {value!r}; it has to be more than 0 and at most {option.maximum:g}")
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "RunOptions":
-        """The options of values by name, which are checked.
+        """Checked options from values by name.
 
         Raises
         ------
         UsageError
-            If a value is of the wrong type, or out of its bounds.
+            If a value has the wrong type, or is out of bounds.
         """
         return cls(**values)
 
     def with_values(self, values: Mapping[str, Any]) -> "RunOptions":
-        """The same but for some values, which are checked."""
+        """The options with some values replaced and checked."""
         return replace(self, **values)
 
     @property
     def modes(self) -> tuple[str, ...]:
-        """The tests to run, accuracy first: a wrong answer is told before the longer test begins.
+        """The tests to run, accuracy first: a wrong answer is reported before the longer test starts.
 
-        A compliance test is a performance run under other settings.
+        A compliance test is a performance run with other settings.
         """
         if self.compliance:
             return ("performance",)
         return ("accuracy", "performance") if self.mode == "both" else (self.mode,)
 
     def as_data(self) -> dict[str, object]:
-        """What was asked for, without what was left open."""
+        """The options that were set."""
         values = ((option, getattr(self, option.name)) for option in RUN_OPTIONS)
         return {
             option.name: value
@@ -325,7 +325,7 @@ class RunOptions:
 
 
 def _wrong_type(option: RunOption, value: object) -> str:
-    """What a text, flag or nested option has to be, if the value, of a lock that was edited say, is something else."""
+    """The requirement for a text, flag or nested option, if the value differs, for example in an edited lock."""
     if option.kind == "text" and not isinstance(value, str):
         return "a text"
     if option.kind == "flag" and not isinstance(value, bool):
@@ -341,7 +341,7 @@ MEASURED = tuple(option.name for option in RUN_OPTIONS if option.measured)
 
 
 def command_of(options: RunOptions, *, program: str = "object-detection", mode: str = "run") -> str:
-    """The command that a person types for these options; what is as usual is left out.
+    """The command for these options; defaults are omitted.
 
     >>> command_of(RunOptions(scenario="server", target_qps=50.0))
     'ck run program:object-detection --scenario=server --target-qps=50'

@@ -58,25 +58,25 @@ class RunRecord:
 
 
 def check_device(options: RunOptions) -> None:
-    """Refuse a device that the machine does not have; a plan for another machine may name it."""
+    """Refuse a device that the machine does not have; plans for other machines may use it."""
     if options.device == "cuda" and not has_cuda():
         raise RunError(
-            "there is no GPU of NVIDIA here, or its driver is not loaded: --device=cuda has nothing to run on",
-            hint="use --device=cpu; `nvidia-smi` tells what the driver sees",
+            "there is no NVIDIA GPU, or its driver is not loaded: --device=cuda cannot be used",
+            hint="use --device=cpu; `nvidia-smi` shows the GPUs that the driver detects",
         )
 
 
 def run_repeatedly(
     session: Session, program: Entry, options: RunOptions, repetitions: int = 1, *, name: str = "", **more: Any
 ) -> list[RunRecord]:
-    """Run a program so many times, each planned and recorded by itself.
+    """Run a program several times; each run is planned and recorded separately.
 
     Parameters
     ----------
     name
-        Alias of the experiment, if there is one alone.
+        Alias of the experiment, if there is only one.
     more
-        As `execute` takes it.
+        As for `execute`.
     """
     check_device(options)
     if name and repetitions > 1:
@@ -91,7 +91,7 @@ def run_repeatedly(
 
 
 def forget(records: Sequence[RunRecord]) -> None:
-    """Remove the experiments of runs that are not to be kept."""
+    """Remove the experiments of runs that are not recorded."""
     for record in records:
         remove_entry(record.experiment)
 
@@ -108,7 +108,7 @@ def execute(
     timings: Timings | None = None,
     answering: Answering | None = None,
 ) -> RunRecord:
-    """Carry out a plan: make the venv, install, run the harness, record.
+    """Carry out a plan: create the venv, install, run the harness, record.
 
     Parameters
     ----------
@@ -117,9 +117,9 @@ def execute(
     repository
         The repository to record in; `local` if empty.
     tags
-        Further tags of the experiment.
+        Additional tags of the experiment.
     more
-        Further keys of the experiment's meta.
+        Additional keys of the experiment's meta.
     limit
         Seconds after which the harness is ended (`OverTimeError`); None for any.
     timings
@@ -213,7 +213,7 @@ def _starter(
 
 
 def _what_ran(plan: RunPlan, spec: Spec, installed: Mapping[str, Installed]) -> dict[str, object]:
-    """The keys of an experiment's meta that say what was run, and with which options."""
+    """The keys of an experiment's meta for the components and the options of the run."""
     program = plan.program.entry
     return {
         "program": {"alias": program.alias, "uid": program.uid, "digest": plan.program.digest},
@@ -225,7 +225,7 @@ def _what_ran(plan: RunPlan, spec: Spec, installed: Mapping[str, Installed]) -> 
 
 
 def make_ready(session: Session, plan: RunPlan) -> None:
-    """Make the venv of a plan and install what its run needs, without running it."""
+    """Create the venv of a plan and install the needs of its run, without running it."""
     _require_program(session, plan)
     install(session, plan)
 
@@ -264,7 +264,7 @@ def install(
 
 
 def _modules(plan: RunPlan, installed: Mapping[str, Installed], trust: bool) -> list[str]:
-    """Folders of Python modules that libraries bring: those of recipes that may run, whoever installed them and when."""
+    """Folders of Python modules of libraries: only those of recipes that may run, whoever installed them."""
     found = []
     for key, choice in plan.choices.items():
         path, variant = installed[key].python_path, variant_of(choice)
@@ -276,7 +276,7 @@ def _modules(plan: RunPlan, installed: Mapping[str, Installed], trust: bool) -> 
 
 
 def foresee(plan: RunPlan) -> list[str]:
-    """Tell what an official run is told before it begins, as far as what it needs is here; the warnings of `check_official`."""
+    """Print the checks of an official run before it starts, as far as its needs are installed; return their warnings."""
     ready = {key: env for key, choice in plan.choices.items() if (env := env_of(choice))}
     if not plan.options.official or not {WEIGHTS, DATASET} <= set(ready):
         return []
@@ -284,7 +284,7 @@ def foresee(plan: RunPlan) -> list[str]:
 
 
 def _write_inputs(folder: Path, plan: RunPlan, spec: Spec, lock: Lock) -> None:
-    """What the run starts from: spec, lock, and for each test the settings in the round's own syntax."""
+    """The inputs of the run: spec, lock, and for each test the settings in the round's own syntax."""
     write_lock(folder / NAME, lock)
     write_json(folder / "spec.json", spec_data(spec, plan.options))
     rules = rules_of(plan)
@@ -294,7 +294,7 @@ def _write_inputs(folder: Path, plan: RunPlan, spec: Spec, lock: Lock) -> None:
 
 
 def harness_of(program: Entry) -> str:
-    """The Python package in the program's entry that is its harness."""
+    """The Python package of the program's harness."""
     return Fields(program.meta(), program.path / META).needed("harness")
 
 

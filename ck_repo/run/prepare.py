@@ -1,4 +1,4 @@
-"""Decide what a run needs: the venv, the model, its data set, its framework. Nothing is changed."""
+"""Plan a run: the venv, the model, its data set, its framework. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ WEIGHTS, DATASET, LOADGEN = "weights", "dataset", "loadgen"
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What a run will use.
+    """The plan of a run.
 
     Attributes
     ----------
     venv
-        The venv, if it exists; else `venv_plan` says how to make it.
+        The venv, if it exists; otherwise `venv_plan` describes it.
     choices
-        By the key of the program's dependency; `weights` and `dataset` among them.
+        By the key of the program's dependency, including `weights` and `dataset`.
     model
-        The `model` section of the weights' meta, as far as it is known before a conversion is made.
+        The `model` section of the weights' meta, as far as it is known before a conversion.
     networks
         Every network that is known, with the profiles that a model may name; a conversion can lead to another than `profile`.
     framework
@@ -81,11 +81,11 @@ def prepare(
     Parameters
     ----------
     as_recorded
-        Whether the options are those of a run that was recorded: what the rules say of them was for its own time.
+        Whether the options are those of a recorded run, which are not checked against the rules again.
     scope
-        ``experiment:UID`` when that experiment is replayed: what came with it counts, too.
+        ``experiment:UID`` for a replay of that experiment: components that came with it are included.
     pinned
-        Words that name what a dependency is to be, instead of the tags that the options give.
+        Words that select a dependency, instead of the tags from the options.
     """
     needed = Fields(program_entry.meta(), program_entry.path / META).table("deps")
     refuse_program(session, program_entry, needed, (WEIGHTS, DATASET))
@@ -114,14 +114,15 @@ def prepare(
         added[DATASET] = str(model["dataset"]).split(",")
     others = [row for row in dependencies_with(program, [declaration] if declaration else []) if row.key != WEIGHTS]
     needs = resolver.with_options(backend=backend, device=options.device)
-    choices = needs.dependencies(others, program_entry.cid, added=added)  # its framework first: conversions then take the same
+    # the framework of this model first, so that conversions use the same one
+    choices = needs.dependencies(others, program_entry.cid, added=added)
     if declaration and declaration.runs:
         weights = needs.in_format(weights, declaration.runs, f"the backend {backend}")
     choices[WEIGHTS] = weights
     _check_prepared(choices[DATASET], chosen.for_model(model))
     section = weights.model or model
     rules = rules_for(load_round(options.round), benchmark_of(dict(section), chosen.side or 0))
-    rules.scenario(options.scenario)  # refused now if the round has none
+    rules.scenario(options.scenario)  # refuse it now if the round does not have it
     if options.user_conf:
         options = with_user_conf(options, rules)
     if not as_recorded:
@@ -131,7 +132,7 @@ def prepare(
 
 
 def _venv(session: Session, name: str) -> tuple[Venv | None, VenvPlan | None]:
-    """The venv of that name, ready to be used; or how to make it."""
+    """The venv of that name, checked; or the plan of a new one."""
     venv = find_venv(session, name)
     if venv is None:
         return None, plan_venv(session, name)
@@ -141,7 +142,7 @@ def _venv(session: Session, name: str) -> tuple[Venv | None, VenvPlan | None]:
 
 
 def _added_tags(options: RunOptions) -> dict[str, list[str]]:
-    """The tags that the user adds to dependencies, by their keys."""
+    """The user's additional tags for dependencies, by their keys."""
     added = {key: tags.split(",") for key, tags in options.added_tags.items()}
     for key, tags in ((WEIGHTS, options.model), (DATASET, options.dataset)):
         if tags:
@@ -150,33 +151,35 @@ def _added_tags(options: RunOptions) -> dict[str, list[str]]:
 
 
 def _profile(weights: Choice, model: Mapping[str, Any], profiles: Mapping[str, Profile]) -> Profile:
-    """The profile that a model's meta names."""
+    """The profile in a model's meta."""
     if not model.get("profile") and not {"boxes", "scores"} <= set(model.get("outputs") or {}):
         raise ConfigError(
-            f"{weights.name} does not say how it is to be used: its meta has neither model.profile nor model.outputs",
+            f"{weights.name} does not describe its interface: its meta has neither model.profile nor model.outputs",
             hint=f"add a profile to the package: {', '.join(profiles)}; or describe its interface (docs/own-model.md)",
         )
     return profile(str(model.get("profile") or DESCRIBED), profiles)
 
 
 def with_user_conf(options: RunOptions, rules: Rules) -> RunOptions:
-    """The options with the targets of a user.conf; what the user gave by options stays.
+    """The options with the targets of a user.conf; explicit options take precedence.
 
     Raises
     ------
     NotFoundError, UsageError
-        If the file is not there, or sets what the rules do not leave to a user; with its line.
+        If the file does not exist, or has settings that the rules do not allow; with the line.
     """
     path = Path(options.user_conf).expanduser()
     if not path.is_file():
-        raise NotFoundError(f"{path} is not there, or no file", hint="`ck find performance --output=FILE` writes a user.conf")
+        raise NotFoundError(f"{path} is not an existing file", hint="`ck find performance --output=FILE` writes a user.conf")
     text = read_text(path)
     refused = [(row, why) for row in parse_conf(text) if (why := row.refusal(rules) or row.not_taken(rules))]
     if refused:
         listed = "\n".join(f"  line {row.line}: {row.text[:80]}: expected {why}" for row, why in refused)
-        raise UsageError(f"{path} has lines that an official run cannot take\n{listed}", hint="a user changes targets alone")
+        raise UsageError(
+            f"{path} has settings that are not allowed in official runs\n{listed}", hint="only targets can be changed"
+        )
     found: dict[str, float] = dict(targets_of(rules.round, text, rules.benchmark, options.scenario))
-    if "min_duration" in found:  # a longer one; that of the round is an official run's anyway
+    if "min_duration" in found:  # a longer one; official runs have that of the round anyway
         longer = found.pop("min_duration") / 1e3
         found |= {"seconds": longer} if 1e3 * longer > rules.scenario(options.scenario).min_duration_ms else {}
     if "samples_per_query" in found:
@@ -186,10 +189,10 @@ def with_user_conf(options: RunOptions, rules: Rules) -> RunOptions:
 
 
 def _check_prepared(dataset: Choice, interface: Profile) -> None:
-    """Refuse a data set that holds rounded bytes for a model that takes floats, before either is fetched."""
+    """Refuse a data set of rounded bytes for a model with float inputs, before either is downloaded."""
     if {"preprocessed", "side.300"} <= dataset.tags and interface.dtype != "uint8":
         raise UsageError(
-            f"the data set {dataset.label} holds images of 300 × 300 bytes, and the model takes {interface.dtype} of pixels "
+            f"the data set {dataset.label} has images of 300 × 300 bytes, and the model expects {interface.dtype} of pixels "
             "that are not rounded",
-            hint="take --dataset=preprocessed,side.1200, which holds the images themselves, or the set that it was made from",
+            hint="use --dataset=preprocessed,side.1200, which has the images themselves, or the original data set",
         )

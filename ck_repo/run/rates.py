@@ -1,4 +1,4 @@
-"""How fast the tests of a run issue their queries, for a person."""
+"""The query rates of a run's tests, as text."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from ck_repo.rounds.scenario import INTERVALS, NEXT, ONE_QUERY, RATE, Scenario
 
-MEASURED_SHARE = 0.25  # of the measured rate, which the harness takes as the target of Server where none is given
-_FULL_SPEED = "accuracy: each image once, as fast as the system answers"
+MEASURED_SHARE = 0.25  # share of the measured rate that the harness uses as Server's target if none is given
+_FULL_SPEED = "accuracy: each image once, as fast as possible"
 
 
 def rates(modes: tuple[str, ...], scenario: Scenario, settings: Mapping[str, Any]) -> list[str]:
@@ -19,7 +19,7 @@ def rates(modes: tuple[str, ...], scenario: Scenario, settings: Mapping[str, Any
     modes
         ``accuracy``, ``performance`` or both.
     settings
-        LoadGen's, as `loadgen_settings` gives them.
+        LoadGen's settings, as from `loadgen_settings`.
     """
     return [_FULL_SPEED if mode == "accuracy" else f"performance: {_performance(scenario, settings)}" for mode in modes]
 

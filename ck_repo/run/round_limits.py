@@ -1,4 +1,4 @@
-"""What the rules of a round leave to the user of an official performance run, by option."""
+"""Limits of a round's rules for the options of an official performance run."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 def check_duration(options: RunOptions, rules: Scenario) -> None:
-    """``--time``: a longer run is allowed, a shorter one is not."""
+    """``--time``: longer runs are allowed, shorter ones are not."""
     if options.seconds is not None and 1e3 * options.seconds < rules.min_duration_ms:
         raise UsageError(
             f"an official run takes at least {rules.min_duration_ms / 1e3:g} s, and --time={options.seconds:g}",
-            hint="leave out --time=, or --official to try something",
+            hint="omit --time=, or omit --official to experiment",
         )
 
 
 def check_target(options: RunOptions, rules: Scenario) -> None:
-    """``--target-qps``: Server needs one, and fixed intervals are those of the round."""
+    """``--target-qps``: Server needs one, and fixed intervals are set by the round."""
     if rules.issue == RATE and options.target_qps is None:
         raise UsageError(
             f"an official run of {rules.key} needs a target",
@@ -30,15 +30,15 @@ def check_target(options: RunOptions, rules: Scenario) -> None:
         )
     if rules.fixed_intervals and options.target_qps not in (None, rules.target_qps):
         raise UsageError(
-            f"the intervals of {rules.name} are the round's: {rules.target_qps:g} a second", hint="leave out --target-qps="
+            f"the intervals of {rules.name} are the round's: {rules.target_qps:g} a second", hint="omit --target-qps="
         )
 
 
 def check_latency_bound(options: RunOptions, rules: Scenario) -> None:
-    """``--target-latency``: the round's bound may be lowered."""
+    """``--target-latency``: the round's bound may only be lowered."""
     bound, asked = rules.bound_ms, options.target_latency
     if bound is not None and asked is not None and asked > bound:
         raise UsageError(
             f"the rules' bound for {rules.name} is {bound:g} ms, and --target-latency={asked:g}",
-            hint="a user may lower it, not raise it",
+            hint="it may only be lowered",
         )

@@ -1,4 +1,4 @@
-"""spec.json: what the engine asks of the harness."""
+"""Write spec.json for the harness."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Installed]) -> Spec:
     Parameters
     ----------
     plan
-        What was decided.
+        The plan.
     installed
-        What was installed, by the key of the program's dependency.
+        The installed components, by the key of the program's dependency.
     """
     weights, dataset = installed[WEIGHTS], installed[DATASET]
     model = weights.model or {}
@@ -40,7 +40,8 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Installed]) -> Spec:
     rules = rules_of(plan)
     settings = loadgen_settings(plan.options, rules)
     built = _built(installed.get(LOADGEN))
-    if built and built.version == rules.round.loadgen_of_round:  # its order of samples is the round's with the round's count
+    # the minimum count of the round gives the round's order of samples
+    if built and built.version == rules.round.loadgen_of_round:
         settings = replace(settings, min_query_count=settings.required_query_count)
     options = plan.options
     return Spec(
@@ -77,7 +78,7 @@ def build_spec(plan: RunPlan, installed: Mapping[str, Installed]) -> Spec:
 
 
 def _digest(dataset: Installed) -> str:
-    """What names the images: of a data set that was made of another one, the other, too, as it may have the images."""
+    """Digest of the images; for a derived data set including its source, which may have the images."""
     source = dataset.inputs.get(SOURCE)
     return of_value([dataset.digest, source]) if source else dataset.digest
 
@@ -92,12 +93,12 @@ def spec_data(spec: Spec, options: RunOptions) -> Mapping[str, Any]:
 
 
 def _built(loadgen: Installed | None) -> Built | None:
-    """Of a LoadGen that a recipe built: the folder that it has to be imported from, and its version; None for the venv's."""
+    """For a LoadGen from a recipe: the folder to import it from, and its version; None for the venv's."""
     return Built(Path(loadgen.python_path), loadgen.version) if loadgen and loadgen.python_path else None
 
 
 def _preprocessed(base: Path, parts: InstalledDataset) -> Preprocessed | None:
-    """Of a data set that holds images made ready: where they are, and how they were made."""
+    """For a data set with prepared images: their file, and how they were made."""
     return replace(parts.preprocessed, file=base / parts.preprocessed.file) if parts.preprocessed else None
 
 
@@ -107,11 +108,11 @@ def rules_of(plan: RunPlan) -> Rules:
 
 
 def loadgen_settings(options: RunOptions, rules: Rules) -> LoadGenSettings:
-    """LoadGen's settings: the round's seeds always; its durations and counts when the run is official.
+    """LoadGen's settings: always the round's seeds; the round's durations and counts for official runs.
 
-    The order in which LoadGen 4.1.30 issues samples is that of v1.0 only with a minimum query count of 0. So an official run
-    reaches the round's minimum by its duration, and the result is checked for it. A scenario whose samples are in one query
-    has the same order with the minimum set.
+    The order in which LoadGen 4.1.30 issues samples is only that of v1.0 with a minimum query count of 0. An official run
+    therefore reaches the round's minimum by its duration, and the result is checked for it. A scenario with all samples in one
+    query has the same order with the minimum set.
     """
     row = rules.scenario(options.scenario)
     seconds = options.seconds if options.seconds is not None else DEFAULT_SECONDS
@@ -140,7 +141,7 @@ def loadgen_settings(options: RunOptions, rules: Rules) -> LoadGenSettings:
 
 
 def _compliance(options: RunOptions, rules: Rules) -> tuple[Mapping[str, int], Mapping[str, Any]]:
-    """Seeds, and further settings of TestSettings, under a compliance test."""
+    """Seeds and other settings of TestSettings for a compliance test."""
     if not options.compliance:
         return dict(rules.seeds), {}
     test = rules.round.submission.tests[options.compliance]

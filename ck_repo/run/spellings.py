@@ -29,7 +29,7 @@ def from_cmd_key(cmd_key: str) -> dict[str, object]:
 def from_environment(env: Mapping[str, Any]) -> dict[str, object]:
     """CK's ``--env.NAME=value``.
 
-    What other CK programs take and has no meaning here is reported and left out; a name that none of them has is an error.
+    Variables of other CK programs without a meaning here are reported and ignored; unknown ones are an error.
 
     >>> from_environment({"CK_BATCH_COUNT": "5", "CK_BATCH_SIZE": "2"})
     {'batch_size': 2, 'count': 10}
@@ -44,29 +44,29 @@ def from_environment(env: Mapping[str, Any]) -> dict[str, object]:
             progress.say(f"note: --env.{name} has no effect: {VARIABLES_WITHOUT_EFFECT[name]}")
         else:
             raise NotFoundError(
-                f"--env.{name} is not understood",
+                f"--env.{name} is not supported",
                 hint=_instead_of(name),
             )
     batches = values.pop("batches", None)
-    if batches and "count" not in values:  # images as batches, each of one image unless it is said
+    if batches and "count" not in values:  # images as batches, each with one image by default
         values["count"] = int(str(batches)) * int(str(values.get("batch_size", 1)))
     return values
 
 
 def _instead_of(name: str) -> str:
-    """What to use instead of a variable that a run does not take."""
+    """What to use instead of a variable that is not supported."""
     if near := get_close_matches(name, [*VARIABLES, *VARIABLES_WITHOUT_EFFECT], cutoff=0.75):
         return f"did you mean {' or '.join(near)}?"
     if name.startswith("CK_ENV_"):
         return (
-            "CK_ENV_… variables come from what is installed (`ck show env`); "
-            "--model=, --dataset=, --backend= and --dep_add_tags.KEY= choose what a run uses"
+            "CK_ENV_… variables come from installed components (`ck show env`); "
+            "--model=, --dataset=, --backend= and --dep_add_tags.KEY= select the components of a run"
         )
     return "`ck run program --help` lists the options of a run"
 
 
 def _value(option: RunOption, name: str, value: Any) -> dict[str, object]:
-    """What a variable says of its option; an empty text says nothing."""
+    """The value of a variable's option; an empty text is ignored."""
     spelling = option.ck
     assert spelling is not None
     if option.kind in ("integer", "number"):
@@ -108,7 +108,7 @@ def from_extra_ops(text: str, name: str = "EXTRA_OPS") -> dict[str, object]:
     words = iter(word for part in parts for word in part.split("=", 1))
     for word in words:
         if word not in _EXTRA_OPS:
-            raise NotFoundError(f"{name}: {word} is not understood", hint=did_you_mean(word, _EXTRA_OPS))
+            raise NotFoundError(f"{name}: {word} is not supported", hint=did_you_mean(word, _EXTRA_OPS))
         option = _EXTRA_OPS[word]
         values[option.name] = _number(f"{name} {word}", next(words, ""), option) * option.extra_ops_factor
     return values
@@ -122,13 +122,13 @@ def _positive(name: str, value: Any, kind: type) -> Any:
     try:
         number = kind(value)
     except (TypeError, ValueError, OverflowError):
-        raise UsageError(f"{name}={value} is not {'a whole number' if kind is int else 'a number'}") from None
+        raise UsageError(f"{name}={value} is not {'an integer' if kind is int else 'a number'}") from None
     if not 0 < number < float("inf"):
         raise UsageError(f"{name}={value} has to be more than 0")
     return number
 
 
-# variables that are no plain spelling of one option
+# variables with special handling
 _OTHERS: dict[str, Callable[[str, str], dict[str, object]]] = {
     **dict.fromkeys(
         ("EXTRA_OPS", "CK_LOADGEN_EXTRA_PARAMS", "CK_LOADGEN_OPTS"), lambda name, value: from_extra_ops(value, name)

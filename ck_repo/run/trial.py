@@ -1,4 +1,4 @@
-"""A first look at a model: it runs ten images, and what it finds is drawn."""
+"""Test a model: run ten images, and draw the detections."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ def try_model(session: Session, env: Entry, dataset: str = "", venv: str = "") -
     env
         Its env entry.
     dataset
-        Tags of the data set; by default that of the model if it is on this machine, and otherwise the demo set.
+        Tags of the data set; by default that of the model if it is on this machine, otherwise the demo set.
 
     Returns
     -------
     picture, detections
-        The picture, in the current folder, and how many detections it has.
+        The picture, in the current folder, and the number of its detections.
 
     Raises
     ------
     RunError
-        If the model cannot be run, or answers what no detector can.
+        If the model cannot be run, or its outputs are invalid.
     """
     name = str(env.meta()["name"])
     options = RunOptions(model=name, dataset=dataset, venv=venv, mode="accuracy", count=IMAGES, sessions=1, batch_size=1)
@@ -61,9 +61,9 @@ def try_model(session: Session, env: Entry, dataset: str = "", venv: str = "") -
         told = folder / "error.json"
         if told.exists():
             row = read_json_object(told)
-            raise RunError(f"{name} was registered, and does not run: {row.get('error')}", hint=str(row.get("hint", "")))
+            raise RunError(f"{name} was registered, but cannot be run: {row.get('error')}", hint=str(row.get("hint", "")))
         if status or not (folder / FINDINGS).exists():
-            raise RunError(f"{name} was registered, and does not run", tail=last_lines(folder / "stderr.log"))
+            raise RunError(f"{name} was registered, but cannot be run", tail=last_lines(folder / "stderr.log"))
         found = read_json_object(folder / FINDINGS)
         picture = Path.cwd() / f"{Path(name).stem}-try.png"
         shutil.copyfile(folder / PICTURE, picture)
@@ -71,7 +71,7 @@ def try_model(session: Session, env: Entry, dataset: str = "", venv: str = "") -
 
 
 def _plan(session: Session, options: RunOptions) -> RunPlan:
-    """The plan with the data set of the model, or with the demo set in place of one that would have to be fetched."""
+    """The plan with the data set of the model, or with the demo set instead of one that would have to be downloaded."""
     program = load(session.repositories, "program", _PROGRAM, default_repository_alias())
     plan = prepare(session, program, options)
     if options.dataset or env_of(plan.choices[DATASET]):

@@ -1,7 +1,7 @@
-"""Find a run that hangs: a session that has been at a batch for too long.
+"""Detect hanging runs: a session takes too long for a batch.
 
-The harness writes what each of its sessions runs into a file (`object_detection/asked.py`). The engine reads it, as a backend
-that holds the interpreter's lock, or crashes, cannot say anything itself.
+The harness writes the current batch of each session into a file (`object_detection/asked.py`). The engine reads it, because a
+backend that crashes or holds the interpreter's lock cannot report anything itself.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from ck_repo.errors import OverTimeError, RunError, UsageError
 
 VARIABLE = "CK_ANSWER_TIMEOUT"
 _FILE = "asked.txt"
-_FIRST = 300.0  # s an image, as long as nothing is answered: the first run may compile the model
-_LEAST = 60.0  # s a batch
-_TIMES = 20  # as slow as the slowest so far
+_FIRST = 300.0  # s for each image before the first answer: the first run may compile the model
+_LEAST = 60.0  # minimum s for a batch
+_TIMES = 20  # maximum ratio to the slowest image so far
 _LOADING = 1800.0  # s; frameworks for accelerators may compile a model for minutes
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a session is running, or ran last.
+    """The current or last batch of a session.
 
     Attributes
     ----------
     since
-        When the batch began, s of the monotonic clock; 0 while the session is idle.
+        When the batch started, s of the monotonic clock; 0 while the session is idle.
     slowest
-        The slowest time so far, s an image; 0 while nothing is answered.
+        The slowest time so far, s for each image; 0 before the first answer.
     sample, images
         Index of the batch's first sample, -1 while the model is loaded; number of images.
     name
@@ -48,7 +48,7 @@ class Asked:
 
     @property
     def is_loading(self) -> bool:
-        """Whether it loads its model."""
+        """Whether it is loading its model."""
         return self.sample < 0
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ class Asked:
 
 
 def read_asked(folder: Path) -> list[Asked]:
-    """What the sessions of a run are at; a line that is being written at the moment is left out."""
+    """The current batches of a run's sessions; a line that is being written is skipped."""
     try:
         lines = (folder / _FILE).read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
@@ -73,7 +73,7 @@ def read_asked(folder: Path) -> list[Asked]:
 
 
 def patience() -> float | None:
-    """Seconds that a batch may take, where the user sets them; infinite for 0; None leaves them to the rule."""
+    """The user's time limit for a batch, s; infinite for 0; None for the default rule."""
     text = os.environ.get(VARIABLE, "").strip()
     if not text:
         return None
@@ -82,15 +82,15 @@ def patience() -> float | None:
     except ValueError:
         seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise UsageError(f"{VARIABLE}={text} is not a number of seconds", hint=f"{VARIABLE}=600 waits ten minutes, 0 for ever")
+        raise UsageError(f"{VARIABLE}={text} is not a number of seconds", hint=f"{VARIABLE}=600 waits ten minutes, 0 forever")
     return seconds or math.inf
 
 
 def allowed(asked: Asked, slowest: float, fixed: float | None = None) -> float:
-    """Seconds that a session may take.
+    """The time limit of a session, s.
 
     For a batch the maximum of 60 s and 20 times the slowest image so far, for each image of the batch; before the first answer
-    300 s an image. For loading the model 1800 s, which what the user sets leaves as it is unless it is longer.
+    300 s for each image. For loading the model 1800 s, or the user's limit if that is longer.
 
     >>> allowed(Asked(1.0, 0.0, 7, 4, "a.jpg"), slowest=2.0)
     160.0
@@ -103,7 +103,7 @@ def allowed(asked: Asked, slowest: float, fixed: float | None = None) -> float:
 
 
 def overdue(rows: Sequence[Asked], now: float, fixed: float | None = None) -> Asked | None:
-    """The session that is most behind its time; None if all are within it."""
+    """The session that exceeds its limit most; None if there is none."""
     slowest = max((row.slowest for row in rows), default=0.0)
     late = [row for row in rows if row.since and now - row.since > allowed(row, slowest, fixed)]
     return min(late, key=lambda row: row.since, default=None)
@@ -119,7 +119,7 @@ class Watchdog:
     backend
         Name of the backend, for the message.
     limit
-        Seconds that the whole run may take; None for any.
+        Time limit of the run, s; None for no limit.
     """
 
     def __init__(self, folder: Path, backend: str, limit: float | None = None) -> None:
@@ -128,18 +128,18 @@ class Watchdog:
         self._limit, self._begun = limit, time.monotonic()
 
     def __call__(self) -> None:
-        """Look once.
+        """Check once.
 
         Raises
         ------
         OverTimeError
-            If the run takes longer than its limit.
+            If the run exceeds its time limit.
         RunError
-            If a batch takes longer than it may.
+            If a batch exceeds its time limit.
         """
         now = time.monotonic()
         if self._limit is not None and now - self._begun > self._limit:
-            raise OverTimeError(f"the run was ended after its limit of {self._limit:.4g} s", hint="give it more time")
+            raise OverTimeError(f"the run was ended after its limit of {self._limit:.4g} s", hint="increase the limit")
         late = overdue(read_asked(self._folder), now, self._fixed)
         if late is None:
             return
@@ -147,6 +147,6 @@ class Watchdog:
         what = "loaded the model" if late.is_loading else f"answered {late}"
         raise RunError(
             f"the backend {self._backend} has not {what} for {now - late.since:.0f} s, since {begun}: the run was ended",
-            hint=f"{VARIABLE}=SECONDS in the environment lets a batch take longer, {VARIABLE}=0 any time",
+            hint=f"set {VARIABLE}=SECONDS in the environment to allow more time for a batch, {VARIABLE}=0 for no limit",
             log=self._folder / "stderr.log",
         )

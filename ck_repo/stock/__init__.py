@@ -1,1 +1,1 @@
-"""Stock CK 2.6.4's metas, read at the edge: its packages become components of ours, its env entries env metas of ours."""
+"""Metas of stock CK 2.6.4: its packages are converted to our components, its env entries to our env metas."""

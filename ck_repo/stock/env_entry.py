@@ -1,4 +1,4 @@
-"""Env entries of ours that stock CK can use too: with the keys that it reads, and the script that it sources."""
+"""Write env entries that stock CK can use, too: with the keys that it reads, and the script that it sources."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ SCRIPT = "env.sh"
 
 
 def with_stock_keys(env: Installed) -> dict[str, object]:
-    """The meta of an env entry, with the keys by which stock CK finds the file, the version and the variables.
+    """The meta of an env entry, with stock CK's keys for the file, the version and the variables.
 
-    Without `setup`, stock CK takes an entry for any operating system; what is on this machine runs on it.
+    Without `setup`, stock CK uses an entry for any operating system, which is correct on this machine.
     """
     customize = {"full_path": env.file, "version": env.version}
     return {
@@ -27,12 +27,12 @@ def with_stock_keys(env: Installed) -> dict[str, object]:
 
 
 def write_env_entry(repository: Repository, uid: str, env: Installed) -> Entry:
-    """Write an env entry under its UID; one that is there already is replaced.
+    """Write an env entry under its UID; an existing one is replaced.
 
     Parameters
     ----------
     env
-        What was installed or registered; the keys of stock CK are added.
+        The entry; stock CK's keys are added.
     """
     lines = ["#! /bin/bash", *installed_variables(env).lines()]
     return create_entry(

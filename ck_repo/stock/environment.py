@@ -1,4 +1,4 @@
-"""Stock's env entries (what a stock CK installed or detected) as env metas of ours."""
+"""Convert stock CK's env entries (installed or detected by it) to our env metas."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KEYS = frozenset({"customize", "env_script", "setup"})
 
 
 def is_stock_env(meta: Mapping[str, Any]) -> bool:
-    """Whether an env entry's meta is of stock CK.
+    """Whether an env entry's meta was written by stock CK.
 
     >>> is_stock_env({"customize": {}, "setup": {}}), is_stock_env({"source": "registered", "key": "1"})
     (True, False)
@@ -27,7 +27,7 @@ def is_stock_env(meta: Mapping[str, Any]) -> bool:
 
 
 def read_env(entry: Entry) -> Installed:
-    """What an env entry says, whoever wrote it.
+    """Read an env entry of ours or of stock CK.
 
     Raises
     ------
@@ -61,14 +61,14 @@ def read_env(entry: Entry) -> Installed:
 
 
 def stock_problem(env: Installed) -> str:
-    """Why an entry of stock's meets no need here; empty if it may.
+    """Why an entry of stock CK meets no need here; empty if it may.
 
-    What stock installed for a Python is for that Python alone, so its Python packages are not those of a venv.
+    What stock CK installed for a Python only works with that Python, so its Python packages are not those of a venv.
     """
     place = env.file or env.path
     if "python-package" in env.tags:
         return "it is a Python package outside the venv"
-    return "" if place and os.path.exists(place) else f"{place or 'its folder'} is gone"
+    return "" if place and os.path.exists(place) else f"{place or 'its folder'} is missing"
 
 
 def _name(entry: Entry) -> str:

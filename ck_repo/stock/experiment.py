@@ -1,4 +1,4 @@
-"""Experiments of stock CK: points of flattened measurements, for reading only."""
+"""Read experiments of stock CK: points of flattened measurements."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ck_repo.store.entry import META, Entry, read_json_object
 from ck_repo.store.fields import Fields
 
 _FILE = re.compile(r"ckp-(?P<point>[0-9a-f]{16})\.(?:(?P<repetition>[0-9]{4})\.)?")  # ckp-POINT.0001.json, ckp-POINT.flat.json
-_SHOWN = 12  # characteristics of a point that are printed
+_SHOWN = 12  # maximum characteristics of a point that are printed
 
 
 @dataclass(frozen=True)
 class Point:
-    """One set of choices with what was measured.
+    """A point: one set of choices with the measurements.
 
     Attributes
     ----------
     uid
         16 hexadecimal digits.
     choices, characteristics
-        By dotted key. A value that varied over repetitions is its minimum.
+        By dotted key. For a value that varied over repetitions the minimum.
     problem
         Why the point cannot be read; empty if it can.
     """
@@ -47,7 +47,7 @@ class StockExperiment:
     Attributes
     ----------
     about
-        What its meta says of the program, platform and the like, by dotted key.
+        The description of program, platform and so on in its meta, by dotted key.
     """
 
     entry: Entry
@@ -57,7 +57,7 @@ class StockExperiment:
 
     @property
     def uids(self) -> list[str]:
-        """Of its points, sorted."""
+        """UIDs of its points, sorted."""
         return list(repetitions(self.entry))
 
     def points(self) -> Iterator[Point]:
@@ -85,7 +85,7 @@ def is_stock_experiment(entry: Entry, meta: Mapping[str, Any]) -> bool:
 
 
 def read_stock_experiment(entry: Entry, meta: Mapping[str, Any]) -> StockExperiment:
-    """Read an experiment's meta; the points are read when they are asked for."""
+    """Read an experiment's meta; points are read when they are needed."""
     fields = Fields(meta, entry.path / META)
     about = {key: value for key, value in _flattened(fields.table("meta")) if isinstance(value, str | int | float)}
     added = fields.fields("added").text("iso_datetime")
@@ -93,12 +93,12 @@ def read_stock_experiment(entry: Entry, meta: Mapping[str, Any]) -> StockExperim
 
 
 def refuse_stock_experiment(entry: Entry, meta: Mapping[str, Any], verb: str) -> None:
-    """Refuse what only an experiment of ours has the files for.
+    """Refuse operations that need files of our own experiments.
 
     Raises
     ------
     UsageError
-        If the experiment is of stock CK.
+        If the experiment was recorded by stock CK.
     """
     if is_stock_experiment(entry, meta):
         raise UsageError(
@@ -108,7 +108,7 @@ def refuse_stock_experiment(entry: Entry, meta: Mapping[str, Any], verb: str) ->
 
 
 def summary(experiment: StockExperiment) -> tuple[str, str]:
-    """How many points, and the first characteristic over all of them when they are few."""
+    """The number of points, and the first characteristic of all of them if there are few."""
     uids = experiment.uids
     count = f"{len(uids)} point{'' if len(uids) == 1 else 's'}"
     if not 0 < len(uids) <= _SHOWN:
@@ -124,7 +124,7 @@ def summary(experiment: StockExperiment) -> tuple[str, str]:
 
 
 def experiment_lines(experiment: StockExperiment) -> list[str]:
-    """The experiment for a person: tags, what it is about, and each point."""
+    """The experiment as text: tags, description, and each point."""
     rows = [
         ("experiment", f"{experiment.entry.alias} (recorded by stock CK)"),
         ("recorded", experiment.recorded),
@@ -159,7 +159,7 @@ def _read_point(entry: Entry, uid: str) -> Point:
 
 
 def _section(flat: Mapping[str, Any], name: str) -> dict[str, object]:
-    """Values of ``##name#key#min``: numbers first, then texts."""
+    """The values of ``##name#key#min``: numbers first, then text."""
     start, end = f"##{name}#", "#min"
     found = {
         key[len(start) : -len(end)].replace("#", ".").replace("@", "."): value

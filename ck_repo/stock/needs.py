@@ -1,4 +1,4 @@
-"""Stock's `deps` as dependencies of ours."""
+"""Convert stock CK's `deps` to our dependencies."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from ck_repo.store.entry import tag_list
 from ck_repo.store.fields import Fields
 
-# what only the environment of an install script needs: the steps of ours are carried out without it
+# dependencies that only serve the environment of an install script, which our steps do not need
 _TOOLS = frozenset({"compiler", "tool", "utils", "platform", "plugin"})
 _HOST_TAGS = {"linux": {"linux"}, "darwin": {"macos", "linux"}, "win32": {"windows"}}
 
 
 def host_tags() -> set[str]:
-    """The tags by which stock knows this operating system."""
+    """Stock CK's tags for this operating system."""
     return _HOST_TAGS.get(sys.platform, {sys.platform})
 
 
@@ -30,16 +30,16 @@ def for_this_system(fields: Fields) -> bool:
 def needs(
     rows: Mapping[str, Fields], env: Mapping[str, str], *, only_python: bool, used: Iterable[str] = ()
 ) -> tuple[dict[str, dict[str, object]], list[str]]:
-    """The dependencies that steps of ours have, and remarks on what stock has beside them.
+    """The dependencies of our steps, and remarks on the others.
 
     Parameters
     ----------
     rows
-        Stock's, by key.
+        Stock CK's dependencies, by key.
     env
-        Variables of the install script, on which a dependency may depend.
+        Variables of the install script, for conditions of dependencies.
     only_python
-        Whether only Python packages matter, as for what pip installs: a wheel needs neither compilers nor libraries.
+        Whether only Python packages matter, as for pip: a wheel needs neither compilers nor libraries.
     used
         Keys of dependencies whose files the steps use.
     """
@@ -51,7 +51,7 @@ def needs(
         tags = [*row.tags(), *_added_tags(row, env), *(f"-{tag}" for tag in row.tags("no_tags"))]
         if key not in used and (_TOOLS.intersection(tags) or (only_python and "python-package" not in tags)):
             if not {"compiler", "python"} <= set(tags):
-                remarks.append(f"its dependency {key} ({','.join(tags)}) serves the install script only, and is not met")
+                remarks.append(f"its dependency {key} ({','.join(tags)}) is only for the install script, and is ignored")
             continue
         choices = [group for group in row.text("or_tags").split(";") if group]
         if len(choices) == 1:
@@ -75,7 +75,7 @@ def _added_tags(row: Fields, env: Mapping[str, str]) -> list[str]:
 
 
 def _holds(fields: Fields, key: str, env: Mapping[str, str]) -> bool:
-    """Whether one of a list of conditions holds: each names variables with the values that they may have."""
+    """Whether one of a list of conditions is true: each lists variables with their allowed values."""
     value = fields.as_dict()[key]
     groups = value if isinstance(value, list) else [value]
     if not all(isinstance(group, Mapping) for group in groups):
@@ -94,7 +94,7 @@ def _range(row: Fields) -> str:
         value = row.as_dict().get(key) or []
         words = value if isinstance(value, list) else [value]
         if not all(isinstance(word, int | str) and str(word).isdigit() for word in words):
-            raise row.error(key, value, "a list of whole numbers")
+            raise row.error(key, value, "a list of integers")
         if words:
             parts.append(operator + ".".join(str(word) for word in words))
     return ",".join(parts)

@@ -1,4 +1,4 @@
-"""A stock package meta: what it is, its variations, and the settings that they give to its install script."""
+"""Parse a stock package's meta: tags, variations, and their settings for the install script."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _VERSION_ENV, _VERSION_CUSTOMIZE = frozenset({"PACKAGE_VERSION"}), frozenset({"v
 
 
 def is_stock_package(meta: Mapping[str, Any]) -> bool:
-    """Whether a package's meta is of stock CK: it has keys of stock's and none of ours that say how to install.
+    """Whether a package's meta is stock CK's: it has stock CK's keys and none of ours for installing.
 
     >>> is_stock_package({"tags": ["lib"], "customize": {}}), is_stock_package({"customize": {}, "install": []})
     (True, False)
@@ -32,7 +32,7 @@ def is_stock_package(meta: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class StockVariation:
-    """A variation: what it adds to the base.
+    """A variation: its changes to the base.
 
     Attributes
     ----------
@@ -51,12 +51,12 @@ class StockVariation:
 
     @property
     def settings(self) -> dict[str, str]:
-        """Everything that it sets, by name: two variations that set one thing to different values exclude each other."""
+        """Everything that it sets, by name: variations that set the same thing to different values exclude each other."""
         return {**self.env, **{f"customize.{name}": str(value) for name, value in self.customize.items()}}
 
     @property
     def only_version(self) -> str:
-        """The version that it stands for, if it sets nothing else."""
+        """Its version, if it sets nothing else."""
         version = str(self.env.get("PACKAGE_VERSION") or self.customize.get("version") or "")
         more = self.tags or self.deps or set(self.env) - _VERSION_ENV or set(self.customize) - _VERSION_CUSTOMIZE
         return version if version == self.name and not more else ""
@@ -79,9 +79,9 @@ class StockPackage:
     preprocess
         Whether Python code of a repository prepares the installation.
     files
-        What it promises, one of which has to be there.
+        The promised files, one of which has to exist.
     remarks
-        What was ignored while it was read.
+        Ignored keys.
     """
 
     folder: Path
@@ -103,7 +103,7 @@ def read_stock_package(fields: Fields, folder: Path) -> StockPackage:
     Raises
     ------
     ConfigError
-        If a key that matters has a value of the wrong type; the message names file and key.
+        If a relevant key has a value of the wrong type; the message has file and key.
     """
     customize = fields.fields("customize")
     rows, remarks = {}, []
@@ -136,7 +136,7 @@ def _variation(name: str, row: Fields) -> StockVariation:
 
 
 def _combined(fields: Fields, rows: dict[str, StockVariation]) -> dict[str, StockVariation]:
-    """The variations; where only certain combinations are supported and none is the default, the first combination is."""
+    """The variations; if only certain combinations are supported and none is the default, the first combination is."""
     combinations = fields.as_dict().get("supported_variation_combinations") or []
     if not isinstance(combinations, list):
         raise fields.error("supported_variation_combinations", combinations, "a list")
@@ -148,7 +148,7 @@ def _combined(fields: Fields, rows: dict[str, StockVariation]) -> dict[str, Stoc
 
 
 def _environment(fields: Fields, key: str) -> dict[str, str]:
-    """Variables of an install script; numbers and truth values are taken as text, and what is null is not set."""
+    """Variables of an install script; numbers and booleans are converted to text, and null values are ignored."""
     values = {}
     for name, value in fields.table(key).items():
         if value is not None and not isinstance(value, str | int | float):
@@ -159,7 +159,7 @@ def _environment(fields: Fields, key: str) -> dict[str, str]:
 
 
 def chosen_settings(package: StockPackage, chosen: Sequence[str]) -> tuple[dict[str, str], dict[str, object]]:
-    """Variables and `customize` of a package in its chosen variations, with references between them resolved."""
+    """Variables and `customize` of a package with its selected variations, with references between them resolved."""
     env, customize = dict(package.env), dict(package.customize)
     for name in chosen:
         env |= package.variations[name].env
@@ -167,7 +167,7 @@ def chosen_settings(package: StockPackage, chosen: Sequence[str]) -> tuple[dict[
     for values in (customize, env):
         for name in [name for name in values if name.startswith("*")]:
             values[name[1:]] = _substituted(str(values.pop(name)), env)
-    if env.get("PACKAGE_DETECT_VARS") == "YES":  # then the variables of this system take the place of the general ones
+    if env.get("PACKAGE_DETECT_VARS") == "YES":  # variables for this system replace the general ones
         suffix = "_MACOS" if sys.platform == "darwin" else "_LINUX"
         env |= {name.removesuffix(suffix): value for name, value in env.items() if name.endswith(suffix) and value}
     if not customize.get("version") and env.get("PACKAGE_VERSION"):
@@ -178,7 +178,7 @@ def chosen_settings(package: StockPackage, chosen: Sequence[str]) -> tuple[dict[
 
 
 def _substituted(text: str, env: Mapping[str, str]) -> str:
-    """A text with ``$<<NAME>>$`` replaced by the variable's value."""
+    """Replace ``$<<NAME>>$`` with the variable's value."""
     for name, value in env.items():
         text = text.replace(f"$<<{name}>>$", value)
     return text

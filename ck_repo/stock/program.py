@@ -1,4 +1,4 @@
-"""Programs of stock CK: what to answer instead of running them."""
+"""Programs of stock CK: errors with alternatives, because they are not run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import default_repository_alias
 from ck_repo.store.search import find
 
-# keys of a stock program's meta that name its scripts and sources
+# keys of a stock program's meta for its scripts and sources
 _SCRIPTS = ("run_cmds", "compile_cmds", "source_files", "run_deps", "_base_entry", "process_in_tmp", "use_compile_script")
 
 
@@ -20,14 +20,14 @@ def refuse_program(session: Session, entry: Entry, dependencies: Collection[str]
     Parameters
     ----------
     dependencies
-        Keys of the dependencies that the program has.
+        Keys of the program's dependencies.
     needed
         Keys that the engine needs.
 
     Raises
     ------
     RunError
-        If one is missing; with the program of ours that has a task in common, if there is one.
+        If one is missing; the hint names a program of ours with a common task, if there is one.
     """
     missing = [key for key in needed if key not in dependencies]
     if not missing:
@@ -52,6 +52,6 @@ def _same_task(session: Session, entry: Entry) -> Entry | None:
 
 
 def _common(entry: Entry, ours: Entry) -> list[str]:
-    """Tasks that two programs share: tags of ours that the other has, or that its name begins with or contains."""
+    """Common tasks of two programs: tags of ours that the other has, or that its name begins with or contains."""
     words = f"-{entry.alias}-"
     return sorted(tag for tag in ours.tags() if "-" in tag and (tag in entry.tags() or f"-{tag}-" in words))

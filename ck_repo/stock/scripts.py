@@ -1,4 +1,4 @@
-"""The install scripts that stock repositories share, known by their entries; and what a package's own script does."""
+"""The shared install scripts of stock repositories, identified by their entries; and the effect of a package's own script."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 PIP, DOWNLOAD = "pip", "download"
 DETECTION_MODEL, MOBILENET, CAFFE_MODEL = "detection-model", "mobilenet", "caffe-model"
 
-# UID and alias of each entry whose script this project carries out by steps of its own; the scripts are never run
+# UID and alias of each entry whose script is replaced by our own steps; the scripts are never run
 SHARED = {
     "cd9ccc74060b3d18": DOWNLOAD,
     "download-and-install-package": DOWNLOAD,
@@ -26,7 +26,7 @@ SHARED = {
 OWN_STEPS = ("pre-download", "install", "post-install", "post-install2")  # scripts that the shared download script calls
 
 _PIP = re.compile(r"-m pip install (?P<words>.*PYTHON_PACKAGE_NAME.*)")
-# what a script around pip does without an effect on what is installed
+# commands around pip that do not affect the result
 _AROUND_PIP = re.compile(
     r"(echo|export|mkdir|ln|rm|cd|if|then|else|fi|exit|return|\[)\b|\[|[A-Z_]+=|.*-m pip (uninstall|install --help)|.*\bgrep\b"
 )
@@ -34,7 +34,7 @@ _WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 
 
 def pip_script(path: Path) -> tuple[str, ...] | None:
-    """The further packages that a script of pip installs beside ``PYTHON_PACKAGE_NAME``; None if it does anything else."""
+    """The packages that a pip script installs in addition to ``PYTHON_PACKAGE_NAME``; None if it does anything else."""
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
     except OSError:

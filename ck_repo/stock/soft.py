@@ -1,4 +1,4 @@
-"""Soft entries of stock CK: what they look for, read from their metas; their programs are never run."""
+"""Soft entries of stock CK: what they detect, according to their metas; their programs are never run."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-_SEPARATOR = "$#sep#$"  # stands for the system's separator of folders
+_SEPARATOR = "$#sep#$"  # placeholder for the system's path separator
 
 
 def python_module(meta: Mapping[str, Any]) -> str:
-    """The Python module that a soft entry looks for; empty if it looks for something else.
+    """The Python module that a soft entry detects; empty if it detects something else.
 
     >>> python_module({"customize": {"soft_file": {"linux": "tensorflow/__init__.py"}}})
     'tensorflow'
@@ -23,7 +23,7 @@ def python_module(meta: Mapping[str, Any]) -> str:
 
 
 def _files(customize: Any) -> Iterator[str]:
-    """The files that a soft entry names, for every system or by system."""
+    """The files in a soft entry's meta, for every system or by system."""
     if isinstance(customize, Mapping):
         by_system = customize.get("soft_file")
         named = [customize.get("soft_file_universal"), *(by_system.values() if isinstance(by_system, Mapping) else [by_system])]

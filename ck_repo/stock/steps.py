@@ -1,4 +1,4 @@
-"""The variables of stock's shared install scripts as steps of ours."""
+"""Translate the variables of stock CK's shared install scripts to our steps."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from urllib.parse import unquote, urlsplit
 from ck_repo.stock.scripts import OWN_STEPS
 
 Step = dict[str, dict[str, object]]
-_SYSTEM = "linux"  # by which stock's repositories call this system in the names of folders
+_SYSTEM = "linux"  # name of this system in folder names of stock CK's repositories
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
 _FETCHED, _CLONED = ("http", "https", "file"), ("https", "file")
 
 
-RUNS = "its recipe runs"  # how the obstacles of recipes begin that run programs
+RUNS = "its recipe runs"  # prefix of the obstacles of recipes that run programs
 
 
 class Obstacle(Exception):
-    """Why steps of ours cannot do what a stock recipe does."""
+    """Why our steps cannot replace a stock recipe."""
 
 
 def runs(what: str) -> Obstacle:
-    """The obstacle of a recipe that runs a program of its repository: --trust does not allow that either."""
+    """The obstacle of a recipe that runs a program of its repository, which is not supported even with --trust."""
     return Obstacle(f"{RUNS} {what}")
 
 
 def download_steps(env: Mapping[str, str], folder: Path) -> list[Step]:
-    """What the script download-and-install-package does with these variables.
+    """The steps of the script download-and-install-package for these variables.
 
     Raises
     ------
@@ -60,14 +60,14 @@ def download_steps(env: Mapping[str, str], folder: Path) -> list[Step]:
 
 
 def detection_model_steps(env: Mapping[str, str], folder: Path, promised: str, labelmap: str) -> list[Step]:
-    """What the script install-package-tensorflowmodel-object-detection does: weights, label map and pipeline in one folder.
+    """The steps of the script install-package-tensorflowmodel-object-detection: weights, label map and pipeline in one folder.
 
     Parameters
     ----------
     promised
         The file that the package promises.
     labelmap
-        Key of the dependency that brings the label map; empty if none does.
+        Key of the dependency with the label map; empty if there is none.
     """
     url = _joined(env, "PACKAGE_URL", "PACKAGE_NAME")
     if _yes(env, "PACKAGE_UNZIP") and _yes(env, "PACKAGE_UNTAR"):
@@ -84,12 +84,12 @@ def detection_model_steps(env: Mapping[str, str], folder: Path, promised: str, l
 
 
 def mobilenet_steps(env: Mapping[str, str], shared: str) -> list[Step]:
-    """What the script install-package-tensorflowmodel-mobilenet-py does: weights, and the modules that build the network.
+    """The steps of the script install-package-tensorflowmodel-mobilenet-py: weights, and the modules that build the network.
 
     Parameters
     ----------
     shared
-        The script's entry, from the root of the repository.
+        The script's entry, relative to the root of the repository.
     """
     inside = any(env.get(f"PACKAGE_NAME_{kind}") for kind in ("V2_QUANT", "MOBILENET_V3", "EDGETPU"))
     fetched = _fetched(env, _joined(env, "PACKAGE_URL", "PACKAGE_NAME")) | {"unpack": True}
@@ -106,7 +106,7 @@ _MODULES_OF_MOBILENET = {
 
 
 def caffe_model_steps(env: Mapping[str, str]) -> list[Step]:
-    """What the scripts download-caffemodel and download-deephimodel do: one file with its digest, or an archive."""
+    """The steps of the scripts download-caffemodel and download-deephimodel: one file with its digest, or an archive."""
     url = _plain(env, "MODEL_URL")
     name = env.get("MODEL_FILE") or _file_name(url)
     algorithm = env.get("MODEL_HASH_CALCULATOR", "").removesuffix("sum")
@@ -138,7 +138,7 @@ def _refuse_running(env: Mapping[str, str], folder: Path) -> None:
     if _yes(env, "PACKAGE_UN7ZIP"):
         raise Obstacle("its recipe unpacks a 7z archive, which is not supported")
     if env.get("PACKAGE_WGET_HEADER"):
-        raise Obstacle("its publisher wants a licence accepted by a cookie")
+        raise Obstacle("its publisher requires accepting a licence with a cookie")
     if _yes(env, "PACKAGE_GIT") and (
         _yes(env, "PACKAGE_GIT_SUBMODULES") or "--recursive" in env.get("PACKAGE_GIT_CLONE_FLAGS", "")
     ):
@@ -160,8 +160,8 @@ def _download(env: Mapping[str, str], url: str, number: str = "") -> Step:
 def _is_packed(env: Mapping[str, str], flag: str, number: str, name: str) -> bool:
     """Whether a flag says that a file is packed.
 
-    One with the number of the file is for that file; one without is for the first file, and for those of a number whose
-    names have a suffix of its kind.
+    A flag with the number of the file is for that file; one without is for the first file, and for numbered files with a
+    matching suffix.
     """
     if number and env.get(flag + number):
         return _yes(env, flag + number)
@@ -187,7 +187,7 @@ def _fetched(env: Mapping[str, str], url: str, number: str = "") -> dict[str, ob
 def _git(env: Mapping[str, str]) -> Step:
     url = _plain(env, "PACKAGE_URL")
     if urlsplit(url).scheme not in _CLONED:
-        raise Obstacle(f"its git repository {url} is neither https nor file")
+        raise Obstacle(f"its git repository {url} is not https or file")
     flags = shlex.split(env.get("PACKAGE_GIT_CLONE_FLAGS", ""))
     branch = flags[flags.index("-b") + 1] if "-b" in flags[:-1] else ""
     name = url.rstrip("/").rpartition("/")[2].removesuffix(".git")
@@ -211,17 +211,17 @@ def _joined(env: Mapping[str, str], url: str, name: str) -> str:
 
 def _checked(url: str) -> str:
     if urlsplit(url).scheme not in _FETCHED:
-        raise Obstacle(f"its URL {url!r} is neither https, http nor file")
+        raise Obstacle(f"its URL {url!r} is not https, http or file")
     return url
 
 
 def _plain(env: Mapping[str, str], name: str, *, needed: bool = True) -> str:
-    """A variable with the others that it refers to filled in."""
+    """A variable with references to others replaced."""
     text = _VARIABLE.sub(lambda match: env.get(match[1], match[0]), env.get(name, "").strip())
     if "$" in text:
         raise Obstacle(f"its {name} {text!r} refers to a variable that only an install script has")
     if needed and not text:
-        raise Obstacle(f"its recipe names no {name}")
+        raise Obstacle(f"its recipe has no {name}")
     return text
 
 

@@ -1,4 +1,4 @@
-"""A stock package in its chosen variations as a meta of ours, or why there is none."""
+"""Translate a stock package with its selected variations to a meta of ours, if possible."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ _SYSTEMS = ("linux", "macos", "win")
 
 @dataclass(frozen=True)
 class Translation:
-    """What a stock package is in our terms.
+    """A translated stock package.
 
     Attributes
     ----------
     meta
-        Its meta.json as one of ours would have it.
+        Its meta.json in our form.
     obstacle
-        Why it cannot be carried out; empty if it can.
+        Why it is not supported; empty if it is.
     kind
-        ``pip``, ``download``, ``git`` or ``copy``; empty if it cannot be carried out.
+        ``pip``, ``download``, ``git`` or ``copy``; empty if it is not supported.
     remarks
-        What of the recipe is not followed, though the result can be used.
+        Ignored parts of the recipe, although the result can be used.
     """
 
     meta: Mapping[str, Any]
@@ -51,7 +51,7 @@ class Translation:
 
 
 def translate(package: StockPackage, chosen: Sequence[str] = ()) -> Translation:
-    """Turn a stock package in its variations into a meta of ours."""
+    """Translate a stock package with its variations to a meta of ours."""
     env, customize = chosen_settings(package, chosen)
     meta: dict[str, object] = {"tags": list(package.fields.tags()), "version": str(customize.get("version") or "")}
     try:
@@ -60,14 +60,14 @@ def translate(package: StockPackage, chosen: Sequence[str] = ()) -> Translation:
         return Translation(meta, str(obstacle), remarks=package.remarks)
     except CKError as error:
         return Translation(meta, error.what, remarks=package.remarks)
-    except ValueError as error:  # of quotes in a variable that a shell would have split
+    except ValueError as error:  # for quotes in a variable that a shell would have split
         return Translation(meta, f"its recipe cannot be read: {error}", remarks=package.remarks)
 
 
 def usable_default(package: StockPackage) -> str:
-    """The variation to take where none is asked for: the first that can be carried out, if without one nothing can be.
+    """The default variation: the first supported one, if the package is not supported without.
 
-    Empty if the recipe has a default of its own, or needs none.
+    Empty if the recipe has its own default, or needs none.
     """
     rows = package.variations
     if not rows or any(row.default for row in rows.values()) or not translate(package).obstacle:
@@ -88,7 +88,7 @@ def _translated(package: StockPackage, chosen: Sequence[str], env: Mapping[str, 
     used = {str(step["copy"]["from"]) for step in steps if "from" in step.get("copy", {})}
     deps, unmet = needs(rows, env, only_python=kind == PIP, used=used)
     if lacking := sorted(used - set(deps)):
-        return Translation(meta, f"its recipe copies files of its dependency {lacking[0]}, and has none of that name")
+        return Translation(meta, f"its recipe copies files of its dependency {lacking[0]}, which does not exist")
     names = {next(iter(step)) for step in steps}
     uses = [step["copy"]["root"] for step in steps if "root" in step.get("copy", {})]
     kind = PIP if kind == PIP else "git" if "git" in names else "download" if "download" in names else "copy"
@@ -96,7 +96,7 @@ def _translated(package: StockPackage, chosen: Sequence[str], env: Mapping[str, 
 
 
 def _kind(package: StockPackage) -> str:
-    """Which of the shared scripts installs the package."""
+    """The shared script that installs the package."""
     if not for_this_system(package.fields):
         raise Obstacle(f"it is for other systems than {' or '.join(sorted(host_tags()))}")
     if package.preprocess:
@@ -125,7 +125,7 @@ def _steps(package: StockPackage, kind: str, env: Mapping[str, str]) -> list[Ste
 
 
 def _shared_entry(package: StockPackage) -> str:
-    """The entry whose script installs a package, from the root of the package's repository."""
+    """The entry whose script installs a package, relative to the root of the package's repository."""
     scripts = package.folder.parent.parent / "script"
     try:
         alias = (scripts / ".cm" / f"alias-u-{package.script}").read_text(encoding="utf-8").strip()
@@ -139,23 +139,23 @@ def _shared_entry(package: StockPackage) -> str:
 def _pip(package: StockPackage, env: Mapping[str, str]) -> tuple[dict[str, object], list[str]]:
     name, version = env.get("PYTHON_PACKAGE_NAME", "").strip(), env.get("PACKAGE_VERSION", "").strip()
     if not _PYTHON_NAME.fullmatch(name):
-        raise Obstacle(f"{name!r} is not the name of a Python package" if name else "its recipe names no Python package")
+        raise Obstacle(f"{name!r} is not the name of a Python package" if name else "its recipe has no Python package")
     remarks = []
     if version and not _PYTHON_VERSION.fullmatch(version):
-        remarks.append(f"its version {version!r} is not one of the package index, and is ignored")
+        remarks.append(f"its version {version!r} is not a version of the package index, and is ignored")
         version = ""
     ignored = [word for word in env.get("PIP_INSTALL_OPTIONS", "").split() if word != "--ignore-installed"]
     if ignored:
         remarks.append(f"its options for pip are ignored ({' '.join(ignored)}): set PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL")
     beside = pip_script(package.folder / f"{package.process}.sh") if not package.script else ()
     if beside:
-        remarks.append(f"its script also installs {', '.join(beside)}, which is left out")
+        remarks.append(f"its script also installs {', '.join(beside)}, which is skipped")
     row = {"name": name} | ({"version": f"=={version}"} if version else {})
     return {"python_package": row}, remarks
 
 
 def _promised(files: Any) -> str:
-    """The file that the package promises on this system; empty if it promises none, or any of several."""
+    """The file that the package promises on this system; empty if it promises none, or one of several."""
     if isinstance(files, Mapping):
         systems = [name for name in _SYSTEMS if name in host_tags() or name == "linux"]
         files = next((files[name] for name in systems if files.get(name)), "")

@@ -1,7 +1,7 @@
-"""The environment variables by which scripts find what is installed or registered.
+"""The environment variables with which scripts find installed and registered components.
 
-Each thing has a prefix: that of CK for what CK has too (`KINDS`, `MODELS`), else ``CK_ENV_`` and its name. ``PREFIX`` and
-``PREFIX_ROOT`` are its folder, ``PREFIX_FILE`` its main file, ``PREFIX_VERSION`` its version.
+Each component has a prefix: that of CK for components that CK has, too (`KINDS`, `MODELS`), else ``CK_ENV_`` and its name.
+``PREFIX`` and ``PREFIX_ROOT`` are its folder, ``PREFIX_FILE`` its main file, ``PREFIX_VERSION`` its version.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from ck_repo.store.entry import META
 from ck_repo.store.installed import Installed, read_installed
 
-# tags that a thing has, and its prefix; the first that fits counts
+# tags of a component, and its prefix; the first match is used
 KINDS = (
     (frozenset({"dataset", "preprocessed"}), "CK_ENV_DATASET_OBJ_DETECTION_PREPROCESSED"),
     (frozenset({"dataset", "coco"}), "CK_ENV_DATASET_COCO"),
@@ -47,20 +47,20 @@ class Variables:
     values
         By name.
     searched
-        Folders that come first in search paths, by the path's name: ``{"PATH": ("/a/bin",)}``.
+        Folders that are put first in search paths, by the path's name: ``{"PATH": ("/a/bin",)}``.
     """
 
     values: Mapping[str, str] = field(default_factory=dict)
     searched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def joined(self, later: Variables) -> Variables:
-        """Both; where both set a variable, the first one's value stays."""
+        """Both combined; if both set a variable, the first one's value is used."""
         names = [*self.searched, *(name for name in later.searched if name not in self.searched)]
         folders = {name: (*self.searched.get(name, ()), *later.searched.get(name, ())) for name in names}
         return Variables({**later.values, **self.values}, {name: tuple(dict.fromkeys(row)) for name, row in folders.items()})
 
     def as_data(self) -> dict[str, str]:
-        """For JSON: search paths as their folders alone."""
+        """As JSON: search paths as lists of folders."""
         return {**self.values, **{name: os.pathsep.join(row) for name, row in self.searched.items()}}
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
@@ -90,7 +90,7 @@ def variables_of(meta: Mapping[str, Any], folder: Path | None = None) -> Variabl
     meta
         The entry's meta.
     folder
-        The entry's folder, where CK's own entries have the script that sets search paths.
+        The entry's folder, in which CK's own entries have the script that sets search paths.
     """
     if "source" not in meta and isinstance(meta.get("env"), Mapping):
         return _of_stock(meta, folder)
@@ -98,7 +98,7 @@ def variables_of(meta: Mapping[str, Any], folder: Path | None = None) -> Variabl
 
 
 def installed_variables(env: Installed) -> Variables:
-    """The variables of something that we installed or registered."""
+    """The variables of a component of ours."""
     prefix = prefix_of(env)
     values = {prefix: env.path, f"{prefix}_ROOT": env.path, f"{prefix}_FILE": env.file, f"{prefix}_VERSION": env.version}
     values |= dict(_of_model(env, prefix)) | dict(_of_dataset(env))
@@ -109,14 +109,14 @@ def installed_variables(env: Installed) -> Variables:
 
 
 def place_of(meta: Mapping[str, Any]) -> str:
-    """The file or folder that an env entry stands for, by the keys of ours or of CK's own entries; empty if none is named."""
+    """The file or folder of an env entry, from our keys or CK's; empty if there is none."""
     customize = meta.get("customize")
     theirs = customize.get("full_path") if isinstance(customize, Mapping) else ""
     return str(meta.get("file") or meta.get("path") or theirs or meta.get("install_location") or "")
 
 
 def prefix_of(env: Installed) -> str:
-    """What the names of a thing's variables begin with."""
+    """The prefix of a component's variables."""
     known = MODELS.get(str(env.model.get("format", ""))) if env.model else None
     if known:
         return known[0]
@@ -127,7 +127,7 @@ def prefix_of(env: Installed) -> str:
 
 
 def variable_name(text: str) -> str:
-    """A text as a part of a variable's name.
+    """Text as a part of a variable's name.
 
     >>> variable_name("lib-loadgen (r1.0)")
     'LIB_LOADGEN_R1_0'
@@ -154,7 +154,7 @@ def _of_dataset(env: Installed) -> Iterator[tuple[str, str]]:
 
 
 def _of_stock(meta: Mapping[str, Any], folder: Path | None) -> Variables:
-    """Of an entry that another CK wrote: its own `env`, after those of what it depends on. Its script is read, and not run."""
+    """For an entry of CK: its own `env`, after those of its dependencies. Its script is read, not run."""
     raw: dict[str, str] = {}
     deps = meta.get("deps")
     for row in deps.values() if isinstance(deps, Mapping) else ():
@@ -177,19 +177,19 @@ def _of_stock(meta: Mapping[str, Any], folder: Path | None) -> Variables:
 
 
 def _folders(name: str, text: str, values: Mapping[str, str]) -> Sequence[str]:
-    """The folders in the value of a search path, without the path's own old value."""
+    """The folders in the value of a search path, without the path's old value."""
     parts = text.strip("\"'").split(":")
     return [_filled(part, values).strip("\"'") for part in parts if part and part.strip("{}$\"'") != name]
 
 
 def _filled(text: str, values: Mapping[str, str], depth: int = 4) -> str:
-    """A text with $NAME and ${NAME} filled in, from the values or the environment."""
+    """Replace $NAME and ${NAME} with the values or the environment."""
 
     def value(match: re.Match[str]) -> str:
         name = match[1] or match[2]
         return str(values.get(name, os.environ.get(name, "")))
 
-    for _ in range(depth):  # a value may hold further names
+    for _ in range(depth):  # a value may contain more names
         if not _REFERENCE.search(text):
             break
         text = _REFERENCE.sub(value, text)

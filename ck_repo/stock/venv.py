@@ -1,4 +1,4 @@
-"""Venvs of stock CK: the entry itself is the environment."""
+"""Venvs of stock CK, whose entry itself is the environment."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_MOST = 1 << 16  # bytes of a pyvenv.cfg
+_MOST = 1 << 16  # maximum bytes of a pyvenv.cfg
 _VERSION = re.compile(r"^version(?:_info)?\s*=\s*(\d+(?:\.\d+){1,2})", re.MULTILINE)
 
 
 def is_stock_venv(meta: Mapping[str, Any]) -> bool:
-    """Whether the meta of a venv is one that stock CK's module `venv` writes."""
+    """Whether the meta of a venv was written by stock CK's module `venv`."""
     return "template" not in meta and ("ck_activate" in meta or "ck_activate_all" in meta)
 
 
 def python_version(folder: Path) -> str:
-    """The version of an environment's Python: from pyvenv.cfg, else 3.x from its library folder; empty if neither says."""
+    """The version of an environment's Python: from pyvenv.cfg, else 3.x from its library folder; empty if unknown."""
     try:
         with open(folder / "pyvenv.cfg", "rb") as file:
             found = _VERSION.search(file.read(_MOST).decode("utf-8", "replace"))

@@ -24,21 +24,21 @@ from ck_repo.store.unpack import ArchiveError, Progress, unpack
 from ck_repo.store.work import scratch_folder, writing_file
 from ck_repo.store.writing import module_folder, publish, refuse_taken_uid, staged
 
-_IN_MAKING = re.compile(r"\.(run|failed|lock)-|\.bin$|\..*\.(new|removed|old|lock)$")  # names of unfinished files and of locks
-_FIRST, _LAST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)  # moments that a zip file can hold
-# modules whose entries point into this machine's folders, or hold its private keys
+_IN_MAKING = re.compile(r"\.(run|failed|lock)-|\.bin$|\..*\.(new|removed|old|lock)$")  # unfinished files and locks
+_FIRST, _LAST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)  # the dates that a zip file can store
+# modules whose entries refer to folders of this machine, or hold its private keys
 _OF_THIS_MACHINE = frozenset({"venv", "env", "repo", "cluster"})
 
 
 def pack_entries(
     entries: Sequence[Entry], output: Path, *, overwrite: bool = False, more: Mapping[str, Path] | None = None
 ) -> int:
-    """Pack entries into the zip file `output`; return how many files it holds.
+    """Pack entries into the zip file `output`; return the number of files.
 
     Parameters
     ----------
     more
-        Further files, by their names in the archive.
+        Additional files, by their names in the archive.
     """
     if not entries:
         raise NotFoundError("nothing to pack: no entry matches")
@@ -48,14 +48,14 @@ def pack_entries(
         if entry.cid in seen:
             raise ConflictError(
                 f"two entries are called {entry.cid}: {seen[entry.cid]} and {entry.path}",
-                hint="name the repository: REPO:MODULE:ENTRY",
+                hint="give the repository: REPO:MODULE:ENTRY",
             )
         seen[entry.cid] = entry.path
         for path in _files(entry.path):
             rows[f"{entry.module}/{entry.alias}/{path.relative_to(entry.path).as_posix()}"] = path
         home = entry.path.parents[1]
         for path in (alias_file(entry.path.parent, entry.alias), uid_file(entry.path.parent, entry.uid)):
-            if not flaw(home, path, links=False):  # only plain files; info.json has the UID, too
+            if not flaw(home, path, links=False):  # regular files only; info.json has the UID, too
                 rows[f"{entry.module}/.cm/{path.name}"] = path
         for path in (home / ".cm").glob("alias-*"):
             if entry.module in (path.name.removeprefix("alias-a-"), _alias_of(path)) and not flaw(home, path, links=False):
@@ -71,18 +71,18 @@ def _alias_of(path: Path) -> str:
 
 
 def pack_repository(row: Repository, output: Path, *, overwrite: bool = False) -> int:
-    """Pack a whole repository, .ckr.json included, into the zip file `output`; what is of this machine alone stays here."""
+    """Pack a repository, including .ckr.json, into the zip file `output`, without the entries that belong to this machine."""
     rows = {path.relative_to(row.path).as_posix(): path for path in _files(row.path, levels=2)}
     return _pack({name: path for name, path in rows.items() if name.split("/")[0] not in _OF_THIS_MACHINE}, output, overwrite)
 
 
 def _files(folder: Path, levels: int = 0) -> Iterator[Path]:
-    """Every plain file below `folder` but for git's own and what is in the making.
+    """Every regular file below `folder`, except git's own and unfinished ones.
 
     Parameters
     ----------
     levels
-        How many levels of folders are a repository's own: 2 in a repository (its folder and the modules'), 0 in an entry.
+        Levels of folders that belong to a repository: 2 in a repository (its folder and the modules'), 0 in an entry.
     """
     for base, folders, names in os.walk(folder):
         own = len(Path(base).relative_to(folder).parts) < levels
@@ -94,7 +94,7 @@ def _files(folder: Path, levels: int = 0) -> Iterator[Path]:
 
 
 def _pack(rows: dict[str, Path], output: Path, overwrite: bool) -> int:
-    taken = ConflictError(f"{output} exists already", hint="give another name with --archive_name=, or --overwrite")
+    taken = ConflictError(f"{output} exists already", hint="choose another name with --archive_name=, or use --overwrite")
     if output.exists() and not overwrite:
         raise taken
     with storage_errors(f"writing {output}"):
@@ -106,13 +106,13 @@ def _pack(rows: dict[str, Path], output: Path, overwrite: bool) -> int:
             ):
                 for name in sorted(rows):
                     _add(file, name, rows[name])
-        except FileExistsError:  # another process was first
+        except FileExistsError:  # another process created it first
             raise taken from None
     return len(rows)
 
 
 def _add(file: zipfile.ZipFile, name: str, path: Path) -> None:
-    """Add a plain file with its time and permissions; what a link leads to is not added."""
+    """Add a regular file with its time and permissions; the target of a link is not added."""
     with opened(path.parent, path.name, most=1 << 62, links=False) as source:
         found = os.fstat(source.fileno())
         row = zipfile.ZipInfo(name, min(max(time.localtime(found.st_mtime)[:6], _FIRST), _LAST))
@@ -123,25 +123,25 @@ def _add(file: zipfile.ZipFile, name: str, path: Path) -> None:
 
 
 def unpack_foreign(archive: Path, folder: Path, told: Progress | None = None) -> None:
-    """Unpack an archive that may come from elsewhere; links are refused."""
+    """Unpack an archive that may be untrusted; links are refused."""
     unpack(archive, folder, told, links=False)
 
 
 def refuse_other_machine(archive: Path, folder: Path) -> None:
-    """Refuse a repository that holds venvs, installed things or registrations: they point into another machine's folders.
+    """Refuse a repository with venvs, installed packages or registrations, which refer to folders of another machine.
 
-    Their programs would be run here as our own.
+    Their programs would run here as trusted ones.
     """
     for path in sorted(folder.iterdir()):
         if canonical_module(path.name.lower()) in _OF_THIS_MACHINE:
             raise ArchiveError(
-                f"{archive} is refused: it holds the module {path.name}, which is of the other machine",
-                hint="a venv comes with a lock (`ck create venv --lock=`) or a bundle",
+                f"{archive} is refused: it holds the module {path.name}, which belongs to another machine",
+                hint="to move a venv, use a lock (`ck create venv --lock=`) or a bundle",
             )
 
 
 def refuse_double_uids(archive: Path, folder: Path) -> None:
-    """Refuse a repository in which two entries of a module have one UID: either could pass for the other."""
+    """Refuse a repository in which two entries of a module have the same UID, as one could replace the other."""
     seen: dict[tuple[str, str], str] = {}
     for path in sorted(folder.glob("*/*/" + META)):
         entry = path.parents[1]
@@ -164,28 +164,28 @@ def unpack_entries(
     everything: bool = False,
     overwrite: bool = False,
 ) -> tuple[list[Entry], list[str]]:
-    """Bring the entries of an archive into the repository `target`; one that exists is left alone unless told otherwise.
+    """Import the entries of an archive into the repository `target`; existing ones are kept unless `overwrite` is set.
 
-    Recipes (`RECIPES`) never go to `local`, which is searched first: there a stranger's package would be chosen by its tags
-    instead of ours. They go to a new repository with the name of the archive, which is searched after ours.
+    Recipes (`RECIPES`) are never imported into `local`, which is searched first, because the tags of an untrusted package would
+    then match before ours. They are put into a new repository named after the archive, which is searched after ours.
 
     Parameters
     ----------
     module
-        The module whose entries come; any if empty.
+        The module whose entries are imported; all if empty.
     everything
-        Bring entries of other modules, too. Data that another repository here has, by name or UID, is refused: in `local` it
-        would come first.
+        Import entries of other modules, too. Data with the name or UID of an entry in another repository is refused, because
+        `local` is searched first.
 
     Raises
     ------
     ConflictError
-        If an entry exists already, or a repository with the name of the archive does; nothing was unpacked.
+        If an entry or a repository with the archive's name already exists; nothing is unpacked then.
 
     Returns
     -------
     entries, left
-        What came, and the names of what was left out.
+        The imported entries, and the names of those that were skipped.
     """
     with scratch_folder(repos_root(), "unzip") as scratch:
         unpack_foreign(archive, scratch)
@@ -196,11 +196,11 @@ def unpack_entries(
         found = sorted([*asked, *others]) if everything else asked
         if not found:
             raise NotFoundError(
-                f"{archive} holds no {module}; it holds {', '.join(left[:5])}", hint="--all brings in what is there"
+                f"{archive} holds no {module}; it holds {', '.join(left[:5])}", hint="--all imports all of them"
             )
         recipes = [folder for folder in found if target.alias == LOCAL and canonical_module(folder.parent.name) in RECIPES]
         own = _new_home(archive, repositories, recipes[0]) if recipes else target.path
-        for folder in found:  # everything is looked at before anything is written
+        for folder in found:  # check everything before writing anything
             check_name(folder.parent.name)
             check_name(folder.name)
             if folder in others and folder not in recipes:
@@ -209,7 +209,7 @@ def unpack_entries(
         taken = [final for _, final, _ in wanted if final.exists()]
         if taken and not overwrite:
             raise ConflictError(
-                f"{len(taken)} of the entries exist already, {taken[0].parent.name}:{taken[0].name} first",
+                f"{len(taken)} of the entries already exist, the first is {taken[0].parent.name}:{taken[0].name}",
                 hint="nothing was unpacked; --overwrite replaces them",
             )
         home = repositories.add(own.name) if recipes else target
@@ -224,16 +224,16 @@ def unpack_entries(
 
 
 def _entries_of(archive: Path, folder: Path, module: str) -> tuple[list[Path], list[Path]]:
-    """The entries of an unpacked archive: those of the module, or all if it is empty, and the others."""
+    """The entries of an unpacked archive: those of the module (all if it is empty), and the others."""
     there = [path.parents[1] for path in sorted(folder.glob("*/*/" + META))]
     if not there:
-        raise NotFoundError(f"{archive} holds no entry", hint="a CK archive holds <module>/<entry>/.cm/meta.json")
+        raise NotFoundError(f"{archive} has no entries", hint="a CK archive holds <module>/<entry>/.cm/meta.json")
     asked = [entry for entry in there if not module or canonical_module(entry.parent.name) == module]
     return asked, [entry for entry in there if entry not in asked]
 
 
 def _place(folder: Path, target: Repository, own: Path | None) -> tuple[Path, Path, str]:
-    """An entry's folder in the archive, the one to write, and its UID; `own` is the new repository of recipes."""
+    """An entry's folder in the archive, its target folder, and its UID; `own` is the new repository for recipes."""
     module, uid = folder.parent.name, read_uid(folder)
     final = (own / module if own else target.module_folder(module)) / folder.name
     refuse_taken_uid(final, uid)
@@ -241,21 +241,21 @@ def _place(folder: Path, target: Repository, own: Path | None) -> tuple[Path, Pa
 
 
 def _new_home(archive: Path, repositories: Repositories, recipe: Path) -> Path:
-    """The folder of the new repository for an archive's recipes; it is not made yet."""
+    """The folder of the new repository for an archive's recipes; it is not created yet."""
     name = archive.stem
     check_name(name)
     folder = repos_root() / name
     if folder.exists() or repositories.named(name):
         raise ConflictError(
-            f"{archive} holds {recipe.parent.name}:{recipe.name}, and recipes go to a repository {name!r} of their own, "
-            "which exists already",
+            f"{archive} holds {recipe.parent.name}:{recipe.name}. Recipes are unpacked into a separate repository {name!r}, "
+            "which already exists",
             hint=f"nothing was unpacked; --repo_uoa={name} unpacks into it, or give the archive another name",
         )
     return folder
 
 
 def _refuse_outranking(archive: Path, repositories: Repositories, target: Repository, folder: Path, uid: str) -> None:
-    """Refuse an entry that would be found instead of one that another repository has."""
+    """Refuse an entry that would hide one of another repository."""
     module = folder.parent.name
     for row in repositories.all():
         if row.path == target.path:
@@ -263,31 +263,31 @@ def _refuse_outranking(archive: Path, repositories: Repositories, target: Reposi
         other = row.module_folder(module)
         if (other / folder.name).exists() or (other / uid).exists() or uid_file(other, uid).exists():
             raise ConflictError(
-                f"{archive}: {module}:{folder.name} ({uid}) would take the place of the one in {row.alias}",
-                hint="without --all it is left out",
+                f"{archive}: {module}:{folder.name} ({uid}) would hide the one in {row.alias}",
+                hint="without --all it is skipped",
             )
 
 
 def _taken(alias: str) -> ConflictError:
-    return ConflictError(f"a repository {alias!r} exists already", hint="give another name: `ck unzip repo:NAME --zip=…`")
+    return ConflictError(f"a repository {alias!r} already exists", hint="choose another name: `ck unzip repo:NAME --zip=…`")
 
 
 def unpack_repository(archive: Path, repositories: Repositories, name: str = "") -> Repository:
-    """Bring a packed repository into CK_REPOS, under its own name or `name`."""
+    """Import a packed repository into CK_REPOS, under its own name or `name`."""
     root = repos_root()
     with scratch_folder(root, "unzip") as staging:
         unpack_foreign(archive, staging)
         refuse_other_machine(archive, staging)
         refuse_double_uids(archive, staging)
         if not (staging / DESCRIPTION).is_file():
-            raise NotFoundError(f"{archive} is no packed repository: it has no {DESCRIPTION}")
+            raise NotFoundError(f"{archive} is not a packed repository: it has no {DESCRIPTION}")
         staging.chmod(0o755)
         described = read_repository(staging)
         alias = name or str(read_json_object(staging / DESCRIPTION).get("data_alias", "")) or archive.stem
         check_name(alias)
         if (root / alias).exists() or any(row.alias == alias for row in repositories.all()):
             raise _taken(alias)
-        if any(row.uid == described.uid for row in repositories.all()):  # a second copy is another repository
+        if any(row.uid == described.uid for row in repositories.all()):  # a second copy needs a new UID
             content = read_json_object(staging / DESCRIPTION)
             write_json(staging / DESCRIPTION, content | {"data_uid": new_uid(), "data_alias": alias, "data_uoa": alias})
         if not publish_folder(staging, root / alias):

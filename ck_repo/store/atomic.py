@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written beside, flushed to the disk, renamed."""
+"""Atomic files: written under a temporary name, flushed to disk, and renamed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ck_repo.store.plain_file import A_FOLDER, MISSING, flaw, shown
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 _FREE = "free some space (`ck clean env` removes what no environment uses) or point CK_TOOLS elsewhere"
-SPARE = 64 << 20  # bytes of the disk that downloads and archives leave free
-_NOTHING = 64 << 10  # bytes; with less than that, a disk is taken to be full
+SPARE = 64 << 20  # bytes of free disk space that downloads and archives keep
+_NOTHING = 64 << 10  # bytes; a disk with less free space is treated as full
 
 
 @contextmanager
 def storage_errors(doing: str) -> Iterator[None]:
-    """Turn what the operating system says of a disk into an error that says what to do."""
+    """Turn operating system errors about a disk into errors with a hint."""
     try:
         yield
     except OSError as error:
@@ -34,12 +34,12 @@ def storage_errors(doing: str) -> Iterator[None]:
 
 
 def storage_error(error: OSError, doing: str = "") -> StorageError | None:
-    """The error to show for one of the operating system; None if it says nothing of a disk.
+    """The error to show for an OSError; None if it is not about a disk.
 
     Parameters
     ----------
     doing
-        What was under way; the file's name if empty.
+        The current operation; the file's name if empty.
     """
     where = doing or str(error.filename or "writing")
     if error.errno in FULL:
@@ -47,18 +47,18 @@ def storage_error(error: OSError, doing: str = "") -> StorageError | None:
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return StorageError(
             f"{where}: no permission to write {error.filename or ''}".rstrip(),
-            hint="point CK_REPOS and CK_TOOLS at folders that you can write",
+            hint="set CK_REPOS and CK_TOOLS to writable folders",
         )
     if doing and error.errno in (errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
         return StorageError(
             f"{where}: {error.strerror}: {error.filename or ''}".rstrip(": "),
-            hint="CK_REPOS and CK_TOOLS have to be folders, or names where folders can be made",
+            hint="CK_REPOS and CK_TOOLS have to be folders, or paths where folders can be created",
         )
     return None
 
 
 def refuse_full(folder: Path, doing: str) -> None:
-    """Raise if the disk of `folder` is full: why a program that writes there has failed, though it may not say so."""
+    """Raise if the disk of `folder` is full, because the program that failed to write there may not report it."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     with suppress(OSError):
@@ -69,33 +69,33 @@ def refuse_full(folder: Path, doing: str) -> None:
 
 
 def usable(folder: Path) -> int:
-    """How many bytes a download or archive may write to the disk of `folder`: its free space less `SPARE`."""
+    """How many bytes a download or archive may write to the disk of `folder`: its free space minus `SPARE`."""
     return max(shutil.disk_usage(folder).free - SPARE, 0)
 
 
 def too_large(doing: str, needed: str) -> StorageError:
     """The error for a file that exceeds `usable`."""
-    return StorageError(f"{doing}: {needed}, and {SPARE >> 20} MiB of the disk stay free", hint=_FREE)
+    return StorageError(f"{doing}: {needed}, and {SPARE >> 20} MiB of the disk are kept free", hint=_FREE)
 
 
 def make_folder(path: Path, variable: str) -> None:
-    """Make a folder that an environment variable names, if it is not there.
+    """Create a folder that an environment variable names, if it does not exist.
 
     Raises
     ------
     StorageError
-        If that is impossible. In ``/proc`` the system's error is "No such file or directory".
+        If it cannot be created. In ``/proc`` the system's error is "No such file or directory".
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        known = storage_error(error, f"making the folder {path}")
-        hint = f"set {variable} to a folder that can be made"
-        raise known or StorageError(f"the folder {path} cannot be made: {error.strerror}", hint=hint) from error
+        known = storage_error(error, f"creating the folder {path}")
+        hint = f"set {variable} to a folder that can be created"
+        raise known or StorageError(f"the folder {path} cannot be created: {error.strerror}", hint=hint) from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part."""
+    """Write a file atomically: readers see the old content or the new content."""
     with storage_errors(f"writing {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with _beside(path) as (name, file):
@@ -118,7 +118,7 @@ def remove_all_unfinished(folder: Path) -> None:
 
 
 def remove_unfinished(path: Path) -> None:
-    """Remove the unfinished file of a killed writer; that of a live writer stays."""
+    """Remove the unfinished file of a killed writer, but not that of a running one."""
     name = _unfinished(path)
     with suppress(OSError), os.fdopen(os.open(name, os.O_RDWR | os.O_NOFOLLOW), "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -132,14 +132,14 @@ def _unfinished(path: Path) -> Path:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """An empty file beside `path`, locked by its writer, so that the next writer takes over what a killed one left."""
+    """An empty file next to `path`, locked by its writer, so that the next writer can replace that of a killed one."""
     name = _unfinished(path)
     while True:
         file = os.fdopen(os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+b")
         with file:
-            with suppress(OSError):  # a file system without locks
+            with suppress(OSError):  # the file system has no locks
                 fcntl.flock(file, fcntl.LOCK_EX)
-            if not _is(file.fileno(), name):  # the writer that had the lock gave it its final name
+            if not _is(file.fileno(), name):  # the writer that held the lock renamed it
                 continue
             try:
                 file.truncate(0)
@@ -159,12 +159,12 @@ def _is(file: int, path: Path) -> bool:
 
 @contextmanager
 def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """A name beside `path` for a file to be written, which is given the name `path` at the end.
+    """A temporary name next to `path` for a file that is renamed to `path` at the end.
 
     Raises
     ------
     FileExistsError
-        If `path` exists by then, and is not to be overwritten.
+        If `path` exists at the end and must not be overwritten.
     """
     with _beside(path) as (name, _):
         yield name
@@ -176,7 +176,7 @@ def new_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
                 raise
-            if path.exists():  # a file system without hard links
+            if path.exists():  # the file system has no hard links
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
             os.replace(name, path)
             return
@@ -189,12 +189,12 @@ def copy_folder(source: Path, target: Path, *, links_out: bool = False) -> list[
     Parameters
     ----------
     links_out
-        Whether links that lead out of `source` are copied, too.
+        Whether to copy links to targets outside `source`.
 
     Returns
     -------
     list
-        What was skipped, with the reason: links out, loops of links, pipes, devices and sockets.
+        Skipped names with the reason: links out of the folder, loops of links, pipes, devices and sockets.
     """
     left = []
     waiting = [(source, target)]
@@ -207,7 +207,7 @@ def copy_folder(source: Path, target: Path, *, links_out: bool = False) -> list[
                 name = os.path.relpath(row.path, source)
                 if row.is_symlink():
                     why = "" if links_out else flaw(source, name)
-                    if why in ("", A_FOLDER, MISSING):  # a link to what is missing stays as it is
+                    if why in ("", A_FOLDER, MISSING):  # keep a broken link as it is
                         to.symlink_to(os.readlink(row.path))
                     else:
                         left.append(f"{shown(name)} ({why})")
@@ -231,7 +231,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def publish_folder(staging: Path, final: Path) -> bool:
-    """Give a finished folder its name; False if another process was first, whose folder stays while ours goes."""
+    """Rename a finished folder to its final name; return False, and remove it, if another process created that name first."""
     with storage_errors(f"writing {final}"):
         try:
             os.rename(staging, final)

@@ -1,4 +1,4 @@
-"""Removed entries, kept for a while in the folder ``.bin`` of their repository, so that they can be restored."""
+"""Removed entries, which are kept in the folder ``.bin`` of their repository for some time, so that they can be restored."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from ck_repo.store.work import committing, is_alive, remove_folder, working
 from ck_repo.store.writing import module_folder, refuse_gone, refuse_taken_uid, remove_entry
 
 FOLDER = ".bin"
-MOST_BYTES = 20 * 10**9  # of a repository's bin; the oldest is removed first
+MOST_BYTES = 20 * 10**9  # bytes of a repository's bin; the oldest entry is removed first
 _DAYS = 14
 _RECORD, _CONTENT = "removed.json", "entry"
-_NAME = re.compile(r"\d+\.[0-9a-f]{8}")  # of a folder in the bin: the time in ns, and the key of the work
+_NAME = re.compile(r"\d+\.[0-9a-f]{8}")  # name of a folder in the bin: the time in ns, and the key of the work
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Removed:
     Attributes
     ----------
     folder
-        In the bin; the entry is the folder `entry` in it.
+        The folder in the bin; the entry is the folder `entry` in it.
     when
-        When it was removed, s since 1970.
+        When it was removed, in s since 1970.
     size
         Bytes.
     """
@@ -57,12 +57,12 @@ class Removed:
 
     @property
     def date(self) -> str:
-        """When it was removed, for a person."""
+        """When it was removed, as readable text."""
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(self.when))
 
 
 def days() -> float:
-    """How long removed entries are kept: CK_BIN_DAYS; with 0 they are removed for good."""
+    """How long removed entries are kept (CK_BIN_DAYS); with 0 they are deleted at once."""
     text = os.environ.get("CK_BIN_DAYS") or str(_DAYS)
     try:
         found = float(text)
@@ -76,7 +76,7 @@ def days() -> float:
 def discard(repository: Repository, entry: Entry) -> bool:
     """Remove an entry; return whether it can be restored.
 
-    It cannot if nothing is kept, if it is larger than the free space, or if it is on another disk than the bin.
+    It cannot if removed entries are not kept, if it is larger than the free space, or if the bin is on another disk.
     """
     size = _size(entry.path)
     if not _may_keep(repository, entry, size):
@@ -86,7 +86,7 @@ def discard(repository: Repository, entry: Entry) -> bool:
     with storage_errors(f"removing {entry.path}"), working(freeing=True) as work:
         folder = home / f"{time.time_ns()}.{work.key}"
         folder.mkdir(parents=True)
-        if not (home / ".gitignore").exists():  # git leaves the bin alone, and ck push with it
+        if not (home / ".gitignore").exists():  # git and `ck push` ignore the bin
             write_text(home / ".gitignore", "*\n")
         names = {"module": entry.module, "alias": entry.alias, "uid": entry.uid}
         write_json(folder / _RECORD, {**names, "when": time.time(), "size": size})
@@ -118,7 +118,7 @@ def removed(repository: Repository, module: str = "", pattern: str = "") -> list
     Parameters
     ----------
     module, pattern
-        Only entries of this module, and of this alias, UID or pattern; all if empty.
+        Only entries of this module, or with this alias, UID or pattern; all if empty.
     """
     found = []
     for folder in _kept(repository):
@@ -131,7 +131,7 @@ def removed(repository: Repository, module: str = "", pattern: str = "") -> list
 
 
 def _kept(repository: Repository) -> list[Path]:
-    """The folders of removed entries, the last removed first; other files in the bin, and a bin that is a link, are ignored."""
+    """The folders of removed entries, the most recent first; other files in the bin, and a bin that is a link, are ignored."""
     home = repository.path / FOLDER
     if home.is_symlink() or not home.is_dir():
         return []
@@ -140,7 +140,7 @@ def _kept(repository: Repository) -> list[Path]:
 
 
 def _read(repository: Repository, folder: Path) -> Removed:
-    """Read a record, which may be of a repository that came from elsewhere: its names are folders' names, nothing more."""
+    """Read a record, which may belong to an untrusted repository: its names must be plain folder names."""
     row = Fields(read_json_object(folder / _RECORD), folder / _RECORD)
     module, alias, uid = row.needed("module"), row.needed("alias"), row.needed("uid")
     for name in (module, alias, uid):
@@ -149,19 +149,19 @@ def _read(repository: Repository, folder: Path) -> Removed:
 
 
 def restore(row: Removed) -> Entry:
-    """Put a removed entry back where it was.
+    """Restore a removed entry.
 
     Raises
     ------
     ConflictError
-        If there is another entry of its name or UID now.
+        If another entry has its name or UID.
     """
     home = module_folder(row.repository, row.module)
     folder = home / row.alias
-    hint = f"rename that one first: `ck ren {row.cid} {row.module}:NEW`"
+    hint = f"rename that entry first: `ck ren {row.cid} {row.module}:NEW`"
     with storage_errors(f"writing {folder}"), working() as work, committing():
         if folder.exists():
-            raise ConflictError(f"there is another {row.cid} in {row.repository.alias} now", hint=hint)
+            raise ConflictError(f"another {row.cid} is in {row.repository.alias} now", hint=hint)
         refuse_taken_uid(folder, row.uid, hint=hint)
         uid = "" if row.alias == row.uid else row.uid
         work.commit([Rename.of(row.folder / _CONTENT, folder), *([Link(str(home), row.alias, uid)] if uid else [])])
@@ -171,7 +171,7 @@ def restore(row: Removed) -> Entry:
 
 
 def sweep_bin(repository: Repository, *, everything: bool = False) -> int:
-    """Empty the bin of entries that are too old or exceed its size, or of all with `everything`; return the bytes freed."""
+    """Delete entries of the bin that are too old or exceed its size, or all with `everything`; return the freed bytes."""
     oldest, total, freed = time.time() - 86400 * days(), 0, 0
     for folder in _kept(repository):
         row = _record(repository, folder)

@@ -1,4 +1,4 @@
-"""Digests of entries and files: what something is, in 64 hexadecimal digits."""
+"""Digests of entries and files, in 64 hexadecimal digits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _IGNORED = {"__pycache__", ".cm", ".git"}
 
 
 def canonical(value: Any) -> bytes:
-    """JSON with sorted keys and no spaces: the same bytes for the same value, everywhere."""
+    """JSON with sorted keys and no spaces, so that equal values give equal bytes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -31,7 +31,7 @@ def of_file(path: Path, algorithm: str = "sha256") -> str:
 
 
 def of_stream(file: BinaryIO, algorithm: str = "sha256") -> str:
-    """Digest of what is left of an open file."""
+    """Digest of the rest of an open file."""
     digest = hashlib.new(algorithm)
     while block := file.read(1 << 20):
         digest.update(block)
@@ -39,7 +39,7 @@ def of_stream(file: BinaryIO, algorithm: str = "sha256") -> str:
 
 
 def of_entry(entry: Entry) -> str:
-    """SHA-256 of an entry's canonical meta and of its files by name; info.json (who wrote it, when) does not count."""
+    """SHA-256 of an entry's canonical meta and of its files by name, without info.json (author and date)."""
     return _add_files(hashlib.sha256(canonical(entry.meta())), entry.path).hexdigest()
 
 
@@ -55,6 +55,6 @@ def _add_files(digest: hashlib._Hash, folder: Path) -> hashlib._Hash:
         path = folder / row.name
         if not row.flaw or (row.flaw == A_LINK and path.is_file()):
             digest.update(f"\0{row.name}\0{of_file(path)}".encode())
-        elif row.unnamed:  # what cannot be named cannot be part of a digest
-            raise ConfigError(f"{shown(path)} is {row.flaw}", hint="rename it, or take it out of the folder")
+        elif row.unnamed:  # a file whose name cannot be encoded cannot be part of a digest
+            raise ConfigError(f"{shown(path)} is {row.flaw}", hint="rename it, or move it out of the folder")
     return digest

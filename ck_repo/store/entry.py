@@ -19,7 +19,7 @@ META = ".cm/meta.json"
 INFO = ".cm/info.json"
 BASE = "_base_entry"  # key of a meta.json: the entry that this one inherits from, [MODULE:]NAME
 _ALIAS_BYTES = 4096
-_DEEPEST = 100  # containers in containers
+_DEEPEST = 100  # maximum nesting of containers
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -30,8 +30,8 @@ class Entry:
     Attributes
     ----------
     repository, module, alias
-        The names by which the command line knows it: ``repository:module:alias``. The module is named as its folder is
-        (``venv.template`` or ``env_templates``). An entry without an alias goes by its UID.
+        The names that the command line uses: ``repository:module:alias``. The module is named after its folder
+        (``venv.template`` or ``env_templates``). The alias of an entry without one is its UID.
     uid
         16 hexadecimal digits.
     path
@@ -68,15 +68,15 @@ class Entry:
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
-    """Read a JSON object; whatever is wrong with it is told with the file, the line and the column.
+    """Read a JSON object; errors give the file, the line and the column.
 
-    The file has to be a plain file of its folder, of at most 64 MiB: entries may be anybody's.
+    The file has to be a regular file in its folder, of at most 64 MiB, because entries may be untrusted.
     """
     folder = path.parents[1] if path.parent.name == ".cm" else path.parent
     try:
         content = parse_json(read_plain(folder, path).decode())
     except UnreadableError as error:
-        hint = "remove the entry's folder, or restore the file" if error.why == MISSING else "put the file itself there"
+        hint = "remove the entry's folder, or restore the file" if error.why == MISSING else "replace it by a regular file"
         raise ConfigError(error.what, hint=hint) from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from None
@@ -85,15 +85,15 @@ def read_json_object(path: Path) -> dict[str, Any]:
             f"{path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
             hint="fix the file, or restore it from its repository",
         ) from None
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or lists thousands deep
-        raise ConfigError(f"{path} is not JSON that can be read: {error}", hint="fix the file") from None
+    except (ValueError, RecursionError) as error:  # a number with thousands of digits, or lists nested thousands deep
+        raise ConfigError(f"{path} cannot be read as JSON: {error}", hint="fix the file") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds a {type(content).__name__}, not an object")
     return content
 
 
 def parse_json(text: str) -> Any:
-    """The value of a JSON text.
+    """Parse a JSON text.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def parse_json(text: str) -> Any:
         If it is none, or holds what no program of ours can work with and write again: containers too deep, halves of
         characters.
     RecursionError
-        If it is nested thousands deep.
+        If it is nested thousands of levels deep.
     """
     content = json.loads(text)
     if text.count("[") + text.count("{") > _DEEPEST:
@@ -112,12 +112,12 @@ def parse_json(text: str) -> Any:
             if not level:
                 break
         else:
-            raise ValueError(f"its containers are nested more than {_DEEPEST} deep")
+            raise ValueError(f"its containers are nested more than {_DEEPEST} levels deep")
     if _SURROGATE.search(text):
         try:
             json.dumps(content, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            raise ValueError("a \\u escape in it is half of a character") from None
+            raise ValueError("a \\u escape in it is an unpaired surrogate") from None
     return content
 
 
@@ -140,7 +140,7 @@ def tags_of(meta: Mapping[str, object], path: Path) -> list[str]:
 
 
 def variation_tags(meta: Mapping[str, object]) -> list[str]:
-    """Names and tags of the variations that a package comes in."""
+    """Names and tags of the variations of a package."""
     rows = meta.get("variations")
     if not isinstance(rows, dict):
         return []
@@ -159,19 +159,19 @@ def uid_file(module_folder: Path, uid: str) -> Path:
 
 
 def read_alias_file(path: Path) -> str:
-    """The first word of an alias file of a module, or of a repository.
+    """The first word of the alias file of a module or a repository.
 
     Raises
     ------
     UnreadableError
-        If it is not there, or is no small plain file.
+        If it does not exist, or is not a small regular file.
     """
     content = read_plain(path.parents[1], path, most=_ALIAS_BYTES).decode(errors="replace")
     return (content.split() or [""])[0]
 
 
 def read_uid(folder: Path) -> str:
-    """The UID of the entry in `folder`: from its alias file, else from info.json, else its own name if that is one."""
+    """The UID of the entry in `folder`: from its alias file, else from info.json, else the folder's name if that is a UID."""
     name = folder.name
     if is_uid(name):
         return name
@@ -185,7 +185,7 @@ def read_uid(folder: Path) -> str:
     uid = str(read_json_object(info).get("backup_data_uid", "")) if info.exists() else ""
     if not is_uid(uid):
         raise ConfigError(
-            f"{folder} has no UID: neither {alias_file(folder.parent, name)} nor {info} gives one",
+            f"{folder} has no UID: neither {alias_file(folder.parent, name)} nor {info} has one",
             hint="restore those files, or add the entry again with `ck add`",
         )
     return uid
@@ -206,7 +206,7 @@ def write_entry(folder: Path, uid: str, meta: Mapping[str, object], *, module: s
 
 
 def link_alias(folder: Path, uid: str) -> None:
-    """Make the alias (the folder's name) and the UID find each other."""
+    """Write the alias files, which map the alias (the folder's name) to the UID and back."""
     if folder.name != uid:
         write_text(uid_file(folder.parent, uid), folder.name + "\n")
         write_text(alias_file(folder.parent, folder.name), uid + "\n")

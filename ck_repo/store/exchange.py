@@ -1,4 +1,4 @@
-"""Exchange two paths: in one step where the operating system can (Linux's renameat2), else by three renames."""
+"""Exchange two paths: atomically where the operating system can (Linux's renameat2), else with three renames."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM)
 
 
 def exchange(one: Path, other: Path) -> None:
-    """Let two existing paths of one file system change places.
+    """Exchange two existing paths on the same file system.
 
-    Without renameat2, `other` is missing for a moment. A process that is killed in that moment leaves `aside(one)`, and
-    `finish_exchange` completes the work.
+    Without renameat2, `other` does not exist for a moment. A process that is killed then leaves `aside(one)`, and
+    `finish_exchange` completes the exchange.
     """
     if not _exchange_at_once(one, other):
         os.rename(other, aside(one))
@@ -23,12 +23,12 @@ def exchange(one: Path, other: Path) -> None:
 
 
 def aside(path: Path) -> Path:
-    """The name that the other path has while the three renames go on."""
+    """The temporary name of the other path during the three renames."""
     return path.with_name(f"{path.name}.old")
 
 
 def finish_exchange(one: Path, other: Path) -> None:
-    """Complete three renames of which some are done."""
+    """Complete an exchange that was interrupted between its renames."""
     if not os.path.lexists(other):
         os.rename(one, other)
     if os.path.lexists(aside(one)):
@@ -36,8 +36,8 @@ def finish_exchange(one: Path, other: Path) -> None:
 
 
 def _exchange_at_once(one: Path, other: Path) -> bool:
-    """Whether the operating system exchanged them; False if it or the file system has no such call."""
-    import ctypes  # 5 ms, which only a replacement needs
+    """Exchange them in one system call; return False if the operating system or the file system has none."""
+    import ctypes  # importing ctypes takes 5 ms, and only replacements need it
 
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if rename is None:

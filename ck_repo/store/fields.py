@@ -1,4 +1,4 @@
-"""Read what a person wrote (meta.json, a template, a spec): each value with its type, each fault with its file and key."""
+"""Read files that users write (meta.json, a template, a spec); errors give the file and the key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ck_repo.errors import ConfigError
 from ck_repo.store.entry import tag_list
 
 Record = TypeVar("Record")
-_SHORT = reprlib.Repr()  # of a value that may be of any size
+_SHORT = reprlib.Repr()  # shortens values of any size in messages
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 200
 
 
@@ -24,9 +24,9 @@ class Fields:
     content
         The object.
     source
-        The file that it is from.
+        The file, for messages.
     path
-        Where in the file it is, for messages.
+        The object's path in the file, for messages.
     """
 
     def __init__(self, content: Any, source: object, path: str = "") -> None:
@@ -36,26 +36,26 @@ class Fields:
         self._content = content
 
     def error(self, key: str, value: Any, wanted: str) -> ConfigError:
-        """What to raise for a value that is not what it has to be."""
+        """The error for a value that is not as expected."""
         where = ".".join(part for part in (self._path, key) if part) or "the whole"
         return ConfigError(f"{self._source}: {where} is {_SHORT.repr(value)}, not {wanted}", hint="fix the file")
 
     def place(self, key: str) -> str:
-        """Where a key is, for messages: file and path."""
+        """The file and the path of a key, for messages."""
         return f"{self._source}: {'.'.join(part for part in (self._path, key) if part)}"
 
     def __contains__(self, key: str) -> bool:
         return key in self._content
 
     def text(self, key: str, default: str = "") -> str:
-        """A string; a number is taken as one."""
+        """A string; a number is converted."""
         value = self._content.get(key, default)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise self.error(key, value, "a text")
         return str(value)
 
     def needed(self, key: str) -> str:
-        """A string that has to be there."""
+        """A required string."""
         if not self.text(key):
             raise self.error(key, None, "a text")
         return self.text(key)
@@ -64,11 +64,11 @@ class Fields:
         """An integer."""
         value = self._content.get(key, default)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            raise self.error(key, value, "a whole number")
+            raise self.error(key, value, "an integer")
         return value
 
     def number(self, key: str) -> float | None:
-        """A finite number; None if it is not there."""
+        """A finite number; None if it is missing."""
         value = self._content.get(key)
         if value is None:
             return None
@@ -80,7 +80,7 @@ class Fields:
         return float(value)
 
     def flag(self, key: str, default: bool = False) -> bool:
-        """True or false; CK's "yes" and "no" too."""
+        """True or false; also CK's "yes" and "no"."""
         value = self._content.get(key, default)
         if isinstance(value, str) and value.lower() in ("yes", "no"):
             return value.lower() == "yes"
@@ -89,7 +89,7 @@ class Fields:
         return value
 
     def tags(self, key: str = "tags") -> tuple[str, ...]:
-        """Tags, as a list or as text with commas."""
+        """Tags, as a list or separated by commas."""
         value = self._content.get(key, [])
         if not isinstance(value, str | list):
             raise self.error(key, value, "a list of tags")
@@ -103,14 +103,14 @@ class Fields:
         return tuple(value)
 
     def table(self, key: str) -> dict[str, Any]:
-        """An object as it is."""
+        """An object as a dictionary."""
         value = self._content.get(key) or {}
         if not isinstance(value, Mapping):
             raise self.error(key, value, "an object")
         return {str(name): each for name, each in value.items()}
 
     def fields(self, key: str) -> Fields:
-        """An object, to be read further."""
+        """An object, as `Fields`."""
         return Fields(self.table(key), self._source, f"{self._path}.{key}".strip("."))
 
     def each(self, key: str) -> dict[str, Fields]:
@@ -132,7 +132,7 @@ class Fields:
         Parameters
         ----------
         hint
-            What to do if a value is of the wrong type.
+            The hint if a value has the wrong type.
         """
         try:
             return read(kind, self._content, self._path)
@@ -140,12 +140,16 @@ class Fields:
             what = f"{self._source}: {error.key} is {_SHORT.repr(error.value)}, not {error.expected}"
             raise ConfigError(what, hint=hint) from None
 
+    def replaced(self, key: str, value: Any) -> Fields:
+        """The object with another value for a key."""
+        return Fields({**self._content, key: value}, self._source, self._path)
+
     def as_dict(self) -> dict[str, Any]:
         """The object itself."""
         return dict(self._content)
 
     def only(self, *known: str) -> None:
-        """Refuse keys that are not known."""
+        """Refuse unknown keys."""
         from ck_repo.errors import did_you_mean
 
         for key in self._content:

@@ -1,7 +1,7 @@
-"""Fill a folder with files of anybody's names, so that nothing is written outside it.
+"""Write files with untrusted names into a folder, and nothing outside it.
 
-Every folder on the way is opened relative to the one above it and never through a link, so that what is on the disk decides,
-not what names promise. Links are made last, and then each is followed on the disk.
+Each folder of a path is opened relative to its parent and never through a link, so the check is made on the disk and not on
+names. Links are created last, and then each is resolved on the disk.
 """
 
 from __future__ import annotations
@@ -15,39 +15,39 @@ from typing import IO
 
 from ck_repo.store.plain_file import A_LINK, flaw, walk
 
-_DEEPEST = 63  # folders in folders, one less than `walk` goes down
+_DEEPEST = 63  # maximum depth of folders, one less than that of `walk`
 _LONGEST = 1000  # bytes of a path
-_LONGEST_NAME = 255  # bytes, what file systems take
+_LONGEST_NAME = 255  # bytes of a name; the limit of file systems
 _BLOCK = 1 << 20
 _FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW
 _NEW_FILE = os.O_WRONLY | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-GIT_FOLDER = ".git"  # in no archive: git's settings can name programs to run
+GIT_FOLDER = ".git"  # never accepted: git's settings can name programs to run
 
 
 class RefusedError(Exception):
-    """A name or a link that would lead out of the folder, or that no file system takes."""
+    """A name or link that leads out of the folder, or is not valid on the file system."""
 
 
 def checked_name(name: str) -> str:
-    """A file's name below a folder, with forward slashes."""
+    """A file's path below a folder, with forward slashes."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]):
         raise RefusedError(f"its member {name!r} would be written outside the folder")
     try:
         sizes = [len(part.encode()) for part in path.parts]
     except UnicodeEncodeError:
-        raise RefusedError(f"the name of its member {name!r} is not text") from None
+        raise RefusedError(f"the name of its member {name!r} is not valid text") from None
     if GIT_FOLDER in (part.lower() for part in path.parts):
         raise RefusedError(f"it holds {name!r}: git's settings can name programs to run")
     if "\0" in name:
-        raise RefusedError(f"the name of its member {name!r} holds a NUL")
+        raise RefusedError(f"the name of its member {name!r} contains a NUL")
     if len(sizes) > _DEEPEST or sum(sizes) > _LONGEST or max(sizes, default=0) > _LONGEST_NAME:
         raise RefusedError(f"the name of its member {name[:60]!r}… is too long or too deep")
     return str(path)
 
 
 def check_links(root: Path) -> None:
-    """Follow every link below a folder on the disk, and refuse one that leads out of it."""
+    """Resolve every link below a folder on the disk, and refuse those that lead out of it."""
     for row in walk(root):
         why = flaw(root, row.name) if row.flaw == A_LINK else ""
         if "leads out" in why or "loop" in why:
@@ -55,18 +55,18 @@ def check_links(root: Path) -> None:
 
 
 class Filler:
-    """Writes into one folder, which exists. Names have to be those that `checked_name` gives."""
+    """Writes into one existing folder. Names have to come from `checked_name`."""
 
     def __init__(self, root: Path, most: int) -> None:
         self._root, self._left, self._most = root, most, most
 
     def folder(self, name: str) -> None:
-        """Make a folder, if it is not there."""
+        """Create a folder, if it does not exist."""
         with self._opened(PurePosixPath(name).parts):
             pass
 
     def file(self, name: str, source: IO[bytes], *, executable: bool = False) -> None:
-        """Write a file from a stream; one of that name is replaced."""
+        """Write a file from a stream; replace an existing one."""
         path = PurePosixPath(name)
         with self._opened(path.parent.parts) as folder:
             _make_way(path.name, folder)
@@ -79,7 +79,7 @@ class Filler:
                     sink.write(block)
 
     def hard_link(self, name: str, target: str) -> None:
-        """Give a file that was written another name."""
+        """Rename a file that was written."""
         path, other = PurePosixPath(name), PurePosixPath(target)
         with self._opened(path.parent.parts) as folder, self._opened(other.parent.parts, make=False) as there:
             try:
@@ -87,13 +87,13 @@ class Filler:
             except FileNotFoundError:
                 mode = 0
             if not stat.S_ISREG(mode):
-                raise RefusedError(f"its hard link {name!r} leads to {target!r}, which is no file of it")
+                raise RefusedError(f"its hard link {name!r} leads to {target!r}, which is not one of its files")
             if path != other:
                 _make_way(path.name, folder)
                 os.link(other.name, path.name, src_dir_fd=there, dst_dir_fd=folder, follow_symlinks=False)
 
     def symbolic_links(self, links: dict[str, str]) -> None:
-        """Make links, by name and target, and refuse them if any of the folder leads out of it then."""
+        """Create links, by name and target; refuse them if any link of the folder then leads out of it."""
         for name, target in links.items():
             path = PurePosixPath(name)
             landing = os.path.normpath(os.path.join(str(path.parent), target))
@@ -107,7 +107,7 @@ class Filler:
 
     @contextmanager
     def _opened(self, parts: tuple[str, ...], *, make: bool = True) -> Iterator[int]:
-        """A folder below the root, opened; those on the way are made."""
+        """Open a folder below the root; missing folders are created."""
         here = os.open(self._root, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
         try:
             for part in parts:
@@ -125,7 +125,7 @@ def _enter(name: str, folder: int, make: bool) -> int:
             return os.open(name, _FOLDER, dir_fd=folder)
         except FileNotFoundError:
             if not make:
-                raise RefusedError(f"{name!r} is no folder of it") from None
+                raise RefusedError(f"{name!r} is not one of its folders") from None
             os.mkdir(name, dir_fd=folder)
         except OSError as error:
             try:
@@ -137,11 +137,11 @@ def _enter(name: str, folder: int, make: bool) -> int:
             if not stat.S_ISDIR(mode):
                 raise RefusedError(f"{name!r} is both a file and a folder") from None
             raise
-    raise RefusedError(f"{name!r} cannot be made")
+    raise RefusedError(f"{name!r} cannot be created")
 
 
 def _make_way(name: str, folder: int) -> None:
-    """Remove a file or link of that name; a folder stays in the way."""
+    """Remove a file or link with that name; a folder is an error."""
     try:
         os.unlink(name, dir_fd=folder)
     except FileNotFoundError:

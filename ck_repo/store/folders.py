@@ -1,4 +1,4 @@
-"""Where CK keeps its things: CK_REPOS for repositories, CK_TOOLS for what packages install."""
+"""The folders of CK: CK_REPOS for repositories, CK_TOOLS for what packages install."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def repos_root() -> Path:
 
 
 def tools_root() -> Path:
-    """The folder of installed things: CK_TOOLS, or ~/CK-TOOLS."""
+    """The folder of installed packages: CK_TOOLS, or ~/CK-TOOLS."""
     return _place("CK_TOOLS", "~/CK-TOOLS")
 
 
@@ -23,7 +23,7 @@ def _place(variable: str, usual: str) -> Path:
     try:
         return Path(given or usual).expanduser().absolute()
     except RuntimeError:  # no such user, or neither HOME nor an account
-        why = f"{variable}={given} names no home" if given else f"this user has no home, and {variable} is not set"
+        why = f"{variable}={given} is not a home folder" if given else f"this user has no home, and {variable} is not set"
         raise ConfigError(f"there is no folder to work in: {why}", hint="set CK_REPOS and CK_TOOLS to folders") from None
     except OSError as error:
         raise ConfigError(
@@ -33,16 +33,16 @@ def _place(variable: str, usual: str) -> Path:
 
 
 def default_repository_root() -> Path:
-    """The components that come with this package: in the wheel beside the code, in a checkout the checkout itself."""
+    """The folder of the components that come with this package: in a wheel next to the code, in a checkout its root."""
     inside = Path(__file__).resolve().parents[1] / "default_repository"
     return inside if inside.is_dir() else Path(__file__).resolve().parents[2]
 
 
 def is_users(path: Path) -> bool:
-    """Whether a path is of the repository `local`, which holds what this user wrote."""
+    """Whether a path belongs to the repository `local`, which holds the user's own entries."""
     return path.resolve().is_relative_to((repos_root() / "local").resolve())
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a path is of the components that come with this package; what is of another repository does not run unasked."""
+    """Whether a path belongs to the components of this package. Code of other repositories does not run without consent."""
     return path.resolve().is_relative_to(default_repository_root().resolve())

@@ -1,4 +1,4 @@
-"""Repositories that come by git. Nothing of what is pulled is run."""
+"""Repositories under git. Pulling runs none of their code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PUSHES = 3
 
 
 def url_of(name: str) -> str:
-    """The URL for the short forms of CK: ``owner@name`` is a public GitHub repository, ``name`` one of ctuning's.
+    """The URL for a short form of CK: ``owner@name`` is a public GitHub repository, ``name`` one of ctuning's.
 
     >>> url_of("octoml@venv")
     'https://github.com/octoml/venv'
@@ -35,14 +35,14 @@ def url_of(name: str) -> str:
 
 @dataclass(frozen=True)
 class Pulled:
-    """What a pull did.
+    """The result of a pull.
 
     Attributes
     ----------
     done
         Repositories, each with what was done.
     failed
-        Those that could not be pulled, by name or URL, each with the error.
+        Repositories that could not be pulled, by name or URL, with the error.
     """
 
     done: list[tuple[Repository, str]]
@@ -50,18 +50,18 @@ class Pulled:
 
 
 def pull(repositories: Repositories, name: str, url: str = "", checkout: str = "") -> Pulled:
-    """Clone a repository, or update it, and then those that it depends on.
+    """Clone or update a repository, and then its dependencies.
 
-    A dependency that cannot be pulled does not undo the rest.
+    If a dependency cannot be pulled, the others are kept.
 
     Parameters
     ----------
     name
-        Name of a repository that is here, or a short form (`url_of`); a new clone keeps it.
+        Name of an existing repository, or a short form (`url_of`); a new clone gets this name.
     url
-        Where from, for one that is not here yet.
+        The URL to clone a new repository from.
     checkout
-        A branch, tag or commit to pin it to.
+        A branch, tag or commit to pin the repository to.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def pull(repositories: Repositories, name: str, url: str = "", checkout: str = "
 def _pull_one(repositories: Repositories, name: str, url: str, checkout: str) -> tuple[Repository, str]:
     alias = name or _alias_from(url)
     if not alias:
-        raise UsageError("which repository?", hint="`ck pull repo:NAME`, `ck pull repo --url=URL` or `ck pull all`")
+        raise UsageError("no repository was given", hint="`ck pull repo:NAME`, `ck pull repo --url=URL` or `ck pull all`")
     here = repositories.named(alias)
     if here is None and not url and "@" in name:
         here = _cloned_from(repositories, url_of(name))
@@ -103,24 +103,24 @@ def _pull_one(repositories: Repositories, name: str, url: str, checkout: str) ->
         return clone(repositories, url or url_of(name), alias, checkout)
     if url and not _same_url(url, here.url) and not _same_url(url, remote_of(here.path)):
         raise ConflictError(
-            f"the repository {here.alias} is here already, from {remote_of(here.path) or here.url or 'no URL'}, not from {url}",
+            f"the repository {here.alias} already exists, from {remote_of(here.path) or here.url or 'no URL'}, not from {url}",
             hint="pull it under another name: `ck pull repo:NAME --url=…`",
         )
     done = update(here, checkout)
-    if here.path.parent == repos_root() and not repositories.is_registered(here):  # cloned by hand, or by an older ck
+    if here.path.parent == repos_root() and not repositories.is_registered(here):  # cloned without ck, or by an older version
         repositories.register(here.alias, here.path, remote_of(here.path))
     return here, done
 
 
 def _pull_needed(repositories: Repositories, name: str, url: str) -> tuple[Repository, str]:
-    """Pull a dependency; one that is here under its name stays, wherever it came from."""
+    """Pull a dependency; an existing repository of its name is kept, whatever its URL."""
     here = repositories.named(name) if name else None
     here = here or (_cloned_from(repositories, url) if url else None)
     return (here, update(here)) if here else _pull_one(repositories, name, url, "")
 
 
 def _cloned_from(repositories: Repositories, url: str) -> Repository | None:
-    """The first repository that was cloned from a URL, or that says that it is from there."""
+    """The first repository that was cloned from a URL, or whose description has that URL."""
     rows = repositories.all()
     cloned = (row for row in rows if _same_url(remote_of(row.path), url))
     return next(cloned, None) or next((row for row in rows if _same_url(row.url, url)), None)
@@ -131,8 +131,8 @@ def _same_url(one: str, other: str) -> bool:
 
 
 def update_all(repositories: Repositories) -> Pulled:
-    """Update every repository that is under git; one that fails does not keep the others from it. ck never updates a checkout
-    of its own.
+    """Update every repository that is under git; an error in one does not stop the others. ck never updates a checkout of its
+    own source.
     """
     pulled = Pulled([], [])
     for row in repositories.all():
@@ -149,7 +149,7 @@ def _alias_from(url: str) -> str:
 
 
 def clone(repositories: Repositories, url: str, alias: str, checkout: str = "") -> tuple[Repository, str]:
-    """Clone into CK_REPOS; what is not a CK repository, or has a reserved UID, is refused and leaves nothing behind."""
+    """Clone into CK_REPOS; refuse and remove a clone that is not a CK repository or has a reserved UID."""
     check_name(alias)
     check_url(url)
     final = repos_root() / alias
@@ -157,7 +157,7 @@ def clone(repositories: Repositories, url: str, alias: str, checkout: str = "") 
     with locked(repos_root() / ".locks" / f"{alias}.lock", f"pulling {alias}"):
         if final.exists():
             raise ConflictError(
-                f"{final} exists already", hint="remove it, or pull under another name: `ck pull repo:NAME --url=…`"
+                f"{final} already exists", hint="remove it, or pull under another name: `ck pull repo:NAME --url=…`"
             )
         with storage_errors(f"cloning {url}"), working() as work:
             staging = work.beside(final)
@@ -178,12 +178,12 @@ def clone(repositories: Repositories, url: str, alias: str, checkout: str = "") 
 
 
 def _first_branch(folder: Path, url: str) -> str:
-    """The branch to take from a server whose own first branch does not exist, as in a bare repository that `push` filled.
+    """The branch to check out if the server's default branch does not exist, as in a bare repository that `push` filled.
 
     Raises
     ------
     NotFoundError
-        If there is none, or several and none is ``main`` or ``master``.
+        If there is no branch, or several of which none is ``main`` or ``master``.
     """
     listed = run_git("for-each-ref", "--format=%(refname:lstrip=3)", "refs/remotes/origin", folder=folder)
     branches = [name for name in listed.split() if name != "HEAD"]
@@ -196,45 +196,45 @@ def _first_branch(folder: Path, url: str) -> str:
     usual = [name for name in ("main", "master") if name in branches]
     if not usual:
         raise NotFoundError(
-            f"the first branch of {url} does not exist, and it has {', '.join(branches)}",
-            hint="name one with --checkout=BRANCH",
+            f"the default branch of {url} does not exist; it has {', '.join(branches)}",
+            hint="choose one with --checkout=BRANCH",
         )
     return usual[0]
 
 
 def _refuse_offline(url: str, alias: str) -> None:
-    """Refuse what would go over the network when that is off limits; a folder of this machine may be cloned."""
+    """Refuse to clone over the network when it may not be used; a folder on this machine may be cloned."""
     if not (url.startswith("file:") or Path(url).exists()):
-        refuse_offline(f"the repository {alias} at {url}", "bring it as a zip: `ck zip repo` there, `ck unzip repo` here")
+        refuse_offline(f"the repository {alias} at {url}", "transfer it as a zip: `ck zip repo` there, `ck unzip repo` here")
 
 
 def push(row: Repository, url: str = "", message: str = "") -> str:
-    """Commit everything in a repository and push it; what others pushed meanwhile is merged first.
+    """Commit all changes in a repository and push them; changes on the server are merged first.
 
-    Each experiment has a folder and alias files of its own, so two people who add experiments never change the same file.
+    Each experiment has its own folder and alias files, so two people who add experiments never change the same file.
 
     Parameters
     ----------
     row
-        The repository; put under git if it is not yet.
+        The repository; it is put under git if necessary.
     url
-        Where to push to, from now on.
+        The URL to push to, now and in future.
     message
-        Of the commit.
+        The commit message.
 
     Raises
     ------
     GitError
-        If git cannot; what was committed stays committed.
+        If git fails; commits that were made are kept.
     """
     path = row.path
     if row.path == default_repository_root():
-        raise UsageError(f"{row.alias} comes with ck; it is not pushed", hint="`ck add repo:NAME` makes one of your own")
+        raise UsageError(f"{row.alias} comes with ck and is not pushed", hint="`ck add repo:NAME` makes one of your own")
     with locked(repos_root() / ".locks" / f"{row.alias}.lock", f"pushing {row.alias}"):
         if not (path / ".git").exists():
             if not url:
                 raise UsageError(
-                    f"{row.alias} is not under git", hint=f"say where it goes: `ck push repo:{row.alias} --url=URL`"
+                    f"{row.alias} is not under git", hint=f"give the URL to push to: `ck push repo:{row.alias} --url=URL`"
                 )
             run_git("init", "--quiet", "--initial-branch=main", folder=path)
         check_settings(path)
@@ -243,7 +243,7 @@ def push(row: Repository, url: str = "", message: str = "") -> str:
             run_git("remote", *(("set-url",) if remote_of(path) else ("add",)), "origin", url, folder=path)
         remote = remote_of(path)
         if not remote:
-            raise UsageError(f"{row.alias} has no remote", hint=f"say where it goes: `ck push repo:{row.alias} --url=URL`")
+            raise UsageError(f"{row.alias} has no remote", hint=f"give a URL to push to: `ck push repo:{row.alias} --url=URL`")
         _ignore_temporary(path)
         run_git("add", "--all", folder=path)
         committed = ""
@@ -254,7 +254,7 @@ def push(row: Repository, url: str = "", message: str = "") -> str:
         branch = run_git("rev-parse", "--abbrev-ref", "HEAD", folder=path)
         if branch == "HEAD":
             raise GitError(f"{row.alias} is pinned to a commit, and not on a branch", hint="`ck pull repo:… --checkout=BRANCH`")
-        for attempt in range(_PUSHES):  # another may push between our merge and our push
+        for attempt in range(_PUSHES):  # somebody may push between our merge and our push
             run_git("fetch", "--quiet", "origin", folder=path)
             if run_git("ls-remote", "--heads", "origin", branch, folder=path):
                 _merge(path, branch)
@@ -279,7 +279,7 @@ def _merge(path: Path, branch: str) -> None:
 
 
 def _user() -> str:
-    """Name of the account; of a user ID without one, as containers have it, that number."""
+    """Name of the account, or the user ID if it has no name, as in containers."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -287,7 +287,7 @@ def _user() -> str:
 
 
 def _identity(path: Path) -> list[str]:
-    """A name for commits where git knows none."""
+    """A name for commits if git has none."""
     try:
         run_git("config", "user.email", folder=path)
         return []
@@ -296,7 +296,7 @@ def _identity(path: Path) -> list[str]:
 
 
 def _ignore_temporary(path: Path) -> None:
-    """Keep what is in the making, and what is of this machine, out of commits."""
+    """Exclude unfinished files and files of this machine from commits."""
     info = path / ".git" / "info" / "exclude"
     wanted = "".join(f"{row}\n" for row in (".*.new/", ".*.removed/", ".run-*/", ".failed-*/", ".lock-*", "/env/", "/venv/"))
     if info.parent.is_dir() and (not info.exists() or wanted not in info.read_text(encoding="utf-8")):
@@ -306,14 +306,14 @@ def _ignore_temporary(path: Path) -> None:
 
 def _check_out(folder: Path, checkout: str) -> None:
     if checkout.startswith("-"):
-        raise UsageError(f"{checkout!r} is no branch, tag or commit")
+        raise UsageError(f"{checkout!r} is not a branch, tag or commit")
     run_git("-c", "advice.detachedHead=false", "checkout", "--quiet", checkout, "--", folder=folder)
 
 
 def update(row: Repository, checkout: str = "") -> str:
-    """Bring a clone up to date; one pinned to a commit stays there unless another pin is given."""
+    """Update a clone; a pinned one keeps its commit unless another pin is given."""
     if not (row.path / ".git").exists():
-        return "not under git; left as it is"
+        return "not under git; unchanged"
     before = commit_of(row.path)
     with locked(repos_root() / ".locks" / f"{row.alias}.lock", f"pulling {row.alias}"):
         check_settings(row.path)
@@ -327,7 +327,7 @@ def update(row: Repository, checkout: str = "") -> str:
         if branch == "HEAD":
             return f"pinned at {commit_of(row.path)}"
         if not run_git("for-each-ref", "--format=%(upstream)", f"refs/heads/{branch}", folder=row.path):
-            return f"its branch {branch} follows none; stays at {before}"
+            return f"its branch {branch} has no upstream; stays at {before}"
         run_git("merge", "--quiet", "--ff-only", "@{upstream}", folder=row.path)
     after = commit_of(row.path)
     return f"up to date at {after}" if after == before else f"updated from {before} to {after}"

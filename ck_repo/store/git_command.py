@@ -10,20 +10,20 @@ from ck_repo.child import capture
 from ck_repo.errors import DiskFullError, GitError, StorageError
 
 PROTOCOLS = ("file", "git", "https", "ssh")
-# for .git/info/attributes: no attribute of a repository may change what is written, or run a filter
+# content of .git/info/attributes: attributes of a repository must not change what is written, or run a filter
 PLAIN_ATTRIBUTES = "* -text -ident -filter -working-tree-encoding\n"
-# set while git itself runs a command, as a hook does: they would make us look at that repository
+# git sets these for commands that it runs, such as hooks; they would redirect us to that repository
 _OF_ANOTHER_REPOSITORY = frozenset({
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX",
 })  # fmt: skip
-_FULL = (b"No space left on device", b"Disk quota exceeded")  # as git says it in the locale C
-_TIMEOUT = 1800  # s; a clone of a large repository over a slow line
+_FULL = (b"No space left on device", b"Disk quota exceeded")  # git's messages in the locale C
+_TIMEOUT = 1800  # s; cloning a large repository over a slow line takes long
 _SETTINGS = {
     "core.hooksPath": "/dev/null",
     "core.fsmonitor": "false",
     "safe.bareRepository": "explicit",
-    "submodule.recurse": "false",  # a submodule has settings of its own
+    "submodule.recurse": "false",  # a submodule has its own settings
     "fetch.recurseSubmodules": "false",
     "diff.ignoreSubmodules": "all",
     "gc.auto": "0",
@@ -31,22 +31,22 @@ _SETTINGS = {
 
 
 def run_git(*words: str, folder: Path | None = None, strip: bool = True, environment: Mapping[str, str] | None = None) -> str:
-    """Run git and return what it printed, as file names are decoded.
+    """Run git and return its output, decoded like file names.
 
-    The settings of `folder` itself are read by git and can name programs: check them first (`git_settings.check_settings`),
-    or read the state through `git_state`.
+    git reads the settings of `folder`, which can name programs: check them first (`git_settings.check_settings`), or read the
+    state through `git_state`.
 
     Parameters
     ----------
     environment
-        Further variables, such as GIT_DIR.
+        Additional variables, such as GIT_DIR.
 
     Raises
     ------
     DiskFullError
-        If git fails since the disk is full.
+        If git fails because the disk is full.
     GitError
-        If git fails otherwise; with the end of what it said.
+        If git fails for another reason; with the end of its output.
     """
     variables = {key: value for key, value in os.environ.items() if key not in _OF_ANOTHER_REPOSITORY} | {
         "GIT_ALLOW_PROTOCOL": ":".join(PROTOCOLS),

@@ -1,8 +1,8 @@
-"""Which URLs git may be given, and which settings a folder's own .git/config may hold.
+"""Which URLs are passed to git, and which settings a folder's own .git/config may have.
 
 Many settings of git name a program to run: filters, fsmonitor, sshCommand, credential helpers, merge drivers, uploadpack. A
-folder that came in an archive brings its .git/config with it. Settings are therefore allowed by name; git is not run in a
-folder that has any other. The user's own settings (~/.gitconfig) are not looked at.
+folder from an archive may have its own .git/config. Only known settings are therefore allowed; git is not run in a folder with
+any other. The user's own settings (~/.gitconfig) are not checked.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from ck_repo.store.plain_file import A_FOLDER, A_LINK, MISSING, flaw, shown, wal
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SCP = re.compile(r"(?:[\w.-]+@)?(?:[A-Za-z0-9][\w.-]*|\[[0-9A-Fa-f:.]+\]):(?!:)\S.*")
-_IN_THE_TREE = (".gitignore", ".gitattributes", ".gitmodules")  # files of the checkout that git reads by itself
-_MOST = 1 << 16  # bytes of the small files of a .git folder
-# settings that hold no program and no file that git would send or include; a * stands for a name of the user's
+_IN_THE_TREE = (".gitignore", ".gitattributes", ".gitmodules")  # files of a checkout that git reads by itself
+_MOST = 1 << 16  # maximum bytes of the small files of a .git folder
+# settings that name no program and no file that git would send or include; * stands for a name that the user chose
 _HARMLESS = {
     "core": (
         "repositoryformatversion filemode bare logallrefupdates ignorecase precomposeunicode symlinks autocrlf eol "
@@ -61,12 +61,12 @@ _URLS = re.compile(r"remote\..+\.(url|pushurl)", re.DOTALL)
 
 
 def check_url(url: str) -> None:
-    """Refuse a URL by which git would run a program: https, ssh, git, file, ``host:path`` and folders are allowed.
+    """Refuse a URL that makes git run a program. Allowed are https, ssh, git, file, ``host:path`` and folders.
 
     Raises
     ------
     UsageError
-        If it is none of these; ``ext::``, ``fd::`` and ``http://``, for example.
+        For any other URL, such as ``ext::``, ``fd::`` and ``http://``.
     """
     scheme = _SCHEME.match(url)
     if scheme:
@@ -76,22 +76,22 @@ def check_url(url: str) -> None:
         good = good and (":" not in url.split("/")[0] or bool(_SCP.fullmatch(url)))
     if not url or not good or not url.isprintable():
         raise UsageError(
-            f"{url!r} is not a URL that ck gives to git",
+            f"{url!r} is not a URL that ck passes to git",
             hint=f"use one of {', '.join(f'{name}://' for name in PROTOCOLS)}, user@host:path, or a folder",
         )
 
 
 def _leads_somewhere(url: str) -> bool:
-    """Whether a URL with a scheme names a host, or of ``file:`` a path."""
+    """Whether a URL with a scheme has a host, or for ``file:`` a path."""
     try:
         parts = urlsplit(url)
         return bool(parts.path.strip("/")) if parts.scheme == "file" else bool(parts.hostname) and parts.port != 0
-    except ValueError:  # half of an IPv6 address, a port that is no number
+    except ValueError:  # an incomplete IPv6 address, or an invalid port
         return False
 
 
 def git_folders(folder: Path) -> tuple[Path, Path] | None:
-    """The git folder of a checkout, and the one with its settings and objects (another for a worktree); None if it has none."""
+    """The git folder of a checkout, and the one with its settings and objects (different for a worktree); None without one."""
     own = folder / ".git"
     if own.is_file():
         text = _small_text(own)
@@ -110,30 +110,31 @@ def _small_text(path: Path) -> str:
 
 
 def settings_of(folder: Path) -> list[tuple[str, str]]:
-    """Names, in lower case but for the user's part, and values of the settings of a checkout; includes are not followed."""
+    """Names and values of the settings of a checkout; names are in lower case except for the user's part. Includes are
+    ignored."""
     found = git_folders(folder)
     rows = []
     for path in [place / name for place in dict.fromkeys(found or ()) for name in ("config", "config.worktree")]:
         if path.is_file():
-            # read as a file from elsewhere, so that git looks at no folder
+            # read like a file from elsewhere, so that git opens no repository
             words = ("config", "--file", str(path.absolute()), "--no-includes", "--null", "--list")
             rows += [row.partition("\n")[::2] for row in run_git(*words, folder=Path(path.anchor or "/")).split("\0") if row]
     return rows
 
 
 def refuse_special(folder: Path) -> None:
-    """Refuse to run git in a folder whose git files are not plain files: git would wait for a pipe, or follow a link out.
+    """Refuse to run git if its files in a folder are not regular files: git would block on a pipe, or follow a link out.
 
     Raises
     ------
     GitError
-        If there is such a file; it is named.
+        If there is such a file; the message names it.
     """
     places = dict.fromkeys([folder / ".git", *(git_folders(folder) or ())])
     found = [(place, row.name, row.flaw) for place in places if place.is_dir() for row in walk(place) if row.flaw]
     found += [(folder, name, A_LINK) for name in (".git", *_IN_THE_TREE) if os.path.lexists(folder / name)]
     for place, name, why in found:
-        why = flaw(place, name) if why == A_LINK else why  # a link may lead to a plain file of the same folder
+        why = flaw(place, name) if why == A_LINK else why  # a link may lead to a regular file in the same folder
         if why not in ("", A_FOLDER, MISSING):
             raise GitError(
                 f"git was not run in {folder}: {shown(place / name)} is {why}",
@@ -142,12 +143,12 @@ def refuse_special(folder: Path) -> None:
 
 
 def check_settings(folder: Path) -> None:
-    """Refuse to run git in a folder whose own settings could make it run something else.
+    """Refuse to run git in a folder whose settings could make it run another program.
 
     Raises
     ------
     GitError
-        If .git/config has a setting that is not known to be harmless; it is named.
+        If .git/config has a setting that is not known to be safe; the message names it.
     """
     _refuse_elsewhere(folder)
     refuse_special(folder)
@@ -155,7 +156,7 @@ def check_settings(folder: Path) -> None:
     odd = sorted({name for name, _ in rows if not any(pattern.fullmatch(name) for pattern in _PATTERNS)})
     if odd:
         raise GitError(
-            f"git was not run in {folder}: its own settings have {', '.join(odd[:5])}, which could run a program",
+            f"git was not run in {folder}: its settings {', '.join(odd[:5])} could run a program",
             hint=f"if you trust them, move them from {folder / '.git/config'} to your own settings (`git config --global`)",
         )
     for name, value in rows:
@@ -164,11 +165,11 @@ def check_settings(folder: Path) -> None:
 
 
 def _refuse_elsewhere(folder: Path) -> None:
-    """Refuse a .git that leads to another checkout's; the one of a worktree leads back."""
+    """Refuse a .git that refers to another checkout; in a worktree, git's folder refers back to it."""
     own, found = folder / ".git", git_folders(folder)
     back = found[0] / "gitdir" if found else None
     leads_back = back is not None and back.is_file() and Path(_small_text(back)).resolve() == own.resolve()
     if own.is_symlink() or (own.is_file() and not leads_back):
         raise GitError(
-            f"git was not run in {folder}: its .git leads elsewhere", hint="clone the repository anew: `ck pull repo`"
+            f"git was not run in {folder}: its .git refers to another folder", hint="clone the repository anew: `ck pull repo`"
         )

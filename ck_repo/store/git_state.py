@@ -1,4 +1,4 @@
-"""What is checked out in a folder, read without the folder's own git settings."""
+"""The state of a checkout, read without the folder's own git settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ck_repo.store.folders import default_repository_root
 from ck_repo.store.git_command import run_git
 from ck_repo.store.git_settings import git_folders, refuse_special, settings_of
 
-# settings of a checkout that say how its files are compared; they name no program
+# settings that determine how files are compared; they name no program
 _COMPARING = ("core.filemode", "core.ignorecase", "core.symlinks", "core.precomposeunicode", "core.autocrlf", "core.eol")
 _FORMAT = ("core.repositoryformatversion", "extensions.objectformat", "extensions.refstorage")
 BUILT_FROM = ".built_from.json"  # written by setup.py
@@ -27,10 +27,10 @@ _PLAIN = re.compile(r"\w*")
 
 @contextmanager
 def _view(folder: Path) -> Iterator[dict[str, str] | None]:
-    """Variables that make git read a checkout through a git folder of ours; None where there is no checkout.
+    """Variables that make git read a checkout through a separate git folder; None if there is no checkout.
 
-    The view has the checkout's HEAD, references, index and objects. Its settings are ours, so that no filter, monitor or hook
-    of the checkout can run.
+    That folder uses the checkout's HEAD, references, index and objects. Its settings are ours, so filters, monitors and hooks
+    of the checkout cannot run.
     """
     found = git_folders(folder)
     if found is None:
@@ -47,7 +47,7 @@ def _view(folder: Path) -> Iterator[dict[str, str] | None]:
         (view / "info").mkdir()
         for name, place in (("HEAD", own), ("index", own), ("packed-refs", common), ("info/exclude", common)):
             if (place / name).is_file():
-                shutil.copy2(place / name, view / name)  # git needs the index's time: younger files are compared by content
+                shutil.copy2(place / name, view / name)  # git needs the index's time: it compares the content of younger files
         for name in ("refs", "reftable"):
             if (common / name).is_dir():
                 os.symlink((common / name).resolve(), view / name)
@@ -56,7 +56,7 @@ def _view(folder: Path) -> Iterator[dict[str, str] | None]:
 
 
 def commit_of(folder: Path) -> str:
-    """The commit that is checked out, twelve digits; empty outside git."""
+    """The commit that is checked out, twelve digits; empty without git."""
     try:
         with _view(folder) as variables:
             if variables is None:
@@ -74,7 +74,7 @@ class GitState:
     Attributes
     ----------
     installed
-        Whether it is what a wheel of ck installed; the commit is that which the wheel was built from.
+        Whether it was installed from a wheel of ck; the commit is that of the wheel.
     """
 
     git: bool = False
@@ -84,7 +84,7 @@ class GitState:
 
 
 def state_of(folder: Path) -> GitState:
-    """What an experiment keeps of a repository."""
+    """The record of a repository in an experiment."""
     try:
         with _view(folder) as variables:
             if variables is None:
@@ -98,7 +98,7 @@ def state_of(folder: Path) -> GitState:
 
 
 def _installed_state(folder: Path) -> GitState | None:
-    """The commit that the wheel of ck was built from, which its components have beside them; None for all else."""
+    """The commit that the wheel of ck was built from, stored next to its components; None for other folders."""
     if folder.resolve() != default_repository_root().resolve() or not (folder / BUILT_FROM).is_file():
         return None
     row = Fields(read_json_object(folder / BUILT_FROM), folder / BUILT_FROM)

@@ -1,10 +1,9 @@
-"""A search index for each folder of entries, checked against the disk at every use.
+"""A search index for each folder of entries, compared with the disk on every use.
 
-What is kept, in an SQLite file under CK_REPOS/.index: the tags of every entry and some of its keys, and the change time
-of its meta.json. A search compares the change times first (one `stat` an entry, no file is opened) and reads only what
-differs, so
-an entry that was edited by hand, pulled, added or removed is seen at once. The change time (ctime) is used since no
-program can set it: an older file that is copied over a newer one is seen too.
+An SQLite file under CK_REPOS/.index has the tags and some keys of every entry, and the change time of its meta.json. A search
+first compares the change times (one `stat` for each entry, without opening files) and reads only the entries that differ.
+Entries that were edited, pulled, added or removed outside ck are therefore found at once. The change time (ctime) is used
+because programs cannot set it, so an older file that is copied over a newer one is detected, too.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ from ck_repo.store.plain_file import shown
 from ck_repo.store.query import TagQuery
 
 _ABSENT = -1  # the folder has no meta.json
-_UNSURE = 0  # changed so lately that a second change could bear the same time: read it again
+_UNSURE = 0  # changed so recently that a second change could have the same time: read it again
 _MASK = (1 << 62) - 1
-_TICK_NS = 50_000_000  # longer than the coarsest time step of a file system's clock in use
+_TICK_NS = 50_000_000  # ns; longer than the coarsest time step of common file systems
 _SCHEMA = """
 CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB);
 CREATE TABLE entry (folder TEXT PRIMARY KEY, uid TEXT, tags TEXT, problem TEXT, without_uid TEXT) WITHOUT ROWID;
@@ -37,21 +36,21 @@ CREATE INDEX by_uid ON entry (uid);
 CREATE INDEX by_folder ON tag (folder);
 """
 _VERSION = 4
-_UNREADABLE: list[str] = []  # the tags of an entry whose meta.json cannot be read
-_KEY = "\n"  # before a key of meta.json that entries are looked up by, among the tags, which never begin with it
+_UNREADABLE: list[str] = []  # marks an entry whose meta.json cannot be read
+_KEY = "\n"  # prefix of keys of meta.json among the tags; tags never begin with it
 _KEYS = ("conversion", BASE)
-_POSSIBLE = "~"  # before a tag that an entry has in one of its variations only: it may be asked for, and excludes nothing
+_POSSIBLE = "~"  # prefix of a tag that only a variation has: it can be searched for, and never excludes an entry
 
 
 class ModuleIndex:
-    """The index of one module's folder in one repository, brought up to date when it is opened."""
+    """The index of one module's folder in one repository; it is updated when it is opened."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = str(folder)
         self._database = self._opened(_file_for(folder))
 
     def _opened(self, path: Path) -> sqlite3.Connection:
-        """Open and refresh the file; a broken one is made anew; where no file can be written, work in memory."""
+        """Open and update the file. A broken file is created again; where no file can be written, use memory."""
         for attempt in ("as it is", "anew"):
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +73,7 @@ class ModuleIndex:
         self._database.close()
 
     def with_tags(self, query: TagQuery, *, variations: bool = False) -> list[str]:
-        """Names of the folders whose entries match, sorted; with `variations` those too that match in one of theirs."""
+        """Names of the folders whose entries match, sorted; with `variations` also those where only a variation matches."""
         if query.required:
             tags = sorted(query.required)
             each = "SELECT folder FROM tag WHERE tag IN (?, ?)"
@@ -93,9 +92,9 @@ class ModuleIndex:
         return self._column(select, f"%{pattern}%", f"%{pattern}%")
 
     def with_uid(self, uid: str) -> list[str]:
-        """Names of the folders whose entry has that UID; more than one is a fault of the repository.
+        """Names of the folders whose entry has that UID; several indicate a damaged repository.
 
-        UIDs are in files that the index does not watch: what it has is checked, and where it has nothing every entry is read.
+        UIDs are in files that the index does not monitor: results are checked, and without a result every entry is read.
         """
         known = self._column("SELECT folder FROM entry WHERE uid = ? ORDER BY folder", uid)
         found = [name for name in known if _read(Path(self._folder, name))[0] == uid]
@@ -103,11 +102,11 @@ class ModuleIndex:
         return found or [name for name in everything if _read(Path(self._folder, name))[0] == uid]
 
     def tags(self) -> list[str]:
-        """Every tag that is in use, those of variations too."""
+        """Every tag in use, including those of variations."""
         return sorted(_plain(self._column("SELECT DISTINCT tag FROM tag")))
 
     def with_word(self, word: str) -> set[str]:
-        """Names of the folders whose entry may be asked for by a word: its name, its UID, a tag of it or of its variations."""
+        """Names of the folders whose entry matches a word: its name, its UID, its tags or the tags of its variations."""
         select = (
             "SELECT folder FROM tag WHERE tag IN (?, ?) UNION SELECT folder FROM entry WHERE folder = ? "
             "UNION SELECT folder FROM entry WHERE uid = ?"
@@ -119,7 +118,7 @@ class ModuleIndex:
         return self._column("SELECT folder FROM tag WHERE tag = ? ORDER BY folder", _KEY + key)
 
     def tags_of(self, folder: str) -> set[str]:
-        """The tags of one entry, those of its variations too."""
+        """The tags of one entry, including those of its variations."""
         return _plain(self._column("SELECT tag FROM tag WHERE folder = ?", folder))
 
     def has_folder(self, name: str) -> bool:
@@ -127,11 +126,11 @@ class ModuleIndex:
         return bool(self._column("SELECT folder FROM entry WHERE folder = ?", name))
 
     def folders(self) -> list[str]:
-        """Names of the folders of all entries, those that cannot be read too."""
+        """Names of the folders of all entries, including unreadable ones."""
         return self._column("SELECT folder FROM entry ORDER BY folder")
 
     def problems(self) -> list[str]:
-        """What is wrong with entries that cannot be read, and with UIDs that two entries share."""
+        """Problems of unreadable entries, and of UIDs that two entries share."""
         return [*self._column("SELECT problem FROM entry WHERE problem IS NOT NULL ORDER BY folder"), *self.doubles()]
 
     def doubles(self) -> list[str]:
@@ -144,11 +143,11 @@ class ModuleIndex:
                 found.append(f"{self._folder}: {' and '.join(names)} have the same UID {uid}")
         with suppress(OSError):
             odd = [name for name in os.listdir(self._folder) if not name.isprintable() and not name.startswith(".")]
-            found += [f"{self._folder}: {shown(name)} cannot be the name of an entry" for name in sorted(odd)]
+            found += [f"{self._folder}: {shown(name)} is not a valid name for an entry" for name in sorted(odd)]
         return found
 
     def _column(self, select: str, *values: str) -> list[str]:
-        """The first column of a query; an index that turns out to be spoilt is made anew."""
+        """The first column of a query; a corrupt index is created again."""
         try:
             return [row[0] for row in self._database.execute(select, values)]
         except sqlite3.DatabaseError:
@@ -160,14 +159,14 @@ class ModuleIndex:
     def _refresh(self, database: sqlite3.Connection) -> None:
         if self._difference(database) is None:
             return
-        database.execute("BEGIN IMMEDIATE")  # one writer at a time, and it compares again: another may have been first
+        database.execute("BEGIN IMMEDIATE")  # one writer at a time, which compares again, as another may have been first
         difference = self._difference(database)
         if difference is not None:
             self._apply(database, difference)
         database.execute("COMMIT")
 
     def _difference(self, database: sqlite3.Connection) -> _Difference | None:
-        """What has to be read again; None when the index is up to date."""
+        """The entries to read again; None when the index is up to date."""
         state = dict(database.execute("SELECT key, value FROM state"))
         listed = _list_time(self._folder)
         names = _split(state["names"]) if state else []
@@ -195,7 +194,7 @@ class ModuleIndex:
             if times[name] != _ABSENT:
                 begun = time.time_ns()
                 uid, tags, keys, problem = _read(Path(self._folder, name))
-                # another file than meta.json is at fault: the entry is read again when one that may give its UID changes
+                # not meta.json but another file is the problem: read the entry again when a file that may have its UID changes
                 without_uid = _uid_files(Path(self._folder, name), begun) if problem and tags is not _UNREADABLE else None
                 row = (name, uid, ",".join(tags), problem, without_uid)
                 database.execute("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", row)
@@ -209,7 +208,7 @@ class ModuleIndex:
 
 
 class _Difference(NamedTuple):
-    """What differs between the index and the disk."""
+    """The differences between the index and the disk."""
 
     gone: list[str]
     changed: list[str]
@@ -219,11 +218,11 @@ class _Difference(NamedTuple):
 
 
 def change_times(folder: str, names: Sequence[str]) -> array[int]:
-    """The change time of every entry's meta.json in ns: -1 if there is none, 0 if it is too fresh to be relied on."""
+    """The change time of every entry's meta.json, in ns: -1 if there is none, 0 if it is too recent to be reliable."""
     stat, times = os.stat, array("q")
     sure = time.time_ns() - _TICK_NS
     base = None
-    with suppress(OSError):  # names are looked up from the folder where it can be opened: a tenth faster than from the root
+    with suppress(OSError):  # resolve names relative to the folder where possible: a tenth faster than from the root
         base = os.open(folder, os.O_RDONLY) if os.stat in os.supports_dir_fd else None
     prefix = "" if base is not None else f"{folder}/"
     try:
@@ -233,7 +232,7 @@ def change_times(folder: str, names: Sequence[str]) -> array[int]:
             except OSError:
                 times.append(_ABSENT)
             else:
-                # with the inode: a folder that is renamed over another brings a meta.json with a time of its own
+                # with the inode: a folder that is renamed over another has a meta.json with its own time
                 times.append((found.st_ctime_ns ^ found.st_ino << 24) & _MASK if found.st_ctime_ns < sure else _UNSURE)
     finally:
         if base is not None:
@@ -260,7 +259,7 @@ def _entry_folders(folder: str) -> list[str]:
 
 
 def _read(folder: Path) -> tuple[str, list[str], list[str], str | None]:
-    """UID, tags, keys and problem of an entry; the tags are `_UNREADABLE` where meta.json itself is at fault."""
+    """UID, tags, keys and problem of an entry; the tags are `_UNREADABLE` if meta.json cannot be read."""
     try:
         meta = read_json_object(folder / META)
         own = tags_of(meta, folder / META)
@@ -274,12 +273,12 @@ def _read(folder: Path) -> tuple[str, list[str], list[str], str | None]:
 
 
 def _uid_files(folder: Path, read: int = 0) -> str:
-    """When the files were changed that may give an entry its UID; empty if that is too fresh to be relied on.
+    """When the files that may have an entry's UID changed; empty if that is too recent to be reliable.
 
     Parameters
     ----------
     read
-        When they were read, in ns; now if they were not.
+        When they were read, in ns; the current time if they were not.
     """
     sure, times = (read or time.time_ns()) - _TICK_NS, []
     for path in (alias_file(folder.parent, folder.name), folder / INFO):
@@ -295,7 +294,7 @@ def _uid_files(folder: Path, read: int = 0) -> str:
 
 
 def _plain(tags: Iterable[str]) -> set[str]:
-    """Tags of the index as an entry has them, without keys."""
+    """Tags of the index without prefixes and keys."""
     return {tag.removeprefix(_POSSIBLE) for tag in tags if not tag.startswith(_KEY)}
 
 
@@ -308,11 +307,11 @@ def _file_for(folder: Path) -> Path:
 
 
 def _connect(path: str) -> sqlite3.Connection:
-    """Open an index file, with its tables made if they are not there."""
+    """Open an index file; its tables are created if necessary."""
     database = sqlite3.connect(path, timeout=30, isolation_level=None)
     try:
         if database.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-            database.execute("PRAGMA synchronous = OFF")  # an index that a crash spoils is made anew
+            database.execute("PRAGMA synchronous = OFF")  # an index that a crash corrupts is created again
             database.execute("BEGIN IMMEDIATE")
             if database.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
                 for statement in filter(str.strip, _SCHEMA.split(";")):

@@ -1,4 +1,4 @@
-"""What an env entry says of a package that was installed, or of something that the user registered."""
+"""The content of an env entry: an installed package, or something that the user registered."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ck_repo.contract.record import optional, other_keys, transient, write
 from ck_repo.contract.spec import Preprocessed
 from ck_repo.store.fields import Fields
 
-PACKAGE, REGISTERED = "package", "registered"  # sources
-_ONCE = "detected"  # the source of registered files in entries that were written up to version 0.1.0
+PACKAGE, REGISTERED = "package", "registered"  # values of `source`
+_ONCE = "detected"  # the source of registered files in entries of version 0.1.0 and older
 
 
 @dataclass(frozen=True)
 class RecipeEntry:
-    """The package entry whose recipe was followed, and the SHA-256 of that recipe."""
+    """The package entry whose recipe was used, and the SHA-256 of that recipe."""
 
     repository: str = optional("")
     module: str = optional("")
@@ -33,25 +33,25 @@ class InstalledDataset:
     Attributes
     ----------
     count, categories
-        How many images, and categories of objects.
+        The number of images, and of categories of objects.
     digest
-        Names the content.
+        Digest of the content.
     stamp
-        Of a registered data set: by what a later change of its images is noticed.
+        For a registered data set: used to detect later changes of its images.
     preprocessed
-        The images that it holds ready, if any.
+        The prepared images in it, if any.
     format
-        Of the annotations; that of COCO if empty.
+        Format of the annotations; COCO's if empty.
     boxes, crowds
-        How many boxes, and how many of them are crowds.
+        The number of boxes, and of crowds among them.
     names
-        The file with the names of the categories, if there is one.
+        The file with the names of the categories, if any.
     remarks
-        What the reader of annotations corrected, and what looks wrong.
+        Corrections and suspicious findings of the annotation reader.
     given
-        What the user named, as `ck_repo.machine.data_set.Wanted` has it.
+        The user's selection; see `ck_repo.machine.data_set.Wanted`.
     inside
-        Whether images are looked for below the folder of images alone, whatever paths the annotations name.
+        Whether images are only searched below the image folder, whatever paths the annotations have.
     """
 
     images: str = optional("")
@@ -79,49 +79,49 @@ class Installed:
     Attributes
     ----------
     label
-        What people call it; see `title`.
+        A readable name; see `title`.
     source
-        ``package``, ``registered``, or ``stock CK`` for what a stock CK installed or detected.
+        ``package``, ``registered``, or ``stock CK`` for entries that stock CK installed or detected.
     key
-        What names it: the digest of recipe, variations and inputs, or that of the file.
+        Its identity: the digest of recipe, variations and inputs, or that of the file.
     inputs
-        Keys of what it was made from, by dependency.
+        Keys of its inputs, by dependency.
     path, file
-        Its folder, and its main file, if it has one.
+        Its folder, and its main file, if any.
     digest
-        SHA-256 of what was installed.
+        SHA-256 of the installed content.
     files
-        How many.
+        Their number.
     tools
-        Versions of the Python packages that made it.
+        Versions of the Python packages that built it.
     downloads
-        What was fetched for it; see `LockedComponent`.
+        What was downloaded for it; see `LockedComponent`.
     model
         Of a model: its format, its profile and its interface.
     only_for
-        ``venv:NAME`` or ``experiment:UID`` if nothing else may use it.
+        ``venv:NAME`` or ``experiment:UID`` if only that may use it.
     python_path
-        The folder of Python modules that it brings.
+        The folder of its Python modules.
     unverified
-        Whether no digest vouches for what was fetched.
+        Whether downloads were not verified by a digest.
     soft
-        Of something registered: the soft entry by which it was.
+        For registered files: the soft entry that was used.
     parts
-        Of a model: names of its further files, below the folder of its main file. They are part of its digest.
+        For a model: names of its additional files, relative to the folder of its main file. They are part of its digest.
     parts_stamp
-        Of a registered model: by what a later change of its parts is noticed.
+        For a registered model: used to detect later changes of its parts.
     size, changed_ns
-        Of something registered: of its file.
+        For registered files: size and change time of the main file.
     number, registered
-        Of something registered: by which the last one is known, and when.
+        For registered files: their order, and when they were registered.
     environment
         Variables of stock CK's entry.
     requirement
-        Of a Python package of a venv, which has no entry: its name and range.
+        For a Python package of a venv, which has no entry: its name and version range.
     given_name
         The name that the user gave it.
     uid, alias, problem
-        Of its entry, and why it cannot be used; not in the file.
+        Of its entry, and why it cannot be used; not stored in the file.
     """
 
     name: str = optional("")
@@ -163,7 +163,7 @@ class Installed:
 
     @property
     def title(self) -> str:
-        """What people call it: its label, else its package's alias, else its name."""
+        """A readable name: its label, else its package's alias, else its name."""
         return self.label or (self.component.alias if self.component else "") or self.name
 
     @property
@@ -184,17 +184,17 @@ class Installed:
 
     @property
     def names_and_tags(self) -> frozenset[str]:
-        """By what it may be asked for: its tags, its UID, its name."""
+        """Words that match it: its tags, its UID, its name."""
         return frozenset([*self.tags, self.uid, self.name])
 
 
 def described(env: Installed) -> dict[str, object]:
-    """What an env entry says, with its UID, as JSON."""
+    """The meta of an env entry, with its UID, as JSON."""
     return write(env) | ({"uid": env.uid} if env.uid else {})
 
 
 def read_installed(meta: Mapping[str, Any], source: object, uid: str = "", alias: str = "") -> Installed:
-    """What an env entry's meta says.
+    """Read the meta of an env entry.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def read_installed(meta: Mapping[str, Any], source: object, uid: str = "", alias
     Raises
     ------
     ConfigError
-        If a value is of the wrong type; with the file and the key.
+        If a value has the wrong type; with the file and the key.
     """
     fields = Fields(meta, source)
     found = Fields({**meta, "tags": list(fields.tags())}, source).record(Installed)
@@ -216,5 +216,5 @@ def read_installed(meta: Mapping[str, Any], source: object, uid: str = "", alias
 
 
 def is_registered(meta: Mapping[str, Any]) -> bool:
-    """Whether an env entry's meta is of something that the user registered."""
+    """Whether the meta of an env entry describes something that the user registered."""
     return meta.get("source") in (REGISTERED, _ONCE)

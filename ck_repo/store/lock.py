@@ -1,4 +1,4 @@
-"""Locks across processes, one a key."""
+"""Locks across processes, one for each key."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ck_repo.store.atomic import storage_errors
 
 @contextmanager
 def locked(path: Path, doing: str, *, wait: bool = True) -> Iterator[None]:
-    """Hold the lock file `path` while the body runs; say so when another process has it.
+    """Hold the lock file `path` during the block; report if another process holds it.
 
-    The operating system frees the lock when its holder ends, however it ends.
+    The operating system releases the lock when its holder ends, for any reason.
     """
     from filelock import FileLock, Timeout
 

@@ -1,4 +1,4 @@
-"""Entries of one module in every repository, looked up by words through indexes that are opened once."""
+"""Entries of one module in all repositories, found by words through indexes that are opened once."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from ck_repo.store.warnings_once import warn_once
 
 
 class Lookup:
-    """Entries by words: a tag, an alias, a UID, ``MODULE:NAME`` or ``REPOSITORY:MODULE:NAME``.
+    """Finds entries by a tag, an alias, a UID, ``MODULE:NAME`` or ``REPOSITORY:MODULE:NAME``.
 
-    The indexes narrow down which entries are read. They are refreshed when the lookup is made; a caller compares what it
-    reads with what it asked for.
+    The indexes limit which entries are read. They are updated when the lookup is created; callers compare what they read with
+    what they need.
 
     Parameters
     ----------
     repositories
-        Where to look.
+        The repositories to search.
     module
         The module's name.
     """
@@ -44,7 +44,7 @@ class Lookup:
             self.warn(shelf.repository.alias, shelf.problems)
 
     def with_words(self, words: Collection[str]) -> list[Entry]:
-        """The entries that may have all the words, in the order of the repositories."""
+        """The entries that may match all words, in the order of the repositories."""
         found: list[Entry] = []
         for shelf in self._shelves:
             names = self._having(shelf, words)
@@ -52,7 +52,7 @@ class Lookup:
         return found
 
     def near(self, words: Collection[str], least: int, most: int) -> list[Entry]:
-        """Entries that have `least` of the words: of each repository at most `most`, those with the most words first."""
+        """Entries that match at least `least` words: at most `most` from each repository, best matches first."""
         found: list[Entry] = []
         for shelf in self._shelves:
             count = Counter(name for word in words for name in self._with(shelf, word))
@@ -70,7 +70,7 @@ class Lookup:
         return [entry for shelf in shelves for entry in self._entries(shelf, shelf.index.folders())]
 
     def tags(self, words: Collection[str] = ()) -> set[str]:
-        """Every tag and alias in use; with `words` only those of the entries that may have all of these."""
+        """Every tag and alias in use; with `words` only those of the entries that may match all of them."""
         found: set[str] = set()
         for shelf in self._shelves:
             if not words:
@@ -88,12 +88,12 @@ class Lookup:
         return found
 
     def named(self, word: str) -> Iterator[Entry]:
-        """The entries of that alias, UID or longer name.
+        """The entries with that alias, UID or longer name.
 
         Raises
         ------
         ConfigError
-            At an entry that has the name and cannot be read.
+            If an entry of that name cannot be read.
         """
         repository, name = self._parts(word)
         for shelf in self._shelves:
@@ -102,7 +102,7 @@ class Lookup:
                     yield shelf.entry(self._module, folder)
 
     def warn(self, repository: str, problems: list[str]) -> None:
-        """Warn of entries that cannot be used, at most once a repository; what was said before is not said again."""
+        """Warn of entries that cannot be used, at most once for each repository; earlier warnings are not repeated."""
         if repository not in self._warned and warn_once(repository, self._module, problems):
             self._warned.add(repository)
 
@@ -121,18 +121,18 @@ class Lookup:
         return self._named(shelf, name) if name and repository in ("", shelf.repository.alias) else set()
 
     def _named(self, shelf: _Shelf, name: str) -> set[str]:
-        """The folders of an alias or a UID in one repository, those of entries that cannot be read too."""
+        """The folders of an alias or a UID in one repository, including those of unreadable entries."""
         if not is_uid(name):
             return shelf.called(name)
         if name not in self._by_uid:
             found = {row.folder: row.with_uid(name) for row in self._shelves}
-            if not any(found.values()):  # an index does not watch the files that have the UIDs: read every entry
+            if not any(found.values()):  # an index does not monitor the files with UIDs: read every entry
                 found = {row.folder: set(row.index.with_uid(name)) for row in self._shelves}
             self._by_uid[name] = found
         return self._by_uid[name][shelf.folder] | shelf.called(name)
 
     def _parts(self, word: str) -> tuple[str, str]:
-        """Repository and name of ``[REPOSITORY:]MODULE:NAME``; the name is empty if the word is of another module."""
+        """Repository and name of ``[REPOSITORY:]MODULE:NAME``; the name is empty if the word belongs to another module."""
         before, colon, name = word.rpartition(":")
         repository, _, module = before.rpartition(":")
         return repository, name if not colon or module == self._module else ""
@@ -159,7 +159,7 @@ class _Shelf:
         weakref.finalize(self, self.index.close)
 
     def with_word(self, word: str) -> set[str]:
-        """The folders of entries that have a word as their name or as a tag."""
+        """The folders of entries that match a word by name or by tag."""
         if word not in self._words:
             self._words[word] = self.index.with_word(word)
         return self._words[word]
@@ -169,7 +169,7 @@ class _Shelf:
         return {name} if self.index.has_folder(name) else set()
 
     def with_uid(self, uid: str) -> set[str]:
-        """The folders that the index or the alias file of a UID names; the latter also where the entry cannot be read."""
+        """The folders that the index or the alias file has for a UID; the latter also for unreadable entries."""
         found = self.index.with_word(uid)
         try:
             alias = read_alias_file(uid_file(self.folder, uid))

@@ -1,4 +1,4 @@
-"""The modules of CK that this project knows, their UIDs, and the other names by which people call them."""
+"""The modules of CK that this project knows, their UIDs, and their other names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from ck_repo.store.uid import uid_from_digest
 
-# UIDs of the public repositories' alias files, so that a stock CK finds its own modules in what we write.
+# UIDs from the public repositories' alias files, so that stock CK recognises its own modules in our repositories.
 _STOCK_UIDS = {
     "module": "032630d041b4fd8a",
     "soft": "5e1100048ab875d7",
@@ -26,28 +26,28 @@ _STOCK_UIDS = {
     "dataset": "8a7141c59cd335f5",
 }
 STOCK_MODULES = frozenset(_STOCK_UIDS)
-# modules whose entries say what is installed or run, and can be chosen by their tags alone
+# modules whose entries describe what is installed or run, and can be selected by tags alone
 RECIPES = frozenset({"package", "soft", "env_templates", "program", "module"})
 _ALIASES = {"venv.template": "env_templates", "results": "result", "repository": "repo"}
 _BY_UID = {uid: name for name, uid in _STOCK_UIDS.items()}
 
 
 def canonical_module(name: str) -> str:
-    """The module's own name for any of its names or its UID."""
+    """The module's main name for any of its names or its UID."""
     return _ALIASES.get(name) or _BY_UID.get(name) or name
 
 
 def other_names(name: str) -> list[str]:
-    """The module's other names, any of which its folder may have in a repository; its own name first."""
+    """The module's names, any of which its folder may have in a repository; the main name first."""
     own = canonical_module(name)
     return [other for other in (own, *(alias for alias, of in _ALIASES.items() if of == own)) if other != name]
 
 
 def module_uid(name: str) -> str:
-    """The module's UID; a module of the user's own gets the one that its name gives."""
+    """The module's UID; for an unknown module it is derived from the name."""
     return _STOCK_UIDS.get(name) or uid_from_digest(sha256(b"module " + name.encode()).hexdigest())
 
 
 def folder_uid(name: str) -> str:
-    """The UID of the module whose entries are in a folder of that name, which may be any of the module's names."""
+    """The UID of the module for a folder with that name, which may be any of the module's names."""
     return module_uid(canonical_module(name))

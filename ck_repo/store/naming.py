@@ -1,4 +1,4 @@
-"""The names of an entry: those that people type, those made of UIDs, and the entry that a folder belongs to."""
+"""The names of an entry (by alias and by UID), and the entry that contains a folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ck_repo.store.repository import Repository
 
 
 def uid_names(repositories: Repositories, entry: Entry) -> dict[str, str]:
-    """The four names that CK gives an entry.
+    """The four names that CK has for an entry.
 
     Returns
     -------
@@ -31,7 +31,7 @@ def uid_names(repositories: Repositories, entry: Entry) -> dict[str, str]:
 
 
 def unambiguous_names(repositories: Repositories, entries: Sequence[Entry]) -> list[str]:
-    """``module:entry`` for entries of `local` and of our own components that this name leads to; else with the repository."""
+    """``module:entry`` if this name finds the entry in `local` or in our own components; else with the repository."""
     own = {LOCAL, default_repository_alias()}
     return [
         entry.cid
@@ -42,7 +42,7 @@ def unambiguous_names(repositories: Repositories, entries: Sequence[Entry]) -> l
 
 
 def _first_with(repositories: Repositories, entry: Entry) -> str:
-    """The first repository in which there is an entry of that module and alias."""
+    """The first repository with an entry of that module and alias."""
     for row in repositories.all():
         there = (folder / entry.alias / META for folder in row.module_folders(entry.module))
         if row.alias == entry.repository or any(path.exists() for path in there):
@@ -51,12 +51,12 @@ def _first_with(repositories: Repositories, entry: Entry) -> str:
 
 
 def entry_at(repositories: Repositories, folder: Path) -> Entry:
-    """The entry that a folder is, or is inside of.
+    """The entry that contains a folder.
 
     Raises
     ------
     NotFoundError
-        If it is in no entry of a registered repository.
+        If no entry of a registered repository contains it.
     """
     folder = folder.resolve()
     for row in sorted(repositories.all(), key=lambda row: len(row.path.parts), reverse=True):  # the innermost repository
@@ -68,17 +68,17 @@ def entry_at(repositories: Repositories, folder: Path) -> Entry:
             break
         path = row.path / parts[0] / parts[1]
         return Entry(row.alias, parts[0], parts[1], read_uid(path), path, row.uid)
-    raise NotFoundError(f"{folder} is not in an entry", hint="name one: `ck cid MODULE:ENTRY`, or change to an entry's folder")
+    raise NotFoundError(f"{folder} is not inside an entry", hint="give one: `ck cid MODULE:ENTRY`, or change to its folder")
 
 
 def files_of(entry: Entry) -> list[str]:
-    """The entry's own files, relative to its folder; CK's (.cm) and git's are not among them."""
+    """The entry's own files, relative to its folder, without those of CK (.cm) and git."""
     found = (path.relative_to(entry.path) for path in entry.path.rglob("*") if path.is_file())
     return sorted(path.as_posix() for path in found if not {".cm", ".git", "__pycache__"} & set(path.parts))
 
 
 def count_entries(repository: Repository) -> dict[str, int]:
-    """How many entries each module of a repository has."""
+    """The number of entries in each module of a repository."""
     counts = {}
     for module in repository.modules():
         found = [path for path in repository.module_folder(module).glob(f"*/{META}") if path.parts[-3][0] != "."]

@@ -1,8 +1,8 @@
-"""Read what somebody else wrote: plain files below a folder, of bounded size, and nothing that a link leads out to.
+"""Read untrusted files: regular files below a folder, of limited size, without following links out of it.
 
-Every part of a path is opened relative to the folder above it, and the kernel follows no symbolic link. A link is read and
-followed here, as long as it stays below the folder. Pipes, devices and sockets are refused before they are opened, and a file
-that is exchanged between the check and the opening is checked again after it.
+Each part of a path is opened relative to its parent folder, and the kernel follows no symbolic link. Links are read and
+resolved here, as long as they stay below the folder. Pipes, devices and sockets are refused before they are opened, and the
+type of the file is checked again after opening it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import BinaryIO
 
 from ck_repo.errors import CKError
 
-MOST = 64 << 20  # bytes of a file that is read into memory
+MOST = 64 << 20  # maximum bytes of a file that is read into memory
 MISSING, A_LINK, A_FOLDER = "no such file", "a link", "a folder"
-_HOPS = 40  # links on the way to a file, as many as Linux follows
-_DEEPEST = 64  # folders in folders
-_LONGEST = 1024  # bytes of a path below the folder
+_HOPS = 40  # maximum number of links in a path, as in Linux
+_DEEPEST = 64  # maximum depth of folders
+_LONGEST = 1024  # maximum bytes of a path below the folder
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
@@ -34,14 +34,14 @@ _KINDS = {
 
 
 class UnreadableError(CKError):
-    """A file is not there, or is not a plain file of the folder.
+    """A file is missing, or is not a regular file of the folder.
 
     Parameters
     ----------
     path
         The file.
     why
-        ``no such file``, ``a named pipe``, ``a link that leads out of …``, ….
+        The reason: ``no such file``, ``a named pipe``, ``a link that leads out of …``, ….
     """
 
     code = 9
@@ -53,30 +53,30 @@ class UnreadableError(CKError):
 
 
 def shown(path: object) -> str:
-    """A path as text that can be printed and stored: bytes that are not UTF-8, and control characters, are escaped."""
+    """A path as text that can be printed and stored: invalid UTF-8 and control characters are escaped."""
     text = os.fsencode(str(path)).decode("utf-8", "backslashreplace")
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 @contextmanager
 def opened(folder: Path, path: Path | str, *, most: int = MOST, links: bool = True) -> Iterator[BinaryIO]:
-    """Open a plain file below `folder` for reading.
+    """Open a regular file below `folder` for reading.
 
     Parameters
     ----------
     folder
-        A folder that is trusted to be where it is; links in its own path are followed.
+        A trusted folder; links in its own path are followed.
     path
-        The file: relative to the folder, or with the folder in front.
+        The file: relative to the folder, or starting with the folder.
     most
         The largest size in bytes.
     links
-        Whether a link that stays below the folder is followed.
+        Whether to follow a link that stays below the folder.
 
     Raises
     ------
     UnreadableError
-        If there is no such plain file.
+        If there is no such regular file.
     """
     descriptor = _descend(folder, path, links)
     found = os.fstat(descriptor)
@@ -89,19 +89,19 @@ def opened(folder: Path, path: Path | str, *, most: int = MOST, links: bool = Tr
 
 
 def read_plain(folder: Path, path: Path | str, *, most: int = MOST) -> bytes:
-    """The content of a plain file below `folder`; see `opened`."""
+    """The content of a regular file below `folder`; see `opened`."""
     with opened(folder, path, most=most) as file:
         try:
             content = file.read(most + 1)
         except OSError as error:
             raise UnreadableError(path, f"unreadable ({error.strerror})") from None
-    if len(content) > most:  # it grew, or its size says nothing, as in /proc
+    if len(content) > most:  # it grew, or its size is not known, as in /proc
         raise UnreadableError(path, f"larger than {most} bytes")
     return content
 
 
 def flaw(folder: Path, path: Path | str, *, most: int = 1 << 62, links: bool = True) -> str:
-    """Why there is no plain file below `folder` at `path`; empty if there is one."""
+    """Why `path` is not a regular file below `folder`; empty if it is one."""
     try:
         with opened(folder, path, most=most, links=links):
             return ""
@@ -110,7 +110,7 @@ def flaw(folder: Path, path: Path | str, *, most: int = 1 << 62, links: bool = T
 
 
 def names(folder: Path, path: Path | str = "") -> list[str]:
-    """What a folder below `folder` holds, sorted; nothing if it is not there, or a link leads out to it."""
+    """Names in a folder below `folder`, sorted; empty if it does not exist, or a link leads out to it."""
     try:
         descriptor = _descend(folder, path, True)
     except UnreadableError:
@@ -129,22 +129,22 @@ def is_folder(folder: Path, path: Path | str) -> bool:
 
 
 def _kind(mode: int) -> str:
-    """What something that is no plain file is."""
-    return _KINDS.get(stat.S_IFMT(mode), "no plain file")
+    """The kind of a file that is not a regular one."""
+    return _KINDS.get(stat.S_IFMT(mode), "not a regular file")
 
 
 @dataclass(frozen=True)
 class Found:
-    """Something that is no folder.
+    """Something that is not a folder.
 
     Attributes
     ----------
     name
         Its path below the folder.
     flaw
-        Why it is no plain file; empty if it is one.
+        Why it is not a regular file; empty if it is one.
     unnamed
-        Whether its name or its depth is the reason; a folder is named so, too, and what is below it is not.
+        Whether its name or depth is the reason. This is also reported for folders, whose content is then skipped.
     """
 
     name: str
@@ -153,7 +153,8 @@ class Found:
 
 
 def walk(folder: Path) -> Iterator[Found]:
-    """Everything below a folder, in order; links are named and not followed, and too deep a folder is named as a whole."""
+    """Everything below a folder, sorted. Links are reported and not followed; a folder that is too deep is reported without
+    its content."""
     try:
         descriptor = _descend(folder, "", True)
     except UnreadableError:
@@ -170,9 +171,9 @@ def _walk(descriptor: int, prefix: str, depth: int) -> Iterator[Found]:
     for row in found:
         name = f"{prefix}{row.name}"
         if not _is_text(row.name):
-            yield Found(name, "called by a name that is not UTF-8", True)
+            yield Found(name, "named with bytes that are not UTF-8", True)
         elif len(os.fsencode(name)) > _LONGEST:
-            yield Found(name, f"called by a path of more than {_LONGEST} bytes", True)
+            yield Found(name, f"in a path of more than {_LONGEST} bytes", True)
         elif row.is_symlink():
             yield Found(name, A_LINK)
         elif not row.is_dir(follow_symlinks=False):
@@ -201,7 +202,7 @@ def _is_text(name: str) -> bool:
 
 
 def _descend(folder: Path, path: Path | str, links: bool) -> int:
-    """A descriptor of what is at `path`, reached part by part from `folder`."""
+    """A descriptor of `path`, opened part by part from `folder`."""
     below = Path(path)
     if below.is_absolute():
         try:

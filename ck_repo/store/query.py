@@ -1,4 +1,4 @@
-"""What a user asks for: names with wildcards, tags to have and tags not to have."""
+"""Queries for entries: names with wildcards, required and excluded tags."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ck_repo.store.entry import tag_list
 
 
 def is_pattern(text: str) -> bool:
-    """Whether `text` has a wildcard (``*`` or ``?``), or is empty and so means all."""
+    """Whether `text` has a wildcard (``*`` or ``?``), or is empty, which matches everything."""
     return not text or "*" in text or "?" in text
 
 
@@ -23,7 +23,7 @@ class TagQuery:
 
     @classmethod
     def parse(cls, text: str | Iterable[str]) -> TagQuery:
-        """Read ``a,b,-c``: a and b, but not c. A dash alone is a tag.
+        """Parse ``a,b,-c``: a and b, without c. A dash alone is a tag.
 
         >>> TagQuery.parse("coco,-full").matches({"coco", "val"})
         True
@@ -35,7 +35,7 @@ class TagQuery:
         )
 
     def matches(self, tags: Iterable[str]) -> bool:
-        """Whether an entry with these tags is one that is asked for."""
+        """Whether an entry with these tags matches."""
         have = set(tags)
         return self.required <= have and not (self.excluded & have)
 
@@ -44,7 +44,7 @@ class TagQuery:
 
 
 def holds(content: Any, wanted: Any, *, ignore_case: bool = False) -> bool:
-    """Whether JSON content has everything that is wanted: keys of objects with their values, and items of lists.
+    """Whether JSON content contains what is wanted: keys of objects with their values, and items of lists.
 
     >>> holds({"a": {"b": [1, 2], "c": 3}, "d": 4}, {"a": {"b": [2]}})
     True

@@ -1,4 +1,4 @@
-"""The repositories on this machine: `local`, those in CK_REPOS, those registered from elsewhere, and our own components."""
+"""The repositories on this machine: `local`, those in CK_REPOS, registered folders, and our own components."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ck_repo.store.work import remove_folder, sweep, working
 from ck_repo.store.writing import create_entry
 
 LOCAL = "local"
-_LOCAL_UID = "9a3280b14a4285c9"  # the same in every CK
-_REGISTERED = "repo"  # module of `local` whose entries point at repositories
+_LOCAL_UID = "9a3280b14a4285c9"  # UIDs of every CK
+_REGISTERED = "repo"  # module of `local` whose entries register repositories
 
 
 class Repositories:
-    """All repositories, in the order in which they are searched: local, the default one, then every other.
+    """All repositories in the order in which they are searched: local, the default one, then the others.
 
-    An entry of a repository that was pulled or registered therefore never takes the place of one of ours with the same name;
-    it is reached as ``REPOSITORY:module:entry``.
+    An entry of a pulled or registered repository therefore never hides one of ours with the same name; use
+    ``REPOSITORY:module:entry`` for it.
     """
 
     def __init__(self) -> None:
@@ -57,14 +57,14 @@ class Repositories:
                     _refuse_reserved(row, first)
                     found.append(row)
             except CKError as error:
-                progress.warn(f"repository left out: {error.what}")
-        # a name that a person gave goes before one that a folder happens to have
+                progress.warn(f"repository skipped: {error.what}")
+        # a registered name takes precedence over a folder's name
         names = {row.alias for row in first}
         chosen = {}
         for row in sorted(found, key=lambda row: row.path.resolve() not in given):
             free = next((name for name in (row.alias, *row.also, row.uid) if name not in names), "")
             if not free:
-                progress.warn(f"repository left out: every name of {row.path} is another repository's")
+                progress.warn(f"repository skipped: other repositories have all names of {row.path}")
                 continue
             names.add(free)
             chosen[row.path] = replace(row, alias=free, also=tuple(name for name in row.also if name != free))
@@ -79,10 +79,10 @@ class Repositories:
         )
 
     def _registered(self) -> dict[str, Path]:
-        """Folders of registered repositories, by alias; those that are not there are reported and left out.
+        """Folders of registered repositories, by alias; missing ones are reported and skipped.
 
-        Those in CK_REPOS are registered for stock CK, which finds no others. It registers repositories on servers, too, which
-        have no folder.
+        Those in CK_REPOS are also registered for stock CK, which needs it. Stock CK registers repositories on servers, too,
+        which have no folder.
         """
         root = repos_root()
         folder = root / LOCAL / _REGISTERED
@@ -94,7 +94,7 @@ class Repositories:
                 path = Path(content.text("path"))
                 remote = content.flag("remote")
             except CKError as error:
-                progress.warn(f"repository left out: {error.what} (`ck rm repo:{alias}` forgets it)")
+                progress.warn(f"repository skipped: {error.what} (`ck rm repo:{alias}` removes it)")
                 continue
             if remote:
                 continue
@@ -106,17 +106,17 @@ class Repositories:
             else:
                 where = path if path.is_absolute() else f"its folder ({str(path)!r})"
                 progress.warn(
-                    f"repository left out: {alias} is registered, but {where} is not there (`ck rm repo:{alias}` forgets it)"
+                    f"repository skipped: {alias} is registered, but {where} does not exist (`ck rm repo:{alias}` removes it)"
                 )
         return found
 
     def named(self, name: str) -> Repository | None:
-        """The repository of an alias, a UID, or another of its names; None if there is none.
+        """The repository with an alias, a UID, or another name; None if there is none.
 
         Raises
         ------
         ConflictError
-            If several repositories have that UID or other name; it lists them.
+            If several repositories have that UID or other name; the message lists them.
         """
         rows = self.all()
         exact = next((row for row in rows if row.alias == name), None)
@@ -125,19 +125,19 @@ class Repositories:
         found = [row for row in rows if name == row.uid] or [row for row in rows if name in row.also]
         if len(found) > 1:
             raise ConflictError(
-                f"{name} names {len(found)} repositories", hint=f"use one of {', '.join(row.alias for row in found)}"
+                f"{name} matches {len(found)} repositories", hint=f"use one of {', '.join(row.alias for row in found)}"
             )
         return found[0] if found else None
 
     def get(self, name: str) -> Repository:
-        """The repository of an alias, a UID, or another of its names; not found is an error that lists near names."""
+        """The repository with an alias, a UID, or another name; if there is none, the error lists similar names."""
         row = self.named(name)
         if row is None:
             raise NotFoundError(f"there is no repository {name!r}", hint=did_you_mean(name, [row.alias for row in self.all()]))
         return row
 
     def refuse_reserved(self, new: Repository) -> Repository | None:
-        """Refuse a new repository with the UID of `local` or of our own; a copy of our own is answered with ours.
+        """Refuse a new repository with the UID of `local` or of our own components; for a copy of ours, return ours.
 
         Raises
         ------
@@ -151,19 +151,19 @@ class Repositories:
         return None
 
     def writable(self, name: str = LOCAL) -> Repository:
-        """The repository to write to; `local` is made when it is not there yet."""
+        """The repository to write to; `local` is created if necessary."""
         row = self.get(name or LOCAL)
         if row.alias == LOCAL and not (row.path / DESCRIPTION).exists():
             write_description(row.path, LOCAL, uid=_LOCAL_UID)
         return row
 
     def add(self, alias: str, path: Path | None = None) -> Repository:
-        """Make a new repository, in CK_REPOS or in the folder `path`; or register the one that is already at `path`.
+        """Create a repository, in CK_REPOS or in the folder `path`; or register the existing one at `path`.
 
         Parameters
         ----------
         alias
-            Its name; if empty, the one of its description, or the name of the folder.
+            Its name; if empty, that of its description, or of the folder.
         """
         folder = path.expanduser().absolute() if path else repos_root() / alias
         exists = path is not None and (folder / DESCRIPTION).exists()
@@ -171,24 +171,24 @@ class Repositories:
             found = read_repository(folder)
             if self.refuse_reserved(found):
                 raise ConflictError(
-                    f"{folder} has the UID {found.uid} of the repository that comes with ck, which is always there",
-                    hint="to use a changed copy beside it, give the copy a UID and a name of its own in .ckr.json",
+                    f"{folder} has the UID {found.uid} of the repository that comes with ck, which is always available",
+                    hint="to use a modified copy, change its UID and name in .ckr.json",
                 )
             alias = alias or found.alias
             same = next((row for row in self.all() if row.path.resolve() == folder.resolve()), None)
             if same:
-                raise ConflictError(f"{folder} is the repository {same.alias} already", hint=f"use it as {same.alias}")
+                raise ConflictError(f"{folder} is already the repository {same.alias}", hint=f"use it as {same.alias}")
         alias = alias or folder.name
         check_name(alias)
         if any(row.alias == alias for row in self.all()) or (path and (repos_root() / LOCAL / _REGISTERED / alias).exists()):
             raise ConflictError(
-                f"a repository {alias!r} exists already",
+                f"a repository {alias!r} already exists",
                 hint=f"choose another name: `ck add repo:NAME{' --path=…' if path else ''}`",
             )
         new = not folder.exists()
         if not exists:
             if not path and not new:
-                raise ConflictError(f"{folder} exists and is no repository", hint="choose another name")
+                raise ConflictError(f"{folder} already exists and is not a repository", hint="choose another name")
             self._make(folder, alias)
         try:
             self.register(alias, folder)
@@ -200,7 +200,7 @@ class Repositories:
 
     @staticmethod
     def _make(folder: Path, alias: str) -> None:
-        """Write the description of a new repository; a folder that did not exist appears with it."""
+        """Write the description of a new repository; a new folder is created together with it."""
         if folder.exists():
             write_description(folder, alias)
             return
@@ -210,12 +210,12 @@ class Repositories:
             publish_folder(staging, folder)
 
     def register(self, alias: str, folder: Path, url: str = "") -> None:
-        """Register the repository in a folder: here, and in stock CK's cache, so that stock CK finds it in the same store.
+        """Register the repository in a folder, also in stock CK's cache, so that stock CK finds it.
 
         Parameters
         ----------
         url
-            Where it was cloned from; empty if it was not.
+            The URL that it was cloned from; empty if it was not.
         """
         local = self.writable()
         content = read_json_object(folder / DESCRIPTION)
@@ -233,14 +233,14 @@ class Repositories:
         return row.path.resolve() in {folder.resolve() for folder in self._registered().values()}
 
     def remove(self, name: str) -> str:
-        """Forget a repository. Its folder goes when it is in CK_REPOS; one from elsewhere stays where it is."""
+        """Remove a repository. Its folder is deleted if it is in CK_REPOS; other folders are kept."""
         home = repos_root() / LOCAL / _REGISTERED
         row = self.named(name)
         if row and (row.alias == LOCAL or row.path == default_repository_root()):
             raise UsageError(f"the repository {row.alias!r} cannot be removed")
         registered = [alias for alias, there in self._registered().items() if row and there.resolve() == row.path.resolve()]
         if not row and Path(name).name == name and (home / name).is_dir():
-            registered = [name]  # its folder is gone, or its registration cannot be read
+            registered = [name]  # its folder is missing, or its registration cannot be read
         if not row and not registered:
             self.get(name)
         for alias in registered:
@@ -253,12 +253,12 @@ class Repositories:
             remove_folder(row.path)
             done = f"removed with {row.path}"
         else:
-            done = f"forgotten; its files stay in {row.path if row else 'its folder'}"
+            done = f"registration removed; its files stay in {row.path if row else 'its folder'}"
         self._rows = None
         return done
 
     def forget_cache(self) -> None:
-        """Read the folders again at the next question."""
+        """Read the folders again on the next access."""
         self._rows = None
 
 
@@ -268,22 +268,22 @@ def default_repository_alias() -> str:
 
 
 def _is_copy(row: Repository, ours: Repository) -> bool:
-    """Whether a repository says that it is a copy of our own. Ours is used, whatever the copy holds."""
+    """Whether a repository declares itself a copy of our own components. Ours is used then."""
     return row.uid == ours.uid and ours.alias in (row.alias, *row.also)
 
 
 def _refuse_reserved(row: Repository, first: Sequence[Repository]) -> None:
-    """Refuse the UID of `local` or of our own repository in any other."""
+    """Refuse the UID of `local` or of our own components in any other repository."""
     other = next((known for known in first if known.uid == row.uid), None)
     if other:
         raise ConflictError(
             f"{row.path} has the UID {row.uid} of the repository {other.alias}",
-            hint="ask its author to give it a UID of its own in .ckr.json",
+            hint="change the UID in its .ckr.json, or ask its author to",
         )
 
 
 def _was_copied(alias: str, path: Path, here: Path) -> bool:
-    """Whether a registration came with a copy of another CK_REPOS: `here` is then the copy of the repository at `path`."""
+    """Whether a registration was copied together with CK_REPOS: `here` is then the copy of the repository at `path`."""
     if path.parent.resolve() == here.parent.resolve() or not (path.parent / LOCAL / _REGISTERED / alias).is_dir():
         return False
     try:
@@ -293,7 +293,7 @@ def _was_copied(alias: str, path: Path, here: Path) -> bool:
 
 
 def _alias_of(registrations: Path, uid: str) -> str:
-    """The alias under which a UID is registered; empty if it is not."""
+    """The alias of a registered UID; empty if it is not registered."""
     try:
         return read_alias_file(uid_file(registrations, uid))
     except UnreadableError:

@@ -16,7 +16,7 @@ from ck_repo.store.plain_file import UnreadableError
 from ck_repo.store.uid import is_uid, new_uid
 
 DESCRIPTION = ".ckr.json"
-_LONGEST_NAME = 200  # bytes; what is written beside has a longer one, and file systems take 255
+_LONGEST_NAME = 200  # bytes; file systems allow 255, and temporary names are longer
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Repository:
     path
         Its folder.
     url
-        Where it was pulled from; empty if it was not.
+        The URL that it was pulled from; empty if it was not.
     dependencies
-        Repositories that it needs: (alias, url) each.
+        Its dependencies: (alias, url) each.
     also
-        Other names that it answers to where no other repository does: that of its description, and ``venv`` for
+        Other names that it has if no other repository does: that of its description, and ``venv`` for
         ``octoml@venv``.
     """
 
@@ -55,7 +55,7 @@ class Repository:
         return [folder for folder in (self.path / name for name in (module, *other_names(module))) if folder.is_dir()]
 
     def module_uid(self, module: str) -> str:
-        """The UID of a module: the one in this repository's alias file, else the one that its name gives."""
+        """The UID of a module: from this repository's alias file, else derived from its name."""
         try:
             uid = read_alias_file(alias_file(self.path, self.module_folder(module).name))
         except UnreadableError:
@@ -63,7 +63,7 @@ class Repository:
         return uid if is_uid(uid) else folder_uid(module)
 
     def modules(self) -> list[str]:
-        """The modules that have a folder here."""
+        """The modules with a folder in this repository."""
         try:
             with os.scandir(self.path) as rows:
                 folders = [row for row in rows if row.name.isprintable() and row.name[0] != "." and os.path.isdir(row.path)]
@@ -73,7 +73,7 @@ class Repository:
 
 
 def _holds_entries(folder: str) -> bool:
-    """Whether a folder is a module's: it has alias files, or an entry without an alias."""
+    """Whether a folder belongs to a module: it has alias files, or an entry without an alias."""
     if os.path.isdir(os.path.join(folder, ".cm")):
         return True
     try:
@@ -89,8 +89,8 @@ def read_repository(folder: Path, alias: str = "") -> Repository:
     Parameters
     ----------
     alias
-        The name that it was registered under. Without one, a folder in CK_REPOS names its repository, as one does an entry;
-        elsewhere the description does.
+        The registered name. Without one, a repository in CK_REPOS is named after its folder, if that is a valid name; elsewhere
+        after its description.
     """
     content = Fields(read_json_object(folder / DESCRIPTION), folder / DESCRIPTION)
     described = [name for name in (content.text("data_alias"), content.text("data_uoa")) if name]
@@ -114,15 +114,15 @@ def write_description(folder: Path, alias: str, *, uid: str = "") -> None:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that could not be a folder's on every system."""
+    """Refuse a name that is not a valid folder name on every system."""
     bad = {sign for sign in name if sign in '/\\:*?"<>|' or not sign.isprintable()}
     if not name or bad or name.startswith((".", "-")):
         raise UsageError(
-            f"{name!r} cannot be a name: "
-            + (f"it holds {''.join(sorted(bad))!r}" if bad else "it is empty or begins with . or -"),
+            f"{name!r} is not a valid name: "
+            + (f"it contains {''.join(sorted(bad))!r}" if bad else "it is empty or begins with . or -"),
             hint="use letters, digits, dots, dashes and underscores",
         )
     if len(os.fsencode(name)) > _LONGEST_NAME:
         raise UsageError(
-            f"{name[:20]}… cannot be a name: it has {len(os.fsencode(name))} bytes", hint=f"at most {_LONGEST_NAME}"
+            f"{name[:20]}… is not a valid name: it has {len(os.fsencode(name))} bytes", hint=f"use at most {_LONGEST_NAME}"
         )

@@ -1,4 +1,4 @@
-"""Find entries: by name, by UID, by wildcard, by tags, over all repositories."""
+"""Search entries by name, UID, wildcard and tags in all repositories."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ck_repo.store.repository import Repository
 from ck_repo.store.uid import is_uid
 from ck_repo.store.warnings_once import Problems, warn_once
 
-_MOST_BASES = 10  # of an entry, one above the other, as in stock CK
+_MOST_BASES = 10  # maximum length of a chain of inheritance, as in stock CK
 
 
 def module_names(repositories: Repositories) -> list[str]:
-    """Every module that some repository has entries of."""
+    """Every module that has entries in some repository."""
     return sorted({module for row in repositories.all() for module in row.modules()})
 
 
@@ -42,17 +42,17 @@ def find(
     Parameters
     ----------
     module
-        A module's name; it may hold wildcards.
+        A module's name, which may have wildcards.
     pattern
-        An alias, a UID, a name with wildcards, or nothing for all.
+        An alias, a UID, a name with wildcards, or empty for all.
     repository
-        Where to look; everywhere if empty. Wildcards are allowed.
+        The repositories to search, by name or wildcards; all if empty.
     tags
         ``a,b,-c``: with a and b, without c.
     text
-        What the name or a tag has to contain.
+        Text that the name or a tag has to contain.
     variations
-        Whether the tags of a package's variations count, too.
+        Whether to include the tags of a package's variations.
     """
     query = TagQuery.parse(tags)
     found: list[Entry] = []
@@ -88,7 +88,7 @@ def _in_folder(
         index = ModuleIndex(folder)
         try:
             names = index.with_tags(query, variations=variations)
-            if heirs := set(index.with_key(BASE)):  # the index has their own tags alone: the base is of any folder
+            if heirs := set(index.with_key(BASE)):  # the index only has their own tags: the base may be in any folder
                 named = {name for name in heirs if query.matches(_inherited(repositories, module, folder / name))}
                 names = sorted((set(names) - heirs) | named)
             if text:
@@ -110,9 +110,9 @@ def _in_folder(
 
 
 def _inherited(repositories: Repositories, module: str, folder: Path) -> frozenset[str]:
-    """The tags of an entry: its own, or those of the first that it inherits from and that has some.
+    """The tags of an entry: its own, or those of the first ancestor that has some.
 
-    As in stock CK, a list of the entry replaces that of its base. A base that is not there or cannot be read gives none.
+    As in stock CK, a list of the entry replaces that of its base. A missing or unreadable base has no tags.
     """
     for _ in range(_MOST_BASES):
         try:
@@ -143,7 +143,7 @@ def _entries(row: Repository, module: str, folder: Path, names: list[str], *, st
 
 
 def entries_and_problems(repository: Repository, module: str) -> tuple[list[Entry], list[str]]:
-    """Every entry of a module in one repository, and why others cannot be named."""
+    """Every entry of a module in one repository, and the problems of entries with invalid names."""
     folder = repository.module_folder(module)
     entries, problems = [], []
     module_uid = repository.module_uid(module)
@@ -161,13 +161,13 @@ def _names(folder: Path) -> list[str]:
         names = sorted(
             row.name for row in rows if not row.name.startswith(".") and os.path.exists(os.path.join(row.path, META))
         )
-    odd = [f"{name!a} in {folder} cannot be the name of an entry" for name in names if not name.isprintable()]
+    odd = [f"{name!a} in {folder} is not a valid name for an entry" for name in names if not name.isprintable()]
     warn_once(str(folder.parent), folder.name, odd)
     return [name for name in names if name.isprintable()]
 
 
 def _readable(folder: Path) -> tuple[list[str], list[str]]:
-    """Names of the entries of a folder whose meta.json is a file that can be read, and what is wrong with the others."""
+    """Names of the entries of a folder with a readable meta.json, and the problems of the others."""
     found, problems = [], []
     with os.scandir(folder) as rows:
         names = sorted(row.name for row in rows if not row.name.startswith("."))
@@ -180,7 +180,7 @@ def _readable(folder: Path) -> tuple[list[str], list[str]]:
         plain = stat.S_ISREG(mode.st_mode) and mode.st_size <= MOST
         why = "" if plain else flaw(folder / name, path, most=MOST)
         if not name.isprintable():
-            problems.append(f"{folder}: {shown(name)} cannot be the name of an entry")
+            problems.append(f"{folder}: {shown(name)} is not a valid name for an entry")
         elif why:
             problems.append(f"{shown(path)} is not read: it is {why}")
         else:
@@ -191,7 +191,7 @@ def _readable(folder: Path) -> tuple[list[str], list[str]]:
 def _alias_of(folder: Path, name: str) -> str:
     """The folder's name for an alias or a UID; empty if there is none."""
     if name != os.path.basename(name) or name in (".", "..") or len(name) > 255 or not name.isprintable():
-        return ""  # it cannot be the name of an entry
+        return ""  # not a valid name for an entry
     if (folder / name / META).exists():
         return name
     if not is_uid(name):
@@ -203,7 +203,7 @@ def _alias_of(folder: Path, name: str) -> str:
             return alias
     except UnreadableError:
         pass
-    index = ModuleIndex(folder)  # the alias file is lost: the index knows the UIDs all the same
+    index = ModuleIndex(folder)  # the alias file is missing, but the index has the UIDs
     try:
         rows = index.with_uid(name)
     finally:
@@ -222,12 +222,12 @@ def _refuse_double(folder: Path, uid: str) -> None:
     if len(rows) > 1:
         raise ConflictError(
             f"{folder}: {' and '.join(rows)} have the same UID {uid}",
-            hint="name the entry by its alias, and give one of them a new UID with `ck ren … --new_uid`",
+            hint="use the entry's alias, and give one of them a new UID with `ck ren … --new_uid`",
         )
 
 
 def load(repositories: Repositories, module: str, name: str, repository: str = "") -> Entry:
-    """The entry of that name, from the first repository that has it; not found is an error that names the nearest."""
+    """The entry of that name in the first repository that has it; if there is none, the error lists similar names."""
     found = find(repositories, module, name, repository=repository)
     if found:
         return found[0]
@@ -236,7 +236,7 @@ def load(repositories: Repositories, module: str, name: str, repository: str = "
 
 
 def suggest(repositories: Repositories, module: str, name: str, repository: str = "") -> str:
-    """Where a name is that is not in the repository asked for, else the nearest names; of a UID, what else it is."""
+    """Where else the name exists, else similar names; for a UID, what else has it."""
     elsewhere = [entry.repository for entry in find(repositories, module, name)] if repository else []
     if elsewhere:
         return f"it is in {' and in '.join(elsewhere)}"
@@ -251,7 +251,7 @@ def suggest(repositories: Repositories, module: str, name: str, repository: str 
 
 
 def known_tags(repositories: Repositories, module: str, repository: str = "") -> set[str]:
-    """Every tag in use in a module, of one repository or of all."""
+    """Every tag in use in a module, in one repository or in all."""
     tags: set[str] = set()
     for row in _chosen(repositories, repository):
         for folder in row.module_folders(module):

@@ -1,4 +1,4 @@
-"""The steps of a change to entries. Each can be repeated after a crash at any point, and undone after an error."""
+"""The steps of a change to entries. Each can be repeated after a crash, and undone after an error."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ck_repo.store.exchange import exchange, finish_exchange
 
 @dataclass(frozen=True)
 class Rename:
-    """Give the folder `source` the name `target`; what has that name gets the name `source`.
+    """Rename the folder `source` to `target`; an existing `target` is renamed to `source`.
 
     Attributes
     ----------
     inode
-        Of the folder, by which it is known whether the step was done before.
+        Inode of the folder, by which a completed step is recognised.
     uid
-        Of the entry, if `source` is an entry's folder.
+        UID of the entry, if `source` is an entry's folder.
     """
 
     source: str
@@ -77,7 +77,7 @@ class Link:
     Attributes
     ----------
     before
-        The UID that the name had; empty if it is new.
+        The previous UID of the name; empty if it is new.
     """
 
     home: str
@@ -103,7 +103,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Unlink:
-    """Remove what alias files say of a name and a UID that no longer belong together."""
+    """Remove the alias files for a name and a UID that no longer belong together."""
 
     home: str
     name: str
@@ -125,7 +125,7 @@ class Unlink:
 
 @dataclass(frozen=True)
 class Describe:
-    """Write the keys `names` into the info.json of the entry in `folder`; `before` is what they were."""
+    """Write the keys `names` into the info.json of the entry in `folder`; `before` has the previous values."""
 
     folder: str
     names: Mapping[str, Any]
@@ -149,17 +149,17 @@ _KINDS = {kind.__name__: kind for kind in (Rename, Link, Unlink, Describe)}
 
 
 def as_data(steps: Sequence[Step]) -> list[dict[str, object]]:
-    """For a record."""
+    """As JSON, for a record."""
     return [{"kind": type(step).__name__, **asdict(step)} for step in steps]
 
 
 def from_data(rows: Sequence[Mapping[str, Any]]) -> list[Step]:
-    """The steps of a record."""
+    """Read the steps of a record."""
     return [_KINDS[row["kind"]](**{key: value for key, value in row.items() if key != "kind"}) for row in rows]
 
 
 class UndoError(Exception):
-    """Steps that failed for `reason` could not be undone either."""
+    """Undoing steps failed, after another step failed for `reason`."""
 
     def __init__(self, reason: BaseException) -> None:
         super().__init__(str(reason))
@@ -167,7 +167,7 @@ class UndoError(Exception):
 
 
 def carry_out(steps: Sequence[Step]) -> None:
-    """Do every step; if one fails, undo those before it."""
+    """Do every step; if one fails, undo the previous ones."""
     for done, step in enumerate(steps):
         try:
             step.do()
@@ -181,7 +181,7 @@ def carry_out(steps: Sequence[Step]) -> None:
 
 
 def put_back(aside: Path, folder: Path) -> None:
-    """End a replacement in place: keep the new entry if it is complete, else restore the old one from `aside`."""
+    """Finish a replacement in place: keep the new entry if it is complete, else restore the old one from `aside`."""
     if (folder / META).exists():
         shutil.rmtree(aside, ignore_errors=True)
         return
@@ -192,7 +192,7 @@ def put_back(aside: Path, folder: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
         return
     os.rename(aside, folder)
-    with suppress(CKError, OSError):  # without alias files the entry is still found by its info.json
+    with suppress(CKError, OSError):  # without alias files the entry is still found through its info.json
         uid = str(read_json_object(folder / INFO).get("backup_data_uid", ""))
         link_alias(folder, uid)
 

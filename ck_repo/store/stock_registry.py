@@ -1,4 +1,4 @@
-"""Stock CK's cache of registered repositories: it finds no repository that is not in it."""
+"""Stock CK's cache of registered repositories, the only ones that it finds."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ck_repo.store.entry import Entry, read_json_object
 from ck_repo.store.work import committing
 
 _UIDS = ".ck.cache_repo_uoa.json"  # UIDs by alias
-_ROWS = ".ck.cache_repo_info.json"  # descriptions by UID; stock CK searches repositories in this order
+_ROWS = ".ck.cache_repo_info.json"  # descriptions by UID, in stock CK's search order
 
 
 def announce(registration: Entry, name: str, described: Mapping[str, Any]) -> None:
-    """Enter a registered repository, as stock CK's `ck recache repo` does.
+    """Add a registered repository, as stock CK's `ck recache repo` does.
 
     Parameters
     ----------
     registration
         The entry of module `repo` in `local`.
     name
-        A name for people.
+        A readable name.
     described
         The dictionary of the repository's description, with its `path`.
     """
@@ -42,7 +42,7 @@ def announce(registration: Entry, name: str, described: Mapping[str, Any]) -> No
 
 
 def withdraw(local: Path, alias: str, uid: str) -> None:
-    """Take a repository out of the cache; `local` is the folder of the repository `local`."""
+    """Remove a repository from the cache; `local` is the folder of the repository `local`."""
 
     def change(uids: dict[str, object], rows: dict[str, object]) -> None:
         uids.pop(alias, None)
@@ -57,11 +57,11 @@ def _change(local: Path, change: Callable[[dict[str, object], dict[str, object]]
         uids, rows = _read(local / _UIDS), _read(local / _ROWS)
         change(uids, rows)
         for path, content in ((local / _ROWS, rows), (local / _UIDS, uids)):
-            write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")  # in the same order as before
+            write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")  # keep the order
 
 
 def _read(path: Path) -> dict[str, object]:
-    """A file of the cache; stock CK makes a new one of what is registered if it cannot be read."""
+    """A file of the cache; if it cannot be read, stock CK rebuilds it from the registrations."""
     try:
         return read_json_object(path)
     except CKError:

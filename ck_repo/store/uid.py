@@ -1,4 +1,4 @@
-"""UIDs: 16 hexadecimal digits that name an entry wherever its alias goes."""
+"""UIDs: 16 hexadecimal digits that identify an entry, whatever its alias."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def is_uid(text: str) -> bool:
 
 
 def uid_from_digest(digest: str) -> str:
-    """The UID of a thing that is known by its digest: the first 16 digits, the same on every machine."""
+    """The UID of something that has a digest: its first 16 digits, the same on every machine."""
     return digest[:16]

@@ -1,4 +1,4 @@
-"""Unpack zip and tar archives so that nothing can land outside the folder that they are unpacked into."""
+"""Unpack zip and tar archives without writing outside the target folder."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from ck_repo.store.atomic import storage_errors, usable
 from ck_repo.store.fill_folder import Filler, RefusedError, check_links, checked_name
 
 Progress = Callable[[int, int], None]
-LARGEST_RATIO = 100  # what comes out may have so many times the bytes of the archive …
-LARGEST_SMALL = 256 << 20  # … and as many bytes more, for small archives that compress well
+LARGEST_RATIO = 100  # maximum ratio of the unpacked bytes to those of the archive …
+LARGEST_SMALL = 256 << 20  # … plus this number of bytes, for small archives that compress well
 MOST_MEMBERS = 1_000_000
 _LARGEST_HEADER = 16 << 20  # bytes that tarfile may read at once, for names and attributes
-# what the libraries raise on a damaged file
+# exceptions of the libraries for damaged files
 _DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, struct.error, ValueError, RuntimeError,
     LookupError, TypeError, AttributeError, MemoryError, OverflowError,
@@ -35,7 +35,7 @@ _ODD_NAMES = (errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG)
 
 
 class ArchiveError(CKError):
-    """An archive that is damaged, or that would write where it must not."""
+    """An archive that is damaged, or that would write outside its folder."""
 
     code = 5
 
@@ -43,10 +43,10 @@ class ArchiveError(CKError):
 def unpack(archive: Path, destination: Path, progress: Progress | None = None, *, links: bool = True) -> None:
     """Unpack `archive` into the existing folder `destination`.
 
-    Plain files and folders are taken, links only if they lead to a place inside, on the disk as it is then; every file
-    is checked against the archive's own checksum. What comes out is at most 100 times as large as the archive and 256 MiB
-    more, and leaves 64 MiB of the disk free: both hold for the sizes that the archive declares and for those that come. The
-    caller unpacks into a staging folder, which it removes on an error.
+    Regular files and folders are unpacked, and links only if they resolve to a place inside the folder; every file is verified
+    by the archive's own checksum. The unpacked size is at most 100 times that of the archive plus 256 MiB, and 64 MiB of the
+    disk stay free. Both limits apply to the declared and to the actual sizes. The caller unpacks into a staging folder, which
+    it removes on an error.
 
     Parameters
     ----------
@@ -55,16 +55,16 @@ def unpack(archive: Path, destination: Path, progress: Progress | None = None, *
     destination
         The folder to unpack into.
     progress
-        Called with the members done and the members in all.
+        Called with the number of finished members and the total.
     links
-        Whether it may hold links at all.
+        Whether the archive may contain links.
 
     Raises
     ------
     ArchiveError
-        If the archive is damaged or hostile.
+        If the archive is damaged or malicious.
     StorageError
-        If what it holds does not fit on the disk.
+        If its content does not fit on the disk.
     """
     with _archive_errors(archive):
         if zipfile.is_zipfile(archive):
@@ -74,29 +74,29 @@ def unpack(archive: Path, destination: Path, progress: Progress | None = None, *
 
 
 def decompress(archive: Path, target: Path) -> None:
-    """Write what is in a single file that gzip, bzip2 or xz compressed; the bounds of `unpack` hold.
+    """Decompress a single file of gzip, bzip2 or xz, within the limits of `unpack`.
 
     Raises
     ------
     ArchiveError
-        If it is none of these, or damaged.
+        If it has none of these formats, or is damaged.
     """
     with _archive_errors(archive), open(archive, "rb") as raw:
         stream = _decompressed(raw)
         if stream is None:
-            raise ArchiveError(f"{archive} is compressed neither by gzip nor by bzip2 nor by xz")
+            raise ArchiveError(f"{archive} is not compressed by gzip, bzip2 or xz")
         _filler(archive, target.parent, 0, 1).file(target.name, stream)
 
 
 def refuse_links_out(archive: Path, folder: Path) -> None:
-    """Refuse an archive if, after its files were moved, a link of `folder` leads out of it."""
+    """Refuse an archive if a link of `folder` leads out of it after its files were moved."""
     with _archive_errors(archive):
         check_links(folder)
 
 
 @contextmanager
 def _archive_errors(archive: Path) -> Iterator[None]:
-    """Whatever the libraries say of an archive, as an error of ours."""
+    """Convert exceptions of the libraries to errors of ours."""
     with storage_errors(f"unpacking {archive.name}"):
         try:
             yield
@@ -107,11 +107,11 @@ def _archive_errors(archive: Path) -> Iterator[None]:
         except OSError as error:
             if error.errno and error.errno not in _ODD_NAMES:
                 raise
-            raise _damaged(archive, error) from error  # gzip and bz2 tell of spoilt data in this way
+            raise _damaged(archive, error) from error  # gzip and bzip2 report damaged data in this way
 
 
 def _decompressed(raw: IO[bytes]) -> IO[bytes] | None:
-    """What gzip, bzip2 or xz compressed; None if none of them did."""
+    """The decompressed stream of gzip, bzip2 or xz; None for other formats."""
     head = raw.read(6)
     raw.seek(0)
     openers: list[tuple[bytes, Any]] = [(b"\x1f\x8b", gzip.open), (b"BZ", bz2.open), (b"\xfd7zXZ\0", lzma.open)]
@@ -120,11 +120,11 @@ def _decompressed(raw: IO[bytes]) -> IO[bytes] | None:
 
 
 def _damaged(archive: Path, why: object) -> ArchiveError:
-    return ArchiveError(f"{archive} is damaged: {why or type(why).__name__}", hint="fetch it again")
+    return ArchiveError(f"{archive} is damaged: {why or type(why).__name__}", hint="download it again")
 
 
 def _filler(archive: Path, destination: Path, declared: int, members: int) -> Filler:
-    """A filler for what an archive declares, if that is not too much."""
+    """A filler for the declared content of an archive, if that is within the limits."""
     most = largest(archive)
     if members > MOST_MEMBERS:
         raise RefusedError(f"it has {members} members; {MOST_MEMBERS} are allowed")
@@ -140,7 +140,7 @@ def _filler(archive: Path, destination: Path, declared: int, members: int) -> Fi
 
 
 def largest(archive: Path) -> int:
-    """How many bytes may come out of an archive."""
+    """The maximum number of unpacked bytes for an archive."""
     return LARGEST_RATIO * archive.stat().st_size + LARGEST_SMALL
 
 
@@ -166,7 +166,7 @@ def _unpack_zip(archive: Path, destination: Path, progress: Progress | None) -> 
 
 
 def _named(name: str, folder: bool) -> str:
-    """The checked name of a member; that of a file has to name something."""
+    """The checked name of a member; that of a file must not be empty."""
     checked = checked_name(name)
     if checked == "." and not folder:
         raise RefusedError("it has a member without a name")
@@ -184,7 +184,7 @@ def _unpack_tar(archive: Path, destination: Path, progress: Progress | None, lin
                 raise RefusedError(f"its member {member.name!r} is a link")
             members.append((_named(member.name, member.isdir()), member))
             declared += max(member.size, 0) if member.isfile() else 0
-            if declared > largest(archive) or len(members) > MOST_MEMBERS:  # before what follows is decompressed
+            if declared > largest(archive) or len(members) > MOST_MEMBERS:  # check before decompressing further
                 break
         filler = _filler(archive, destination, declared, len(members))
         symbolic = {name: member.linkname for name, member in members if member.issym()}
@@ -205,7 +205,7 @@ def _unpack_tar(archive: Path, destination: Path, progress: Progress | None, lin
             filler.hard_link(name, _target(name, target))
         filler.symbolic_links(symbolic)
         stream = file.fileobj
-        while stream is not None and stream.read(1 << 20):  # to the end, where the compression has its checksum
+        while stream is not None and stream.read(1 << 20):  # read to the end, which has the checksum of the compression
             pass
 
 
@@ -218,24 +218,24 @@ def _target(name: str, target: str) -> str:
 
 @contextmanager
 def _tar(archive: Path) -> Iterator[tarfile.TarFile]:
-    """A tar file, whatever compresses it, of which no more is decompressed than may come out of it."""
+    """Open a tar file with any compression; decompressing stops at the size limit."""
     with open(archive, "rb") as raw:
         compressed = _decompressed(raw)
         stream = compressed or raw
-        # the headers of as many members as are allowed, and what rounds each up to a block, come on top of the content
+        # headers of the allowed number of members, and padding to blocks, are added to the content
         most = largest(archive) + 3 * tarfile.BLOCKSIZE * MOST_MEMBERS
         try:
             file = tarfile.TarFile(fileobj=_Bounded(stream, most), mode="r")
         except tarfile.TarError as error:
             if compressed:
                 raise
-            raise ArchiveError(f"{archive} is neither a zip nor a tar archive") from error
+            raise ArchiveError(f"{archive} is not a zip or tar archive") from error
         with file:
             yield file
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that refuses to go on beyond a place, and to give much at once."""
+    """A stream that raises beyond a limit, and limits single reads."""
 
     def __init__(self, stream: IO[bytes], most: int) -> None:
         self._stream, self._most = stream, most

@@ -14,30 +14,30 @@ from ck_repo.store.folders import repos_root
 
 
 class Problems:
-    """What is wrong with entries, gathered over all repositories, then said in one line a repository and module."""
+    """Collects problems of entries over all repositories and prints one line for each repository and module."""
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str], list[str]] = {}
 
     def add(self, repository: str, module: str, problem: str) -> None:
-        """Note one."""
+        """Add a problem."""
         self._rows.setdefault((repository, module), []).append(problem)
 
     def warn(self) -> None:
-        """Say them, but for those that were said before."""
+        """Print them, except for those printed before."""
         for (repository, module), problems in self._rows.items():
             warn_once(repository, module, problems)
 
 
 def warn_once(repository: str, module: str, problems: Sequence[str]) -> bool:
-    """Say on stderr that entries of a repository have problems, unless each of these was said before.
+    """Warn on stderr about problems of a repository's entries, unless each was reported before.
 
-    What was said is remembered under CK_REPOS/.index; where that cannot be written, it is said each time.
+    Reported problems are stored under CK_REPOS/.index; where that is not writable, they are reported each time.
 
     Returns
     -------
     bool
-        Whether anything was said.
+        Whether anything was printed.
     """
     if not problems:
         return False
@@ -47,10 +47,10 @@ def warn_once(repository: str, module: str, problems: Sequence[str]) -> bool:
     if not new:
         return False
     if len(problems) == 1:
-        progress.warn(f"{module} left out: {problems[0]}")
+        progress.warn(f"{module} skipped: {problems[0]}")
     else:
         progress.warn(f"{repository}: {len(problems)} {module} entries cannot be used; `ck check repo:{repository}` lists them")
-    with suppress(CKError, OSError):  # a store that cannot be written
+    with suppress(CKError, OSError):  # the store is not writable
         write_json(place, sorted(known | new))
     return True
 

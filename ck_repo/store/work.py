@@ -1,11 +1,11 @@
-"""Changes that survive a crash: what a process has in the making is on record, and the next process finishes or removes it.
+"""Crash-safe changes: unfinished work is recorded, and the next process completes or removes it.
 
-Each change has a record in ``CK_REPOS/.pending``, on which its process holds a lock. The operating system frees the lock
-however the process ends, so a record that can be locked belongs to a process that is gone. `sweep` carries out the steps that
-such a record commits to, and removes the temporary folders that it names.
+Each change has a record in ``CK_REPOS/.pending``, which its process locks. The operating system releases the lock however the
+process ends, so a record that can be locked belongs to a process that has ended. `sweep` carries out the committed steps of
+such a record, and removes its temporary folders.
 
-A change of entries is committed under one lock for all processes. The steps are recorded first: before that point a crash
-leaves the old state, and after it the next process completes the new one.
+Changes to entries are committed under one lock for all processes. The steps are recorded first: a crash before that leaves the
+old state, and after it the next process completes the new state.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ck_repo.store.folders import repos_root
 from ck_repo.store.steps import Step, UndoError, as_data, carry_out, from_data, put_back
 
 _RECORD = ".work"
-_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)  # of a file system without locks: nothing is swept there
+_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)  # the file system has no locks: nothing is swept
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class _Line:
     remove
         A file or folder to remove at the end.
     writes
-        A file that is written.
+        A file that is being written.
     aside, folder
-        Where an entry is set aside, and its place.
+        Where an entry is moved to, and its original place.
     steps
-        Steps that are committed to.
+        Committed steps.
     done
         Whether they are done.
     """
@@ -59,39 +59,39 @@ class _Line:
 
 
 class Work:
-    """A change in the making.
+    """Unfinished work of a process.
 
     Attributes
     ----------
     key
-        Eight hexadecimal digits that no other work has.
+        Eight unique hexadecimal digits.
     """
 
     def __init__(self, path: Path, file: int, *, freeing: bool = False) -> None:
         self._path, self._file, self._freeing = path, file, freeing
         self._halfway = False
-        self._unrecorded: list[_Line] = []  # what a full disk did not take
+        self._unrecorded: list[_Line] = []  # lines that could not be written because the disk is full
         self.key = path.name.removesuffix(_RECORD)
 
     def beside(self, final: Path, kind: str = "new") -> Path:
-        """A name beside `final` for a file or folder that is removed at the end of the work if it is still there."""
+        """A name next to `final` for a file or folder that is removed at the end of the work if it still exists."""
         return self.temporary(final.parent, f".{final.name}", f".{kind}")
 
     def temporary(self, parent: Path, before: str, behind: str = "") -> Path:
-        """A name in `parent` for a file or folder that is removed at the end of the work if it is still there."""
+        """A name in `parent` for a file or folder that is removed at the end of the work if it still exists."""
         path = parent / f"{before}.{self.key}{behind}"
         self._note(_Line(remove=str(path)))
         return path
 
     def writes(self, *files: Path) -> None:
-        """These files are about to be written: what a killed process leaves unfinished beside them is removed."""
+        """Record files that are about to be written, so that unfinished ones are removed if the process is killed."""
         for file in files:
             self._note(_Line(writes=str(file)))
 
     def in_place(self, folder: Path) -> Path:
-        """Set the entry in `folder` aside, to make another in its place; return where it is.
+        """Move the entry in `folder` aside to create another in its place; return its new path.
 
-        Unless the new entry has its meta.json when the work ends, the old one comes back.
+        The old entry is restored unless the new one has a meta.json when the work ends.
         """
         aside = folder.with_name(f".{folder.name}.{self.key}.old")
         self._note(_Line(aside=str(aside), folder=str(folder)))
@@ -118,7 +118,7 @@ class Work:
         self._done()
 
     def finish_steps(self) -> None:
-        """Complete what a process that is gone has committed to."""
+        """Complete the committed steps of a process that has ended."""
         rows = self.rows()
         if not any(row.done for row in rows):
             for row in rows:
@@ -127,7 +127,7 @@ class Work:
             self._done()
 
     def remove_unfinished_files(self) -> None:
-        """Remove what the process, which is gone, left of single files: those on record, and those about its entries."""
+        """Remove the unfinished files of a process that has ended: those recorded, and those of its entries."""
         entries = set()
         for row in self.rows():
             if row.writes:
@@ -141,11 +141,11 @@ class Work:
 
     def _done(self) -> None:
         self._halfway = False
-        with suppress(OSError):  # on a full disk the steps are done again, which changes nothing
+        with suppress(OSError):  # on a full disk the steps are done again, which has no further effect
             self._note(_Line(done=True))
 
     def rows(self) -> list[_Line]:
-        """The record; a line that was cut short counts for nothing."""
+        """Read the record; an incomplete line is ignored."""
         lines = os.pread(self._file, os.fstat(self._file).st_size, 0).split(b"\n")[:-1]
         found = []
         for line in lines:
@@ -154,7 +154,7 @@ class Work:
         return found + self._unrecorded
 
     def end(self) -> None:
-        """Remove what is temporary, and the record; what cannot be removed yet is left on record for the next process."""
+        """Remove temporary files and the record; what cannot be removed yet stays recorded for the next process."""
         if self._halfway:
             self.release()
             return
@@ -169,7 +169,7 @@ class Work:
         self.release()
 
     def release(self) -> None:
-        """Give up the lock, and leave the record to another process."""
+        """Release the lock, and leave the record to another process."""
         os.close(self._file)
 
     def _note(self, row: _Line) -> None:
@@ -196,13 +196,13 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def working(*, freeing: bool = False) -> Iterator[Work]:
-    """Begin a change; at the end what it left unfinished is removed.
+    """Start a change; unfinished files are removed at the end.
 
     Parameters
     ----------
     freeing
-        Whether the change only removes something. It then continues without a record on a full disk: if its process is killed,
-        a hidden folder may stay.
+        Whether the change only removes something. It then continues without a record on a full disk; if its process is killed,
+        a hidden folder may remain.
     """
     folder = _pending()
     with storage_errors(f"writing to {folder}"):
@@ -224,14 +224,14 @@ def _begin(folder: Path, freeing: bool) -> Work:
                 raise
             return Work(path, os.open(os.devnull, os.O_RDWR), freeing=True)
         _lock(file)
-        if os.fstat(file).st_nlink:  # else another process took it for abandoned
+        if os.fstat(file).st_nlink:  # another process took the record for abandoned
             return Work(path, file, freeing=freeing)
         os.close(file)
 
 
 @contextmanager
 def committing() -> Iterator[None]:
-    """Hold the lock of all changes, for as long as some renames take; what a process left in the middle is completed first."""
+    """Hold the lock of all changes, usually for a few renames; an interrupted change of another process is completed first."""
     folder = _pending()
     with storage_errors(f"writing to {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -249,15 +249,15 @@ def committing() -> Iterator[None]:
 
 
 def sweep(about: Path | None = None) -> None:
-    """Finish what killed processes began, and remove what they left.
+    """Complete or remove the unfinished work of killed processes.
 
     Parameters
     ----------
     about
-        A folder that the caller is about to make in place: wait for a process that is sweeping there.
+        A folder that the caller is about to create in place: wait for a process that is sweeping it.
     """
     folder = _pending()
-    with suppress(OSError):  # where nothing can be written there is nothing to sweep
+    with suppress(OSError):  # nothing to sweep where nothing can be written
         if any(name.endswith(_RECORD) for name in os.listdir(folder)):
             _sweep(folder)
             if about is not None:
@@ -279,7 +279,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _abandoned(folder: Path) -> list[Work]:
-    """The records of processes that are gone, locked for us."""
+    """The records of processes that have ended, locked for us."""
     found = []
     for name in sorted(os.listdir(folder)):
         if name.endswith(_RECORD):
@@ -293,7 +293,7 @@ def _abandoned(folder: Path) -> list[Work]:
 
 
 def is_alive(key: str) -> bool:
-    """Whether the process whose work has this key is still at it."""
+    """Whether the process whose work has this key is still running."""
     try:
         file = os.open(_pending() / f"{key}{_RECORD}", os.O_RDWR | os.O_NOFOLLOW)
     except OSError:
@@ -336,14 +336,14 @@ def _pending() -> Path:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder: it vanishes at once under its name, then its content goes."""
+    """Remove a folder: it is renamed first, then its content is deleted."""
     with storage_errors(f"removing {path}"), working(freeing=True) as work:
         os.rename(path, work.beside(path, "removed"))
 
 
 @contextmanager
 def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
-    """A new temporary folder ``.NAME.…`` in `parent`, which is made if it is not there."""
+    """A new temporary folder ``.NAME.…`` in `parent`, which is created if necessary."""
     with working() as work:
         with storage_errors(f"writing to {parent}"):
             path = work.temporary(parent, f".{name}")
@@ -353,9 +353,9 @@ def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
 
 @contextmanager
 def writing_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """`new_file` on record: what a killed process leaves of it is removed by the next command.
+    """`new_file` with a record: the next command removes the unfinished file of a killed process.
 
-    Where CK_REPOS cannot be written there is no record.
+    There is no record if CK_REPOS is not writable.
     """
     absolute = path.absolute()
     with ExitStack() as stack:

@@ -29,14 +29,14 @@ def create_entry(
     replace: bool = False,
     files: Mapping[str, str] | None = None,
 ) -> Entry:
-    """Write a new entry; it is there whole or not at all.
+    """Write a new entry atomically.
 
-    Without an alias the entry goes by its UID. `files` holds the text of its other files, by name.
+    Without an alias the entry is named by its UID. `files` has the text of its other files, by name.
     """
     uid = uid or (alias if is_uid(alias) else new_uid())
     check_name(alias or uid)
     folder = module_folder(repository, module) / (alias or uid)
-    refuse_taken_uid(folder, uid, hint="leave out --data_uid for a new one")
+    refuse_taken_uid(folder, uid, hint="omit --data_uid for a new one")
     with staged(folder) as staging:
         named = folder.parent.name
         write_entry(staging, uid, meta, module=named, module_uid=folder_uid(named), name=name or folder.name)
@@ -47,7 +47,7 @@ def create_entry(
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:
-    """An empty folder beside `folder`, to be filled and then published under that name; if that fails nothing is left."""
+    """An empty folder next to `folder`, to be filled and then renamed to it; on an error it is removed."""
     with storage_errors(f"writing {folder}"), working() as work:
         staging = work.beside(folder)
         staging.mkdir(parents=True)
@@ -55,13 +55,13 @@ def staged(folder: Path) -> Iterator[Path]:
 
 
 def publish(repository: Repository, module: str, staging: Path, folder: Path, uid: str, *, replace: bool = False) -> Entry:
-    """Give a staged entry its name; one that is to be replaced is there until the new one is, and is then in `staging`."""
+    """Rename a staged entry to its final name; one that is replaced exists until then, and is then in `staging`."""
     with storage_errors(f"writing {folder}"), working() as work, committing():
         refuse_taken_uid(folder, uid)
         old = read_uid(folder) if replace and (folder / META).exists() else ""
         if folder.exists() and not old:
             raise ConflictError(
-                f"{module}:{folder.name} exists already in {repository.alias}", hint="choose another name, or remove it"
+                f"{module}:{folder.name} already exists in {repository.alias}", hint="choose another name, or remove it"
             )
         work.commit(
             [
@@ -74,20 +74,20 @@ def publish(repository: Repository, module: str, staging: Path, folder: Path, ui
 
 
 def refuse_taken_uid(folder: Path, uid: str, besides: Path | None = None, hint: str = "") -> None:
-    """No two entries of a module have one UID; the entry `besides` is about to give it up."""
+    """Raise if another entry of the module has the UID; the entry `besides` is ignored."""
     try:
         other = read_alias_file(uid_file(folder.parent, uid))
     except UnreadableError:
         other = uid
     if folder.parent / other != besides and other != folder.name and (folder.parent / other / META).exists():
         raise ConflictError(
-            f"{folder.parent.name}:{other} has the UID {uid} already",
-            hint=hint or f"a UID names one entry: `ck rm {folder.parent.name}:{other}` removes the other",
+            f"{folder.parent.name}:{other} already has the UID {uid}",
+            hint=hint or f"UIDs are unique: `ck rm {folder.parent.name}:{other}` removes the other entry",
         )
 
 
 def module_folder(repository: Repository, module: str) -> Path:
-    """The module's folder, made with its alias files if it is not there."""
+    """The module's folder, created with its alias files if necessary."""
     check_name(module)
     folder = repository.module_folder(module)
     if not (folder / ".cm").is_dir():
@@ -97,14 +97,14 @@ def module_folder(repository: Repository, module: str) -> Path:
             work.writes(by_name, by_uid)
             write_text(by_name, folder_uid(module) + "\n")
             write_text(by_uid, module + "\n")
-            (folder / ".cm").mkdir(parents=True, exist_ok=True)  # last: it says that the files are there
+            (folder / ".cm").mkdir(parents=True, exist_ok=True)  # last, because it confirms the other files
     return folder
 
 
 def update_entry(entry: Entry, changes: Mapping[str, object], *, replace: bool = False) -> Mapping[str, object]:
-    """Merge `changes` into the entry's meta (nested objects too), or put them in its place.
+    """Merge `changes` into the entry's meta (including nested objects), or replace the meta by them.
 
-    The meta is read again under the lock of all changes, so that no other process's update is lost.
+    The meta is read again under the lock of all changes, so that no update of another process is lost.
     """
     with working() as work, committing():
         work.writes(entry.path / META)
@@ -115,7 +115,7 @@ def update_entry(entry: Entry, changes: Mapping[str, object], *, replace: bool =
 
 
 def refuse_gone(entry: Entry) -> None:
-    """An entry that was found before the lock was held may have been renamed or removed since."""
+    """Check an entry that was found before the lock was acquired: it may have been renamed or removed."""
     if not (entry.path / META).exists() or read_uid(entry.path) != entry.uid:
         raise ConflictError(
             f"another process has renamed, replaced or removed {entry.cid}", hint=f"`ck ls {entry.module}` lists what there is"
@@ -123,7 +123,7 @@ def refuse_gone(entry: Entry) -> None:
 
 
 def merged(base: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
-    """`base` with `changes` laid over it, object by object.
+    """`base` updated with `changes`, recursively.
 
     >>> merged({"a": {"b": 1}}, {"a": {"c": 2}})
     {'a': {'b': 1, 'c': 2}}
@@ -136,14 +136,14 @@ def merged(base: Mapping[str, object], changes: Mapping[str, object]) -> dict[st
 
 
 def copy_entry(entry: Entry, repository: Repository, module: str, alias: str) -> Entry:
-    """Copy an entry under another name; the copy has a UID of its own."""
+    """Copy an entry under another name; the copy gets a new UID."""
     uid = new_uid()
     check_name(alias or uid)
     folder = module_folder(repository, module) / (alias or uid)
     with staged(folder) as staging:
         left = _copy(entry, staging, uid, folder)
         if left:
-            progress.say(f"{entry.cid}: left out of the copy: {', '.join(left[:5])}{_more(left)}")
+            progress.say(f"{entry.cid}: not copied: {', '.join(left[:5])}{_more(left)}")
         return publish(repository, folder.parent.name, staging, folder, uid)
 
 
@@ -164,12 +164,12 @@ def _copy(entry: Entry, staging: Path, uid: str, folder: Path, *, links_out: boo
 
 
 def move_entry(entry: Entry, repository: Repository, module: str, alias: str, *, new_identity: bool = False) -> Entry:
-    """Move or rename an entry; it keeps its UID unless a new one is asked for.
+    """Move or rename an entry; it keeps its UID unless a new one is requested.
 
-    Within a file system the folder is renamed, so that the move needs no space; to another file system it is copied first.
+    Within a file system the folder is renamed, which needs no space; to another file system it is copied first.
     """
     uid = new_uid() if new_identity else entry.uid
-    if new_identity and alias == entry.uid:  # it goes by its UID
+    if new_identity and alias == entry.uid:  # the entry's alias is its UID
         alias = ""
     check_name(alias or uid)
     folder = module_folder(repository, module) / (alias or uid)
@@ -183,7 +183,7 @@ def move_entry(entry: Entry, repository: Repository, module: str, alias: str, *,
                 refuse_taken_uid(folder, uid, besides=entry.path)
                 if folder.exists():
                     raise ConflictError(
-                        f"{module}:{folder.name} exists already in {repository.alias}", hint="choose another name"
+                        f"{module}:{folder.name} already exists in {repository.alias}", hint="choose another name"
                     )
             work.commit(_moving(entry, folder, work, uid, copied))
     named = folder.parent.name
@@ -191,7 +191,7 @@ def move_entry(entry: Entry, repository: Repository, module: str, alias: str, *,
 
 
 def _copied(entry: Entry, folder: Path, work: Work, uid: str) -> Path | None:
-    """A copy beside `folder` if that is on another file system than the entry."""
+    """A copy next to `folder` if that is on another file system than the entry."""
     try:
         same_disk = folder.parent.stat().st_dev == entry.path.stat().st_dev
     except FileNotFoundError:
@@ -222,7 +222,7 @@ def _moving(entry: Entry, folder: Path, work: Work, uid: str, copied: Path | Non
 
 
 def _names(uid: str, folder: Path) -> dict[str, str]:
-    """What info.json says of the names of the entry in `folder`."""
+    """The names in the info.json of the entry in `folder`."""
     module = folder.parent.name
     return {
         "backup_data_uid": uid, "backup_module_uoa": module, "backup_module_uid": folder_uid(module), "data_name": folder.name,

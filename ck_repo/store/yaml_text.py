@@ -1,20 +1,20 @@
-"""Read YAML of anybody's: a short text may stand for any number of values, by aliases of aliases, and is counted before."""
+"""Read untrusted YAML: a short text may expand to any number of values through aliases, so they are counted first."""
 
 from __future__ import annotations
 
 import yaml
 
-_MOST_VALUES = 100_000  # values, each alias as often as it stands for them
-_LONGEST = 1 << 20  # characters
+_MOST_VALUES = 100_000  # maximum number of values, counting each alias as often as it is used
+_LONGEST = 1 << 20  # maximum number of characters
 
 
 def parse_yaml(text: str) -> object:
-    """The value of a YAML document, of plain types alone.
+    """Parse a YAML document with plain types only.
 
     Raises
     ------
     ValueError
-        If it is no YAML, or stands for more values than any file that a person writes.
+        If it is not YAML, or expands to too many values.
     """
     if len(text) > _LONGEST:
         raise ValueError(f"it has more than {_LONGEST} characters")
@@ -31,10 +31,10 @@ def parse_yaml(text: str) -> object:
 
 
 def _count(node: yaml.Node, known: dict[int, int]) -> int:
-    """How many values a node stands for; one that holds itself is refused."""
+    """The number of values that a node expands to; a node that contains itself is refused."""
     if id(node) in known:
         if not known[id(node)]:
-            raise ValueError("a value holds itself")
+            raise ValueError("a value contains itself")
         return known[id(node)]
     known[id(node)] = 0
     children: list[yaml.Node] = []
@@ -44,6 +44,6 @@ def _count(node: yaml.Node, known: dict[int, int]) -> int:
         children = list(node.value)
     total = 1 + sum(_count(child, known) for child in children)
     if total > _MOST_VALUES:
-        raise ValueError(f"its aliases stand for more than {_MOST_VALUES} values")
+        raise ValueError(f"its aliases expand to more than {_MOST_VALUES} values")
     known[id(node)] = total
     return total

@@ -1,4 +1,4 @@
-"""All compliance tests of a benchmark, run and verified."""
+"""Run and verify all compliance tests of a benchmark."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from ck_repo.store.writing import update_entry
 _DETAIL = "performance/mlperf_log_detail.txt"
 _ANSWERS = "performance/mlperf_log_accuracy.json"
 _ACCURACY = "accuracy/mlperf_log_accuracy.json"
-Run = Callable[[RunOptions, Mapping[str, Any]], RunRecord]  # options, further keys of the experiment
-Rescore = Callable[[Entry, Entry, Path], None]  # reference, test, folder for the two texts; RunError if it cannot be done
+Run = Callable[[RunOptions, Mapping[str, Any]], RunRecord]  # options, additional keys of the experiment
+Rescore = Callable[[Entry, Entry, Path], None]  # reference, test, folder for the two texts; RunError on failure
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class AuditedTest:
     Attributes
     ----------
     experiment
-        Of the test's run; of TEST04 that of A, in whose folder the verdict on both lies.
+        Of the test's run; for TEST04 that of A, whose folder has the verdict on both.
     texts
-        What the verification printed, by file.
+        The output of the verification, by file.
     remark
-        Where the answers are not the same bit by bit: what their mAPs say.
+        If the answers are not bitwise equal: the comparison of their mAPs.
     """
 
     name: str
@@ -77,18 +77,18 @@ def audit_program(
     Parameters
     ----------
     options
-        Of the reference run; where a reference is given, its own options count, whatever else was asked for.
+        Options of the reference run; if a reference is given, its own options are used instead.
     scenario, round_name
-        As the user said them, if at all: those of a reference have to be the same.
+        The user's values, if any: those of a reference have to be equal.
     repository, tags
-        As `execute` takes them.
+        As for `execute`.
     """
     if reference:
         given = options_of(lock_of_experiment(reference.path, read_experiment(reference).data), reference)
         if scenario and scenario != given.scenario:
-            raise UsageError(f"{reference.cid} is a run of {given.scenario}, not of {scenario}", hint="leave out --scenario=")
+            raise UsageError(f"{reference.cid} is a run of {given.scenario}, not of {scenario}", hint="omit --scenario=")
         if round_name and round_name != given.round:
-            raise UsageError(f"{reference.cid} is a run of round {given.round}, not of {round_name}", hint="leave out --round=")
+            raise UsageError(f"{reference.cid} is a run of round {given.round}, not of {round_name}", hint="omit --round=")
         options = replace(given, venv=options.venv)
 
     def run(wanted: RunOptions, more: Mapping[str, Any]) -> RunRecord:
@@ -110,34 +110,34 @@ def audit(options: RunOptions, run: Run, score: Rescore, reference: Entry | None
     Parameters
     ----------
     options
-        Of the reference run; the tests differ from it by their settings alone.
+        Options of the reference run; the tests only differ in LoadGen's settings.
     run
         Runs a benchmark and records it.
     score
         Scores the answers of TEST01 and those of the reference to the same samples.
     reference
-        An experiment with performance and accuracy to hold the tests against, instead of a new run.
+        An experiment with performance and accuracy to compare the tests with, instead of a new run.
 
     Returns
     -------
     reference, tests
-        Each test is an experiment whose parent is the reference; the files of the verification lie in its folder.
+        Each test is an experiment whose parent is the reference; its folder has the files of the verification.
     """
     base = reference or run(replace(options, mode="both"), {}).experiment
     results = read_experiment(base).results
     if results is None or results.accuracy is None or results.performance is None:
         raise UsageError(
-            f"{base.cid} has no accuracy or no performance to hold the tests against", hint="record it with --mode=both"
+            f"{base.cid} has no accuracy or no performance to compare the tests with", hint="record it with --mode=both"
         )
     if not _is_valid(base):
-        progress.say(f"note: {base.cid} is not VALID, and no test held against it passes")
-    # the tests measure the layout of the reference: another one would be another system
+        progress.say(f"note: {base.cid} is not VALID, so no test passes")
+    # the tests use the layout of the reference: another one would be another system
     options = replace(options, **{key: getattr(results, key) for key in ("sessions", "threads", "batch_size")})
     runs: dict[str, Entry] = {}
     round_ = load_round(options.round)
     for name in tests_for(round_, options.scenario):
         more = {"parent": {"uid": base.uid, "alias": base.alias, "module": base.module}}
-        progress.say(f"{name}, held against {base.cid}")
+        progress.say(f"{name}, compared with {base.cid}")
         runs[name] = run(replace(options, compliance=name, mode="performance"), more).experiment
     return base, [_verified(round_, name, options.scenario, base, runs, score) for name in runs if name != "TEST04-B"]
 
@@ -149,7 +149,7 @@ def _is_valid(base: Entry) -> bool:
 
 
 def _verified(round_: Round, name: str, scenario: str, base: Entry, runs: Mapping[str, Entry], score: Rescore) -> AuditedTest:
-    """Verify a test and write what the rules want into its folder; TEST04-B is verified with A."""
+    """Verify a test and write the files that the rules require into its folder; TEST04-B is verified with A."""
     rules = round_.submission
     entry, label = runs[name], name.removesuffix("-A")
     logs = (entry.path, runs["TEST04-B"].path) if name == "TEST04-A" else (base.path, entry.path)
@@ -174,16 +174,16 @@ def _verified(round_: Round, name: str, scenario: str, base: Entry, runs: Mappin
 
 
 def _fallback(round_: Round, base: Entry, test: Entry, score: Rescore) -> str:
-    """Score both logs, as the answers are not the same bit by bit; what came out, for a person."""
+    """Score both logs, if the answers are not bitwise equal; return the result as text."""
     try:
         with scratch_folder(tools_root(), "audit") as scratch:
             score(base, test, scratch)
             for file in (BASELINE, FALLBACK):
                 write_text(test.path / file, read_text(scratch / file))
     except RunError as error:
-        return f"not the same bit by bit, and not scored: {error.what}"
+        return f"not bitwise equal, and not scored: {error.what}"
     before, after = (read_accuracy(test.path / file).mAP for file in (BASELINE, FALLBACK))
     bound = 100 * round_.submission.fallback_map
     verdict = "within" if falls_back(round_, test.path) else "not within"
-    text = f"over the same samples mAP {before} % before and {after} % in the test: {verdict} {bound:g} %"
-    return f"not the same bit by bit; {text}"
+    text = f"on the same samples mAP {before} % before and {after} % in the test: {verdict} {bound:g} %"
+    return f"not bitwise equal; {text}"

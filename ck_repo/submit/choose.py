@@ -1,4 +1,4 @@
-"""Which experiments a submission tree is made from."""
+"""Select the experiments for a submission tree."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from ck_repo.store.search import find
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a result of the tree is made from.
+    """The experiments of a result.
 
     Attributes
     ----------
     performance, accuracy
-        Experiments; often one and the same.
+        Often the same experiment.
     tests
         Compliance runs, by test.
     logged
-        The scenario that was run, where `scenario` is inferred from its log; else empty.
+        The scenario that was run, if `scenario` is inferred from its log; else empty.
     """
 
     benchmark: str
@@ -45,19 +45,19 @@ class Chosen:
 
 
 def choose(session: Session, round_: Round, tags: str = "") -> list[Chosen]:
-    """The best experiment of each benchmark and scenario in a round, with the compliance runs that belong to it.
+    """The best experiment of each benchmark and scenario in a round, with its compliance runs.
 
-    The runs of a search for targets do not count. One without accuracy is left out with a note.
+    Runs of a search for targets are ignored. Runs without accuracy are skipped with a note.
 
     Raises
     ------
     NotFoundError
-        If nothing is left.
+        If there are none.
     """
     rows = list(readable(find(session.repositories, "experiment", tags=tags)))
     runs = [(entry, meta) for entry, meta in rows if meta.results and _of_round(meta, round_)]
     runs = [(entry, meta) for entry, meta in runs if not _test_of(meta) and TRIAL not in meta.tags]
-    tests = _tests_by_parent(session)  # whatever their tags: they belong to what they were held against
+    tests = _tests_by_parent(session)  # whatever their tags: they belong to the experiment that they were compared with
     groups: dict[tuple[str, str], list[tuple[Entry, ExperimentMeta]]] = {}
     for entry, meta in runs:
         found = figures(meta)
@@ -75,13 +75,13 @@ def choose(session: Session, round_: Round, tags: str = "") -> list[Chosen]:
             accuracy = _best(alike, "accuracy", tests) or performance
         if not _has(accuracy[1], "accuracy"):
             text = "it has no accuracy run of the same model and backend; run it with --mode=both"
-            progress.say(f"note: {performance[0].cid} ({benchmark}, {scenario}) is left out: {text}")
+            progress.say(f"note: {performance[0].cid} ({benchmark}, {scenario}) is skipped: {text}")
             continue
         chosen.append(Chosen(benchmark, scenario, performance[0], accuracy[0], tests.get(performance[0].uid, {})))
     if not chosen:
         raise NotFoundError(
             f"no experiment with performance and accuracy in round {round_}" + (f" has the tags {tags}" if tags else ""),
-            hint="`ck run program:object-detection --official` makes one",
+            hint="`ck run program:object-detection --official` records one",
         )
     return chosen
 
@@ -91,7 +91,7 @@ def _of_round(meta: ExperimentMeta, round_: Round) -> bool:
 
 
 def _test_of(meta: ExperimentMeta) -> str:
-    """The compliance test that a run was; empty if it was none."""
+    """The compliance test of a run; empty if it is none."""
     return meta.options.compliance
 
 
@@ -101,7 +101,7 @@ def _has(meta: ExperimentMeta, part: str) -> bool:
 
 
 def _tests_by_parent(session: Session) -> dict[str, dict[str, Entry]]:
-    """The compliance runs, the latest of each test, by the UID of the experiment that they are held against."""
+    """The compliance runs, the latest of each test, by the UID of their reference experiment."""
     found: dict[str, dict[str, Entry]] = {}
     rows = list(readable(find(session.repositories, "experiment", tags="compliance")))
     for entry, meta in sorted(rows, key=lambda row: row[1].recorded):
@@ -113,8 +113,8 @@ def _tests_by_parent(session: Session) -> dict[str, dict[str, Entry]]:
 def _best(
     rows: Sequence[tuple[Entry, ExperimentMeta]], part: str, tests: Mapping[str, Any]
 ) -> tuple[Entry, ExperimentMeta] | None:
-    """The run to submit of those that have a part of the results: official before others, valid before others, over the whole
-    data set, with the other part, with an audit; of equals the latest.
+    """The best of some runs: official, valid and complete ones, those with the other part of the results, and those with an
+    audit are preferred; among equals the latest.
     """
 
     def rank(row: tuple[Entry, ExperimentMeta]) -> tuple[bool, bool, bool, bool, bool, str]:
@@ -134,7 +134,7 @@ def _best(
 
 
 def _same_system(one: ExperimentMeta, other: ExperimentMeta) -> bool:
-    """Whether two runs are of the same model, backend and machine."""
+    """Whether two runs have the same model, backend and machine."""
     machines = [meta.platform or Platform() for meta in (one, other)]
     found = [meta.results or Results() for meta in (one, other)]
     systems = [
@@ -145,7 +145,7 @@ def _same_system(one: ExperimentMeta, other: ExperimentMeta) -> bool:
 
 
 def with_inferred(round_: Round, chosen: Sequence[Chosen]) -> list[Chosen]:
-    """What was chosen, and the scenarios without a run whose result the round infers from the log of another."""
+    """The selection, plus scenarios without a run whose result the round infers from another scenario's log."""
     found = list(chosen)
     for benchmark in dict.fromkeys(row.benchmark for row in chosen):
         have = {row.scenario: row for row in chosen if row.benchmark == benchmark}

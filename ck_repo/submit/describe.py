@@ -1,4 +1,4 @@
-"""The description of a system: what the machine tells, and marks for what a person has to add."""
+"""The description of a system: detected values, and marks for values that users have to add."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ck_repo.rounds.logs import read_text
 from ck_repo.rounds.round import Round
 from ck_repo.store.atomic import write_text
 
-ADD = "ADD: "  # a value that begins so is still to be written by a person
+ADD = "ADD: "  # prefix of values to complete
 _MARKS = {
     "division": "closed or open",
-    "submitter": "your organisation, as the folder of the submission is called",
+    "submitter": "your organisation, as in the folder of the submission",
     "status": "available, preview or rdi",
     "system_type": "edge, datacenter or datacenter,edge",
-    "system_name": "a name for people",
+    "system_name": "a readable name",
 }
 
 
@@ -35,7 +35,7 @@ def describe_system(round_: Round, packages: Mapping[str, str], told: Mapping[st
     packages
         Python packages of the venv that ran, by name: the framework and its stack.
     told
-        What the user says by options: division, submitter and so on.
+        Values from options: division, submitter and so on.
     """
     machine, hardware = describe_platform(), describe_hardware()
     count = int(hardware.get("accelerators", "0"))
@@ -65,19 +65,19 @@ def describe_system(round_: Round, packages: Mapping[str, str], told: Mapping[st
     content |= {key: told.get(key) or f"{ADD}{mark}" for key, mark in _MARKS.items()}
     for key in rules.system_required:
         if content[key] == "":
-            content[key] = f"{ADD}the machine does not tell it"
+            content[key] = f"{ADD}it cannot be detected"
     return content
 
 
 def write_description(
     round_: Round, path: Path, packages: Mapping[str, str], told: Mapping[str, str]
 ) -> tuple[dict[str, Any], list[Finding]]:
-    """Write a system's JSON, or bring one up to date; what the user says by options wins over what stands there.
+    """Write or update a system's JSON; values from options take precedence over existing ones.
 
     Returns
     -------
     content, findings
-        What was written, and what is still to be added or is wrong.
+        What was written, and what is missing or wrong.
     """
     content = describe_system(round_, packages, {"system_name": path.stem, **told})
     if path.exists():
@@ -87,12 +87,12 @@ def write_description(
 
 
 def merged_description(path: Path, fresh: Mapping[str, Any]) -> dict[str, Any]:
-    """The description with what a person wrote into an older one of it: their words stay, what was empty or marked is filled.
+    """Merge a user's older file: written values are kept, empty and marked ones are filled in.
 
     Raises
     ------
     ConfigError
-        If the file is no JSON object: a person's work is not overwritten.
+        If the file is not a JSON object, so that a user's work is not overwritten.
     """
     try:
         written = json.loads(read_text(path))
@@ -105,7 +105,7 @@ def merged_description(path: Path, fresh: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_description(round_: Round, path: Path) -> list[Finding]:
-    """What is still to be added, or wrong, in a description."""
+    """Missing and wrong values of a description."""
     found: list[Finding] = []
 
     def add(rule: str, file: Path, expected: object, seen: object, line: int) -> None:

@@ -1,4 +1,4 @@
-"""The results of a tree as a round publishes them: a table for each division and category, with power in tables of its own."""
+"""The results of a tree as a round publishes them: a table for each division and category, and separate ones for power."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ck_repo.rounds.submission import DIVISIONS
 CATEGORIES = ("datacenter", "edge")
 _CLOSED = ("ID", "Submitter", "Availability", "System", "Processor", "p#", "Accelerator", "a#", "Software", "Notes")
 _OPEN = (*_CLOSED, "UsedModel", "Accuracy")
-_DIGITS = 10  # of a count of processors or nodes
+_DIGITS = 10  # separator in counts of processors or nodes
 Value = str | float | None
 
 
@@ -28,11 +28,11 @@ class Table:
     name
         ``closed,edge``, ``open,datacenter,power`` ….
     index
-        Names of the first columns, which say what a row is.
+        Names of the first columns, which identify a line.
     columns
         Benchmark, scenario and unit of the others.
     rows
-        The values of each row.
+        The values of each line.
     """
 
     name: str
@@ -41,14 +41,14 @@ class Table:
     rows: tuple[tuple[Value, ...], ...]
 
     def as_data(self) -> dict[str, Any]:
-        """For JSON: a row has its values by column."""
+        """As JSON: the values of a line by column."""
         names = [*self.index, *(" ".join(column) for column in self.columns)]
         rows = [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in self.rows]
         return {"name": self.name, "rows": rows}
 
 
 def final_report(round_: Round, results: Sequence[Checked], *, official: bool = False) -> list[Table]:
-    """The tables of the accepted results of the round's scenarios; a table without a row is left out."""
+    """The tables of the accepted results of the round's scenarios; empty tables are omitted."""
     accepted = [row for row in results if row.verdict(official) == ACCEPTED and row.benchmark and row.scenario]
     numbers = {key: number for number, key in enumerate(sorted({_system(row) for row in accepted}), 1)}
     tables = []
@@ -75,7 +75,7 @@ def _is_of(round_: Round, row: Checked, category: str) -> bool:
 
 
 def _system(row: Checked) -> tuple[str, ...]:
-    """Whose row a result is in: its system, and in the open division its model."""
+    """The line of a result: its system, and in the open division also its model."""
     place = row.place
     owner = (place.division, str(row.system.get("status", "")).lower(), place.submitter, place.system)
     return (*owner, place.model) if row.open else owner
@@ -99,7 +99,7 @@ def _table(round_: Round, name: str, results: Sequence[Checked], numbers: dict[t
 
 
 def _columns(round_: Round, results: Sequence[Checked], power: bool) -> list[tuple[str, str, str]]:
-    """In the order of the round's benchmarks and scenarios; of each the figure before the power."""
+    """Sort by the round's benchmarks and scenarios, performance before power."""
     found = dict.fromkeys(_column(round_, row, each) for row in results for each in ((False, True) if power else (False,)))
     benchmarks = [row.summary_name for row in round_.benchmarks.values()]
     scenarios = [row.name for row in round_.scenarios().values()]
@@ -127,7 +127,7 @@ def _index(number: str, row: Checked) -> tuple[Value, ...]:
 
 
 def _product(about: dict[str, str]) -> str:
-    """Processors of all nodes; as it is written where it is no number."""
+    """Processors of all nodes; unchanged if it is not a number."""
     processors, nodes = about.get("host_processors_per_node", ""), about.get("number_of_nodes", "1")
     if not all(text.isdecimal() and len(text) < _DIGITS for text in (processors, nodes)):
         return processors
@@ -135,7 +135,7 @@ def _product(about: dict[str, str]) -> str:
 
 
 def _finite(value: float | None) -> float | None:
-    """The value if it can be written: neither JSON nor a spreadsheet has infinity."""
+    """The value if it can be written: JSON and spreadsheets have no infinity."""
     return value if value is not None and math.isfinite(value) else None
 
 

@@ -1,4 +1,4 @@
-"""Lay out a submission tree from experiments."""
+"""Create a submission tree from experiments."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ _LOG, _TEXT = "mlperf_log_accuracy.json", "accuracy.txt"
 
 @dataclass(frozen=True)
 class Left:
-    """A result that is not where it was asked for.
+    """A result that is not in the requested division.
 
     Attributes
     ----------
     where
-        ``open`` if it was moved there; empty if it was left out.
+        ``open`` if it was moved there; empty if it was skipped.
     why
         The findings for which it is rejected.
     """
@@ -56,14 +56,14 @@ class Left:
 
 @dataclass(frozen=True)
 class Generated:
-    """A tree that was laid out, and the checker's report.
+    """A new tree, and the checker's report.
 
     Attributes
     ----------
     results
         In the order of the report's results.
     left
-        What was left out or moved.
+        Skipped and moved results.
     """
 
     path: Path
@@ -73,11 +73,11 @@ class Generated:
 
 
 def read_system(path: Path) -> dict[str, Any]:
-    """The description of the system that the tree is of."""
+    """The description of the tree's system."""
     try:
         content = json.loads(read_text(path))
     except OSError:
-        raise NotFoundError(f"{path} is not there", hint=f"`ck describe system:{path.stem}` writes it") from None
+        raise NotFoundError(f"{path} does not exist", hint=f"`ck describe system:{path.stem}` writes it") from None
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not JSON: {error}") from None
     if not isinstance(content, dict):
@@ -87,18 +87,18 @@ def read_system(path: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Layout:
-    """What is asked of a tree.
+    """The options of a tree.
 
     Attributes
     ----------
     system
-        The system's JSON; its name is that of the system.
+        The system's JSON; the file's name is that of the system.
     output
-        The folder to make; the divisions are below it.
+        The folder to create, which will have the divisions.
     tags
-        Only experiments with these tags.
+        Only use experiments with these tags.
     draft
-        Keep what would be rejected, too.
+        Keep results that would be rejected.
     fallback_open
         Move results that the closed division would reject to the open one.
     infer
@@ -116,18 +116,18 @@ class Layout:
 
 
 def generate(session: Session, round_: Round, wanted: Layout) -> Generated:
-    """Lay out a tree of the results that the rules accept, with truncated logs. It appears when it is complete.
+    """Create a tree of the results that the rules accept, with truncated logs. It appears when it is complete.
 
     Raises
     ------
     NotTheSameError
-        If every result would be rejected; the message says why. Nothing is written then.
+        If every result would be rejected; the message has the reasons. Nothing is written then.
     ConflictError
         If `output` exists.
     """
     output = wanted.output
     if output.exists():
-        raise ConflictError(f"{output} exists already", hint="give another folder with --output=")
+        raise ConflictError(f"{output} already exists", hint="choose another folder with --output=")
     chosen = choose(session, round_, wanted.tags)
     if wanted.infer:
         chosen = with_inferred(round_, chosen)
@@ -145,13 +145,13 @@ def generate(session: Session, round_: Round, wanted: Layout) -> Generated:
         left = others + ([] if wanted.draft else staging.settle())
         staging.root.chmod(0o755)
         if not publish_folder(staging.root, output):
-            raise ConflictError(f"{output} exists already", hint="give another folder with --output=")
+            raise ConflictError(f"{output} already exists", hint="choose another folder with --output=")
     report = check_tree(round_, output)
     return Generated(output, [staging.results[str(row.place)] for row in report.results], report, left)
 
 
 class _Staging:
-    """A tree that is being laid out: which experiment each result is of."""
+    """An unfinished tree: the experiments of each result."""
 
     def __init__(self, round_: Round, wanted: Layout, root: Path) -> None:
         self.root = root
@@ -159,7 +159,7 @@ class _Staging:
         self._round, self._wanted = round_, wanted
 
     def add(self, row: Chosen, division: str) -> None:
-        """Lay out a result, and the description of its system."""
+        """Write a result, and the description of its system."""
         wanted = self._wanted
         name = self._round.scenario(row.scenario).name
         place = Place(self.root, division, wanted.submitter, wanted.system.stem, row.benchmark, name)
@@ -172,7 +172,7 @@ class _Staging:
         self.results[str(place)] = row
 
     def settle(self) -> list[Left]:
-        """Take out, or move to the open division, what is rejected, until nothing is.
+        """Remove rejected results, or move them to the open division, until all are accepted.
 
         Raises
         ------
@@ -199,7 +199,7 @@ class _Staging:
         return str(found).replace(f"{self.root}/", "")
 
     def _remove(self, place: Place) -> None:
-        """Remove a result; with the last one of a model its folders, and with the last one of a division that."""
+        """Remove a result; with the last one of a model its folders, and with the last one of a division the division."""
         for folder in (place.results, place.measurements, place.compliance):
             shutil.rmtree(folder, ignore_errors=True)
         code = place.submission / "code" / place.model
@@ -219,7 +219,7 @@ def _all_rejected(left: Sequence[Left]) -> str:
 
 
 def _other_subject(row: Chosen, round_: Round) -> tuple[str, ...]:
-    """How a result is of another model or data set than the round's, which the closed division does not take."""
+    """How a result differs from the round's model or data set, which the closed division requires."""
     entries = dict.fromkeys((row.performance, row.accuracy))
     return tuple(f"{entry.cid}: {text}" for entry in entries for text in differences(read_experiment(entry), round_))
 
@@ -245,14 +245,14 @@ def _lay_out(round_: Round, row: Chosen, place: Place) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file if it is there; the checker reports what is missing."""
+    """Copy a file if it exists; the checker reports missing ones."""
     if source.is_file() and not source.is_symlink():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
 
 
 def _power(source: Path, place: Place) -> None:
-    """Copy the plain files that a meter left in the run folder to where the rules want them."""
+    """Copy the regular files of a meter from the run folder to the places that the rules require."""
     for name in ("power", "ranging"):
         if (source / name).is_dir() and not (source / name).is_symlink():
             target = place.results / "performance" / name
@@ -276,7 +276,7 @@ def _compliance(round_: Round, entry: Entry, folder: Path, test: str) -> None:
 
 
 def _measurement(meta: ExperimentMeta) -> dict[str, str]:
-    """What the rules ask for of a measurement."""
+    """The description of a measurement that the rules require."""
     model = meta.model or Installed()
     maker = model.component.alias if model.component else ""
     return {
@@ -298,7 +298,7 @@ def _readme(row: Chosen, meta: ExperimentMeta, place: Place, implementation: str
         f"Backend {results.backend} {results.backend_version} on {results.device}; sessions: "
         f"{results.sessions}, threads of each: {results.threads}, batches of up to {results.batch_size}; "
         f"LoadGen {results.loadgen_version}.\n\n"
-        "The lock beside the code names every package, file and recipe. To make the environment and run it again:\n\n"
+        "The lock next to the code lists every package, file and recipe. To create the environment and run it again:\n\n"
         f"    ck create venv:again --lock=code/{place.model}/{implementation}/{place.scenario}.lock.json\n"
         f"    {command_of(options)}\n"
     )
@@ -306,7 +306,7 @@ def _readme(row: Chosen, meta: ExperimentMeta, place: Place, implementation: str
 
 _CODE = """# The benchmark
 
-It is run by the command `ck`, whose harness and recipes are in its repository. For each scenario there is a lock here:
-interpreter, Python packages, recipes with their commits, files with their digests. The README.md of each scenario in
-measurements/ has the commands.
+It is run by the command `ck`, whose harness and recipes are in its repository. Each scenario has a lock here: interpreter,
+Python packages, recipes with their commits, files with their digests. The README.md of each scenario in measurements/ has the
+commands.
 """

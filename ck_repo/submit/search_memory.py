@@ -1,4 +1,4 @@
-"""The runs of a search for a target that did not end, so that the same command goes on with it."""
+"""Stored runs of an interrupted search for a target, so that the same command continues it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ck_repo.store.entry import read_json_object
 from ck_repo.store.fields import Fields
 from ck_repo.store.folders import repos_root
 
-_HOURS = 12  # after which a machine may be in another state, and the search begins anew
+_HOURS = 12  # s after which the machine may have changed, and the search starts again
 
 Run = Callable[[RunOptions], dict[str, Any]]  # runs a benchmark, returns its results
 
 
 class SearchMemory:
-    """Results of the runs of one search, by their options, in a file until the search ends.
+    """Results of the runs of one search, by their options, stored in a file until the search ends.
 
-    A search decides by the results alone which run is next, so with the same results it arrives where it stopped.
+    The results alone determine the next run of a search, so with the same results it continues where it stopped.
 
     Parameters
     ----------
     subject
-        All that the results depend on beside the options of each run: program, packages, venv, bound.
+        Everything that the results depend on in addition to the options of each run: program, packages, venv, bound.
     """
 
     def __init__(self, subject: Any) -> None:
@@ -39,7 +39,7 @@ class SearchMemory:
             progress.say(f"continuing the search that was interrupted: {len(self._known)} runs are known")
 
     def remembered(self, run: Run) -> Run:
-        """The same, but that what ran before is not run again."""
+        """Like `run`, but earlier runs are not repeated."""
 
         def once(options: RunOptions) -> dict[str, Any]:
             name = of_value(options.as_data())
@@ -51,12 +51,12 @@ class SearchMemory:
         return once
 
     def forget(self) -> None:
-        """The search has ended."""
+        """Delete the file when the search has ended."""
         self._path.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
-    """The results in a file; none if it is not there, too old or damaged."""
+    """The results in a file; none if it is missing, too old or damaged."""
     if not path.is_file():
         return {}
     try:

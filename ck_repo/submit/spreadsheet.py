@@ -1,4 +1,4 @@
-"""Write tables as a spreadsheet in the format of Office Open XML (ECMA-376), and as a page."""
+"""Write tables as a spreadsheet in the format of Office Open XML (ECMA-376), and as an HTML page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BOLD = 1  # the cell style of headings
 
 
 def xlsx(tables: Sequence[Table]) -> bytes:
-    """A workbook with a sheet for each table; a workbook has at least one."""
+    """A workbook with a sheet for each table, and at least one."""
     sheets = [(table.name[:31], _sheet(table)) for table in tables] or [("no results", _worksheet([]))]
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
@@ -105,7 +105,7 @@ def _letters(column: int) -> str:
 
 
 def page(title: str, tables: Sequence[Table]) -> str:
-    """A page with all tables, which needs no other file."""
+    """A self-contained HTML page with all tables."""
     parts = [_html_table(table) for table in tables] or ["<p>No accepted results.</p>"]
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n<style>'

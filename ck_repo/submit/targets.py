@@ -1,4 +1,4 @@
-"""Find the highest valid target: by short runs and bisection, then confirmed."""
+"""Find the highest valid target: bisection with short runs, then confirmation."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from ck_repo.store.atomic import storage_errors, write_text
 from ck_repo.store.search import load
 from ck_repo.submit.search_memory import Run, SearchMemory
 
-_CLOSE = 0.02  # the search ends when the highest valid and the lowest invalid target are within it, relative
-_MOST = 12  # runs of a search
-_CONFIRM = 3.0  # how much longer the confirming run is
-_QUERIES = 800  # that LoadGen needs for its verdict on a 99th percentile
-_BACK, _FAR_BACK = 0.97, 0.7  # of the target, when the confirming run is not valid: by how far its latency is over the bound
-_CONFIRMATIONS = 8  # before it is given up
-_LOWER = 0.9  # what p99 has to come down to when the rate is halved, for it to be due to the rate
+_CLOSE = 0.02  # the search ends when the highest valid and the lowest invalid target differ by less, relative
+_MOST = 12  # maximum runs of a search
+_CONFIRM = 3.0  # factor for the duration of the confirmation run
+_QUERIES = 800  # queries that LoadGen needs for its verdict on a 99th percentile
+_BACK, _FAR_BACK = 0.97, 0.7  # reduction of the target after an invalid confirmation run, which depends on the excess latency
+_CONFIRMATIONS = 8  # maximum number of reductions
+_LOWER = 0.9  # ratio of p99 at half the rate below which the latency is caused by the rate
 
 
 @dataclass(frozen=True)
 class Target:
-    """What was found.
+    """The result of a search.
 
     Attributes
     ----------
     key
         Its name in user.conf: ``target_qps``, ``target_latency`` (ms) or ``samples_per_query``.
     tries
-        (target, whether it was valid, the latency in ms that decided) of every run.
+        (target, whether it was valid, the deciding latency in ms) of every run.
     percentile
-        Of which latency `tries` has the values: ``p90``, ``p99``.
+        The percentile of the latencies in `tries`: ``p90``, ``p99``.
     """
 
     key: str
@@ -57,37 +57,37 @@ class Target:
 
 
 class NoTargetError(RunError):
-    """The search has ended, and no target holds."""
+    """The search has ended without a valid target."""
 
 
 def find_target(options: RunOptions, scenario: Scenario, bound_ms: float | None, run: Run, best: Best | None = None) -> Target:
     """The highest valid target of a scenario.
 
-    Offline and SingleStream have no bound: what a run measures is the target. Server and MultiStream are searched: up from a
-    start that holds, doubling, then by bisection, until the gap is within 2 % (one sample for MultiStream) or 12 runs are done.
-    Short runs are judged by the 99th percentile alone, as v1.0 has it; LoadGen's own verdict asks for more queries than they
-    have. What was found is confirmed by a run that is long enough for that verdict, too; if that is not VALID the target goes
-    down by 3 to 30 %, by how far the latency is over the bound, eight times at most.
+    Offline and SingleStream have no bound: the measured result is the target. Server and MultiStream are searched: the target
+    is doubled from a valid start, then bisected, until the gap is within 2 % (one sample for MultiStream) or 12 runs are done.
+    Short runs are judged by the 99th percentile alone, as in v1.0, because LoadGen's own verdict requires more queries. The
+    result is confirmed by a run that is long enough for that verdict, too. If that is not VALID, the target is reduced by 3 to
+    30 %, depending on the excess latency, at most eight times.
 
     Parameters
     ----------
     options
-        Of a short run: model, backend, seconds and so on.
+        Options of a short run: model, backend, seconds and so on.
     scenario
-        The rules of the scenario that `options` names.
+        The rules of the scenario of `options`.
     bound_ms
-        The rules' latency bound, for Server and MultiStream.
+        The latency bound of the rules, for Server and MultiStream.
     best
-        Is told of every run of a search.
+        Called with every run of a search.
 
     Raises
     ------
     NoTargetError
-        If not even the smallest target is valid.
+        If even the lowest target is not valid.
     """
     options = replace(options, mode="performance")
     first = run(replace(options, scenario="offline"))
-    # the layout is measured once; every further run has it
+    # the layout is measured once, and used for all other runs
     options = replace(options, **{key: first[key] for key in MEASURED})
     rate = float(first["performance"]["samples_per_second"])
     if scenario.one_query:
@@ -102,13 +102,13 @@ def find_target(options: RunOptions, scenario: Scenario, bound_ms: float | None,
 
 @dataclass
 class Best:
-    """The highest target of a search that held so far; 0 if none did."""
+    """The highest valid target so far; 0 without one."""
 
     value: float = 0.0
     confirmed: bool = False
 
     def consider(self, target: float, valid: bool, confirming: bool) -> None:
-        """A run is over; when a longer one is not valid, what is below its target is all that is left."""
+        """Record a run; if a longer one is not valid, only targets below its own remain."""
         if valid and (confirming or target > self.value):
             self.value, self.confirmed = target, confirming
         elif confirming and not valid and self.value >= target:
@@ -116,9 +116,9 @@ class Best:
 
 
 def find_and_write(session: Session, options: RunOptions, bound_ms: float | None, path: Path) -> tuple[Target, str]:
-    """Find the target of a scenario of the benchmark, and write it into a user.conf; what else is in the file stays.
+    """Find the target of a scenario of the benchmark, and write it into a user.conf; the rest of the file is kept.
 
-    When the search is interrupted or a run fails, the best target so far is written, and the same call goes on later.
+    If the search is interrupted or a run fails, the best target so far is written, and the same call continues later.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def find_and_write(session: Session, options: RunOptions, bound_ms: float | None
     Returns
     -------
     target, line
-        The line is that of user.conf.
+        The line as in user.conf.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def find_and_write(session: Session, options: RunOptions, bound_ms: float | None
         If the file cannot be written: before the search, or after it with the line.
     """
     program = load(session.repositories, "program", "object-detection")
-    before = read_text(path) if path.exists() else ""  # first: what is wrong with the file is told before the search
+    before = read_text(path) if path.exists() else ""  # first, so that errors of the file are reported before the search
     refuse_unwritable(path)
     plan = prepare(session, program, options)
     rules = rules_of(plan)
@@ -170,7 +170,7 @@ def find_and_write(session: Session, options: RunOptions, bound_ms: float | None
 
 
 def refuse_unwritable(path: Path) -> None:
-    """Raise if a file cannot be made, before the work whose result it is to take."""
+    """Raise if a file cannot be created, before the work for its content starts."""
     with storage_errors(f"writing {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=path.parent):
@@ -178,7 +178,7 @@ def refuse_unwritable(path: Path) -> None:
 
 
 def _write_line(path: Path, before: str, line: str, what: str) -> None:
-    """Write a line into a user.conf; where that is impossible the line is in the error."""
+    """Write a line into a user.conf; if that is impossible, the error has the line."""
     try:
         write_text(path, with_setting(before, line))
     except CKError as error:
@@ -218,7 +218,7 @@ def _search(options: RunOptions, scenario: Scenario, rate: float, bound_ms: floa
         progress.say(f"{key} {target:g}: {'valid' if valid else 'not valid'}, {tail} {text} of {bound_ms or 0:g} ms{why}")
         return valid
 
-    # a query's samples are dealt among the sessions, so as many as fit into the bound at the full rate is where to begin
+    # the samples of a query are distributed over the sessions: start with the number that the bound allows at the full rate
     start = max(1.0, float(int(rate * (bound_ms or 0) / 1e3 / 2))) if whole else rate / 2
     progress.say(
         f"searching {key} for a {tail} latency of {bound_ms or 0:g} ms: up to {_MOST} runs of {options.seconds or 10.0:g} s, "
@@ -241,9 +241,9 @@ def _search(options: RunOptions, scenario: Scenario, rate: float, bound_ms: floa
             break
         low = lower
     raise NoTargetError(
-        f"no {key} holds in a longer run: the last, {tries[-1][0]:g}, had a {tail} latency of {tries[-1][2] or 0:.3f} ms, "
+        f"no {key} is valid in a longer run: the last, {tries[-1][0]:g}, had a {tail} latency of {tries[-1][2] or 0:.3f} ms, "
         f"and the bound is {bound_ms or 0:g} ms",
-        hint="give it a quieter machine, or another bound with --target-latency=",
+        hint="use a quieter machine, or another bound with --target-latency=",
     )
 
 
@@ -254,7 +254,7 @@ def _bracket(
     tries: list[tuple[float, bool, float | None]],
     bound_ms: float,
 ) -> tuple[float, float]:
-    """A target that holds and one that does not."""
+    """A valid and an invalid target."""
     whole, tail = scenario.target == "samples_per_query", scenario.percentile_name
     if holds(start):
         low = start
@@ -272,11 +272,11 @@ def _bracket(
         if holds(lower):
             return lower, high
         high, after = lower, tries[-1][2]
-        if before and after and after > _LOWER * before and len(tries) > 3:  # it is not for the queue that they wait
+        if before and after and after > _LOWER * before and len(tries) > 3:  # queueing is not the cause
             break
     raise NoTargetError(
-        f"not even {high:g} holds: the {tail} latency was {tries[-1][2] or 0:.3f} ms, and the bound is {bound_ms:g} ms",
-        hint="the system is too slow for this bound: name another with --target-latency=, for the open division",
+        f"even {high:g} is not valid: the {tail} latency was {tries[-1][2] or 0:.3f} ms, and the bound is {bound_ms:g} ms",
+        hint="the system is too slow for this bound: use another with --target-latency=, for the open division",
     )
 
 
@@ -285,5 +285,5 @@ def _close(low: float, high: float, whole: bool) -> bool:
 
 
 def _rounded(value: float) -> float:
-    """Four digits: more would be noise."""
+    """Round to four digits: more would be noise."""
     return float(f"{value:.4g}")

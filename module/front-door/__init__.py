@@ -1,4 +1,4 @@
-"""The front door: stock CK 2.6.4 hands its words over to this repository's engine."""
+"""The front end: stock CK 2.6.4 passes its commands to this repository's engine."""
 
 from .door import carry_out, closing, opened, opening, stopped
 

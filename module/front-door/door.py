@@ -1,7 +1,7 @@
-"""Which actions of stock CK are carried out by this repository's engine, and how the words get there.
+"""Decide which actions of stock CK the engine carries out, and pass the commands on.
 
-Stock CK 2.6.4 loads this file by its path (through the `module.py` beside each module), in its own Python. So it uses the
-standard library only. The engine runs in a Python environment of its own (`engine.py`).
+Stock CK 2.6.4 loads this file by its path (through the `module.py` of each module), in its own Python, so it only uses the
+standard library. The engine runs in a separate Python environment (`engine.py`).
 """
 
 import json
@@ -11,9 +11,9 @@ import sys
 
 from . import engine, handover, start
 
-# What stock CK's own modules do when they make or copy an entry is kept.
+# Stock CK's own hooks for creating and copying entries are kept.
 _KEPT = {"program": {"add", "cp", "copy"}, "package": {"add"}, "soft": {"add"}, "experiment": {"add"}, "dataset": {"add"}}
-# Keys by which an entry of stock CK is known; entries of this project have none of them.
+# Keys that identify an entry of stock CK; entries of this project have none of them.
 _STOCK_KEYS = {
     "program": {"run_cmds", "process_in_tmp", "program"},
     "package": {"customize", "process_script", "soft_uoa"},
@@ -21,11 +21,11 @@ _STOCK_KEYS = {
     "env": {"setup", "soft_uoa"},
     "experiment": {"pipeline", "subview_uoa", "choices_order"},
 }
-_VERSION = re.compile(r"v?\d+(\.\d+)+([a-z]+\d*)?(\.post\d+|\.dev\d+)?")  # a tag that the engine reads as a version
+_VERSION = re.compile(r"v?\d+(\.\d+)+([a-z]+\d*)?(\.post\d+|\.dev\d+)?")  # a tag that the engine interprets as a version
 
 
 def opened(ck, module, folder):
-    """Answer `--help` when stock CK has loaded a module; stock CK would answer it before it asks for the action."""
+    """Answer `--help` when stock CK has loaded a module, because stock CK would answer it before it calls the action."""
     call = _Call()
     asked = call.typed and call.depth == 1 and call.request.get("help") == "yes"
     if asked and call.request.get("action") in _actions(folder) and handover.checkout(ck):
@@ -34,7 +34,7 @@ def opened(ck, module, folder):
 
 
 def carry_out(ck, module, folder, request):
-    """Carry out an action in the engine, or let stock CK's own module do so.
+    """Carry out an action in the engine, or in stock CK's own module.
 
     Parameters
     ----------
@@ -45,11 +45,11 @@ def carry_out(ck, module, folder, request):
     folder
         The folder of the module's entry.
     request
-        What stock CK made of the words, or the dictionary given to `ck.kernel.access`.
+        The parsed request of stock CK, or the dictionary given to `ck.kernel.access`.
 
     Returns
     -------
-    The answer as stock CK's dictionary. For a command line, the engine takes the place of this process.
+    The answer as stock CK's dictionary. For a command line, the engine replaces this process.
     """
     call = _Call()
     if call.depth > 1 or not handover.checkout(ck) or not _is_for_engine(ck, module, folder, request, call.typed):
@@ -64,10 +64,10 @@ def carry_out(ck, module, folder, request):
 
 
 def stopped(ck):
-    """Carry out what a module of stock CK had begun with an entry of this repository.
+    """Carry out a request that a module of stock CK started with an entry of this repository.
 
-    That happens before the modules are in `local`. Programs, packages and soft detectors name `front-door:engine` where
-    stock CK looks something up before it does anything.
+    This happens before the modules are in `local`. Programs, packages and soft detectors refer to `front-door:engine`, which
+    stock CK looks up before it does anything.
     """
     call = _Call()
     module = str(call.request.get("module_uoa", ""))
@@ -76,12 +76,12 @@ def stopped(ck):
         if call.typed:
             start.replace_process(ck)
         answer = opening(ck)
-        return answer if answer["return"] > 0 else {"return": 1, "error": "the engine has taken over: ask for it again"}
+        return answer if answer["return"] > 0 else {"return": 1, "error": "the engine is set up now: repeat the command"}
     return {"return": 1, "error": f"only the engine of {handover.checkout(ck)} can do that: see docs/front-door.md there"}
 
 
 def opening(ck):
-    """Put everything in place for the engine."""
+    """Set up everything for the engine."""
     if not handover.checkout(ck):
         return {"return": 16, "error": f"the repository {handover.REPOSITORY} is not registered"}
     try:
@@ -92,7 +92,7 @@ def opening(ck):
 
 
 def closing(ck, out):
-    """Undo it: stock CK answers for its own modules again."""
+    """Undo it: stock CK's own modules are used again."""
     removed = engine.remove(handover.checkout(ck))
     modules = handover.give_back(ck)
     if out == "con":
@@ -101,12 +101,12 @@ def closing(ck, out):
 
 
 class _Call:
-    """How the present action was asked for.
+    """How the current action was called.
 
     Attributes
     ----------
     depth
-        How many actions of stock CK are under way; more than one means that a module of stock CK asks.
+        Number of nested actions of stock CK; more than one means that a module of stock CK is the caller.
     typed
         Whether it comes from the command line.
     request
@@ -137,16 +137,16 @@ def _is_for_engine(ck, module, folder, request, typed):
     action = request["action"]
     if action not in _actions(folder):
         known = handover.stock_module(ck, module)
-        return not (known or action in ck.cfg["common_actions"])  # the engine names the nearest action
+        return not (known or action in ck.cfg["common_actions"])  # the engine lists similar actions
     if not typed and action in ck.cfg["common_actions"]:
-        return False  # a program that lists or loads entries gets them in stock CK's form
+        return False  # programs that list or load entries get them in stock CK's form
     if action in _KEPT.get(module, ()):
         return not handover.stock_module(ck, module)
     return (action in ck.cfg["common_actions"] and module != "env") or not _only_stock_entries(ck, module, request)
 
 
 def _only_stock_entries(ck, module, request):
-    """Whether what is asked for is known to stock CK's own module only: its entries are none of this project's."""
+    """Whether only stock CK's own module knows the requested entries: none of them belongs to this project."""
     marks = _STOCK_KEYS.get(module)
     tags, name = str(request.get("tags", "")), request.get("data_uoa", "")
     if not marks or "*" in name or not (tags or name) or (module in ("env", "experiment") and not name):
@@ -165,8 +165,8 @@ def _only_stock_entries(ck, module, request):
 def _is_own(ck, module, tags, repository):
     """Whether an entry of this project has the tags.
 
-    A version among them is left aside: entries of this project take a version from the tags, while packages of stock CK
-    list versions as variations.
+    Versions among the tags are ignored: entries of this project take a version from the tags, while packages of stock CK list
+    versions as variations.
     """
     own = ck.load_repo_info_from_cache({"repo_uoa": handover.REPOSITORY})
     if repository and repository not in (own.get("data_uoa"), own.get("data_uid")):

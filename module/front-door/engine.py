@@ -1,7 +1,7 @@
-"""The engine's Python environment: made on first use, and again when what the engine depends on changes.
+"""The engine's Python environment: created on first use, and again when the engine's dependencies change.
 
-The engine itself runs from the checkout that stock CK pulled, so `ck pull` updates it; the environment holds the packages
-that `pyproject.toml` names, and the path of the checkout.
+The engine itself runs from the checkout that stock CK pulled, so `ck pull` updates it; the environment has the packages in
+`pyproject.toml`, and the path of the checkout.
 """
 
 import ast
@@ -14,18 +14,18 @@ import sys
 
 _OLDEST = (3, 10)
 _TAIL = 15  # lines of pip's log in an error
-_MARK = "complete"  # written last: an environment without it is made again
+_MARK = "complete"  # written last: an environment without it is created again
 _LONGEST_WAIT = 900  # s, for pip
 
 
 class EngineError(Exception):
-    """The engine's environment cannot be made."""
+    """The engine's environment cannot be created."""
 
     code = 6
 
 
 def python(checkout):
-    """The words that start the engine's Python; the environment is made if it is not there."""
+    """The command that starts the engine's Python; the environment is created if necessary."""
     folder = os.path.join(_home(), _key(checkout))
     if not _is_complete(folder, checkout):
         _make(folder, checkout)
@@ -44,9 +44,9 @@ def remove(checkout):
 
 
 def requirements(checkout):
-    """What the engine needs: `dependencies` in pyproject.toml.
+    """The engine's dependencies: `dependencies` in pyproject.toml.
 
-    Python 3.10 has no TOML parser. The array has one string a line, which is a Python literal too.
+    Python 3.10 has no TOML parser. The array has one string in each line, which is also a Python literal.
     """
     path = os.path.join(checkout, "pyproject.toml")
     with open(path, encoding="utf-8") as file:
@@ -69,9 +69,9 @@ def _key(checkout):
 
 
 def _base_python():
-    """A Python that the engine runs on: the one that this process stands on if it is new enough, else the first on PATH."""
+    """A Python for the engine: that of this process if it is new enough, else the first in PATH."""
     if sys.version_info >= _OLDEST:
-        base = os.path.join(sys.base_prefix, "bin", _python_name())  # not the user's own venv, which may go
+        base = os.path.join(sys.base_prefix, "bin", _python_name())  # not that of a venv, which may be removed
         return base if os.path.exists(base) else sys.executable
     for minor in range(13, _OLDEST[1] - 1, -1):
         found = shutil.which(f"python3.{minor}")
@@ -79,7 +79,7 @@ def _base_python():
             return found
     raise EngineError(
         f"the engine needs Python {_OLDEST[0]}.{_OLDEST[1]} or newer, and this is {sys.version.split()[0]}\n"
-        + "install one where PATH leads (python3.11, say), and try again"
+        + "install one in PATH (for example python3.11), and try again"
     )
 
 
@@ -88,17 +88,17 @@ def _python_name():
 
 
 def _make(folder, checkout):
-    """Make the environment in its place: an environment cannot be moved."""
+    """Create the environment in its place, because environments cannot be moved."""
     os.makedirs(_home(), exist_ok=True)
     with Lock(folder + ".lock"):
         if _is_complete(folder, checkout):
-            return  # another process was faster
-        print(f"ck: making a Python environment for the engine in {folder} (once)", file=sys.stderr)
+            return  # another process created it first
+        print(f"ck: creating a Python environment for the engine in {folder} (once)", file=sys.stderr)
         sys.stderr.flush()
         shutil.rmtree(folder, ignore_errors=True)
         log = folder + ".log"
         inside = os.path.join(folder, "bin", "python")
-        _step([_base_python(), "-m", "venv", folder], log, "install the `venv` module of this Python (python3-venv, say)")
+        _step([_base_python(), "-m", "venv", folder], log, "install the `venv` module of this Python (python3-venv)")
         pip = [inside, "-m", "pip", "--disable-pip-version-check", "install", *requirements(checkout)]
         _step(
             pip, log, "pip needs a package index or a folder of wheels: set PIP_INDEX_URL, or PIP_FIND_LINKS and PIP_NO_INDEX=1"
@@ -119,9 +119,9 @@ def _step(command, log, hint):
         with open(log, encoding="utf-8", errors="replace") as file:
             tail = file.read().splitlines()[-_TAIL:]
         raise EngineError(
-            "the engine's environment cannot be made: `{}` {}\nthe log ends with:\n  ".format(" ".join(command[:4]), status)
+            "the engine's environment cannot be created: `{}` {}\nthe log ends with:\n  ".format(" ".join(command[:4]), status)
             + "\n  ".join(tail)
-            + f"\nwhole log: {log}\n{hint}"
+            + f"\ncomplete log: {log}\n{hint}"
         )
 
 
@@ -139,7 +139,7 @@ def _is_complete(folder, checkout):
 
 
 def _made_for(folder):
-    """The checkout that a complete environment belongs to; empty if it is none."""
+    """The checkout of a complete environment; empty otherwise."""
     try:
         with open(os.path.join(folder, _MARK), encoding="utf-8") as file:
             return file.read().strip()

@@ -1,9 +1,9 @@
-"""Entries of `local:module` that let this repository answer for modules which stock CK brings itself.
+"""Entries of `local:module` with which this repository replaces modules of stock CK.
 
-Stock CK looks for a module in the repository `local`, then in the one inside its package, then in the others. Its package
-has modules `program`, `package`, `soft`, `env` … of its own, so those of this repository would never be asked. The first
-command that reaches the engine therefore copies them to `local` and says so. They pass on what is not for the engine, and
-everything when this repository is no longer registered.
+Stock CK searches modules in the repository `local`, then inside its package, then in the others. Its package has modules
+`program`, `package`, `soft`, `env` …, so those of this repository would never be used. The first command that reaches the
+engine therefore copies them to `local` and reports it. They return requests that are not for the engine to stock CK, and all of
+them if this repository is no longer registered.
 """
 
 import json
@@ -16,20 +16,20 @@ from .engine import EngineError, Lock
 
 REPOSITORY = "4b0c8a3d5e6f7a91"  # UID of this repository, as in .ckr.json
 _MODULE_UID = "032630d041b4fd8a"  # of the module `module`, in every CK
-_OWNER = "front_door"  # key of the entries that were made here
+_OWNER = "front_door"  # key of the entries that were created here
 _META = os.path.join(".cm", "meta.json")
 _CODE = "front-door"
 
 
 def checkout(ck):
-    """The folder of this repository; empty if it is not registered or not there."""
+    """The folder of this repository; empty if it is not registered or does not exist."""
     found = ck.find_path_to_repo({"repo_uoa": REPOSITORY})
     path = found.get("path", "")
     return os.path.realpath(path) if found["return"] == 0 and os.path.isfile(os.path.join(path, "setup.py")) else ""
 
 
 def take_over(ck):
-    """Copy this repository's modules to `local`, where they are not or not as they are now."""
+    """Copy this repository's modules to `local`, if they are missing or outdated."""
     root = os.path.join(ck.work["dir_local_repo"], "module")
     if not _outdated(ck, root):
         return
@@ -37,14 +37,14 @@ def take_over(ck):
     try:
         os.makedirs(root, exist_ok=True)
         with Lock(os.path.join(root, ".front-door.lock")):
-            for name, source, meta in _outdated(ck, root):  # another process may have been faster
+            for name, source, meta in _outdated(ck, root):  # another process may have copied them first
                 if name != _CODE and not os.path.isdir(os.path.join(root, name)):
                     new.append(name)
                 _write(root, name, meta, source)
     except OSError as error:
         raise EngineError(f"{error.filename or root} cannot be written: {error.strerror}") from None
     if new:
-        print(f"ck: from now on the engine answers for {', '.join(new)} (`ck close front-door` undoes it)", file=sys.stderr)
+        print(f"ck: the engine now handles {', '.join(new)} (`ck close front-door` undoes it)", file=sys.stderr)
 
 
 def _outdated(ck, root):
@@ -78,12 +78,12 @@ def give_back(ck):
 
 
 def names(source):
-    """The modules that this repository answers for."""
+    """The modules that this repository handles."""
     return sorted(name for name in os.listdir(source) if "handed_over" in _read(os.path.join(source, name, _META)))
 
 
 def stock_module(ck, name):
-    """The folder and meta of the module of that name which is none of ours; None if there is none."""
+    """The folder and meta of another module of that name; None if there is none."""
     ck.reload_repo_cache({})
     for repository in [*ck.paths_repos, *ck.paths_repos_all]:
         found = ck.find_path_to_entry({"path": os.path.join(repository["path"], "module"), "data_uoa": name})
@@ -139,7 +139,7 @@ def _same_files(one, other):
 
 
 def _write(root, name, meta, source):
-    """Write an entry beside its place and move it there; its alias files come last."""
+    """Write an entry under a temporary name and rename it; its alias files are written last."""
     aliases = os.path.join(root, ".cm")
     os.makedirs(aliases, exist_ok=True)
     _alias(os.path.join(os.path.dirname(root), ".cm"), "module", _MODULE_UID)

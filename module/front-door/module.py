@@ -1,4 +1,4 @@
-"""`ck open front-door` and `ck close front-door`: hand stock CK's words over to this repository's engine, or stop that."""
+"""`ck open front-door` and `ck close front-door`: pass stock CK's commands to this repository's engine, or stop that."""
 
 import sys
 from importlib import util
@@ -21,12 +21,12 @@ def init(i):
 
 
 def open(i):
-    """Make the engine's environment and enter the modules in `local`."""
+    """Create the engine's environment and copy the modules to `local`."""
     return _front_door().opening(ck)
 
 
 def find(i):
-    """Stop a module of stock CK at an entry of this repository: the engine carries it out."""
+    """Stop a module of stock CK at an entry of this repository, which the engine handles."""
     return _front_door().stopped(ck)
 
 

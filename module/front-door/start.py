@@ -1,4 +1,4 @@
-"""Start the engine: in place of stock CK's process, or beside it for a program that needs the answer."""
+"""Start the engine: instead of stock CK's process, or as a child process for programs that need the answer."""
 
 import json
 import os
@@ -8,19 +8,19 @@ import tempfile
 
 from . import engine, handover
 
-# Keys of a request that are no options.
+# Keys of a request that are not options.
 _NOT_OPTIONS = {"action", "cid", "cids", "xcids", "module_uoa", "data_uoa", "repo_uoa", "out", "unparsed", "con_encoding"}
 
 
 def prepared(ck):
-    """The engine's Python, with everything in place."""
+    """The engine's Python, after everything is set up."""
     python = engine.python(handover.checkout(ck))
     handover.take_over(ck)
     return python
 
 
 def words(request):
-    """The command line of a request, as the engine reads it.
+    """The command line of a request, for the engine.
 
     >>> words({"action": "run", "module_uoa": "program", "data_uoa": "object-detection", "count": 4, "env": {"A": "1"}})
     ['run', 'program:object-detection', '--count=4', '@@@{"env": {"A": "1"}}']
@@ -47,7 +47,7 @@ def words(request):
 
 
 def replace_process(ck):
-    """Run the engine in place of this process, with the words as they were typed."""
+    """Replace this process by the engine, with the words as typed."""
     typed = sys.argv[1:]
     try:
         python = prepared(ck)
@@ -62,7 +62,7 @@ def replace_process(ck):
 
 
 def ask(ck, python, typed, out):
-    """Run the engine for a program: stock CK prints what it prints, and its answer is returned."""
+    """Run the engine for a program: its output is printed, and its answer is returned."""
     position = typed.index("--") if "--" in typed else len(typed)
     form = "--out=con" if out == "con" else "--out=none"
     command = [*python, "-m", "ck_repo", *typed[:position], form, *typed[position:]]

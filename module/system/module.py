@@ -1,4 +1,4 @@
-"""What stock CK loads for `ck <action> system`; `front-door`, beside this folder, decides who carries it out."""
+"""Loaded by stock CK for `ck <action> system`; `front-door` decides whether stock CK or the engine handles it."""
 
 import sys
 from importlib import util

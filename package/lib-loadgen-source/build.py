@@ -1,8 +1,8 @@
 """Build LoadGen's Python module from its source, for the Python that runs this.
 
 The pybind11 submodule of the source is too old for today's Python versions, so the headers of the installed pybind11 are put
-where the source looks for them. The source itself is not changed. `samples.h` is included before it and draws the samples as the
-compilers of the published logs did.
+where the source looks for them. The source itself is not changed. `samples.h` is included before it and draws the samples as
+the compilers of the published logs did.
 """
 
 from __future__ import annotations

@@ -118,13 +118,13 @@ def test_cuda_where_there_is_none(shared_ck: Ck) -> None:
         pytest.skip("this machine has a GPU")
     answer = shared_ck.json("run", "program:object-detection", "--device=cuda")
     assert answer["return"] == 7
-    assert "--device=cuda has nothing to run on" in answer["error"]
+    assert "--device=cuda cannot be used" in answer["error"]
 
 
 def test_a_format_to_which_no_conversion_leads(real: Ck) -> None:
     answer = real.json("run", "program:object-detection", "--model=depth.075,fp32", "--backend=tflite")
     assert answer["return"] == 16
-    assert "no conversion leads to tflite, which the backend tflite asked for" in answer["error"]
+    assert "no conversions lead to tflite, requested by the backend tflite" in answer["error"]
     assert "it can be converted to openvino, safetensors, tensorflow" in answer["error"]
 
 

@@ -80,7 +80,7 @@ def test_registered_model_that_changes_or_goes_is_told(own: Ck, subject: Subject
     copy.write_bytes(copy.read_bytes()[:-1] + b"\0\0")
     assert "was changed after it was registered" in own.json("run", "program:object-detection", "--model=only-mine")["error"]
     copy.unlink()
-    assert "is gone" in own.json("run", "program:object-detection", "--model=only-mine")["error"]
+    assert "is missing" in own.json("run", "program:object-detection", "--model=only-mine")["error"]
     own.good("rm", "env", "--tags=only-mine")
 
 

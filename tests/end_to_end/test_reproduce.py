@@ -114,7 +114,7 @@ def test_an_experiment_whose_artifacts_are_gone_says_which(recorded: Ck, program
     there.good("unzip", "experiment", f"--zip={tmp_path / 'mine.zip'}")
     answer = there.json("replay", "experiment:mine")
     assert answer["return"] == 16
-    assert "which the experiment ran with, is not here" in answer["error"]
+    assert "which the experiment used, is not on this machine" in answer["error"]
     assert "--artifacts=all" in answer["error"]
 
 
@@ -135,7 +135,7 @@ def test_a_bundle_is_all_that_a_machine_without_network_needs(
     missing = there.json("run", "program:object-detection", "--venv=air", "--backend=openvino", "--mode=accuracy", "--offline")
     assert missing["return"] == 5
     assert "openvino" in missing["error"]
-    assert "--offline keeps from the network" in missing["error"]
+    assert "--offline disables the network" in missing["error"]
     missing = there.json("install", "package", "--tags=model,ssd-mobilenet,onnx,fp32,opset-8", "--offline")
     assert missing["return"] == 5
     assert "zenodo.org/record/3163026" in missing["error"]
@@ -157,12 +157,12 @@ def test_a_lock_makes_the_same_venv_in_another_folder(recorded: Ck, program: Pat
     lock.write_text(json.dumps(content))
     answer = there.json("create", "venv:other", f"--lock={lock}")
     assert answer["return"] == 10
-    assert f"numpy {content['packages']['numpy']['version']} is not what was locked" in answer["error"]
+    assert f"numpy {content['packages']['numpy']['version']} differs from the lock" in answer["error"]
     assert [row["data_uoa"] for row in there.good("ls", "venv")["lst"]] == ["again"]
     # a version that was withdrawn is replaced by the nearest that can be had, and told
     content["packages"]["numpy"] = {"version": "1.99.99"}
     lock.write_text(json.dumps(content))
     told = {row["name"]: row for row in there.good("create", "venv:nearest", f"--lock={lock}")["differences"]}
     assert told["numpy"]["locked"] == "1.99.99"
-    assert "cannot be had" in told["numpy"]["remark"]
+    assert "not available" in told["numpy"]["remark"]
     shutil.rmtree(tmp_path / "there")

@@ -58,7 +58,7 @@ def test_venv_whose_python_vanished_is_told_and_mended(shared_ck: Ck) -> None:
     python.symlink_to("/nowhere/python3")
     try:
         answer = shared_ck.json("run", "program:object-detection", "--mode=accuracy", "--count=8")
-        assert "has vanished: /nowhere/python3" in answer["error"]
+        assert "is missing: /nowhere/python3" in answer["error"]
         assert "--force" in answer["error"]
     finally:
         python.unlink()

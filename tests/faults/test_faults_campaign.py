@@ -33,7 +33,7 @@ def _strike(name: str, kind: str, share: float, points: int, seed: Path, home: P
     if done.returncode in (98, 99) or "unshare" in done.stderr:
         pytest.skip("no file system can be mounted here")
     assert "Traceback" not in done.stderr
-    assert "fault of ck" not in done.stderr, done.stderr
+    assert "bug in ck" not in done.stderr, done.stderr
     assert problems(home) == []
     after = operation.state(home)
     if after == before and done.returncode:

@@ -46,7 +46,7 @@ def at_once(commands: Sequence[Sequence[str]]) -> list[Outcome]:
         process.stdin.write("go\n")
         process.stdin.flush()
     told = [process.communicate()[1] for process in processes]
-    assert not any("Traceback" in text or "fault of ck" in text for text in told)
+    assert not any("Traceback" in text or "bug in ck" in text for text in told)
     return [(process.returncode, text) for process, text in zip(processes, told, strict=True)]
 
 

@@ -172,7 +172,7 @@ def test_a_declared_backend_is_planned_with_what_it_needs(ck: Run, site: Path, w
 
 def test_a_network_is_unknown_without_its_declaration(ck: Run, venv: Entry, weights: Path) -> None:
     answer = ck("detect", "soft:model.pytorch", f"--full_path={weights}")
-    assert "its weights are of no network that is known; blob.threshold" in answer["error"]
+    assert "its weights do not belong to a known network; blob.threshold" in answer["error"]
     assert "ssd-mobilenet-v1, ssd-resnet34-1200" in answer["error"]
 
 

@@ -32,7 +32,7 @@ def test_a_model_of_one_s_own_is_registered_and_comes_first(ck: Run, model: Path
     assert {"model", "onnx", "mine"} <= set(answer["tags"])
     (row,) = ck("explain", "package", "--tags=model,demo")["plan"]
     assert (row["source"], row["name"]) == ("registered", "mine.onnx")
-    assert {"name": "model-demo-ssd", "why": "what is registered comes before packages"} in row["passed_over"]
+    assert {"name": "model-demo-ssd", "why": "registered components take precedence over packages"} in row["passed_over"]
 
 
 def test_a_model_that_is_gone_is_passed_over(ck: Run, model: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_model_that_is_gone_is_passed_over(ck: Run, model: Path) -> None:
     model.unlink()
     (row,) = ck("explain", "package", "--tags=model,demo")["plan"]
     assert row["package"] == "model-demo-ssd"
-    assert f"{model} is gone" in row["passed_over"][0]["why"]
+    assert f"{model} is missing" in row["passed_over"][0]["why"]
 
 
 def test_forgetting_leaves_the_file(ck: Run, model: Path) -> None:

@@ -1,1 +1,1 @@
-"""Hold a submission tree against the rules of its round."""
+"""Check a submission tree against the rules of its round."""

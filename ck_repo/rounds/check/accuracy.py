@@ -15,14 +15,14 @@ from ck_repo.store.digest import of_stream
 from ck_repo.store.plain_file import UnreadableError, flaw, opened
 
 _TEXT, _LOG = "accuracy.txt", "mlperf_log_accuracy.json"
-_LARGEST = 16 << 30  # bytes of an accuracy log that was not truncated
+_LARGEST = 16 << 30  # bytes up to which a log without truncation is read
 
 
 def check_accuracy(row: Checked, rules: Rules) -> None:
-    """Check the accuracy run; mAP is entered in `row`.
+    """Check the accuracy run; mAP is stored in `row`.
 
-    The official checkers accept a result of the open division whatever its accuracy run says, as long as accuracy.txt is there
-    and they can read the logs.
+    The official checkers accept a result of the open division with any accuracy run, as long as accuracy.txt exists and they
+    can read the logs.
     """
     limits, folder = row.round.submission, row.place.accuracy
     optional = limits.power.optional_files
@@ -84,7 +84,7 @@ def _figure(row: Checked, rules: Rules, lenient: str) -> None:
 
 
 def _compare_hash(row: Checked, sha256: str) -> None:
-    """A log that was not truncated has to have the hash of accuracy.txt."""
+    """Check that an accuracy log that was not truncated has the hash in accuracy.txt."""
     log = row.place.accuracy / _LOG
     with suppress(UnreadableError), opened(row.place.root, log, most=_LARGEST) as file:
         complete = row.round.submission.gap not in file.read(8192)

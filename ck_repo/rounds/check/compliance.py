@@ -1,4 +1,4 @@
-"""The compliance tests of a result; every one counts."""
+"""The compliance tests of a result; all have to pass."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_compliance(row: Checked, scenario: Scenario, reference: Detail | None)
     Parameters
     ----------
     scenario
-        The scenario of the log, whose figure the tests are held against.
+        The scenario of the log that the tests are compared with.
     """
     if row.place.division != "closed":
         return
@@ -44,7 +44,7 @@ def _test(row: Checked, test: ComplianceTest) -> Detail | None:
         return None
     run = folder / "performance" / "run_1"
     wanted = [run / SUMMARY]
-    if test.name != "TEST04-B":  # A and B are judged in one file
+    if test.name != "TEST04-B":  # A and B are verified in one file
         wanted.append(folder / "verify_performance.txt")
     if test.verifies_accuracy:
         wanted += [folder / "verify_accuracy.txt", folder / "accuracy" / "accuracy.txt"]
@@ -55,9 +55,9 @@ def _test(row: Checked, test: ComplianceTest) -> Detail | None:
 
 
 def _verdicts(row: Checked, folder: Path, test: ComplianceTest) -> None:
-    """What the files of the verification print."""
+    """The output of the verification."""
     root = row.place.root
-    with suppress(UnreadableError):  # what is missing is noted already
+    with suppress(UnreadableError):  # missing files are reported already
         path = folder / "verify_performance.txt"
         if _PASS not in (text := read_text(path, root, SMALL)):
             row.add("compliance-performance", path, _PASS, _last(text))
@@ -77,7 +77,7 @@ def _last(text: str) -> str:
 
 
 def _log(row: Checked, folder: Path, test: ComplianceTest) -> Detail | None:
-    """The log of a test; a line that cannot be read only matters where it hides a value that is needed."""
+    """The log of a test; an unreadable line only matters where it hides a required value."""
     path = folder / DETAIL
     try:
         log = row.round.read_run(folder, row.place.root)
@@ -101,9 +101,9 @@ def _log(row: Checked, folder: Path, test: ComplianceTest) -> Detail | None:
 
 
 def _performance(row: Checked, scenario: Scenario, reference: Detail | None, logs: dict[str, Detail]) -> None:
-    """Hold the figures of the logs against each other, whatever the files of the verification print.
+    """Compare the results in the logs, whatever the files of the verification say.
 
-    A test of another scenario than the performance run, whose result is inferred, has no figure to be held against.
+    If the performance run has another scenario, because the result is inferred, there is nothing to compare with.
     """
     base = reference.number(scenario.compliance_key) if reference else None
     logs = {name: log for name, log in logs.items() if log.values.get("effective_scenario") == scenario.name}

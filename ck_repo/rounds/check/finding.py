@@ -1,4 +1,4 @@
-"""What the checker found."""
+"""Findings of the checker."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from ck_repo.store.plain_file import flaw, shown
 ACCEPTED = "accepted"
 _OFFICIAL = {
     REPORTED: "the round's own checker accepts it",
-    FOLDER: "the round's own checker counts the folder as without results",
+    FOLDER: "the round's own checker treats the folder as one without results",
 }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A rule that is broken.
+    """A violated rule.
 
     Attributes
     ----------
     severity
         ``rejected`` or ``reported``.
     official
-        What the round's own checker does: ``rejected``, ``reported`` (or nothing), or ``folder``: it keeps the result in its
-        summary and counts the folder as one without results.
+        The behaviour of the round's own checker: ``rejected``, ``reported`` (or nothing), or ``folder``: the result stays in
+        its summary and the folder counts as one without results.
     file, line
-        Where; line 0 if it is the whole file, or a file that is not there.
+        Where; line 0 for the complete file, or for a missing one.
     mend
-        What to do.
+        A hint.
     """
 
     rule: str
@@ -47,35 +47,35 @@ class Finding:
     official: str
 
     def as_data(self) -> dict[str, Any]:
-        """For JSON; `official` is there where it differs from the severity."""
+        """As JSON; it has `official` if that differs from the severity."""
         row = dict(vars(self))
         return row if row["official"] != row["severity"] else {key: each for key, each in row.items() if key != "official"}
 
     def text(self, official: bool) -> str:
-        """The finding, with the severity that the round's own checker gives it, or with ours."""
+        """The finding, with the severity of the round's own checker, or with ours."""
         return str(replace(self, severity=REPORTED if self.official != REJECTED else REJECTED)) if official else str(self)
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
         parted = _OFFICIAL.get(self.official, "") if self.severity == REJECTED else ""
-        text = f"{self.severity} by {self.rule}: {where}: {self.expected} expected, {self.seen} seen; {self.mend}"
+        text = f"{self.severity} by {self.rule}: {where}: expected {self.expected}, found {self.seen}; {self.mend}"
         return f"{text} ({parted})" if parted else text
 
 
 @dataclass
 class Checked:
-    """A result with what was found.
+    """A result and its findings.
 
     Attributes
     ----------
     value, unit
-        As in `Result`, with all digits.
+        As in `Result`, without rounding.
     inferred
-        Whether the result follows from the log of another scenario.
+        Whether the result is inferred from the log of another scenario.
     mAP, accuracy
-        In percent, as a number and as accuracy.txt writes it.
+        In percent, as a number and as written in accuracy.txt.
     power
-        Mean W (Offline, Server) or J a query (SingleStream, MultiStream); None if it was not measured.
+        Mean power in W (Offline, Server) or energy of a query in J (SingleStream, MultiStream); None if it was not measured.
     """
 
     round: Round
@@ -102,38 +102,38 @@ class Checked:
         return REJECTED if any(row.official == REJECTED for row in self.findings) else ACCEPTED
 
     def verdict(self, official: bool) -> str:
-        """``accepted`` or ``rejected``: the verdict of the round's own checker, or ours."""
+        """``accepted`` or ``rejected``, by the round's own checker or by ours."""
         return self.official_status if official else self.status
 
     @property
     def open(self) -> bool:
-        """Whether it is of the open division."""
+        """Whether it belongs to the open division."""
         return self.place.division == "open"
 
     @property
     def scenario(self) -> Scenario | None:
-        """The scenario of the folder; None if the round has none of the name."""
+        """The scenario of the folder; None if the round has none of that name."""
         return self.round.find_scenario(self.round.folder_scenario(self.place.scenario))
 
     def add(self, rule: str, file: Path, expected: object, seen: object, line: int = 0, *, official: str = "") -> None:
-        """Note a broken rule.
+        """Report a violated rule.
 
         Parameters
         ----------
         official
-            What the round's own checker does in this case, if it is not what the rule's entry says.
+            The behaviour of the round's own checker in this case, if it differs from the rule's entry.
         """
         self.findings.append(finding(self.round, rule, file, expected, seen, line, official=official))
 
     def needs(self, rule: str, file: Path, *, official: str = "") -> bool:
-        """Note a text that is missing, or is not a plain file of the tree; return whether it is there."""
+        """Report a missing text, or one that is not a regular file of the tree; return whether it exists."""
         why = flaw(self.place.root, file, most=SMALL)
         if why:
             self.add(rule, file, "the file", why, official=official)
         return not why
 
     def as_data(self) -> dict[str, Any]:
-        """For JSON."""
+        """As JSON."""
         power = {"power": self.power, "power_unit": self.power_unit} if self.power is not None else {}
         value = self.value if self.value is None or math.isfinite(self.value) else None
         return {
@@ -146,7 +146,7 @@ class Checked:
 def finding(
     round_: Round, rule: str, file: Path, expected: object, seen: object, line: int = 0, *, official: str = ""
 ) -> Finding:
-    """A finding with the severity and the advice of its rule."""
+    """A finding with the severity and the hint of its rule."""
     advice = round_.submission.advice[rule]
     return Finding(
         rule, advice.severity, shown(file), line, str(expected), shown(seen), advice.fix, official or advice.official

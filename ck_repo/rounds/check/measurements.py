@@ -1,4 +1,4 @@
-"""Settings, code and what else a result comes with."""
+"""The settings, code and other files of a result."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_measurements(row: Checked, rules: Rules) -> None:
     found = measurement_file(row.place)
     if found is None:
         name = f"{row.place.system}_IMPLEMENTATION_{row.place.scenario}.json"
-        row.add("files", folder / name, "a JSON of the measurement, called after the system", "none")
+        row.add("files", folder / name, "a JSON of the measurement, named after the system", "none")
     else:
         _description(found, row)
     _user_conf(folder / "user.conf", row, rules)
@@ -53,10 +53,10 @@ def _description(path: Path, row: Checked) -> None:
 
 
 def _user_conf(path: Path, row: Checked, rules: Rules) -> None:
-    """A user changes targets; seeds and the round's counts only to ask more of the system."""
+    """Check changes of settings: users set targets; seeds and counts of the round may only be made stricter."""
     try:
         settings = parse_conf(read_text(path, row.place.root, SMALL))
-    except UnreadableError:  # noted already
+    except UnreadableError:  # reported already
         return
     scenario = row.round.folder_scenario(row.place.scenario)
     for setting in settings:
@@ -66,9 +66,9 @@ def _user_conf(path: Path, row: Checked, rules: Rules) -> None:
 
 
 def _code(row: Checked, description: str) -> None:
-    """code/MODEL/IMPLEMENTATION, with a README; the implementation's name is in that of the JSON, if it is anywhere.
+    """Check code/MODEL/IMPLEMENTATION with its README; the name of the JSON has the implementation's name, if any.
 
-    A file code/MODEL holds the name of the folder that stands for the model's.
+    A file code/MODEL has the name of the folder that is used for the model.
     """
     root, base = row.place.root, row.place.submission / "code"
     folders = [base / name for name in dict.fromkeys((row.place.model, row.benchmark)) if is_folder(root, base / name)]

@@ -1,4 +1,4 @@
-"""Logs of another round than the one that a tree is checked by."""
+"""Detect logs of another round than the one that a tree is checked against."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ck_repo.store.plain_file import UnreadableError
 
 @dataclass
 class RoundsSeen:
-    """How many results are of each round, by their logs.
+    """Counts results of each round, by their logs.
 
     Attributes
     ----------
     example
-        A result of each round.
+        An example result of each round.
     """
 
     count: Counter[str] = field(default_factory=Counter)
@@ -31,7 +31,7 @@ class RoundsSeen:
         self.example.setdefault(name, row)
 
     def findings(self, round_: Round, results: int) -> list[Finding]:
-        """What to say of a tree with logs of other rounds."""
+        """Remarks on a tree with logs of other rounds."""
         others = [(name, count) for name, count in self.count.most_common() if name != round_.name]
         if not others:
             return []
@@ -45,7 +45,7 @@ class RoundsSeen:
 
 
 def other_round(row: Checked, log: Detail | None, seen: RoundsSeen) -> None:
-    """Note a log whose seeds, or whose format, are those of another round."""
+    """Report a log with the seeds or the format of another round."""
     if log and row.round.of_seeds(log.values):
         seen.add(row.round.name, row)
         return
@@ -57,7 +57,7 @@ def other_round(row: Checked, log: Detail | None, seen: RoundsSeen) -> None:
 
 
 def _by_format(row: Checked) -> str:
-    """The other round whose logs have the format, and the seeds, of this result's."""
+    """The other round whose seeds and log format this result has."""
     for each in _others(row.round.name):
         if (each.text_log is None) != (row.round.text_log is None):
             try:

@@ -1,4 +1,4 @@
-"""The performance log of a result, and the figure that is in it."""
+"""The performance log of a result, and the result in it."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def read_log(
 
 
 def check_performance(row: Checked, rules: Rules, scenario: Scenario) -> Detail | None:
-    """Check the performance runs; the result's figure is entered in `row`. Returns the log that it is from.
+    """Check the performance runs; the result is stored in `row`. Returns the log with the result.
 
-    Where the round asks for several runs, one that is VALID makes the result, and the figure is that of the last.
+    If the round requires several runs, one VALID run is sufficient, and the result is that of the last.
     """
     base = row.place.results / "performance"
     count = scenario.runs if row.place.scenario == scenario.name else 1
@@ -110,7 +110,7 @@ def _check_run(row: Checked, rules: Rules, scenario: Scenario, folder: Path) -> 
 
 
 def _ruled(row: Checked, log: Detail, path: Path, rules: Rules, scenario: Scenario) -> Scenario | None:
-    """The scenario whose rules the log has to keep: its own, which is another where the result is inferred."""
+    """The scenario whose rules apply to the log: its own, which differs if the result is inferred."""
     logged = log.values.get(_SCENARIO)
     if logged == scenario.name:
         return scenario
@@ -123,7 +123,7 @@ def _ruled(row: Checked, log: Detail, path: Path, rules: Rules, scenario: Scenar
 
 
 def _figure(row: Checked, log: Detail, path: Path, scenario: Scenario, ruled: Scenario) -> None:
-    """Enter the result; one that is 0, missing or no number is none."""
+    """Store the result; 0, a missing or an invalid number is not a result."""
     own = log.number(ruled.result_key)
     row.value, row.unit = ruled.figure(own), scenario.unit
     _missing_figure(row, log, path, ruled.result_key, own)
@@ -148,7 +148,7 @@ def _missing_figure(row: Checked, log: Detail, path: Path, key: str, number: flo
 
 
 def check_zero(row: Checked, log: Detail | None) -> None:
-    """A result of 0 is none; the official checkers overlook it beside a power figure."""
+    """A result of 0 is invalid; the official checkers miss it if there is a power result."""
     if row.value == 0 and log is not None:
         path = row.place.performance / log.file
         row.add("result", path, "a number other than 0", "0", official=REPORTED if row.power else "")

@@ -1,4 +1,4 @@
-"""Power of a result, where it was measured: the files of the power director, and the figure from the meter's samples."""
+"""Power of a result, if it was measured: the files of the power director, and the result from the meter's samples."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ck_repo.store.plain_file import MISSING, UnreadableError, flaw, shown
 
 _TIME = "%m-%d-%Y %H:%M:%S.%f"
 _STAMP = re.compile(r"(\d\d)-(\d\d)-(\d{4}) (\d\d):(\d\d):(\d\d)\.(\d{1,6})", re.ASCII)
-_LOGS = ("mlperf_log_trace.json", "results.json")  # which the official checkers overlook in any folder
+_LOGS = ("mlperf_log_trace.json", "results.json")  # files that the official checkers ignore in any folder
 
 
 def has_power(row: Checked) -> bool:
@@ -31,7 +31,7 @@ def has_power(row: Checked) -> bool:
 
 
 def check_power(row: Checked, scenario: Scenario, log: Detail | None) -> None:
-    """Check the files of a power measurement, and enter its figure in `row`."""
+    """Check the files of a power measurement, and store its result in `row`."""
     if not has_power(row):
         return
     folder, rules = row.place.results / "performance", row.round.submission.power
@@ -49,7 +49,7 @@ def check_power(row: Checked, scenario: Scenario, log: Detail | None) -> None:
 
 
 def _clock(row: Checked, path: Path) -> timedelta | None:
-    """What has to be added to the stamps of a machine; None if its file does not say."""
+    """The offset to add to the time stamps of a machine; None if its file has none."""
     utc = row.round.submission.power.utc
     try:
         text, why = read_utf8(path, row.place.root, SMALL)
@@ -58,7 +58,7 @@ def _clock(row: Checked, path: Path) -> timedelta | None:
         if not isinstance(zone, int | float):
             raise TypeError("no number")
         return timedelta(seconds=zone)
-    except UnreadableError:  # noted already
+    except UnreadableError:  # reported already
         return None
     except (ValueError, RecursionError, KeyError, TypeError, OverflowError) as error:
         if not utc:
@@ -82,12 +82,12 @@ class _Window:
 
 
 def _figure(row: Checked, scenario: Scenario, log: Detail, client: timedelta, server: timedelta) -> None:
-    """Enter the mean power between begin and end of the run in W, or for queries one by one the energy in J a query."""
+    """Store the mean power during the run in W, or for single queries the energy of a query in J."""
     path = row.place.performance / "spl.txt"
     try:
         window = _Window(*(datetime.strptime(str(log.values[key]), _TIME) + client for key in ("power_begin", "power_end")))
     except (KeyError, ValueError, OverflowError):
-        row.add("power", row.place.performance / DETAIL, "power_begin and power_end", "not there, or no times")
+        row.add("power", row.place.performance / DETAIL, "power_begin and power_end", "missing, or invalid times")
         return
     try:
         watts = [power for moment, power in read_samples(path, row.place.root) if window.begin < moment + server < window.end]
@@ -95,13 +95,13 @@ def _figure(row: Checked, scenario: Scenario, log: Detail, client: timedelta, se
         row.add("power", path, "samples of the power", error.why)
         return
     except SampleError as error:
-        row.add("power", path, "lines Time,…,Watts,…", "a line that is none", error.line)
+        row.add("power", path, "lines Time,…,Watts,…", "an invalid line", error.line)
         return
     except OverflowError:
         row.add("power", path, "times on the server's clock", "a time out of range")
         return
     if not watts:
-        seen = "none: are the clocks of both machines the same?"
+        seen = "none: check that the clocks of both machines are synchronised"
         row.add("power", path, f"samples between {window.begin} and {window.end}", seen)
         return
     mean = sum(watts) / len(watts)
@@ -122,7 +122,7 @@ def _figure(row: Checked, scenario: Scenario, log: Detail, client: timedelta, se
 
 
 def _queries(scenario: Scenario, log: Detail, window: _Window) -> float | None:
-    """How many queries the energy is for."""
+    """The number of queries that the energy is divided by."""
     if scenario.power_rate:
         rate = log.number(scenario.power_rate)
         return None if rate is None else rate * window.seconds
@@ -136,17 +136,17 @@ def _queries(scenario: Scenario, log: Detail, window: _Window) -> float | None:
 
 
 class SampleError(CKError):
-    """A line of spl.txt is no sample."""
+    """A line of spl.txt is not a sample."""
 
     code = 9
 
     def __init__(self, path: Path, line: int) -> None:
-        super().__init__(f"{shown(path)}:{line} is no sample of the power", hint="keep what PTDaemon wrote")
+        super().__init__(f"{shown(path)}:{line} is not a sample of the power", hint="keep the file as PTDaemon wrote it")
         self.line = line
 
 
 def _time(text: str) -> datetime:
-    """A stamp of the meter; most have the same width, and are read faster than by `strptime`."""
+    """Parse a time stamp of the meter; those with the usual width are parsed faster than by `strptime`."""
     if match := _STAMP.fullmatch(text):
         month, day, year, hour, minute, second, part = match.groups()
         return datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), int(part.ljust(6, "0")))
@@ -154,12 +154,12 @@ def _time(text: str) -> datetime:
 
 
 def read_samples(path: Path, inside: Path | None = None) -> Iterator[tuple[datetime, float]]:
-    """Time and total watts of each line ``Time,…,Watts,…`` of spl.txt; the meter's further channels follow in the line.
+    """Time and total power in W of each line ``Time,…,Watts,…`` of spl.txt, which may have more channels.
 
     Raises
     ------
     SampleError
-        If a line is none; the official checkers reject the result, too.
+        If a line is invalid; the official checkers reject the result, too.
     """
     lines = lines_of(read_text(path, inside))
     if lines and not lines[-1]:

@@ -1,4 +1,4 @@
-"""What LoadGen was told for a performance run, and whether the run was long enough."""
+"""LoadGen's settings for a performance run, and whether the run was long enough."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ck_repo.rounds.submission_rules import REJECTED
 
 
 def check_settings(row: Checked, log: Detail, path: Path, rules: Rules, scenario: Scenario) -> None:
-    """Check a log against the settings and bounds of its scenario; a value that is missing or no number is a broken log."""
+    """Check a log against the settings and limits of its scenario; a missing or invalid value makes the log invalid."""
     settings = _Settings(row, log, path)
     for key in (*scenario.needs, *(row.round.text_log.needs if row.round.text_log else ())):
         settings.number(key)
@@ -56,7 +56,7 @@ class _Settings:
         self._row.add(rule, self._path, expected, seen, self._log.lines.get(key, 0))
 
     def number(self, key: str, rule: str = "setting") -> float | None:
-        """A number that has to be there; a text that spells one does not count in a log of JSON lines."""
+        """A required number; text that looks like a number is invalid in logs of JSON lines."""
         value = self._log.number(key)
         if self._row.round.text_log is None and isinstance(self._log.values.get(key), str):
             value = None

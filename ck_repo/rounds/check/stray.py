@@ -1,4 +1,4 @@
-"""What a tree holds besides results."""
+"""The other content of a tree."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _FOLDERS = (
 
 
 def stray(round_: Round, submissions: Mapping[Path, Path], systems: Collection[Path]) -> Iterable[Finding]:
-    """Folders of a submitter that the rules do not name, systems without a result, and files that are not plain.
+    """Unknown folders of a submitter, systems without a result, and files that are not regular.
 
     Parameters
     ----------
     submissions
         The submitters' folders, each with the root of its tree.
     systems
-        The descriptions of systems that results belong to.
+        The descriptions of systems that have results.
     """
     for submission in sorted(submissions):
         root = submissions[submission]
         for name in names(root, submission):
             if name not in _FOLDERS and not name.startswith("."):
-                yield finding(round_, "stray", submission / name, "a folder that the rules name", name)
+                yield finding(round_, "stray", submission / name, "a folder of the rules", name)
         for name in names(root, submission / "systems"):
             path = submission / "systems" / name
             if name.endswith(".json") and path not in systems:
@@ -36,4 +36,4 @@ def stray(round_: Round, submissions: Mapping[Path, Path], systems: Collection[P
         for row in walk(submission):
             why = flaw(root, submission / row.name) if row.flaw == A_LINK else row.flaw
             if why and why != A_FOLDER:  # a link to a folder of the tree
-                yield finding(round_, "plain-files", submission / row.name, "plain files of the tree", why)
+                yield finding(round_, "plain-files", submission / row.name, "regular files of the tree", why)

@@ -1,4 +1,4 @@
-"""The results of a tree in an order, and as the round's summary.csv has them."""
+"""The results of a tree in order, and in the format of the round's summary.csv."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ORDERS = ("model", "scenario", "system")
 
 
 def ordered(rows: Sequence[Checked], by: str) -> list[Checked]:
-    """Results by one of `ORDERS` first, then by the others."""
+    """Sort results by one of `ORDERS`, then by the others."""
 
     def key(row: Checked) -> tuple[str, ...]:
         place = row.place
@@ -37,7 +37,7 @@ def _power(row: Checked) -> float | int:
     return row.power if row.power else 0
 
 
-# what a result puts into a column; other columns are keys of the system's description
+# attributes of results by column; other columns are keys of the system's description
 _COLUMNS: dict[str, Callable[[Checked], Any]] = {
     "Organization": lambda row: row.place.submitter,
     "Availability": lambda row: str(row.system.get("status", "")).lower(),
@@ -64,14 +64,14 @@ _COLUMNS: dict[str, Callable[[Checked], Any]] = {
 
 
 def summary_csv(round_: Round, rows: Sequence[Checked], *, official: bool = False, skip_compliance: bool = False) -> str:
-    """The accepted results as the round's summary.csv has them; one with power has a second line where the round's has.
+    """The accepted results in the format of the round's summary.csv; results with power get a second line if the round has one.
 
     Parameters
     ----------
     official
-        The results that the round's own checker accepts.
+        Use the results that the round's own checker accepts.
     skip_compliance
-        Whether compliance was not checked, so that nothing complies in the closed division.
+        Whether compliance was not checked, so that no result of the closed division is compliant.
     """
     columns = round_.submission.summary_columns
     text = io.StringIO()
@@ -95,7 +95,7 @@ def summary_csv(round_: Round, rows: Sequence[Checked], *, official: bool = Fals
 
 
 def _errors(row: Checked) -> int:
-    """The official checkers count one for a measurement's folder, and one for each run that is not valid."""
+    """The official checkers count one error for a measurement's folder, and one for each invalid run."""
     measured = any(
         each.rule.startswith("measurements") or (each.rule in ("files", "code") and _measured(row, each.file))
         for each in row.findings

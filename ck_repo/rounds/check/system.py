@@ -12,12 +12,12 @@ from ck_repo.rounds.submission_rules import SubmissionRules
 from ck_repo.store.entry import parse_json
 from ck_repo.store.plain_file import UnreadableError
 
-Add = Callable[[str, Path, object, object, int], None]  # rule, file, expected, seen, line
+Add = Callable[[str, Path, object, object, int], None]  # rule, file, expected, found, line
 _COUNTS = ("number_of_nodes", "host_processors_per_node", "host_processor_core_count", "accelerators_per_node")
 
 
 def check_system(rules: SubmissionRules, path: Path, root: Path, division: str, submitter: str, add: Add) -> dict[str, Any]:
-    """Check a system's JSON in the tree `root`; return its content, empty if it cannot be read."""
+    """Check a system's JSON in the tree `root`; return its content, empty if it is unreadable."""
     try:
         text, why = read_utf8(path, root, SMALL)
     except UnreadableError as error:
@@ -42,8 +42,8 @@ def check_system(rules: SubmissionRules, path: Path, root: Path, division: str, 
             wrong(key, "a value", "no such key")
         elif key in rules.system_required and key not in _MAY_BE_EMPTY and _is_empty(content[key]):
             wrong(key, "a value", repr(content[key]), "system-value")
-        elif str(content[key]).startswith("ADD:"):  # of `ck describe system`
-            wrong(key, "a value that a person writes", content[key], "system-draft")
+        elif str(content[key]).startswith("ADD:"):  # marker of `ck describe system`
+            wrong(key, "a completed value", content[key], "system-draft")
     for key in rules.system_texts:
         if not (isinstance(content.get(key, ""), str) or (key == "sw_notes" and not content[key])):
             wrong(key, "a text", repr(content[key]))
@@ -61,7 +61,7 @@ def _identity(
     submitter: str,
     wrong: Callable[[str, object, object], None],
 ) -> None:
-    """Division and system type have to be spelled as the rules spell them; status and submitter may be in any case."""
+    """Check the spelling of division and system type; status and submitter may have any case."""
     if "division" in content and content["division"] != division:
         wrong("division", division, content["division"])
     if "submitter" in content and str(content["submitter"]).lower() != submitter.lower():
@@ -73,7 +73,7 @@ def _identity(
         wrong("system_type", " or ".join(rules.system_types), content.get("system_type", "no such key"))
 
 
-# of a system without an accelerator, and where a submitter has nothing to say
+# values for systems without an accelerator, and for missing information
 _MAY_BE_EMPTY = frozenset(
     {"accelerator_model_name", "accelerator_memory_capacity", "host_storage_type", "host_storage_capacity"}
 )
@@ -91,12 +91,12 @@ def _is_count(value: Any) -> bool:
 
 
 def system_type(content: Mapping[str, Any]) -> str:
-    """``edge``, ``datacenter`` or ``datacenter,edge``, whatever the order and the spaces in the file."""
+    """``edge``, ``datacenter`` or ``datacenter,edge``, in any order and with any spaces."""
     words = sorted(word.strip().lower() for word in str(content.get("system_type", "")).split(","))
     return ",".join(word for word in words if word)
 
 
 def line_of(text: str, key: str) -> int:
-    """The line of a JSON text in which a key stands; 0 if in none."""
+    """The line of a key in a JSON text; 0 if it is missing."""
     at = text.find(f'"{key}"')
     return 0 if at < 0 else text.count("\n", 0, at) + 1

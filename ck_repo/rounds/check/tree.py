@@ -1,4 +1,4 @@
-"""The whole tree: every result, every system, and what else is in it."""
+"""The complete tree: every result, every system, and its other content."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from ck_repo.rounds.submission_rules import FOLDER, REJECTED, REPORTED
 
 @dataclass
 class Report:
-    """What a tree came to.
+    """The report on a tree.
 
     Attributes
     ----------
     folders
-        Findings about folders that hold no result that counts; the round's checker rejects the tree for each.
+        Findings about folders without valid results; the round's checker rejects the tree for each.
     stray
-        Further findings that belong to no result.
+        Other findings that do not belong to a result.
     skipped
         Results of the round's other benchmarks, which are not checked.
     rounds
-        The rounds that the logs are of.
+        The rounds of the logs.
     """
 
     results: list[Checked] = field(default_factory=list)
@@ -53,26 +53,26 @@ class Report:
 
     @property
     def officially_rejected(self) -> list[Checked]:
-        """The results that the round's own checker leaves out of its summary."""
+        """The results that the round's own checker omits from its summary."""
         return [row for row in self.results if row.official_status == REJECTED]
 
     @property
     def officially_empty(self) -> list[str]:
-        """Folders that the round's own checker counts as without results, beside those of rejected results."""
+        """Folders that the round's own checker counts as without results, in addition to those of rejected results."""
         found = [each.file for each in self.folders]
         found += [each.file for row in self.results for each in row.findings if each.official == FOLDER]
         return list(dict.fromkeys(found))
 
 
 def check_tree(round_: Round, path: Path, *, submitter: str = "", skip_compliance: bool = False) -> Report:
-    """Check a tree, a division or one submitter's folder by the rules of a round.
+    """Check a tree, a division or one submitter's folder against the rules of a round.
 
     Parameters
     ----------
     submitter
         Only this submitter's results.
     skip_compliance
-        Leave out the compliance tests.
+        Skip the compliance tests.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def check_tree(round_: Round, path: Path, *, submitter: str = "", skip_complianc
     places = sum(len(model.below) for row in systems for model in row.models())
     if not places:
         whose = f" of {submitter}" if submitter else ""
-        raise NotFoundError(f"{path.expanduser()} holds no result{whose}", hint=LAYOUT)
+        raise NotFoundError(f"{path.expanduser()} has no result{whose}", hint=LAYOUT)
     with progress.task("checking results", places, "results") as task:
         for row in systems:
             _system(round_, report, row, skip_compliance)
@@ -175,7 +175,7 @@ def _scenarios(
     rows: Sequence[Checked],
     division: str,
 ) -> None:
-    """Which scenarios a system has to have, and may have, for a model: in the closed division."""
+    """Check which scenarios a system must and may have for a model, in the closed division."""
     kind = system_type(system)
     if kind not in round_.submission.scenarios:  # reported with the system's description
         return

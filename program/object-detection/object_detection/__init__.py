@@ -1,4 +1,4 @@
-"""The benchmark harness: one model, one data set, one scenario of LoadGen, from one JSON file to another.
+"""The benchmark harness: runs one model on one data set in one LoadGen scenario, from spec.json to results.json.
 
 Run as ``python -m object_detection spec.json`` in a venv that has NumPy, OpenCV, LoadGen, pycocotools and the framework.
 """

@@ -14,10 +14,10 @@ from object_detection.errors import fail
 
 
 def end_with_parent() -> None:
-    """End when the pipe on stdin closes: the engine is gone, killed perhaps, and nobody waits for the results.
+    """End the process when the pipe on stdin closes: the engine has ended or was killed, and nobody reads the results.
 
-    A process of its own watches the pipe: no thread of ours would run while a backend holds the interpreter's lock, and
-    LoadGen's native code does not see signals while a test runs. It is forked before anything is imported that starts threads.
+    A separate process watches the pipe, because none of our threads run while a backend holds the interpreter's lock, and
+    LoadGen's native code ignores signals during a test. It is forked before any import that starts threads.
     """
     if stat.S_ISFIFO(os.fstat(0).st_mode):
         harness = os.getpid()
@@ -26,10 +26,10 @@ def end_with_parent() -> None:
 
 
 def _guard(harness: int) -> NoReturn:
-    """Wait for the end of the pipe, then end the harness, with what its backends have started where the group is ours."""
+    """Wait for the end of the pipe, then end the harness and, if the process group is ours, what its backends have started."""
     try:
         nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, 1)  # the engine reads to the end of our stdout
+        os.dup2(nothing, 1)  # close it: the engine reads to the end of our stdout
         os.dup2(nothing, 2)
         while os.read(0, 4096):
             pass
@@ -45,8 +45,8 @@ if __name__ == "__main__":
     spec = Path(sys.argv[1]).resolve()
     try:
         end_with_parent()
-        faulthandler.enable()  # a crash of the framework leaves its stack in stderr.log
-        from object_detection.pipeline import run  # here, so that a package that is absent is told like any other fault
+        faulthandler.enable()  # write the stack to stderr.log if the framework crashes
+        from object_detection.pipeline import run  # imported here, so that a missing package is reported like other errors
 
         run(spec)
     except BaseException as error:

@@ -39,12 +39,12 @@ _NAMES = (
 
 
 def score(spec: Spec, images: ImageList, log: Path, output: Path, remarks: list[str] | None = None) -> Accuracy:
-    """Score the log; write accuracy.txt, with the log's hash as a submission has it, and detections.json beside it.
+    """Score the log; write accuracy.txt, with the log's hash as for submissions, and detections.json.
 
     Parameters
     ----------
     remarks
-        Gets a remark about categories that the model never answers.
+        Gets a remark about categories that the model never detects.
     """
     found = read_answers(log)
     results = as_coco(found, images, spec.model.classes_are)
@@ -62,14 +62,14 @@ def score(spec: Spec, images: ImageList, log: Path, output: Path, remarks: list[
 def judged(
     images: ImageList, found: Found, results: list[dict[str, Any]], using: str, classes: Path | None = None
 ) -> tuple[dict[str, float], str]:
-    """COCO's figures of what was detected, and the text that accuracy.txt begins with.
+    """COCO's metrics of detections, and the first part of accuracy.txt.
 
     Parameters
     ----------
     using
         The scorer.
     classes
-        The file to write the figures of each class into.
+        The file for the metrics of each class.
     """
     samples = tuple(sorted(found))
     images.check_scored(samples)

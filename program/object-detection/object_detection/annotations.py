@@ -14,12 +14,12 @@ from object_detection.spec import Dataset
 
 @dataclass(frozen=True)
 class ImageList:
-    """Sample index = position.
+    """Image lists; the index of a sample is its position.
 
     Attributes
     ----------
     ids
-        Image ids: those of the annotation file where all are numbers, else positions from 1.
+        Image ids: those of the annotation file if all are numbers, else positions from 1.
     paths
         Files.
     sizes
@@ -27,7 +27,7 @@ class ImageList:
     categories
         Category ids in the file's order: contiguous class k (from 1) is categories[k - 1].
     samples
-        Position of each in the annotation file, of which some may be left out.
+        Positions in the annotation file, some of whose images may be skipped.
     truth
         The annotations.
     """
@@ -43,7 +43,7 @@ class ImageList:
         return len(self.ids)
 
     def first(self, count: int) -> ImageList:
-        """The first images of the list."""
+        """The first images."""
         return replace(
             self,
             ids=self.ids[:count],
@@ -53,7 +53,7 @@ class ImageList:
         )
 
     def check_scored(self, samples: tuple[int, ...] | None = None) -> None:
-        """Refuse to measure accuracy where no image has a box that counts: mAP is undefined there.
+        """Refuse to measure accuracy if no image has a box that counts, because mAP is undefined.
 
         Parameters
         ----------
@@ -65,12 +65,12 @@ class ImageList:
             raise HarnessError(
                 f"mAP is undefined: none of the {len(positions)} images has a box that counts "
                 "(iscrowd 0, of a category in the list)",
-                "take images with annotations, or measure performance alone: --mode=performance",
+                "use images with annotations, or only measure performance: --mode=performance",
             )
 
 
 def read_images(dataset: Dataset, count: int | None) -> ImageList:
-    """The first `count` images of the list `images` of the annotation file (all if None)."""
+    """Read the first `count` images in the annotation file (all if None)."""
     folder = Folder(dataset.images, dataset.inside)
     truth = read_coco(dataset.annotations, folder)
     rows: list[tuple[int, Image]] = list(enumerate(truth.images))

@@ -1,8 +1,9 @@
-"""What each session is running: a small file beside the spec that survives a crash, and that can be read at any time.
+"""The current batch of each session, in a small file next to the spec that survives a crash and can be read at any time.
 
-The engine reads it to find a run that hangs, and to say which sample a framework crashed on. One line a session, of `_WIDTH`
-bytes: when its batch began (s of the system's monotonic clock; 0 while it is idle), the slowest time so far (s an image), index
-of the batch's first sample, number of images, and the sample's name as JSON. The index is -1 while the model is being loaded.
+The engine reads it to detect hanging runs, and to report the sample on which a framework crashed. Each session has a line of
+`_WIDTH` bytes: start of its batch (s of the system's monotonic clock; 0 while it is idle), the slowest time so far (s for each
+image), index of the batch's first sample, number of images, and the sample's name as JSON. The index is -1 while the model is
+being loaded.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 NAME = "asked.txt"
 _WIDTH = 512
-_LONGEST_NAME = 60  # characters, of which JSON makes at most six bytes each
+_LONGEST_NAME = 60  # maximum characters, each of which has at most six bytes in JSON
 _TIMES = b"%019.6f %019.6f "
 _IDLE = _TIMES % (0.0, 0.0)
 
@@ -27,7 +28,7 @@ class Slot:
     Parameters
     ----------
     memory
-        The mapped file; None for a session that nobody watches.
+        The mapped file; None for a session that is not watched.
     """
 
     def __init__(self, memory: mmap.mmap | None = None, number: int = 0) -> None:
@@ -36,7 +37,7 @@ class Slot:
         self._images = 1
 
     def begin(self, index: int, images: int, name: str) -> None:
-        """A batch begins."""
+        """Record the start of a batch."""
         self._since, self._images = time.monotonic(), images
         if self._memory is not None:
             text = json.dumps(name[:_LONGEST_NAME]).encode()
@@ -45,14 +46,14 @@ class Slot:
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """The session's model is loaded by the body."""
+        """Record that the block loads the session's model."""
         self.begin(-1, 1, "")
         yield
         if self._memory is not None:
             self._memory[self._at : self._at + len(_IDLE)] = _IDLE
 
     def end(self) -> None:
-        """The batch is answered."""
+        """Record the end of the batch."""
         self._slowest = max(self._slowest, (time.monotonic() - self._since) / self._images)
         if self._memory is not None:
             self._memory[self._at : self._at + len(_IDLE)] = _TIMES % (0.0, self._slowest)
@@ -66,13 +67,14 @@ class Board:
     folder
         The run folder.
     sessions
-        The most that run side by side.
+        Maximum number of parallel sessions.
     """
 
     def __init__(self, folder: Path, sessions: int) -> None:
         self._path = folder / NAME
         blank = (_IDLE + b'-1 0 ""').ljust(_WIDTH - 1) + b"\n"
-        self._path.write_bytes(blank * sessions)  # written, not only reserved: a map of a full disk would end in a bus error
+        # write the file instead of only reserving space: mapping it on a full disk would end in a bus error
+        self._path.write_bytes(blank * sessions)
         with open(self._path, "r+b") as file:
             self._memory = mmap.mmap(file.fileno(), 0)
 
@@ -81,5 +83,5 @@ class Board:
         return Slot(self._memory, number)
 
     def remove(self) -> None:
-        """Remove the file; what is still mapped is read by nobody."""
+        """Remove the file; existing mappings are no longer read."""
         self._path.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from object_detection.errors import HarnessError
 _YEAR_MS = 366 * 24 * 3600 * 1000
 _LOADGEN = {
     "performance_sample_count": (1, 10**9),
-    "min_duration_ms": (0, _YEAR_MS),  # Server's least count at a low rate takes longer than --time may be
+    "min_duration_ms": (0, _YEAR_MS),  # Server's minimum count at a low rate may take longer than the maximum of --time
     "min_query_count": (0, 10**9),
     "required_query_count": (0, 10**9),
     "samples_per_query": (1, 10**6),
@@ -32,7 +32,7 @@ def check_bounds(content: Mapping[str, Any], options: Mapping[str, tuple[int, in
     Raises
     ------
     HarnessError
-        If a number is out of its bounds, or no number: with its key.
+        If a number is out of bounds, or not a number; with its key.
     """
     for key, (least, most) in options.items():
         if content.get(key) is not None:

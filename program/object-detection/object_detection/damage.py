@@ -1,4 +1,4 @@
-"""Images that are damaged in the middle: the decoders fill in something and only print a warning to stderr."""
+"""Detect damaged images: decoders fill in missing parts and only print a warning to stderr."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _one_at_a_time = threading.Lock()
 
 
 class Complaints:
-    """What was written to stderr while it was watched."""
+    """The output to stderr."""
 
     text = b""
 
@@ -27,7 +27,7 @@ class Complaints:
 
 @contextmanager
 def stderr_watched(*, pass_on: bool = True) -> Iterator[Complaints]:
-    """Collect what native code writes to stderr while the body runs; without `pass_on` it is not shown."""
+    """Capture what native code writes to stderr during the block; without `pass_on` it is not printed."""
     found = Complaints()
     with _one_at_a_time, tempfile.TemporaryFile() as file:
         sys.stderr.flush()
@@ -48,9 +48,9 @@ def stderr_watched(*, pass_on: bool = True) -> Iterator[Complaints]:
 
 
 def damaged(paths: Sequence[Path], decode: Callable[[Path], object]) -> dict[str, str]:
-    """Decode images one by one and return what the decoder says of those that are damaged, by the file's name.
+    """Decode images one by one and return the decoder's messages about damaged ones, by file name.
 
-    Only worth its time after `stderr_watched` caught a complaint: which of several threads it came from is not known then.
+    This is only done after `stderr_watched` captured a message, because it is not known which thread it came from.
     """
     found = {}
     for path in paths:
@@ -62,7 +62,7 @@ def damaged(paths: Sequence[Path], decode: Callable[[Path], object]) -> dict[str
 
 
 def remark(found: dict[str, str]) -> str:
-    """The damaged images in a sentence; empty if there are none."""
+    """A sentence about the damaged images; empty if there are none."""
     if not found:
         return ""
     name, why = next(iter(sorted(found.items())))

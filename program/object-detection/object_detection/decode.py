@@ -1,4 +1,4 @@
-"""From what a network computes to detections: which class, which unit, which of them remain."""
+"""From raw outputs to detections: classes, units, and suppression."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def decoded(
     counts: Array | None,
     check: OutputCheck,
 ) -> list[Rows]:
-    """Answers of a batch as `object_detection.detections.pack` has them.
+    """Answers of a batch as from `object_detection.detections.pack`.
 
     Parameters
     ----------
     frames
-        Where each image lies in its input.
+        The frame of each image in its input.
     boxes, scores, classes, counts
-        What a backend returns; `scores` may be (batch, rows, kinds), with nothing in `classes`.
+        Results of a backend; `scores` may be (batch, boxes, classes), with empty `classes`.
 
     Raises
     ------
     HarnessError
-        If the outputs do not fit together, or hold an impossible value.
+        If the outputs do not match, or have an invalid value.
     """
     boxes, scores, classes, *more = check.numbers(boxes, scores, classes, *(() if counts is None else (counts,)))
     check.shapes(len(indices), boxes, scores, classes)
@@ -70,7 +70,7 @@ def _candidates(
     index: int,
     check: OutputCheck,
 ) -> Rows:
-    """(n, 7): every box with the class, or the classes, that it may have, over the score cut."""
+    """(n, 7): every box with its possible class or classes above the minimum score."""
     if scores.ndim == 1:
         row, kinds, found = np.arange(len(scores)), classes, scores
     elif model.labels_per_box == "best":
@@ -96,7 +96,7 @@ def _candidates(
 
 
 def _corners(boxes: Rows, order: str) -> Rows:
-    """Boxes of any order as ymin, xmin, ymax, xmax."""
+    """Boxes of any form as ymin, xmin, ymax, xmax."""
     if order in _TO_YXYX:
         return boxes[:, _TO_YXYX[order]]
     x, y, width, height = boxes.T
@@ -106,7 +106,7 @@ def _corners(boxes: Rows, order: str) -> Rows:
 
 
 def _best(model: Model, rows: Rows) -> Rows:
-    """What suppression leaves, the best of it."""
+    """The best boxes after suppression."""
     if model.nms == "none":
         if model.max_detections is None:
             return rows

@@ -1,4 +1,4 @@
-"""A model's outputs as LoadGen's answers: seven float32 a detection, as the reference writes them.
+"""A model's outputs as LoadGen's answers: seven float32 for each detection, as in the reference.
 
 ``[qsl_idx, ymin, xmin, ymax, xmax, score, class]``, boxes on a scale of 0 to 1, little-endian.
 Source: mlcommons/inference at v1.0.1, vision/classification_and_detection/python/coco.py (`PostProcessCoco*`).
@@ -29,23 +29,23 @@ def pack(
     counts: Array | None,
     check: OutputCheck | None = None,
 ) -> list[Rows]:
-    """Answers of a batch, one array (detections, 7) an image; an image without detections has an empty one.
+    """Answers of a batch, one array (detections, 7) for each image; an image without detections has an empty one.
 
     Parameters
     ----------
     model
-        Tells order of the corners, offset of the classes and score cut.
+        Has the order of the corners, the offset of the classes and the minimum score.
     indices
         Sample index of each image.
     boxes, scores, classes, counts
-        What a backend returns.
+        Results of a backend.
     check
-        Holds the outputs against what a detector can answer, and notes what is odd.
+        Checks the outputs, and records suspicious ones.
 
     Raises
     ------
     HarnessError
-        If the outputs do not fit together, or hold an impossible value.
+        If the outputs do not match, or have an invalid value.
     """
     check = check or OutputCheck(model)
     boxes, scores, classes, *more = check.numbers(boxes, scores, classes, *(() if counts is None else (counts,)))
@@ -54,7 +54,7 @@ def pack(
     fits = scores.shape == classes.shape == rows_of and boxes.shape == (*rows_of, 4)
     if not fits or (counts is not None and counts.shape != rows_of[:1]):
         raise HarnessError(
-            f"the model answered {len(indices)} images with boxes {boxes.shape}, scores {scores.shape}, classes {classes.shape}"
+            f"the model returned for {len(indices)} images boxes {boxes.shape}, scores {scores.shape}, classes {classes.shape}"
         )
     ends = check.counts(indices, counts, rows_of[1]) if counts is not None else None
     rows = np.empty((*scores.shape, WIDTH), dtype="<f4")

@@ -1,4 +1,4 @@
-"""detections.json: what was detected, in COCO's format of results, for other tools."""
+"""Write detections.json: detections in COCO's format of results, for other tools."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from object_detection.annotations import ImageList
 from object_detection.logs import Found
 
 DETECTIONS = "detections.json"
-_NAMES = 5  # categories that a remark lists
+_NAMES = 5  # maximum number of categories in a remark
 
 
 def write_detections(images: ImageList, results: list[dict[str, Any]], file: Path) -> None:
-    """Write results with the ids that the annotation file has, and the names of the categories.
+    """Write results with the ids of the annotation file, and the names of the categories.
 
     pycocotools' ``COCO.loadRes`` reads the file; it ignores the names.
     """
@@ -38,7 +38,7 @@ def write_detections(images: ImageList, results: list[dict[str, Any]], file: Pat
 
 
 def unanswered(images: ImageList, found: Found, results: list[dict[str, Any]]) -> str:
-    """A remark about categories that are annotated in the images that were seen, and of which there is no detection."""
+    """A remark about annotated categories of the images without any detection."""
     seen = {images.samples[index] for index in found}
     boxes = images.truth.boxes
     annotated = {kind for image, kind in zip(boxes.image, boxes.category, strict=True) if kind >= 0 and image in seen}
@@ -48,4 +48,4 @@ def unanswered(images: ImageList, found: Found, results: list[dict[str, Any]]) -
     if not missing:
         return ""
     names = ", ".join(missing[:_NAMES]) + (", …" if len(missing) > _NAMES else "")
-    return f"the model never answers {len(missing)} of the {len(rows)} categories that are annotated: {names}"
+    return f"the model never detects {len(missing)} of the {len(rows)} annotated categories: {names}"

@@ -1,4 +1,4 @@
-"""How the harness fails: a message for the user in error.json, the traceback in stderr.log, an exit status."""
+"""Errors of the harness: a message for the user in error.json, the traceback in stderr.log, an exit status."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _failing = threading.Lock()
 
 
 class HarnessError(Exception):
-    """Something that is told to the user: what failed and why, and what to do."""
+    """An error for the user: what failed and why, and what to do."""
 
     def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
@@ -27,7 +27,7 @@ class HarnessError(Exception):
 
 @contextmanager
 def told_as_a_command() -> Iterator[None]:
-    """Of a program that a recipe runs: what is to be told to the user goes to stderr, without a traceback."""
+    """For programs of recipes: print errors for the user to stderr, without a traceback."""
     try:
         yield
     except HarnessError as error:
@@ -38,10 +38,10 @@ def told_as_a_command() -> Iterator[None]:
 def fail(error: BaseException, folder: Path) -> NoReturn:
     """End the process at once with the cause of the failure.
 
-    LoadGen waits in native code for answers that will not come, so a worker that fails cannot return; nor may it answer with
-    nothing, as that would count as a valid sample.
+    LoadGen waits in native code for answers that will not come, so a failed worker cannot return; and it must not send empty
+    answers, because they would count as valid.
     """
-    _failing.acquire()  # never released: of several workers that fail at once, the first tells why, and ends them all
+    _failing.acquire()  # never released: if several workers fail at once, the first reports the cause and ends them all
     try:
         traceback.print_exception(error)
         told = error if isinstance(error, HarnessError) else HarnessError(f"{type(error).__name__}: {error}")

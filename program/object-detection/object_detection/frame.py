@@ -1,4 +1,4 @@
-"""Where an image lies in a model's input: resizing takes it there, decoding takes boxes back."""
+"""The position of an image in a model's input, for resizing and for converting boxes back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from object_detection.spec import Model
 
 @dataclass(frozen=True)
 class Frame:
-    """The place of an image in an input.
+    """The position of an image in an input.
 
     Attributes
     ----------
@@ -22,11 +22,11 @@ class Frame:
     input
         Height and width of the input, pixels.
     inside
-        Height and width that the image has in the input.
+        Height and width of the image in the input.
     offset
-        Rows above it and columns left of it.
+        Lines above it and columns left of it.
     scale
-        Input pixels an image pixel, down and across.
+        Input pixels for each image pixel, vertically and horizontally.
     """
 
     image: tuple[int, int]
@@ -37,10 +37,10 @@ class Frame:
 
 
 def frame_of(model: Model, height: int, width: int) -> Frame:
-    """The place of an image of that size in the model's input.
+    """The position of an image of that size in the model's input.
 
-    ``stretch`` fills the input, ``letterbox`` keeps the aspect and leaves bars (Ultralytics' LetterBox places and rounds in the
-    same way), and ``keep`` leaves the image as it is; an input of fixed size then has bars, and larger images lose their ends.
+    ``stretch`` fills the input, ``letterbox`` keeps the aspect ratio and pads (positions and rounding are those of Ultralytics'
+    LetterBox), and ``keep`` does not resize; an input of fixed size is then padded, and larger images are cropped.
     """
     image = height, width
     if model.size is None:
@@ -57,7 +57,7 @@ def frame_of(model: Model, height: int, width: int) -> Frame:
 
 
 def letterboxed(image: npt.NDArray[np.uint8], frame: Frame, fill: int) -> npt.NDArray[np.uint8]:
-    """An image in its frame, the rest filled with grey: uint8 (height, width, 3)."""
+    """An image in its frame, padded with grey: uint8 (height, width, 3)."""
     rows, columns = frame.inside
     scaled = image[:rows, :columns]
     if frame.scale != (1.0, 1.0):
@@ -69,7 +69,7 @@ def letterboxed(image: npt.NDArray[np.uint8], frame: Frame, fill: int) -> npt.ND
 
 
 def in_image(boxes: npt.NDArray[np.float32], frame: Frame, units: str) -> npt.NDArray[np.float32]:
-    """Corners (n, 4), ymin, xmin, ymax, xmax, on a scale of 0 to 1 of the image.
+    """Corners (n, 4), ymin, xmin, ymax, xmax, from 0 to 1 of the image.
 
     Parameters
     ----------

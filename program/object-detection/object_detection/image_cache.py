@@ -1,4 +1,4 @@
-"""Pre-processed images: one memory-mapped array a data set and profile, made once, in parallel."""
+"""Preprocessed images: one memory-mapped array for each data set and profile, created once, in parallel."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from object_detection.preprocess import decode, input_of, pixels
 from object_detection.progress import Throttle
 from object_detection.spec import Spec
 
-_RECIPE = 2  # raise it when pre-processing changes
-_AT_ONCE = 64  # images between two looks at what the decoders complain of
+_RECIPE = 2  # increase it when preprocessing changes
+_AT_ONCE = 64  # images between two checks of the decoders' messages
 
 
 class ImageCache:
     """Model inputs by sample index.
 
-    uint8 inputs (270 kB an image at 300 × 300) are kept on disk. float32 inputs (17.28 MB at 1200 × 1200) are made when LoadGen
-    loads them, outside the timed part: to keep 5000 of them would take 86 GB.
+    uint8 inputs (270 kB for each image at 300 × 300) are stored on disk. float32 inputs (17.28 MB at 1200 × 1200) are computed
+    when LoadGen loads them, outside the timed part: 5000 of them would take 86 GB.
 
     Attributes
     ----------
     damaged
-        What the decoder says of images that it could decode in part alone, by their names.
+        The decoder's messages about damaged images, by their names.
     """
 
     def __init__(self, spec: Spec, images: ImageList) -> None:
         self._spec, self._images = spec, images
         self._kept: npt.NDArray[np.uint8] | None = None
         self.damaged: dict[str, str] = {}
-        cv2.setNumThreads(1)  # one image a thread
+        cv2.setNumThreads(1)  # one image for each thread
         prepared = spec.dataset.preprocessed
         self._prepared = PreparedImages(prepared, spec.model) if prepared else None
         if self._prepared:
@@ -63,7 +63,7 @@ class ImageCache:
         return self._images.paths[index].name
 
     def _decoded(self, pool: ThreadPoolExecutor, indices: Sequence[int]) -> list[npt.NDArray[np.generic]]:
-        """Inputs made from the image files; those that are damaged are noted."""
+        """Compute inputs from image files; damaged ones are recorded."""
         with stderr_watched() as complaints:
             found = list(pool.map(self._make, indices))
         if complaints.of_a_decoder:
@@ -80,17 +80,17 @@ class ImageCache:
         return input_of(image, model)
 
     def _check_size(self, index: int, image: npt.NDArray[np.uint8]) -> None:
-        """Refuse an image of another size than the annotations say, where boxes are brought back by that size."""
+        """Refuse an image that differs in size from the annotations, if boxes are converted back with that size."""
         width, height = self._images.sizes[index]
         if image.shape[:2] != (height, width):
             raise HarnessError(
-                f"{self._images.paths[index]} has {image.shape[1]} × {image.shape[0]} pixels, and the annotations say "
+                f"{self._images.paths[index]} has {image.shape[1]} × {image.shape[0]} pixels, and the annotations have "
                 f"{width} × {height}",
-                "correct width and height in the annotations, or turn the image as its EXIF orientation says",
+                "correct width and height in the annotations, or rotate the image according to its EXIF orientation",
             )
 
     def frame(self, index: int) -> Frame:
-        """Where an image lies in its input."""
+        """The position of an image in its input."""
         width, height = self._images.sizes[index]
         return frame_of(self._spec.model, height, width)
 
@@ -140,7 +140,7 @@ class ImageCache:
 
 
 def _beside(path: Path) -> Path:
-    """The file that names the damaged images of a cache file."""
+    """The file with the names of the damaged images of a cache file."""
     return path.with_suffix(".damaged.json")
 
 
@@ -157,10 +157,10 @@ def _workers() -> int:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """One process at a time; the lock goes with its holder."""
+    """One process at a time; the lock is released when its holder ends."""
     try:
         import fcntl
-    except ImportError:  # no such locks on this system: the worst is that both do the work
+    except ImportError:  # without such locks, several processes may do the same work
         yield
         return
     with open(path, "w") as file:

@@ -1,7 +1,7 @@
-"""Drive LoadGen: every setting by field, never from a file, in a folder of its own.
+"""Run LoadGen: every setting is set by field, never from a file, in a separate folder.
 
-`FromConfig` of today's LoadGen loads another round's rules and drops seeds that a file gives; an `audit.config` in the working
-directory would be picked up. So settings are fields, and each run has its own folder.
+`FromConfig` of current LoadGen versions loads another round's rules and ignores seeds in a file, and an `audit.config` in the
+working directory would be used. Settings are therefore fields, and each run has its own folder.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ SCENARIOS = {
 }
 _MODES = {"accuracy": lg.TestMode.AccuracyOnly, "performance": lg.TestMode.PerformanceOnly}
 SAMPLING = "accuracy_log_sampling_target"
-_SPEED_SLACK = 1.5  # how much faster than the measurement a run of SingleStream or MultiStream may be
-_COUNT_SLACK = 1.1  # how much slower than the measurement a run may be and still reach the rules' least count
-_SERVER_SHARE = 0.25  # of the measured rate, where the user names no target: queries at random need room
-_ACCURACY_QPS = 1e4  # of an accuracy run, in which latency is not measured: queries are issued as fast as they are answered
-_LONG = 900  # s; a run that takes longer than the rules' 600 s, as it has to issue as many queries as they ask for
-_OFFLINE_SLACK = 1.15  # on top of LoadGen's own 1.1: a run that is faster than the measurement still lasts long enough
+_SPEED_SLACK = 1.5  # factor by which a run of SingleStream or MultiStream may be faster than the measurement
+_COUNT_SLACK = 1.1  # factor by which a run may be slower than the measurement and still reach the minimum count
+_SERVER_SHARE = 0.25  # share of the measured rate without a target: queries at random need reserve
+# rate of an accuracy run, in which latency is not measured: queries are issued as fast as they are answered
+_ACCURACY_QPS = 1e4
+_LONG = 900  # s; maximum for runs that take longer than the rules' 600 s to issue the required queries
+_OFFLINE_SLACK = 1.15  # in addition to LoadGen's own 1.1: a run that is faster than the measurement still lasts long enough
 
 
 class SUT(Protocol):
-    """What LoadGen calls."""
+    """The interface that LoadGen calls."""
 
     def issue(self, samples: list[lg.QuerySample]) -> None: ...
 
@@ -55,7 +56,7 @@ def settings_for(scenario: str, mode: str, wanted: LoadGenSettings, rate: float)
     Parameters
     ----------
     rate
-        Samples/s that the system was measured at, from which the length of an Offline run follows.
+        The measured rate of the system in samples/s, which determines the length of an Offline run.
     """
     settings = lg.TestSettings()
     settings.scenario = SCENARIOS[scenario]
@@ -67,7 +68,7 @@ def settings_for(scenario: str, mode: str, wanted: LoadGenSettings, rate: float)
     settings.min_duration_ms = wanted.min_duration_ms
     settings.min_query_count = wanted.min_query_count
     held = mode == "performance" and not wanted.min_query_count
-    if held and scenario in ("singlestream", "multistream"):  # the rules' least count, held by the duration
+    if held and scenario in ("singlestream", "multistream"):  # the minimum count of the rules is reached by the duration
         needed_s = wanted.required_query_count * wanted.samples_per_query / rate * _COUNT_SLACK
         settings.min_duration_ms = max(wanted.min_duration_ms, int(needed_s * 1e3))
     latency_ns = int((wanted.target_latency_ms or 0) * 1e6)
@@ -95,7 +96,7 @@ def settings_for(scenario: str, mode: str, wanted: LoadGenSettings, rate: float)
 
 
 def _audit(settings: lg.TestSettings, scenario: str, wanted: LoadGenSettings, rate: float) -> None:
-    """Set what a compliance test asks for. LoadGen has no field for how many answers are logged, only for the share."""
+    """Apply the settings of a compliance test. LoadGen has no field for the number of logged answers, only for the share."""
     for name, value in wanted.audit.items():
         if name == SAMPLING and loadgen_module.OF_V1_0:
             continue  # it is in audit.config
@@ -106,16 +107,16 @@ def _audit(settings: lg.TestSettings, scenario: str, wanted: LoadGenSettings, ra
 
 
 def _write_audit_config(folder: Path, wanted: LoadGenSettings) -> None:
-    """Write audit.config for a LoadGen of v1.0, which reads it and says so in its detail log, as reviewers expect.
+    """Write audit.config for LoadGen of v1.0, which reads it and mentions it in its detail log, as reviewers expect.
 
-    Later LoadGens load another round's rules with it.
+    Later versions would load another round's rules with it.
     """
     rows = [f"*.*.{name} = {int(value)}" for name, value in wanted.audit.items()]
     (folder / "audit.config").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
 def expected_samples(settings: lg.TestSettings, scenario: str, wanted: LoadGenSettings, rate: float) -> float:
-    """How many samples a performance run will issue, as far as its settings and the measured rate tell."""
+    """The number of samples that a performance run will issue, from its settings and the measured rate."""
     seconds = float(settings.min_duration_ms) / 1e3
     if scenario == "offline":
         return max(1.1 * float(settings.offline_expected_qps) * seconds, wanted.min_query_count, 1.0)
@@ -129,20 +130,20 @@ def expected_samples(settings: lg.TestSettings, scenario: str, wanted: LoadGenSe
 
 
 def expected_latency_ns(target_ns: int, rate: float) -> int:
-    """The latency, in ns, from which LoadGen derives how many queries it makes ready for SingleStream and MultiStream.
+    """The latency, in ns, from which LoadGen derives the number of queries that it prepares for SingleStream and MultiStream.
 
-    It stops at the minimum duration, but if the queries run out before, the run is INVALID; so a system that is faster than
-    its target needs more of them than the target tells. The latency has no other part in these two scenarios.
+    It stops at the minimum duration, but if the queries run out before, the run is INVALID; a system that is faster than its
+    target therefore needs more. The latency has no other effect in these two scenarios.
     """
     measured = int(1e9 / rate / _SPEED_SLACK)
     return max(1, min(target_ns or measured, measured))
 
 
 def offline_rate(wanted: LoadGenSettings, rate: float) -> float:
-    """The rate from which LoadGen derives how many samples an Offline run has.
+    """The rate from which LoadGen derives the number of samples of an Offline run.
 
-    A target below what the system does would end the run before its minimum duration and make it INVALID; so the measured
-    rate counts where it is higher.
+    A target below the system's speed would end the run before its minimum duration and make it INVALID, so the measured rate is
+    used if it is higher.
     """
     return max(wanted.target_qps or 0.0, rate * _OFFLINE_SLACK)
 
@@ -168,12 +169,12 @@ def run(
     logs.log_output = output
     logs.enable_trace = trace
     system = loadgen_module.construct_sut(sut.issue, sut.flush)
-    if settings.performance_issue_unique:  # LoadGen would read past the end of a set of fewer images
+    if settings.performance_issue_unique:  # LoadGen would read past the end of a smaller set
         settings.performance_sample_count_override = min(count, settings.performance_sample_count_override)
     samples = lg.ConstructQSL(count, min(count, wanted.performance_sample_count), library.load, library.unload)
     title, total, unit, done = _progress(scenario, mode, settings, wanted, sut, count)
     if unit == "s" and total > _LONG:
-        say(f"{title}: it ends not before {time.strftime('%H:%M', time.localtime(time.time() + total))}")
+        say(f"{title}: it will not end before {time.strftime('%H:%M', time.localtime(time.time() + total))}")
     if loadgen_module.OF_V1_0 and mode == "performance" and wanted.audit:
         _write_audit_config(folder, wanted)
     before = Path.cwd()
@@ -187,17 +188,17 @@ def run(
         lg.DestroySUT(system)
     for name in (SUMMARY, DETAIL, ANSWERS):
         if not (folder / name).is_file():
-            raise HarnessError(f"LoadGen left no {name} in {folder}", "is the disk full?")
+            raise HarnessError(f"LoadGen wrote no {name} in {folder}", "check that the disk is not full")
 
 
 def _estimate(scenario: str, sut: SUT) -> Callable[[], str]:
-    """How fast it is so far, over all queries; the figure that counts is in the logs, when the run is over."""
+    """The current speed over all queries; the results are in the logs at the end of the run."""
     begun, first, before = 0.0, 0, sut.done
 
     def now() -> str:
         nonlocal begun, first
         moment, answered = time.monotonic(), sut.done
-        if not begun or answered == first:  # the samples are being loaded, which does not count
+        if not begun or answered == first:  # samples are being loaded, which does not count
             begun, first = moment, answered
             return ""
         rate = (answered - first) / (moment - begun)
@@ -207,7 +208,8 @@ def _estimate(scenario: str, sut: SUT) -> Callable[[], str]:
         if scenario == "offline" or waiting <= 0:
             return f"{rate:.4g} samples/s"
         return (
-            f"{rate:.4g} samples/s, latency about {1e3 * waiting / rate:.0f} ms"  # Little's law: those under way, over the rate
+            # Little's law: pending queries divided by the rate
+            f"{rate:.4g} samples/s, latency about {1e3 * waiting / rate:.0f} ms"
         )
 
     return now
@@ -216,7 +218,7 @@ def _estimate(scenario: str, sut: SUT) -> Callable[[], str]:
 def _progress(
     scenario: str, mode: str, settings: lg.TestSettings, wanted: LoadGenSettings, sut: SUT, count: int
 ) -> tuple[str, float, str, Callable[[], float]]:
-    """Title, total, unit and present state of a run's progress: samples where their number is known, else seconds."""
+    """Title, total, unit and current state of a run's progress: samples if their number is known, else seconds."""
     begun, first = time.monotonic(), sut.done
     if mode == "accuracy":
         return f"accuracy, {scenario}", count, "images", lambda: sut.done - first

@@ -1,7 +1,8 @@
-"""The LoadGen that is imported: one of today, or that of round v1.0, whose interface is another.
+"""Import LoadGen: a current version, or that of round v1.0, which has another interface.
 
-Today's takes two callbacks for a system under test, and its MultiStream issues queries back to back. That of v1.0 takes a
-third, for latencies, and its MultiStream issues a query each interval and skips those that the system is late for.
+Current versions take two callbacks for a system under test, and their MultiStream issues queries back to back. That of v1.0
+takes a third one, for latencies, and its MultiStream issues a query in each interval and skips those that the system is late
+for.
 """
 
 from __future__ import annotations
@@ -17,29 +18,29 @@ from object_detection.errors import HarnessError
 from object_detection.spec import Built
 
 OF_V1_0 = hasattr(lg.TestSettings, "multi_stream_target_qps")
-_NAMES = ("mlperf-loadgen", "mlcommons-loadgen")  # as its source called itself in v1.0, and as it is published today
+_NAMES = ("mlperf-loadgen", "mlcommons-loadgen")  # its name in the source of v1.0, and in current versions
 
 
 def version(built: Built | None) -> str:
-    """Version of the LoadGen that is imported.
+    """Version of the imported LoadGen.
 
     Parameters
     ----------
     built
-        The one that is meant, if it is not that of the venv.
+        The expected one, if it is not that of the venv.
 
     Raises
     ------
     HarnessError
-        If another one is imported than is meant.
+        If another one is imported.
     """
     assert lg.__file__ is not None
     folder = Path(lg.__file__).resolve().parent
     if built:
         if folder != built.folder.resolve():
             raise HarnessError(
-                f"LoadGen {built.version} is to be imported from {built.folder}, and the one of {folder} was",
-                "it is not there, or not for this Python: install it again",
+                f"LoadGen {built.version} should be imported from {built.folder}, but was imported from {folder}",
+                "it is missing, or for another Python: install it again",
             )
         return f"{built.version} (from source)"
     rows = {str(row.metadata["Name"]).lower().replace("_", "-"): row.version for row in distributions(path=[str(folder)])}
@@ -52,4 +53,4 @@ def construct_sut(issue: Callable[[list[lg.QuerySample]], None], flush: Callable
 
 
 def _no_latencies(latencies_ns: list[int]) -> None:
-    """Takes what the logs tell anyway."""
+    """Ignores the latencies, which are also in the logs."""

@@ -24,7 +24,7 @@ class Summary:
     Attributes
     ----------
     values
-        The lines ``key : value``; the first of equal keys counts.
+        The lines ``key : value``; the first of equal keys is used.
     reasons
         Why a run is not valid, in LoadGen's words, each on one line.
     """
@@ -45,11 +45,11 @@ def read_detail(folder: Path) -> Detail:
     Raises
     ------
     HarnessError
-        If an event is cut short.
+        If an event is truncated.
     """
     detail = parse_detail(_text(folder / DETAIL))
     if detail.cut:
-        raise HarnessError(f"{folder / DETAIL} is cut short")
+        raise HarnessError(f"{folder / DETAIL} is truncated")
     return detail
 
 
@@ -59,7 +59,7 @@ def read_answers(path: Path) -> Found:
     Raises
     ------
     HarnessError
-        If the file is not an accuracy log, or a detection is of another sample.
+        If the file is not an accuracy log, or a detection belongs to another sample.
     """
     try:
         rows = json.loads(path.read_bytes())

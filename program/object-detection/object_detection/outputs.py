@@ -1,8 +1,8 @@
-"""Check a model's outputs: impossible values fail the run, odd ones become remarks in its results.
+"""Check a model's outputs: invalid values fail the run, suspicious ones become remarks in its results.
 
-A detector's scores lie between 0 and 1, its boxes are finite and not inverted, its classes are integers that the data set or
-COCO can have, and its counts are integers up to the number of rows. Rows beyond the count and rows that the profile's score cut
-drops are padding; of the latter the scores alone are checked.
+A detector's scores are between 0 and 1, its boxes are finite and not inverted, its classes are integers that the data set or
+COCO can have, and its counts are integers up to the number of detections. Detections beyond the count and below the profile's
+minimum score are padding; for the latter only the scores are checked.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from object_detection.backends import Array
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
 
-_ROUNDING = 1e-3  # of 16-bit floats near 1: scores just above 1 and boxes inverted by as little are not errors
-_FAR = 1.0  # image lengths beyond the image; boxes of honest decoders end somewhat outside, boxes in pixels far outside
-_LARGEST_OF_COCO = 90  # largest category id of COCO, for which the profiles' networks are trained
+_ROUNDING = 1e-3  # precision of 16-bit floats near 1: scores slightly above 1 and slightly inverted boxes are not errors
+_FAR = 1.0  # distance from the image in image lengths; correct boxes may exceed the image slightly, boxes in pixels far more
+_LARGEST_OF_COCO = 90  # largest category id of COCO, on which the profiles' networks are trained
 _HINT = (
-    "check the model file, its conversion and its interface (`ck show model:NAME`); docs/own-model.md says "
-    "what each output may hold"
+    "check the model file, its conversion and its interface (`ck show model:NAME`); docs/own-model.md explains "
+    "what each output may have"
 )
 _ORDERS = {
     "yxyx": "ymin, xmin, ymax, xmax",
@@ -37,7 +37,7 @@ _UNKNOWN_CLASS, _OUTSIDE = "class", "outside"
 
 
 class AnswerError(HarnessError):
-    """An answer that no detector can give, if its outputs mean what the model's interface says."""
+    """An output that no detector can have, if the model's interface is right."""
 
     def with_advice(self, advice: str) -> AnswerError:
         """The same error with another hint, if there is one."""
@@ -50,16 +50,16 @@ class OutputCheck:
     Parameters
     ----------
     model
-        The names of the outputs, the order of corners and what classes are.
+        The names of the outputs, the order of corners and the kind of classes.
     categories
-        Category ids of the data set; none if they are not known.
+        Category ids of the data set; none if unknown.
     label
-        What a sample is called in messages.
+        Name of a sample in messages.
 
     Attributes
     ----------
     odd
-        How many detections are odd in a way, and the first of them, by the way.
+        Suspicious detections by kind: their number, and the first.
     """
 
     def __init__(self, model: Model, categories: Sequence[int] = (), label: Callable[[int], str] = "sample {}".format) -> None:
@@ -69,13 +69,13 @@ class OutputCheck:
         known = range(1, len(categories) + 1) if contiguous else categories
         largest = max(known, default=_LARGEST_OF_COCO)
         self._largest = largest if contiguous else max(largest, _LARGEST_OF_COCO)
-        self._least = 1 if contiguous else model.class_offset  # the model's own 0
-        # ids in order; the infinite one is behind every class, so that a search never ends beyond the array
+        self._least = 1 if contiguous else model.class_offset  # 0 of the model
+        # sorted ids; the infinite one is after every class, so that a search never ends beyond the array
         self._known = np.array([*sorted(known), math.inf]) if categories else None
         self.odd: dict[str, tuple[int, str]] = {}
 
     def numbers(self, *outputs: Any) -> list[Array]:
-        """Outputs as arrays of real numbers; any other type is an error."""
+        """Outputs as arrays of real numbers; other types are an error."""
         found = []
         for name, output in zip(self._names, outputs, strict=False):
             array = np.asarray(output)
@@ -85,28 +85,28 @@ class OutputCheck:
         return found
 
     def shapes(self, images: int, boxes: Array, scores: Array, classes: Array) -> None:
-        """Refuse outputs whose shapes do not belong together: a batch, rows, and 4 corners or some kinds of objects."""
+        """Refuse outputs whose shapes do not match: batch, boxes, and 4 corners or some classes."""
         rows = (images, *scores.shape[1:2])
         kinds = scores.ndim == 3 and classes.shape == (*rows, 0)
         if scores.shape[:2] != rows or boxes.shape != (*rows, 4) or not (kinds or scores.shape == classes.shape == rows):
             told = f", classes {classes.shape}" if classes.size else ""
             raise HarnessError(
-                f"the model answered {images} images with boxes {boxes.shape}, scores {scores.shape}{told}", _HINT
+                f"the model returned for {images} images boxes {boxes.shape}, scores {scores.shape}{told}", _HINT
             )
 
     def score_values(self, index: int, values: npt.NDArray[Any]) -> None:
-        """Check the scores of one image before those below the cut are dropped."""
+        """Check the scores of one image before those below the minimum are dropped."""
         if len(values) and not (values.min() >= -_ROUNDING and values.max() <= 1 + _ROUNDING):
             at = int(np.argmax(~((values >= -_ROUNDING) & (values <= 1 + _ROUNDING))))
             self._refuse(index, self._names[1], f"{values[at]:g}", "not a score from 0 to 1")
 
     def finite(self, rows: npt.NDArray[np.float32]) -> None:
-        """Check candidates before suppression, which could drop what is not a number."""
+        """Check candidates before suppression, which could drop NaN."""
         if len(rows) and not math.isfinite(float(rows.sum(dtype=np.float64))):
             self._refuse_not_finite(rows)
 
     def counts(self, indices: Sequence[int], counts: Array, most: int) -> list[int]:
-        """The number of detections of each image: integers, though perhaps of a float type."""
+        """The number of detections of each image: integers, possibly of a float type."""
         values = counts.tolist()
         for index, value in zip(indices, values, strict=True):
             if not (0 <= value <= most and value == int(value)):  # NaN and infinity fail the first comparison
@@ -114,14 +114,14 @@ class OutputCheck:
         return [int(value) for value in values]
 
     def scores(self, rows: npt.NDArray[np.float32]) -> None:
-        """Check scores before those below the cut are dropped: NaN would be dropped, too."""
+        """Check scores before those below the minimum are dropped, which would drop NaN, too."""
         if len(rows):
             values = rows[:, _SCORE]
             if not (values.min() >= -_ROUNDING and values.max() <= 1 + _ROUNDING):  # both are NaN if one score is
                 self._refuse_score(rows)
 
     def answers(self, rows: npt.NDArray[np.float32]) -> None:
-        """Check detections as they are handed to LoadGen, of any number of samples."""
+        """Check detections of any number of samples before they are passed to LoadGen."""
         if not len(rows):
             return
         low, high = rows.min(axis=0).tolist(), rows.max(axis=0).tolist()
@@ -198,17 +198,17 @@ class OutputCheck:
         self._refuse(int(rows[at, 0]), self._names[name], value, why)
 
     def _refuse(self, index: int, name: str, value: object, why: str) -> NoReturn:
-        raise AnswerError(f"the model's output {name} for {self._label(index)} holds {value}: {why}", _HINT)
+        raise AnswerError(f"the model's output {name} for {self._label(index)} has {value}: {why}", _HINT)
 
 
 _REMARKS = {
     _UNKNOWN_CLASS: "{count} detections have a class that the data set does not have, the first {first}",
-    _OUTSIDE: "{count} boxes lie outside their image, the first {first}; corners are on a scale of 0 to 1, not in pixels",
+    _OUTSIDE: "{count} boxes are outside their image, the first {first}; corners must be from 0 to 1, not in pixels",
 }
 
 
 def remarks(checks: Iterable[OutputCheck]) -> dict[str, str]:
-    """What is odd in the answers that some sessions gave, one sentence for each way; the checks start again from nothing."""
+    """Suspicious outputs of some sessions, one sentence for each kind; the counts are reset."""
     found: dict[str, tuple[int, str]] = {}
     for check in checks:
         for kind, (count, first) in check.odd.items():

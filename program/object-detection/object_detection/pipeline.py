@@ -128,8 +128,8 @@ def _run_modes(
     spec: Spec, team: Sequence[Worker], layout: Layout, library: SampleLibrary, images: ImageList, rate: float,
     results: Results, advisor: Advisor, timings: Timings,
 ) -> tuple[Results, list[str]]:  # fmt: skip
-    """Run the tests: the results with their figures, and remarks about the detections."""
-    outputs.remarks(worker.check for worker in team)  # those of the measurement of layouts are dropped
+    """Run the tests; return the results, and remarks about the detections."""
+    outputs.remarks(worker.check for worker in team)  # drop those from the measurement of layouts
     odd: dict[str, str] = {}
     unanswered: list[str] = []
     for mode in spec.modes:
@@ -168,12 +168,12 @@ def _with_rate(layout: MeasuredLayout | None, found: Performance, spec: Spec) ->
 
 
 def check_loadgen(spec: Spec) -> str:
-    """What is to be said of the LoadGen that is installed: another one than the round's loads other samples."""
+    """Remarks on the installed LoadGen: other versions than the round's load other samples."""
     have, wanted = loadgen_module.version(spec.loadgen_built), spec.loadgen.version
     of_round = spec.loadgen_built is not None and spec.loadgen_built.version == spec.loadgen.version_of_round
     if have == wanted or (of_round and loadgen_module.OF_V1_0):
         return ""
-    text = f"LoadGen {have} is installed; {wanted} is the one that loads the sample set of the round"
+    text = f"LoadGen {have} is installed; {wanted} loads the sample set of the round"
     if spec.official:
         raise HarnessError(text, f"`ck install package --tags=lib,python-package,mlperf,loadgen,{wanted}`")
     return text
@@ -189,7 +189,7 @@ def score(spec: Spec, images: ImageList, remarks: list[str]) -> Accuracy:
 def run_performance(
     spec: Spec, team: Sequence[Worker], layout: Layout, library: SampleLibrary, images: ImageList, rate: float
 ) -> Performance:
-    """The performance test of LoadGen, in a folder of its own, and its figures."""
+    """LoadGen's performance test, in a separate folder, with results."""
     folder = spec.folder / "performance"
     seconds, asked = _run_test(spec, "performance", team, layout, library, len(images), rate)
     found = replace(summary.performance(folder, spec.scenario), profile=profiled.profile(team))
@@ -203,7 +203,7 @@ def run_performance(
     bound, tail = spec.loadgen.target_latency_ms, f"p{100 * spec.loadgen.percentile:g}"
     if spec.scenario == "multistream" and spec.loadgen.early_stopping:
         found = replace(found, issuing="back to back")
-    elif spec.scenario == "multistream" and bound is not None:  # LoadGen's VALID does not look at it, the rules of v1.0 do
+    elif spec.scenario == "multistream" and bound is not None:  # LoadGen's VALID ignores it, but the rules of v1.0 do not
         fixed = f"one query in each interval of {1e3 / (spec.loadgen.target_qps or 1):g} ms"
         found = replace(
             found,
@@ -212,11 +212,11 @@ def run_performance(
         )
     if not spec.loadgen.early_stopping and summary.early_stopping_alone(folder):
         found = replace(found, reasons=(*found.reasons, "the rules of the round have no early stopping; a longer run meets it"))
-    count = found.queries or asked  # LoadGen of v1.0 tells only how many it made ready
+    count = found.queries or asked  # LoadGen of v1.0 only reports the number of prepared queries
     found = replace(found, queries=count, duration_s=round(seconds, 3))
     required = spec.loadgen.required_query_count
     if spec.scenario != "offline" and count < required:
-        reason = f"{count} queries: the rules ask for {required}"
+        reason = f"{count} queries: the rules require {required}"
         return replace(found, valid=False, reasons=(*found.reasons, reason))
     return found
 
@@ -263,6 +263,6 @@ def _test(spec: Spec, mode: str, sut: SUT, library: Library, count: int, rate: f
 
 
 def _too_short(spec: Spec, found: Performance) -> bool:
-    """Whether an Offline run ended before its least duration; a compliance test that issues few samples always does."""
+    """Whether an Offline run ended before its minimum duration; compliance tests with few samples always do."""
     short = any("Min duration satisfied : NO" in reason for reason in found.reasons)
     return short and spec.scenario == "offline" and not spec.loadgen.audit

@@ -1,9 +1,9 @@
-"""Data sets whose images are made ready once and kept: written by a package's recipe, read by the harness.
+"""Data sets with prepared images: written by a package's recipe, read by the harness.
 
-Two kinds. ``resized``: the inputs of models that take bytes, one array (images, side, side, 3), uint8. ``decoded``: the images'
-own pixels, one after the other, with a table of places and sizes; they are resized when they are loaded. A float32 input of
-1200 × 1200 takes 17.28 MB and cannot be kept as bytes without rounding it; its image takes about 0.9 MB decoded, and gives the
-input bit for bit.
+There are two kinds. ``resized``: the inputs of models that take bytes, one array (images, side, side, 3), uint8. ``decoded``:
+the images' own pixels, one after the other, with a table of positions and sizes; they are resized when they are loaded. A
+float32 input of 1200 × 1200 takes 17.28 MB and cannot be stored as bytes without rounding; its decoded image takes about 0.9
+MB, and gives exactly the same input.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from object_detection.spec import Model, Preprocessed
 RESIZED, DECODED = "resized", "decoded"
 ARRAY, PIXELS, PLACES, DAMAGED = "images.npy", "pixels.bin", "places.json", "damaged.json"
 _SIDE_OF_BYTES = 300  # models of this side take bytes; those of 1200 float32
-_AT_ONCE = 64  # images that are in memory while they are decoded
-_SPARE = 1 << 26  # bytes of the disk that are left alone
+_AT_ONCE = 64  # images in memory during decoding
+_SPARE = 1 << 26  # bytes of the disk that stay free
 Image = npt.NDArray[np.generic]
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class PreparedImages:
     Attributes
     ----------
     damaged
-        What the decoder said of images that it could decode in part alone, by their names.
+        The decoder's messages about damaged images, by their names.
     """
 
     def __init__(self, prepared: Preprocessed, model: Model) -> None:
@@ -55,9 +55,9 @@ class PreparedImages:
         if prepared.kind == RESIZED:
             if model.dtype != "uint8" or model.size != (prepared.side, prepared.side) or model.resize != "stretch":
                 raise HarnessError(
-                    f"the data set holds images of {prepared.side} × {prepared.side} bytes; the model {model.name} takes "
+                    f"the data set has images of {prepared.side} × {prepared.side} bytes; the model {model.name} expects "
                     f"{shown(model.size)} {model.dtype}{' of pixels that are not rounded' if model.dtype != 'uint8' else ''}",
-                    "take the data set that it was made from, or one with side.1200",
+                    "use the original data set, or one with side.1200",
                 )
             self._array: npt.NDArray[np.uint8] = np.load(prepared.file, mmap_mode="r")
         else:
@@ -76,7 +76,7 @@ class PreparedImages:
 
 
 def shown(size: tuple[int, int] | None) -> str:
-    """The size of an input in words."""
+    """The size of an input as text."""
     return f"{size[0]} × {size[1]}" if size else "images of any size,"
 
 
@@ -93,7 +93,7 @@ def chosen(rows: Sequence[T], part: str) -> list[T]:
 
 
 def prepare(images: Path, annotations: Path, part: str, side: int, library: str, output: Path, *, inside: bool = False) -> None:
-    """Write the images, their annotations, and dataset.json, which tells how they are used."""
+    """Write the images, their annotations, and dataset.json, which describes them."""
     folder = Folder(images, inside)
     truth = read_coco(annotations, folder)
     places = chosen(range(len(truth.images)), part)
@@ -105,13 +105,13 @@ def prepare(images: Path, annotations: Path, part: str, side: int, library: str,
     if needed + _SPARE > free:
         raise HarnessError(
             f"{len(rows)} images take {needed / 1e6:.0f} MB, and {output.parent} has {free / 1e6:.0f} MB free",
-            "free some space, point CK_TOOLS elsewhere, or take fewer images: first.50",
+            "free some space, set CK_TOOLS to another disk, or use fewer images: first.50",
         )
     paths = [path for row in rows if (path := folder.find(row.name))]
     if len(paths) < len(rows):
         missing = next(row.name for row in rows if not folder.find(row.name))
-        raise HarnessError(f"{images} has no {missing}, which {annotations} names", "register the data set again")
-    cv2.setNumThreads(1)  # one image a thread
+        raise HarnessError(f"{images} has no {missing}, which is listed in {annotations}", "register the data set again")
+    cv2.setNumThreads(1)  # one image for each thread
     hurt: dict[str, str] = {}
     file = (
         _write_resized(paths, side, library, output, hurt) if kind == RESIZED else _write_decoded(paths, library, output, hurt)
@@ -136,7 +136,7 @@ def _bytes_needed(rows: Sequence[Row], kind: str, side: int) -> int:
 def _made(
     pool: ThreadPoolExecutor, make: Callable[[Path], Image], paths: Sequence[Path], library: str, hurt: dict[str, str]
 ) -> list[Image]:
-    """Images of some files; those that are damaged are added to `hurt`. OpenCV looks at Pillow's, too, which is silent."""
+    """Images of some files; damaged ones are added to `hurt`. OpenCV also checks Pillow's, which prints no warnings."""
     with stderr_watched() as complaints:
         found = list(pool.map(make, paths))
         if library != "opencv":
@@ -178,7 +178,7 @@ def _write_decoded(paths: Sequence[Path], library: str, output: Path, hurt: dict
 
 
 def main() -> None:
-    """From the command line of a recipe."""
+    """The command line, for recipes."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--dataset", type=json.loads, required=True)
     parser.add_argument("--base", type=Path, required=True)

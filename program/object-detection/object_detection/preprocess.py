@@ -1,4 +1,4 @@
-"""From an image file to a model's input, bit for bit as the reference does it.
+"""Convert an image file to a model's input, bitwise equal to the reference.
 
 Source: mlcommons/inference at v1.0.1, vision/classification_and_detection/python/dataset.py (`pre_process_coco_*`,
 `maybe_resize`).
@@ -22,8 +22,8 @@ from object_detection.errors import HarnessError
 from object_detection.frame import frame_of, letterboxed
 from object_detection.spec import Model
 
-_TAIL = 4096  # bytes at a JPEG's end among which its end mark is nearly always
-_MARK = re.compile(rb"\xff+[^\x00\xd0-\xd8\xff]", re.DOTALL)  # in a scan 00 stands for a byte of data, D0 to D7 for a restart
+_TAIL = 4096  # bytes at the end of a JPEG that nearly always contain its end marker
+_MARK = re.compile(rb"\xff+[^\x00\xd0-\xd8\xff]", re.DOTALL)  # in a scan 00 escapes a byte of data, D0 to D7 are restarts
 _END, _RESERVED = 0xD9, 0x01
 # (divisor, mean, standard deviation) by name
 _SCALINGS: dict[str, tuple[float | None, Sequence[float], Sequence[float]]] = {
@@ -35,24 +35,24 @@ _SCALINGS: dict[str, tuple[float | None, Sequence[float], Sequence[float]]] = {
 
 
 def decode(path: Path) -> npt.NDArray[np.uint8]:
-    """Read an image as uint8 (height, width, 3), BGR; one that is empty, cut short or not an image is an error.
+    """Read an image as uint8 (height, width, 3), BGR; empty, truncated and invalid ones are an error.
 
-    The pixels are those that are stored: an EXIF orientation is ignored, as annotations are of the stored image.
+    The pixels are used as stored: EXIF orientation is ignored, because annotations refer to the stored image.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise HarnessError(f"{path} cannot be read: {error.strerror}", "fetch the data set again") from error
+        raise HarnessError(f"{path} cannot be read: {error.strerror}", "download the data set again") from error
     if not content:
-        raise HarnessError(f"{path} is empty", "fetch the data set again")
-    # OpenCV pads a JPEG that was cut short with grey and says nothing
+        raise HarnessError(f"{path} is empty", "download the data set again")
+    # OpenCV silently fills truncated JPEGs with grey
     if content[:2] == b"\xff\xd8" and _is_cut_short(content):
-        raise HarnessError(f"{path} is cut short: its end mark is missing", "fetch the data set again")
+        raise HarnessError(f"{path} is truncated: its end marker is missing", "download the data set again")
     if content[:2] in (b"II", b"MM"):
         content = without_orientation(content)
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error as error:  # an assertion about its size, no memory, or a fault of a decoder
+    except cv2.error as error:  # an assertion about its size, no memory, or a bug in a decoder
         header = read_header(path)
         if header and header.width * header.height > most_pixels():
             raise too_large(path, header.width, header.height) from error
@@ -65,21 +65,21 @@ def decode(path: Path) -> npt.NDArray[np.uint8]:
         is_not = f"{path} is not an image that OpenCV can decode"
         raise HarnessError(f"{is_not}: it is {what}" if what else is_not, todo or "replace it")
     if image.dtype != np.uint8:
-        raise HarnessError(f"{path} has pixels of {image.dtype}, which cannot be shown in 8 bits", "write it as a PNG")
+        raise HarnessError(f"{path} has pixels of {image.dtype}, which is not supported", "write it as a PNG")
     if image.ndim == 2:
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     return np.asarray(image, dtype=np.uint8)
 
 
 def _is_cut_short(content: bytes) -> bool:
-    """Whether a JPEG file ends before its end mark. Cameras may add data behind the mark: a film, or further images."""
-    # the mark is looked for behind the last scan, as a thumbnail among the metadata has one of its own
+    """Whether a JPEG file ends before its end marker. Cameras may add data after the marker, such as videos or other images."""
+    # search after the last scan, because thumbnails in the metadata have their own marker
     scan = max(content.rfind(b"\xff\xda"), len(content) - _TAIL, 0)
     return b"\xff\xd9" not in content[scan:] and not _reaches_end_mark(content)
 
 
 def _reaches_end_mark(content: bytes) -> bool:
-    """Whether the segments and scans of a JPEG file, one after the other, lead to its end mark."""
+    """Whether the segments and scans of a JPEG file end with its end marker."""
     at = 2
     while found := _MARK.search(content, at):
         mark = content[found.end() - 1]
@@ -91,7 +91,7 @@ def _reaches_end_mark(content: bytes) -> bool:
 
 
 def pixels(path: Path, library: str = "opencv") -> npt.NDArray[np.uint8]:
-    """Decode an image: uint8 (height, width, 3), RGB. The libraries (``opencv``, ``pillow``) may differ by a step or two."""
+    """Decode an image: uint8 (height, width, 3), RGB. The libraries (``opencv``, ``pillow``) may differ by one or two steps."""
     if library == "opencv":
         return np.asarray(cv2.cvtColor(decode(path), cv2.COLOR_BGR2RGB), dtype=np.uint8)
     from PIL import Image, UnidentifiedImageError
@@ -100,7 +100,7 @@ def pixels(path: Path, library: str = "opencv") -> npt.NDArray[np.uint8]:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"), dtype=np.uint8)
     except (OSError, UnidentifiedImageError) as error:
-        raise HarnessError(f"{path} cannot be decoded by Pillow: {error}", "fetch the data set again") from error
+        raise HarnessError(f"{path} cannot be decoded by Pillow: {error}", "download the data set again") from error
 
 
 def square(image: npt.NDArray[np.uint8], side: int, library: str = "opencv") -> npt.NDArray[np.float32]:
@@ -109,9 +109,9 @@ def square(image: npt.NDArray[np.uint8], side: int, library: str = "opencv") -> 
 
 
 def stretched(image: npt.NDArray[np.uint8], size: tuple[int, int], library: str = "opencv") -> npt.NDArray[np.float32]:
-    """Scale RGB pixels to height × width (aspect not kept, bilinear): float32 (height, width, 3), 0 to 255.
+    """Scale RGB pixels to height × width (aspect ratio not kept, bilinear): float32 (height, width, 3), 0 to 255.
 
-    OpenCV computes in float, as the reference does; Pillow averages over what a pixel covers and answers whole numbers.
+    OpenCV computes in float, as the reference does; Pillow averages over the covered pixels and returns integers.
     """
     if library == "opencv":
         given = image.astype(np.float32)
@@ -132,23 +132,23 @@ def finished(
     mean: Sequence[float] = (),
     std: Sequence[float] = (),
 ) -> npt.NDArray[np.generic]:
-    """Pixels in the size of the input as a model takes them.
+    """Convert pixels in the size of the input to a model's input.
 
     Parameters
     ----------
     image
         (height, width, 3), RGB, 0 to 255.
     scaling
-        ``none``: as they are. ``unit``: x / 255. ``plus-minus-one``: (x - 127.5) / 127.5. ``imagenet``: x / 255 with mean and
+        ``none``: unchanged. ``unit``: x / 255. ``plus-minus-one``: (x - 127.5) / 127.5. ``imagenet``: x / 255 with mean and
         standard deviation of ImageNet.
     layout
         ``NHWC`` or ``NCHW``.
     dtype
-        uint8 truncates. By default uint8 where the pixels are as they are, and float32 otherwise.
+        uint8 truncates. By default uint8 for unscaled pixels, and float32 otherwise.
     colour
         ``rgb`` or ``bgr``; `mean` and `std` are in the same order.
     mean, std
-        In place of those of the scaling, for each channel or for all.
+        Instead of those of the scaling, for each channel or for all.
 
     Returns
     -------
@@ -170,7 +170,7 @@ def finished(
 
 
 def input_of(image: npt.NDArray[np.uint8], model: Model, library: str = "opencv") -> npt.NDArray[np.generic]:
-    """RGB pixels of an image as a model takes them."""
+    """Convert RGB pixels of an image to a model's input."""
     resized: npt.NDArray[np.generic]
     if model.size is None:
         resized = image
@@ -182,5 +182,5 @@ def input_of(image: npt.NDArray[np.uint8], model: Model, library: str = "opencv"
 
 
 def model_input(path: Path, side: int, scaling: str, layout: str) -> npt.NDArray[np.generic]:
-    """An image file as a model takes it; see `finished`."""
+    """Convert an image file to a model's input; see `finished`."""
     return finished(square(pixels(path), side), scaling, layout)

@@ -1,4 +1,4 @@
-"""Progress as lines of JSON on stdout; the engine turns them into a bar."""
+"""Progress as lines of JSON on stdout; the engine shows them as a bar."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ _lock = threading.Lock()
 
 
 def tell(title: str, done: float, total: float | None, unit: str = "", note: str = "") -> None:
-    """How far a step has come; the note stands behind it."""
+    """Report the progress of a step, with an optional note."""
     row = {"progress": title, "done": done, "total": total, "unit": unit} | ({"note": note} if note else {})
     with _lock:
         print(json.dumps(row), flush=True)
 
 
 def say(text: str) -> None:
-    """Something that the user is to know before it goes on."""
+    """Print a message for the user."""
     with _lock:
         print(json.dumps({"say": text}), flush=True)
 
 
 class Throttle:
-    """Passes on one report in so many seconds, and the last; with `late` nothing of what ends before its first report."""
+    """Passes on at most one report in an interval, and the last; with `late` nothing before the end of the first interval."""
 
     def __init__(self, title: str, total: float, unit: str, every: float = 0.5, *, late: bool = False) -> None:
         self._title, self._total, self._unit, self._every = title, total, unit, every
@@ -41,7 +41,7 @@ class Throttle:
 
 @contextmanager
 def watched(title: str, total: float, unit: str, done: Callable[[], float], note: Callable[[], str] = str) -> Iterator[None]:
-    """Report `done()` with a note once a second while the body runs."""
+    """Report `done()` with a note once a second during the block."""
     ended = threading.Event()
 
     def report() -> None:

@@ -1,6 +1,6 @@
 """The time of every sample of a performance run: LoadGen's trace, reduced to five columns.
 
-LoadGen writes several events a sample, and JSON that is not valid. Only the samples' own events are kept, as columns in
+LoadGen writes several events for each sample, and invalid JSON. Only the samples' own events are kept, as columns in
 ``queries.json``; the engine's reader is `ck_repo/experiments/queries.py`.
 """
 
@@ -22,17 +22,17 @@ _ORIGIN = re.compile(rb'"otherData":\{\s*"ts":([\d.]+)')
 
 
 def is_traced(choice: str, official: bool, samples: float, rate: float) -> bool:
-    """Whether LoadGen writes its trace.
+    """Whether LoadGen should write its trace.
 
     Parameters
     ----------
     choice
-        ``yes``, ``no``, or ``auto``: runs that are not official, and not so fast or long that the trace would disturb the run
-        or fill the disk. A compliance test is held against a run that is traced as it is.
+        ``yes``, ``no``, or ``auto``: for runs that are not official, and not so fast or long that the trace would disturb the
+        run or fill the disk. Compliance tests are compared with runs that are traced in the same way.
     samples
-        About how many the run will issue.
+        Approximate number that the run will issue.
     rate
-        Samples/s that the system was measured at.
+        The measured rate of the system, samples/s.
     """
     if choice != "auto":
         return choice == "yes"
@@ -40,12 +40,12 @@ def is_traced(choice: str, official: bool, samples: float, rate: float) -> bool:
 
 
 def write_queries(folder: Path, *, keep: bool) -> None:
-    """Write ``queries.json`` from the trace in a folder; the trace is emptied, as LoadGen leaves it without tracing.
+    """Write ``queries.json`` from the trace in a folder; the trace is then emptied, as without tracing.
 
     Parameters
     ----------
     keep
-        Whether the trace stays as it is.
+        Whether to keep the trace.
     """
     trace = folder / TRACE
     if not trace.is_file() or not trace.stat().st_size:

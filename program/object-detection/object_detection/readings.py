@@ -1,7 +1,7 @@
-"""Which other reading of a model's outputs makes more sense: tried on a few images when the answers look wrong.
+"""Try other interpretations of a model's outputs on a few images if the results look wrong.
 
-A model whose boxes are in pixels, whose corners have another order or whose classes count from 0 answers without an error, and
-its mAP is near 0. Here its outputs are decoded under each reading, and the options that select the best one are named.
+A model with boxes in pixels, another order of corners or classes that count from 0 runs without an error, but its mAP is near
+0. This module decodes its outputs with each interpretation, and reports the options for the best one.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from object_detection.sut.library import SampleLibrary
 from object_detection.sut.worker import Outputs, Worker
 
 IMAGES = 20
-_NEAR_ZERO, _LOW = 0.05, 0.2  # mAP: a doubtful one, and one that is doubtful where answers are odd besides
-_MORE, _TIMES = 0.05, 1.5  # by how much, and how many times, a reading has to be better to be named
-_SECONDS = 30.0  # for readings of the input, each of which runs the model again
+_NEAR_ZERO, _LOW = 0.05, 0.2  # mAP below which results are suspicious, and the same for results with other suspicious values
+_MORE, _TIMES = 0.05, 1.5  # minimum difference and ratio for an interpretation to be reported
+_SECONDS = 30.0  # images for interpretations of the input, each of which runs the model again
 
 _ORDERS = ("yxyx", "xyxy", "xywh", "cxcywh")
 _UNITS = ("unit", "pixels", "image-pixels")
@@ -40,14 +40,14 @@ _CLASSES = (("category", 0), ("category", 1), ("category", -1), ("contiguous", 0
 _SCALINGS = ("none", "unit", "plus-minus-one", "imagenet")
 
 Changes = Mapping[str, Any]
-Tried = Sequence[tuple[int, Outputs]]  # sample index and what the model computed of it
+Tried = Sequence[tuple[int, Outputs]]  # sample index and raw outputs
 
 
 class _Silent(OutputCheck):
-    """Lets every value pass: that a reading makes no sense is seen from its mAP."""
+    """Accepts every value: wrong interpretations show in their mAP."""
 
     def counts(self, indices: Sequence[int], counts: Any, most: int) -> list[int]:
-        """Numbers of detections, within what there is."""
+        """Numbers of detections, within the bounds."""
         return [int(np.clip(np.nan_to_num(value), 0, most)) for value in counts.tolist()]
 
     def scores(self, rows: Rows) -> None:
@@ -64,14 +64,14 @@ class _Silent(OutputCheck):
 
 
 def is_doubtful(accuracy: Accuracy | None, odd: bool) -> bool:
-    """Whether the answers of a run may have been misread: an mAP near 0, or odd answers without a good one."""
+    """Whether a run's outputs may have been misinterpreted: an mAP near 0, or suspicious outputs without a good one."""
     if accuracy is None or accuracy.mAP < 0:
         return odd
     return accuracy.mAP < (_LOW if odd else _NEAR_ZERO)
 
 
 class Advisor:
-    """Tries readings once a run, whichever session asks first.
+    """Tries interpretations once in a run, whichever session requests it first.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class Advisor:
         self._done = False
 
     def advice(self, worker: Worker) -> str:
-        """The reading that gives more, and the options that select it; empty if there is none."""
+        """The best interpretation, and the options for it; empty if there is none."""
         with self._lock:
             if not self._done:
                 self._done = True
@@ -94,7 +94,7 @@ class Advisor:
             return self._said
 
     def _look(self, worker: Worker) -> str:
-        tell("trying other readings of the model's outputs", 0, None)
+        tell("trying other interpretations of the model's outputs", 0, None)
         trial = _Trial(self._spec, self._images.first(IMAGES), worker)
         indices = range(len(trial.images))
         self._library.load(indices)
@@ -109,14 +109,14 @@ class Advisor:
             return ""
         options = " ".join(f"--{name}={value}" for name, value in best.items())
         return (
-            f"the first {len(tried)} images give mAP {found:.3f} instead of {before:.3f} when the model is registered with "
+            f"the first {len(tried)} images have mAP {found:.3f} instead of {before:.3f} if the model is registered with "
             f"{options} (`ck detect soft:… --full_path={self._spec.model.path} {options}`)"
         )
 
 
 @dataclass
 class _Trial:
-    """Scores readings against the annotations of a few images, which alone are pre-processed for readings of the input."""
+    """Scores interpretations on a few images; interpretations of the input preprocess these again."""
 
     spec: Spec
     images: ImageList
@@ -131,7 +131,7 @@ class _Trial:
             self._truth.createIndex()
 
     def best_of_outputs(self, tried: Tried) -> tuple[dict[str, Any], float]:
-        """The best reading of boxes, whatever their classes, then with it that of scores and classes."""
+        """The best interpretation of boxes, whatever their classes, then with it that of scores and classes."""
         model = self.spec.model
         boxes = [{"box_units": units, "box_order": order} for units in _UNITS for order in _ORDERS]
         boxes.append({"box_units": "cells", "box_order": "cxcywh"})
@@ -144,7 +144,7 @@ class _Trial:
         return {key: own for key, own in best.items() if own != getattr(model, key)}, value
 
     def best_of_inputs(self, changes: Changes, found: float) -> tuple[dict[str, Any], float]:
-        """The best reading of the input, with the reading of the outputs that is given."""
+        """The best interpretation of the input, for a given interpretation of the outputs."""
         model = self.spec.model
         best = dict(changes), found
         scalings = [model.scaling] if model.dtype == "uint8" else _SCALINGS
@@ -165,7 +165,7 @@ class _Trial:
         return [(index, self.worker.outputs([index], library)) for index in indices]
 
     def score(self, tried: Tried, changes: Changes, *, any_class: bool = False) -> float:
-        """mAP of a reading; 0 where it makes no sense."""
+        """mAP of an interpretation; 0 if it is invalid."""
         from pycocotools.cocoeval import COCOeval
 
         model = replace(self.spec.model, **changes)
@@ -194,13 +194,13 @@ class _Trial:
 
 
 def _with_own(model: Model, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Readings with the model's own first, so that it stays where others are no better."""
+    """Interpretations, the model's own first, so that it is kept unless others are better."""
     own = {key: getattr(model, key) for key in rows[0]}
     return [own, *(row for row in rows if row != own)]
 
 
 def _score_readings(model: Model, tried: Tried) -> Iterator[dict[str, Any]]:
-    """Readings of scores that come as one number for each kind of object."""
+    """Interpretations of scores with one number for each class."""
     yield {}
     if tried[0][1][1].ndim == 3 and model.scores_are == "given" and model.background == "none":
         for activation in ("sigmoid", "softmax"):
@@ -211,7 +211,7 @@ def _score_readings(model: Model, tried: Tried) -> Iterator[dict[str, Any]]:
 
 
 def _scores_read(model: Model, changes: Changes, outputs: Outputs) -> Outputs:
-    """Outputs with the scores of another reading; a backend has applied the model's own."""
+    """Outputs with the scores of another interpretation; a backend has applied the model's own."""
     boxes, scores, classes, counts = outputs
     if changes.get("scores_are", model.scores_are) != model.scores_are:
         scores = activated(scores, str(changes["scores_are"]))

@@ -1,6 +1,6 @@
-"""``python -m object_detection.rescore spec.json BASELINE TESTED FOLDER``: two accuracy logs over the samples that both have.
+"""``python -m object_detection.rescore spec.json BASELINE TESTED FOLDER``: score two accuracy logs on their common samples.
 
-TEST01 falls back to it where the answers of the test are not bit by bit those of the accuracy run: both have to be as good.
+TEST01 uses it if the answers of the test are not bitwise equal to those of the accuracy run: both must be equally accurate.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from object_detection.errors import HarnessError, told_as_a_command
 
-BASELINE, TESTED = "baseline_accuracy.txt", "compliance_accuracy.txt"  # as the rules call them
+BASELINE, TESTED = "baseline_accuracy.txt", "compliance_accuracy.txt"  # file names of the rules
 
 
 def rescore(spec_file: Path, baseline: Path, tested: Path, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the engine asks for: spec.json, read once."""
+"""Read spec.json, the engine's request."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def read_spec(path: Path) -> Spec:
     Raises
     ------
     HarnessError
-        If a value is missing, of the wrong type or out of its bounds; the message names the key.
+        If a value is missing, has the wrong type or is out of bounds; the message has the key.
     """
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
         if content.get("version") != VERSION:
-            raise HarnessError(f"{path} is of version {content.get('version')}, this harness reads {VERSION}")
+            raise HarnessError(f"{path} has version {content.get('version')}; this harness reads version {VERSION}")
         check_bounds(content, {each.name: each.metadata["bounds"] for each in OPTIONS if "bounds" in each.metadata})
         return replace(read(Spec, content, exact=EXACT), folder=path.parent)
     except FieldError as error:

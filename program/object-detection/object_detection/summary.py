@@ -1,4 +1,4 @@
-"""The figures of a performance run, from LoadGen's logs."""
+"""The metrics of a performance run, from LoadGen's logs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PERCENTILE = re.compile(r"^(\d+\.\d+) percentile latency \(ns\)$")
 
 
 def performance(folder: Path, scenario: str) -> Performance:
-    """The figures of a performance run that LoadGen's logs have.
+    """The metrics of a performance run in LoadGen's logs.
 
     Raises
     ------
@@ -58,18 +58,18 @@ def performance(folder: Path, scenario: str) -> Performance:
     return found
 
 
-# by percentile: the events in which LoadGen gives early stopping's estimates, in ns, whatever the scenario
+# by percentile: the events with early stopping's estimates, in ns, in any scenario
 _ESTIMATES = {"p90": "early_stopping_latency_ss", "p99": "early_stopping_latency_ms"}
 
 
 def _early_stopping(detail: dict[str, Any]) -> dict[str, float]:
-    """Early stopping's estimates of latencies, ms; one that LoadGen could not make, of too few queries, is left out."""
+    """Early stopping's estimates of latencies in ms; missing ones, for which there were too few queries, are skipped."""
     logged = {name: float(detail.get(key) or 0) for name, key in _ESTIMATES.items()}
     return {name: round(value / 1e6, 6) for name, value in logged.items() if value}
 
 
 def early_stopping_alone(folder: Path) -> bool:
-    """Whether a run is INVALID for nothing but early stopping: LoadGen's other constraints are met."""
+    """Whether a run is only INVALID because of early stopping: LoadGen's other constraints are met."""
     detail = read_detail(folder).values
     met = [detail.get(f"result_{name}_met", True) for name in ("perf_constraints", "min_duration", "min_queries")]
     return detail.get("result_validity") == "INVALID" and all(met) and not detail.get("early_stopping_met", True)

@@ -1,4 +1,4 @@
-"""Non-maximum suppression in NumPy, for models that leave it to their callers."""
+"""Non-maximum suppression in NumPy, for models without their own."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def suppressed(
     classes
         (n,): only boxes of one class suppress each other; None for all.
     iou
-        Of two boxes that overlap by more, the one with the lower score is dropped.
+        Of two boxes with a larger overlap, the one with the lower score is dropped.
     most
-        The most boxes that are kept.
+        Maximum number of boxes.
 
     Returns
     -------
     array
-        Positions of the boxes that are kept, in descending order of their scores.
+        Indices of the kept boxes, in descending order of their scores.
     """
     rest = np.argsort(-scores, kind="stable")
     low, high = np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])

@@ -1,4 +1,4 @@
-"""``python -m object_detection.trial spec.json``: run the images of a spec, and draw what the model finds."""
+"""``python -m object_detection.trial spec.json``: run the images of a spec, and draw the detections."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from object_detection.sut.library import SampleLibrary
 from object_detection.sut.worker import Worker
 
 PICTURE, FINDINGS = "trial.png", "trial.json"
-_CELL, _COLUMNS = 400, 2  # pixels of a drawn image, and how many stand side by side
-_SHOWN, _SURE = 10, 0.3  # the most detections that are drawn, and the least score of those
+_CELL, _COLUMNS = 400, 2  # pixels of a drawn image, and images in a line
+_SHOWN, _SURE = 10, 0.3  # maximum number of drawn detections, and their minimum score
 _COLOURS = ((60, 76, 231), (113, 204, 46), (219, 152, 52), (15, 196, 241), (182, 89, 155), (156, 188, 26))  # BGR
 
 Image = npt.NDArray[np.uint8]
 
 
 def main(path: Path) -> None:
-    """Write the picture, and how many detections it has, beside the spec."""
+    """Write the picture and the number of its detections next to the spec."""
     spec = read_spec(path)
     images = read_images(spec.dataset, spec.count)
     loaded = framework(spec.model.backend, spec.device).load(spec.model, spec.device, spec.threads or 0)
@@ -53,13 +53,13 @@ def main(path: Path) -> None:
 
 
 def shown(rows: Rows) -> Rows:
-    """The detections that are drawn: those with a good score, the best first."""
+    """The detections to draw: those with a good score, the best first."""
     sure = rows[rows[:, 5] >= _SURE]
     return sure[np.argsort(-sure[:, 5], kind="stable")][:_SHOWN]
 
 
 def _names(spec: Spec, images: ImageList) -> Mapping[int, str]:
-    """Names of classes as the model counts them."""
+    """Names of the model's classes."""
     if spec.model.classes_are == "contiguous":
         return {number: row.name for number, row in enumerate(images.truth.categories, 1)}
     return {row.id: row.name for row in images.truth.categories}
@@ -84,7 +84,7 @@ def _cell(image: Image, rows: Rows, names: Mapping[int, str]) -> Image:
 
 
 def sheet(cells: Sequence[Image]) -> Image:
-    """Cells side by side and below one another."""
+    """Arrange cells in a grid."""
     blank = np.zeros_like(cells[0])
     full = [*cells, *[blank] * (-len(cells) % _COLUMNS)]
     lines = [np.concatenate(full[first : first + _COLUMNS], axis=1) for first in range(0, len(full), _COLUMNS)]

@@ -1,4 +1,4 @@
-"""How many sessions, with how many threads each, and which batch: found by a short measurement on the real images."""
+"""Find the number of sessions and threads and the batch size with a short measurement on the real images."""
 
 from __future__ import annotations
 

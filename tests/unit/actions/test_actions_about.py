@@ -36,7 +36,7 @@ def test_names_and_folder_of_a_repository(ck: Ck, ck_home: Path) -> None:
 
 def test_recache_is_not_needed(ck: Ck) -> None:
     done = ck("recache", "repo")
-    assert (done.code, done.out.startswith("not needed")) == (0, True)
+    assert (done.code, done.out.startswith("nothing to do")) == (0, True)
 
 
 def test_show_a_package(ck: Ck) -> None:
@@ -51,7 +51,7 @@ def test_show_every_package_as_a_table(ck: Ck) -> None:
     done = ck("show", "package", "--tags=model")
     assert done.out.splitlines()[0].split() == ["package", "version", "name"]
     assert "package:model-demo-ssd" in done.out
-    assert "warning: package left out:" in done.err
+    assert "warning: package skipped:" in done.err
     assert ck("show", "package:broken").code == 3
 
 

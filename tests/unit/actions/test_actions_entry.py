@@ -61,14 +61,14 @@ def test_add_to_another_repository(ck: Ck, words: list[str], ck_home: Path) -> N
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["dataset:../x"], "cannot be a name"),
-        (["dataset:a/b"], "cannot be a name"),
-        (["dataset:.."], "cannot be a name"),
-        (["../dataset:a"], "cannot be a name"),
-        (["dataset:a*"], "cannot be a name"),
+        (["dataset:../x"], "is not a valid name"),
+        (["dataset:a/b"], "is not a valid name"),
+        (["dataset:.."], "is not a valid name"),
+        (["../dataset:a"], "is not a valid name"),
+        (["dataset:a*"], "is not a valid name"),
         (["dataset:a", "--data_uid=123"], "--data_uid=123 is not 16 hexadecimal digits"),
         (["dataset:a", "--dict=[1]"], "--dict has to be an object"),
-        (["dataset:a", "dataset:b"], "does not know what to do with 'dataset:b'"),
+        (["dataset:a", "dataset:b"], "does not expect 'dataset:b'"),
     ],
 )
 def test_add_refuses_what_cannot_be(ck: Ck, words: list[str], told: str, local: Path) -> None:
@@ -186,7 +186,7 @@ def test_cp_mv_and_ren(ck: Ck, three: None) -> None:
 def test_a_name_that_is_taken_is_kept(ck: Ck, three: None, verb: str) -> None:
     done = ck(verb, "dataset:coco-val", "dataset:coco-train")
     assert done.code == 4
-    assert "dataset:coco-train exists already" in done.err
+    assert "dataset:coco-train already exists" in done.err
     assert ck("info", "dataset:coco-train", "--out=json").json["tags"] == ["coco", "train"]
 
 
@@ -226,7 +226,7 @@ def test_rm(ck: Ck, three: None, words: list[str], left: list[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "codes", "told"),
     [
-        (["dataset"], {2}, "remove which dataset?"),
+        (["dataset"], {2}, "no dataset was given"),
         (["dataset:coco"], {16}, "there is no dataset:coco"),
         (["dataset:x*"], {16}, "no dataset matches x*"),
         (["dataset:../dataset/coco-val"], {2, 16}, "../dataset/coco-val"),
@@ -256,7 +256,7 @@ def test_rm_asks_on_a_terminal(
 def test_rm_of_a_pattern_without_a_terminal_needs_force(ck: Ck, three: None, words: list[str]) -> None:
     done = ck("rm", *words)
     assert done.code == 2
-    assert "--force removes without asking" in done.err + done.out
+    assert "--force removes without confirmation" in done.err + done.out
     assert len(ck("ls", "dataset").out.split()) == 3
     assert ck("rm", "dataset:coco-val").code == 0  # named: it can be restored
 
@@ -283,7 +283,7 @@ def test_zip_without_a_name_writes_beside(ck: Ck, three: None, tmp_path: Path, m
     assert ck("zip", "dataset:shapes", "--out=json").json["path"] == str(tmp_path / "ck-dataset-shapes.zip")
     done = ck("zip", "dataset:shapes")
     assert done.code == 4
-    assert "exists already\ngive another name with --archive_name=, or --overwrite" in done.err
+    assert "exists already\nchoose another name with --archive_name=, or use --overwrite" in done.err
     assert ck("zip", "dataset:shapes", "--overwrite").code == 0
 
 

@@ -61,8 +61,8 @@ def test_two_that_match_give_the_same_to_cat_virtual_and_set(ck: Ck, tmp_path: P
         evaluated = subprocess.run(["sh", "-c", f"{done.out}\n{show}"], capture_output=True, text=True, env=clean)
         assert (evaluated.stdout, evaluated.stderr) == (wanted, "")
         assert done.err.splitlines() == [
-            f"warning: tool (env:{'2' * 16}) is used; tool (env:{'1' * 16}) set the same variables differently: "
-            "name one, or narrow the tags"
+            f"warning: tool (env:{'2' * 16}) is used; tool (env:{'1' * 16}) set the same variables to other values: "
+            "name one, or use more tags"
         ]
     ran = _run("virtual", "env", "--tags=tool", f"--shell_cmd={show}")
     assert ran.stdout.startswith(wanted.strip())
@@ -167,4 +167,4 @@ def test_a_folder_of_ones_own_stays(ck: Ck, tmp_path: Path) -> None:
 def test_a_folder_for_what_is_there_already(ck: Ck, demo: str, tmp_path: Path) -> None:
     done = ck("install", "package", TAGS, f"--install_path={tmp_path / 'x'}")
     assert done.code == 4
-    assert f"is there already, in {demo}" in done.err
+    assert f"is already installed in {demo}" in done.err

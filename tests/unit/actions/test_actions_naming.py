@@ -46,7 +46,7 @@ def test_the_cid_of_a_folder_that_is_no_entry(ck: Ck, tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     done = ck("cid")
     assert done.code == 16
-    assert "is not in an entry" in done.err
+    assert "is not inside an entry" in done.err
 
 
 def test_cd_list_files_and_list_tags(ck: Ck, a: Path) -> None:
@@ -86,4 +86,4 @@ def test_experiments_are_packed_together_and_alone(ck: Ck, a: Path, tmp_path: Pa
     ck("add", "experiment:e")
     done = ck("zip", "experiment:e", "dataset:a", f"--archive_name={tmp_path / 'x.zip'}")
     assert done.code == 2
-    assert "dataset:a is no experiment" in done.err
+    assert "dataset:a is not an experiment" in done.err

@@ -36,14 +36,14 @@ def _asked(name: str) -> None:
 
 def test_unknown_name_is_said_with_the_nearest(said: list[str]) -> None:
     _asked("mime")
-    assert said == ["there is no venv:mime, and a new one will be made; did you mean --venv=mine?"]
+    assert said == ["there is no venv:mime, so a new one will be created; did you mean --venv=mine?"]
 
 
 def test_terminal_is_asked(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", _Terminal("n\n"))
     with pytest.raises(UsageError, match="nothing was changed"):
         _asked("other")
-    assert said == ["there is no venv:other, and a new one will be made; there is mine"]
+    assert said == ["there is no venv:other, so a new one will be created; there is mine"]
 
 
 @pytest.mark.parametrize("name", ["", "mine"])

@@ -36,7 +36,7 @@ def test_where_prints_the_folder(ck: Ck, root: Path, verb: str) -> None:
 def test_where_of_a_wildcard_that_matches_none(ck: Ck) -> None:
     done = ck("where", "repo:nonesuch*")
     assert done.code in (0, 16)
-    assert "fault of ck" not in done.err
+    assert "bug in ck" not in done.err
 
 
 def test_ls_lists_them_in_the_order_of_the_search(ck: Ck) -> None:
@@ -70,7 +70,7 @@ def test_rm_takes_a_folder_in_ck_repos_only(ck: Ck, root: Path, tmp_path: Path) 
     ck("add", "repo:inside")
     ck("add", "repo:far", f"--path={tmp_path / 'far'}")
     assert ck("rm", "repo:inside").out == f"inside: removed with {root / 'inside'}\n"
-    assert ck("rm", "repo:far").out == f"far: forgotten; its files stay in {tmp_path / 'far'}\n"
+    assert ck("rm", "repo:far").out == f"far: registration removed; its files stay in {tmp_path / 'far'}\n"
     assert not (root / "inside").exists()
     assert (tmp_path / "far" / ".ckr.json").is_file()
 
@@ -86,7 +86,7 @@ def test_rm_refuses(ck: Ck, name: str, code: int) -> None:
 def test_a_registered_folder_that_is_gone_can_be_forgotten(ck: Ck, tmp_path: Path) -> None:
     ck("add", "repo:far", f"--path={tmp_path / 'far'}")
     shutil.rmtree(tmp_path / "far")
-    assert "`ck rm repo:far` forgets it" in ck("ls", "repo").err
+    assert "`ck rm repo:far` removes it" in ck("ls", "repo").err
     assert ck("rm", "repo:far").code == 0
     assert ck("ls", "repo").err == ""
 

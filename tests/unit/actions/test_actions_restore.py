@@ -12,7 +12,7 @@ def test_removed_entries_are_listed_and_restored(ck: Ck) -> None:
     for name in ("a", "b"):
         ck("add", f"dataset:{name}", "--tags=x")
     done = ck("rm", "dataset:a")
-    assert done.out.splitlines() == ["removed dataset:a", "`ck restore dataset:a` brings it back"]
+    assert done.out.splitlines() == ["removed dataset:a", "`ck restore dataset:a` restores it"]
     assert ck("rm", "dataset:*", "--force").code == 0
     assert [line.split()[0] for line in ck("restore", "dataset").out.splitlines()[2:]] == ["dataset:b", "dataset:a"]
     assert ck("restore", "dataset:*", "--dry-run", "--out=json").json["lst"][0]["cid"] == "dataset:b"
@@ -36,10 +36,10 @@ def test_what_is_not_kept_is_said(ck: Ck) -> None:
     assert ck("restore", "dataset:zz").code == 16
     assert ck("clean", "env", "--bin", "--force").code == 0
     assert ck("restore", "dataset:a").code == 16
-    assert ck("restore", "dataset").out == "no removed dataset is kept\n"
+    assert ck("restore", "dataset").out == "there is no removed dataset\n"
 
 
 def test_entry_that_cannot_be_kept_is_removed_for_good_and_said(ck: Ck, monkeypatch: Any) -> None:
     monkeypatch.setenv("CK_BIN_DAYS", "0")
     ck("add", "dataset:a")
-    assert ck("rm", "dataset:a").out == "removed dataset:a for good\n"
+    assert ck("rm", "dataset:a").out == "removed dataset:a permanently\n"

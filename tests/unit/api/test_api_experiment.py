@@ -104,7 +104,7 @@ def test_experiment_of_wrong_types_does_not_hide_the_others(
     recorded("good")
     entry = create_entry(Repositories().writable(), "experiment", "wrong", wrong)
     assert [row.alias for row in api.find()] == ["good"]
-    assert "experiment:wrong is left out, as it cannot be read: " in capsys.readouterr().err
+    assert "experiment:wrong is skipped, because it cannot be read: " in capsys.readouterr().err
     with pytest.raises(ConfigError, match=re.escape(str(entry.path))):
         api.show("wrong")
 
@@ -147,5 +147,5 @@ def test_faster_is_above_1_for_latencies_too(recorded: Record) -> None:
 
 def test_comparing_with_nothing_is_an_error(recorded: Record) -> None:
     recorded("one")
-    with pytest.raises(UsageError, match="nothing to compare"):
+    with pytest.raises(UsageError, match="only one experiment to compare"):
         api.compare("one")

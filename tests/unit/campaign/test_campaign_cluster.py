@@ -126,7 +126,7 @@ def test_nothing_but_tls_listens_for_other_machines(ck: Callable[..., Any]) -> N
 
 
 def test_a_damaged_experiment_is_refused() -> None:
-    with pytest.raises(NotTheSameError, match="damaged on its way"):
+    with pytest.raises(NotTheSameError, match="damaged in transfer"):
         take_home(Session(), {"uid": "0" * 16, "archive": b"x", "sha256": "0" * 64, "machine": "m"}, "")
 
 

@@ -33,8 +33,8 @@ def test_values_have_the_type_of_their_option() -> None:
         ("scenario", "offline,ofline", "scenario=ofline is not one of"),
         ("official", "maybe", "is not yes or no"),
         ("model", "[1", "are not a JSON list"),
-        ("model.x", "1", "is not the name of a value"),
-        ("dep_add_tags", "1", "is not the name of a value"),
+        ("model.x", "1", "has no value of its own"),
+        ("dep_add_tags", "1", "has no value of its own"),
     ],
 )
 def test_what_cannot_be_varied_is_refused(name: str, value: str, message: str) -> None:
@@ -124,7 +124,7 @@ def test_options_of_the_command_come_before_those_of_the_file(ck: Callable[..., 
 def test_nothing_varied_and_varied_and_fixed_are_refused(ck: Callable[..., Any], program: object) -> None:
     assert "nothing is varied" in ck("sweep", "program:toy-bench").err
     assert (
-        "batch_size is varied and has a fixed value"
+        "batch_size has a fixed value and is also varied"
         in ck("sweep", "program:toy-bench", "--over.batch_size=1,2", "--batch-size=4").err
     )
 

@@ -222,7 +222,7 @@ def test_another_definition_under_the_same_name_is_refused(ck: Callable[..., Any
     sweep(ck, "--over.batch_size=1", "--name=mine")
     done = ck(*SWEEP, "--over.batch_size=1,4", "--name=mine")
     assert done.code == 4
-    assert "campaign:mine exists already" in done.json["error"]
+    assert "campaign:mine already exists" in done.json["error"]
 
 
 def test_show_and_ls_say_what_a_campaign_has(ck: Callable[..., Any], log: Path) -> None:
@@ -282,7 +282,7 @@ def test_two_campaigns_measure_one_after_the_other(
     _wait_for(lambda: len(made_runs(log)) == 1, first)
     second = _start("--over.batch_size=4")
     assert second.stderr is not None
-    assert any("another campaign measures" in line for line in second.stderr)
+    assert any("another campaign is measuring" in line for line in second.stderr)
     assert len(made_runs(log)) == 1
     gate.touch()
     assert first.wait(60) == second.wait(60) == 0

@@ -90,7 +90,7 @@ def test_a_traceback_comes_with_debug_only(ck: Ck, at_version: Callable[[BaseExc
     at_version(ZeroDivisionError("odd"))
     done = ck("version")
     assert done.code == 1
-    assert done.err == "ck: error: ZeroDivisionError: odd\nthis is a fault of ck itself: --debug shows where\n"
+    assert done.err == "ck: error: ZeroDivisionError: odd\nthis is a bug in ck: --debug shows where\n"
     assert ck("version", "--out=json").json["return"] == 1
     assert "Traceback" in ck("version", "--debug").err
     assert "Traceback" in ck("load", "program:object-detecton", "--debug").err
@@ -109,7 +109,7 @@ def test_ctrl_c_has_its_own_status(ck: Ck, at_version: Callable[[BaseException],
 def test_a_folder_that_cannot_be_is_no_fault_of_ours(ck: Ck, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CK_REPOS", __file__)
     done = ck(*words)
-    assert "fault of ck" not in done.err
+    assert "bug in ck" not in done.err
     assert done.code in ((8,) if words[0] == "add" else (0, 8))
 
 
@@ -142,7 +142,7 @@ def test_signs_that_the_terminal_does_not_have_do_no_harm(words: list[str | byte
     environment = os.environ | {"PYTHONIOENCODING": encoding}
     done = subprocess.run([sys.executable, "-m", "ck_repo", *words], capture_output=True, env=environment)
     assert b"Traceback" not in done.stderr
-    assert b"fault of ck" not in done.stderr
+    assert b"bug in ck" not in done.stderr
     assert done.returncode == (0 if "--help" in words else 16)
     if "--out=json" in words:
         assert json.loads(done.stdout)["return"] == 16
@@ -186,4 +186,4 @@ def test_a_place_where_no_folder_can_be_made_is_named_with_its_variable(ck: Ck, 
     monkeypatch.setenv("CK_TOOLS", "/proc/x")
     done = ck("install", "package", "--tags=model,demo")
     assert done.code == 8
-    assert "set CK_TOOLS to a folder that can be made" in done.err
+    assert "set CK_TOOLS to a folder that can be created" in done.err

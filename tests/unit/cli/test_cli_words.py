@@ -85,17 +85,17 @@ def test_what_stands_behind_two_dashes_is_left_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        (["a:b:c:d"], "'a:b:c:d' has too many colons\nan entry is named"),
-        (["--=1"], "is no option"),
-        (["-"], "is no option"),
-        (["--env.=1"], "--env. is no option"),
-        (["=1"], "is no option"),
+        (["a:b:c:d"], "'a:b:c:d' has too many colons\nwrite module:entry"),
+        (["--=1"], "is not an option"),
+        (["-"], "is not an option"),
+        (["--env.=1"], "--env. is not an option"),
+        (["=1"], "is not an option"),
         (["@@@{"], "the JSON after @@@ is not JSON: .* at line 1, column 2"),
         (["@@@[1]"], "the JSON after @@@ is not an object"),
         (["@/nowhere/a.json"], "@/nowhere/a.json cannot be read"),
         (["@"], "cannot be read"),
-        (['@@@{"a": ' + "9" * 5000 + "}"], "the JSON after @@@ is not JSON"),
-        (['@@@{"a": ' + "[" * 100_000], "the JSON after @@@ is not JSON"),
+        (['@@@{"a": ' + "9" * 5000 + "}"], "the JSON after @@@ cannot be read as JSON"),
+        (['@@@{"a": ' + "[" * 100_000], "the JSON after @@@ cannot be read as JSON"),
     ],
 )
 def test_words_that_mean_nothing_are_refused(typed: list[str], words: str) -> None:

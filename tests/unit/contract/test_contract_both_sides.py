@@ -104,7 +104,7 @@ def test_a_setting_that_the_harness_does_not_know_is_refused(tmp_path: Path, par
     content: dict[str, Any] = record.write(replace(sent, loadgen=replace(sent.loadgen, percentile=0.25)))
     content[part]["unheard_of"] = 1
     (tmp_path / "spec.json").write_text(json.dumps(content))
-    with pytest.raises(HarnessError, match=rf"{part}\.unheard_of is 1, not a key that is known"):
+    with pytest.raises(HarnessError, match=rf"{part}\.unheard_of is 1, not a known key"):
         read_spec(tmp_path / "spec.json")
 
 

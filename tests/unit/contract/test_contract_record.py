@@ -100,5 +100,5 @@ def test_a_part_of_a_file_is_named_with_its_path() -> None:
 
 def test_unknown_keys_are_refused_where_there_may_be_none() -> None:
     assert read(Thing, {**WHOLE, "side": {"pixels": 1, "depth": 2}}).side == Side(1)
-    with pytest.raises(FieldError, match=r"side\.depth is 2, not a key that is known"):
+    with pytest.raises(FieldError, match=r"side\.depth is 2, not a known key"):
         read(Thing, {**WHOLE, "side": {"pixels": 1, "depth": 2}}, exact=[Side])

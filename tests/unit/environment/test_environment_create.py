@@ -59,14 +59,14 @@ def check_second_time(repositories: Repositories, venv: Venv) -> None:
     """A venv takes seconds to make, so one serves for what can be asked of it."""
     (venv.folder / "mark").touch()
     assert make(repositories) == venv
-    with pytest.raises(ConflictError, match="exists already, made from empty"):
+    with pytest.raises(ConflictError, match="already exists, created from empty"):
         make(repositories, template="other")
     assert (venv.folder / "mark").exists()
     made_anew = make(repositories, template="other", force=True)
     assert made_anew.template == "other"
     assert not (venv.folder / "mark").exists()
     made_anew.python.unlink()
-    with pytest.raises(InstallError, match="has vanished"):
+    with pytest.raises(InstallError, match="is missing"):
         make(repositories, template="other")
 
 
@@ -91,8 +91,8 @@ def test_what_a_killed_process_left_is_made_anew(repositories: Repositories) -> 
         ("mine", "future", CKError, "3.99"),
         ("mine", "no-such", NotFoundError, "no-such"),
         ("mine", "odd", CKError, "no-such-thing"),
-        ("a/b", "empty", UsageError, "cannot be a name"),
-        ("", "empty", UsageError, "cannot be a name"),
+        ("a/b", "empty", UsageError, "is not a valid name"),
+        ("", "empty", UsageError, "is not a valid name"),
     ],
 )
 def test_plan_that_cannot_be_is_told_before_anything_is_made(
@@ -112,7 +112,7 @@ def test_a_place_where_no_folder_can_be_made_is_refused_before_anything_is_made(
     repositories: Repositories, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CK_TOOLS", "/proc/x")
-    with pytest.raises(StorageError, match="the folder /proc/x cannot be made") as caught:
+    with pytest.raises(StorageError, match="the folder /proc/x cannot be created") as caught:
         make(repositories)
     assert "CK_TOOLS" in caught.value.hint
     assert find_venv(Session(repositories), "mine") is None

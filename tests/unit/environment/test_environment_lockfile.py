@@ -54,9 +54,9 @@ def test_it_is_readable_and_leaves_out_what_is_empty(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"version": 99}, "is a lock of format 99; this ck reads formats up to"),
-        ({"version": "1"}, "version is '1', not a whole number"),
-        ({"version": True}, "not a whole number"),
-        ({"format": "pip-lock"}, "is no lock"),
+        ({"version": "1"}, "version is '1', not an integer"),
+        ({"version": True}, "not an integer"),
+        ({"format": "pip-lock"}, "is not a lock"),
         ({"packages": {"numpy": {"version": ""}}}, "packages.numpy.version is None, not a text"),
         ({"packages": {"numpy": {"version": "1", "hash": "x"}}}, "packages.numpy.hash is not a known key"),
         ({"packages": ["numpy"]}, "packages is"),
@@ -79,7 +79,7 @@ def test_a_newer_format_says_what_to_do() -> None:
 
 
 def test_a_file_that_is_not_there_or_cut_short(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="is not there"):
+    with pytest.raises(NotFoundError, match="does not exist"):
         read_lock(tmp_path / "none.json")
     write_lock(tmp_path / "lock.json", LOCK)
     whole = (tmp_path / "lock.json").read_text()

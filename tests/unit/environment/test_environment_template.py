@@ -86,7 +86,7 @@ def test_template_is_found_by_repository_and_either_module_name(stock: StockRepo
 
 @pytest.mark.parametrize("name", ["a:b:c", "a:b:venv.template:c", "other:soft:theirs"])
 def test_name_of_something_else_is_no_template(name: str) -> None:
-    with pytest.raises(UsageError, match="does not name a template") as caught:
+    with pytest.raises(UsageError, match="is not the name of a template") as caught:
         template_entry(Session(), name)
     assert "REPOSITORY:venv.template:NAME" in caught.value.hint
 

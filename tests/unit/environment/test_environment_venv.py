@@ -41,7 +41,7 @@ def test_venv_whose_python_was_removed_is_told_with_what_to_do(venv: Venv, tmp_p
     """The link stays when the system's Python is upgraded away."""
     venv.python.unlink()
     venv.python.symlink_to(tmp_path / "usr" / "bin" / "python3.9")
-    with pytest.raises(InstallError, match=r"venv:mine has vanished: .*/usr/bin/python3\.9 is not there") as caught:
+    with pytest.raises(InstallError, match=r"venv:mine is missing: .*/usr/bin/python3\.9 does not exist") as caught:
         venv.check()
     assert "`ck create venv:mine --template=mlperf-inference-1.0 --force`" in caught.value.hint
 
@@ -77,11 +77,11 @@ def _silent(folder: Path) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no pyvenv.cfg": (lambda folder: (folder / "pyvenv.cfg").unlink(), "is damaged: .*pyvenv.cfg is not there"),
-    "no activate": (lambda folder: (folder / "bin" / "activate").unlink(), "is damaged: .*activate is not there"),
+    "no pyvenv.cfg": (lambda folder: (folder / "pyvenv.cfg").unlink(), "is damaged: .*pyvenv.cfg does not exist"),
+    "no activate": (lambda folder: (folder / "bin" / "activate").unlink(), "is damaged: .*activate does not exist"),
     "no packages": (lambda folder: shutil.rmtree(folder / "lib"), "has no folder site-packages"),
-    "no folder": (shutil.rmtree, "has vanished"),
-    "another Python": (_other_python, "was made with Python .*, and its Python is 3.99.1 now"),
+    "no folder": (shutil.rmtree, "is missing"),
+    "another Python": (_other_python, "was created with Python .*, and its Python is 3.99.1 now"),
     "another venv": (_replaced, "was replaced by a link"),
     "no Python": (_silent, "does not start"),
 }
@@ -109,7 +109,7 @@ def test_a_broken_venv_is_told_apart_and_never_stands_for_another_python(venv: V
 def test_a_venv_that_was_moved_with_its_entry_is_told(venv: Venv) -> None:
     meta = venv.entry.path / ".cm/meta.json"
     meta.write_text(json.dumps({**venv.entry.meta(), "path": str(venv.entry.path.with_name("before") / "venv")}))
-    with pytest.raises(InstallError, match=r"was made in .*before/venv and is in .*mine/venv now"):
+    with pytest.raises(InstallError, match=r"was created in .*before/venv and is in .*mine/venv now"):
         venv.check()
 
 
@@ -153,7 +153,7 @@ def test_packages_that_are_gone_are_reported(venv: Venv, ck: Callable[..., Any],
     site = _package(venv)
     venv.check_packages()
     shutil.rmtree(site / gone) if (site / gone).is_dir() else (site / gone).unlink()
-    with pytest.raises(InstallError, match=r"lists some-pack-age as installed, but .* is not there") as caught:
+    with pytest.raises(InstallError, match=r"lists some-pack-age as installed, but .* does not exist") as caught:
         venv.check_packages()
     assert "`ck check venv:mine`" in caught.value.hint
     assert "--template=mlperf-inference-1.0 --force`" in caught.value.hint

@@ -63,7 +63,7 @@ def test_what_is_gone_is_left_out_with_a_warning(tmp_path: Path, capsys: pytest.
     (tmp_path / "g").rmdir()
     with pytest.raises(NotFoundError):
         named(Session(), "", "x", None)
-    assert f"env:{entry.alias} is left out: {tmp_path / 'g'} is gone" in capsys.readouterr().err
+    assert f"env:{entry.alias} is skipped: {tmp_path / 'g'} is missing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("tags", ["compiler,python", "compiler,python,v3", "compiler,python,v3.11"])
@@ -91,7 +91,7 @@ def test_a_python_package_that_a_stock_entry_stands_for(venv: Venv, stock: Stock
 
 @pytest.mark.parametrize("tags", ["lib,python-package,torch", "dataset,coco,2017,val,full"])
 def test_what_could_be_installed_is_not_there(venv: Venv, tags: str) -> None:
-    with pytest.raises(NotFoundError, match="nothing that is installed or registered has the tags") as caught:
+    with pytest.raises(NotFoundError, match="no installed or registered component has the tags") as caught:
         named(Session(), "", tags, venv)
     assert f"ck install package --tags={tags}" in caught.value.hint
 

@@ -68,14 +68,14 @@ def test_nothing_is_to_be_seen_before_the_end(repositories: Repositories) -> Non
 
 def test_name_that_is_taken_is_refused_at_once(repositories: Repositories) -> None:
     record(repositories, "mine")
-    with pytest.raises(ConflictError, match="experiment:mine exists already") as caught:
+    with pytest.raises(ConflictError, match="experiment:mine already exists") as caught:
         Recording(Session(repositories), "", "mine")
     assert "--record=NAME" in caught.value.hint
 
 
 @pytest.mark.parametrize("alias", ["a/b", "../a", ".hidden", "a:b", "a*"])
 def test_name_that_could_not_be_a_folder_is_refused(repositories: Repositories, alias: str) -> None:
-    with pytest.raises(UsageError, match="cannot be a name"):
+    with pytest.raises(UsageError, match="is not a valid name"):
         Recording(Session(repositories), "", alias)
 
 
@@ -118,7 +118,7 @@ def test_failure_to_publish_keeps_what_was_measured(repositories: Repositories) 
             recording.publish(folder, {})
 
     run(first)
-    with pytest.raises(ConflictError, match="mine exists already"):
+    with pytest.raises(ConflictError, match="mine already exists"):
         run(second)
     kept = home(repositories) / f".failed-{second.uid}"
     assert (kept / "results.json").exists()

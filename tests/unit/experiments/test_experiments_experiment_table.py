@@ -119,7 +119,7 @@ def test_table_tells_why_a_run_is_not_valid() -> None:
 
 
 @pytest.mark.parametrize(
-    ("threads", "text"), [(1, "1 thread,"), (4, "4 threads,"), (0, "the framework's own number of threads,")]
+    ("threads", "text"), [(1, "1 thread,"), (4, "4 threads,"), (0, "the framework's default number of threads,")]
 )
 def test_table_tells_threads(threads: int, text: str) -> None:
     assert text in table(results(samples_per_second=1.0) | {"threads": threads})["sessions"]

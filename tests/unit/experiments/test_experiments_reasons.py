@@ -33,7 +33,7 @@ SETTINGS = RecordedLoadGen(target_latency_ms=10.0, min_duration_ms=60_000, min_q
             "Increase expected QPS so the loadgen pre-generates a larger (coalesced) query.",
             "LoadGen prepared too few samples, as the system was faster than its target: raise --target-qps",
         ),
-        ("12 queries: the rules ask for 1024", "12 queries: the rules ask for 1024"),
+        ("12 queries: the rules require 1024", "12 queries: the rules require 1024"),
     ],
 )
 def test_line_of_loadgen_names_our_options(reason: str, said: str) -> None:

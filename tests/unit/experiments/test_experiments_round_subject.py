@@ -33,7 +33,7 @@ def _meta(model: Any = MODEL, dataset: Any = DATASET, images: int = 5000) -> dic
     [
         ({}, []),
         ({"dataset": {"tags": ["dataset", "preprocessed", "coco.2017"]}}, []),
-        ({"images": 500}, ["500 images of COCO 2017 validation were used, and the round has 4952 with annotations"]),
+        ({"images": 500}, ["500 images of COCO 2017 validation were used, and the round uses 4952 with annotations"]),
         ({"dataset": {"tags": ["dataset", "mine"]}}, ["d is not COCO 2017 validation, the round's data set"]),
         ({"model": {**MODEL, "source": "registered"}}, ["m is not one of the round's models"]),
         ({"model": {**MODEL, "model": {"benchmark": "ssd-mobilenet"}}}, ["m is not one of the round's models"]),

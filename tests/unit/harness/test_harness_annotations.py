@@ -74,5 +74,5 @@ def test_faults_of_annotations_are_named_with_the_file(tmp_path: Path, content: 
 
 
 def test_a_set_without_images_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(HarnessError, match="names no image"):
+    with pytest.raises(HarnessError, match="has no images"):
         read_images(data_set(tmp_path, {"images": [], "categories": [], "annotations": []}), None)

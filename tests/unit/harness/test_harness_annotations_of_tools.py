@@ -135,7 +135,7 @@ SAME: dict[str, tuple[Change, str]] = {
         "a path that does not exist here, found in the folder of images: 12",
     ),
     "path of Windows": (every("images", file_name=lambda row, _: f"C:\\set\\{row['file_name']}"), ""),
-    "no names of categories": (every("categories", name=...), "categories without a name, which are called by their id: 80"),
+    "no names of categories": (every("categories", name=...), "categories without a name, which are named by their id: 80"),
     "category 0 of nothing": (
         lambda content: content["categories"].insert(0, {"id": 0, "name": "everything", "supercategory": "none"}),
         ": everything, ",
@@ -208,7 +208,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "iscrowd 2": (first("annotations", iscrowd=2), "annotation 1 has the iscrowd 2"),
     "no category": (first("annotations", category_id=...), "annotation 1 has no usable category_id: null"),
     "no image": (first("annotations", image_id=None), "annotation 1 has no usable image_id: null"),
-    "unknown image": (first("annotations", image_id=4), "annotation 1 is of image 4, which is not in the list of images"),
+    "unknown image": (first("annotations", image_id=4), "annotation 1 refers to image 4, which is not in the list of images"),
     "two images of an id": (lambda content: content["images"].append(content["images"][0]), "two images have the id 3"),
     "two images of an id, once in quotes": (first("images", id="13"), "two images have the id 13"),
     "two categories of an id": (first("categories", id=2), "two categories have the id 2"),
@@ -361,7 +361,7 @@ def shifted(row: dict[str, Any], number: int) -> list[float]:
 
 
 REMARKED: dict[str, tuple[Change, str]] = {
-    "boxes outside": (every("annotations", bbox=shifted), "boxes that reach outside their image: 3, the first ["),
+    "boxes outside": (every("annotations", bbox=shifted), "boxes that exceed their image: 3, the first ["),
     "corners": (
         every("annotations", bbox=corners),
         "48 of 48 boxes would be inside their image if they were [left, top, right,",
@@ -383,7 +383,7 @@ REMARKED: dict[str, tuple[Change, str]] = {
     "no category is named": (lambda content: content.update(categories=[]), "no annotation has a category that is in the list"),
     "a file twice": (
         lambda content: content["images"].append({**content["images"][0], "id": 1}),
-        "files that several images name: 1",
+        "files that several images have: 1",
     ),
 }
 

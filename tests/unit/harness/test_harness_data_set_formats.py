@@ -119,7 +119,7 @@ VOC_LAYOUTS: dict[str, tuple[dict[str, Any], str]] = {
     "of the challenge": ({}, ""),
     "of a labelling tool": ({"images": ".", "xml": "."}, ""),
     "an image": ({}, "JPEGImages/000000000003.jpg"),
-    "the folder of images": ({}, "JPEGImages"),
+    "the image folder": ({}, "JPEGImages"),
 }
 
 
@@ -128,14 +128,14 @@ def test_pascal_voc_is_read(source: Source, name: str) -> None:
     options, path = VOC_LAYOUTS[name]
     source.voc(**options)
     found = agree(source, "voc", source.folder / path)
-    assert [text for text in found["remarks"] if "order of the categories is not given" not in text] == []
+    assert [text for text in found["remarks"] if "order of the categories is unknown" not in text] == []
 
 
 def test_pascal_voc_with_coordinates_from_0_is_read_and_remarked(source: Source) -> None:
     source.boxes[0] = (0, 0, [0, 0, 9, 9])
     source.voc(zero=1)
     found = agree(source, "voc", source.folder)
-    assert any("coordinates start from 0" in text for text in found["remarks"])
+    assert any("coordinates start at 0" in text for text in found["remarks"])
 
 
 def test_a_list_of_images_is_a_part_of_pascal_voc(source: Source) -> None:
@@ -271,7 +271,7 @@ FAULTS: dict[str, tuple[str, Callable[[Source], object], str]] = {
     "score": (
         "yolo",
         lambda s: s.write("labels/val/000000000003.txt", "0 .1 .2 .3 .4 .9\n"),
-        "it is an answer, not an annotation",
+        "it is a detection, not an annotation",
     ),
     "pixels": ("yolo", lambda s: s.write("labels/val/000000000003.txt", "0 20 20 9 9\n"), "not a fraction of the image"),
     "class": (

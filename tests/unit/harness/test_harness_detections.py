@@ -72,7 +72,7 @@ def test_answer_lies_in_one_piece() -> None:
 )
 def test_shapes_that_do_not_fit_are_an_error(shapes: tuple[tuple[int, ...], ...]) -> None:
     boxes, scores, classes = (np.zeros(shape, np.float32) for shape in shapes)
-    with pytest.raises(HarnessError, match="the model answered 2 images with boxes"):
+    with pytest.raises(HarnessError, match="the model returned for 2 images boxes"):
         pack(MODEL, [0, 1], boxes, scores, classes, None)
 
 

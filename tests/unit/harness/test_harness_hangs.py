@@ -95,7 +95,7 @@ def test_hang_is_ended_and_says_what_was_waited_for(run: Run, folder: Path, monk
     assert told.startswith("the backend toy has not answered sample ")
     assert ".png) for " in told
     assert " s, since " in told
-    assert f"whole log: {folder / 'stderr.log'}" in told
+    assert f"complete log: {folder / 'stderr.log'}" in told
     assert f"{VARIABLE}=SECONDS" in told
     assert not is_alive(int((folder / "pid").read_text()))
 

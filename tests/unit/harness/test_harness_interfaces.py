@@ -188,7 +188,7 @@ def test_a_reading_that_gives_more_is_named(
     variant = Variant(demo_model)
     make(variant)
     remarks = scored(variant.save(tmp_path / "model.onnx"), **options)["remarks"]
-    told = next(text for text in remarks if "the first 16 images give mAP" in text)
+    told = next(text for text in remarks if "the first 16 images have mAP" in text)
     assert wanted in told
     assert all(other not in told for _, _, other in READINGS.values() if other != wanted)
 

@@ -117,7 +117,7 @@ def test_test01_has_its_audit_config_and_its_sampling_target_in_the_log(with_sta
 
 
 def test_a_loadgen_that_was_meant_and_is_not_imported_is_told(with_stand_in: Run) -> None:
-    assert "LoadGen 1.0 is to be imported from" in with_stand_in("offline", "accuracy", elsewhere=True).error
+    assert "LoadGen 1.0 should be imported from" in with_stand_in("offline", "accuracy", elsewhere=True).error
 
 
 @pytest.mark.parametrize("version", ["", "0.7"])

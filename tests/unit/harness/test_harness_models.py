@@ -212,9 +212,9 @@ def test_a_batch_gives_what_its_images_give_alone() -> None:
     ("change", "why"),
     [
         (lambda state: state.pop("extras.0.0.bias"), r"lacks extras\.0\.0\.bias"),
-        (lambda state: state.update(more=torch.zeros(1)), "has beside what belongs to it more"),
+        (lambda state: state.update(more=torch.zeros(1)), "has in addition more"),
         (lambda state: state.update({"extras.0.0.bias": torch.zeros(3)}), r"extras\.0\.0\.bias as \[3\] instead of \[256\]"),
-        (lambda state: state.pop("backbone.0.0.weight"), "no network that is known"),
+        (lambda state: state.pop("backbone.0.0.weight"), "the weights of a known network"),
         (lambda state: [state.pop(name) for name in list(state) if name.startswith("predictors")], "and 20 more"),
     ],
 )

@@ -183,7 +183,7 @@ def test_run_with_odd_answers_says_so_in_its_results(
     outcome = harness(spec_for(model_changes={"backend": "toy"}), path=plugin(RUN.format(change="classes[0, 0] = 0")))
     classes, unanswered = outcome.results["remarks"]
     assert " detections have a class that the data set does not have, the first 0 for sample " in classes
-    assert unanswered.startswith("the model never answers ")
+    assert unanswered.startswith("the model never detects ")
 
 
 def test_demo_model_has_nothing_odd(harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]]) -> None:

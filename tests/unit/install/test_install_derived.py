@@ -108,7 +108,7 @@ def test_a_file_of_a_dependency_is_copied(shelf: Shelf) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "why"), [(["a.pb", "b.pb"], "promises one .*pb, and there are 2: a.pb, b.pb"), ([], "is not there")]
+    ("names", "why"), [(["a.pb", "b.pb"], "promises one .*pb, and there are 2: a.pb, b.pb"), ([], "does not exist")]
 )
 def test_a_pattern_has_to_fit_one_file(shelf: Shelf, names: list[str], why: str) -> None:
     files = {name: name for name in [*names, "read.me"]}

@@ -54,7 +54,7 @@ def test_a_wrong_digest_is_told_and_nothing_is_kept(server: Server, ck_home: Pat
     wanted = hashlib.new(algorithm, b"another file").hexdigest()
     seen = hashlib.new(algorithm, CONTENT).hexdigest()
     url = server.give("/f", whole(CONTENT))
-    with pytest.raises(DownloadError, match=f"{url}: it is the wrong file.*{algorithm} {wanted} expected, {seen} came"):
+    with pytest.raises(DownloadError, match=f"{url}: it is the wrong file.*{algorithm} {wanted} expected, {seen} received"):
         fetch(Source((url,), sha256=wanted) if algorithm == "sha256" else Source((url,), md5=wanted))
     assert kept(ck_home) == []
 
@@ -121,7 +121,7 @@ def test_a_server_in_trouble_is_asked_again(server: Server, code: int) -> None:
 def test_a_server_that_hangs_is_left_and_asked_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CK_DOWNLOAD_TIMEOUT", "0.2")
     fetch(good(server.give("/f", hanging(), whole(CONTENT))))
-    with pytest.raises(DownloadError, match=r"no byte came for 0\.2 s"):
+    with pytest.raises(DownloadError, match=r"no data was received for 0\.2 s"):
         fetch(Source((server.give("/g", hanging()),), sha256="0" * 64))
 
 
@@ -140,7 +140,7 @@ def test_a_redirect_is_followed(server: Server) -> None:
 def test_a_refused_connection_is_told_with_what_to_do() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/f"
-    with pytest.raises(DownloadError, match="the connection is refused") as caught:
+    with pytest.raises(DownloadError, match="the connection was refused") as caught:
         fetch(good(url))
     assert "CK_MIRRORS" in caught.value.hint
 
@@ -221,7 +221,7 @@ def test_zenodo_s_record_gives_the_digest(server: Server, zenodo: Source) -> Non
 
 def test_a_file_unlike_zenodo_s_record_is_refused(server: Server, zenodo: Source, ck_home: Path) -> None:
     server.give("/api/records/123", document(record(checksum="md5:" + "0" * 32)))
-    with pytest.raises(DownloadError, match=f"md5 {'0' * 32} expected, {MD5} came"):
+    with pytest.raises(DownloadError, match=f"md5 {'0' * 32} expected, {MD5} received"):
         fetch(zenodo)
     assert kept(ck_home) == []
 
@@ -251,7 +251,7 @@ def test_a_cached_file_that_was_altered_is_fetched_again(server: Server) -> None
 
 
 def test_a_file_larger_than_the_free_space_is_not_begun(server: Server) -> None:
-    with pytest.raises(StorageError, match="it takes 1000000000000 MB"):
+    with pytest.raises(StorageError, match="it needs 1000000000000 MB"):
         fetch(good(server.give("/f", whole(CONTENT)), size=10**18))
     assert server.requests == []
 
@@ -270,7 +270,7 @@ def test_a_full_disk_is_told_and_not_left_fuller(server: Server, ck_home: Path) 
     assert not part.is_symlink()
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux's /sys, where not even root can write")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux's /sys, where even root can write")
 def test_a_read_only_ck_tools_is_told(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CK_TOOLS", "/sys/ck-tools")
     with pytest.raises(StorageError, match=r"no permission to write /sys/ck-tools") as caught:

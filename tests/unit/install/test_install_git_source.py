@@ -137,7 +137,7 @@ def test_what_a_killed_process_left_is_cleaned(there: Upstream, ck_home: Path) -
 )
 def test_what_is_no_whole_commit_is_refused(url: str) -> None:
     assert read_commit(url) is None
-    with pytest.raises(ConfigError, match="nor a commit"):
+    with pytest.raises(ConfigError, match="and not a commit"):
         read_source(Fields({"url": url}, "recipe"))
 
 

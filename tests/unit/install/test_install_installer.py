@@ -77,7 +77,7 @@ def test_a_spoilt_folder_of_that_name_makes_way(shelf: Shelf) -> None:
 
 def test_a_recipe_that_does_not_make_what_it_promises_leaves_nothing(shelf: Shelf, ck_home: Path) -> None:
     shelf.package("hello", HELLO, files={"hello.txt": "hi"}, file="model.onnx")
-    with pytest.raises(InstallError, match=r"promises model.onnx, which is not there") as caught:
+    with pytest.raises(InstallError, match=r"promises model.onnx, which does not exist") as caught:
         shelf.install("hello")
     assert "hello.txt" in caught.value.hint
     assert visible(ck_home) == []

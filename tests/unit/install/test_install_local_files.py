@@ -133,6 +133,6 @@ def test_a_file_of_unknown_size_leaves_a_part_of_the_disk_free(
     (tmp_path / "f").write_bytes(SECRET)
     url = (tmp_path / "f").as_uri() if local else server.give("/f", without_ranges(SECRET))
     monkeypatch.setattr(atomic, "SPARE", 1 << 62)  # more than any disk has
-    with pytest.raises(StorageError, match="of the disk stay free"):
+    with pytest.raises(StorageError, match="of the disk are kept free"):
         fetch_unknown(Source((url,)))
     assert list((ck_home / "CK-TOOLS/.cache/partial").iterdir()) == []

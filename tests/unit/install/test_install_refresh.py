@@ -117,7 +117,7 @@ def test_a_registered_file_is_checked_by_its_content(model: Path) -> None:
     found = check(Session(), entry)
     assert (found.state, found.advice) == (
         "changed",
-        f"{model} was changed: `ck refresh env:{entry.uid}` registers it as it is now",
+        f"{model} was changed: `ck refresh env:{entry.uid}` registers its current state",
     )
     assert entry.meta() == before
     model.unlink()

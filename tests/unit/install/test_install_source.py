@@ -26,11 +26,11 @@ def test_a_source_is_read_with_its_mirrors() -> None:
     ("content", "why"),
     [
         ({}, "recipe.json: install.0..download.url"),
-        ({"url": "ftp://example.org/f"}, "neither http, https nor file"),
-        ({"url": URL, "mirrors": ["/local/f"]}, "'/local/f' is neither"),
+        ({"url": "ftp://example.org/f"}, "not http, https or file"),
+        ({"url": URL, "mirrors": ["/local/f"]}, "'/local/f' is not http"),
         ({"url": URL, "sha256": "abc"}, "is not 64 hexadecimal digits"),
         ({"url": URL, "md5": "g" * 32}, "is not 32 hexadecimal digits"),
-        ({"url": URL, "size": "3"}, "size is '3', not a whole number"),
+        ({"url": URL, "size": "3"}, "size is '3', not an integer"),
         ({"url": URL, "sha265": "a" * 64}, "sha265 is not a known key"),
     ],
 )

@@ -54,8 +54,8 @@ def choices(url: str, shelf: Shelf) -> dict[str, Choice]:
 def test_size_is_the_servers_where_the_recipe_has_none(choices: dict[str, Choice]) -> None:
     assert to_fetch(choices) == [ToFetch("weights.bin", None)]
     assert to_fetch(choices, ask=True) == [ToFetch("weights.bin", len(CONTENT))]
-    assert fetch_lines(choices, ask=True) == ["to fetch: 12.3 kB (weights.bin 12.3 kB)"]
-    assert fetch_lines(choices) == ["to fetch: 1 file of unknown size (weights.bin)"]
+    assert fetch_lines(choices, ask=True) == ["to download: 12.3 kB (weights.bin 12.3 kB)"]
+    assert fetch_lines(choices) == ["to download: 1 file of unknown size (weights.bin)"]
 
 
 def test_nobody_is_asked_offline(choices: dict[str, Choice]) -> None:

@@ -155,7 +155,7 @@ def test_an_encrypted_zip_is_told(tmp_path: Path, inside: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"<html>not found</html>"])
 def test_what_is_no_archive_is_told(tmp_path: Path, inside: Path, content: bytes) -> None:
     (tmp_path / "f").write_bytes(content)
-    with pytest.raises(ArchiveError, match="neither a zip nor a tar archive"):
+    with pytest.raises(ArchiveError, match="not a zip or tar archive"):
         unpack(tmp_path / "f", inside)
 
 

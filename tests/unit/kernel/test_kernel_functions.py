@@ -27,7 +27,7 @@ def test_json_there_and_back(tmp_path: Path) -> None:
         (ck.load_text_file, {"text_file": "/nowhere/a"}, 16, "/nowhere/a"),
         (ck.save_json_to_file, {"json_file": "/nowhere/a", "dict": {"a": object()}}, 1, "JSON"),
         (ck.list_all_files, {"path": "/nowhere"}, 16, "/nowhere"),
-        (ck.parse_cid, {"cid": "alone"}, 1, "names no entry"),
+        (ck.parse_cid, {"cid": "alone"}, 1, "is not a valid name"),
         (ck.parse_cid, {"cid": "a:b:c:d"}, 2, "too many colons"),
     ],
 )

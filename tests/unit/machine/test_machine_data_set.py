@@ -106,9 +106,9 @@ def test_an_image_of_another_size_is_named_with_both(data_set: DataSet) -> None:
     [
         (
             {"annotations": [{"id": 5, "image_id": 9, "category_id": 7, "bbox": [0, 0, 1, 1]}]},
-            "annotation 5 is of image 9, which",
+            "annotation 5 refers to image 9, which",
         ),
-        ({"images": []}, "names no image"),
+        ({"images": []}, "has no images"),
         ({"images": None}, "it has no list of images"),
         ({"categories": {}}, "it has no list of categories"),
         ({"images": ["1.png"]}, 'image number 1 has no usable id: "1.png"'),
@@ -160,7 +160,7 @@ def test_a_change_of_any_image_is_noticed(data_set: DataSet, tmp_path: Path, whe
     data_set.write()
     env = registered(data_set.images)
     assert register.problem(env) == ""
-    (data_set.images / "another.txt").write_text("it is no part of the data set")
+    (data_set.images / "another.txt").write_text("it is not a part of the data set")
     assert register.problem(env) == ""
     stat = moved.stat()
     os.utime(moved, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
@@ -185,7 +185,7 @@ def test_a_name_stands_for_one_data_set(data_set: DataSet, tmp_path: Path) -> No
 
 def test_a_name_is_one_that_can_be_asked_for(data_set: DataSet) -> None:
     for name in ("cats,dogs", "-cats", "a/b"):
-        with pytest.raises(UsageError, match="cannot be a name"):
+        with pytest.raises(UsageError, match="is not a valid name"):
             registered(data_set.images, name=name)
 
 

@@ -53,9 +53,9 @@ def test_an_interpreter_is_found_by_its_version_or_a_range(wanted: str) -> None:
 
 def test_an_interpreter_is_found_by_its_path(tmp_path: Path) -> None:
     assert find_interpreter(sys.executable).version == OURS
-    with pytest.raises(DetectError, match="does not answer as a Python interpreter"):
+    with pytest.raises(DetectError, match="is not a working Python interpreter"):
         find_interpreter(str(tmp_path / "absent"))
-    with pytest.raises(DetectError, match="does not answer"):
+    with pytest.raises(DetectError, match="is not a working"):
         inspect_interpreter(program(tmp_path / "python3", "exit 0"))
 
 

@@ -51,7 +51,7 @@ def test_tags_of_public_pages_are_met(resolver: Resolver, tags: str, alias: str)
 def test_what_is_not_ours_is_answered_with_what_there_is(resolver: Resolver, tags: str) -> None:
     with pytest.raises(CKError) as caught:
         resolver.resolve(tags)
-    assert "`ck search package --tags=…` lists what there is" in caught.value.hint
+    assert "`ck search package --tags=…` lists the packages" in caught.value.hint
     assert "r1.0" in caught.value.hint or "model" in caught.value.hint or "tool-cmake" in caught.value.hint
 
 

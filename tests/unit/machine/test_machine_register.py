@@ -110,7 +110,7 @@ def test_a_file_that_was_changed_or_is_gone_is_told_with_what_to_do(repositories
     model.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     assert "was changed after it was registered (register it again with `ck detect soft:model.onnx`)" in problem(meta)
     model.unlink()
-    assert "is gone" in problem(meta)
+    assert "is missing" in problem(meta)
 
 
 def test_annotations_that_were_changed_are_told(repositories: Repositories, data_set: DataSet) -> None:

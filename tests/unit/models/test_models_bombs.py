@@ -48,7 +48,7 @@ def test_a_graph_of_tuples(tmp_path: Path, pickle: bytes) -> None:
 def test_a_graph_of_tuples_as_the_version_of_a_legacy_file(tmp_path: Path) -> None:
     magic = PROTOCOL + number(MAGIC) + b"."
     (tmp_path / "m.pth").write_bytes(magic + PROTOCOL + TUPLES + b"." + PROTOCOL + b"}." + PROTOCOL + b"}.")
-    with pytest.raises(DetectError, match="its format is not of version"):
+    with pytest.raises(DetectError, match="its format does not have version"):
         TorchFile(tmp_path / "m.pth")
 
 

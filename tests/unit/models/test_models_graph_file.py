@@ -29,8 +29,8 @@ def test_placeholders_and_leaves_are_inputs_and_outputs(tmp_path: Path) -> None:
     ("content", "why"),
     [
         (b"", "it is empty"),
-        (b"\xff\xff\xff", "cut short or of another format"),
-        (placeholder("x", 1, 1)[:-3], "cut short"),
+        (b"\xff\xff\xff", "truncated or has another format"),
+        (placeholder("x", 1, 1)[:-3], "truncated"),
         (node("c", "Const"), "no placeholder"),
         (placeholder("x", 1, 1) + node("w", "VariableV2"), "the variable w is not frozen"),
         (struct.pack("<Q", 0) * 2, "is not a frozen graph"),

@@ -93,7 +93,7 @@ def test_random_bytes_are_no_model(tmp_path: Path, content: bytes, suffix: str) 
 
 def test_an_interface_that_no_profile_fits_is_told_with_its_names(tmp_path: Path) -> None:
     inputs, outputs = field(11, value_info("pixels", 1, 1, 3, 64, 64)), field(12, value_info("boxes", 1, "N", 4))
-    with pytest.raises(DetectError, match="no known profile fits") as caught:
+    with pytest.raises(DetectError, match="no known profile matches") as caught:
         inspect_model(write_onnx_graph(tmp_path / "own.onnx", inputs, outputs), "onnx")
     assert "pixels float32[1, 3, 64, 64]" in str(caught.value)
     assert "boxes float32[?, 4]" in str(caught.value)
@@ -105,10 +105,10 @@ def test_a_named_profile_has_to_fit_the_file(tmp_path: Path) -> None:
     path = write_onnx_graph(tmp_path / "own.onnx", field(11, value_info("pixels", 1)), *rows)
     model = inspect_model(path, "onnx", "coco-1200-pt")
     assert (model["profile"], model["input"], model["max_batch"], model["opset"]) == ("coco-1200-pt", "pixels", None, 8)
-    with pytest.raises(DetectError, match="does not fit") as refused:
+    with pytest.raises(DetectError, match="does not match") as refused:
         inspect_model(path, "onnx", "coco-300")
-    assert "its input pixels is float32; the interface says uint8" in str(refused.value)
-    assert "no output detection_boxes:0 for the boxes, but bboxes, scores, labels" in str(refused.value)
+    assert "its input pixels is float32; the interface has uint8" in str(refused.value)
+    assert "no output detection_boxes:0 for the boxes, only bboxes, scores, labels" in str(refused.value)
     with pytest.raises(NotFoundError, match="coco-12OO") as caught:
         inspect_model(path, "onnx", "coco-12OO-pt")
     assert "coco-1200-pt" in caught.value.hint

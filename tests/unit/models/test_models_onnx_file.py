@@ -52,7 +52,7 @@ def test_weights_that_are_listed_among_the_inputs_are_none(tmp_path: Path) -> No
 def test_what_is_no_model_is_told(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "m.onnx"
     path.write_bytes(content)
-    with pytest.raises(DetectError, match="it is empty" if not content else "cut short or of another format"):
+    with pytest.raises(DetectError, match="it is empty" if not content else "truncated or has another format"):
         read_onnx(path)
 
 

@@ -43,8 +43,8 @@ def test_parts_of_an_onnx_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("gone.data", "gone.data, which is not beside it"),
-        ("short.data", "it is cut short"),
+        ("gone.data", "gone.data, which does not exist"),
+        ("short.data", "it is truncated"),
         ("../up.data", "outside its folder"),
         ("/etc/passwd", "outside its folder"),
     ],
@@ -70,13 +70,13 @@ def test_a_part_that_changes_or_goes_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "m.onnx.data").write_bytes(b"x" * 100)
     assert "a part of" in problem(meta)
     (tmp_path / "m.onnx.data").unlink()
-    assert "m.onnx.data, a part of m.onnx, is gone" in problem(meta)
+    assert "m.onnx.data, a part of m.onnx, is missing" in problem(meta)
 
 
 def test_the_weights_of_openvino_are_a_part(tmp_path: Path) -> None:
     path = tmp_path / "m.xml"
     path.write_text("<net/>")
-    with pytest.raises(DetectError, match=r"m\.bin, which is not beside it"):
+    with pytest.raises(DetectError, match=r"m\.bin, which does not exist"):
         parts_of(path, "openvino")
     shutil.copyfile(path, tmp_path / "m.bin")
     assert parts_of(path, "openvino") == ("m.bin",)

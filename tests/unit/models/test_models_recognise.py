@@ -104,7 +104,7 @@ def test_known_exports(tmp_path: Path, inputs: Tensors, outputs: Tensors, name: 
 )
 def test_two_interfaces_that_fit_are_named(tmp_path: Path, outputs: Tensors, names: tuple[str, ...]) -> None:
     path = graph(tmp_path / "m.onnx", [IMAGES], outputs)
-    with pytest.raises(DetectError, match="interfaces fit") as caught:
+    with pytest.raises(DetectError, match="interfaces match") as caught:
         inspect_model(path, "onnx")
     for name in names:
         assert f"--profile={name}" in caught.value.hint
@@ -166,22 +166,22 @@ def test_a_described_model_that_takes_bytes_gets_them_as_they_are(tmp_path: Path
         ({"layout": "NHWC"}, ("float32[1, 3, 640, 640]", "NHWC")),
         ({"side": "300"}, ("640, 640", "300 × 300")),
         ({"side": "free"}, ("fixed size", "free")),
-        ({"dtype": "uint8"}, ("is float32", "says uint8")),
+        ({"dtype": "uint8"}, ("is float32", "has uint8")),
         ({"boxes": "detections"}, ("no output detections for the boxes", "output0")),
         ({"scores": "output0[90]"}, ("84 columns", "output0[90]")),
-        ({"size_input": "sizes"}, ("inputs images", "beside sizes")),
+        ({"size_input": "sizes"}, ("inputs images", "besides sizes")),
     ],
 )
 def test_an_interface_that_contradicts_the_file(tmp_path: Path, given: dict[str, str], both: tuple[str, str]) -> None:
     path = graph(tmp_path / "m.onnx", [IMAGES], [("output0", F32, 1, 84, 8400)])
-    with pytest.raises(DetectError, match="does not fit") as caught:
+    with pytest.raises(DetectError, match="does not match") as caught:
         inspect_model(path, "onnx", given=given_fields(given))
     assert all(text in caught.value.what for text in both)
 
 
 def test_a_profile_whose_shapes_the_file_does_not_have(tmp_path: Path) -> None:
     path = graph(tmp_path / "m.onnx", [IMAGES], [("output0", F32, 1, 84, 8400)])
-    with pytest.raises(DetectError, match=r"does not fit the profile yolo-v5: .* float\[B,N,5\+C\]"):
+    with pytest.raises(DetectError, match=r"does not match the profile yolo-v5: .* float\[B,N,5\+C\]"):
         inspect_model(path, "onnx", "yolo-v5")
 
 
@@ -251,7 +251,7 @@ def test_openvino_s_xml_is_read_without_openvino(tmp_path: Path) -> None:
 def test_what_is_no_model_of_openvino(tmp_path: Path, content: str) -> None:
     path = tmp_path / "m.xml"
     path.write_text(content)
-    with pytest.raises(DetectError, match=r"m\.xml is not a model of OpenVINO"):
+    with pytest.raises(DetectError, match=r"m\.xml is not an OpenVINO model"):
         read_openvino(path)
 
 

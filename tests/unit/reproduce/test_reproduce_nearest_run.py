@@ -72,7 +72,7 @@ def test_every_result_that_fits_is_matched_and_one_is_run(ck: Ck, made: Submissi
     assert [row["model"] for row in found["lst"]] == ["ssd-mobilenet", "ssd-resnet34"]
     answer = reproduce(ck, made, f"--system={trees.SYSTEM}", "--run")
     assert answer.code == 2
-    assert answer.json["error"].startswith("6 results fit, and --run runs one")
+    assert answer.json["error"].startswith("6 results match, and --run needs one")
     assert f"closed/{trees.SUBMITTER}/{trees.SYSTEM}/ssd-mobilenet/Offline" in answer.json["error"]
     nothing = reproduce(ck, made, "--system=T5")
     assert nothing.code == 16
@@ -109,7 +109,7 @@ def test_experiments_side_by_side(ck: Ck, made: Submissions, mine: str) -> None:
     published = f"experiment:closed-{trees.SUBMITTER}-{trees.SYSTEM}-ssd-mobilenet-Offline"
     rows = ck("compare", mine, "experiment:faster", published, "--out=json").json["rows"]
     assert rows["performance"] == ["100 samples/s", "150 samples/s", "5821.47 samples/s"]
-    assert rows["speed to the first"] == ["1.000", "1.500", "58.215"]
+    assert rows["speed relative to the first"] == ["1.000", "1.500", "58.215"]
     assert rows["mAP"] == ["0.23000", "0.23000", "0.23125"]
     assert rows["accelerator"][2] == "Example F1"
     assert ck("compare", mine).code == 2

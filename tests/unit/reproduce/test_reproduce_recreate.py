@@ -82,7 +82,7 @@ def test_an_edited_recipe_is_told_with_the_commit_that_had_it(thing: tuple[Entry
 def test_a_recipe_that_is_not_here_says_where_to_get_it(thing: tuple[Entry, LockedComponent]) -> None:
     origin = RepositoryState(url="https://example.org/r.git", git=True, commit="abc")
     (text,) = told(replace(thing[1], uid="f" * 16, repository="theirs"), repositories={"theirs": origin})
-    assert "`ck pull repo:theirs --url=https://example.org/r.git --checkout=abc` brings it" in text
+    assert "`ck pull repo:theirs --url=https://example.org/r.git --checkout=abc` gets it" in text
 
 
 def test_a_file_of_the_users_that_is_not_here_says_how_to_register_it() -> None:
@@ -128,7 +128,10 @@ def test_artifacts_travel_and_need_no_source_any_more(thing: tuple[Entry, Locked
 
 
 def test_what_no_licence_lets_pass_is_left_out_and_told(thing: tuple[Entry, LockedComponent]) -> None:
-    for licence, why in (("", "no licence is known"), ("CC-BY-NC-4.0", "its licence is CC-BY-NC-4.0")):
+    for licence, why in (
+        ("", "no licence that permits redistribution"),
+        ("CC-BY-NC-4.0", "its licence is CC-BY-NC-4.0"),
+    ):
         lock = replace(EMPTY, components=(replace(thing[1], licence=licence),))
         found = gather(Session(), lock, only_free=True)
         assert found.rows == {}
@@ -296,7 +299,7 @@ def test_a_venv_in_an_archive_is_refused(ck: Ck, tmp_path: Path) -> None:
         file.writestr("venv/mine/venv/bin/python", "#!/bin/sh")
     answer = ck("unzip", "experiment", f"--zip={tmp_path / 'a.zip'}", "--out=json")
     assert answer.code != 0
-    assert "which is of the other machine" in answer.json["error"]
+    assert "which belongs to another machine" in answer.json["error"]
     assert ck("ls", "venv", "--out=json").json["lst"] == []
 
 
@@ -323,10 +326,14 @@ def test_a_bundle_as_it_should_be(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "kind", "message"),
     [
-        (lambda rows: rows.update({"wheels/x-1-py3-none-any.whl": b"evil!"}), NotTheSameError, "is not what the bundle lists"),
-        (lambda rows: rows.update({"wheels/more.whl": b"x"}), NotTheSameError, "holds a file that it does not list"),
+        (
+            lambda rows: rows.update({"wheels/x-1-py3-none-any.whl": b"evil!"}),
+            NotTheSameError,
+            "differs from the bundle",
+        ),
+        (lambda rows: rows.update({"wheels/more.whl": b"x"}), NotTheSameError, "has a file that it does not list"),
         (lambda rows: rows.pop("lock.json"), NotTheSameError, "lacks a file that it lists"),
-        (lambda rows: rows.pop("bundle.json"), ConfigError, "is no bundle"),
+        (lambda rows: rows.pop("bundle.json"), ConfigError, "is not a bundle"),
         (lambda rows: rows.update({"../evil": b"x"}), NotTheSameError, "evil"),
         (lambda rows: rows.update({"repositories/r/.git/config": b"x"}), NotTheSameError, "it holds"),
         (
@@ -349,7 +356,7 @@ def test_a_bundle_cut_short_leaves_nothing(ck: Ck, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-30])
     answer = ck("create", "venv:air", f"--bundle={path}", "--out=json")
     assert answer.code == 10
-    assert "is damaged or cut short" in answer.json["error"]
+    assert "is damaged or truncated" in answer.json["error"]
     assert not list((tmp_path / "CK-TOOLS").glob(".bundle-*"))
     assert ck("ls", "venv", "--out=json").json["lst"] == []
     assert ck("create", "venv:air", "--bundle=none.zip").code == 16
@@ -398,7 +405,7 @@ def test_a_venv_that_has_drifted_is_not_bundled(tmp_path: Path) -> None:
     venv = make_venv()
     renew_lock(Session(), venv)
     add_package(venv, "by-hand", "1")
-    with pytest.raises(NotTheSameError, match="is no longer what its lock says: package by-hand"):
+    with pytest.raises(NotTheSameError, match="differs from its lock: package by-hand"):
         make_bundle(Session(), venv, tmp_path / "b.zip")
     assert not (tmp_path / "b.zip").exists()
 

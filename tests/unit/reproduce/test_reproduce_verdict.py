@@ -49,7 +49,7 @@ def test_reproduced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"mAP": 0.2489}, "mAP 0.2489 is 0.0011 from the recorded 0.2500; 0.001 is allowed"),
+        ({"mAP": 0.2489}, "mAP 0.2489 differs by 0.0011 from the recorded 0.2500; the tolerance is 0.001"),
         ({"boxes": moved(0.1)}, "only 0.00 % of the detections"),
         ({"boxes": {0: ONE[0]}}, "different samples"),
     ],

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         ({"deps": {"numpy": {"tool": "perhaps"}}}, "deps.numpy.tool is 'perhaps', not true or false"),
         ({"deps": {"numpy": {"when": {"backend": 5}}}}, "deps.numpy.when"),
         ({"variations": {"a": {"default": 5}}}, "variations.a.default is 5, not true or false"),
-        ({"priority": "high"}, "priority is 'high', not a whole number"),
+        ({"priority": "high"}, "priority is 'high', not an integer"),
         (
             {"variations": {"a": {"group": "g", "default": True}, "b": {"group": "g", "default": True}}},
             "the variations a and b are both the default of g",
@@ -47,7 +47,7 @@ def test_a_faulty_package_is_left_out_with_a_warning(shelf: Shelf, capsys: pytes
     aliases = {package.entry.alias for package in survey(Session(shelf.repositories)).packages.of(["local"])}
     assert "good" in aliases
     assert "faulty" not in aliases
-    assert "package left out" in capsys.readouterr().err
+    assert "package skipped" in capsys.readouterr().err
 
 
 def test_the_digest_is_of_what_the_recipe_says_and_holds(shelf: Shelf) -> None:
@@ -84,7 +84,7 @@ def test_a_package_that_uses_what_is_no_file_of_its_repository_is_left_out(
     aliases = {package.entry.alias for package in survey(Session(shelf.repositories)).packages.of(["local"])}
     assert "good" in aliases
     assert "faulty" not in aliases
-    assert "package left out" in capsys.readouterr().err
+    assert "package skipped" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["shared", "shared/a.py", "link"])

@@ -101,7 +101,7 @@ def test_no_way_is_told_with_the_ways_there_are(shelf: Shelf) -> None:
     model(shelf)
     conversion(shelf, "onnx", "weights")
     conversion(shelf, "graph", "small")
-    with pytest.raises(NotFoundError, match="ssd is a model in the format onnx, and no conversion leads to small") as caught:
+    with pytest.raises(NotFoundError, match="ssd is a model in the format onnx, and no conversions lead to small") as caught:
         converted(shelf, "small")
     assert "it can be converted to weights" in caught.value.hint
 
@@ -110,7 +110,7 @@ def test_a_conversion_is_never_taken_for_a_model(shelf: Shelf) -> None:
     conversion(shelf, "onnx", "weights")
     with pytest.raises(NotFoundError) as caught:
         shelf.resolver().resolve("weights")
-    assert "it is a conversion: ask for what it converts" in caught.value.hint
+    assert "it is a conversion: request its result instead" in caught.value.hint
 
 
 def test_a_dependency_may_ask_for_a_format(shelf: Shelf) -> None:
@@ -127,7 +127,7 @@ def test_the_plan_tells_each_conversion_and_why(shelf: Shelf) -> None:
     conversion(shelf, "onnx", "weights")
     lines = explain.as_lines({"weights": converted(shelf, "weights")}, reasons=True)
     assert "convert weights: ssd from onnx to weights (convert-onnx-to-weights)" in lines
-    assert any("a conversion from onnx to weights, not made yet" in line for line in lines)
+    assert any("a conversion from onnx to weights, not installed yet" in line for line in lines)
 
 
 def test_two_builds_with_the_same_files_are_not_put_into_one_venv(shelf: Shelf) -> None:
@@ -171,5 +171,5 @@ def test_a_data_set_in_another_format_is_converted_and_one_without_a_format_has_
     choice = resolver.in_format(resolver.resolve("dataset,odd"), "coco")
     assert choice.label == "odd"
     assert choice.dataset == {"images": "i", "annotations": "a.xml", "format": "coco"}
-    with pytest.raises(NotFoundError, match="plain is a data set in the format coco, and no conversion leads to kitti"):
+    with pytest.raises(NotFoundError, match="plain is a data set in the format coco, and no conversions lead to kitti"):
         resolver.in_format(resolver.resolve("dataset,plain"), "kitti")

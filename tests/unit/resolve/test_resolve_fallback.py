@@ -58,10 +58,10 @@ def test_a_need_further_down_falls_back_too(shelf: Shelf) -> None:
 def test_when_no_candidate_can_be_had_each_is_named_with_its_reason(shelf: Shelf) -> None:
     shelf.package("one", "tool", deps={"x": {"tags": "absent-a"}})
     shelf.package("two", "tool", deps={"x": {"tags": "absent-b"}})
-    with pytest.raises(NotFoundError, match="none of the packages with the tags tool that you asked for") as caught:
+    with pytest.raises(NotFoundError, match="none of the packages with the tags tool, requested by you") as caught:
         shelf.resolver().resolve("tool")
-    assert "passed over one: nothing has the tag 'absent-a'" in caught.value.hint
-    assert "passed over two: nothing has the tag 'absent-b'" in caught.value.hint
+    assert "rejected one: nothing has the tag 'absent-a'" in caught.value.hint
+    assert "rejected two: nothing has the tag 'absent-b'" in caught.value.hint
 
 
 def test_a_package_that_needs_itself_is_passed_over(shelf: Shelf) -> None:
@@ -69,7 +69,7 @@ def test_a_package_that_needs_itself_is_passed_over(shelf: Shelf) -> None:
     shelf.package("honest", "tool")
     choice = shelf.resolver().resolve("tool")
     assert taken(choice) == "local:package:honest"
-    assert "go round in a circle: selfish → selfish" in choice.passed_over[0][1]
+    assert "circular dependencies: selfish → selfish" in choice.passed_over[0][1]
     with pytest.raises(ConflictError, match="circle: selfish → selfish"):
         shelf.resolver().resolve("selfish")
 
@@ -102,7 +102,7 @@ def test_ours_comes_before_a_stranger_s_whatever_its_priority_and_tags() -> None
     own = frozenset({"ours", "local"})
     choice = Resolver(Surroundings(Listed(found), own=own)).resolve("tool,coco")
     assert taken(choice) == "ours:package:coco-api"
-    assert choice.passed_over == (("coco", "coco-api comes first: it is of a nearer repository"),)
+    assert choice.passed_over == (("coco", "coco-api is preferred: its repository is closer"),)
     theirs = Resolver(Surroundings(Listed(found), own=own), home="strange").resolve("tool,coco")
     assert taken(theirs) == "strange:package:coco"
 
@@ -140,3 +140,9 @@ def test_a_name_that_is_none_is_an_error_that_names_the_nearest() -> None:
     with pytest.raises(NotFoundError, match="there is no two:package:same") as caught:
         Resolver(Surroundings(Listed(found))).resolve("two:package:same")
     assert "one:package:same" in caught.value.hint
+
+
+def test_candidates_of_one_name_are_shown_with_their_repositories() -> None:
+    found = packages(("local", "tool", {"tags": ["tool"]}), ("other", "tool", {"tags": ["tool"]}))
+    choice = Resolver(Surroundings(Listed(found))).resolve("tool")
+    assert [name for name, _ in choice.passed_over] == ["other:package:tool"]

@@ -52,7 +52,7 @@ def test_a_version_range_decides(shelf: Shelf) -> None:
     assert taken(shelf, "tool,1.9") == taken(shelf, "tool,v1.9") == "tool-1.9"  # a tag that reads as a version is one
     with pytest.raises(NotFoundError, match=r"tags tool in a version >=3") as caught:
         taken(shelf, "tool", ">=3")
-    assert "passed over tool-1.0: its version 1.0 is not in >=3" in caught.value.hint
+    assert "rejected tool-1.0: its version 1.0 is not in >=3" in caught.value.hint
 
 
 @pytest.mark.parametrize("where", ["package", "variation", "registered"])
@@ -98,7 +98,7 @@ def test_what_is_registered_comes_first_and_the_latest_of_it(shelf: Shelf) -> No
     assert (type(choice), choice.name, choice.ready) == (RegisteredFile, "new", True)
     assert choice.passed_over == (
         ("old", "new was registered later"),
-        ("ssd", "what is registered comes before packages"),
+        ("ssd", "registered components take precedence over packages"),
     )
 
 
@@ -124,7 +124,7 @@ def test_what_is_installed_comes_before_what_is_not(shelf: Shelf) -> None:
     there = installed(shelf, "old")
     choice = shelf.resolver(installed=there).resolve("tool")
     assert (type(choice), choice.name, choice.reason) == (InstalledPackage, "old", "installed in /there")
-    assert choice.passed_over == (("a-new-one", "old comes first: it is installed already"),)
+    assert choice.passed_over == (("a-new-one", "old is preferred: it is already installed"),)
 
 
 def test_what_is_below_zero_comes_last_even_if_it_is_installed(shelf: Shelf) -> None:
@@ -139,7 +139,7 @@ def test_what_is_below_zero_comes_last_even_if_it_is_installed(shelf: Shelf) -> 
     ("other", "why"),
     [
         ({"priority": -1}, "its priority is higher"),
-        ({"tags": "tool,special"}, "it is the plainer match"),
+        ({"tags": "tool,special"}, "it is the simpler match"),
         ({}, "its name sorts first"),
     ],
 )
@@ -148,7 +148,7 @@ def test_among_equals_priority_then_plainness_then_the_name(shelf: Shelf, other:
     shelf.package("first", "tool")
     choice = shelf.resolver().resolve("tool")
     assert choice.name == "first"
-    assert choice.passed_over == (("z-other", f"first comes first: {why}"),)
+    assert choice.passed_over == (("z-other", f"first is preferred: {why}"),)
 
 
 def test_the_plan_does_not_hang_on_the_order_of_the_packages(shelf: Shelf) -> None:
@@ -211,9 +211,9 @@ def test_an_unknown_tag_suggests_the_nearest(shelf: Shelf) -> None:
 def test_known_tags_that_nothing_has_together_tell_the_near_misses(shelf: Shelf) -> None:
     shelf.package("ssd", "model,onnx")
     shelf.package("net", "model,tflite")
-    with pytest.raises(NotFoundError, match="nothing has all the tags model,onnx,tflite that you asked for") as caught:
+    with pytest.raises(NotFoundError, match="nothing has all the tags model,onnx,tflite, requested by you") as caught:
         taken(shelf, "model,onnx,tflite")
-    assert "passed over ssd: it has no tag tflite" in caught.value.hint
+    assert "rejected ssd: it has no tag tflite" in caught.value.hint
 
 
 def key(shelf: Shelf, tags: str) -> str:
@@ -253,7 +253,7 @@ def test_what_was_asked_for_and_why_is_in_the_plan(shelf: Shelf) -> None:
     assert second | {"key": ""} == {
         "dependency": "made", "need": "made >=1", "name": "Made thing", "package": "made", "variations": [],
         "source": "package", "ready": False, "requirement": "", "version": "1.2", "key": "", "passed_over": [],
-        "reason": "its tags match, and it is not installed yet",
+        "reason": "its tags match; not installed yet",
         "needs_trust": [],
     }  # fmt: skip
     assert explain.as_lines(choices, reasons=False) == [

@@ -297,7 +297,7 @@ SPOILT: list[tuple[str, Spoil, str, str, str]] = [
     ),
     ("power without its server", power("power/server.json"), "power", "rejected", "no such file"),
     ("power without ranging", power("ranging"), "power", "rejected", "no such folder"),
-    ("power with a file too many", power(more="power/notes.txt"), "power", "rejected", "one more"),
+    ("power with a file too many", power(more="power/notes.txt"), "power", "rejected", "another file"),
     ("power without a clock", power(more="power/client.json"), "power", "rejected", "none"),
     ("power with a broken JSON", power(more="power/client.json"), "power", "rejected", "Expecting"),
     ("a number where a text belongs", key(SYSTEM, "framework", 5), "system", "rejected", "5"),
@@ -305,7 +305,7 @@ SPOILT: list[tuple[str, Spoil, str, str, str]] = [
     ("a placeholder in the description", key(SYSTEM, "host_memory_capacity", "ADD: capacity"), "system-draft", "rejected", "ADD"),
     ("no such setting", text(detail(), '"effective_min_duration_ms"', '"effective_other"'), "setting", "rejected", "no such key"),
     ("no measurements", gone(measured()), "measurements-missing", "rejected", "no such folder"),
-    ("a file too many", copied(detail(), f"{result()}/performance/run_1/copy.txt"), "files-extra", "reported", "one more"),
+    ("a file too many", copied(detail(), f"{result()}/performance/run_1/copy.txt"), "files-extra", "reported", "another file"),
     ("the log of another round", seeds_of_v1_1, "round", "reported", "v1.1"),
     ("nothing to infer from", without_rate, "inferred", "rejected", "no such key"),
     ("a folder that no rule names", lambda tree: (tree / OURS / "notes").mkdir(), "stray", "reported", "notes"),
@@ -482,7 +482,7 @@ def test_a_tree_is_not_copied_into_itself(whole: tuple[Path, bytes], tmp_path: P
     tree, _ = whole
     (tmp_path / "link").symlink_to(tree)
     for output in (tree / "copy", tmp_path / "link/closed/copy"):
-        with pytest.raises(UsageError, match="is in the tree"):
+        with pytest.raises(UsageError, match="is inside the tree"):
             truncate_tree(load_round(), tree, output=output)
         assert not output.exists()
 
@@ -564,7 +564,7 @@ def test_results_of_the_other_benchmarks_are_not_looked_at(ck: Ck, tree: Path) -
     shutil.copy(tree / SYSTEM, tree / OURS / "systems/Big.json")
     report = check_tree(load_round(), tree)
     assert (len(report.results), len(report.skipped), report.rejected, report.stray) == (6, 2, [], [])
-    assert "2 of other benchmarks were not looked at" in ck("check", "submission", f"--path={tree}").out
+    assert "2 of other benchmarks were skipped" in ck("check", "submission", f"--path={tree}").out
 
 
 def test_status_is_that_of_the_gravest_finding(tree: Path) -> None:

@@ -177,7 +177,7 @@ def test_a_loop_of_links_as_a_tree(ck: Callable[..., Any], tmp_path: Path) -> No
     for action in ("check", "import", "summarize", "reproduce"):
         answer = ck(action, "submission", f"--path={tmp_path / 'one'}")
         assert answer.code == 16, answer.err
-        assert "is not a folder" in answer.err
+        assert "is not an existing folder" in answer.err
 
 
 def test_names_that_are_not_utf_8_name_no_result(ck: Callable[..., Any], tree: Path) -> None:

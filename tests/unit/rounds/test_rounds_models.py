@@ -110,6 +110,6 @@ def test_every_framework_runs_a_format_that_the_models_can_be_brought_to() -> No
         for target in runs - {"tflite"} - unreachable:
             assert resolver.in_format(choice, target).model["format"] == target
         for target in unreachable:
-            with pytest.raises(NotFoundError, match=f"no conversion leads to {target}") as caught:
+            with pytest.raises(NotFoundError, match=f"no conversions lead to {target}") as caught:
                 resolver.in_format(choice, target)
             assert "is not for the network ssd-resnet34-1200" in caught.value.hint

@@ -91,8 +91,8 @@ def test_a_run_has_the_settings_of_its_round(made_up: rounds.Round) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scenario": "multistream"}, "'multistream' is no scenario of round v9.9"),
-        ({"compliance": "TEST05"}, "TEST05 is no test of round v9.9"),
+        ({"scenario": "multistream"}, "'multistream' is not a scenario of round v9.9"),
+        ({"compliance": "TEST05"}, "TEST05 is not a test of round v9.9"),
         ({"scenario": "server", "target_qps": 5.0, "target_latency": 8.0, "official": True}, r"bound for Server is 7\.5 ms"),
         ({"scenario": "singlestream", "seconds": 4.0, "official": True}, "at least 5 s"),
     ],
@@ -103,7 +103,7 @@ def test_options_that_the_round_does_not_have_are_refused(made_up: rounds.Round,
 
 
 def test_a_benchmark_that_the_round_does_not_have_is_refused(made_up: rounds.Round) -> None:
-    with pytest.raises(UsageError, match=r"ssd-resnet34 is no benchmark of round v9\.9"):
+    with pytest.raises(UsageError, match=r"ssd-resnet34 is not a benchmark of round v9\.9"):
         rules_for(made_up, "ssd-resnet34")
 
 

@@ -115,11 +115,11 @@ def test_harness_has_a_python_path_of_its_own(run: Run, tmp_path: Path, monkeypa
 def test_cause_that_the_harness_tells_is_the_message(run: Run, folder: Path) -> None:
     with pytest.raises(RunError) as caught:
         run("""
-            (folder / "error.json").write_text(json.dumps({"error": "1.png is empty", "hint": "fetch the data set again"}))
+            (folder / "error.json").write_text(json.dumps({"error": "1.png is empty", "hint": "download the data set again"}))
             sys.exit(3)
         """)
     assert str(caught.value) == (
-        f"the benchmark failed: 1.png is empty\nwhole log: {folder / 'stderr.log'}\nfetch the data set again"
+        f"the benchmark failed: 1.png is empty\ncomplete log: {folder / 'stderr.log'}\ndownload the data set again"
     )
 
 

@@ -64,9 +64,9 @@ def check(spec: Spec, tmp_path: Path, options: RunOptions | None = None, **model
 
 def test_what_does_not_suit_the_closed_division_is_told_and_the_end_too(spec: Spec, tmp_path: Path, said: Said) -> None:
     warnings = check(spec, tmp_path)
-    assert any("has 3 images; the closed division asks for the 5000" in text for text in warnings)
+    assert any("has 3 images; the closed division requires the 5000" in text for text in warnings)
     assert any("not one of the round's models" in text for text in warnings)
-    assert "performance for at least 10 minutes; it ends not before" in said.lines[-1]
+    assert "performance for at least 10 minutes; it will not end before" in said.lines[-1]
 
 
 def test_a_missing_image_is_told_before_the_run(spec: Spec, tmp_path: Path, said: Said) -> None:
@@ -78,7 +78,7 @@ def test_a_missing_image_is_told_before_the_run(spec: Spec, tmp_path: Path, said
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"count": 8}, "over the whole data set"),
+        ({"count": 8}, "uses the complete data set"),
         ({"seconds": 5.0}, "at least 600 s, and --time=5"),
         ({"scenario": "server", "target_qps": None}, "needs a target"),
         ({"scenario": "multistream", "target_qps": 40.0}, "the round's: 20 a second"),
@@ -114,7 +114,7 @@ def test_a_model_that_was_changed_since_is_refused(spec: Spec, tmp_path: Path, s
     file = tmp_path / "tool/m.onnx"
     file.parent.mkdir()
     file.write_text("changed")
-    with pytest.raises(RunError, match="no longer what was installed"):
+    with pytest.raises(RunError, match="differs from what was installed"):
         check(spec, tmp_path, source="package", file=str(file), path=str(file.parent), digest="0" * 64)
 
 
@@ -161,7 +161,7 @@ def test_targets_come_from_user_conf_and_options_win(tmp_path: Path) -> None:
 def test_what_the_rules_do_not_leave_to_a_user_is_refused_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"line 2: \*\.\*\.schedule_rng_seed = 1: expected no seed of the user's"):
         with_user_conf(conf(tmp_path, "*.Server.target_qps = 40\n*.*.schedule_rng_seed = 1\n"), RULES)
-    with pytest.raises(NotFoundError, match="is not there"):
+    with pytest.raises(NotFoundError, match="is not an existing file"):
         with_user_conf(RunOptions(user_conf=str(tmp_path / "none.conf")), RULES)
 
 

@@ -104,7 +104,7 @@ def test_help_and_the_page_of_commands(changed: Changed) -> None:
     [
         (["--warm-up-queries=0"], 2, "--warm-up-queries=0: it has to be at least 1"),
         (["--warm-up-queries=501"], 2, "warm_up is 501; it has to be more than 0 and at most 500"),
-        (["--env.CK_WARM_UP=many"], 2, "--env.CK_WARM_UP=many is not a whole number"),
+        (["--env.CK_WARM_UP=many"], 2, "--env.CK_WARM_UP=many is not an integer"),
         (["--env.CK_WARM_UPS=1"], 16, "did you mean CK_WARM_UP"),
         (["--env.EXTRA_OPS=--warmup 1"], 16, "did you mean --warm-up"),
         (["--official", "--warm-up-queries=3"], 2, "no queries before the clock starts"),
@@ -132,7 +132,7 @@ def test_replay_takes_it_over(changed: Changed, bench: Bench) -> None:
     done = changed.ck("replay", "experiment:first", "--venv=mlperf-inference", "--record=again", "--trust")
     assert "REPRODUCED" in done.stdout, done.stderr
     assert _recorded(load(bench.repositories, "experiment", "again")) == {"warm_up": 3}
-    with pytest.raises(ConfigError, match=r"ran with the option (cooler|warm_up), which this ck does not know"):
+    with pytest.raises(ConfigError, match=r"ran with the option (cooler|warm_up), which this ck does not support"):
         options_of(lock_of_experiment(first.path, first.meta()), first)  # of the ck without the rows
 
 

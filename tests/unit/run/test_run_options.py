@@ -112,7 +112,7 @@ def test_variables_of_other_programs_that_have_a_meaning(env: dict[str, str], ex
     ("env", "why"),
     [
         ({"CK_VERBOSE": "1"}, "--env.CK_VERBOSE has no effect: ck prints progress by itself"),
-        ({"CK_LOADGEN_BUFFER_SIZE": "64"}, "--env.CK_LOADGEN_BUFFER_SIZE has no effect: the round's rules set it"),
+        ({"CK_LOADGEN_BUFFER_SIZE": "64"}, "--env.CK_LOADGEN_BUFFER_SIZE has no effect: the rules of the round set it"),
         ({"CK_METRIC_TYPE": "PASCAL"}, "--env.CK_METRIC_TYPE=PASCAL has no effect: accuracy is COCO's mAP"),
     ],
 )
@@ -142,7 +142,7 @@ def test_what_is_not_understood_is_told_with_what_is(env: dict[str, str], near: 
 
 
 def test_variable_of_what_is_installed_is_refused_with_what_chooses_it() -> None:
-    with pytest.raises(NotFoundError, match=r"--env\.CK_ENV_MINE is not understood") as caught:
+    with pytest.raises(NotFoundError, match=r"--env\.CK_ENV_MINE is not supported") as caught:
         from_environment({"CK_ENV_MINE": "1"})
     assert "did you mean" not in caught.value.hint
     assert "--dep_add_tags" in caught.value.hint

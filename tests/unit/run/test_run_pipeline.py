@@ -53,7 +53,7 @@ def test_run_folder_holds_spec_logs_and_configuration(bench: Bench) -> None:
 
 def test_name_that_is_taken_is_told_before_the_run(bench: Bench) -> None:
     bench.run(name="first")
-    with pytest.raises(ConflictError, match="experiment:first exists already"):
+    with pytest.raises(ConflictError, match="experiment:first already exists"):
         bench.run('Path("/nowhere").write_text("the harness ran")', name="first")
     assert bench.experiments() == ["first"]
 
@@ -70,7 +70,7 @@ def test_failure_of_the_harness_keeps_its_logs_where_the_message_says(bench: Ben
 def test_results_stay_when_another_run_took_the_name_meanwhile(bench: Bench) -> None:
     """A run of ten minutes is not thrown away for its name."""
     taken = bench.local.path / "experiment" / "mine"
-    with pytest.raises(ConflictError, match="mine exists already"):
+    with pytest.raises(ConflictError, match="mine already exists"):
         bench.run(f"Path({str(taken)!r}).mkdir()\n{WELL}", name="mine")
     kept = [path for path in bench.left() if path.name.startswith(".failed-")]
     assert [(path / "results.json").exists() for path in kept] == [True]
@@ -127,7 +127,7 @@ def test_what_cannot_be_had_is_told(bench: Bench, options: dict[str, Any], kind:
 
 def test_venv_whose_python_has_vanished_is_told(bench: Bench) -> None:
     (bench.venv.path / "venv" / "bin" / "python").unlink()
-    with pytest.raises(InstallError, match="has vanished"):
+    with pytest.raises(InstallError, match="is missing"):
         bench.plan()
 
 
@@ -166,7 +166,7 @@ def test_a_package_in_the_venv_brings_a_backend(bench: Bench) -> None:
 def test_a_gpu_is_asked_for_where_there_is_none(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(gpu, "DRIVER", tmp_path / "no-driver")
     monkeypatch.setattr(gpu, "DEVICES", tmp_path)
-    with pytest.raises(RunError, match="--device=cuda has nothing to run on") as caught:
+    with pytest.raises(RunError, match="--device=cuda cannot be used") as caught:
         check_device(RunOptions(device="cuda"))
     assert "--device=cpu" in caught.value.hint
     assert bench.plan(device="cuda").options.device == "cuda"  # a plan may be made elsewhere

@@ -20,7 +20,7 @@ def _rates(scenario: str, mode: str = "performance", target_qps: float | None = 
 
 @pytest.mark.parametrize("scenario", ["singlestream", "multistream", "server", "offline"])
 def test_accuracy_is_as_fast_as_the_system(scenario: str) -> None:
-    assert _rates(scenario, "accuracy") == ["accuracy: each image once, as fast as the system answers"]
+    assert _rates(scenario, "accuracy") == ["accuracy: each image once, as fast as possible"]
 
 
 @pytest.mark.parametrize(

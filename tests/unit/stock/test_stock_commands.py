@@ -35,7 +35,7 @@ def test_search_counts_as_stock_does_and_marks_what_cannot_be_installed(stock: S
     assert names(ck("search", "package", "--tags=tiny", "--repo_uoa=stock", "--out=json")) == ["a"]  # nothing else has it
     done = ck("search", "package", "--tags=their-model")
     assert done.out.splitlines() == ["stock:package:a (small, near)", "stock:package:b (near)"]
-    assert done.err == "note: 1 of 2 cannot be installed here; --explain says why\n"
+    assert done.err == "note: 1 of 2 cannot be installed here; --explain shows why\n"
     out = ck("search", "package", "--tags=their-model", "--explain").out
     assert "package:b (near) cannot be installed here: its recipe runs a script of its own (install.sh)" in out
 
@@ -130,7 +130,7 @@ def test_a_python_package_without_a_detector_can_be_installed(stock: StockReposi
     stock.entry("soft", "lib.python.numpy", {"customize": file, "tags": ["lib", "python-package", "numpy"]})
     assert "`ck install package --tags=lib,python-package,numpy`" in ck("detect", "soft:lib.python.numpy").err
     stock.entry("soft", "lib.static", {"customize": {"soft_file": {"linux": "libx.a"}}, "tags": ["lib", "numpy"]})
-    assert "there are detectors of ours for" in ck("detect", "soft:lib.static").err
+    assert "supported detectors:" in ck("detect", "soft:lib.static").err
 
 
 def test_uid_of_a_module_is_no_entry(ck: Ck) -> None:
@@ -191,7 +191,7 @@ def test_what_is_gone_or_of_another_python_meets_none(left_by_stock: Path, ck: C
 def test_a_stock_model_does_not_take_the_place_of_ours(left_by_stock: Path, ck: Ck) -> None:
     done = ck("explain", "package", "--tags=model,object-detection,onnx,mlperf")
     assert "install" in done.out.splitlines()[0]
-    assert "stock CK's entry does not say how it is used" in done.out
+    assert "stock CK's entry does not describe its interface" in done.out
 
 
 @pytest.mark.parametrize("key", ["tags", "customize", "env", "install_location", "soft_uoa", "setup", "deps"])

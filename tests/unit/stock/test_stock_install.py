@@ -146,7 +146,7 @@ def test_a_patch_of_the_entry_is_applied(stock: StockRepository, user: User, ser
     assert Path(user.install("a")["file"]).read_text() == "new\n"
     escape = patch.replace("a/a", "a/../../a").replace("b/a", "b/../../a")
     stock.fetched("b", server.url, "a.zip", env=env, files={"patch.linux/one.patch": escape})
-    with pytest.raises(CKError, match=r"the patch patch.linux/one.patch does not fit"):
+    with pytest.raises(CKError, match=r"the patch patch.linux/one.patch does not apply"):
         user.install("b")
 
 

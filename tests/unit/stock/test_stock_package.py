@@ -78,7 +78,7 @@ def test_without_a_default_the_first_variation_that_can_be_carried_out_is_taken(
     }
     stock.package("net", env=env, variations=rows)
     assert chosen("net").chosen == ("new",)
-    assert "neither https, http nor file" in chosen("net", "old").obstacle
+    assert "not https, http or file" in chosen("net", "old").obstacle
 
 
 def test_supported_combinations_give_the_default(stock: StockRepository) -> None:
@@ -134,15 +134,15 @@ def test_conditions_of_dependencies(stock: StockRepository) -> None:
         ({"env": FETCH | {"PACKAGE_SKIP_LINUX_MAKE": "NO"}}, r"builds source code \(make\)"),
         ({"env": FETCH | {"PACKAGE_BUILD_TYPE": "cmake"}}, r"builds source code \(cmake\)"),
         ({"env": FETCH | {"PACKAGE_RUN": "YES"}}, "runs the program that it downloads"),
-        ({"env": FETCH | {"PACKAGE_URL": "ftp://host.example"}}, "neither https, http nor file"),
+        ({"env": FETCH | {"PACKAGE_URL": "ftp://host.example"}}, "not https, http or file"),
         ({"env": FETCH | {"PACKAGE_NAME": "${ELSEWHERE}.tar"}}, "refers to a variable"),
-        ({"env": FETCH | {"PACKAGE_GIT": "YES", "PACKAGE_URL": "http://host.example/a"}}, "neither https nor file"),
+        ({"env": FETCH | {"PACKAGE_GIT": "YES", "PACKAGE_URL": "http://host.example/a"}}, "not https or file"),
         ({"env": FETCH | {"PACKAGE_GIT": "YES", "PACKAGE_GIT_SUBMODULES": "YES"}}, "submodules"),
         ({"env": FETCH | {"PACKAGE_WGET": "NO"}}, "downloads and copies nothing"),
         ({"env": FETCH | {"PACKAGE_WGET_EXTRA": '-O "open'}}, "cannot be read"),
         ({"only_for_target_os_tags": ["windows"]}, "for other systems"),
         ({"script": PIP, "env": {"PYTHON_PACKAGE_NAME": "/opt/a.whl"}}, "not the name of a Python package"),
-        ({"script": PIP, "env": {}}, "names no Python package"),
+        ({"script": PIP, "env": {}}, "has no Python package"),
     ],
 )
 def test_what_cannot_be_carried_out_is_refused_with_the_reason(

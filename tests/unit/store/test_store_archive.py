@@ -118,7 +118,7 @@ def test_the_uid_of_an_entry_that_was_replaced_is_gone(add: Add, crafted: Callab
 @pytest.mark.parametrize(
     "texts",
     [
-        {"a.txt": "holds no entry"},
+        {"a.txt": "has no entries"},
         _entry("good") | {"../../out": "x"},
         _entry("good") | {"/tmp/ck-out": "x"},
         _entry("..", module=".."),
@@ -229,7 +229,7 @@ def test_a_repository_with_things_of_another_machine_is_refused_whole(
 
 def test_no_archive_becomes_the_local_repository(crafted: Callable[..., Path]) -> None:
     archive = crafted({".ckr.json": json.dumps({"data_alias": "local", "data_uid": UID})} | _entry("a"))
-    with pytest.raises(ConflictError, match="'local' exists already"):
+    with pytest.raises(ConflictError, match="'local' already exists"):
         unpack_repository(archive, Repositories())
     assert not (repos_root() / "local").exists()
 
@@ -291,7 +291,7 @@ def test_recipes_that_are_asked_for_do_not_go_to_local(crafted: Callable[..., Pa
     local = repositories.writable()
     (entry,) = unpack_entries(archive, repositories, local, "package")[0]
     assert entry.repository == archive.stem
-    with pytest.raises(ConflictError, match="which exists already") as caught:
+    with pytest.raises(ConflictError, match="which already exists") as caught:
         unpack_entries(archive, repositories, local, "package", overwrite=True)
     assert f"--repo_uoa={archive.stem}" in caught.value.hint
     again = repositories.get(archive.stem)
@@ -303,7 +303,7 @@ def test_all_brings_no_data_that_would_take_the_place_of_another_s(crafted: Call
     theirs = add("photos", repository="other")
     repositories = Repositories()
     for entry in (_entry("photos", "2" * 16), _entry("more", theirs.uid)):
-        with pytest.raises(ConflictError, match="would take the place of the one in other"):
+        with pytest.raises(ConflictError, match="would hide the one in other"):
             unpack_entries(
                 crafted(entry | _entry("new", "3" * 16, "experiment") | _entry("p", "4" * 16, "package")), repositories,
                 repositories.writable(), "experiment", everything=True, overwrite=True,

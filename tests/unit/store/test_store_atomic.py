@@ -57,7 +57,7 @@ def test_what_is_no_json_leaves_the_old_file(tmp_path: Path) -> None:
     [
         (errno.ENOSPC, "the disk is full\nfree some space"),
         (errno.EDQUOT, "the disk is full"),
-        (errno.EROFS, "no permission to write /x\npoint CK_REPOS"),
+        (errno.EROFS, "no permission to write /x\nset CK_REPOS"),
         (errno.EACCES, "no permission to write /x"),
     ],
 )

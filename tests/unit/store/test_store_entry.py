@@ -22,8 +22,8 @@ UID = "0123456789abcdef"
         (b'{"a": 1', "is not JSON"),
         (b'{"a": "\xff"}', "is not UTF-8 text"),
         (b"[1, 2]", "holds a list, not an object"),
-        (b'{"a": ' + b"9" * 5000 + b"}", "is not JSON"),
-        (b'{"a": ' + b"[" * 100_000, "is not JSON"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "cannot be read as JSON"),
+        (b'{"a": ' + b"[" * 100_000, "cannot be read as JSON"),
     ],
     ids=["comma", "empty", "cut", "latin", "list", "long number", "deep"],
 )

@@ -27,8 +27,8 @@ def test_values_are_taken_with_their_types() -> None:
     [
         (lambda row: row.text("b"), "m.json: b is True, not a text"),
         (lambda row: row.needed("none"), "m.json: none is None, not a text"),
-        (lambda row: row.whole("s"), "m.json: s is '7', not a whole number"),
-        (lambda row: row.whole("b"), "m.json: b is True, not a whole number"),
+        (lambda row: row.whole("s"), "m.json: s is '7', not an integer"),
+        (lambda row: row.whole("b"), "m.json: b is True, not an integer"),
         (lambda row: row.flag("s"), "m.json: s is '7', not true or false"),
         (lambda row: row.tags("n"), "m.json: n is 7, not a list of tags"),
         (lambda row: row.texts("l"), r"m.json: l is \[1\], not a list of texts"),

@@ -78,12 +78,12 @@ def test_a_name_that_is_not_utf_8_is_left_out_by_name(add: Add, capsys: pytest.C
     odd.mkdir(parents=True)
     (odd / "meta.json").write_text("{}")
     assert [row.alias for row in find(Repositories(), "dataset")] == ["good"]
-    assert "\\xff cannot be the name of an entry" in capsys.readouterr().err
+    assert "\\xff is not a valid name for an entry" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [('{"a": ' * 200 + "1" + "}" * 200, "deep"), ("[" * 100_000, "JSON"), (r'{"tags": ["\ud800"]}', "half of a character")],
+    [('{"a": ' * 200 + "1" + "}" * 200, "deep"), ("[" * 100_000, "JSON"), (r'{"tags": ["\ud800"]}', "an unpaired surrogate")],
     ids=["deep", "deeper", "half a character"],
 )
 def test_content_that_no_program_can_work_with_is_refused(tmp_path: Path, text: str, why: str) -> None:

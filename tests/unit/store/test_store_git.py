@@ -119,7 +119,7 @@ def test_a_hostile_dependency_is_refused(upstream: New, tmp_path: Path, need: tu
         (lambda there: there.git("rm", "--quiet", ".ckr.json"), "", r"is not a CK repository: it has no \.ckr\.json"),
         (lambda there: there.commit(".ckr.json", "{"), "", r"\.ckr\.json is not JSON"),
         (lambda there: None, "nonesuch", r"git checkout failed.*\n.*\n.*nonesuch"),
-        (lambda there: None, "--orphan", "'--orphan' is no branch, tag or commit"),
+        (lambda there: None, "--orphan", "'--orphan' is not a branch, tag or commit"),
     ],
     ids=["no description", "spoilt description", "no such commit", "an option"],
 )
@@ -137,7 +137,7 @@ def test_what_cannot_be_used_is_told_and_leaves_nothing(
 def test_a_folder_that_is_there_is_kept(upstream: New) -> None:
     (repos_root() / "mine").mkdir(parents=True)
     (repos_root() / "mine" / "file").write_text("precious")
-    with pytest.raises(ConflictError, match="mine exists already"):
+    with pytest.raises(ConflictError, match="mine already exists"):
         _pull(url=upstream("mine").url)
     assert (repos_root() / "mine" / "file").read_text() == "precious"
 

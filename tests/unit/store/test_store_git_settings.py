@@ -100,7 +100,7 @@ def test_no_setting_of_the_folder_s_own_runs_a_program(
 
 def test_what_is_refused_names_the_settings_and_what_to_do(hostile: Callable[[str], tuple[Path, Path]]) -> None:
     folder, _ = hostile("filter")
-    with pytest.raises(GitError, match=r"have filter\.x\.clean, filter\.x\.required, filter\.x\.smudge") as caught:
+    with pytest.raises(GitError, match=r"settings filter\.x\.clean, filter\.x\.required, filter\.x\.smudge") as caught:
         check_settings(folder)
     assert "git config --global" in caught.value.hint
 
@@ -129,7 +129,7 @@ def test_a_git_folder_elsewhere_is_not_updated(kind: str, upstream: New, tmp_pat
         (folder / ".git").write_text(f"gitdir: {there.path / '.git'}\n")
     else:
         (folder / ".git").symlink_to(there.path / ".git")
-    with pytest.raises(GitError, match="leads elsewhere"):
+    with pytest.raises(GitError, match="refers to another folder"):
         check_settings(folder)
 
 
@@ -181,7 +181,7 @@ def test_urls_that_are_allowed(url: str) -> None:
     ],
 )  # fmt: skip
 def test_urls_that_are_refused(url: str, ck: Callable[..., Any]) -> None:
-    with pytest.raises(UsageError, match="is not a URL that ck gives to git"):
+    with pytest.raises(UsageError, match="is not a URL that ck passes to git"):
         check_url(url)
     done = ck("pull", "repo:x", f"--url={url}")
     assert (done.code, "use one of file://, git://, https://, ssh://" in done.err) == (2, True)

@@ -80,7 +80,7 @@ def test_the_entry_of_a_folder_by_another_name_of_its_module() -> None:
 def test_a_folder_that_is_in_no_entry(add: Add, tmp_path: Path) -> None:
     entry = add("a")
     for folder in (entry.path.parent, entry.path.parents[1], tmp_path):
-        with pytest.raises(NotFoundError, match="is not in an entry"):
+        with pytest.raises(NotFoundError, match="is not inside an entry"):
             entry_at(Repositories(), folder)
 
 

@@ -98,7 +98,7 @@ def test_a_walk_names_what_is_no_plain_file(folder: Path) -> None:
     (folder / "loop").symlink_to(".")
     os.mkdir(os.fsencode(folder) + b"/\xff")
     assert [(shown(row.name), row.flaw) for row in walk(folder)] == [
-        ("a/file", ""), ("loop", "a link"), ("pipe", "a named pipe"), ("\\xff", "called by a name that is not UTF-8"),
+        ("a/file", ""), ("loop", "a link"), ("pipe", "a named pipe"), ("\\xff", "named with bytes that are not UTF-8"),
     ]  # fmt: skip
 
 

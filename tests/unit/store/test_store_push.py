@@ -128,7 +128,7 @@ def test_offline_nothing_is_pulled_or_pushed(hub: str, tmp_path: Path, monkeypat
     anna = person("anna", tmp_path, monkeypatch)
     anna.add("shared")
     monkeypatch.setenv("CK_OFFLINE", "1")
-    with pytest.raises(OfflineError, match="--offline keeps from the network"):
+    with pytest.raises(OfflineError, match="--offline disables the network"):
         git.push(row(anna), "https://nowhere.invalid/x.git")
     with pytest.raises(OfflineError, match="the repository x at"):
         git.pull(anna, "x", "https://nowhere.invalid/x.git")

@@ -98,7 +98,7 @@ def test_two_repositories_of_one_uid_both_work(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err == ""
     for alias in ("mine", "yours"):
         assert load(repositories, "dataset", "1" * 16, alias).path == repos_root() / alias / "dataset" / "a"
-    with pytest.raises(ConflictError, match=f"{row.uid} names 2 repositories\nuse one of mine, yours"):
+    with pytest.raises(ConflictError, match=f"{row.uid} matches 2 repositories\nuse one of mine, yours"):
         repositories.get(row.uid)
 
 
@@ -142,7 +142,7 @@ def test_the_name_that_a_person_gives_is_kept(tmp_path: Path) -> None:
     assert Repositories().add("foo", there).alias == "foo"
     assert _aliases()[2:] == ["foo"]
     assert {Repositories().get(name).path for name in ("foo", "y", "x", UID)} == {there}
-    with pytest.raises(ConflictError, match="is the repository foo already"):
+    with pytest.raises(ConflictError, match="is already the repository foo"):
         Repositories().add("bar", there)
 
 
@@ -242,7 +242,7 @@ def test_a_module_that_holds_only_entries_without_alias_is_one(by_hand: Callable
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../a", "a\\b", "a:b", "a*", "-a", ".a", "a\nb", 'a"b', "a|b"])
 def test_a_name_that_is_no_folder_s_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="cannot be a name"):
+    with pytest.raises(UsageError, match="is not a valid name"):
         check_name(name)
 
 

@@ -107,8 +107,8 @@ def test_a_name_does_not_lead_out_of_its_module(add: Add, name: str) -> None:
     [
         ('{\n  "tags": }', " is not JSON: Expecting value at line 2, column 11"),
         ('{"tags": 5}', ": tags is 5"),
-        ('{"n": ' + "9" * 5000 + "}", " is not JSON"),
-        ('{"n": ' + "[" * 100_000, " is not JSON"),
+        ('{"n": ' + "9" * 5000 + "}", " cannot be read as JSON"),
+        ('{"n": ' + "[" * 100_000, " cannot be read as JSON"),
     ],
     ids=["cut", "tags", "long number", "deep"],
 )
@@ -118,7 +118,7 @@ def test_a_spoilt_meta_is_told_and_the_others_are_found(
     meta = datasets / "coco-val" / ".cm" / "meta.json"
     meta.write_text(text)
     assert _names(tags="coco") == ["local:coco-train", "other:coco-val"]
-    assert f"warning: dataset left out: {meta}{told}" in capsys.readouterr().err
+    assert f"warning: dataset skipped: {meta}{told}" in capsys.readouterr().err
     assert _names(tags="coco") == ["local:coco-train", "other:coco-val"]
     assert capsys.readouterr().err == ""
     with pytest.raises(ConfigError, match="coco-val"):

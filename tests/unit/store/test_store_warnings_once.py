@@ -12,7 +12,7 @@ from ck_repo.store.warnings_once import Problems, warn_once
 def test_a_problem_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
         warn_once("theirs", "package", ["a is not JSON"])
-    assert capsys.readouterr().err == "warning: package left out: a is not JSON\n"
+    assert capsys.readouterr().err == "warning: package skipped: a is not JSON\n"
 
 
 def test_what_is_known_in_part_is_not_said_again(capsys: pytest.CaptureFixture[str]) -> None:
@@ -22,7 +22,7 @@ def test_what_is_known_in_part_is_not_said_again(capsys: pytest.CaptureFixture[s
     warn_once("theirs", "package", ["a", "b", "c"])
     assert [line.split(";")[0] for line in capsys.readouterr().err.splitlines()] == [
         "warning: theirs: 2 package entries cannot be used",
-        "warning: soft left out: b",
+        "warning: soft skipped: b",
         "warning: theirs: 3 package entries cannot be used",
     ]
 
@@ -46,4 +46,4 @@ def test_what_cannot_be_remembered_is_said_each_time(ck_home: Path, capsys: pyte
         warn_once("theirs", "package", ["a"])
         for place in said.glob("*.json") if said.is_dir() else []:
             place.write_text("{")
-    assert capsys.readouterr().err.count("left out: a") == 2
+    assert capsys.readouterr().err.count("skipped: a") == 2

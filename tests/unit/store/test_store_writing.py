@@ -46,7 +46,7 @@ def test_an_entry_is_on_disk_as_ck_has_it(add: Add, datasets: Path) -> None:
 
 def test_a_name_that_is_taken_is_refused_and_nothing_changes(add: Add, datasets: Path) -> None:
     entry = add("a", "old")
-    with pytest.raises(ConflictError, match="dataset:a exists already in local"):
+    with pytest.raises(ConflictError, match="dataset:a already exists in local"):
         add("a", "new")
     assert load(Repositories(), "dataset", "a").uid == entry.uid
     assert entry.tags() == {"old"}
@@ -71,7 +71,7 @@ def test_a_name_that_leads_elsewhere_is_refused(add: Add, name: str, datasets: P
         lambda: writing.move_entry(entry, local, "dataset", name),
     ]
     for attempt in attempts:
-        with pytest.raises(UsageError, match="cannot be a name"):
+        with pytest.raises(UsageError, match="is not a valid name"):
             attempt()
     assert sorted(repos_root().parent.rglob("*")) == before
 
@@ -79,7 +79,7 @@ def test_a_name_that_leads_elsewhere_is_refused(add: Add, name: str, datasets: P
 def test_a_name_too_long_for_a_folder_is_refused(add: Add) -> None:
     with pytest.raises(NotFoundError):
         load(Repositories(), "package", "x" * 256)
-    with pytest.raises(UsageError, match="cannot be a name"):
+    with pytest.raises(UsageError, match="is not a valid name"):
         add("x" * 256)
 
 
@@ -161,7 +161,7 @@ def test_of_two_processes_that_add_one_name_one_succeeds(datasets: Path) -> None
 
 @pytest.mark.parametrize("name", ["a\tb", "a\x1b[31mb", "a\u200bb", "a\udcffb"])
 def test_a_name_that_cannot_be_printed_is_refused(add: Add, name: str) -> None:
-    with pytest.raises(UsageError, match="cannot be a name") as caught:
+    with pytest.raises(UsageError, match="is not a valid name") as caught:
         add(name)
     assert str(caught.value).isascii()
 
@@ -209,7 +209,7 @@ def test_a_uid_that_is_taken_comes_with_a_hint_that_fits(add: Add) -> None:
     folder = entry.path.with_name("b")
     with pytest.raises(ConflictError) as caught, writing.staged(folder) as staging:
         writing.publish(local, "dataset", staging, folder, entry.uid)
-    assert caught.value.hint == "a UID names one entry: `ck rm dataset:a` removes the other"
+    assert caught.value.hint == "UIDs are unique: `ck rm dataset:a` removes the other entry"
 
 
 @pytest.fixture
@@ -233,7 +233,7 @@ def test_a_copy_leaves_out_what_leads_out_and_says_so(odd: Entry, ck: Callable[.
     assert found == {"deep", "deep/file", "deep/up", "in", "folder", "gone"}
     assert (copy / "deep/up").read_text() == "hi"
     assert done.code == 0
-    assert "dataset:odd: left out of the copy: away (a link that leads out of" in done.err
+    assert "dataset:odd: not copied: away (a link that leads out of" in done.err
     assert "deep/pipe (a named pipe)" in done.err
 
 

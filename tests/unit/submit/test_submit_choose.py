@@ -87,5 +87,5 @@ def test_tries_of_a_search_are_no_results_and_what_has_no_accuracy_is_left_out(
         chosen()
     bench.run("good", accuracy=ACCURACY, performance=PERFORMANCE)
     assert chosen() == [("good", "good", [])]
-    assert [text for text in said if "experiment:alone" in text and "left out" in text]
+    assert [text for text in said if "experiment:alone" in text and "skipped" in text]
     assert not [text for text in said if "experiment:try" in text]

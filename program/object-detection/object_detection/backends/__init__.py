@@ -1,7 +1,7 @@
-"""Frameworks behind one interface: ours and those of third parties are modules of the entry-point group `ck_repo.backends`.
+"""Frameworks with one interface: our backends and third-party ones are modules of the entry-point group `ck_repo.backends`.
 
-A module's constant `BACKEND` declares what the engine has to know of it: a dictionary of literals, which the engine reads
-without importing the module (docs/components.md).
+The constant `BACKEND` of a module declares what the engine needs: a dictionary of literals, which the engine reads without
+importing the module (docs/components.md).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ NO_OPTIONS: Mapping[str, str] = MappingProxyType({})
 
 
 class Backend(Protocol):
-    """A model that is loaded and ready. Several threads do not call one backend at once.
+    """A loaded model. Several threads do not call one backend at the same time.
 
     Attributes
     ----------
     max_batch
-        The largest batch that it takes; None for any.
+        The maximum batch size; None for any.
     threads
-        With how many it computes; 0 where the framework does not tell.
+        Number of threads; 0 if unknown.
     layout
-        ``NHWC`` or ``NCHW``: of the images that it takes.
+        ``NHWC`` or ``NCHW``: layout of the input images.
     """
 
     max_batch: int | None
@@ -45,12 +45,12 @@ class Backend(Protocol):
         Parameters
         ----------
         images
-            (batch, …) as the model's layout and dtype have it.
+            (batch, …) in the model's layout and dtype.
 
         Returns
         -------
         boxes, scores, classes, counts
-            (batch, rows, 4), (batch, rows), (batch, rows), and (batch,) or None where every row counts.
+            (batch, detections, 4), (batch, detections), (batch, detections), and (batch,) or None if all detections count.
         """
 
 
@@ -58,49 +58,49 @@ class Framework(Protocol):
     """A backend's module."""
 
     def load(self, model: Model, device: str, threads: int) -> Backend:
-        """Load a model; `threads` 0 leaves the number to the framework.
+        """Load a model; with `threads` 0 the framework chooses their number.
 
-        A backend that declares options gets those that the user chose as the keyword `options`, a mapping of texts.
+        A backend that declares options gets the user's as the keyword `options`, a mapping of strings.
         """
 
     def version(self) -> str:
         """The framework's version."""
 
     def devices(self) -> Sequence[str]:
-        """Where it can run here: ``cpu``, ``cuda``."""
+        """Available devices: ``cpu``, ``cuda``."""
 
 
 class _Configured:
-    """A backend's module with the options that the user chose."""
+    """A backend's module with the user's options."""
 
     def __init__(self, module: Framework, options: Mapping[str, str]) -> None:
         self._module, self._options = module, options
         self.version, self.devices = module.version, module.devices
 
     def load(self, model: Model, device: str, threads: int) -> Backend:
-        """Load a model with the options."""
+        """Load a model with these options."""
         return self._module.load(model, device, threads, options=self._options)  # type: ignore[call-arg]
 
 
 def framework(name: str, device: str, options: Mapping[str, str] = NO_OPTIONS) -> Framework:
-    """The backend of that name; one that is not installed, or cannot use the device, is an error.
+    """The backend of that name; an error if it is not installed, or cannot use the device.
 
     Parameters
     ----------
     options
-        Of the backend, as its module declares them; the engine has checked them.
+        Options of the backend, as its module declares them; the engine has checked them.
     """
     module = _module(name)
     if device not in module.devices():
         raise HarnessError(
-            f"{name} {module.version()} cannot use {device} here: it offers {', '.join(module.devices())}",
+            f"{name} {module.version()} cannot use {device} here; available: {', '.join(module.devices())}",
             "use --device=cpu, or a build of the framework for the device, on a machine that has one",
         )
     return _Configured(module, options) if options else module
 
 
 def _module(name: str) -> Framework:
-    found = {row.name: row for row in reversed(list(entry_points(group=GROUP)))}  # the first on the search path counts
+    found = {row.name: row for row in reversed(list(entry_points(group=GROUP)))}  # the first one on the search path is used
     try:
         if name in found:
             return cast(Framework, found[name].load())

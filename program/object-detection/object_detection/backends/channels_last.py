@@ -1,7 +1,7 @@
-"""Rewrite a graph of TensorFlow from channels first to channels last, which is all that its CPU kernels convolve.
+"""Convert a TensorFlow graph from channels first to channels last, the only layout of its convolutions on CPUs.
 
-Every operation that has a `data_format` gets a twin with the channels last; operations that work element by element, and
-paddings, are carried over where their inputs have twins, so that transpositions remain only where something else takes a value.
+Every operation with a `data_format` is copied with channels last. Element-wise operations and paddings are copied, too, if
+their inputs have such copies, so that transpositions only remain where other operations use a value.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ _TWIN = "/channels_last"
 
 
 def is_channels_first(graph: graph_pb2.GraphDef) -> bool:
-    """Whether any operation has its channels first."""
+    """Whether an operation has channels first."""
     return any(_first(node) for node in graph.node)
 
 
 def channels_last(graph: graph_pb2.GraphDef, outputs: Sequence[str]) -> graph_pb2.GraphDef:
-    """The same graph with the channels last inside; inputs and outputs keep their names and layouts.
+    """The same graph with channels last inside; inputs and outputs keep their names and layouts.
 
     Parameters
     ----------
     graph
         A frozen graph.
     outputs
-        Names of the nodes that are wanted; what they do not need is left out.
+        Names of the required nodes; nodes that they do not depend on are removed.
     """
     rewriting = _Rewriting()
     for node in _in_order(graph.node):
@@ -57,7 +57,7 @@ def _first(node: node_def_pb2.NodeDef) -> bool:
 
 
 class _Rewriting:
-    """The new graph, and which of its values have a twin with the channels last."""
+    """The new graph, and the values with a channels-last copy."""
 
     def __init__(self) -> None:
         self.result = graph_pb2.GraphDef()
@@ -66,7 +66,7 @@ class _Rewriting:
         self._perms: dict[tuple[int, ...], str] = {}
 
     def add(self, node: node_def_pb2.NodeDef) -> None:
-        """Take over a node, whose inputs have been taken over."""
+        """Copy a node whose inputs have been copied."""
         if node.op == "Const":
             self._constants[node.name] = node
         if _first(node):
@@ -87,13 +87,13 @@ class _Rewriting:
         return twin
 
     def _keep_first(self, twin: node_def_pb2.NodeDef) -> None:
-        """Note the twin, and give the old name to its transposition, for whoever takes it as it was."""
+        """Register the copy, and give the old name to its transposition, for other users of the value."""
         name = twin.name.removesuffix(_TWIN)
         self._twins[name] = twin.name
         self._transpose(name, twin.name, _TO_FIRST, twin.attr["T"].type)
 
     def _last(self, name: str, dtype: int) -> str:
-        """A value with the channels last."""
+        """A value with channels last."""
         plain = _plain(name)
         if plain not in self._twins:
             self._twins[plain] = plain.replace(":", "_") + _TWIN
@@ -135,7 +135,7 @@ class _Rewriting:
 
 
 def _plain(name: str) -> str:
-    """A value's name: the first output of a node has none of its own."""
+    """The name of a value: the first output of a node has the node's name."""
     name = name.lstrip("^")
     return name.removesuffix(":0")
 
@@ -145,7 +145,7 @@ def _node_of(name: str) -> str:
 
 
 def _in_order(nodes: Iterable[node_def_pb2.NodeDef]) -> list[node_def_pb2.NodeDef]:
-    """Every node behind its inputs."""
+    """Every node after its inputs."""
     by_name = {node.name: node for node in nodes}
     done: dict[str, node_def_pb2.NodeDef] = {}
     for start in by_name:
@@ -155,7 +155,7 @@ def _in_order(nodes: Iterable[node_def_pb2.NodeDef]) -> list[node_def_pb2.NodeDe
             open_inputs = [row for row in map(_node_of, by_name[name].input) if row in by_name and row not in done]
             if name in done:
                 waiting.pop()
-            elif open_inputs and by_name[name].op not in ("Merge", "NextIteration"):  # loops go round
+            elif open_inputs and by_name[name].op not in ("Merge", "NextIteration"):  # edges of loops
                 waiting += open_inputs
             else:
                 done[name] = by_name[waiting.pop()]

@@ -1,4 +1,4 @@
-"""What every framework does with a model's interface: compare it with the file, and arrange the outputs."""
+"""Common parts of all backends: compare a model's interface with the file, and arrange the outputs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from object_detection.backends.tensor_name import TensorName, named
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
 
-_HINT = "register it with the right --profile=, or with options for what differs: `ck detect soft --help` lists them"
+_HINT = "register it with the right --profile=, or with options for the differences: `ck detect soft --help` lists them"
 _ROLES = ("boxes", "scores", "classes", "count", "objectness", "image")
 
 
 class Outputs:
-    """The outputs of a file as the model's interface reads them.
+    """Converts the outputs of a file according to the model's interface.
 
     Parameters
     ----------
@@ -29,12 +29,12 @@ class Outputs:
     Attributes
     ----------
     wanted
-        Names of the tensors that have to be computed, each once.
+        Names of the required tensors, without repetitions.
 
     Raises
     ------
     HarnessError
-        If the file lacks an input or output of the interface; the message has the names of both.
+        If the file lacks an input or output of the interface; the message lists the names of both.
     """
 
     def __init__(self, model: Model, inputs: Collection[str], outputs: Sequence[str]) -> None:
@@ -45,24 +45,24 @@ class Outputs:
         expected = [model.input, *([model.size_input] if model.size_input else [])]
         if set(inputs) != set(expected) or not set(self.wanted) <= set(outputs):
             raise HarnessError(
-                f"{model.path} lacks the interface expected of it: input {', '.join(expected)}, outputs "
+                f"{model.path} lacks parts of its interface: input {', '.join(expected)}, outputs "
                 f"{', '.join(self.wanted)}; it has inputs {', '.join(inputs)} and outputs {', '.join(sorted(outputs))}",
                 _HINT,
             )
-        # most models: four tensors, or three, taken as they are
+        # most models: four tensors, or three, used unchanged
         columns = any(tensor.columns is not None for tensor in self._tensors.values())
         more = columns or model.transposed or model.objectness or model.image or not model.classes
         self._as_they_are = not more and model.scores_are == "given" and model.background == "none"
 
     def arranged(self, found: Sequence[Array], images: int) -> tuple[Array, Array, Array, Array | None]:
-        """Tensors in the order of `wanted`, of so many images, as a backend returns them."""
+        """Convert tensors in the order of `wanted` to a backend's results, for that number of images."""
         if self._as_they_are:
             return in_batches(found)
         by_name = dict(zip(self.wanted, map(self._rows_last, found), strict=True))
         parts = {role: tensor.take(by_name[tensor.name]) for role, tensor in self._tensors.items()}
         boxes, scores = parts["boxes"], activated(parts["scores"], self._model.scores_are)
         if "objectness" in parts:
-            # softmax is over the classes; of the objectness, one number, it would be over the boxes
+            # softmax is over the classes; over the single number of objectness it would be over the boxes
             certain = activated(parts["objectness"], "given" if self._model.scores_are == "given" else "sigmoid")
             scores = np.multiply(scores, certain if certain.ndim == scores.ndim else certain[..., None])
         scores = without_background(scores, self._model.background)
@@ -76,17 +76,17 @@ class Outputs:
         return boxes, scores, kinds, None if count is None else count.reshape(-1)
 
     def _rows_last(self, found: Array) -> Array:
-        """A tensor with a row for each detection; the file may have a column for each."""
+        """A tensor with a line for each detection; the file may have a column for each."""
         return np.swapaxes(found, -1, -2) if self._model.transposed and found.ndim >= 2 else found
 
 
 def as_loaded(model: Model, backend: Backend) -> Model:
-    """A model's interface with the layout and largest batch of its loaded file; images of different sizes run one by one."""
+    """A model's interface with the layout and maximum batch of its file; images of different sizes run one by one."""
     return replace(model, layout=backend.layout, max_batch=backend.max_batch if model.size else 1)
 
 
 def activated(values: Array, activation: str) -> Array:
-    """Scores from what a network computes; ``given`` leaves them as they are."""
+    """Scores from a network's outputs; ``given`` keeps them unchanged."""
     if activation == "given":
         return values
     wide = values.astype(np.float32)
@@ -97,7 +97,7 @@ def activated(values: Array, activation: str) -> Array:
 
 
 def without_background(scores: Array, background: str) -> Array:
-    """Scores of kinds without that of the background, which is ``first``, ``last`` or ``none`` of them."""
+    """Scores of classes without the background, which is ``first``, ``last`` or ``none`` of them."""
     if background == "none":
         return scores
     return scores[..., 1:] if background == "first" else scores[..., :-1]
@@ -106,7 +106,7 @@ def without_background(scores: Array, background: str) -> Array:
 def _by_image(
     images: int, image: Array, boxes: Array, scores: Array, classes: Array | None
 ) -> tuple[Array, Array, Array, Array]:
-    """Detections of a whole batch, each with the position of its image; a negative one marks padding."""
+    """Split detections of a whole batch, each with the index of its image; negative indices are padding."""
     position = image.reshape(-1).astype(np.int64)
     boxes, scores = boxes.reshape(-1, 4), scores.reshape(-1)
     kinds = np.zeros(len(scores), np.float32) if classes is None else classes.reshape(-1)
@@ -115,7 +115,7 @@ def _by_image(
 
 
 def in_batches(found: Sequence[Array]) -> tuple[Array, Array, Array, Array | None]:
-    """Boxes, scores, classes and perhaps the count as a backend returns them, with a batch dimension where a model has none."""
+    """Boxes, scores, classes and optionally the count as a backend's results, with a batch dimension if a model has none."""
     boxes, scores, classes = found[:3]
     if boxes.ndim == 2:
         boxes, scores, classes = boxes[None], scores[None], classes[None]
@@ -123,7 +123,7 @@ def in_batches(found: Sequence[Array]) -> tuple[Array, Array, Array, Array | Non
 
 
 def padded(rows: Sequence[tuple[Array, Array, Array]]) -> tuple[Array, Array, Array, Array]:
-    """Boxes (n, 4), scores (n,) and classes (n,) of each image, n as it comes, as a backend returns them; n may be 0."""
+    """Boxes (n, 4), scores (n,) and classes (n,) of each image with different n as a backend's results; n may be 0."""
     counts = np.array([len(scores) for _, scores, _ in rows])
     most = int(counts.max(initial=0))
     boxes = np.zeros((len(rows), most, 4), dtype=np.float32)
@@ -136,7 +136,7 @@ def padded(rows: Sequence[tuple[Array, Array, Array]]) -> tuple[Array, Array, Ar
 
 
 def input_sizes(model: Model, images: Array) -> Array:
-    """Width and height of each input, for models that have an input of their own for it."""
+    """Width and height of each input, for models with a separate input for them."""
     height, width = images.shape[1:3] if model.layout == "NHWC" else images.shape[2:4]
     return np.tile(np.array([[width, height]], dtype=np.int64), (len(images), 1))
 
@@ -158,18 +158,18 @@ def check_input(model: Model, shape: Sequence[object], dtype: str) -> None:
         if any(size is not None and size != own for size, own in zip(of_file, wanted, strict=True)):
             sides = " × ".join("free" if size is None else str(size) for size in of_file)
             asked = " × ".join(map(str, wanted)) if model.size else "of any size"
-            raise HarnessError(f"{model.path} takes images of {sides}, and its interface says {asked}", _HINT)
+            raise HarnessError(f"{model.path} expects images of {sides}; its interface has {asked}", _HINT)
     if dtype and dtype != model.dtype:
-        raise HarnessError(f"{model.path} takes images of the type {dtype}, and its interface says {model.dtype}", _HINT)
+        raise HarnessError(f"{model.path} expects images of the type {dtype}; its interface has {model.dtype}", _HINT)
 
 
 def fixed_batch(shape: Sequence[object]) -> int:
-    """The only batch that a file takes; 0 if it takes any."""
+    """The fixed batch of a file; 0 if it accepts any."""
     return shape[0] if shape and isinstance(shape[0], int) and shape[0] > 0 else 0
 
 
 def layout_of(shape: Sequence[object], model: Model) -> str:
-    """The layout that a file's input has: where the 3 channels are; the model's own where the shape does not tell."""
+    """The layout of a file's input, from the position of the 3 channels; the model's own if the shape is ambiguous."""
     if len(shape) == 4 and (shape[1] == 3) != (shape[3] == 3):
         return "NCHW" if shape[1] == 3 else "NHWC"
     return model.layout

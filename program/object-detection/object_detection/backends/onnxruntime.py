@@ -11,9 +11,9 @@ from object_detection.backends.interface import Outputs, check_input, fixed_batc
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
 
-ort.disable_telemetry_events()  # nothing is told to anybody, nor written into the user's home
+ort.disable_telemetry_events()  # disable telemetry, and files in the user's home
 _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
-# ONNX Runtime's names of types, and NumPy's
+# types of ONNX Runtime and NumPy
 _TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8", "tensor(int8)": "int8"}
 
 BACKEND = {
@@ -38,17 +38,17 @@ BACKEND = {
             "search": ["extended", "all"],
         },
         "execution_mode": {
-            "help": "whether branches of the graph run side by side (default sequential)",
+            "help": "whether to run branches of the graph in parallel (default sequential)",
             "values": ["sequential", "parallel"],
         },
-        "inter_op_threads": {"help": "threads for branches that run side by side (default 1)", "minimum": 1, "maximum": 1024},
+        "inter_op_threads": {"help": "threads for parallel branches (default 1)", "minimum": 1, "maximum": 1024},
         "spinning": {
-            "help": "whether idle threads wait for work actively (default yes)",
+            "help": "whether idle threads spin while they wait (default yes)",
             "values": ["yes", "no"],
             "search": ["yes", "no"],
         },
         "arena": {
-            "help": "whether memory is kept for further runs (default yes)",
+            "help": "whether to keep memory for later runs (default yes)",
             "values": ["yes", "no"],
             "search": ["yes", "no"],
         },
@@ -68,13 +68,13 @@ def version() -> str:
 
 
 def devices() -> tuple[str, ...]:
-    """Where ONNX Runtime can run here."""
+    """Devices that ONNX Runtime can use here."""
     have = ort.get_available_providers()
     return tuple(device for device, providers in _PROVIDERS.items() if providers[0] in have)
 
 
 def load(model: Model, device: str, threads: int, options: Mapping[str, str] = NO_OPTIONS) -> OnnxRuntime:
-    """Load a model; `threads` 0 leaves the number to ONNX Runtime."""
+    """Load a model; with `threads` 0 ONNX Runtime chooses their number."""
     return OnnxRuntime(model, device, threads, options)
 
 
@@ -95,11 +95,11 @@ class OnnxRuntime:
         options.log_severity_level = 3
         try:
             self._session = ort.InferenceSession(str(model.path), options, providers=_PROVIDERS[device])
-        except Exception as error:  # ONNX Runtime's own exceptions have no common base but this
+        except Exception as error:  # ONNX Runtime's exceptions have no other common base
             raise HarnessError(
-                f"{model.path} cannot be loaded by ONNX Runtime {version()}: {error}", "fetch or export the model again"
+                f"{model.path} cannot be loaded by ONNX Runtime {version()}: {error}", "download or export the model again"
             ) from error
-        if self._session.get_providers()[0] != _PROVIDERS[device][0]:  # it falls back to the CPU and only logs it
+        if self._session.get_providers()[0] != _PROVIDERS[device][0]:  # it falls back to the CPU and only logs that
             raise HarnessError(f"ONNX Runtime {version()} cannot use {device} here", "use --device=cpu, or fix the driver")
         self._model = model
         inputs = {row.name: row for row in self._session.get_inputs()}

@@ -1,4 +1,4 @@
-"""OpenVINO, which reads ONNX files itself."""
+"""OpenVINO, which also reads ONNX files."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ BACKEND = {
     "part_of": ["onnxruntime", "tensorflow", "torch"],
     "options": {
         "hint": {
-            "help": "what OpenVINO arranges its threads for (default latency)",
+            "help": "what OpenVINO optimizes its threads for (default latency)",
             "values": ["latency", "throughput"],
             "search": ["latency", "throughput"],
         },
         "streams": {"help": "streams of a session (default 1)", "minimum": 1, "maximum": 1024},
         "precision": {
-            "help": "of computing; another than f32 changes the detections (default f32)",
+            "help": "precision of computation; values other than f32 change the detections (default f32)",
             "values": ["f32", "bf16", "f16"],
             "search": ["f32", "bf16"],
         },
         "pinning": {
-            "help": "whether threads are bound to cores (default: OpenVINO decides)",
+            "help": "whether to bind threads to cores (default: OpenVINO decides)",
             "values": ["yes", "no"],
             "search": ["yes", "no"],
         },
     },
 }
 
-# The first use of a type fills a table inside OpenVINO's Python bindings. Two threads that do so at the same time wait for each
-# other for ever: one has the interpreter's lock, the other the table's. Modules are imported by one thread.
+# The first use of a type fills a table inside OpenVINO's Python bindings. Two threads that do so at the same time deadlock: one
+# holds the interpreter's lock, the other the table's. Modules are imported by one thread, so do it here.
 _TABLE_IS_FILLED = ov.Type.f32.to_dtype()
 
 
@@ -52,23 +52,23 @@ def version() -> str:
 
 
 def devices() -> tuple[str, ...]:
-    """Where this backend runs."""
+    """Available devices."""
     return ("cpu",)
 
 
 def load(model: Model, device: str, threads: int, options: Mapping[str, str] = NO_OPTIONS) -> OpenVino:
-    """Load a model; `threads` 0 leaves the number to OpenVINO."""
+    """Load a model; with `threads` 0 OpenVINO chooses their number."""
     return OpenVino(model, device, threads, options)
 
 
 class OpenVino:
-    """A compiled model with one request in flight."""
+    """A compiled model with one inference request."""
 
     def __init__(self, model: Model, device: str, threads: int, chosen: Mapping[str, str]) -> None:
         settings: dict[str, str | int | bool] = {
-            "PERFORMANCE_HINT": chosen.get("hint", "latency").upper(),  # sessions side by side are ours to choose
+            "PERFORMANCE_HINT": chosen.get("hint", "latency").upper(),  # parallel sessions are managed by the harness
             "NUM_STREAMS": int(chosen.get("streams", "1")),
-            # some processors would round to bfloat16 by themselves, and the answers would differ
+            # some processors would use bfloat16 by default, which changes the detections
             "INFERENCE_PRECISION_HINT": chosen.get("precision", "f32"),
         }
         if "pinning" in chosen:
@@ -106,13 +106,13 @@ class OpenVino:
 
 
 def _name(port: ov.Output) -> str:
-    """The name of an input or output; one without a name has that of its node."""
+    """The name of an input or output; without one, that of its node."""
     names = port.get_names()
     return min(names) if names else str(port.get_node().get_friendly_name())
 
 
 def _output_names(network: ov.Model, model: Model) -> list[str]:
-    """Names of the outputs in the file's order, each by the name that the interface has for it."""
+    """Names of the outputs in the file's order, as in the interface."""
     asked = {
         parse(text).name for text in (model.boxes, model.scores, model.classes, model.count, model.objectness, model.image)
     }

@@ -1,6 +1,6 @@
-"""Which tensor, or which columns of one, a field of a model's interface names.
+"""Parse the tensor, or columns of a tensor, in a field of a model's interface.
 
-``detection_boxes`` is an output, ``#2`` the third one, ``output0[0:4]`` its first four columns, ``output0[4]`` the fifth and
+``detection_boxes`` is an output, ``#2`` the third output, ``output0[0:4]`` its first four columns, ``output0[4]`` the fifth and
 ``output0[5:]`` all that follow. Columns are counted along the last axis.
 """
 
@@ -35,7 +35,7 @@ class TensorName:
 
 
 def parse(text: str) -> TensorName:
-    """Read a field.
+    """Parse a field.
 
     >>> parse("output0[4:]")
     TensorName(name='output0', columns=slice(4, None, None))
@@ -48,7 +48,7 @@ def parse(text: str) -> TensorName:
 
 
 def named(text: str, outputs: Sequence[str]) -> TensorName:
-    """Read a field; a position becomes the name of the output there."""
+    """Parse a field; an index becomes the name of the output."""
     found = parse(text)
     position = _POSITION.fullmatch(found.name)
     if position and int(position[1]) < len(outputs):

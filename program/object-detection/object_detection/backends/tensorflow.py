@@ -1,4 +1,4 @@
-"""TensorFlow: frozen graphs and SavedModels, through the graph API of version 1 that version 2 still has."""
+"""TensorFlow: frozen graphs and SavedModels, through the graph API of version 1 in version 2."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when it is imported
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read during the import
 os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
 
 import numpy as np
@@ -43,12 +43,12 @@ def version() -> str:
 
 
 def devices() -> tuple[str, ...]:
-    """Where TensorFlow can run here."""
+    """Devices that TensorFlow can use here."""
     return ("cpu", "cuda") if tf.config.list_physical_devices("GPU") else ("cpu",)
 
 
 def load(model: Model, device: str, threads: int) -> TensorFlow:
-    """Load a model; `threads` 0 leaves the number to TensorFlow."""
+    """Load a model; with `threads` 0 TensorFlow chooses their number."""
     return TensorFlow(model, device, threads)
 
 
@@ -90,7 +90,7 @@ class TensorFlow:
 def _frozen_graph(
     model: Model, device: str, graph: tf.Graph, session: tf.compat.v1.Session
 ) -> tuple[Outputs, tf.Tensor, list[tf.Tensor]]:
-    """Import a frozen graph: its outputs, and the tensors that go in and out."""
+    """Import a frozen graph; return its outputs, and the input and output tensors."""
     definition = read_graph(model.path)
     inputs = [node.name + ":0" for node in definition.node if node.op == "Placeholder"]
     outputs = Outputs(model, inputs, _values(definition, model))
@@ -104,7 +104,7 @@ def _frozen_graph(
 def _saved_model(
     model: Model, device: str, graph: tf.Graph, session: tf.compat.v1.Session
 ) -> tuple[Outputs, tf.Tensor, list[tf.Tensor]]:
-    """Load a SavedModel, whose inputs and outputs have the names of its signature."""
+    """Load a SavedModel; inputs and outputs have the names of its signature."""
     with graph.as_default():
         loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(model.path.parent))
     if SIGNATURE not in loaded.signature_def:
@@ -116,12 +116,12 @@ def _saved_model(
 
 
 def read_graph(path: Path) -> tf.compat.v1.GraphDef:
-    """A frozen graph from its file."""
+    """Read a frozen graph."""
     definition = tf.compat.v1.GraphDef()
     try:
         definition.ParseFromString(path.read_bytes())
     except DecodeError as error:
-        raise HarnessError(f"{path} is not a graph of TensorFlow: {error}", "fetch the model again") from error
+        raise HarnessError(f"{path} is not a graph of TensorFlow: {error}", "download the model again") from error
     variables = [node.name for node in definition.node if node.op in ("VariableV2", "VarHandleOp")]
     if variables:
         raise HarnessError(f"{path} is not frozen: {variables[0]} is a variable without a value", "freeze the graph")
@@ -129,7 +129,7 @@ def read_graph(path: Path) -> tf.compat.v1.GraphDef:
 
 
 def _values(definition: tf.compat.v1.GraphDef, model: Model) -> Sequence[str]:
-    """Names of values that the graph has, as far as they may be wanted: which outputs a node has is not in the file."""
+    """Names of values that the graph may have: the file does not list the outputs of a node."""
     nodes = {node.name for node in definition.node}
     asked = (model.boxes, model.scores, model.classes, model.count, model.objectness, model.image)
     found = list(dict.fromkeys(name for text in asked if (name := parse(text).name) and name.partition(":")[0] in nodes))

@@ -1,4 +1,4 @@
-"""TensorFlow Lite, by LiteRT."""
+"""TensorFlow Lite, through LiteRT."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BACKEND = {
     "part_of": ["tensorflow"],
     "options": {
         "xnnpack": {
-            "help": "whether XNNPACK, which `--threads` is for, runs what it can (default yes)",
+            "help": "whether to use XNNPACK, which `--threads` applies to, where possible (default yes)",
             "values": ["yes", "no"],
             "search": ["yes", "no"],
         },
@@ -40,17 +40,17 @@ def version() -> str:
 
 
 def devices() -> tuple[str, ...]:
-    """Where this backend runs."""
+    """Available devices."""
     return ("cpu",)
 
 
 def load(model: Model, device: str, threads: int, options: Mapping[str, str] = NO_OPTIONS) -> TFLite:
-    """Load a model; `threads` 0 leaves the number to LiteRT."""
+    """Load a model; with `threads` 0 LiteRT chooses their number."""
     return TFLite(model, device, threads, options)
 
 
 class TFLite:
-    """An interpreter; its batch is the file's."""
+    """An interpreter; its batch size is that of the file."""
 
     def __init__(self, model: Model, device: str, threads: int, chosen: Mapping[str, str]) -> None:
         try:

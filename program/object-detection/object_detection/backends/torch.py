@@ -1,4 +1,4 @@
-"""PyTorch, with the networks of this project and weights from a file that holds nothing but tensors."""
+"""PyTorch, with this project's networks and weights from a file that only has tensors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BACKEND = {
     "submitted_model": "pytorch",
     "options": {
         "channels_last": {
-            "help": "whether memory is laid out with the channels last (default yes)",
+            "help": "whether to store tensors with channels last (default yes)",
             "values": ["yes", "no"],
             "search": ["yes", "no"],
         },
@@ -53,12 +53,12 @@ def version() -> str:
 
 
 def devices() -> tuple[str, ...]:
-    """Where PyTorch can run here."""
+    """Devices that PyTorch can use here."""
     return ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 
 
 def load(model: Model, device: str, threads: int, options: Mapping[str, str] = NO_OPTIONS) -> Torch:
-    """Load a model; `threads` 0 leaves the number to PyTorch."""
+    """Load a model; with `threads` 0 PyTorch chooses their number."""
     return Torch(model, device, threads, options)
 
 

@@ -1,4 +1,4 @@
-"""SSD-MobileNet v1 as a graph of TensorFlow, its nodes named as in ssd_mobilenet_v1_coco."""
+"""SSD-MobileNet v1 as a TensorFlow graph, with nodes named as in ssd_mobilenet_v1_coco."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from object_detection.models.networks.ssd_mobilenet_v1 import CODER, FEATURES, R
 
 _SIDE = 300
 _ROWS = 100  # of the published graph's outputs
-ANCHORS = "anchors"  # the node by which a conversion back finds them
+ANCHORS = "anchors"  # the node that conversions back search for
 
 
 def mobilenet(arrays: Arrays, metadata: Mapping[str, str]) -> None:
     """Add the network to the default graph.
 
-    The input takes bytes, whatever the source took: the scaling is a part of the graph, as in the published one.
+    The input is in bytes, whatever the source's was: the scaling is a part of the graph, as in the published one.
     """
     images = tf.compat.v1.placeholder(tf.uint8, [None, _SIDE, _SIDE, 3], name="image_tensor")
-    offset = float(metadata.get("input_offset", 127.5))  # a source without a scaling of its own takes -1 to 1
+    offset = float(metadata.get("input_offset", 127.5))  # a source without its own scaling expects -1 to 1
     scale = float(metadata.get("input_scale", 1 / 127.5))
     values = (tf.cast(images, tf.float32) - offset) * scale
     scores, offsets = _heads(values, arrays)
@@ -78,7 +78,7 @@ def _heads(values: tf.Tensor, arrays: Arrays) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _layer(values: tf.Tensor, arrays: Arrays, layer: str, name: str, *, stride: int = 1, relu: bool = True) -> tf.Tensor:
-    """A convolution with what follows it."""
+    """A convolution and the following operations."""
     kernel = arrays[f"{layer}.weight"].astype(np.float32)
     strides = [1, stride, stride, 1]
     with tf.name_scope(name + "/"):
@@ -96,7 +96,7 @@ def _layer(values: tf.Tensor, arrays: Arrays, layer: str, name: str, *, stride: 
 
 
 def _rounded(values: tf.Tensor, arrays: Arrays, name: str) -> tf.Tensor:
-    """Simulated 8-bit arithmetic, where there is a range for it."""
+    """Simulated 8-bit arithmetic, if there is a range for it."""
     if name not in arrays:
         return values
     step, zero = (float(number) for number in arrays[name])

@@ -1,4 +1,4 @@
-"""SSD-ResNet34 1200 as a graph of TensorFlow, channels first, with the interface of MLPerf's resnet34_tf.22.1.pb."""
+"""SSD-ResNet34 1200 as a TensorFlow graph, channels first, with the interface of MLPerf's resnet34_tf.22.1.pb."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from object_detection.models.anchors import resnet34_anchors
 from object_detection.models.networks.ssd_resnet34_1200 import ADDITIONAL, CODER, HEAD_STRIDE, RULE
 
 _SIDE = 1200
-_EPSILON = 1e-5  # of the batch normalisations, as PyTorch's
+_EPSILON = 1e-5  # of batch normalisation, as in PyTorch
 _STAGES = (("model.layer1.4", 3, 1), ("model.layer1.5", 4, 2), ("model.layer2.0", 6, 1))  # name, blocks, stride of the first
 
 
@@ -75,7 +75,7 @@ class _Network:
 
     def _backbone(self, values: tf.Tensor) -> tf.Tensor:
         values = tf.nn.relu(self._norm(self._conv(values, "model.layer1.0", 2, 3), "model.layer1.1"))
-        values = tf.pad(values, [[0, 0], [0, 0], [1, 1], [1, 1]])  # zeros, which no maximum of a rectifier's output sees
+        values = tf.pad(values, [[0, 0], [0, 0], [1, 1], [1, 1]])  # pad with zeros, which never are the maximum after a ReLU
         values = tf.nn.max_pool2d(values, [1, 1, 3, 3], [1, 1, 2, 2], "VALID", "NCHW")
         for name, blocks, first in _STAGES:
             for number in range(blocks):
@@ -92,7 +92,7 @@ class _Network:
         return self._rows(features, "conf"), self._rows(features, "loc")
 
     def _rows(self, features: list[tf.Tensor], head: str) -> tf.Tensor:
-        """Channels are split into what is predicted, then kinds of boxes."""
+        """Split channels into predicted values and kinds of boxes."""
         per_box = 4 if head == "loc" else self._arrays["conf.0.bias"].shape[0] // 4
         rows = []
         for number, feature in enumerate(features):

@@ -1,4 +1,4 @@
-"""SSD-MobileNet's layers by their names in TensorFlow's graphs, and in what was made from them."""
+"""SSD-MobileNet's layers by their names in TensorFlow's graphs and in models derived from them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LAYER = re.compile(
 
 
 def layer_of(name: str) -> str | None:
-    """Our name of the convolution that a node belongs to; None if it belongs to none.
+    """Our name for the convolution of a node; None if it belongs to none.
 
     >>> layer_of("FeatureExtractor/MobilenetV1/MobilenetV1/Conv2d_3_pointwise/Conv2D")
     'backbone.3.pointwise'
@@ -55,9 +55,9 @@ def check_complete(found: set[str], source: object) -> None:
     missing = [name for name in all_layers() if name not in found]
     if missing:
         raise HarnessError(
-            f"{source} is not an SSD-MobileNet v1 that could be converted: it lacks {len(missing)} of its {len(all_layers())} "
-            f"convolutions, {missing[0]} first",
-            "convert a graph of ssd_mobilenet_v1 whose nodes bear TensorFlow's names",
+            f"{source} is not a supported SSD-MobileNet v1: it lacks {len(missing)} of its {len(all_layers())} "
+            f"convolutions, the first is {missing[0]}",
+            "convert a graph of ssd_mobilenet_v1 whose nodes have TensorFlow's names",
         )
 
 
@@ -71,5 +71,5 @@ def bias_name(layer: str) -> str:
 
 
 def range_name(layer: str) -> str:
-    """The range to which the convolution's activations are rounded."""
+    """The range to which the convolution's activations are quantized."""
     return "backbone.0.rounding.range" if layer == "backbone.0.0" else f"{layer}/rounding.range"

@@ -1,4 +1,4 @@
-"""OpenVINO's own format from ONNX, by OpenVINO's reader; weights stay float32."""
+"""Convert ONNX to OpenVINO's format with OpenVINO's reader; weights stay float32."""
 
 from __future__ import annotations
 

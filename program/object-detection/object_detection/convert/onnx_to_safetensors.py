@@ -1,4 +1,4 @@
-"""The weights of an SSD-MobileNet v1 in ONNX, of float or 8-bit arithmetic (QuantizeLinear), by the names of its nodes."""
+"""Extract the weights of an SSD-MobileNet v1 in ONNX, float or 8-bit (QuantizeLinear), by the names of its nodes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 
 
 class Graph:
-    """An ONNX graph: who makes a value, who takes it, and what is constant."""
+    """An ONNX graph: producers and consumers of values, and constants."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -37,7 +37,7 @@ class Graph:
                 self._takers.setdefault(name, []).append(node)
 
     def constant(self, name: str) -> Array | None:
-        """The value, if it is a constant, or one that DequantizeLinear makes of constants."""
+        """The value, if it is a constant, or computed from constants by DequantizeLinear."""
         if name in self._arrays:
             return np.asarray(numpy_helper.to_array(self._arrays[name]))
         node = self._maker.get(name)
@@ -55,20 +55,20 @@ class Graph:
         return np.asarray((parts[0].astype(np.int64) - zero) * scale, dtype=np.float32)
 
     def range_after(self, name: str) -> Array | None:
-        """Step and zero (of 0 to 255) of the QuantizeLinear that takes a value, directly or behind a Clip."""
+        """Step and zero point (0 to 255) of the QuantizeLinear that consumes a value, directly or after a Clip."""
         for node in self.takers(name):
             if node.op_type == "QuantizeLinear":
                 scale = self.constant(node.input[1])
                 zero = self.constant(node.input[2]) if len(node.input) > 2 else np.uint8(0)
                 if scale is None or zero is None or scale.size != 1 or zero.dtype not in (np.uint8, np.int8):
-                    raise HarnessError(f"{node.name or name} rounds in a way that is not known: only 8 bits with one scale are")
+                    raise HarnessError(f"{node.name or name} uses an unsupported quantization: only 8 bits with one scale are")
                 return np.array([float(scale), float(zero) + (128 if zero.dtype == np.int8 else 0)], dtype=np.float32)
             if node.op_type == "Clip":
                 return self.range_after(node.output[0])
         return None
 
     def takers(self, name: str) -> list[onnx.NodeProto]:
-        """The nodes that take a value."""
+        """The nodes that consume a value."""
         return self._takers.get(name, [])
 
     def all(self, operation: str) -> Iterator[onnx.NodeProto]:
@@ -107,14 +107,14 @@ def convert(task: Task) -> None:
 
 
 def _anchors(graph: Graph) -> Array:
-    """The file's own anchors, which may be rounded; else the usual ones."""
+    """The file's own anchors, which may be quantized; else the usual ones."""
     usual = mobilenet_anchors()
     for node in graph.graph.node:
         for name in node.input:
             found = graph.constant(name) if node.op_type in ("Slice", "Split", "Gather") else None
             if found is None or found.shape != usual.shape:
                 continue
-            if found.dtype == np.uint8:  # sliced first, dequantized after
+            if found.dtype == np.uint8:  # sliced first, dequantized afterwards
                 found = _dequantized(graph, node.output[0], found)
             return np.asarray(found, dtype=np.float32)
     return usual
@@ -127,16 +127,16 @@ def _dequantized(graph: Graph, name: str, values: Array) -> Array:
             assert scale is not None
             assert zero is not None
             return np.asarray((values.astype(np.float32) - zero.astype(np.float32)) * scale)
-    raise HarnessError(f"the anchors {name} are rounded, and nothing tells by what")
+    raise HarnessError(f"the anchors {name} are quantized, without a known scale")
 
 
 def _input_scaling(graph: Graph, source: Path) -> dict[str, float]:
-    """Offset and scale by which the graph turns an image into the network's input; none where it takes it as it is.
+    """Offset and scale by which the graph converts an image to the network's input; none if it does not.
 
     Raises
     ------
     HarnessError
-        If something stands between the image and the first convolution that is no scaling.
+        If there is an operation other than scaling between the image and the first convolution.
     """
     scale, shift = 1.0, 0.0  # of scale × image + shift
     name = graph.graph.input[0].name
@@ -149,13 +149,13 @@ def _input_scaling(graph: Graph, source: Path) -> dict[str, float]:
         step = _scaling_step(graph, node, name) if node is not None else None
         if node is None or step is None:
             taker = node.op_type if node else "more than one node"
-            raise HarnessError(f"{source}: how it scales the image cannot be told, as {taker} takes {name}")
+            raise HarnessError(f"{source}: its scaling of images is not supported, because {taker} uses {name}")
         scale, shift = scale * step[0], shift * step[0] + step[1]
         name = node.output[0]
 
 
 def _scaling_step(graph: Graph, node: onnx.NodeProto, name: str) -> tuple[float, float] | None:
-    """What a node multiplies a value by and adds to it; None if it does something else."""
+    """The factor and the offset of a node; None for other operations."""
     if node.op_type in ("Cast", "Transpose", "Identity"):
         return 1.0, 0.0
     others = [graph.constant(each) for each in node.input if each != name]
@@ -175,13 +175,13 @@ def _scaling_step(graph: Graph, node: onnx.NodeProto, name: str) -> tuple[float,
 
 
 def _selection(graph: Graph, source: Path) -> dict[str, object]:
-    """The rule by which the graph selects detections."""
+    """The graph's rule for the selection of detections."""
     nodes = list(graph.all("NonMaxSuppression"))
     if len(nodes) != 1:
-        raise HarnessError(f"{source} has {len(nodes)} NonMaxSuppression nodes: how it selects detections cannot be told")
+        raise HarnessError(f"{source} has {len(nodes)} NonMaxSuppression nodes: only one is supported")
     per_class, iou, above = (graph.constant(name) for name in nodes[0].input[2:5])
     if per_class is None or iou is None or above is None:
-        raise HarnessError(f"{source}: the settings of its NonMaxSuppression are no constants")
+        raise HarnessError(f"{source}: the settings of its NonMaxSuppression are not constants")
     return {
         "total": int(per_class.reshape(-1)[0]),
         "iou": float(iou.reshape(-1)[0]),

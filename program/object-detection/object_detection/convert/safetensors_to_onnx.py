@@ -1,4 +1,4 @@
-"""ONNX from a file of weights: the network by PyTorch's exporter, behind it the selection of detections by ONNX's own."""
+"""Convert weights to ONNX: the network with PyTorch's exporter, followed by ONNX's selection of detections."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DECODED = ["decoded_boxes", "class_scores", "raw_scores", "raw_offsets"]
 
 
 class Decoded(nn.Module):
-    """A network up to the boxes (batch, anchors, 4) and the scores (batch, classes, anchors) among which is selected."""
+    """A network up to the boxes (batch, anchors, 4) and the scores (batch, classes, anchors) before selection."""
 
     def __init__(self, network: Detector, channels_last: bool) -> None:
         super().__init__()
@@ -68,12 +68,12 @@ def export(network: Detector, images: Tensor, name: str, path: Path, channels_la
 
 
 def anchors_of(graph: onnx.GraphProto) -> int:
-    """The number of boxes that the network answers."""
+    """The number of boxes of the network."""
     return int(next(row for row in graph.output if row.name == "decoded_boxes").type.tensor_type.shape.dim[1].dim_value)
 
 
 def add_selection(graph: onnx.GraphProto, rule: Rule, names: dict[str, str]) -> None:
-    """Append non-maximum suppression and the choice of the best; the graph's outputs become those of `names`."""
+    """Append non-maximum suppression and selection of the best; the graph's outputs become those of `names`."""
 
     def constant(name: str, value: object, dtype: type) -> str:
         graph.initializer.append(numpy_helper.from_array(np.array(value, dtype=dtype), f"selection/{name}"))

@@ -1,4 +1,4 @@
-"""A frozen graph of TensorFlow from a file of weights, with the inputs and outputs of the benchmark's own graphs."""
+"""Convert weights to a frozen TensorFlow graph, with the inputs and outputs of the benchmark's own graphs."""
 
 from __future__ import annotations
 

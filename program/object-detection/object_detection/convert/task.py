@@ -1,4 +1,4 @@
-"""What every conversion is given and how it fails."""
+"""The arguments and errors of conversions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Task:
     source
         The model file.
     model
-        How the source is used: the `model` section of its package.
+        The interface of the source: the `model` section of its package.
     output
         The folder to write into.
     """
@@ -31,7 +31,7 @@ class Task:
     output: Path
 
     def tell(self, **changes: object) -> None:
-        """Say how the way to use the result differs from the source's."""
+        """Write how the interface of the result differs from that of the source."""
         (self.output / "model.json").write_text(json.dumps(changes, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -1,7 +1,7 @@
-"""The weights of an SSD-MobileNet v1 in a frozen graph of TensorFlow, by the names of its nodes.
+"""Extract the weights of an SSD-MobileNet v1 in a frozen TensorFlow graph, by the names of its nodes.
 
-Whatever a graph computes from constants alone (folded batch normalisations, weights rounded to 8 bits) is computed by
-TensorFlow itself, so that it does not matter in which form a training script left them.
+TensorFlow itself computes everything that only depends on constants (folded batch normalisations, 8-bit weights), so that their
+form in the graph does not matter.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SIDE = 300
 
 
 class Graph:
-    """A graph with a session: who takes a value, and what is constant."""
+    """A graph with a session: consumers of values, and constants."""
 
     def __init__(self, definition: tf.compat.v1.GraphDef) -> None:
         self.graph = tf.Graph()
@@ -36,12 +36,12 @@ class Graph:
             tf.graph_util.import_graph_def(definition, name="")
         self._session = tf.compat.v1.Session(graph=self.graph)
         self._varying: set[str] = set()
-        for operation in self.graph.get_operations():  # in an order in which inputs come first
+        for operation in self.graph.get_operations():  # inputs first
             if operation.type == "Placeholder" or any(row.op.name in self._varying for row in operation.inputs):
                 self._varying.add(operation.name)
 
     def constant(self, tensor: tf.Tensor) -> Array | None:
-        """The value of what depends on no input."""
+        """A value that does not depend on the input."""
         return None if tensor.op.name in self._varying else np.asarray(self._session.run(tensor))
 
     def value(self, tensor: tf.Tensor, given: Array) -> Array:
@@ -54,7 +54,7 @@ class Graph:
         return next(row.outputs[0] for row in self.graph.get_operations() if row.type == "Placeholder")
 
     def operations(self, *kinds: str) -> Iterator[tf.Operation]:
-        """The operations of some kinds."""
+        """The operations of some types."""
         return (row for row in self.graph.get_operations() if row.type in kinds)
 
 
@@ -84,7 +84,7 @@ def convert(task: Task) -> None:
 
 
 def _add_layer(graph: Graph, operation: tf.Operation, layer: str, kernel: Array, arrays: weights.Arrays) -> None:
-    """The convolution's weights, what is added to its result and, of a depthwise one, what it is multiplied by."""
+    """The convolution's weights, the bias and, for a depthwise one, the factor."""
     scale, bias, steps = _follow(graph, operation.outputs[0])
     out = kernel.shape[2] if layer.endswith("depthwise") else kernel.shape[3]
     factor = np.broadcast_to(np.asarray(scale, dtype=np.float32).reshape(-1), out)
@@ -99,7 +99,7 @@ def _add_layer(graph: Graph, operation: tf.Operation, layer: str, kernel: Array,
 
 
 def _follow(graph: Graph, value: tf.Tensor) -> tuple[Array, Array, Array | None]:
-    """What happens to a value by channel before it goes on: scale, bias, and the range that it is rounded to."""
+    """The operations on each channel after it: scale, bias, and quantization range."""
     scale: Array = np.float32(1)
     bias: Array = np.float32(0)
     while True:
@@ -119,7 +119,7 @@ def _follow(graph: Graph, value: tf.Tensor) -> tuple[Array, Array, Array | None]
         elif taker.type == "Mul" and others[0] is not None:
             scale, bias = scale * others[0], bias * others[0]
         elif taker.type.startswith("FakeQuant") and (taker.get_attr("num_bits") != 8 or taker.get_attr("narrow_range")):
-            raise HarnessError(f"{taker.name} rounds in a way that is not known: only 256 steps are")
+            raise HarnessError(f"{taker.name} uses an unsupported quantization: only 256 steps are supported")
         elif taker.type == "FakeQuantWithMinMaxVars":
             low, high = float(others[0]), float(others[1])  # type: ignore[arg-type]
             return scale, bias, _steps(low, high)
@@ -131,7 +131,7 @@ def _follow(graph: Graph, value: tf.Tensor) -> tuple[Array, Array, Array | None]
 
 
 def _steps(low: float, high: float) -> Array:
-    """Step and zero of 256 values between two bounds, moved so that one of them is zero, as TensorFlow does."""
+    """Step and zero point of 256 values between two bounds, moved so that one of them is zero, as in TensorFlow."""
     step = (high - low) / 255
     return np.array([step, min(max(round(-low / step), 0), 255)], dtype=np.float32)
 
@@ -142,7 +142,7 @@ def _named(graph: Graph, name: str) -> Array | None:
 
 
 def _input_scaling(graph: Graph, first: tf.Operation) -> tuple[float, float]:
-    """Offset and scale by which an image's bytes become the network's input: seen on a black and a white image."""
+    """Offset and scale by which an image's bytes become the network's input, measured with a black and a white image."""
     black, white = (
         float(graph.value(first.inputs[0], np.full((1, _SIDE, _SIDE, 3), byte, dtype=np.uint8)).reshape(-1)[_SIDE])
         for byte in (0, 255)
@@ -152,7 +152,7 @@ def _input_scaling(graph: Graph, first: tf.Operation) -> tuple[float, float]:
 
 
 def _selection(graph: Graph) -> dict[str, object]:
-    """The rule by which the graph selects detections; of what it does not say, that of ssd_mobilenet_v1_coco."""
+    """The graph's rule for the selection of detections; unknown values are those of ssd_mobilenet_v1_coco."""
     rule: dict[str, object] = {"total": 100, "iou": 0.6, "score_above": 1e-8, "epsilon": 0.0}
     for operation in graph.operations("CombinedNonMaxSuppression"):
         values = [graph.constant(row) for row in operation.inputs[2:6]]

@@ -1,4 +1,4 @@
-"""Weights in a file of the format safetensors: arrays by name, and in its metadata what else the network needs to know."""
+"""Weights in a safetensors file: arrays by name, and metadata with other properties of the network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILE = "model.safetensors"
 
 
 def save(folder: Path, arrays: Arrays, architecture: str, **settings: object) -> None:
-    """Write the file; settings are kept as text."""
+    """Write the file; settings are stored as text."""
     from safetensors.numpy import save_file
 
     plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -30,4 +30,4 @@ def load(path: Path) -> tuple[Arrays, dict[str, str]]:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise HarnessError(f"{path} cannot be read: {error}", "convert or fetch the model again") from error
+        raise HarnessError(f"{path} cannot be read: {error}", "convert or download the model again") from error

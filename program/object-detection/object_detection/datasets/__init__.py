@@ -1,4 +1,4 @@
-"""Readers of annotations. Every program that needs boxes uses these: registration, scoring, conversion and preparation.
+"""Readers of annotations, used for registration, scoring, conversion and preparation.
 
-The modules need the standard library alone, so that the engine can run them with its own interpreter.
+The modules only need the standard library, so that the engine can run them with its own interpreter.
 """

@@ -1,7 +1,7 @@
 """``python -m object_detection.datasets REQUEST ANSWER``: read and check a data set, or write it in COCO's format.
 
-The request is a JSON object: ``format``, ``path`` and, if they are not empty, ``annotations``, ``names`` and ``inside``; with
-``coco`` the file to write. The answer is the description of the data set, or ``error`` and ``hint``.
+The request is a JSON object: ``format``, ``path`` and optionally ``annotations``, ``names`` and ``inside``; ``coco`` is the
+file to write. The answer is the description of the data set, or ``error`` and ``hint``.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from object_detection.datasets.truth import Image
 from object_detection.errors import HarnessError
 from object_detection.progress import Throttle
 
-_LONGEST_SIDE = 1 << 20  # pixels, of OpenCV
+_LONGEST_SIDE = 1 << 20  # maximum pixels of a side in OpenCV
 LARGEST_VARIABLE = "OPENCV_IO_MAX_IMAGE_PIXELS"
 _LONGEST_NAME = 300  # characters of a file name in an error
 _SIZES = 5  # image sizes that are listed
@@ -29,20 +29,20 @@ def most_pixels() -> int:
 
 
 def too_large(path: Path, width: int, height: int) -> HarnessError:
-    """The error about an image that OpenCV does not decode."""
+    """The error for an image that OpenCV cannot decode."""
     return HarnessError(
         f"{path} has {width} × {height} pixels; OpenCV decodes at most {most_pixels()}, and {_LONGEST_SIDE} a side",
-        f"scale it down, or set {LARGEST_VARIABLE} to more",
+        f"scale it down, or increase {LARGEST_VARIABLE}",
     )
 
 
 def check(source: Source) -> dict[str, Any]:
-    """Open every image's header, and describe the data set.
+    """Read every image's header, and describe the data set.
 
     Raises
     ------
     HarnessError
-        If images are missing, are no images, or have another size than annotated: how many, and the first.
+        If images are missing, are not images, or differ in size from the annotations: their number, and the first.
     """
     remarks = Remarks()
     files = _check_images(source, remarks)
@@ -102,16 +102,16 @@ def _check_images(source: Source, remarks: Remarks) -> list[Path]:
         else:
             _compare(row, header, wrong, turned, remarks)
         report(done)
-    _refuse(source, missing, "do not exist", "copy them there, or name the folder that has them")
-    _refuse(source, unreadable, "are not images (empty, cut short or of an unknown format)", "copy them again")
+    _refuse(source, missing, "do not exist", "copy them there, or give the folder that has them")
+    _refuse(source, unreadable, "are not images (empty, truncated or of an unknown format)", "copy them again")
     _refuse(
         source,
         turned,
         "are annotated with width and height swapped, as their EXIF orientation turns them",
-        "the stored pixels are used: turn the pixels and remove the orientation (`exiftran -a`, `jhead -autorot`), or annotate "
+        "the stored pixels are used: rotate them and remove the orientation (`exiftran -a`, `jhead -autorot`), or annotate "
         "the images as they are stored",
     )
-    _refuse(source, wrong, "have another size", "the annotations are of other versions of these images: find the right ones")
+    _refuse(source, wrong, "have another size", "the annotations are for other versions of these images: use the right ones")
     return found
 
 

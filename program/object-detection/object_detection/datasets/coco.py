@@ -1,7 +1,7 @@
-"""COCO's annotations, as COCO and labelling tools write them.
+"""Read COCO annotations, as written by COCO and labelling tools.
 
-What has one certain meaning is corrected: ids of annotations are not used, missing fields have COCO's defaults, numbers may be
-in quotes. What could mean several things is an error that names the annotation.
+Data with one clear meaning is corrected: ids of annotations are not used, missing fields get COCO's defaults, numbers may be in
+quotes. Ambiguous data is an error that names the annotation.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def read_coco(file: Path, folder: Folder) -> Truth:
     Parameters
     ----------
     folder
-        The images, which are opened only where the annotations give no size.
+        The images, which are only opened if the annotations have no size.
 
     Raises
     ------
     HarnessError
-        If it is not a COCO annotation file, or something in it has no certain meaning.
+        If it is not a COCO annotation file, or has ambiguous data.
     """
     text, remark = read_text(file)
     reader = _Reader(file)
@@ -59,7 +59,7 @@ def read_coco(file: Path, folder: Folder) -> Truth:
 
 
 class _Reader:
-    """Takes the elements of the three lists."""
+    """Handles the elements of the three lists."""
 
     def __init__(self, file: Path) -> None:
         self.draft = Draft(str(file))
@@ -85,14 +85,14 @@ class _Reader:
         if is_url(name):
             raise self.draft.error(
                 f"the file_name of {where} is a URL: {name[:200]}",
-                "download the images, and set file_name to their names in the folder of images",
+                "download the images, and set file_name to their names in the image folder",
             )
         if isinstance(row["id"], str):
             self.draft.remarks.add("images whose id is a text, which pycocotools may not take", where)
         self.draft.image(key, name, *self._size(row, where), named=row["id"])
 
     def _size(self, row: dict[str, Any], where: str) -> tuple[int, int]:
-        """Width and height; 0 × 0 if they are not given."""
+        """Width and height; 0 × 0 if missing."""
         given = row.get("width"), row.get("height")
         if given in ((None, None), (0, 0)):
             self.draft.remarks.add("images without width and height, which are taken from the files", where)
@@ -101,7 +101,7 @@ class _Reader:
         if width is None or height is None or width <= 0 or height <= 0:
             raise self.draft.error(
                 f"{where} has the width {_shown(given[0])} and the height {_shown(given[1])}",
-                "they are numbers of pixels; leave both out, and they are taken from the file",
+                "they are numbers of pixels; omit both to take them from the file",
             )
         if isinstance(given[0], str) or isinstance(given[1], str):
             self.draft.remarks.add("images whose width and height are in quotes, read as numbers", where)
@@ -115,7 +115,7 @@ class _Reader:
             raise self.draft.error(f"category number {self._categories} has no usable id: {_shown(row)}", _AN_ID)
         name = row.get("name")
         if not isinstance(name, str):
-            self.draft.remarks.add("categories without a name, which are called by their id", f"category {key}")
+            self.draft.remarks.add("categories without a name, which are named by their id", f"category {key}")
         self.draft.category(key, name if isinstance(name, str) else str(key), named=row["id"])
 
     def annotation(self, row: Any) -> None:
@@ -127,7 +127,7 @@ class _Reader:
         where = f"annotation {given}" if given is not None else f"annotation number {self._annotations}"
         image, category = identity(row.get("image_id")), identity(row.get("category_id"))
         if image is None:
-            raise self.draft.error(f"{where} has no usable image_id: {_shown(row.get('image_id'))}", "name its image")
+            raise self.draft.error(f"{where} has no usable image_id: {_shown(row.get('image_id'))}", "add it")
         if category is None:
             kind = next((text for key, text in _NO_BOXES.items() if key in row), "")
             raise self.draft.error(
@@ -167,7 +167,7 @@ class _Reader:
         if area is None or area < 0:
             raise self.draft.error(
                 f"{where} has the area {_shown(given)}",
-                "an area is a number of square pixels; leave it out, and it is width × height",
+                "an area is a number of square pixels; omit it to use width × height",
             )
         if area == 0 or area > _ROUNDING * box[2] * box[3] + 1:
             self.draft.remarks.add(
@@ -188,7 +188,7 @@ class _Reader:
 
 
 def _fill_sizes(draft: Draft, folder: Folder) -> None:
-    """Take sizes that the annotations do not give from the files."""
+    """Read sizes that the annotations lack from the files."""
     for position, name in draft.named_images():
         path = folder.find(name)
         header = read_header(path) if path else None
@@ -199,6 +199,6 @@ def _fill_sizes(draft: Draft, folder: Folder) -> None:
 
 
 def _shown(value: Any) -> str:
-    """A value as JSON, cut short."""
+    """A value as JSON, shortened."""
     text = json.dumps(value, ensure_ascii=True, default=str)
     return text if len(text) <= 100 else f"{text[:100]}…"

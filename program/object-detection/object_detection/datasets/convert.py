@@ -16,16 +16,16 @@ ANNOTATIONS = "annotations.json"
 
 
 def convert(kind: str, dataset: dict[str, Any], base: Path, output: Path) -> None:
-    """Write ``annotations.json`` and ``dataset.json``; the images stay where they are, and no path of the machine is written.
+    """Write ``annotations.json`` and ``dataset.json``; images are not copied, and paths of the machine are not written.
 
     Parameters
     ----------
     kind
-        The format that is read.
+        The source format.
     dataset
-        The `dataset` section of what is converted; `given` in it is what the user named.
+        The `dataset` section of the source, with the user's description in `given`.
     base
-        The folder that its paths start from.
+        The folder that its paths are relative to.
     """
     source = find(kind, Request.parse(dataset["given"], base))
     found = check(source)
@@ -37,7 +37,7 @@ def convert(kind: str, dataset: dict[str, Any], base: Path, output: Path) -> Non
 
 
 def main() -> None:
-    """From the command line of a recipe."""
+    """The command line, for recipes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--format", choices=FORMATS, required=True)
     parser.add_argument("--dataset", type=json.loads, required=True)

@@ -1,4 +1,4 @@
-"""The text of an annotation file, whatever its encoding, and the parts of a JSON document one by one."""
+"""Read annotation files in any encoding, and JSON documents piece by piece."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from object_detection.datasets.others import format_of
 from object_detection.errors import HarnessError
 
 _SPACE = re.compile(r"[ \t\n\r]*")
-_LARGEST = 8 << 30  # bytes of an annotation file; COCO's largest has 0.5 GB
+_LARGEST = 8 << 30  # maximum bytes of an annotation file; COCO's largest has 0.5 GB
 _AT_ONCE = 1024  # elements between two calls of `progress`
 _GZIP = b"\x1f\x8b"
 _FALLBACK = "cp1252"  # what Windows programs write in western Europe and America
@@ -33,7 +33,7 @@ def read_text(file: Path) -> tuple[str, str]:
             raise HarnessError(f"{file} has more than {_LARGEST >> 30} GiB", "split the data set")
         content = file.read_bytes()
     except FileNotFoundError:
-        raise HarnessError(f"{file} does not exist", "name the annotations with --annotations=") from None
+        raise HarnessError(f"{file} does not exist", "give the annotations with --annotations=") from None
     except OSError as error:
         raise HarnessError(f"{file} cannot be read: {error.strerror}", "check its permissions") from None
     if content.startswith(_GZIP):
@@ -63,14 +63,14 @@ def read_lists(
 ) -> set[str]:
     """Pass the elements of some top-level lists of a JSON object to their handlers, one at a time.
 
-    The parsed document is never in memory all at once: annotations with polygons take several times the size of their text.
+    The parsed document is never completely in memory: annotations with polygons need several times the size of their text.
 
     Parameters
     ----------
     handlers
-        What takes the elements of the list, by key. Values of other keys are skipped.
+        Handlers for the elements of lists, by key. Other keys are skipped.
     progress
-        Is called with the position in the text.
+        Called with the position in the text.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def _unreadable(file: Path, text: str, why: str, hint: str) -> HarnessError:
 
 
 class _Lists:
-    """Walks through the text of a JSON object. Past the end of the text it raises IndexError."""
+    """Reads the text of a JSON object. Past the end of the text it raises IndexError."""
 
     def __init__(
         self, file: Path, text: str, handlers: Mapping[str, Callable[[Any], None]], progress: Callable[[int], None]
@@ -102,7 +102,7 @@ class _Lists:
         self._decode = json.JSONDecoder().raw_decode
 
     def read(self) -> set[str]:
-        """Read the object; the keys of the lists whose elements were passed on."""
+        """Read the object; return the keys of the lists whose elements were passed on."""
         text, found = self._text, set[str]()
         at = self._space(0)
         if text[at] != "{":
@@ -133,7 +133,7 @@ class _Lists:
         return found
 
     def _key(self, at: int) -> tuple[str, int]:
-        """A key, and where its value begins."""
+        """A key, and the position of its value."""
         key, at = self._decode(self._text, at)
         at = self._space(at)
         if self._text[at] != ":" or not isinstance(key, str):
@@ -141,8 +141,8 @@ class _Lists:
         return key, self._space(at + 1)
 
     def _elements(self, at: int, take: Callable[[Any], None]) -> int:
-        """Pass on the elements of the list that begins at a position; the position behind it."""
-        text, decode, space = self._text, self._decode, self._space  # a million elements: no look-ups of attributes
+        """Pass on the elements of the list at a position; return the position after it."""
+        text, decode, space = self._text, self._decode, self._space  # optimised for a million elements
         at = space(at + 1)
         if text[at] == "]":
             return at + 1
@@ -157,10 +157,10 @@ class _Lists:
             if text[at] != ",":
                 raise json.JSONDecodeError("expected , or ]", text, at)
             at = space(at + 1)
-        raise AssertionError  # the loop has no end
+        raise AssertionError  # the loop does not end by itself
 
     def _space(self, at: int) -> int:
-        """The position behind white space."""
+        """The position after white space."""
         return _SPACE.match(self._text, at).end()  # type: ignore[union-attr]  # it also matches nothing
 
     def _refuse_other_document(self, at: int) -> NoReturn:

@@ -1,4 +1,4 @@
-"""A data set while its annotations are read: what every format has to satisfy is checked here."""
+"""A data set while its annotations are read, with the checks for all formats."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from object_detection.errors import HarnessError
 
 @dataclass
 class _Known:
-    """Ids in the order in which they were met, and the ones that were declared."""
+    """Ids in the order of occurrence, and the declared ones."""
 
     position: dict[Identity, int] = field(default_factory=dict)
-    declared: dict[int, int] = field(default_factory=dict)  # number of a met id: position among the declared
+    declared: dict[int, int] = field(default_factory=dict)  # number of an id: position among the declared ones
     first_use: dict[int, str] = field(default_factory=dict)
     keys: list[Identity] = field(default_factory=list)
 
@@ -29,7 +29,7 @@ class _Known:
         return number
 
     def declare(self, key: Identity) -> bool:
-        """Whether the id is new."""
+        """Add an id; return whether it is new."""
         number = self.met(key)
         if number in self.declared:
             return False
@@ -37,26 +37,26 @@ class _Known:
         return True
 
     def numbers(self) -> list[int]:
-        """A number for each id that was declared: the id itself where all are numbers, else positions from 1."""
+        """A number for each declared id: the id itself if all are numbers, else positions from 1."""
         keys = [self.keys[number] for number in self.declared]
         whole = [key for key in keys if isinstance(key, int)]
         return whole if len(whole) == len(keys) else [*range(1, len(keys) + 1)]
 
 
 class Draft:
-    """Takes images, categories and boxes in any order, and makes a `Truth` of them.
+    """Collects images, categories and boxes in any order, and creates a `Truth`.
 
     Parameters
     ----------
     source
-        What is read, for messages.
+        The source, for messages.
     """
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.remarks = Remarks()
-        self._images: list[tuple[Identity, str, int, int]] = []  # id as it is written, file name, width, height
-        self._categories: list[tuple[Identity, str]] = []  # id as it is written, name
+        self._images: list[tuple[Identity, str, int, int]] = []  # id as written, file name, width, height
+        self._categories: list[tuple[Identity, str]] = []  # id as written, name
         self._image_ids, self._category_ids = _Known(), _Known()
         self._boxes = Boxes()
 
@@ -65,22 +65,22 @@ class Draft:
         return HarnessError(f"{self.source}: {what}", hint)
 
     def image(self, key: Identity, name: str, width: int, height: int, named: Identity | None = None) -> None:
-        """An image; its size is 0 × 0 if it is to be taken from the file. `named` is the id as it is written."""
+        """Add an image; its size is 0 × 0 if it has to be read from the file. `named` is the id as written."""
         if not self._image_ids.declare(key):
-            raise self.error(f"two images have the id {key}", "give each image an id of its own")
+            raise self.error(f"two images have the id {key}", "give each image a unique id")
         self._images.append((key if named is None else named, name, width, height))
 
     def category(self, key: Identity, name: str, named: Identity | None = None) -> None:
-        """A category; `named` as for images."""
+        """Add a category; `named` as for images."""
         if not self._category_ids.declare(key):
-            raise self.error(f"two categories have the id {key}", "give each category an id of its own")
+            raise self.error(f"two categories have the id {key}", "give each category a unique id")
         self._categories.append((key if named is None else named, name))
 
     def box(
         self, image: Identity, category: Identity, box: tuple[float, float, float, float], where: str,
         area: float | None = None, crowd: int = 0,
     ) -> None:  # fmt: skip
-        """A box: x, y, width and height in pixels."""
+        """Add a box: x, y, width and height in pixels."""
         width, height = box[2:]
         if width <= 0 or height <= 0:
             raise self.error(
@@ -91,23 +91,23 @@ class Draft:
         self._boxes.add(*numbers, box, width * height if area is None else area, crowd)
 
     def named_images(self) -> list[tuple[int, str]]:
-        """Position and file name of the images without a size."""
+        """Index and file name of the images without a size."""
         return [(position, name) for position, (_, name, width, _) in enumerate(self._images) if not width]
 
     def sized(self, position: int, width: int, height: int) -> None:
-        """Give an image its size."""
+        """Set the size of an image."""
         key, name, *_ = self._images[position]
         self._images[position] = (key, name, width, height)
 
     def finish(self) -> Truth:
-        """Check what belongs together, and look for what is odd."""
+        """Check references, and search for suspicious data."""
         if not self._images:
-            raise self.error("it names no image")
+            raise self.error("it has no images")
         images = self._image_ids
         for number, where in images.first_use.items():
             if number not in images.declared:
                 raise self.error(
-                    f"{where} is of image {images.keys[number]}, which is not in the list of images",
+                    f"{where} refers to image {images.keys[number]}, which is not in the list of images",
                     "add the image, or remove its annotations",
                 )
         self._number_positions()
@@ -121,7 +121,7 @@ class Draft:
         return Truth(truth.images, truth.categories, truth.boxes, self.remarks.sentences())
 
     def _number_positions(self) -> None:
-        """Turn numbers of met ids into positions in the lists."""
+        """Convert numbers of ids to positions in the lists."""
         boxes, categories = self._boxes, self._category_ids
         unknown: dict[int, int] = {}
         for number in range(len(boxes)):

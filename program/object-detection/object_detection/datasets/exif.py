@@ -1,4 +1,4 @@
-"""TIFF directories: those of TIFF images, and of the EXIF data in other images."""
+"""TIFF directories, in TIFF images and in the EXIF data of other images."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class _Tag:
 
 
 def read_tiff(content: bytes) -> dict[int, int]:
-    """The integer tags of the first directory; of a tag with several values the first.
+    """The integer tags of the first directory; for a tag with several values the first.
 
     Raises
     ------
     struct.error
-        If it is cut short.
+        If it is truncated.
     """
     return {
         tag.number: struct.unpack_from(f"{tag.order}{_SIZES[tag.kind][0]}", content, tag.place)[0] for tag in _tags(content)
@@ -43,12 +43,12 @@ def without_orientation(content: bytes) -> bytes:
             if tag.number == _ORIENTATION and tag.kind == _SHORT:
                 return content[: tag.place] + struct.pack(f"{tag.order}H", 1) + content[tag.place + 2 :]
     except struct.error:
-        pass  # cut short: the decoder says so
+        pass  # truncated: the decoder reports it
     return content
 
 
 def orientation_in_exif(content: bytes) -> int:
-    """The orientation that EXIF data gives, 1 to 8; 1 if it gives none, or is damaged."""
+    """The orientation in EXIF data, 1 to 8; 1 if it is missing or damaged."""
     try:
         value = read_tiff(content).get(_ORIENTATION, 1)
     except struct.error:

@@ -1,4 +1,4 @@
-"""The formats of annotations that are read."""
+"""The supported formats of annotations."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def find(kind: str, request: Request) -> Source:
         If the format is unknown, or the data set cannot be read.
     """
     if kind not in FORMATS:
-        raise HarnessError(f"{kind!r} is not a format of annotations", f"there are {', '.join(FORMATS)}")
+        raise HarnessError(f"{kind!r} is not a format of annotations", f"known: {', '.join(FORMATS)}")
     for path in (request.annotations, request.names):
         if path is not None and not path.exists():
-            raise HarnessError(f"{path} does not exist", "name an existing file")
+            raise HarnessError(f"{path} does not exist", "give an existing file")
     return FORMATS[kind](request)

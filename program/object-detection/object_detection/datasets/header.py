@@ -1,4 +1,4 @@
-"""The size of an image, and how cameras say that it should be turned, from the file's header."""
+"""The size and EXIF orientation of an image, from the file's header."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 from object_detection.datasets.exif import orientation_in_exif, read_tiff
 
-_ENOUGH = 1 << 16  # bytes in which the header of every format but JPEG and TIFF is
-_MOST = 1 << 26  # bytes of metadata that are read before the size of a JPEG or TIFF
-# formats that OpenCV may read, whose headers are not read here
+_ENOUGH = 1 << 16  # bytes that contain the header of every format except JPEG and TIFF
+_MOST = 1 << 26  # maximum bytes of metadata before the size of a JPEG or TIFF
+# other formats that OpenCV may read
 _OTHERS = frozenset({".exr", ".hdr", ".pic", ".ras", ".sr", ".j2k", ".jxl"})
 _START_OF_FRAME = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _NETPBM = re.compile(rb"P[1-6](?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})\s")
@@ -21,14 +21,14 @@ _PAM = re.compile(rb"P7\n(?:[^\n]*\n)*?WIDTH (\d{1,9})\n(?:[^\n]*\n)*?HEIGHT (\d
 
 @dataclass(frozen=True)
 class Header:
-    """What a header says.
+    """The content of a header.
 
     Attributes
     ----------
     width, height
-        Of the stored pixels; 0 where the format's header is not read here.
+        Of the stored pixels; 0 for formats whose header is not read here.
     orientation
-        That of EXIF: 1 as stored, 2 to 4 mirrored or upside down, 5 to 8 on its side.
+        EXIF orientation: 1 as stored, 2 to 4 mirrored or upside down, 5 to 8 rotated by 90°.
     """
 
     width: int
@@ -42,7 +42,7 @@ class Header:
 
 
 def read_header(path: Path) -> Header | None:
-    """The header of an image; None if it is not an image, or cut short before its size."""
+    """The header of an image; None if it is not an image, or truncated before its size."""
     with open(path, "rb") as file:
         content = file.read(_ENOUGH)
         if content.startswith((b"\xff\xd8", b"II", b"MM", b"RIFF")) and len(content) == _ENOUGH:
@@ -121,7 +121,7 @@ def _webp(content: bytes) -> Header | None:
 
 
 def _orientation_in_webp(content: bytes) -> int:
-    """What the EXIF chunk says, which is behind the pixels."""
+    """The orientation in the EXIF chunk, which is after the pixels."""
     at = 12
     while at + 8 <= len(content):
         (length,) = struct.unpack_from("<I", content, at + 4)

@@ -1,4 +1,4 @@
-"""Where a COCO data set has its parts."""
+"""Find the parts of a COCO data set."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from object_detection.errors import HarnessError
 
 
 def find_coco(request: Request) -> Source:
-    """Read a data set in COCO's format: any image of it, its folder of images, or the folder above that."""
+    """Read a data set in COCO's format: any of its images, its image folder, or the parent of that."""
     path = request.path
     if not path.exists():
-        raise HarnessError(f"{path} does not exist", "name any image of the data set: --full_path=…/val2017/000000000139.jpg")
+        raise HarnessError(f"{path} does not exist", "give any image of the data set: --full_path=…/val2017/000000000139.jpg")
     images = path / "val2017" if (path / "val2017").is_dir() else path if path.is_dir() else path.parent
     file = request.annotations or _beside(images, path)
     truth = read_coco(file, Folder(images, request.inside))
@@ -24,7 +24,7 @@ def find_coco(request: Request) -> Source:
 
 
 def _beside(images: Path, path: Path) -> Path:
-    """The annotations of a folder of images: where COCO has them, or where labelling tools do."""
+    """The annotations of an image folder: at COCO's usual place, or at that of labelling tools."""
     default = images.parent / "annotations" / f"instances_{images.name}.json"
     if path.suffix.lower() == ".json" and path.is_file():
         return path
@@ -33,7 +33,7 @@ def _beside(images: Path, path: Path) -> Path:
 
 
 def _folder(truth: Truth, images: Path, file: Path, inside: bool) -> Folder:
-    """The folder that file names start from: that of the images, or one above, where names have folders in front."""
+    """The folder that file names are relative to: the image folder, or a parent if names have folders."""
     name = truth.images[0].name
     above = (images, images.parent, file.parent, file.parent.parent) if len(parts(name)) > 1 else (images,)
     found = (Folder(folder, inside) for folder in above)

@@ -1,4 +1,4 @@
-"""The names of categories: a file with a name a line, or the `names` of a YOLO data.yaml."""
+"""The names of categories: a file with one name in each line, or the `names` of a YOLO data.yaml."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from pathlib import Path
 from object_detection.datasets.document import read_text
 from object_detection.errors import HarnessError
 
-_LONGEST = 1 << 20  # characters of a data.yaml
+_LONGEST = 1 << 20  # maximum characters of a data.yaml
 _KEY = re.compile(r"(?P<key>[A-Za-z_][\w-]*)\s*:\s*(?P<value>.*)")
 _ITEM = re.compile(r"(?:-\s*|(?P<number>\d+)\s*:\s*)(?P<value>.*)")
 _INSIDE = re.compile(r"""\s*(?:(?P<number>\d+)\s*:\s*)?(?P<value>'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|[^,]*?)\s*(?:,|$)""")
 
 
 def read_names(file: Path) -> list[str]:
-    """Names, a line each; empty lines at the end are left out."""
+    """Names, one in each line; empty lines at the end are ignored."""
     names = [line.strip() for line in read_text(file)[0].splitlines()]
     while names and not names[-1]:
         names.pop()
     if not names or "" in names:
-        raise HarnessError(f"{file} is not a list of names: it is empty, or has an empty line", "write a name a line")
+        raise HarnessError(f"{file} is not a list of names: it is empty, or has an empty line", "write one name in each line")
     return names
 
 
 def read_yaml(file: Path) -> tuple[dict[str, str], list[str]]:
-    """The texts at the top level of a data.yaml, and its list of names.
+    """The strings at the top level of a data.yaml, and its list of names.
 
-    Only the forms that YOLO's tools write are read: ``key: value``, and ``names`` as a list or an object in either style.
+    Only the forms that YOLO's tools write are supported: ``key: value``, and ``names`` as a list or an object in either style.
     """
     texts: dict[str, str] = {}
     names: dict[int, str] = {}
@@ -55,7 +55,7 @@ def read_yaml(file: Path) -> tuple[dict[str, str], list[str]]:
 
 
 def _joined(text: str) -> list[str]:
-    """The lines, with brackets that are closed on a later line joined."""
+    """The lines; brackets that span several lines are joined."""
     rows: list[str] = []
     opened = ""
     for line in text.splitlines():

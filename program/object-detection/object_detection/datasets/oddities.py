@@ -1,4 +1,4 @@
-"""What looks wrong in a data set that can be used: boxes outside their image, other units or orders, nothing to score."""
+"""Report suspicious data: boxes outside their image, other units or orders, nothing to score."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections import Counter
 from object_detection.datasets.remarks import Remarks
 from object_detection.datasets.truth import Truth
 
-_ROUNDING = 1.0  # pixels by which a box may stick out: tools round edges
-_MANY = 0.05  # share of boxes outside their image from which other readings of the boxes are tried
+_ROUNDING = 1.0  # pixels that a box may exceed its image by, because tools round edges
+_MANY = 0.05  # share of boxes outside their image above which other interpretations are tried
 _NEARLY_ALL = 0.99
-_NAMES = 5  # categories that a remark lists
+_NAMES = 5  # maximum number of categories in a remark
 
 
 def look(truth: Truth, remarks: Remarks) -> None:
-    """Add remarks about what looks wrong."""
+    """Add remarks about suspicious data."""
     _look_at_boxes(truth, remarks)
     _look_at_categories(truth, remarks)
     names = Counter(row.name for row in truth.images)
     for name, count in names.items():
         if count > 1:
-            remarks.add("files that several images name", name)
+            remarks.add("files that several images have", name)
     if not len(truth.boxes):
         remarks.say("there are no annotations: mAP is undefined, and only --mode=performance can be run")
     elif not truth.scored():
@@ -50,7 +50,7 @@ def _look_at_boxes(truth: Truth, remarks: Remarks) -> None:
         )
     if outside:
         row = truth.images[boxes.image[first]]
-        remarks.add("boxes that reach outside their image", f"{[*map(_short, boxes.box(first))]} in {row.name}", outside)
+        remarks.add("boxes that exceed their image", f"{[*map(_short, boxes.box(first))]} in {row.name}", outside)
     if outside >= _MANY * total and corners >= _NEARLY_ALL * total and outside:
         remarks.say(
             f"{corners} of {total} boxes would be inside their image if they were [left, top, right, bottom]; "

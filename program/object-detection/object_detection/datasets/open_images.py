@@ -1,4 +1,4 @@
-"""Annotations of Open Images: a CSV file with a line a box, and the images of a folder, which may be a part of them."""
+"""Annotations of Open Images: a CSV file with a line for each box, and the images of a folder, which may be a subset."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from object_detection.progress import Throttle
 
 _EDGES = ("XMin", "XMax", "YMin", "YMax")
 _FRACTIONS = "each edge is a fraction of the image's size, from 0 to 1"
-_ROUNDING = 0.01  # by which a fraction may be outside 0 to 1
+_ROUNDING = 0.01  # tolerance of fractions outside 0 to 1
 _COLUMNS = frozenset({"ImageID", "LabelName", *_EDGES})
 _PATTERNS = ("*-annotations-bbox*.csv", "*annotations*bbox*.csv", "*.csv")
 _DESCRIPTIONS = ("class-descriptions-boxable.csv", "oidv7-class-descriptions-boxable.csv", "class-descriptions.csv")
 
 
 def find_open_images(request: Request) -> Source:
-    """Read a data set: its folder of images, any image, or the CSV file; `Request.annotations` is the CSV file.
+    """Read a data set: its image folder, any image, or the CSV file; `Request.annotations` is the CSV file.
 
-    `Request.names` is the file of class descriptions: a label and a name a line. Their order is that of the categories.
+    `Request.names` is the file of class descriptions: a label and a name in each line, in the order of the categories.
     """
     path = request.path
     if not path.exists():
-        raise HarnessError(f"{path} does not exist", "name the folder of images, or any image of it")
+        raise HarnessError(f"{path} does not exist", "give the image folder, or any of its images")
     folder = path if path.is_dir() else path.parent
     file = request.annotations or (path if path.suffix.lower() == ".csv" else _csv(folder))
     images = pictures(folder)
     if not images:
-        raise HarnessError(f"{folder} has no image", "name the folder of images with --full_path=")
+        raise HarnessError(f"{folder} has no image", "give the image folder with --full_path=")
     names_file = request.names or next(
         (each / name for each in (folder, file.parent, folder.parent) for name in _DESCRIPTIONS if (each / name).is_file()),
         None,
@@ -92,9 +92,9 @@ class _Reader:
         draft.box(position, self._keys.setdefault(label, len(self._keys) + 1), box, where, None, group)
 
     def finish(self) -> Truth:
-        """The data set, with a category for each label: in the order of the class descriptions, or that of the lines."""
+        """The data set, with a category for each label: in the order of the class descriptions, or of the lines."""
         if not self._names:
-            self._draft.remarks.say("there is no class-descriptions-boxable.csv: categories are called by their labels")
+            self._draft.remarks.say("there is no class-descriptions-boxable.csv: categories are named by their labels")
         for label, key in self._keys.items():
             self._draft.category(key, self._names.get(label, label))
         return self._draft.finish()
@@ -106,7 +106,7 @@ def _csv(folder: Path) -> Path:
             found = [path for path in sorted(each.glob(pattern)) if "class-descriptions" not in path.name]
             if found:
                 return found[0]
-    raise HarnessError(f"there is no CSV file beside {folder}", "name it with --annotations=")
+    raise HarnessError(f"there is no CSV file next to {folder}", "give it with --annotations=")
 
 
 def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
@@ -116,7 +116,7 @@ def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
     if missing := sorted(_COLUMNS - {*(reader.fieldnames or ())}):
         raise HarnessError(
             f"{file} is not a CSV file of Open Images: it has no column {missing[0]}",
-            f"its first line names the columns, among them {', '.join(sorted(_COLUMNS))}",
+            f"its first line must have the columns {', '.join(sorted(_COLUMNS))}",
         )
     try:
         for row in reader:
@@ -128,7 +128,7 @@ def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
 
 
 def _descriptions(file: Path) -> dict[str, str]:
-    """Names by label; a line a category, with or without a line of headings."""
+    """Names by label; one category in each line, with an optional header."""
     try:
         rows = [row for row in csv.reader(read_text(file)[0].splitlines()) if row]
     except csv.Error as error:
@@ -136,5 +136,5 @@ def _descriptions(file: Path) -> dict[str, str]:
     if rows and rows[0][0] == "LabelName":
         rows = rows[1:]
     if not rows or any(len(row) != 2 for row in rows):
-        raise HarnessError(f"{file} is not a list of labels and names", "a line is: label,name")
+        raise HarnessError(f"{file} is not a list of labels and names", "each line must be: label,name")
     return dict(rows)

@@ -1,4 +1,4 @@
-"""Where an image lies that annotations name."""
+"""Find the images that annotations refer to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_url(name: str) -> bool:
 
 
 def parts(name: str) -> list[str]:
-    """The parts of a path of any system, without roots, drives and steps upwards.
+    """The parts of a path from any system, without roots, drives and parent references.
 
     >>> parts("C:\\\\data\\\\val\\\\1.png"), parts("/data/../1.png")
     (['data', 'val', '1.png'], ['data', '1.png'])
@@ -30,7 +30,7 @@ def parts(name: str) -> list[str]:
 
 
 def below(folder: Path, path: Path, name: str) -> str:
-    """The name under which a copy of the data set has an image below its folder, where `Folder.find` finds it by `name`."""
+    """The name of an image in a copy of the data set, by which `Folder.find` finds it for `name`."""
     plain = Path(os.path.normpath(path))
     return plain.relative_to(folder).as_posix() if plain.is_relative_to(folder) else "/".join(parts(name))
 
@@ -42,12 +42,12 @@ def _key(name: str) -> str:
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder of images.
+    """An image folder.
 
     Attributes
     ----------
     inside
-        Whether images are looked for below the folder alone: so it is for a data set that came with somebody's experiment.
+        Whether to search images below the folder only, as for data sets from other users' experiments.
     """
 
     path: Path
@@ -64,7 +64,7 @@ class Folder:
         below = parts(name)
         if not below or "\0" in name:
             return None
-        direct = self.path / name  # an absolute name stands for itself
+        direct = self.path / name  # an absolute name is unambiguous
         leads_out = os.path.isabs(name) or ".." in _SEPARATOR.split(name)
         if not (self.inside and leads_out) and _is_file(direct):
             return direct

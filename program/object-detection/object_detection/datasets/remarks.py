@@ -20,12 +20,12 @@ class Remarks:
     _found: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def add(self, kind: str, where: str, count: int = 1) -> None:
-        """Count something."""
+        """Count a remark."""
         before, first = self._found.get(kind, (0, where))
         self._found[kind] = (before + count, first)
 
     def say(self, sentence: str) -> None:
-        """Something that is not counted."""
+        """Add a remark that is not counted."""
         if sentence:
             self._found[sentence] = (0, "")
 

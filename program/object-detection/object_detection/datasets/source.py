@@ -1,4 +1,4 @@
-"""What a reader of a format is given, and what it finds."""
+"""The input and the result of the readers."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ PICTURES = frozenset({
 
 @dataclass(frozen=True)
 class Request:
-    """What a user names.
+    """The user's description of a data set.
 
     Attributes
     ----------
     path
         An image, or a folder.
     annotations
-        The annotations, if they are not where the format has them.
+        The annotations, if they are not at the usual place of the format.
     names
-        A file with the names of the categories, one a line.
+        A file with the names of the categories, one in each line.
     inside
         See `Folder`.
     """
@@ -39,27 +39,27 @@ class Request:
 
     @classmethod
     def parse(cls, given: Mapping[str, Any], base: Path = Path()) -> Request:
-        """A request as JSON has it: `path`, and if they are not empty `annotations`, `names` and `inside`."""
+        """A request from JSON: `path`, and optionally `annotations`, `names` and `inside`."""
         annotations, names = (base / given[key] if given.get(key) else None for key in ("annotations", "names"))
         return cls(base / given["path"], annotations, names, bool(given.get("inside")))
 
 
 @dataclass(frozen=True)
 class Source:
-    """What was found.
+    """A data set that was read.
 
     Attributes
     ----------
     truth
         The content.
     images
-        The folder that the names of images start from.
+        The folder that the names of images are relative to.
     annotations
         The file or folder of annotations.
     files
-        Every file that was read but images, and the folders that were searched: a file more there may be an image more.
+        Every file that was read except images, and the folders that were searched, because new files in them may be images.
     names
-        The file with the names of the categories, if there is one.
+        The file with the names of the categories, if any.
     """
 
     truth: Truth
@@ -76,5 +76,5 @@ def pictures(folder: Path, *, deep: bool = True) -> list[Path]:
 
 
 def folders_of(paths: list[Path]) -> tuple[Path, ...]:
-    """The folders that files are in."""
+    """The folders of some files."""
     return tuple(sorted({path.parent for path in paths}))

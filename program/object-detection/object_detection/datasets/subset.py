@@ -1,4 +1,4 @@
-"""The first images of a data set in COCO's format, with their annotations: copies, so that the set stands on its own.
+"""Copy the first images of a COCO data set with their annotations to an independent data set.
 
 Run by the recipe of the package ``dataset-coco-2017-val-small``.
 """
@@ -23,7 +23,7 @@ def take(folder: Folder, annotations: Path, count: int, output: Path) -> None:
     for row in truth.images[:count]:
         path = folder.find(row.name)
         if path is None:
-            raise HarnessError(f"{folder.path} has no {row.name}, which {annotations} names", "register the data set again")
+            raise HarnessError(f"{folder.path} has no {row.name}, listed in {annotations}", "register the data set again")
         copy = output.joinpath(IMAGES, *parts(row.name))
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
@@ -33,10 +33,10 @@ def take(folder: Folder, annotations: Path, count: int, output: Path) -> None:
 
 
 def main() -> None:
-    """From the command line of a recipe."""
+    """The command line, for recipes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base", type=Path, required=True)
-    parser.add_argument("--dataset", type=json.loads, required=True, help="where images and annotations are, from the base")
+    parser.add_argument("--dataset", type=json.loads, required=True, help="paths of images and annotations")
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args()

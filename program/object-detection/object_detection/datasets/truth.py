@@ -19,11 +19,11 @@ class Image:
     Attributes
     ----------
     id
-        A number that no other image has; it is that of the file where all ids in the file are numbers.
+        A unique number; the file's own id if all ids in the file are numbers.
     named
-        The id as the annotations have it.
+        The id in the annotations.
     name
-        Its file, relative to the folder of images, with ``/`` between the parts.
+        Its file, relative to the image folder, with ``/`` as separator.
     width, height
         Pixels.
     """
@@ -51,9 +51,9 @@ class Boxes:
     Attributes
     ----------
     image, category
-        Positions in the lists of images and categories; -1 for a category that the file does not name.
+        Indices of images and categories; -1 for a category that the file does not declare.
     corner
-        Four numbers a box: x, y, width, height, in pixels.
+        Four numbers for each box: x, y, width, height, in pixels.
     area
         Square pixels.
     crowd
@@ -84,12 +84,12 @@ class Boxes:
 
 @dataclass(frozen=True)
 class Truth:
-    """What the annotations say.
+    """The content of annotations.
 
     Attributes
     ----------
     remarks
-        What was corrected and what looks wrong, a sentence each.
+        Corrections and suspicious data, one sentence each.
     """
 
     images: tuple[Image, ...]
@@ -98,7 +98,7 @@ class Truth:
     remarks: tuple[str, ...] = ()
 
     def scored(self, images: Collection[int] | None = None) -> int:
-        """How many boxes count for mAP: no crowds, and of a category that is named. `images` are positions; None for all."""
+        """The number of boxes that count for mAP: no crowds, and with a known category. `images` are indices; None for all."""
         boxes = self.boxes
         wanted = None if images is None else frozenset(images)
         return sum(
@@ -108,11 +108,11 @@ class Truth:
         )
 
     def annotated(self) -> frozenset[int]:
-        """Positions of the images that have a box."""
+        """Indices of the images that have a box."""
         return frozenset(self.boxes.image)
 
     def as_coco(self, images: Collection[int] | None = None) -> dict[str, Any]:
-        """The data set, or some of its images, as COCO's tools take it: ids are numbers, and no field is missing."""
+        """The data set, or some of its images, in the form for COCO's tools: ids are numbers, and no field is missing."""
         wanted = range(len(self.images)) if images is None else sorted(images)
         return {
             "info": {},
@@ -135,7 +135,7 @@ class Truth:
                 }
 
     def write_coco(self, file: Path, images: Collection[int] | None = None) -> None:
-        """Write the data set, or some of its images, in COCO's format, a box at a time."""
+        """Write the data set, or some of its images, in COCO's format, one box at a time."""
         images = range(len(self.images)) if images is None else sorted(images)
         with open(file, "w", encoding="utf-8") as out:
             out.write('{"info": {}, "images": [\n')

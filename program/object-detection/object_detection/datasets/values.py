@@ -1,4 +1,4 @@
-"""Values as labelling tools write them: numbers in quotes, ids of any kind."""
+"""Values as written by labelling tools: numbers in quotes, ids of any kind."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _LONGEST_ID = 256  # bits, as of a hash
 
 
 def number(value: Any) -> float | None:
-    """A finite number, also in quotes; None for anything else.
+    """A finite number, also in quotes; None for other values.
 
     >>> number("12.5"), number(3), number(True), number("wide"), number(float("nan"))
     (12.5, 3.0, None, None, None)
     """
-    kind = type(value)  # a million annotations have ten million values: the usual ones first
+    kind = type(value)  # a million annotations have ten million values: check the usual types first
     if kind is float:
         return value if math.isfinite(value) else None
     if kind is not int and kind is not str:
@@ -30,13 +30,13 @@ def number(value: Any) -> float | None:
 
 
 def whole(value: Any) -> int | None:
-    """An integer, also as 3.0 or "3"; None for anything else."""
+    """An integer, also as 3.0 or "3"; None for other values."""
     found = number(value)
     return int(found) if found is not None and found == int(found) else None
 
 
 def identity(value: Any) -> Identity | None:
-    """An id: an integer where it reads as one, else its text; None for what cannot be an id.
+    """An id: an integer if it looks like one, else its text; None for invalid ids.
 
     >>> identity("0012"), identity(7.0), identity("frame_0001"), identity(1 << 60), identity(None)
     (12, 7, 'frame_0001', '1152921504606846976', None)
@@ -53,7 +53,7 @@ def identity(value: Any) -> Identity | None:
 
 
 def flag(value: Any) -> int | None:
-    """0 or 1, also as false, "0" or 0.0; null is 0; None for anything else."""
+    """0 or 1, also as false, "0" or 0.0; null is 0; None for other values."""
     if type(value) is int and 0 <= value <= 1:
         return value
     if value is None or isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Annotations of Pascal VOC: an XML file an image, as the VOC challenges and labelling tools write them."""
+"""Annotations of Pascal VOC: an XML file for each image, as written by the VOC challenges and labelling tools."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from object_detection.datasets.values import flag, number, whole
 from object_detection.errors import HarnessError
 from object_detection.progress import Throttle
 
-_LARGEST = 16 << 20  # bytes of the annotation of an image
+_LARGEST = 16 << 20  # maximum bytes of the annotation of an image
 # the challenge's classes, in its order
 _VOC = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog", "horse",
@@ -27,7 +27,7 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 def find_voc(request: Request) -> Source:
-    """Read a data set: the folder that has ``Annotations`` and ``JPEGImages``, a part of it, or images with XML files.
+    """Read a data set: the folder with ``Annotations`` and ``JPEGImages``, a part of it, or images with XML files.
 
     `Request.annotations` is the folder of XML files, or a list of images as in ``ImageSets/Main/val.txt``.
     """
@@ -40,10 +40,10 @@ def find_voc(request: Request) -> Source:
         by_stem = {path.stem: path for path in files}
         wanted = [line.split()[0] for line in read_names(listed)]
         if missing := [name for name in wanted if name not in by_stem]:
-            raise HarnessError(f"{listed} names {missing[0]}, and {folder} has no {missing[0]}.xml", "name another list")
+            raise HarnessError(f"{listed} has {missing[0]}, and {folder} has no {missing[0]}.xml", "use another list")
         files = [by_stem[name] for name in wanted]
     if not files:
-        raise HarnessError(f"{folder} has no XML file", "name the folder of XML files with --annotations=")
+        raise HarnessError(f"{folder} has no XML file", "give the folder of XML files with --annotations=")
     names_file = request.names or next((root / name for name in _NAMES if (root / name).is_file()), None)
     names = read_names(names_file) if names_file else []
     truth = _Reader(folder, root, request.inside, names).read(files)
@@ -53,7 +53,7 @@ def find_voc(request: Request) -> Source:
 
 def _root(path: Path) -> Path:
     if not path.exists():
-        raise HarnessError(f"{path} does not exist", "name the folder of the data set, or any image of it")
+        raise HarnessError(f"{path} does not exist", "give the folder of the data set, or any of its images")
     folder = path if path.is_dir() else path.parent
     return folder.parent if folder.name in ("Annotations", "JPEGImages") else folder
 
@@ -70,7 +70,7 @@ class _Reader:
         self._pictures: dict[str, Path] | None = None
 
     def read(self, files: list[Path]) -> Truth:
-        """Read the files, an image each."""
+        """Read the files, one for each image."""
         report = Throttle(f"reading {self._root.name}", len(files), "files", late=True)
         for position, file in enumerate(files, 1):
             self._file(position, file)
@@ -79,8 +79,8 @@ class _Reader:
         names = self._names or (list(_VOC) if found <= set(_VOC) else sorted(found))
         if names != list(_VOC) and not self._names:
             self.draft.remarks.say(
-                "the order of the categories is not given: they have ids from 1 in the order of their names; a file with their "
-                "names in the order of the model's classes gives another (--categories=FILE)"
+                "the order of the categories is unknown: they have ids from 1 in alphabetical order; a file with their "
+                "names in the order of the model's classes changes that (--categories=FILE)"
             )
         if unknown := sorted(found - set(names)):
             where = next(row[3] for row in self._boxes if row[1] == unknown[0])
@@ -88,7 +88,7 @@ class _Reader:
         for key, name in enumerate(names, 1):
             self.draft.category(key, name)
         if self._from_zero:
-            self.draft.remarks.say("coordinates start from 0, and are read as edges; VOC counts pixels from 1")
+            self.draft.remarks.say("coordinates start at 0, and are read as edges; VOC counts pixels from 1")
         shift = 0 if self._from_zero else 1
         places = {name: key for key, name in enumerate(names, 1)}
         for image, name, (left, top, right, bottom), where, crowd in self._boxes:
@@ -111,14 +111,14 @@ class _Reader:
             where = f"object {count} in {file.name}"
             label = (row.findtext("name") or "").strip()
             if not label:
-                raise self.draft.error(f"{where} has no name", "name its class")
+                raise self.draft.error(f"{where} has no name", "add the name of its class")
             box = row.find("bndbox")
             corners = [number(box.findtext(key)) if box is not None else None for key in _CORNERS]
             left, top, right, bottom = corners
             if left is None or top is None or right is None or bottom is None:
-                raise self.draft.error(f"{where} has no box", "a bndbox has the numbers xmin, ymin, xmax and ymax")
+                raise self.draft.error(f"{where} has no box", "a bndbox must have the numbers xmin, ymin, xmax and ymax")
             if right < left or bottom < top:
-                raise self.draft.error(f"{where} has a box whose right or bottom edge comes before the other", "correct it")
+                raise self.draft.error(f"{where} has a box with the right or bottom edge before the other", "correct it")
             self._from_zero = self._from_zero or min(left, top) < 1
             difficult = flag(row.findtext("difficult") or 0)
             if difficult is None:
@@ -128,7 +128,7 @@ class _Reader:
             self._boxes.append((position, label, (left, top, right, bottom), where, difficult))
 
     def _image(self, tree: ET.Element, file: Path) -> str:
-        """The image of an XML file: where VOC has it, beside it, or anywhere below the root."""
+        """The image of an XML file: at VOC's place, next to it, or anywhere below the root."""
         written = (tree.findtext("filename") or "").strip()
         last = parts(written)[-1] if parts(written) else ""
         stems = [last] if Path(last).suffix else []
@@ -142,7 +142,7 @@ class _Reader:
                     return os.path.relpath(folder / name, self._root)
             if name in self._pictures:
                 return self._pictures[name].relative_to(self._root).as_posix()
-        raise self.draft.error(f"{self._root} has no image for {file.name}, which names {written or 'none'}", "add the image")
+        raise self.draft.error(f"{self._root} has no image for {file.name}, which has {written or 'none'}", "add the image")
 
     def _size(self, tree: ET.Element, name: str, file: Path) -> tuple[int, int]:
         width, height = whole(tree.findtext("size/width") or 0), whole(tree.findtext("size/height") or 0)

@@ -1,4 +1,4 @@
-"""Annotations of YOLO: a text file an image, a line a box: class, then centre and size as fractions of the image's."""
+"""Annotations of YOLO: a text file for each image with lines of class, centre and size as fractions of the image's."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from object_detection.datasets.values import number, whole
 from object_detection.errors import HarnessError
 from object_detection.progress import Throttle
 
-_ROUNDING = 0.01  # by which a fraction may be outside 0 to 1: tools round
+_ROUNDING = 0.01  # tolerance of fractions outside 0 to 1, because tools round
 _NAMES = ("classes.txt", "obj.names", "_darknet.labels", "classes.names")
 _YAML = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml")
-_PARTS = ("val", "test", "valid", "train")  # of a data.yaml, or folders: what is measured on comes first
+_PARTS = ("val", "test", "valid", "train")  # purposes in a data.yaml, or folders, the preferred one first
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where a data set has its parts: its folder, its images, its labels (None: where each image says), its classes."""
+    """The parts of a data set: folder, images, labels (None: found for each image), classes."""
 
     root: Path
     images: tuple[Path, ...]
@@ -35,21 +35,21 @@ class _Layout:
 
 
 def find_yolo(request: Request) -> Source:
-    """Read a data set: its folder, its data.yaml, its folder of images, or any image.
+    """Read a data set: its folder, its data.yaml, its image folder, or any image.
 
-    Labels are beside the images, or in the folder ``labels`` where the images are in ``images``; `Request.annotations` names
-    another folder, or the data.yaml.
+    Labels are next to the images, or in the folder ``labels`` if the images are in ``images``; `Request.annotations` is another
+    folder, or the data.yaml.
     """
     layout = _layout(request)
     if not layout.images:
-        raise HarnessError(f"{request.path} has no image", "name the folder of images: --full_path=…/images/val")
+        raise HarnessError(f"{request.path} has no image", "give the image folder: --full_path=…/images/val")
     draft = Draft(str(layout.root))
     names = list(layout.classes)
     labels = [layout.labels / f"{path.stem}.txt" if layout.labels else label_of(path) for path in layout.images]
     if not any(path.is_file() for path in labels):
         raise HarnessError(
-            f"{request.path} has no labels: {labels[0]} does not exist, nor one of the others",
-            "name the folder of labels with --annotations=",
+            f"{request.path} has no labels: neither {labels[0]} nor any other label file exists",
+            "give the folder of labels with --annotations=",
         )
     reader = _Reader(draft, layout.root, names)
     report = Throttle(f"reading {layout.root.name}", len(labels), "images", late=True)
@@ -64,7 +64,7 @@ def find_yolo(request: Request) -> Source:
 
 
 def label_of(image: Path) -> Path:
-    """The label file of an image: in ``labels`` for one in ``images``, else beside it."""
+    """The label file of an image: in ``labels`` for one in ``images``, else next to it."""
     where = list(image.parent.parts)
     for place in range(len(where) - 1, -1, -1):
         if where[place] == "images":
@@ -78,7 +78,7 @@ def label_of(image: Path) -> Path:
 def _layout(request: Request) -> _Layout:
     path = request.path
     if not path.exists():
-        raise HarnessError(f"{path} does not exist", "name the folder of the data set, its data.yaml, or any image of it")
+        raise HarnessError(f"{path} does not exist", "give the folder of the data set, its data.yaml, or any of its images")
     folder = path if path.is_dir() else path.parent
     yaml = next((each for each in (path, request.annotations) if each and each.suffix in (".yaml", ".yml")), None)
     above = [folder, *folder.parents[:3]]
@@ -108,7 +108,7 @@ def _layout(request: Request) -> _Layout:
 
 
 def _part_of(yaml: Path, texts: dict[str, str]) -> Path | None:
-    """The images that a data.yaml names for validation, or else for another purpose."""
+    """The images that a data.yaml has for validation, or else for another purpose."""
     base = yaml.parent / texts.get("path", "")
     for part in _PARTS:
         if part in texts:
@@ -120,7 +120,7 @@ def _part_of(yaml: Path, texts: dict[str, str]) -> Path | None:
 
 
 def _note_left_over(draft: Draft, read: list[Path]) -> None:
-    """Label files that belong to no image."""
+    """Label files without an image."""
     known = {*read}
     for folder in {path.parent for path in read}:
         for path in sorted(folder.glob("*.txt")):
@@ -134,7 +134,7 @@ class _Reader:
         self._highest = -1
 
     def image(self, position: int, path: Path, label: Path) -> None:
-        """An image and its boxes."""
+        """Read an image and its boxes."""
         name = path.relative_to(self._root).as_posix() if path.is_relative_to(self._root) else str(path)
         header = read_header(path) if path.is_file() else None
         if header is None or not header.width:
@@ -152,10 +152,10 @@ class _Reader:
         known = [value for value in values if value is not None]
         if kind is None or kind < 0 or len(known) != len(values) or not (len(known) in (4, 5) or self._is_polygon(known)):
             raise self._draft.error(
-                f"{where} is not a box: {' '.join(words)[:100]!r}", "a line has a class and four fractions: x y width height"
+                f"{where} is not a box: {' '.join(words)[:100]!r}", "each line must have a class and four fractions"
             )
         if len(known) == 5:
-            raise self._draft.error(f"{where} has a score: it is an answer, not an annotation", "name the folder of labels")
+            raise self._draft.error(f"{where} has a score: it is a detection, not an annotation", "give the folder of labels")
         if self._names and kind >= len(self._names):
             raise self._draft.error(
                 f"{where} is of class {kind}, and there are {len(self._names)} names: 0 to {len(self._names) - 1}",
@@ -183,7 +183,7 @@ class _Reader:
     def finish(self) -> Truth:
         """The data set, with a category for each class: class 0 has the id 1."""
         if not self._names:
-            self._draft.remarks.say("there is no data.yaml or classes.txt: the classes are called by their numbers")
+            self._draft.remarks.say("there is no data.yaml or classes.txt: the classes are named by their numbers")
         for number_, name in enumerate(self._names or [str(kind) for kind in range(self._highest + 1)]):
             self._draft.category(number_ + 1, name)
         return self._draft.finish()

@@ -1,1 +1,1 @@
-"""The networks of the benchmark in PyTorch, their anchors, and what turns their heads into detections."""
+"""The networks of the benchmark in PyTorch, their anchors, and the conversion of their outputs to detections."""

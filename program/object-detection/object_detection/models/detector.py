@@ -1,4 +1,4 @@
-"""What the networks in PyTorch have in common: the backend and the conversion to ONNX use nothing else of them."""
+"""The common interface of the networks in PyTorch, which the backend and the conversion to ONNX use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Detector(nn.Module, ABC):
 
     @abstractmethod
     def selection(self) -> Rule:
-        """How detections are selected."""
+        """The rule for the selection of detections."""
 
     @abstractmethod
     def heads(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -31,12 +31,12 @@ class Detector(nn.Module, ABC):
 
     @abstractmethod
     def confidences(self, scores: Tensor) -> Tensor:
-        """Raw scores to (batch, anchors, classes) on a scale of 0 to 1, without the background."""
+        """Raw scores to (batch, anchors, classes) from 0 to 1, without the background."""
 
     @abstractmethod
     def decode(self, offsets: Tensor) -> Tensor:
-        """Raw offsets to corners (batch, anchors, 4) on a scale of 0 to 1."""
+        """Raw offsets to corners (batch, anchors, 4) from 0 to 1."""
 
     def take_bytes(self) -> None:
-        """Take images as bytes from now on, if the network does not yet."""
-        raise HarnessError(f"{type(self).__name__} has no scaling of its own for images of bytes")
+        """Accept images as bytes, if the network does not yet."""
+        raise HarnessError(f"{type(self).__name__} has no scaling for images of bytes")

@@ -1,4 +1,4 @@
-"""Fold what follows a convolution channel by channel into its weights, once, before inference."""
+"""Fold channel-wise operations after a convolution into its weights, once, before inference."""
 
 from __future__ import annotations
 

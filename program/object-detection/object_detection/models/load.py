@@ -1,4 +1,4 @@
-"""A network from a file of weights: every name and shape is held against what the network has."""
+"""Load a network from a file of weights, and check every name and shape."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _MOST_NAMED = 4
 
 
 def load_network(path: Path) -> Detector:
-    """Read the weights and build the network that they are of, ready for inference; see `load_declared`."""
+    """Read the weights and build their network, ready for inference; see `load_declared`."""
     return load_declared(path)[0]
 
 
 def load_declared(path: Path) -> tuple[Detector, Network]:
-    """Read the weights and build the network that they are of, ready for inference; and how the network is declared.
+    """Read the weights and build their network, ready for inference; also return the network's declaration.
 
     Raises
     ------
     HarnessError
-        If the file is damaged, of an unknown network, or has other names or shapes than the network.
+        If the file is damaged, or its network is unknown, or names or shapes differ from the network's.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -37,7 +37,7 @@ def load_declared(path: Path) -> tuple[Detector, Network]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             metadata = dict(file.metadata() or {})
     except (SafetensorError, OSError) as error:
-        raise HarnessError(f"{path} cannot be read: {error}", "convert or fetch the model again") from error
+        raise HarnessError(f"{path} cannot be read: {error}", "convert or download the model again") from error
     declared = network_of(tensors, metadata, path)
     network: Detector = declared.builder("torch")(tensors, metadata)
     check_names(network, tensors, path)
@@ -57,7 +57,7 @@ def check_names(network: torch.nn.Module, tensors: Mapping[str, Tensor], source:
     problems = []
     for what, names in (
         ("lacks", wanted.keys() - found.keys()),
-        ("has beside what belongs to it", found.keys() - wanted.keys()),
+        ("has in addition", found.keys() - wanted.keys()),
     ):
         if names:
             shown = ", ".join(sorted(names)[:_MOST_NAMED])
@@ -69,5 +69,5 @@ def check_names(network: torch.nn.Module, tensors: Mapping[str, Tensor], source:
     ][:_MOST_NAMED]
     if problems:
         raise HarnessError(
-            f"{source} does not fit {type(network).__name__}: it {'; it '.join(problems)}", "fetch the model again"
+            f"{source} does not match {type(network).__name__}: it {'; it '.join(problems)}", "download the model again"
         )

@@ -1,8 +1,8 @@
 """Non-maximum suppression of all classes at once, without a loop over boxes or classes.
 
-Greedy suppression in a class, in descending order of the scores, is the one solution of
-``kept[j] = no i < j with kept[i] and IoU(i, j) over the bound``. Repeating that assignment from "all kept" settles at least one
-more box each time, and in practice everything within a few rounds; so the result is the greedy one, exactly.
+Greedy suppression in a class, in descending order of the scores, is the unique solution of ``kept[j] = no i < j with kept[i]
+and IoU(i, j) over the bound``. Repeating that assignment from "all kept" determines at least one more box each time, and in
+practice all of them within a few rounds; the result is exactly that of the greedy algorithm.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from object_detection.models.rule import Rule
 
-_FIRST = 4  # candidates that are looked at first, for each detection that is wanted
-_SMALL = 32  # classes with this many candidates or fewer share one padded block; the others get blocks of their own
+_FIRST = 4  # candidates in the first step, for each wanted detection
+_SMALL = 32  # classes with at most this number of candidates share one padded block; others get separate blocks
 
 
 def detect(boxes: Tensor, scores: Tensor, rule: Rule) -> tuple[Tensor, Tensor, Tensor]:
@@ -36,8 +36,8 @@ def detect(boxes: Tensor, scores: Tensor, rule: Rule) -> tuple[Tensor, Tensor, T
     found, order = torch.sort(found, descending=True, stable=True)
     flat = flat[order]
     kept = flat.new_empty(0)
-    # A box's fate depends on better ones alone, so the best candidates settle the best detections: the rest is looked at only
-    # where they do not yield enough.
+    # A box only depends on better ones, so the best candidates determine the best detections: others are only examined if there
+    # are not enough.
     for first in (_FIRST * rule.total, len(flat)):
         anchor, kind = flat[:first] // scores.shape[1], flat[:first] % scores.shape[1]
         kept = torch.nonzero(_survivors(boxes[anchor], kind, scores.shape[1], rule)).view(-1)[: rule.total]
@@ -47,8 +47,8 @@ def detect(boxes: Tensor, scores: Tensor, rule: Rule) -> tuple[Tensor, Tensor, T
 
 
 def _survivors(boxes: Tensor, kind: Tensor, classes: int, rule: Rule) -> Tensor:
-    """Which boxes, given in descending order of their scores, survive in their classes."""
-    order = torch.argsort(kind, stable=True)  # by class, in each still by score
+    """Which boxes, in descending order of their scores, survive in their classes."""
+    order = torch.argsort(kind, stable=True)  # by class, in each by score
     counts = torch.bincount(kind, minlength=classes)
     by_class = kind[order]
     rank = torch.arange(len(kind), device=kind.device) - (torch.cumsum(counts, 0) - counts)[by_class]
@@ -60,7 +60,7 @@ def _survivors(boxes: Tensor, kind: Tensor, classes: int, rule: Rule) -> Tensor:
 
 
 def _kept(boxes: Tensor, kind: Tensor, rank: Tensor, counts: Tensor, rule: Rule) -> Tensor:
-    """Which of the boxes, which lie by class and in each by score, survive."""
+    """Which of the boxes, sorted by class and score, survive."""
     kept = torch.ones(len(kind), dtype=torch.bool, device=boxes.device)
     small = [row for row, count in enumerate(counts.tolist()) if 1 < count <= _SMALL]
     groups = [small] if small else []
@@ -71,7 +71,7 @@ def _kept(boxes: Tensor, kind: Tensor, rank: Tensor, counts: Tensor, rule: Rule)
         slot[classes] = torch.arange(len(classes), device=boxes.device)
         rows = torch.nonzero(slot[kind] >= 0).view(-1)
         width = int(counts[classes].max())
-        block = boxes.new_zeros(len(classes), width, 4)  # padded with boxes without area, which overlap nothing
+        block = boxes.new_zeros(len(classes), width, 4)  # padded with empty boxes, which overlap nothing
         place = (slot[kind[rows]], rank[rows])
         block[place] = boxes[rows]
         kept[rows] = _suppress(block, rule)[place]
@@ -79,7 +79,7 @@ def _kept(boxes: Tensor, kind: Tensor, rank: Tensor, counts: Tensor, rule: Rule)
 
 
 def _suppress(block: Tensor, rule: Rule) -> Tensor:
-    """(classes, n, 4) in descending order of the scores to (classes, n): which are kept."""
+    """(classes, n, 4) in descending order of the scores to (classes, n): which boxes are kept."""
     top, left, bottom, right = (block[..., corner].contiguous() for corner in range(4))
     area = (bottom - top).clamp(min=0) * (right - left).clamp(min=0)
     common = (torch.minimum(bottom[:, :, None], bottom[:, None]) - torch.maximum(top[:, :, None], top[:, None])).clamp_(min=0)

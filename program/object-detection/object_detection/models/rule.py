@@ -1,4 +1,4 @@
-"""How detections are selected."""
+"""The rule for the selection of detections."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ class Rule:
     Attributes
     ----------
     score_above
-        Candidates have more than this.
+        Minimum score of candidates, exclusive.
     iou
-        Of two boxes of a class that overlap by more, the one with the lower score goes; with `from_iou` by as much already.
+        Of two boxes of a class with a larger overlap, the one with the lower score is dropped; with `from_iou` also at
+        equality.
     candidates, total
-        The most candidates of a class that are looked at, and detections of an image that are kept: the best ones.
+        Maximum number of candidates of a class, and of detections of an image: the best ones.
     epsilon
         Added to the union's area.
     """
@@ -30,7 +31,7 @@ class Rule:
     from_iou: bool = False
 
     def with_metadata(self, metadata: Mapping[str, str]) -> Rule:
-        """The rule with what the metadata of a file of weights says otherwise."""
+        """The rule updated with the metadata of a file of weights."""
         return Rule(
             float(metadata.get("score_above", self.score_above)),
             float(metadata.get("iou", self.iou)),

@@ -29,14 +29,14 @@ _EXTRAS = ((256, 512), (128, 256), (128, 256), (64, 128))
 
 @dataclass(frozen=True)
 class Settings:
-    """What is not in the weights.
+    """Settings that are not in the weights.
 
     Attributes
     ----------
     rule
         The selection of detections. The default is that of the reference's PyTorch model.
     input_offset, input_scale
-        The network takes (x - offset) × scale of what it is given.
+        The network's input is (x - offset) × scale.
     """
 
     rule: Rule = RULE
@@ -45,9 +45,9 @@ class Settings:
 
 
 class Rounding(nn.Module):
-    """Simulated 8-bit arithmetic: values are rounded to one of 256 steps. Nothing happens where there is no range.
+    """Simulated 8-bit arithmetic: values are rounded to one of 256 steps. Without a range, nothing is done.
 
-    The range is a buffer of two numbers: the size of a step, and the step at which zero is.
+    The range is a buffer of two numbers: the size of a step, and the step of zero.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Rounding(nn.Module):
         self._steps: tuple[float, int] | None = None
 
     def settle(self) -> None:
-        """Take over the range, once it is loaded, as plain numbers: they are the same for every image."""
+        """Store the range, once it is loaded, as plain numbers: they are the same for every image."""
         steps = cast(Tensor | None, self.range)
         self._steps = None if steps is None else (float(steps[0]), int(steps[1]))
 
@@ -68,7 +68,7 @@ class Rounding(nn.Module):
 
 
 class Affine(nn.Module):
-    """``x × scale + bias`` by channel: what is left of a batch normalisation whose scale may be folded into the weights."""
+    """``x × scale + bias`` by channel: the rest of a batch normalisation whose scale may be folded into the weights."""
 
     def __init__(self, channels: int, *, scaled: bool) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class Affine(nn.Module):
 
 
 class SameConv(nn.Conv2d):
-    """A convolution padded as TensorFlow's "SAME": with a stride of 2 the extra row and column may be behind alone."""
+    """A convolution padded like TensorFlow's "SAME": with a stride of 2, padding may only be added at the end."""
 
     def forward(self, values: Tensor) -> Tensor:
         """Pad and convolve."""
@@ -97,7 +97,7 @@ class SameConv(nn.Conv2d):
 
 
 class Layers(nn.Module):
-    """A chain of layers; the names of some have a slash, which an attribute cannot have."""
+    """A chain of layers; some names have a slash, which attributes cannot have."""
 
     def __init__(self, layers: Mapping[str, nn.Module]) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class Layers(nn.Module):
             self.add_module(name, layer)
 
     def forward(self, values: Tensor) -> Tensor:
-        """One after the other."""
+        """Apply one after the other."""
         for layer in self.children():
             values = layer(values)
         return values
@@ -170,14 +170,14 @@ class SSDMobileNet(Detector):
     Parameters
     ----------
     classes
-        With the background, which comes first.
+        Including the background, which is first.
     depth
         Depth multiplier.
     settings
         Selection of detections, and the input's scaling.
     own
-        Names of buffers that a model may have beside the usual ones: ``anchors`` of its own, and the ``….range`` of activations
-        that are rounded to 8 bits.
+        Names of optional buffers of the model: its own ``anchors``, and the ``….range`` of activations that are rounded to 8
+        bits.
     """
 
     box_order = "yxyx"
@@ -246,7 +246,7 @@ class SSDMobileNet(Detector):
         return self.settings.rule
 
     def take_bytes(self) -> None:
-        """Take images as bytes: a network without a scaling of its own takes -1 to 1."""
+        """Accept images as bytes: a network without its own scaling expects -1 to 1."""
         if self.settings.input_scale == 1.0:
             self.settings = replace(self.settings, input_offset=127.5, input_scale=1 / 127.5)
 
@@ -256,7 +256,7 @@ class SSDMobileNet(Detector):
         return confidences
 
     def decode(self, offsets: Tensor) -> Tensor:
-        """(batch, 1917, 4) offsets to corners ymin, xmin, ymax, xmax on a scale of 0 to 1."""
+        """(batch, 1917, 4) offsets to corners ymin, xmin, ymax, xmax from 0 to 1."""
         anchors = cast(Tensor, self.anchors)
         centre = offsets[..., :2] / CODER[0] * anchors[:, 2:] + anchors[:, :2]
         half = torch.exp(offsets[..., 2:] / CODER[2]) * anchors[:, 2:] / 2
@@ -271,7 +271,7 @@ class SSDMobileNet(Detector):
 
 
 def build(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> SSDMobileNet:
-    """The network, its parameters not yet set, that fits the weights."""
+    """The network for the weights, without parameters."""
     usual = Settings()
     settings = Settings(
         usual.rule.with_metadata(metadata), float(metadata.get("input_offset", 0)), float(metadata.get("input_scale", 1))

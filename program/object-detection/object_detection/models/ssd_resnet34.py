@@ -19,7 +19,7 @@ from object_detection.models.rule import Rule
 
 
 class BasicBlock(nn.Module):
-    """Two 3 × 3 convolutions around which the input is carried."""
+    """Two 3 × 3 convolutions with a skip connection."""
 
     def __init__(self, channels: int, out: int, stride: int) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class SSDResNet34(Detector):
     Parameters
     ----------
     classes
-        With the background, which comes first.
+        Including the background, which is first.
     rule
         The selection of detections.
     """
@@ -99,7 +99,7 @@ class SSDResNet34(Detector):
         Parameters
         ----------
         images
-            (batch, 3, 1200, 1200), normalised as ImageNet.
+            (batch, 3, 1200, 1200), normalised as for ImageNet.
 
         Returns
         -------
@@ -125,7 +125,7 @@ class SSDResNet34(Detector):
         return torch.softmax(scores, -1)[..., 1:]
 
     def decode(self, offsets: Tensor) -> Tensor:
-        """(batch, 15130, 4) offsets to corners xmin, ymin, xmax, ymax on a scale of 0 to 1."""
+        """(batch, 15130, 4) offsets to corners xmin, ymin, xmax, ymax from 0 to 1."""
         anchors = cast(Tensor, self.anchors)
         centre = offsets[..., :2] * CODER[0] * anchors[:, 2:] + anchors[:, :2]
         half = torch.exp(offsets[..., 2:] * CODER[1]) * anchors[:, 2:] / 2
@@ -145,5 +145,5 @@ class SSDResNet34(Detector):
 
 
 def build(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> SSDResNet34:
-    """The network, its parameters not yet set, that fits the weights."""
+    """The network for the weights, without parameters."""
     return SSDResNet34(rule=RULE.with_metadata(metadata))

@@ -1,1 +1,1 @@
-"""Systems under test: how the queries of a scenario reach the backends."""
+"""Systems under test: pass the queries of a scenario to the backends."""

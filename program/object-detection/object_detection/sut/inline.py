@@ -1,4 +1,4 @@
-"""SingleStream: each query is answered in LoadGen's own thread, with nothing in between."""
+"""SingleStream: each query is answered directly in LoadGen's own thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from object_detection.sut.worker import Worker
 
 
 class InlineSUT:
-    """Answers at once."""
+    """Answers immediately."""
 
     def __init__(self, worker: Worker, folder: Path) -> None:
         self._worker, self._folder = worker, folder
@@ -24,10 +24,10 @@ class InlineSUT:
             fail(error, self._folder)
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Nothing is queued."""
 
     def close(self) -> None:
-        """Nothing is to be stopped."""
+        """Nothing to stop."""
 
     @property
     def done(self) -> int:

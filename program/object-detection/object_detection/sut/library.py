@@ -1,4 +1,4 @@
-"""The query sample library: which images LoadGen has loaded."""
+"""The query sample library: the images that LoadGen has loaded."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SampleLibrary:
         self._loaded.update(zip(new, self._cache.load(new), strict=True))
 
     def unload(self, indices: Sequence[int]) -> None:
-        """Let go of samples."""
+        """Unload samples."""
         for index in indices:
             self._loaded.pop(index, None)
 
@@ -47,7 +47,7 @@ class SampleLibrary:
         return np.stack([self._loaded[index] for index in indices])
 
     def frame(self, index: int) -> Frame:
-        """Where a sample's image lies in its input."""
+        """The position of a sample's image in its input."""
         return self._cache.frame(index)
 
     def name(self, index: int) -> str:
@@ -55,15 +55,15 @@ class SampleLibrary:
         return self._cache.name(index)
 
     def label(self, index: int) -> str:
-        """What a sample is called in messages."""
+        """The name of a sample in messages."""
         return f"sample {index} ({self.name(index)})"
 
     @property
     def damaged(self) -> dict[str, str]:
-        """What the decoder says of images that are damaged, by their names."""
+        """The decoder's messages about damaged images, by their names."""
         return self._cache.damaged
 
     @property
     def loaded(self) -> list[int]:
-        """Indices of the samples that are loaded, in the order of loading."""
+        """Indices of the loaded samples, in the order of loading."""
         return list(self._loaded)

@@ -1,4 +1,4 @@
-"""Which samples a test loads and in which order it issues them: what makes two runs the same test."""
+"""Record which samples a test loads and in which order it issues them, which is equal for equal tests."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import mlperf_loadgen as lg
 from object_detection.loadgen import SUT
 from object_detection.sut.library import Library
 
-_KEPT = 1024  # of the order; the whole of a long run would say no more
+_KEPT = 1024  # maximum samples of the order: more of a long run would add no information
 
 
 class OrderedSUT:
-    """A system under test, with its samples noted on the way.
+    """A system under test that records its samples.
 
     Attributes
     ----------
     loaded
-        Indices of the samples that were loaded when the first query came, in the order of loading.
+        Indices of the loaded samples at the first query, in the order of loading.
     issued
         Indices of the first 1024 samples issued.
     queries, samples
-        How many came.
+        Their numbers.
     """
 
     def __init__(self, sut: SUT, library: Library) -> None:

@@ -1,4 +1,4 @@
-"""Offline, Server and MultiStream: samples wait in a queue, from which one thread a session takes batches."""
+"""Offline, Server and MultiStream: samples are queued, and one thread for each session takes batches."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class PoolSUT:
     Parameters
     ----------
     workers
-        One a session.
+        One for each session.
     batch_size
-        The most samples that a worker takes at once. It takes what waits and never waits for more, so that an idle session
-        answers a lone query of Server at once and under load the batches grow.
+        Maximum batch of a worker. It takes what is queued and never waits for more, so an idle session answers a single query
+        of Server at once, and batches grow under load.
     spread
-        Whether a query's samples are dealt evenly among the sessions, as MultiStream's latency needs it.
+        Whether a query's samples are distributed evenly over the sessions, which reduces MultiStream's latency.
     """
 
     def __init__(self, workers: Sequence[Worker], batch_size: int, folder: Path, *, spread: bool = False) -> None:
@@ -39,7 +39,7 @@ class PoolSUT:
             thread.start()
 
     def issue(self, samples: list[lg.QuerySample]) -> None:
-        """Called by LoadGen: leave the samples in the queue."""
+        """Called by LoadGen: queue the samples."""
         size = self._batch_size
         if self._spread:
             size = min(size, -(-len(samples) // len(self._workers)))

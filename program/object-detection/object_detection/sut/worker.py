@@ -19,16 +19,16 @@ Outputs = tuple[Array, Array, Array, Array | None]
 
 
 class Worker:
-    """One backend, and the samples that it draws from.
+    """A backend, and the library of its samples.
 
     Parameters
     ----------
     check
-        Holds the outputs against what a detector can answer.
+        Checks the outputs.
     slot
-        Where the engine sees what the backend is running.
+        Where the engine sees the backend's current batch.
     advise
-        Says which other reading of the outputs would make sense, when an answer cannot be one.
+        Suggests other interpretations of the outputs, if they are invalid.
 
     place
         The cores that the session is bound to; empty for any.
@@ -71,7 +71,7 @@ class Worker:
         return answers
 
     def outputs(self, indices: Sequence[int], library: SampleLibrary | None = None) -> Outputs:
-        """What the backend computes of some samples; a file of a fixed batch is given the last one again until it is full.
+        """Raw outputs for some samples; for a file with a fixed batch, the last sample is repeated to fill it.
 
         Parameters
         ----------
@@ -99,19 +99,19 @@ class Worker:
         """Samples are taken from the queue, in which they were since a time of `time.perf_counter_ns`."""
 
     def answers(self, model: Model, indices: Sequence[int], outputs: Outputs, check: OutputCheck) -> list[Rows]:
-        """Outputs as a model's interface reads them."""
+        """Outputs interpreted according to the model's interface."""
         if model.is_plain:
             return pack(model, indices, *outputs, check)
         return decoded(model, indices, [self._library.frame(index) for index in indices], *outputs, check)
 
     @property
     def max_batch(self) -> int | None:
-        """The largest batch that the backend takes; None for any. Images of different sizes are run one by one."""
+        """The maximum batch of the backend; None for any. Images of different sizes are run one by one."""
         return self._backend.max_batch if self._model.size else 1
 
     @property
     def threads(self) -> int:
-        """With how many the backend computes; 0 where the framework does not tell."""
+        """Number of threads of the backend; 0 if unknown."""
         return self._backend.threads
 
     def answer(self, samples: Sequence[lg.QuerySample]) -> None:

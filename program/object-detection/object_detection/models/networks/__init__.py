@@ -1,7 +1,7 @@
-"""The networks that are known, each declared once by a module of the entry-point group `ck_repo.networks`.
+"""The known networks, each declared once by a module of the entry-point group `ck_repo.networks`.
 
-A module's `NETWORK` says how a file of weights is recognised, how the network is used in each format, and what builds it in
-each framework. The engine reads the same declaration without importing it. Importing a declaration imports no framework.
+A module's `NETWORK` defines how a file of weights is recognised, the interface in each format, and the builders for each
+framework. The engine reads the same declaration without importing it. Importing a declaration imports no framework.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
+from object_detection.contract.profiles import expand
 from object_detection.errors import HarnessError
 
 GROUP = "ck_repo.networks"
@@ -24,9 +25,9 @@ class Network:
     Attributes
     ----------
     marker
-        The weight by which a file without metadata is recognised; empty for a family of exports.
+        The weight that identifies a file without metadata; empty for a family of exports.
     profiles
-        How the network is used, by the names of the engine's profiles.
+        The interfaces, by the names of the engine's profiles.
     builders
         ``module:function`` by framework.
     """
@@ -37,17 +38,17 @@ class Network:
     builders: Mapping[str, str]
 
     def builder(self, framework: str) -> Callable[..., Any]:
-        """What builds the network in a framework.
+        """The function that builds the network in a framework.
 
         Raises
         ------
         HarnessError
-            If nothing does.
+            If there is none.
         """
         if framework not in self.builders:
             raise HarnessError(
                 f"the network {self.name} cannot be built in {framework}",
-                f"it can be in {', '.join(self.builders) or 'no framework'}",
+                f"supported: {', '.join(self.builders) or 'no framework'}",
             )
         module, _, function = self.builders[framework].partition(":")
         found: Callable[..., Any] = getattr(import_module(module), function)
@@ -67,24 +68,26 @@ class Network:
         raise HarnessError(f"the network {self.name} has no profile for {model_format}", "declare one in its NETWORK")
 
     def interface(self, model_format: str) -> dict[str, Any]:
-        """How a file of a format is used: `profile`, `input` and `outputs`, as a model's description has them."""
+        """The interface of a file of a format: `profile`, `input` and `outputs`, as in a model's description."""
         row = self.profile_for(model_format)
         outputs = {key: row.get(key, "") for key in ("boxes", "scores", "classes", "count")}
         return {"profile": row["name"], "input": row["input"], "outputs": outputs}
 
 
 def known_networks() -> Mapping[str, Network]:
-    """Every declared network by name; where two have one name, the first on the search path counts."""
+    """Every declared network by name; of two with the same name, the first one on the search path."""
     found: dict[str, Network] = {}
     for row in entry_points(group=GROUP):
         if row.name not in found:
             declared = import_module(row.value.partition(":")[0]).NETWORK
-            found[row.name] = Network(row.name, declared.get("marker", ""), declared["profiles"], declared.get("builders", {}))
+            found[row.name] = Network(
+                row.name, declared.get("marker", ""), expand(declared["profiles"]), declared.get("builders", {})
+            )
     return found
 
 
 def network_of(names: Collection[str], metadata: Mapping[str, str], source: object) -> Network:
-    """The network that a file's metadata names, else the one whose marker is among its weights.
+    """The network in a file's metadata, else the one whose marker is among its weights.
 
     Raises
     ------
@@ -95,7 +98,7 @@ def network_of(names: Collection[str], metadata: Mapping[str, str], source: obje
     name = metadata.get("architecture") or next((row.name for row in known.values() if row.marker and row.marker in names), "")
     if name not in known or not known[name].marker:
         raise HarnessError(
-            f"{source} holds the weights of no network that is known ({name or next(iter(names), 'it is empty')})",
+            f"{source} does not have the weights of a known network ({name or next(iter(names), 'it is empty')})",
             f"known: {', '.join(row.name for row in known.values() if row.marker)}",
         )
     if known[name].marker not in names:

@@ -1,4 +1,4 @@
-"""The interface from which a model starts that no other profile fits: options of `ck detect` change what differs."""
+"""The default interface of a model without a matching profile: options of `ck detect` change it."""
 
 from __future__ import annotations
 

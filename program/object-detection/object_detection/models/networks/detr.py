@@ -1,4 +1,4 @@
-"""Exports of DETR and RT-DETR, whose queries answer a box and a score for each class.
+"""Exports of DETR and RT-DETR, whose queries return a box and a score for each class.
 
 Sources: facebookresearch/detr (softmax with "no object" as the last class; classes are COCO's ids),
 huggingface/transformers and lyuwenyu/RT-DETR (sigmoid; contiguous classes), ultralytics/ultralytics (scores

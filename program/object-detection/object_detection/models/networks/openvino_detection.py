@@ -1,7 +1,7 @@
-"""OpenVINO's DetectionOutput, with which its converters end SSDs: seven numbers a detection.
+"""OpenVINO's DetectionOutput, the last operation of converted SSDs: seven numbers for each detection.
 
 Source: the operation set of OpenVINO: image, label, confidence, xmin, ymin, xmax, ymax; image -1 ends the list. Converted
-models take pixels from 0 to 255, blue first.
+models expect pixels from 0 to 255, blue first.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from object_detection.models.rule import Rule
 
-NAME = "ssd-mobilenet-v1"  # of its entry point
+NAME = "ssd-mobilenet-v1"  # name of its entry point
 NETWORK = {
     "benchmark": "ssd-mobilenet",
     "marker": "backbone.0.0.weight",
@@ -31,7 +31,7 @@ NETWORK = {
             "box_order": "yxyx",
             "classes_are": "category",
         },
-        # TFLite's own detection op has its outputs in a fixed order; their names are up to the file
+        # TFLite's detection operation has a fixed order of outputs; their names vary
         "coco-300-tflite": {
             "formats": ["tflite"],
             "outputs_in_order": ["boxes", "classes", "scores", "count"],
@@ -65,6 +65,6 @@ NETWORK = {
 }
 
 STRIDE_2 = (2, 4, 6, 12)  # blocks
-FEATURES = (11, 13)  # blocks whose outputs have heads
-CODER = (10.0, 10.0, 5.0, 5.0)  # by which the offsets of y, x, height and width are divided
+FEATURES = (11, 13)  # blocks with heads
+CODER = (10.0, 10.0, 5.0, 5.0)  # divisors of the offsets of y, x, height and width
 RULE = Rule(score_above=0.3, iou=0.6, candidates=1917, total=1917, epsilon=1e-5)  # of the reference's PyTorch model

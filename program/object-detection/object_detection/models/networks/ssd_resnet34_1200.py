@@ -64,8 +64,8 @@ NETWORK = {
     },
 }
 
-# of the additional blocks: channels between, channels out, stride and padding of the 3 × 3 convolution
+# additional blocks: channels between, channels out, stride and padding of the 3 × 3 convolution
 ADDITIONAL = ((256, 512, 2, 1), (256, 512, 2, 1), (128, 256, 2, 1), (128, 256, 2, 0), (128, 256, 1, 0))
 HEAD_STRIDE = 3
-CODER = (0.1, 0.2)  # by which the offsets of the centre and of the size are multiplied
+CODER = (0.1, 0.2)  # factors of the offsets of centre and size
 RULE = Rule(score_above=0.05, iou=0.5, candidates=200, total=200, from_iou=True)

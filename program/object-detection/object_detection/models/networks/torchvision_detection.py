@@ -1,7 +1,7 @@
 """Detection models of torchvision, exported with their own pre- and post-processing: SSD, SSDlite, RetinaNet, Faster R-CNN.
 
-Source: torchvision.models.detection. They answer boxes in pixels of their input, scores, and COCO's ids as int64, of one image;
-the names of the outputs are up to the export.
+Source: torchvision.models.detection. They return boxes in pixels of their input, scores, and COCO's ids as int64, for one
+image; the names of the outputs depend on the export.
 """
 
 from __future__ import annotations
