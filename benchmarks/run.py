@@ -355,7 +355,8 @@ def main() -> None:
             row("ck check submission and ck import submission, 10,002 results", ten_thousand)
         if (
             not arguments.only
-            or arguments.only not in "ck version ck search ck run --dry-run, 10,000 strange packages ck check submission and ck import submission"
+            or arguments.only
+            not in "ck version ck search ck run --dry-run, 10,000 strange packages ck check submission and ck import submission"
         ):
             bench.ck("run", "program:object-detection", "--mode=accuracy", "--count=8")  # sets up
             bench.use_real_model()
