@@ -36,6 +36,12 @@ failing = Path(os.environ.get("TOY_PART_FAILS", "/nowhere"))  # a file with the 
 if part and failing.exists() and failing.read_text() in (str(part["index"]), "always"):
     failing.write_text("always" if failing.read_text() == "always" else "")
     sys.exit("this part does not work")
+doomed = Path(os.environ.get("TOY_KILLS", "/nowhere"))  # a file: the first run ends the worker's parent with the worker
+if doomed.exists():
+    doomed.unlink()
+    parent = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[1]
+    os.kill(int(parent), 9)
+    time.sleep(600)
 if os.environ.get("TOY_WAITS_FOR"):
     while not Path(os.environ["TOY_WAITS_FOR"]).exists():
         time.sleep(0.01)

@@ -38,6 +38,8 @@ def create(request: Request) -> Answer:
             "here:",
             "  ck sweep program:object-detection --cluster=tls://HOST:8786 --over…",
             "",
+            "--cluster=ssh:hosts.yaml and --cluster=slurm:profile.yaml start scheduler and workers (docs/many-machines.md)",
+            "",
             f"`openssl x509 -in {files[CERTIFICATE]} -noout -enddate` shows when they expire",
         ],
     )

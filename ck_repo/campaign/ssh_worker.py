@@ -7,6 +7,7 @@ import os
 import platform
 import select
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from ck_repo.store.folders import repos_root
 from ck_repo.store.work import scratch_folder
 
 _LOOK = 0.5  # s between two looks at the worker
+_TRIES, _BRIEF = 3, 20.0  # times that a worker may end within so many seconds of its start
 
 
 def main() -> None:
@@ -48,7 +50,7 @@ def _about() -> dict[str, Any]:
 
 
 def _work(order: Mapping[str, Any]) -> int:
-    """Run a worker until stdin ends; its exit status if it ends before."""
+    """Run a worker until stdin ends, and start it again if it ends before; its exit status if it does so again and again."""
     with scratch_folder(repos_root(), "worker") as folder:
         files = {}
         for name in (AUTHORITY, CERTIFICATE, KEY):
@@ -59,12 +61,23 @@ def _work(order: Mapping[str, Any]) -> int:
         words = ["--name", order["name"], "--local-directory", str(folder), *worker_options(files)]
         words += ["--host", order["host"]] if order["host"] else []
         command = [sys.executable, "-m", "dask", "worker", order["scheduler"], *words]
-        environment = child_environment(_own_python())
-        with background(command, environment, sys.stderr.buffer, folder=folder) as process:
-            while (status := exit_status(process)) is None:
-                if select.select([sys.stdin.buffer], [], [], _LOOK)[0] and not os.read(sys.stdin.fileno(), 4096):
-                    return 0
-    return status or 1
+        brief = 0
+        while brief < _TRIES:  # a worker ends when its connection to the scheduler breaks
+            begun = time.monotonic()
+            status = _run(command, folder)
+            if status is None:
+                return 0
+            brief = brief + 1 if time.monotonic() - begun < _BRIEF else 0
+        return status or 1
+
+
+def _run(command: list[str], folder: Path) -> int | None:
+    """Run a worker; its exit status, or None if stdin ended first."""
+    with background(command, child_environment(_own_python()), sys.stderr.buffer, folder=folder) as process:
+        while (status := exit_status(process)) is None:
+            if select.select([sys.stdin.buffer], [], [], _LOOK)[0] and not os.read(sys.stdin.fileno(), 4096):
+                return None
+    return status
 
 
 def _own_python() -> dict[str, str]:

@@ -89,11 +89,14 @@ def host_of(home: Path, name: str) -> dict[str, Any]:
 
 @NEEDS
 def test_hosts_that_can_be_used_make_the_runs_and_the_others_are_named(
-    ck: Callable[..., Any], log: Path, server: Sshd, ck_home: Path
+    ck: Callable[..., Any], log: Path, server: Sshd, ck_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = ck_home / "old-python"
     old.write_text('#!/bin/sh\necho "ck: Python 3.8" >&2\nexit 1\n')
     old.chmod(0o755)
+    doomed = ck_home / "doomed"
+    doomed.touch()
+    monkeypatch.setenv("TOY_KILLS", str(doomed))  # the first run takes the worker with it
     good = host_of(ck_home, "one")
     hosts = server.hosts(
         good,
@@ -111,7 +114,8 @@ def test_hosts_that_can_be_used_make_the_runs_and_the_others_are_named(
     assert {row["machine"] for row in done.json["rows"]} == {"one"}
     there = {path.name for path in (ck_home / "one/CK/local/experiment").glob("[0-9a-f]*")}
     assert {entry.uid for entry in find(Repositories(), "experiment")} == there
-    assert len(made_runs(log)) == 2
+    assert len(made_runs(log)) == 3
+    assert "one was lost in a run of" in done.err
     assert "closed is left out: it cannot be reached" in done.err
     assert "stranger is left out: it refuses the user or the key" in done.err
     assert "unknown-key is left out: " in done.err
