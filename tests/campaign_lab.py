@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from bare_venv import bare_venv
+from cluster_machines import copied_machine
 
 from ck_repo.campaign.certificates import certificates, worker_words
 from ck_repo.session import Session
@@ -57,20 +56,8 @@ class Lab:
         return process
 
     def machine(self, name: str) -> dict[str, str]:
-        """The environment of a machine: a copy of the repositories, and a venv."""
-        folder = self.home / name
-        if not folder.exists():
-            shutil.copytree(os.environ["CK_REPOS"], folder / "CK", symlinks=True)
-            venv = folder / "CK/local/venv/mlperf-inference/venv"
-            shutil.rmtree(venv)
-            bare_venv(venv)
-            (folder / "T").mkdir()
-        return {
-            "CK_MACHINE": name,
-            "CK_REPOS": str(folder / "CK"),
-            "CK_TOOLS": str(folder / "T"),
-            "CK_MEASUREMENT_LOCK": str(folder / "lock"),
-        }
+        """The environment of a machine."""
+        return copied_machine(self.home / name, name)
 
     def worker(self, name: str, *, before: Sequence[str] = (), port: int = 0, **variables: str) -> subprocess.Popen[bytes]:
         """Start a worker.

@@ -31,7 +31,8 @@ _FORM = re.compile(
 NO_ROUTES: Mapping[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
 _CLOCK = 60.0  # s that clocks may differ before it is worth a warning
 _LOOK = 0.1  # s between two looks at what workers there are
-_PATIENCE = 60.0  # s for a connection, and for the first worker
+_PATIENCE = 60.0  # s for a connection
+_FIRST_WORKER = 60.0  # s
 
 
 class ClusterError(CKError):
@@ -241,7 +242,7 @@ def ready_machines(cluster: Cluster) -> list[Machine]:
         If there is no worker, or none with this version of ck.
     """
     try:
-        cluster.client.wait_for_workers(1, timeout=_PATIENCE)
+        cluster.client.wait_for_workers(1, timeout=_FIRST_WORKER)
     except (TimeoutError, OSError):
         raise ClusterError(
             "the cluster has no worker", hint=f"start one on each machine, with --nthreads 1 --resources {MEASUREMENT}=1"

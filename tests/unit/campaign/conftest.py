@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from campaign_lab import Lab
 from toy_benchmark import toy_benchmark
 
 from ck_repo.store.entry import Entry
@@ -27,3 +30,14 @@ def log(ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def program(ck_home: Path) -> Entry:
     """The toy benchmark."""
     return toy_benchmark()
+
+
+@pytest.fixture
+def lab(ck: Callable[..., Any], ck_home: Path) -> Iterator[Lab]:
+    """A cluster of the toy benchmark's machines; its scheduler runs."""
+    toy_benchmark()
+    assert ck("create", "cluster").code == 0
+    found = Lab(ck_home)
+    found.scheduler()
+    yield found
+    found.stop()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from glob import glob
 from pathlib import Path
 from typing import Any
 
 import pytest
 from campaign_lab import WAIT, Lab, Link, await_workers, until
-from toy_benchmark import made_runs, toy_benchmark
+from toy_benchmark import made_runs
 
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
@@ -24,16 +24,6 @@ SWEEP = ("sweep", "program:toy-bench", "--out=json", "--trust", "--over.batch_si
 _FAKETIME = next(iter(glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), "")
 _AGAIN = 'while :; do "$@"; sleep 1; done'  # as docs/many-machines.md has it: Dask's workers end with their connection
 _SMALL_DISK = 'mount -t tmpfs -o size=4k tmpfs "$CK_REPOS/local/experiment" && exec "$@"'
-
-
-@pytest.fixture
-def lab(ck: Callable[..., Any], ck_home: Path) -> Iterator[Lab]:
-    toy_benchmark()
-    assert ck("create", "cluster").code == 0
-    found = Lab(ck_home)
-    found.scheduler()
-    yield found
-    found.stop()
 
 
 def experiments() -> list[Entry]:
