@@ -32,7 +32,8 @@ def main() -> None:
     (folder / "val2017").mkdir(parents=True)
     (folder / "annotations").mkdir()
     chance = np.random.default_rng(1)
-    images, marks = [], []
+    images: list[dict[str, object]] = []
+    marks: list[dict[str, object]] = []
     for number in range(1, count + 1):
         image, boxes = picture(chance)
         name = f"{number:012}.jpg"

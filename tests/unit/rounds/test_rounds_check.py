@@ -397,7 +397,8 @@ def test_power_of_queries_one_by_one_is_the_energy_of_a_query(tree: Path) -> Non
     rate = read_detail(tree / detail("SingleStream")).number("result_qps_with_loadgen_overhead")
     assert rate
     (row,) = [each for each in check_tree(load_round(), tree).results if each.power]
-    assert (row.power, row.power_unit) == (pytest.approx(65.0 / rate), "J/query")
+    assert row.power == pytest.approx(65.0 / rate)
+    assert row.power_unit == "J/query"
 
 
 def test_the_command_and_its_summary(ck: Ck, made: Submissions, tree: Path, tmp_path: Path) -> None:
