@@ -202,7 +202,7 @@ def test_dry_run_lists_the_declared_options_of_a_backend(ck: Callable[..., Any])
 
 def test_settings_of_another_machine_or_model_are_not_used(ck: Callable[..., Any], log: Path) -> None:
     run = ("run", "program:toy-bench", "--trust", "--tuned")
-    assert "no settings are tuned for program:toy-bench, offline" in ck(*run).err
+    assert "there are no tuned settings for program:toy-bench, offline" in ck(*run).err
     found = tune(ck, "--goal=throughput", "--over.threads=1,3", "--batch-size=1", "--sessions=1", "--repetitions=2")
     assert ck(*run).code == 0
     assert ck(*run, "--model=fast").code == ck(*run, "--scenario=server").code == 16
