@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 _A_PROCESS = 250  # workers
+_TOGETHER = 100  # runs that end together, without a cluster
 
 
 def hello_of_worker(dask_worker: Any) -> dict[str, Any]:
@@ -70,6 +71,50 @@ async def be_workers(address: str, first: int, count: int, certificates: Mapping
     await asyncio.gather(*(worker.finished() for worker in workers))
 
 
+def _axes(cells: int) -> dict[str, tuple[int, ...]]:
+    """Values of options with so many combinations."""
+    if cells < 10_000:
+        return {"batch_size": tuple(range(1, cells + 1))}
+    sizes = tuple(range(1, 101))
+    return {"batch_size": sizes, "threads": sizes, "sessions": tuple(range(1, cells // 10_000 + 1))}
+
+
+def queue_alone(cells: int) -> dict[str, float]:
+    """Plan a campaign and go through its queue and journal, without a cluster: CPU seconds and MiB."""
+    from toy_benchmark import toy_benchmark
+
+    from ck_repo.campaign.campaign import open_campaign
+    from ck_repo.campaign.definition import Definition, Limits
+    from ck_repo.campaign.matrix import Matrix
+    from ck_repo.campaign.planning import plan_cells
+    from ck_repo.campaign.recorded import Recorded
+    from ck_repo.campaign.sweep import begin
+    from ck_repo.cli.main import main as command
+    from ck_repo.experiments.meta import read_experiment
+    from ck_repo.session import Session
+    from ck_repo.store.repositories import Repositories
+    from ck_repo.store.search import find
+
+    program = toy_benchmark()
+    if command(["run", "program:toy-bench", "--trust", "--quiet", "--out=json"]):
+        raise SystemExit("the toy benchmark does not run")
+    entry = find(Repositories(), "experiment")[0]
+    meta, session, begun = read_experiment(entry), Session(trust=True), time.process_time()
+    campaign = open_campaign(session, Definition(program.uid, Matrix({}, _axes(cells))), name="queued")
+    journal = campaign.journal
+    planned = plan_cells(session, program, campaign.cells())
+    queue = begin(campaign, Limits(), planned, Recorded(session), elsewhere=True, journal=journal)
+    while queue.counts()[1]:
+        with journal.together():
+            for _ in range(_TOGETHER):
+                if job := queue.next():
+                    queue.begin(job)
+                    queue.finished(job, entry.uid, meta, "machine", 10.0)
+    seconds = time.process_time() - begun
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"machines": 0, "cells": cells, "cpu_ms_a_cell": 1e3 * seconds / cells, "MiB": peak}
+
+
 def simulate(machines: int, cells: int) -> dict[str, float]:
     """Carry out a campaign on a cluster that is there: seconds and MiB."""
     from toy_benchmark import toy_benchmark
@@ -98,11 +143,7 @@ def simulate(machines: int, cells: int) -> dict[str, float]:
     files = certificates(Session())
     with _Cluster(machines, files) as address:
         session = Session(trust=True)
-        sizes = tuple(range(1, 101))
-        axes = {"batch_size": sizes, "threads": sizes, "sessions": tuple(range(1, cells // 10_000 + 1))}
-        if cells < 10_000:
-            axes = {"batch_size": tuple(range(1, cells + 1))}
-        campaign = open_campaign(session, Definition(program.uid, Matrix({}, axes)), name="simulated")
+        campaign = open_campaign(session, Definition(program.uid, Matrix({}, _axes(cells))), name="simulated")
         with clusters.connected(session, clusters.Place(address)) as cluster:
             cluster.client.wait_for_workers(machines, timeout=1800)
             bare = _seconds_of_plain_tasks(cluster.client, min(cells, 5000))
@@ -187,12 +228,12 @@ def main() -> None:
         asyncio.run(be_workers(address, int(first), int(count), json.loads(files)))
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--machines", type=int, default=1000)
+    parser.add_argument("--machines", type=int, default=1000, help="0: the queue and journal alone")
     parser.add_argument("--cells", type=int, default=100_000, help="below 10,000, or a multiple of that")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ck-campaign-") as scratch:
         os.environ |= {"CK_REPOS": f"{scratch}/CK", "CK_TOOLS": f"{scratch}/T", "CK_MEASUREMENT_LOCK": f"{scratch}/lock"}
-        found = simulate(arguments.machines, arguments.cells)
+        found = simulate(arguments.machines, arguments.cells) if arguments.machines else queue_alone(arguments.cells)
     print(json.dumps({name: round(value, 3) for name, value in found.items()}))
 
 
