@@ -50,9 +50,9 @@ def _one(goal: Goal, verdict: Mapping[str, Any]) -> list[str]:
         f"settings: {_figures(verdict['winner'])} {goal.unit}",
         f"default:  {_figures(verdict['default'])} {goal.unit}",
         f"{verdict['ratio']:.3f} times the speed of the default choice{between}",
-        f"the settings beat the default choice: {run} uses them on this machine"
+        f"the settings are faster than the default choice: {run} uses them on this machine"
         if verdict.get("beats_default")
-        else f"the settings do NOT beat the default choice, which {run} uses on this machine",
+        else f"the settings are NOT faster than the default choice, which {run} uses on this machine",
     ]
 
 
