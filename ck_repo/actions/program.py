@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ck_repo.actions.declare import Actions, Answer, Option, action, without_effect
 from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.entry_selection import one
+from ck_repo.actions.machine_venv import VENV_FILES
 from ck_repo.actions.new_venv import confirm_new_venv
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
@@ -36,6 +37,8 @@ _NOT_OF_AUDITS = (
     "shards",
     "cluster",
     "certificates",
+    "bundle",
+    "lock",
     "tuned",
     "cmd_key",
     "record",
@@ -65,6 +68,7 @@ _OPTIONS = [
     Option("shards", "divide the accuracy run: among N processes, or among the `machines` of --cluster=", value="N"),
     Option("cluster", "machines that answer the shards, as in `ck sweep`", value="ssh:hosts.yaml"),
     Option("certificates", "the cluster whose certificates are used (default `default`)", value="NAME"),
+    *VENV_FILES,
     Option("tuned", "with the settings that `ck tune` found on this machine; what is given stays", kind="flag"),
     DRY_RUN,
     Option("explain", "show what would be done and why, and do nothing", kind="flag"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ck_repo.actions.machine_venv import given_venv_file
 from ck_repo.actions.request import Request
 from ck_repo.errors import UsageError
 
@@ -26,6 +27,7 @@ def read_shards(request: Request, options: RunOptions) -> int | None:
         If the number, or what it is to be a part of, makes no sense.
     """
     text, cluster = request.text("shards"), request.text("cluster")
+    given_venv_file(request, cluster=bool(cluster), venv=False)
     if not text:
         if cluster:
             raise UsageError(
@@ -65,5 +67,6 @@ def answering(request: Request, shards: int | None) -> Iterator[Answering | None
     from ck_repo.campaign.shard_machines import ShardsOnMachines
 
     place = read_place(request.text("cluster"))
+    venv_file = given_venv_file(request, cluster=True, venv=False)  # --venv= is that of this machine
     with connected(request.session, place, request.text("certificates"), every=True) as cluster:
-        yield ShardsOnMachines(request.session, cluster, shards)
+        yield ShardsOnMachines(request.session, cluster, shards, venv_file)

@@ -9,6 +9,7 @@ from ck_repo.actions.campaign import campaign_answer
 from ck_repo.actions.declare import Actions, Answer, Option, action
 from ck_repo.actions.entry_data import row_of
 from ck_repo.actions.entry_selection import one
+from ck_repo.actions.machine_venv import VENV_FILES, given_venv_file
 from ck_repo.actions.package import DRY_RUN, TRUST
 from ck_repo.actions.request import Request
 from ck_repo.actions.run_options import declared, run_options
@@ -17,10 +18,8 @@ from ck_repo.run.options import RUN_OPTIONS
 
 if TYPE_CHECKING:
     from ck_repo.campaign.campaign import Campaign
-    from ck_repo.campaign.cluster import Place
     from ck_repo.campaign.definition import Asked, Definition, Limits
     from ck_repo.campaign.sweep import Outcome
-    from ck_repo.campaign.venv_file import VenvFile
     from ck_repo.store.entry import Entry
 
 ACTIONS: Actions = {}
@@ -52,8 +51,7 @@ ACTIONS: Actions = {}
             value="local",
         ),
         Option("certificates", "the cluster whose certificates are used (default `default`)", value="NAME"),
-        Option("bundle", "a bundle that machines of the cluster make the venv from, without the network", value="FILE"),
-        Option("lock", "a lock that machines of the cluster make the venv from", value="FILE"),
+        *VENV_FILES,
         Option("each", "`machine`: every combination is run on each machine of the cluster", value="machine"),
         *declared(),
         Option("record_repo", "the repository to record in (default local)", value="NAME"),
@@ -78,7 +76,8 @@ def sweep_program(request: Request) -> Answer:
         raise UsageError(
             "--each=machine needs machines", hint="name them with --cluster=, for example --cluster=ssh:hosts.yaml"
         )
-    venv_file = _venv_file(request, definition, place)
+    varied = "venv" in definition.matrix.fixed or "venv" in definition.matrix.axes
+    venv_file = given_venv_file(request, cluster=place is not None, venv=varied)
     if request.flag("dry_run"):
         return _foreseen(request, program, definition)
     repository = request.text("record_repo")
@@ -94,25 +93,6 @@ def sweep_program(request: Request) -> Answer:
     campaign = open_campaign(request.session, definition, name=name, repository=repository)
     outcome = sweep(request.session, program, campaign, limits, repository=repository)
     return _outcome(request, campaign, outcome)
-
-
-def _venv_file(request: Request, definition: Definition, place: Place | None) -> VenvFile | None:
-    """The bundle or lock that machines make the venv from."""
-    from ck_repo.campaign.venv_file import read_venv_file
-
-    given = [kind for kind in ("bundle", "lock") if request.text(kind)]
-    if not given:
-        return None
-    if len(given) > 1:
-        raise UsageError("--bundle= and --lock= each say what the venv is made of", hint="give one of them")
-    if place is None:
-        raise UsageError(
-            f"--{given[0]}= is for the machines of a cluster",
-            hint=f"name them with --cluster=; here, `ck create venv:NAME --{given[0]}=FILE` makes a venv for --venv=NAME",
-        )
-    if "venv" in definition.matrix.fixed or "venv" in definition.matrix.axes:
-        raise UsageError(f"--{given[0]}= and --venv= each say which venv the runs use", hint="give one of them")
-    return read_venv_file(given[0], Path(request.text(given[0])))
 
 
 def _outcome(request: Request, campaign: Campaign, outcome: Outcome) -> Answer:

@@ -103,24 +103,29 @@ def _run(task: Mapping[str, Any]) -> dict[str, Any]:
 
 def answer_remote(task: Mapping[str, Any]) -> dict[str, Any]:
     """Answer a part of an accuracy run; its files with their digests, or an error of ours as data."""
+    begun = time.monotonic()
     try:
-        session = Session(trust=bool(task["trust"]))
-        program = _program(session, str(task["program"]), str(task["digest"]))
-        plan = prepare(session, program, RunOptions(**task["options"]))
-        for role, digest in task["contents"].items():
-            if plan.choices[role].key != digest:
-                raise ConflictError(
-                    f"{plan.choices[role].label} on {machine_name()} is not what this run has as {role}",
-                    hint="install or register the same there",
-                )
-        begun = time.monotonic()
-        with measuring(), scratch_folder(tools_root(), "shard") as folder:
-            answer_shard(session, plan, AccuracyPart(int(task["index"]), int(task["count"])), folder / "shard")
-            files = {name: (folder / "shard" / name).read_bytes() for name in FILES}
+        with in_venv(task.get("venv")):
+            files = _answer(task)
     except CKError as error:
         return _as_data(error)
     digests = {name: sha256(content).hexdigest() for name, content in files.items()}
     return {"machine": machine_name(), "seconds": time.monotonic() - begun, "files": files, "sha256": digests}
+
+
+def _answer(task: Mapping[str, Any]) -> dict[str, bytes]:
+    session = Session(trust=bool(task["trust"]))
+    program = _program(session, str(task["program"]), str(task["digest"]))
+    plan = prepare(session, program, RunOptions(**task["options"]))
+    for role, digest in task["contents"].items():
+        if plan.choices[role].key != digest:
+            raise ConflictError(
+                f"{plan.choices[role].label} on {machine_name()} is not what this run has as {role}",
+                hint="install or register the same there",
+            )
+    with measuring(), scratch_folder(tools_root(), "shard") as folder:
+        answer_shard(session, plan, AccuracyPart(int(task["index"]), int(task["count"])), folder / "shard")
+        return {name: (folder / "shard" / name).read_bytes() for name in FILES}
 
 
 def _program(session: Session, uid: str, digest: str) -> Entry:

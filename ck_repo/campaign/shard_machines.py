@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -13,8 +14,9 @@ from ck_repo import progress
 from ck_repo.campaign.cluster import Cluster, ready_machines
 from ck_repo.campaign.optional import optional
 from ck_repo.campaign.remote import MEASUREMENT, answer_remote
+from ck_repo.campaign.venv_file import VenvFile, send_venv
 from ck_repo.contract.spec import Spec
-from ck_repo.errors import RunError
+from ck_repo.errors import CKError, RunError
 from ck_repo.run.options import RUN_OPTIONS
 from ck_repo.run.prepare import DATASET, WEIGHTS, RunPlan
 from ck_repo.run.shards import FILES, TRIES, Shard, Start
@@ -31,14 +33,18 @@ class ShardsOnMachines:
     ----------
     count
         How many; 0 for one a machine.
+    venv_file
+        What each machine makes its venv from; None for the venv that a machine has, or makes by itself.
     """
 
-    def __init__(self, session: Session, cluster: Cluster, count: int = 0) -> None:
-        self._session, self._cluster, self._count = session, cluster, count
+    def __init__(self, session: Session, cluster: Cluster, count: int = 0, venv_file: VenvFile | None = None) -> None:
+        self._session, self._cluster, self._count, self._venv_file = session, cluster, count, venv_file
 
     def __call__(self, plan: RunPlan, spec: Spec, start: Start, folder: Path) -> list[Shard]:
         """See `ck_repo.run.shards.Answering`."""
         machines = {machine.name: machine.workers for machine in ready_machines(self._cluster)}
+        if self._venv_file:
+            machines = self._with_venv(machines, self._venv_file)
         count = self._count or len(machines)
         progress.say(f"machines: {', '.join(machines)}; {count} shards")
         waiting, tries = deque(range(count)), dict.fromkeys(range(count), 0)
@@ -73,6 +79,23 @@ class ShardsOnMachines:
                 future.cancel()
         return sorted(found, key=lambda shard: shard.index)
 
+    def _with_venv(self, machines: Mapping[str, tuple[str, ...]], file: VenvFile) -> dict[str, tuple[str, ...]]:
+        """The machines that have made the venv."""
+
+        def send(name: str, address: str) -> str:
+            try:
+                send_venv(self._cluster, name, address, file, trust=self._session.trust)
+            except CKError as error:
+                progress.warn(f"{name} is left out: {error}")
+                return ""
+            return name
+
+        with ThreadPoolExecutor(len(machines)) as pool:
+            made = set(pool.map(lambda each: send(*each), self._present(machines).items()))
+        if not made - {""}:
+            raise RunError("no machine has the run's venv", hint="the warnings say why")
+        return {name: workers for name, workers in machines.items() if name in made}
+
     def _present(self, machines: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
         """The machines that have a worker now, with its address."""
         rows = self._cluster.client.scheduler_info(n_workers=-1)["workers"]
@@ -91,6 +114,7 @@ class ShardsOnMachines:
             "index": index,
             "count": count,
             "trust": self._session.trust,
+            "venv": self._venv_file.as_data() if self._venv_file else None,
         }
         where = {"workers": [address], "allow_other_workers": False, "resources": {MEASUREMENT: 1}}
         return self._cluster.client.submit(answer_remote, task, pure=False, **where)

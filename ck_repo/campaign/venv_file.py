@@ -15,7 +15,7 @@ from ck_repo.errors import NotFoundError
 from ck_repo.reproduce.bundle import lock_of_bundle
 from ck_repo.store.digest import of_file
 
-_PART = 16 << 20  # bytes sent at once
+_PART = 8 << 20  # bytes sent at once; Dask warns of more than 10 MB
 
 
 @dataclass(frozen=True)

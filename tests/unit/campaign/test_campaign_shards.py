@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from toy_benchmark import made_runs
 
+from ck_repo.campaign.remote import answer_remote
+from ck_repo.resolve.component import read_component
 from ck_repo.store.entry import Entry
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.search import find
@@ -69,6 +71,20 @@ def test_machines_answer_shards_and_repeat_one_that_fails(
     assert done.json["results"]["accuracy"] == {"mAP": 0.5, "images": 2}
     shards = experiment().meta()["shards"]
     assert [(each["index"], each["machine"], each["tries"]) for each in shards] == [(0, "mine", 1), (1, "mine", 2)]
+
+
+def test_a_machine_with_another_model_answers_nothing(program: Entry) -> None:
+    task = {
+        "program": program.uid,
+        "digest": read_component(program).digest,
+        "options": {"mode": "accuracy"},
+        "contents": {"weights": "0" * 64},
+        "index": 0,
+        "count": 1,
+        "trust": True,
+    }
+    answer = answer_remote(task)
+    assert answer["error"].endswith("is not what this run has as weights")
 
 
 @pytest.mark.parametrize(
