@@ -630,6 +630,9 @@ def _of_power() -> Iterator[Mutation]:
         "a server.json without timezone", _bytes(lambda site: site.power / "power/server.json", lambda text: b"{}"), clocks
     )
     yield row("a sample that is none", _bytes(lambda site: site.power / "run_1/spl.txt", lambda text: text + b"hello\n"))
+    yield row(
+        "samples in UTF-16", _bytes(lambda site: site.power / "run_1/spl.txt", lambda text: text.decode().encode("utf-16"))
+    )
     yield row("an empty line", _bytes(lambda site: site.power / "run_1/spl.txt", lambda text: text + b"\n"))
     yield row("no samples of the run", _bytes(lambda site: site.power / "run_1/spl.txt", lambda text: text.splitlines(True)[0]))
     yield row("no samples", _bytes(lambda site: site.power / "run_1/spl.txt", lambda text: b""))

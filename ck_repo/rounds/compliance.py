@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from ck_repo.contract.logs import Detail
 from ck_repo.rounds.logs import read_detail, read_samples
 from ck_repo.rounds.round import Round
 from ck_repo.rounds.scenario import Scenario
@@ -34,14 +35,15 @@ def verify_performance(round_: Round, test: str, scenario_name: str, reference: 
     test
         ``TEST01``, ``TEST05`` (reference: the performance run), or ``TEST04`` (reference: A, tested: B).
     reference, tested
-        Detail logs.
+        Detail logs; those of a round with text logs may be of either kind.
     """
     rules, scenario = round_.submission, round_.scenario(scenario_name)
+    logs = [_read(round_, path) for path in (reference, tested)]
     if test != "TEST04":  # it issues too few queries to be VALID
-        for what, path in (("Reference", reference), ("Test", tested)):
-            if read_detail(path).values.get("result_validity", "VALID") != "VALID":
+        for what, log in zip(("Reference", "Test"), logs, strict=True):
+            if log.values.get("result_validity") != "VALID":
                 return invalid(what)
-    scores = [read_detail(path).number(scenario.compliance_key) for path in (reference, tested)]
+    scores = [log.number(scenario.compliance_key) for log in logs]
     if scores[0] is None or scores[1] is None or not scores[0]:
         missing = reference if not scores[0] else tested
         return Verification(False, f"Verifying performance.\n{missing} has no {scenario.compliance_key}\nTEST FAIL\n")
@@ -57,8 +59,13 @@ def verify_performance(round_: Round, test: str, scenario_name: str, reference: 
     return Verification(found.passed, "\n".join([*lines, f"TEST {'PASS' if found.passed else 'FAIL'}"]) + "\n")
 
 
+def _read(round_: Round, path: Path) -> Detail:
+    log = read_detail(path)
+    return log if log.values or round_.text_log is None else round_.read_run(path.parent)
+
+
 def invalid(what: str) -> Verification:
-    """The verdict on a test with an INVALID run: ``Reference`` or ``Test``."""
+    """The verdict on a test with a run that is not VALID: ``Reference`` or ``Test``."""
     return Verification(False, f"Verifying performance.\nTEST FAIL: {what} results are invalid\n")
 
 
@@ -95,8 +102,8 @@ def judge_performance(
         change = (_ratio(before, after) if scenario.lower_is_better else _ratio(after, before)) - 1
         return Judgement(change <= bound, change, bound)
     bound = rules.bound(test, scenario, latency)
-    change = _ratio(after, before) - 1
-    return Judgement(abs(change) <= bound, change, bound)
+    passed = before * (1 - bound) < after < before * (1 + bound)
+    return Judgement(passed, _ratio(after, before) - 1, bound)
 
 
 def _ratio(one: float, other: float) -> float:

@@ -29,6 +29,8 @@ class ComplianceTest:
         Scenarios that skip it.
     samples
         By benchmark: the number of logged samples.
+    fast_latency_ns
+        By scenario: the latency up to which the wider `SubmissionRules.fast_bound` holds.
     """
 
     name: str
@@ -37,6 +39,7 @@ class ComplianceTest:
     verifies_accuracy: bool
     not_for: Sequence[str]
     samples: Mapping[str, int]
+    fast_latency_ns: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,8 @@ class SubmissionRules:
         Keys of a performance log that need a value wherever they have an event.
     scenarios
         By system type and benchmark.
-    fast_latency_ns, fast_bound
-        For latencies up to the first, compliance tests may differ by the second, relative.
+    fast_bound
+        Maximum difference of a compliance test, relative, for latencies up to `ComplianceTest.fast_latency_ns`.
     fallback_map
         Maximum difference of mAP if the answers of TEST01 are not bitwise equal, relative.
     advice
@@ -126,7 +129,6 @@ class SubmissionRules:
     log_values: Sequence[str]
     scenarios: Mapping[str, Mapping[str, SystemScenarios]]
     tests: Mapping[str, ComplianceTest]
-    fast_latency_ns: float
     fast_bound: float
     fallback_map: float
     advice: Mapping[str, Advice]
@@ -134,7 +136,8 @@ class SubmissionRules:
 
     def bound(self, test: str, scenario: Scenario, latency_ns: float | None) -> float:
         """The maximum difference of a test's performance; larger for very short latencies, which are noisy."""
-        if scenario.lower_is_better and latency_ns is not None and latency_ns <= self.fast_latency_ns:
+        fast_ns = self.tests[test].fast_latency_ns.get(scenario.name)
+        if fast_ns is not None and latency_ns is not None and latency_ns <= fast_ns:
             return self.fast_bound
         return self.tests[test].bound
 
@@ -160,7 +163,6 @@ def read_submission_rules(row: Fields) -> SubmissionRules:
         log_values=row.texts("log_values"),
         scenarios={kind: _system_scenarios(models) for kind, models in row.each("system_scenarios").items()},
         tests={name: _test(name, test) for name, test in compliance.each("tests").items()},
-        fast_latency_ns=needed_number(compliance, "fast_latency_ns"),
         fast_bound=needed_number(compliance, "fast_bound"),
         fallback_map=needed_number(compliance, "fallback_map"),
         advice={name: _advice(advice) for name, advice in row.each("findings").items()},
@@ -175,8 +177,9 @@ def _system_scenarios(models: Fields) -> dict[str, SystemScenarios]:
 
 def _test(name: str, row: Fields) -> ComplianceTest:
     samples = {benchmark: needed_whole(row.fields("samples"), benchmark) for benchmark in row.table("samples")}
+    fast = {scenario: needed_number(row.fields("fast_latency_ns"), scenario) for scenario in row.table("fast_latency_ns")}
     return ComplianceTest(
-        name, needed_number(row, "bound"), row.table("settings"), row.flag("accuracy"), row.texts("not_for"), samples
+        name, needed_number(row, "bound"), row.table("settings"), row.flag("accuracy"), row.texts("not_for"), samples, fast
     )
 
 

@@ -14,7 +14,7 @@ from ck_repo.contract.logs import DETAIL, Detail, lines_of
 from ck_repo.errors import CKError
 from ck_repo.rounds.check.file_list import check_power_files
 from ck_repo.rounds.check.finding import Checked
-from ck_repo.rounds.logs import read_text, read_utf8
+from ck_repo.rounds.logs import MARKED, read_utf8
 from ck_repo.rounds.scenario import Scenario
 from ck_repo.rounds.submission import SMALL
 from ck_repo.rounds.submission_rules import REPORTED
@@ -114,7 +114,8 @@ def _figure(row: Checked, scenario: Scenario, log: Detail, client: timedelta, se
     queries = _queries(scenario, log, window)
     if not queries or not math.isfinite(queries):
         keys = " and ".join(filter(None, [*scenario.power_queries, scenario.power_rate]))
-        row.add("power", row.place.performance / DETAIL, f"numbers as {keys}", "none")
+        infinite = REPORTED if queries and math.isinf(queries) else ""
+        row.add("power", row.place.performance / DETAIL, f"finite numbers as {keys}", "none", official=infinite)
         return
     inference = scenario.inference(log.values.get("effective_scenario"))
     times = inference.times if inference else 1
@@ -161,7 +162,10 @@ def read_samples(path: Path, inside: Path | None = None) -> Iterator[tuple[datet
     SampleError
         If a line is invalid; the official checkers reject the result, too.
     """
-    lines = lines_of(read_text(path, inside))
+    text, flaw = read_utf8(path, inside)
+    if flaw and flaw != MARKED:
+        raise SampleError(path, 1)
+    lines = lines_of(text)
     if lines and not lines[-1]:
         lines.pop()
     for number, line in enumerate(lines, 1):

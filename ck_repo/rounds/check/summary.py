@@ -34,7 +34,7 @@ def _complies(row: Checked) -> int:
 
 
 def _power(row: Checked) -> float | int:
-    return row.power if row.power else 0
+    return row.power if row.power and row.power > 0 else 0
 
 
 # attributes of results by column; other columns are keys of the system's description
@@ -88,7 +88,7 @@ def summary_csv(round_: Round, rows: Sequence[Checked], *, official: bool = Fals
         if skip_compliance and not row.open:
             values["compilance"] = 0
         writer.writerow([values[name] for name in columns])
-        if row.power and "has_power" in columns:
+        if _power(row) and "has_power" in columns:
             values |= {"Result": row.power, "Units": row.scenario.power_summary_unit if row.scenario else ""}
             writer.writerow([values[name] for name in columns])
     return text.getvalue()
