@@ -1,4 +1,4 @@
-"""The harness with a framework that answers at once: ``python alone.py WHAT PAIRS SAMPLES``; prints JSON.
+"""The harness with a framework that answers at once: ``python alone.py WHAT PAIRS SAMPLES [BATCH]``; prints JSON.
 
 WHAT is ``offline``, ``singlestream`` or ``memory``, beside LoadGen with a system under test in Python that does nothing, or
 ``trace``, with LoadGen's trace and without. Each answer has 100 detections. Images have 8 × 8 pixels, as the bare sessions of
@@ -179,19 +179,15 @@ def turns(first: Callable[[], Run], second: Callable[[], Run], pairs: int) -> tu
     return ours, theirs
 
 
-def offline(pairs: int, samples: int) -> dict[str, Any]:
-    """Samples/s by batch size, of the harness with one session and of nothing."""
-    found = {}
-    for batch in (1, 4, 32):
-        ours, bare = turns(
-            partial(run, "offline", batch, samples), partial(run, "offline", batch, samples, nothing=True), pairs
-        )
-        found[str(batch)] = {
-            "ours": statistics.median(row.rate for row in ours),
-            "bare": statistics.median(row.rate for row in bare),
-            "ratio": statistics.median(one.rate / other.rate for one, other in zip(ours, bare, strict=True)),
-        }
-    return found
+def offline(pairs: int, samples: int, batch: int = 1) -> dict[str, Any]:
+    """Samples/s of the harness with one session, and of nothing; CPU time of a sample in the harness, µs."""
+    ours, bare = turns(partial(run, "offline", batch, samples), partial(run, "offline", batch, samples, nothing=True), pairs)
+    return {
+        "ours": statistics.median(row.rate for row in ours),
+        "bare": statistics.median(row.rate for row in bare),
+        "ratio": statistics.median(one.rate / other.rate for one, other in zip(ours, bare, strict=True)),
+        "cpu": statistics.median(row.cpu for row in ours),
+    }
 
 
 def single_stream(pairs: int, samples: int) -> dict[str, Any]:
@@ -219,13 +215,13 @@ def traced(pairs: int, samples: int) -> dict[str, Any]:
 
 def memory(_: int, samples: int) -> dict[str, Any]:
     """By how much memory grows in SingleStream from a tenth of the samples to the last, bytes a sample; ours and nothing."""
-    found = {}
-    for name, nothing in (("bare", True), ("ours", False)):
-        sizes: list[int] = []
-        run("singlestream", 1, samples, nothing=nothing, at=(samples // 10, lambda: sizes.append(_resident())))
-        sizes.append(_resident())
-        found[name] = (sizes[1] - sizes[0]) / (0.9 * samples)
-    return found
+    return {"bare": _growth(samples, nothing=True), "ours": _growth(samples, nothing=False)}
+
+
+def _growth(samples: int, *, nothing: bool) -> float:
+    sizes: list[int] = []
+    run("singlestream", 1, samples, nothing=nothing, at=(samples // 10, lambda: sizes.append(_resident())))
+    return (_resident() - sizes[0]) / (0.9 * samples)
 
 
 def _resident() -> int:
@@ -234,9 +230,10 @@ def _resident() -> int:
 
 
 def main() -> None:
-    what, pairs, samples = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    measures = {"offline": offline, "singlestream": single_stream, "trace": traced, "memory": memory}
-    print(json.dumps(measures[what](pairs, samples)))
+    measures: dict[str, Callable[..., dict[str, Any]]] = {
+        "offline": offline, "singlestream": single_stream, "trace": traced, "memory": memory
+    }  # fmt: skip
+    print(json.dumps(measures[sys.argv[1]](*map(int, sys.argv[2:]))))
 
 
 if __name__ == "__main__":

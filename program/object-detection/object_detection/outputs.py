@@ -83,7 +83,7 @@ class OutputCheck:
         """By class: itself if it is known, else NaN; None if they are too many for a table."""
         if not 0 <= self._least <= self._largest <= _LARGEST_OF_TABLE:
             return None
-        table = np.full(self._largest + 1, np.nan, dtype=np.float32)
+        table = np.full(self._largest + 1, np.nan, dtype="<f4")
         at = [kind for kind in known if 0 <= kind <= self._largest] if self._known is not None else range(self._largest + 1)
         table[at] = at
         return table
@@ -103,10 +103,11 @@ class OutputCheck:
         low, high = np.minimum.reduce(columns, axis=1).tolist(), np.maximum.reduce(columns, axis=1).tolist()
         if not (all(map(ge, low, self._low)) and all(map(le, high, self._high))):  # NaN compares false
             return False
-        if np.minimum.reduce(columns[2:4] - columns[:2], axis=None) < -_ROUNDING:
+        extents = (columns[2:4] - columns[:2]).ravel()
+        if extents[extents.argmin()] < -_ROUNDING:
             return False
         kinds = columns[5]
-        return bool(np.logical_and.reduce(self._classes.take(kinds.astype(np.intp)) == kinds))
+        return self._classes.take(kinds.astype(np.intp)).tobytes() == kinds.tobytes()
 
     def numbers(self, *outputs: Any) -> list[Array]:
         """Outputs as arrays of real numbers; other types are an error."""
