@@ -1,4 +1,4 @@
-"""The harness with a framework that answers at once: ``python alone.py WHAT PAIRS SAMPLES``; prints JSON.
+"""The harness with a framework that answers at once: ``python alone.py WHAT PAIRS SAMPLES [BATCH]``; prints JSON.
 
 WHAT is ``offline``, ``singlestream`` or ``memory``, beside LoadGen with a system under test in Python that does nothing, or
 ``trace``, with LoadGen's trace and without. Each answer has 100 detections. Images have 8 × 8 pixels, as the bare sessions of
@@ -22,6 +22,7 @@ from typing import Any
 import mlperf_loadgen as lg
 import numpy as np
 from object_detection import loadgen, queries, summary
+from object_detection.asked import Board
 from object_detection.backends import Array
 from object_detection.contract.spec import LoadGenSettings, Model
 from object_detection.image_cache import ImageCache
@@ -112,8 +113,39 @@ class Run:
     latency: float
 
 
-def run(scenario: str, batch: int, samples: int, *, nothing: bool = False, trace: bool = False) -> Run:
-    """One run of LoadGen over so many samples, of the harness or of nothing."""
+class Watched:
+    """A system under test, with something done when so many queries have come."""
+
+    def __init__(self, sut: loadgen.SUT, count: int, then: Callable[[], None]) -> None:
+        self._sut, self._left, self._then = sut, count, then
+
+    def issue(self, samples: list[lg.QuerySample]) -> None:
+        """Called by LoadGen."""
+        self._left -= 1
+        if not self._left:
+            self._then()
+        self._sut.issue(samples)
+
+    def flush(self) -> None:
+        """Called by LoadGen."""
+        self._sut.flush()
+
+    @property
+    def done(self) -> int:
+        """Samples answered."""
+        return self._sut.done
+
+
+def run(
+    scenario: str,
+    batch: int,
+    samples: int,
+    *,
+    nothing: bool = False,
+    trace: bool = False,
+    at: tuple[int, Callable[[], None]] | None = None,
+) -> Run:
+    """One run of LoadGen over so many samples, of the harness or of nothing; `at` is done when so many queries have come."""
     library = SampleLibrary(Images())
     single = scenario == "singlestream"
     with tempfile.TemporaryDirectory() as scratch:
@@ -122,11 +154,12 @@ def run(scenario: str, batch: int, samples: int, *, nothing: bool = False, trace
         if nothing:
             sut = NoSUT(batch)
         else:
-            worker = Worker(_MODEL, Null(), library)
+            worker = Worker(_MODEL, Null(), library, slot=Board(folder, 1).slot(0))
             sut = InlineSUT(worker, folder) if single else PoolSUT([worker], batch, folder)
         wanted = replace(_SETTINGS, min_query_count=samples)
         settings = loadgen.settings_for(scenario, "performance", wanted, 1.0)
-        driven = sut if nothing else OrderedSUT(sut, library)
+        driven: loadgen.SUT = sut if nothing else OrderedSUT(sut, library)
+        driven = Watched(driven, *at) if at else driven
         begun, cpu = time.perf_counter(), time.process_time()
         loadgen.run(scenario, "performance", settings, wanted, driven, library, _IMAGES, folder, trace=trace)
         cpu = time.process_time() - cpu
@@ -146,19 +179,15 @@ def turns(first: Callable[[], Run], second: Callable[[], Run], pairs: int) -> tu
     return ours, theirs
 
 
-def offline(pairs: int, samples: int) -> dict[str, Any]:
-    """Samples/s by batch size, of the harness with one session and of nothing."""
-    found = {}
-    for batch in (1, 4, 32):
-        ours, bare = turns(
-            partial(run, "offline", batch, samples), partial(run, "offline", batch, samples, nothing=True), pairs
-        )
-        found[str(batch)] = {
-            "ours": statistics.median(row.rate for row in ours),
-            "bare": statistics.median(row.rate for row in bare),
-            "ratio": statistics.median(one.rate / other.rate for one, other in zip(ours, bare, strict=True)),
-        }
-    return found
+def offline(pairs: int, samples: int, batch: int = 1) -> dict[str, Any]:
+    """Samples/s of the harness with one session, and of nothing; CPU time of a sample in the harness, µs."""
+    ours, bare = turns(partial(run, "offline", batch, samples), partial(run, "offline", batch, samples, nothing=True), pairs)
+    return {
+        "ours": statistics.median(row.rate for row in ours),
+        "bare": statistics.median(row.rate for row in bare),
+        "ratio": statistics.median(one.rate / other.rate for one, other in zip(ours, bare, strict=True)),
+        "cpu": statistics.median(row.cpu for row in ours),
+    }
 
 
 def single_stream(pairs: int, samples: int) -> dict[str, Any]:
@@ -184,19 +213,27 @@ def traced(pairs: int, samples: int) -> dict[str, Any]:
     return found
 
 
-def memory(runs: int, samples: int) -> dict[str, Any]:
-    """The most memory of this process after each run, MB."""
-    most = []
-    for _ in range(runs):
-        run("offline", 4, samples)
-        most.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    return {"megabytes": most}
+def memory(_: int, samples: int) -> dict[str, Any]:
+    """By how much memory grows in SingleStream from a tenth of the samples to the last, bytes a sample; ours and nothing."""
+    return {"bare": _growth(samples, nothing=True), "ours": _growth(samples, nothing=False)}
+
+
+def _growth(samples: int, *, nothing: bool) -> float:
+    sizes: list[int] = []
+    run("singlestream", 1, samples, nothing=nothing, at=(samples // 10, lambda: sizes.append(_resident())))
+    return (_resident() - sizes[0]) / (0.9 * samples)
+
+
+def _resident() -> int:
+    """Memory of this process, bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def main() -> None:
-    what, pairs, samples = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    measures = {"offline": offline, "singlestream": single_stream, "trace": traced, "memory": memory}
-    print(json.dumps(measures[what](pairs, samples)))
+    measures: dict[str, Callable[..., dict[str, Any]]] = {
+        "offline": offline, "singlestream": single_stream, "trace": traced, "memory": memory
+    }  # fmt: skip
+    print(json.dumps(measures[sys.argv[1]](*map(int, sys.argv[2:]))))
 
 
 if __name__ == "__main__":

@@ -33,4 +33,34 @@ def alone_rows(in_venv: Callable[..., dict[str, Any]], quick: bool) -> list[Row]
         )
         return text, f"at most 2 %: {'met' if max(late, *shares.values()) <= 0.02 else 'MISSED'}"
 
-    return [("LoadGen's trace (--trace=auto)", trace)]
+    def offline(batch: int) -> Callable[[], tuple[str, str]]:
+        """Samples/s of one session that answers at once, beside a system under test in Python that does nothing."""
+
+        def measure() -> tuple[str, str]:
+            found = in_venv("alone.py", "offline", pairs, samples, batch)
+            text = (
+                f"{found['ours']:,.0f} over {found['bare']:,.0f} samples/s = {found['ratio']:.2f}; {found['cpu']:.1f} µs of CPU"
+            )
+            return text, f"at least 0.5: {'met' if found['ratio'] >= 0.5 else 'MISSED'}"
+
+        return measure
+
+    def single() -> tuple[str, str]:
+        """What the harness adds to the median latency of a query."""
+        found = in_venv("alone.py", "singlestream", pairs, samples)
+        text = f"{found['added']:.1f} µs ({found['ours']:.1f} over {found['bare']:.1f})"
+        return text, f"at most 10 µs: {'met' if found['added'] <= 10 else 'MISSED'}"
+
+    def memory() -> tuple[str, str]:
+        """Growth of memory during a long run, beside that of LoadGen itself."""
+        found = in_venv("alone.py", "memory", 1, samples if quick else 1_000_000)
+        added = found["ours"] - found["bare"]
+        text = f"{found['ours']:.1f} over {found['bare']:.1f} bytes a query"
+        return text, f"at most 1 byte more: {'met' if added <= 1 else 'MISSED'}"
+
+    return [
+        ("LoadGen's trace (--trace=auto)", trace),
+        *((f"the harness alone, batch {batch}", offline(batch)) for batch in (1, 4, 32)),
+        ("the harness alone, SingleStream", single),
+        ("the harness alone, memory", memory),
+    ]

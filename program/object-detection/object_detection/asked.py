@@ -19,6 +19,7 @@ NAME = "asked.txt"
 _WIDTH = 512
 _LONGEST_NAME = 60  # maximum characters, each of which has at most six bytes in JSON
 _TIMES = b"%019.6f %019.6f "
+_LINE = _TIMES + b"%d %d %b"
 _IDLE = _TIMES % (0.0, 0.0)
 
 
@@ -35,13 +36,16 @@ class Slot:
         self._memory, self._at = memory, number * _WIDTH
         self._since = self._slowest = 0.0
         self._images = 1
+        self._names: dict[str, bytes] = {}
 
     def begin(self, index: int, images: int, name: str) -> None:
         """Record the start of a batch."""
         self._since, self._images = time.monotonic(), images
         if self._memory is not None:
-            text = json.dumps(name[:_LONGEST_NAME]).encode()
-            line = _TIMES % (self._since, self._slowest) + b"%d %d " % (index, images) + text
+            text = self._names.get(name)
+            if text is None:
+                text = self._names[name] = json.dumps(name[:_LONGEST_NAME]).encode()
+            line = _LINE % (self._since, self._slowest, index, images, text)
             self._memory[self._at : self._at + _WIDTH] = line.ljust(_WIDTH - 1) + b"\n"
 
     @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from operator import ge, le
 from typing import Any, NoReturn
 
 import numpy as np
@@ -21,6 +22,7 @@ from object_detection.spec import Model
 _ROUNDING = 1e-3  # precision of 16-bit floats near 1: scores slightly above 1 and slightly inverted boxes are not errors
 _FAR = 1.0  # distance from the image in image lengths; correct boxes may exceed the image slightly, boxes in pixels far more
 _LARGEST_OF_COCO = 90  # largest category id of COCO, on which the profiles' networks are trained
+_LARGEST_OF_TABLE = 100_000  # classes are looked up in a table up to this id
 _HINT = (
     "check the model file, its conversion and its interface (`ck show model:NAME`); docs/own-model.md explains "
     "what each output may have"
@@ -73,6 +75,39 @@ class OutputCheck:
         # sorted ids; the infinite one is after every class, so that a search never ends beyond the array
         self._known = np.array([*sorted(known), math.inf]) if categories else None
         self.odd: dict[str, tuple[int, str]] = {}
+        self._low = (-_FAR, -_FAR, 0.0, 0.0, -_ROUNDING, self._least)
+        self._high = (1.0, 1.0, 1 + _FAR, 1 + _FAR, 1 + _ROUNDING, self._largest)
+        self._classes = self._known_classes(known)
+
+    def _known_classes(self, known: Sequence[int]) -> npt.NDArray[np.float32] | None:
+        """By class: itself if it is known, else NaN; None if they are too many for a table."""
+        if not 0 <= self._least <= self._largest <= _LARGEST_OF_TABLE:
+            return None
+        table = np.full(self._largest + 1, np.nan, dtype="<f4")
+        at = [kind for kind in known if 0 <= kind <= self._largest] if self._known is not None else range(self._largest + 1)
+        table[at] = at
+        return table
+
+    def clean(self, columns: npt.NDArray[np.float32]) -> bool:
+        """Whether nothing in some detections is impossible or odd; if not, `answers` says what, or that all is well.
+
+        Parameters
+        ----------
+        columns
+            (6, detections): ymin, xmin, ymax, xmax, score, class. Padding may be among them.
+        """
+        if not columns.size:
+            return True
+        if self._classes is None:
+            return False
+        low, high = np.minimum.reduce(columns, axis=1).tolist(), np.maximum.reduce(columns, axis=1).tolist()
+        if not (all(map(ge, low, self._low)) and all(map(le, high, self._high))):  # NaN compares false
+            return False
+        extents = (columns[2:4] - columns[:2]).ravel()
+        if extents[extents.argmin()] < -_ROUNDING:
+            return False
+        kinds = columns[5]
+        return self._classes.take(kinds.astype(np.intp)).tobytes() == kinds.tobytes()
 
     def numbers(self, *outputs: Any) -> list[Array]:
         """Outputs as arrays of real numbers; other types are an error."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +65,14 @@ class Model:
     nms_candidates: int | None = optional()
     max_detections: int | None = optional()
 
-    @property
+    @cached_property
     def size(self) -> tuple[int, int] | None:
         """Height and width of the input; None if each image keeps its own size."""
         if self.side:
             return self.side, self.side
         return (self.height, self.width) if self.height and self.width else None
 
-    @property
+    @cached_property
     def is_plain(self) -> bool:
         """Whether the outputs are detections: corners from 0 to 1, each with a score and a class."""
         return (

@@ -53,11 +53,12 @@ class Worker:
         self.check = check or OutputCheck(model, label=library.label)
         self._slot, self._advise = slot or Slot(), advise
         self.place = place
+        self._step = backend.max_batch if model.size else 1
         self.done = 0
 
     def detect(self, indices: Sequence[int]) -> list[Rows]:
         """The detections of some samples, in as many batches as the backend needs."""
-        step = self.max_batch or len(indices)
+        step = self._step or len(indices)
         answers: list[Rows] = []
         for first in range(0, len(indices), step):
             part = indices[first : first + step]
@@ -107,7 +108,7 @@ class Worker:
     @property
     def max_batch(self) -> int | None:
         """The maximum batch of the backend; None for any. Images of different sizes are run one by one."""
-        return self._backend.max_batch if self._model.size else 1
+        return self._step
 
     @property
     def threads(self) -> int:
