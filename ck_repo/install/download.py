@@ -18,13 +18,15 @@ from ck_repo.install.source import is_local
 from ck_repo.install.transfer import Transfer
 from ck_repo.network import is_offline
 
+Verify = Callable[[Path, str], str]
+
 
 def download(
     urls: Sequence[str],
     part: Path,
     size: int | None,
     title: str,
-    verify: Callable[[Path], str],
+    verify: Verify,
     *,
     unknown: bool = False,
 ) -> None:
@@ -41,7 +43,8 @@ def download(
     title
         What the user sees beside the progress bar.
     verify
-        Returns what is wrong with a fetched file, expected and actual; empty if it is right.
+        Takes a fetched file, and its SHA-256 if that was computed while it came, else an empty text. Returns what is wrong
+        with the file, expected and actual; empty if it is right.
     unknown
         Whether `verify` knows no digest. Parts are then put together only if the server says that they are of one version,
         and the caller keeps nothing for a later command.
@@ -77,11 +80,11 @@ def _transfer(url: str, part: Path, size: int | None, task: progress.Task, unkno
     return HttpTransfer(url, part, size, task, unknown)
 
 
-def _verified(transfer: Transfer, verify: Callable[[Path], str]) -> None:
+def _verified(transfer: Transfer, verify: Verify) -> None:
     """Fetch a file. A wrong one is removed; if it was joined from pieces, it is fetched once more in one piece."""
     for last in (False, True):
         with_retries(transfer.fetch, transfer.have)
-        wrong = verify(transfer.part)
+        wrong = verify(transfer.part, transfer.sha256)
         if not wrong:
             return
         pieces = transfer.pieces

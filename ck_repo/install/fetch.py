@@ -97,14 +97,14 @@ def fetch_unknown(source: Source, known: str = "") -> tuple[Path, str]:
     # what an earlier attempt left may be of another file: nothing of it is used
     with storage_errors(f"fetching {source.name}"), scratch_folder(cache_root() / "partial", "fetch") as scratch:
         part, urls = scratch / "file.part", with_local_mirrors(source).urls
-        download(urls, part, source.size, f"fetching {source.name}", lambda path: "", unknown=True)
+        download(urls, part, source.size, f"fetching {source.name}", lambda path, sha256: "", unknown=True)
         return _keep(part, source)
 
 
 def _fetch_into(source: Source, part: Path, wanted: Source) -> tuple[Path, str]:
     urls = with_local_mirrors(source).urls
     try:
-        download(urls, part, source.size, f"fetching {source.name}", lambda path: mismatch(path, source))
+        download(urls, part, source.size, f"fetching {source.name}", lambda path, sha256: mismatch(path, source, sha256))
     except DownloadError as error:
         if not wanted.digest and source.sha256:
             error.hint += f"\nthe file was pinned when it was first verified; to take another one, remove {_pin_of(wanted)}"
@@ -157,15 +157,21 @@ def forget_fetched(digests: Iterable[str]) -> None:
             _place(digest).unlink(missing_ok=True)
 
 
-def mismatch(path: Path, source: Source) -> str:
-    """What is wrong with a file: expected and seen; empty if it is right."""
+def mismatch(path: Path, source: Source, known: str = "") -> str:
+    """What is wrong with a file: expected and seen; empty if it is right.
+
+    Parameters
+    ----------
+    known
+        The SHA-256 of the file, if it was computed already.
+    """
     size = path.stat().st_size
     if source.size is not None and size != source.size:
         return f"{source.size} bytes expected, {size} came"
     for algorithm, wanted in (("sha256", source.sha256), ("sha1", source.sha1), ("md5", source.md5)):
         if wanted:
             with progress.task(f"verifying {source.name}"):
-                seen = of_file(path, algorithm)
+                seen = known if known and algorithm == "sha256" else of_file(path, algorithm)
             if seen != wanted:
                 return f"{algorithm} {wanted} expected, {seen} came"
     commit = read_commit(source.urls[0])

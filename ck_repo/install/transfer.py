@@ -15,10 +15,13 @@ class Transfer(ABC):
         Whether a later command can resume it.
     pieces
         From how many answers the file was put together.
+    sha256
+        Of the file, if it was computed while the file came.
     """
 
     resumable = False
     pieces = 1
+    sha256 = ""
 
     def __init__(self, part: Path) -> None:
         self.part = part
