@@ -226,6 +226,15 @@ def main() -> None:
         text += ", ".join(f"{row['ratio']:.2f} of the frameworks in batches of {size}" for size, row in rates.items())
         return text, f"search at most 10 s, at least 0.9: {'met' if met else 'MISSED'}"
 
+    def images() -> tuple[str, str]:
+        """The cache of small images, and the loading of large ones, beside decoding and resizing alone."""
+        few = ("--mode=accuracy", "--count=64", "--sessions=1", "--threads=1", "--batch-size=1")
+        spec = f"{bench.ck('run', 'program:object-detection', *bench.model('onnxruntime'), *few)['path']}/spec.json"
+        found = bench.in_venv("images.py", spec, 2 if arguments.quick else 9, 64)
+        made, loaded = found["made"]["ratio"], found["loaded"]["ratio"]
+        text = f"made {made:.2f}, loaded {loaded:.2f} of decoding and resizing; {found['megabytes']:.0f} MB"
+        return text, f"at least 0.95 and 0.90: {'met' if made >= 0.95 and loaded >= 0.9 else 'MISSED'}"
+
     def single() -> tuple[str, str]:
         found = bench.slices("onnxruntime", "singlestream", 30, 1.0)
         text = f"{found['ours']:.2f} over {found['bare']:.2f} ms, by pairs {_spread(found)}"
@@ -292,6 +301,7 @@ def main() -> None:
         for backend in BACKENDS if bench.real else ("onnxruntime",):
             row(f"Offline, {backend}, over its bare sessions", offline(backend))
         row("SingleStream p90 over the bare session's", single)
+        row("images of 300 and 1200 pixels", images)
         row("layout search and Offline, 256 made-up cores", scale)
         row("ck run outside the harness", around)
         row("decoding and suppression, SSD-ResNet34", postprocess)
