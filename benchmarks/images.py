@@ -39,7 +39,8 @@ def plain(images: ImageList, side: int) -> None:
     """Decode and resize every image, as floats."""
 
     def one(path: Path) -> int:
-        return int(cv2.resize(cv2.imread(str(path)).astype(np.float32), (side, side)).size)
+        image = np.asarray(cv2.imread(str(path)), np.float32)
+        return int(cv2.resize(image, (side, side)).size)
 
     cv2.setNumThreads(1)
     with ThreadPoolExecutor(_CORES) as pool:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from alone_rows import alone_rows
+from kept_results import compared, keep, last
 
 ROOT = Path(__file__).resolve().parents[1]
 BACKENDS = ("onnxruntime", "openvino", "tensorflow", "torch", "tflite")
@@ -151,6 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one short round: does it work?")
     parser.add_argument("--only", default="", help="part of a row's name")
+    parser.add_argument("--keep", type=Path, help="folder for the results, which are compared with the last ones there")
     arguments = parser.parse_args()
     bench = Bench(arguments.quick)
     rows: list[tuple[str, str, str]] = []
@@ -307,6 +309,10 @@ def main() -> None:
         row("decoding and suppression, SSD-ResNet34", postprocess)
         for name, measure in alone_rows(bench.in_venv, arguments.quick):
             row(name, measure)
+        if arguments.keep:
+            lines = compared(rows, last(arguments.keep))
+            print(*(["", "compared with the last measurement:", *lines] if lines else []), sep="\n")
+            print(f"kept: {keep(rows, arguments.keep)}")
     finally:
         shutil.rmtree(bench.scratch, ignore_errors=True)
 
