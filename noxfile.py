@@ -115,9 +115,9 @@ def example(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Every measurement with its limit."""
+    """Every measurement with its limit; the results are kept as JSON in .benchmarks, and compared with the last ones."""
     session.install(".[test]")
-    session.run("python", "benchmarks/run.py", *session.posargs)
+    session.run("python", "benchmarks/run.py", "--keep=.benchmarks", *session.posargs)
 
 
 @nox.session(python="3.11")

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from alone_rows import alone_rows
+from kept_results import compared, keep, last
 from scoring_rows import scoring_rows
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -165,6 +166,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one short round: does it work?")
     parser.add_argument("--only", default="", help="part of a row's name")
+    parser.add_argument("--keep", type=Path, help="folder for the results, which are compared with the last ones there")
     arguments = parser.parse_args()
     bench = Bench(arguments.quick)
     rows: list[tuple[str, str, str]] = []
@@ -239,6 +241,15 @@ def main() -> None:
         text = f"search {search['seconds']} s, {search['of_best']} of the best; "
         text += ", ".join(f"{row['ratio']:.2f} of the frameworks in batches of {size}" for size, row in rates.items())
         return text, f"search at most 10 s, at least 0.9: {'met' if met else 'MISSED'}"
+
+    def images() -> tuple[str, str]:
+        """The cache of small images, and the loading of large ones, beside decoding and resizing alone."""
+        few = ("--mode=accuracy", "--count=64", "--sessions=1", "--threads=1", "--batch-size=1")
+        spec = f"{bench.ck('run', 'program:object-detection', *bench.model('onnxruntime'), *few)['path']}/spec.json"
+        found = bench.in_venv("images.py", spec, 2 if arguments.quick else 9, 64)
+        made, loaded = found["made"]["ratio"], found["loaded"]["ratio"]
+        text = f"made {made:.2f}, loaded {loaded:.2f} of decoding and resizing; {found['megabytes']:.0f} MB"
+        return text, f"at least 0.95 and 0.90: {'met' if made >= 0.95 and loaded >= 0.9 else 'MISSED'}"
 
     def single() -> tuple[str, str]:
         found = bench.slices("onnxruntime", "singlestream", 30, 1.0)
@@ -360,6 +371,7 @@ def main() -> None:
         for backend in BACKENDS if bench.real else ("onnxruntime",):
             row(f"Offline, {backend}, over its bare sessions", offline(backend))
         row("SingleStream p90 over the bare session's", single)
+        row("images of 300 and 1200 pixels", images)
         row("layout search and Offline, 256 made-up cores", scale)
         row("ck run outside the harness", around)
         row("decoding and suppression, SSD-ResNet34", postprocess)
@@ -367,6 +379,10 @@ def main() -> None:
             row(name, measure)
         row("ck report, 5,000 images", report)
         row("ck report --all, 1,000 experiments", site)
+        if arguments.keep:
+            lines = compared(rows, last(arguments.keep))
+            print(*(["", "compared with the last measurement:", *lines] if lines else []), sep="\n")
+            print(f"kept: {keep(rows, arguments.keep)}")
     finally:
         shutil.rmtree(bench.scratch, ignore_errors=True)
 

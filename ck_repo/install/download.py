@@ -18,13 +18,15 @@ from ck_repo.install.source import is_local
 from ck_repo.install.transfer import Transfer
 from ck_repo.network import is_offline
 
+Verify = Callable[[Path, str], str]
+
 
 def download(
     urls: Sequence[str],
     part: Path,
     size: int | None,
     title: str,
-    verify: Callable[[Path], str],
+    verify: Verify,
     *,
     unknown: bool = False,
 ) -> None:
@@ -41,7 +43,8 @@ def download(
     title
         The text for the progress bar.
     verify
-        Returns the difference of a downloaded file from the expected one; empty if there is none.
+        Takes a downloaded file, and its SHA-256 if that was computed during the download, else an empty text. Returns the
+        difference from the expected file; empty if there is none.
     unknown
         Whether `verify` has no digest. Parts are then only joined if the server confirms that they have the same version, and
         the caller keeps nothing for later commands.
@@ -77,11 +80,11 @@ def _transfer(url: str, part: Path, size: int | None, task: progress.Task, unkno
     return HttpTransfer(url, part, size, task, unknown)
 
 
-def _verified(transfer: Transfer, verify: Callable[[Path], str]) -> None:
+def _verified(transfer: Transfer, verify: Verify) -> None:
     """Download a file. A wrong one is removed; if it was joined from parts, it is downloaded once more completely."""
     for last in (False, True):
         with_retries(transfer.fetch, transfer.have)
-        wrong = verify(transfer.part)
+        wrong = verify(transfer.part, transfer.sha256)
         if not wrong:
             return
         pieces = transfer.pieces

@@ -97,14 +97,14 @@ def fetch_unknown(source: Source, known: str = "") -> tuple[Path, str]:
     # the rest of an earlier attempt may belong to another file and is not used
     with storage_errors(f"downloading {source.name}"), scratch_folder(cache_root() / "partial", "fetch") as scratch:
         part, urls = scratch / "file.part", with_local_mirrors(source).urls
-        download(urls, part, source.size, f"downloading {source.name}", lambda path: "", unknown=True)
+        download(urls, part, source.size, f"downloading {source.name}", lambda path, sha256: "", unknown=True)
         return _keep(part, source)
 
 
 def _fetch_into(source: Source, part: Path, wanted: Source) -> tuple[Path, str]:
     urls = with_local_mirrors(source).urls
     try:
-        download(urls, part, source.size, f"downloading {source.name}", lambda path: mismatch(path, source))
+        download(urls, part, source.size, f"downloading {source.name}", lambda path, sha256: mismatch(path, source, sha256))
     except DownloadError as error:
         if not wanted.digest and source.sha256:
             error.hint += f"\nthe file was pinned when it was first verified; to accept another one, remove {_pin_of(wanted)}"
@@ -157,15 +157,21 @@ def forget_fetched(digests: Iterable[str]) -> None:
             _place(digest).unlink(missing_ok=True)
 
 
-def mismatch(path: Path, source: Source) -> str:
-    """How a file differs from the expected one; empty if it does not."""
+def mismatch(path: Path, source: Source, known: str = "") -> str:
+    """How a file differs from the expected one; empty if it does not.
+
+    Parameters
+    ----------
+    known
+        The SHA-256 of the file, if it was computed already.
+    """
     size = path.stat().st_size
     if source.size is not None and size != source.size:
         return f"{source.size} bytes expected, {size} received"
     for algorithm, wanted in (("sha256", source.sha256), ("sha1", source.sha1), ("md5", source.md5)):
         if wanted:
             with progress.task(f"verifying {source.name}"):
-                seen = of_file(path, algorithm)
+                seen = known if known and algorithm == "sha256" else of_file(path, algorithm)
             if seen != wanted:
                 return f"{algorithm} {wanted} expected, {seen} received"
     commit = read_commit(source.urls[0])

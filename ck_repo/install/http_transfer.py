@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ class HttpTransfer(Transfer):
     def discard(self) -> None:
         """Remove the received part and its version."""
         super().discard()
-        self.pieces, self._version = 0, None
+        self.pieces, self._version, self.sha256 = 0, None, ""
 
     def fetch(self) -> None:
         """Download the rest of the file."""
@@ -103,6 +104,7 @@ class HttpTransfer(Transfer):
         announced = None if encoded else count_of(response.headers.get("Content-Length", ""))
         total = self._size or (start + announced if announced is not None else None)
         done, most = start, start + usable(self.part.parent)
+        self.sha256, digest = "", hashlib.sha256()
         with open(self.part, "ab" if start else "wb") as file:
             for block in blocks(response):
                 done += len(block)
@@ -115,6 +117,9 @@ class HttpTransfer(Transfer):
                     self.discard()
                     raise too_large(f"fetching {self._url}", f"{done} bytes were received, and the file has not ended")
                 file.write(block)
+                digest.update(block)
                 self._task.advance_to(done, total)
             file.flush()
             os.fsync(file.fileno())
+        if not start:
+            self.sha256 = digest.hexdigest()

@@ -16,6 +16,7 @@ from ck_repo.contract.record import write
 from ck_repo.contract.timings import Timings
 from ck_repo.errors import ConflictError, InstallError
 from ck_repo.install.fetch import forget_fetched
+from ck_repo.install.fetch_ahead import FetchAhead
 from ck_repo.install.first_fetch import FirstFetch
 from ck_repo.install.python_packages import install_python_packages
 from ck_repo.install.steps import Given, Recipe, inside, run_step
@@ -110,6 +111,7 @@ class Installer:
         rows = in_order(choices)
         for line in fetch_lines(choices, ask=True):
             progress.say(line)
+        ahead = FetchAhead(choices, self._is_there)
         missing = [choice for _, choice in rows if isinstance(choice, PythonPackage) and not choice.ready]
         if missing:
             with self.timings.part("Python packages"):
@@ -120,7 +122,7 @@ class Installer:
                 tags = tuple(sorted(choice.tags))
                 done[choice.key] = Installed(choice.name, requirement=choice.requirement, tags=tags)
             else:
-                done[choice.key] = self._install_package(choice, done) if isinstance(choice, NewPackage) else choice.env
+                done[choice.key] = self._install_package(choice, done, ahead) if isinstance(choice, NewPackage) else choice.env
         return {name: done[choice.key] for name, choice in choices.items()}
 
     def _install_python(self, missing: list[PythonPackage]) -> None:
@@ -133,9 +135,18 @@ class Installer:
         again = sorted(choice.variant.python_package for choice in missing if choice.key in self._wishes.again)
         install_python_packages(self._python, requirements, log, again=again, refetch=self._wishes.refetch)
 
-    def _install_package(self, choice: NewPackage, done: Mapping[str, Installed]) -> Installed:
+    def _folder(self, choice: NewPackage) -> Path:
+        """The folder of a package, unless it has a scope."""
         name = choice.variant.component.entry.alias
-        folder = self._wishes.places.get(choice.key) or tools_root() / f"{name}-{choice.key[:12]}"
+        return self._wishes.places.get(choice.key) or tools_root() / f"{name}-{choice.key[:12]}"
+
+    def _is_there(self, choice: NewPackage) -> bool:
+        """Whether a package is in its folder, so that only its env entry has to be written."""
+        return _whole(self._folder(choice))
+
+    def _install_package(self, choice: NewPackage, done: Mapping[str, Installed], ahead: FetchAhead) -> Installed:
+        name = choice.variant.component.entry.alias
+        folder = self._folder(choice)
         inherited = next((row.only_for for below in choice.deps.values() if (row := done.get(below.key)) and row.only_for), "")
         scope = inherited or (self._vouched.scope if self._vouched else "")
         alone = folder.with_name(f"{folder.name}-{of_value(scope)[:8]}") if scope else folder
@@ -152,6 +163,7 @@ class Installer:
                 what = f"converting {choice.label} from {conversion.source} to {conversion.target}" if conversion else ""
                 progress.say(what or f"installing {choice.variant.label}")
                 with self.timings.part(name):
+                    ahead.wait(choice.key)
                     there = self._fill(choice, folder, alone, inherited, done)
             return self._register(_manifest(there))
 

@@ -15,10 +15,13 @@ class Transfer(ABC):
         Whether a later command can resume it.
     pieces
         The number of responses that the file was joined from.
+    sha256
+        Of the file, if it was computed during the download.
     """
 
     resumable = False
     pieces = 1
+    sha256 = ""
 
     def __init__(self, part: Path) -> None:
         self.part = part

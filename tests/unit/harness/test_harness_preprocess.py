@@ -12,7 +12,7 @@ np = pytest.importorskip("numpy")
 cv2 = pytest.importorskip("cv2")
 
 from object_detection.errors import HarnessError  # noqa: E402
-from object_detection.preprocess import decode, model_input  # noqa: E402
+from object_detection.preprocess import decode, finished, model_input  # noqa: E402
 
 
 def reference(path: Path, side: int) -> Any:
@@ -164,3 +164,28 @@ def test_png_that_is_cut_short_is_named(tmp_path: Path, share: float) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     refused(path)
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize("scaling", ["unit", "plus-minus-one", "imagenet"])
+@pytest.mark.parametrize(("mean", "std"), [((), ()), ((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)), ((127.5,), ())])
+def test_scaling_is_that_of_plain_arithmetic_bit_for_bit(
+    layout: str, scaling: str, mean: tuple[float, ...], std: tuple[float, ...]
+) -> None:
+    """The pixels are worked on in another order than one would write it, in place; and the given image stays as it is."""
+    image = np.random.default_rng(1).uniform(0, 255, (37, 64, 3)).astype(np.float32)
+    before = image.copy()
+    divisor = {"unit": 255, "imagenet": 255}.get(scaling, 1)
+    own_mean, own_std = {
+        "unit": ((0.0,), (1.0,)),
+        "plus-minus-one": ((127.5,), (127.5,)),
+        "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    }[scaling]
+    expected = image / np.float32(divisor) - np.array(mean or own_mean, np.float32)
+    expected = expected / np.array(std or own_std, np.float32)
+    expected = expected.transpose(2, 0, 1) if layout == "NCHW" else expected
+    found = finished(image, scaling, layout, mean=mean, std=std)
+    assert found.tobytes() == np.ascontiguousarray(expected).tobytes()
+    assert found.shape == expected.shape
+    assert found.flags.c_contiguous
+    assert (image == before).all()

@@ -1,0 +1,93 @@
+"""Files of several packages come side by side; each package is installed when its own are there."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from servers import WAIT, Answer, Call, Server, status, whole
+
+from ck_repo.errors import DownloadError
+from ck_repo.install.installer import Installer
+from ck_repo.machine.survey import survey
+from ck_repo.resolve.resolver import Resolver
+from ck_repo.session import Session
+from ck_repo.store.installed import Installed
+
+if TYPE_CHECKING:
+    from unit.install.conftest import Shelf
+
+
+def step(url: str, content: bytes, **more: Any) -> dict[str, Any]:
+    return {"download": {"url": url, "sha256": hashlib.sha256(content).hexdigest(), **more}}
+
+
+def together(content: bytes, gate: threading.Barrier) -> Answer:
+    """Answers when as many requests have come as the gate waits for."""
+
+    def answer(call: Call) -> None:
+        gate.wait(WAIT)
+        whole(content)(call)
+
+    return answer
+
+
+def install(shelf: Shelf, names: Sequence[str]) -> dict[str, Installed]:
+    resolver = Resolver(survey(Session(shelf.repositories)))
+    return Installer(Session(shelf.repositories), None).install({name: resolver.resolve(name) for name in names})
+
+
+def test_files_of_packages_come_at_the_same_time(shelf: Shelf, server: Server) -> None:
+    gate = threading.Barrier(3)
+    for name in ("a", "b", "c"):
+        shelf.package(name, step(server.give(f"/{name}.bin", together(name.encode(), gate)), name.encode()))
+    found = install(shelf, "abc")
+    assert [Path(found[name].path, f"{name}.bin").read_text() for name in "abc"] == ["a", "b", "c"]
+    assert sorted(server.requests) == [("/a.bin", ""), ("/b.bin", ""), ("/c.bin", "")]  # each once
+
+
+def test_file_of_two_packages_is_fetched_once(shelf: Shelf, server: Server) -> None:
+    url = server.give("/same.bin", whole(b"same"))
+    for name in ("a", "b"):
+        shelf.package(name, step(url, b"same"), step(server.give(f"/{name}.bin", whole(b"own")), b"own"))
+    install(shelf, "ab")
+    assert len(server.ranges("/same.bin")) == 1
+
+
+def test_single_file_is_left_to_its_package(shelf: Shelf, server: Server) -> None:
+    shelf.package("a", step(server.give("/a.bin", whole(b"a")), b"a"))
+    assert Path(install(shelf, "a")["a"].path, "a.bin").read_text() == "a"
+    assert not [thread for thread in threading.enumerate() if thread.name == "fetching ahead"]
+
+
+def test_failure_is_that_of_the_package(shelf: Shelf, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is the one of the step, and what the other package fetched is installed by the next command at once."""
+    monkeypatch.setenv("CK_RETRY_WAIT", "0.001")
+    shelf.package("a", step(server.give("/a.bin", status(404)), b"a"))
+    shelf.package("b", step(server.give("/b.bin", whole(b"b")), b"b"))
+    with pytest.raises(DownloadError, match=r"fetching a.bin failed\n  .*/a.bin: .*404"):
+        install(shelf, "ab")
+    install(shelf, "b")
+    assert len(server.ranges("/b.bin")) == 1
+
+
+def test_wrong_file_is_refused(shelf: Shelf, server: Server) -> None:
+    """Its digest is computed while it comes."""
+    shelf.package("a", step(server.give("/a.bin", whole(b"altered")), b"a"))
+    shelf.package("b", step(server.give("/b.bin", whole(b"b")), b"b"))
+    seen = hashlib.sha256(b"altered").hexdigest()
+    with pytest.raises(DownloadError, match=f"expected, {seen} came"):
+        install(shelf, "ab")
+
+
+def test_file_without_a_digest_is_not_fetched_ahead(shelf: Shelf, server: Server) -> None:
+    """What may come is decided by its step."""
+    for name in ("a", "b"):
+        shelf.package(name, {"download": {"url": server.give(f"/{name}.bin", whole(b"x"))}})
+    with pytest.raises(DownloadError):
+        install(shelf, "ab")
+    assert not server.requests or {path for path, _ in server.requests} == {"/a.bin"}
