@@ -68,8 +68,14 @@ class Wanted:
         return {"path": self.path, "annotations": self.annotations, "names": self.names, "inside": self.inside}
 
 
-def read_data_set(wanted: Wanted, coco: Path | None = None) -> dict[str, Any]:
+def read_data_set(wanted: Wanted, coco: Path | None = None, *, check: bool = True) -> dict[str, Any]:
     """Read and check a data set; with `coco` also write it in COCO's format.
+
+    Parameters
+    ----------
+    check
+        Whether the images are opened. Else the answer has only ``images``, ``files`` (empty for an image that is missing), and
+        ``image_ids`` and ``category_ids`` as they are written.
 
     Returns
     -------
@@ -85,7 +91,7 @@ def read_data_set(wanted: Wanted, coco: Path | None = None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         request, answer = folder / "request.json", folder / "answer.json"
-        asked = wanted.as_data() | {"format": wanted.kind, "coco": str(coco or "")}
+        asked = wanted.as_data() | {"format": wanted.kind, "coco": str(coco or ""), "check": check}
         request.write_text(json.dumps(asked), encoding="utf-8")
         command = [sys.executable, "-B", "-m", "object_detection.datasets", str(request), str(answer)]
         errors = folder / "stderr.log"

@@ -14,9 +14,15 @@ from ck_repo.session import Session
 
 def coco_results(session: Session, subject: Subject) -> str:
     """The detections of a run in COCO's format of results, for `COCO.loadRes` and FiftyOne."""
-    _, found = read_objects(session, subject)
+    truth, found = read_objects(session, subject)
+    images, kinds = truth.images, truth.named_categories
     rows = [
-        {"image_id": int(image), "category_id": int(category), "bbox": box, "score": score}
+        {
+            "image_id": images[int(image)].named,
+            "category_id": kinds.get(int(category), int(category)),
+            "bbox": box,
+            "score": score,
+        }
         for image, category, box, score in zip(
             found.image, found.category, found.box.tolist(), found.score.tolist(), strict=True
         )

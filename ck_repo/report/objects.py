@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ck_repo.errors import CKError, ConfigError
+from ck_repo.machine.data_set import COCO, Wanted, read_data_set
 from ck_repo.report.subject import Subject
 from ck_repo.rounds.logs import read_samples
 from ck_repo.session import Session
@@ -30,9 +32,20 @@ _WIDTH = 7  # number of float32 for each detection in an accuracy log
 
 @dataclass(frozen=True)
 class Image:
-    """An image of the data set: id, size in pixels, and file; None if the file is outside the image folder."""
+    """An image of the data set.
+
+    Attributes
+    ----------
+    id
+        A number; `named` is the id in the annotations.
+    width, height
+        Pixels.
+    path
+        Its file; None if it is missing, or outside the image folder.
+    """
 
     id: int
+    named: int | str
     name: str
     width: int
     height: int
@@ -47,6 +60,8 @@ class Truth:
     ----------
     categories
         Name by category id, in the order of the annotation file.
+    named_categories
+        The id as the annotations have it, by category id.
     images
         By image id, in the order of the data set.
     image, category, box, area, crowd
@@ -54,6 +69,7 @@ class Truth:
     """
 
     categories: Mapping[int, str]
+    named_categories: Mapping[int, int | str]
     images: Mapping[int, Image]
     image: Integers
     category: Integers
@@ -94,18 +110,43 @@ def read_objects(session: Session, subject: Subject) -> tuple[Truth, Detections]
     listed = any(flaw(subject.folder, name) != MISSING for name in (_RESULTS, _LOG))
     if not subject.accuracy or not listed:
         raise Unavailable("the run has no accuracy log")
-    annotations, folder = _dataset(session, subject)
-    content = _read_annotations(annotations)
-    try:
-        images = _images(content, folder, subject)
-        categories = [int(row["id"]) for row in content["categories"]]
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise ConfigError(f"{annotations} is not a COCO annotation file: {type(error).__name__} {error}") from None
-    if flaw(subject.folder, _RESULTS) != MISSING:
+    source = _source(_dataset(session, subject))
+    content, images = source.content, _images(source, subject)
+    categories = [int(row["id"]) for row in content["categories"]]
+    if flaw(subject.folder, _RESULTS) != MISSING and (source.has_numbers or flaw(subject.folder, _LOG) == MISSING):
         seen, found = _from_results(subject, images)
     else:
         seen, found = _from_log(subject, images, categories)
-    return _truth(content, {image.id: image for image in images if image.id in seen}), found
+    return _truth(source, {image.id: image for image in images if image.id in seen}), found
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A data set as the reader of annotations gives it.
+
+    Attributes
+    ----------
+    content
+        In COCO's format, whatever the file had: ids are numbers, and no field is missing.
+    folder
+        Of the images.
+    files
+        Of the images, in their order; empty where one is missing.
+    image_ids, category_ids
+        As the annotations have them.
+    """
+
+    content: Mapping[str, Any]
+    folder: Path
+    files: Sequence[str]
+    image_ids: Sequence[int | str]
+    category_ids: Sequence[int | str]
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether the ids of results are those of the content."""
+        ids = [row["id"] for key in ("images", "categories") for row in self.content[key]]
+        return ids == [*self.image_ids, *self.category_ids]
 
 
 def _spec_part(subject: Subject, name: str) -> Mapping[str, Any]:
@@ -114,8 +155,8 @@ def _spec_part(subject: Subject, name: str) -> Mapping[str, Any]:
     return part if isinstance(part, Mapping) else {}
 
 
-def _dataset(session: Session, subject: Subject) -> tuple[Path, Path]:
-    """The annotation file and the image folder of the registered or installed data set with the digest of the run's.
+def _dataset(session: Session, subject: Subject) -> Wanted:
+    """The registered or installed data set with the digest of the run's.
 
     The paths in the run's spec are not used, because experiments may be untrusted and pages show the content of files.
     """
@@ -128,43 +169,38 @@ def _dataset(session: Session, subject: Subject) -> tuple[Path, Path]:
             continue
         if env.digest not in digests or not env.path:
             continue
-        base, parts = Path(env.path), env.dataset or InstalledDataset()
-        annotations = base / parts.annotations
-        if parts.annotations and annotations.is_file():
-            return annotations, base / parts.images
+        parts = env.dataset or InstalledDataset()
+        if parts.annotations and (Path(env.path) / parts.annotations).is_file():
+            return Wanted(COCO, parts.images, parts.annotations, inside=parts.inside).below(Path(env.path))
     raise Unavailable(f"no COCO annotations of the data set {spec.get('name', '')} are registered or installed on this machine")
 
 
-def _read_annotations(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-        if not all(isinstance(content[key], list) for key in ("images", "annotations", "categories")):
-            raise ValueError("images, annotations and categories have to be lists")
-        return dict(content)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not a COCO annotation file: {type(error).__name__} {error}") from None
+def _source(wanted: Wanted) -> _Source:
+    with TemporaryDirectory() as name:
+        coco = Path(name) / "coco.json"
+        found = read_data_set(wanted, coco, check=False)
+        content = json.loads(coco.read_bytes())
+    return _Source(content, Path(found["images"]), found["files"], found["image_ids"], found["category_ids"])
 
 
-def _images(content: Mapping[str, Any], folder: Path, subject: Subject) -> list[Image]:
-    """The images in the benchmark's order: the index of a sample is its position."""
-    rows = content["images"]
+def _images(source: _Source, subject: Subject) -> list[Image]:
+    """The images in the benchmark's order: a sample's index is its position."""
+    rows = [*zip(source.content["images"], source.image_ids, source.files, strict=True)]
     if _spec_part(subject, "dataset").get("only_annotated"):
-        annotated = {row["image_id"] for row in content["annotations"]}
-        rows = [row for row in rows if row["id"] in annotated]
-    count = subject.spec.get("count")
+        annotated = {row["image_id"] for row in source.content["annotations"]}
+        rows = [row for row in rows if row[0]["id"] in annotated]
+    count = subject.spec.get("count") if subject.spec else None
     rows = rows[:count] if isinstance(count, int) and count > 0 else rows
     return [
-        Image(int(row["id"]), name, int(row["width"]), int(row["height"]), _below(folder, name))
-        for row in rows
-        for name in [str(row["file_name"])]
+        Image(row["id"], named, row["file_name"], row["width"], row["height"], _below(source.folder, file))
+        for row, named, file in rows
     ]
 
 
-def _below(folder: Path, name: str) -> Path | None:
-    """The file of an image; None if its name leads out of the image folder."""
-    root = Path(os.path.normpath(folder))
-    path = Path(os.path.normpath(root / name))
-    return path if path.is_relative_to(root) else None
+def _below(folder: Path, file: str) -> Path | None:
+    """The file of an image; None if it is outside the image folder."""
+    path = Path(os.path.normpath(file))
+    return path if file and path.is_relative_to(Path(os.path.normpath(folder))) else None
 
 
 def _from_log(subject: Subject, images: list[Image], categories: list[int]) -> tuple[set[int], Detections]:
@@ -223,19 +259,16 @@ def _seen(subject: Subject, images: list[Image]) -> set[int]:
     return {images[index].id for index in samples if 0 <= index < len(images)}
 
 
-def _truth(content: Mapping[str, Any], images: Mapping[int, Image]) -> Truth:
-    try:
-        rows = [row for row in content["annotations"] if row["image_id"] in images]
-        box = np.asarray([[float(value) for value in row["bbox"]] for row in rows], dtype=np.float64).reshape(-1, 4)
-        area = [float(row["area"]) if "area" in row else float(row["bbox"][2]) * float(row["bbox"][3]) for row in rows]
-        return Truth(
-            {int(row["id"]): str(row.get("name", row["id"])) for row in content["categories"]},
-            images,
-            np.asarray([int(row["image_id"]) for row in rows], dtype=np.int64),
-            np.asarray([int(row["category_id"]) for row in rows], dtype=np.int64),
-            box,
-            np.asarray(area, dtype=np.float64),
-            np.asarray([bool(row.get("iscrowd", 0)) for row in rows], dtype=np.bool_),
-        )
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-        raise ConfigError(f"an annotation is not in COCO's format: {type(error).__name__} {error}") from None
+def _truth(source: _Source, images: Mapping[int, Image]) -> Truth:
+    rows = [row for row in source.content["annotations"] if row["image_id"] in images]
+    categories = source.content["categories"]
+    return Truth(
+        {row["id"]: row["name"] for row in categories},
+        {row["id"]: named for row, named in zip(categories, source.category_ids, strict=True)},
+        images,
+        np.asarray([row["image_id"] for row in rows], dtype=np.int64),
+        np.asarray([row["category_id"] for row in rows], dtype=np.int64),
+        np.asarray([row["bbox"] for row in rows], dtype=np.float64).reshape(-1, 4),
+        np.asarray([row["area"] for row in rows], dtype=np.float64),
+        np.asarray([row["iscrowd"] for row in rows], dtype=np.bool_),
+    )

@@ -30,7 +30,7 @@ class Detector(tf.Module):  # type: ignore[misc]  # tensorflow is not typed
     def __init__(self) -> None:
         super().__init__()
         random = np.random.default_rng(3)
-        self.head = tf.Variable(random.normal(0, 2, (3, 5 + KINDS)).astype(np.float32))
+        self.head = tf.Variable(random.normal(0, 1, (3, 5 + KINDS)).astype(np.float32))
 
     @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8, name="input_tensor")])  # type: ignore[untyped-decorator]
     def __call__(self, input_tensor: Any) -> dict[str, Any]:

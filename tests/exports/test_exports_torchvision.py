@@ -24,7 +24,7 @@ WEIGHTS = {
     "box_predictor.cls_score": 0.02,
     "box_predictor.bbox_pred": 0.01,
     "cls_logits": 0.05,
-    "bbox_reg": 0.05,
+    "bbox_reg": 0.005,
     "module_list": 0.05,
 }
 

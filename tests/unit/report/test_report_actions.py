@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import html
 import json
 import re
@@ -98,15 +99,37 @@ def test_an_image_outside_the_data_set_is_not_shown(experiment: Make, ck: Ck, tm
     assert "data:image/webp" not in (tmp_path / "page.html").read_text()
 
 
-def test_annotations_that_lack_a_key_are_named(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+def test_annotations_that_cannot_be_read_are_named(experiment: Make, ck: Ck, tmp_path: Path) -> None:
     entry = experiment()
     path = Path(entry.meta()["spec"]["dataset"]["annotations"])
     content = json.loads(path.read_text())
-    del content["images"][0]["width"]
+    del content["annotations"][0]["bbox"]
     path.write_text(json.dumps(content))
     done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
     assert done.code == 0
-    assert f"{path} is not a COCO annotation file: KeyError 'width'" in done.out
+    assert f"{path}: annotation 1 has no box: its bbox is null" in done.out
+
+
+def test_annotations_of_labelling_tools_are_read_as_scoring_reads_them(experiment: Make, ck: Ck, tmp_path: Path) -> None:
+    entry = experiment()
+    path = Path(entry.meta()["spec"]["dataset"]["annotations"])
+    assert ck("export", "experiment:made", "--format=coco", f"--output={tmp_path}/plain.json").code == 0
+    plain = json.loads((tmp_path / "plain.json").read_text())
+    content = json.loads(path.read_text())
+    for row in content["images"]:
+        row["id"], row["file_name"] = f"frame {row['id']}", f"C:\\set\\{row['file_name'].upper()}"
+    for row in content["annotations"]:
+        row["image_id"] = f"frame {row['image_id']}"
+        del row["iscrowd"], row["area"]
+    path.write_bytes(gzip.compress(json.dumps(content).encode("utf-16")))
+    assert ck("export", "experiment:made", "--format=coco", f"--output={tmp_path}/found.json").code == 0
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert [row["image_id"] for row in found] == [f"frame {row['image_id']}" for row in plain]
+    assert [row["bbox"] for row in found] == [row["bbox"] for row in plain]
+    done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
+    assert done.code == 0
+    assert "have no picture" not in done.out
+    assert "data:image/webp" in (tmp_path / "page.html").read_text()
 
 
 def test_a_damaged_log_does_not_keep_the_rest_from_the_page(experiment: Make, ck: Ck, tmp_path: Path) -> None:

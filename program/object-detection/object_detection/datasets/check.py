@@ -54,6 +54,17 @@ def check(source: Source) -> dict[str, Any]:
     }
 
 
+def located(source: Source) -> dict[str, Any]:
+    """The files of the images in their order, empty where one is missing, and the ids as the annotations have them."""
+    paths = [source.images.find(row.name) for row in source.truth.images]
+    return {
+        "images": str(source.images.path),
+        "files": [str(path or "") for path in paths],
+        "image_ids": [row.named for row in source.truth.images],
+        "category_ids": [row.named for row in source.truth.categories],
+    }
+
+
 def describe(source: Source) -> dict[str, Any]:
     """Counts: images, boxes, categories, sizes."""
     truth = source.truth
