@@ -1,4 +1,4 @@
-"""Measure, each figure beside its limit and in the same run: ``python benchmarks/run.py [--quick]``.
+"""Measure, each figure with its limit and in the same run: ``python benchmarks/run.py [--quick]``.
 
 The harness and the bare sessions are measured alternately, so that disturbances affect both; the ratio of the medians is
 reported. With real data next to the checkout (or in CK_TEST_DATA) the model is a real one, else the embedded demo model.

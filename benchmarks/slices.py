@@ -42,7 +42,7 @@ class Harness:
         backend = framework(spec.model.backend, spec.device)
         self.limit = backend.load(spec.model, spec.device, 0).max_batch
         model = replace(spec.model, max_batch=self.limit)
-        # the spec is of a run that was told its layout, so that it was over soon: here it is chosen
+        # the spec is of a run with a fixed layout, so that it was short: here it is chosen
         free = replace(spec, sessions=None, threads=None, batch_size=None)
         self._spec = spec = replace(free, loadgen=settings, scenario=scenario, modes=("performance",), model=model)
         images = read_images(spec.dataset, spec.count)

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-CHECKED = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs")
+CHECKED = (
+    "README.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "ck_repo", "program/object-detection/object_detection", "benchmarks",
+)  # fmt: skip
 SUFFIXES = (".md", ".py")
 GENERATED = ("docs/commands.md",)  # its text is the code's
 WORDS = {
@@ -30,13 +32,26 @@ WORDS = {
     r"which everybody relies on": "protected",
     r"counts? to its digest": "is part of its digest",
     r"is at it": "locked by another process",
-    r"that is none": "invalid",
+    r"that is none(?! of)": "invalid",
     r"least (duration|number|count|size)": "minimum",
     r"stand(s)? in the way": "prevent",
     r"led to it": "converted",
     r"what (was|is) whole": "complete",
     r"a word of (one's|its) own": "an option",
     r"beside (its|the) limit": "with its limit",
+    r"held? against": "compare with",
+    r"in the making": "unfinished",
+    r"(made|makes?|clone \w+ \w+|start \w+ \w+) anew": "again",
+    r"has vanished": "is missing",
+    r"cut short": "truncated",
+    r"exists already": "already exists",
+    r"for a person": "as text, readable",
+    r"somebody else('s)?": "another user",
+    r"at hand": "available",
+    r"tells? of": "report",
+    r"half-made": "unfinished",
+    r"goes by": "is named",
+    r"stands for it": "is used for it",
 }
 _ANY = [(re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE), instead) for pattern, instead in WORDS.items()]
 _ALLOWED = re.compile(r"(<!--|#) words: ok( -->)?$")

@@ -5,7 +5,7 @@ from __future__ import annotations
 _BASH = r"""_ck_complete() {
     local line="${COMP_LINE:0:COMP_POINT}" cur before reply
     cur="${line##* }"
-    before="${cur%"${cur##*[:=]}"}"  # bash takes what is behind a colon or an equals sign for a word of its own
+    before="${cur%"${cur##*[:=]}"}"  # bash splits words after a colon or an equals sign
     COMPREPLY=()
     while IFS= read -r reply; do
         COMPREPLY+=("${reply#"$before"}")

@@ -223,10 +223,10 @@ def _await_workers(scheduler: Any, links: Sequence[Link]) -> None:
             if link.name in here:
                 missing.remove(link)
             elif failure := link.failure():
-                progress.warn(f"{link.name} is left out: {failure}")
+                progress.warn(f"{link.name} is skipped: {failure}")
                 missing.remove(link)
     for link in missing:
-        progress.warn(f"{link.name} is left out: its worker did not reach {scheduler.scheduler_address} in {_PATIENCE:.0f} s")
+        progress.warn(f"{link.name} is skipped: its worker did not reach {scheduler.scheduler_address} in {_PATIENCE:.0f} s")
 
 
 def _minor(version: str) -> str:

@@ -165,7 +165,7 @@ class _Running:
                 try:
                     send_venv(self._cluster, machine, address, file, trust=self._session.trust)
                 except Exception as error:
-                    progress.warn(f"{machine} is left out: {error}")
+                    progress.warn(f"{machine} is skipped: {error}")
                     made.set_exception(error)
                 else:
                     made.set_result(None)
@@ -254,7 +254,7 @@ class _Running:
                 self._queue.given_back(job)
                 return
             if answer.get("unusable"):
-                progress.warn(f"{machine} is left out from now on: {answer['error']}")
+                progress.warn(f"{machine} is skipped from now on: {answer['error']}")
                 self._unusable.add(machine)
                 self._queue.given_back(job)
                 return

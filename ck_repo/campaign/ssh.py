@@ -112,9 +112,7 @@ def links_to(hosts: Hosts, folder: Path) -> Iterator[list[Link]]:
             try:
                 found.append(Link(host, process, log, _hello(host, process, log, until)))
             except HostError as error:
-                progress.warn(
-                    f"{host.name or host.host} is left out: {error.what}" + (f" ({error.hint})" if error.hint else "")
-                )
+                progress.warn(f"{host.name or host.host} is skipped: {error.what}" + (f" ({error.hint})" if error.hint else ""))
         yield found
 
 

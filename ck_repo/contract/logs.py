@@ -13,7 +13,7 @@ from typing import Any
 
 DETAIL, SUMMARY = "mlperf_log_detail.txt", "mlperf_log_summary.txt"
 _MARK = ":::MLLOG"
-_CUT = "a line that cannot be read: cut short, or edited"
+_CUT = "a line that cannot be read: truncated, or edited"
 # nearly all events, which have no error, have this form; matching it takes a third of the time of a JSON parser
 _EVENT = re.compile(
     r':::MLLOG \{"key": "([^"\\\x00-\x1f]+)", '
@@ -44,7 +44,7 @@ class Detail:
     no_value
         Keys whose event has no value.
     broken
-        (line, reason) of what cannot be read: the log was cut short, or edited; line 0 for the whole file.
+        (line, reason) of what cannot be read: the log was truncated, or edited; line 0 for the complete file.
     file
         Name of the file that the values are from.
     """
@@ -62,7 +62,7 @@ class Detail:
         return any(why == _CUT for _, why in self.broken)
 
     def number(self, key: str) -> float | None:
-        """A value as a number; None if it is not there or is none."""
+        """A value as a number; None if it is missing or not a number."""
         value = self.values.get(key)
         try:
             return None if value is None else float(value)

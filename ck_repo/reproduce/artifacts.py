@@ -44,7 +44,7 @@ class Artifacts:
     rows
         Files by their names in the archive.
     (what, why) of skipped files.
-        (what, why) of that which was left out.
+        (what, why) of skipped files.
     """
 
     rows: dict[str, Path] = field(default_factory=dict)

@@ -136,7 +136,7 @@ def lock_of_bundle(path: Path) -> Lock:
                 )
             return parse_lock(json.loads(file.read(NAME)), f"{path}: {NAME}")
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ConfigError(f"{path} is damaged or cut short: {error}", hint="copy it again, or make it again") from None
+        raise ConfigError(f"{path} is damaged or truncated: {error}", hint="copy it again, or create it again") from None
 
 
 def create_from_bundle(session: Session, name: str, path: Path, python: str = "", *, force: bool = False) -> Recreated:

@@ -94,7 +94,7 @@ def _files(folder: Path, levels: int = 0) -> Iterator[Path]:
 
 
 def _pack(rows: dict[str, Path], output: Path, overwrite: bool) -> int:
-    taken = ConflictError(f"{output} exists already", hint="choose another name with --archive_name=, or use --overwrite")
+    taken = ConflictError(f"{output} already exists", hint="choose another name with --archive_name=, or use --overwrite")
     if output.exists() and not overwrite:
         raise taken
     with storage_errors(f"writing {output}"):

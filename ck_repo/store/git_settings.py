@@ -138,7 +138,7 @@ def refuse_special(folder: Path) -> None:
         if why not in ("", A_FOLDER, MISSING):
             raise GitError(
                 f"git was not run in {folder}: {shown(place / name)} is {why}",
-                hint="remove it, or clone the repository anew: `ck pull repo`",
+                hint="remove it, or clone the repository again: `ck pull repo`",
             )
 
 
@@ -171,5 +171,5 @@ def _refuse_elsewhere(folder: Path) -> None:
     leads_back = back is not None and back.is_file() and Path(_small_text(back)).resolve() == own.resolve()
     if own.is_symlink() or (own.is_file() and not leads_back):
         raise GitError(
-            f"git was not run in {folder}: its .git refers to another folder", hint="clone the repository anew: `ck pull repo`"
+            f"git was not run in {folder}: its .git refers to another folder", hint="clone the repository again: `ck pull repo`"
         )

@@ -93,6 +93,6 @@ def test_image_that_was_cut_short_fails_the_run_by_name(own: Ck, tmp_path: Path)
     answer = own.json("run", "program:object-detection", "--model=depth.075,fp32", "--dataset=broken", "--mode=accuracy")
     assert answer["return"] == 7
     assert spoilt.name in answer["error"]
-    assert "cut short" in answer["error"]
+    assert "truncated" in answer["error"]
     assert Path(answer["log"]).exists()
     own.good("rm", "env", "--tags=broken")

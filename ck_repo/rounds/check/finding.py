@@ -33,7 +33,7 @@ class Finding:
         its summary and the folder counts as one without results.
     file, line
         Where; line 0 for the complete file, or for a missing one.
-    mend
+    fix
         A hint.
     """
 
@@ -43,7 +43,7 @@ class Finding:
     line: int
     expected: str
     seen: str
-    mend: str
+    fix: str
     official: str
 
     def as_data(self) -> dict[str, Any]:
@@ -58,7 +58,7 @@ class Finding:
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
         parted = _OFFICIAL.get(self.official, "") if self.severity == REJECTED else ""
-        text = f"{self.severity} by {self.rule}: {where}: expected {self.expected}, found {self.seen}; {self.mend}"
+        text = f"{self.severity} by {self.rule}: {where}: expected {self.expected}, found {self.seen}; {self.fix}"
         return f"{text} ({parted})" if parted else text
 
 

@@ -61,7 +61,7 @@ def decode(path: Path) -> npt.NDArray[np.uint8]:
     if image is None:
         what, todo = sign_of(content[:ENOUGH])
         if not what and read_header(path):
-            raise HarnessError(f"{path} is cut short or damaged: OpenCV cannot decode it", "fetch the data set again")
+            raise HarnessError(f"{path} is truncated or damaged: OpenCV cannot decode it", "download the data set again")
         is_not = f"{path} is not an image that OpenCV can decode"
         raise HarnessError(f"{is_not}: it is {what}" if what else is_not, todo or "replace it")
     if image.dtype != np.uint8:

@@ -56,7 +56,7 @@ def test_a_wrong_clock_is_warned_of_and_a_full_disk_leaves_its_machine_out(ck: C
     assert {row["machine"] for row in done.json["rows"]} == {"late"}
     assert len(experiments()) == 2
     assert "the clock of late is 30" in done.err
-    assert done.err.count("full is left out from now on") == 1
+    assert done.err.count("full is skipped from now on") == 1
 
 
 def test_a_cut_link_loses_nothing_and_counts_nothing_twice(log: Path, lab: Lab, ck_home: Path) -> None:

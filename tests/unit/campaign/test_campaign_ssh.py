@@ -116,14 +116,14 @@ def test_hosts_that_can_be_used_make_the_runs_and_the_others_are_named(
     assert {entry.uid for entry in find(Repositories(), "experiment")} == there
     assert len(made_runs(log)) == 3
     assert "one was lost in a run of" in done.err
-    assert "closed is left out: it cannot be reached" in done.err
-    assert "stranger is left out: it refuses the user or the key" in done.err
-    assert "unknown-key is left out: " in done.err
-    assert "nowhere is left out: there is no host of that name" in done.err
-    assert "without is left out: /no/such/python is not there" in done.err
-    assert "old is left out: " in done.err
+    assert "closed is skipped: it cannot be reached" in done.err
+    assert "stranger is skipped: it refuses the user or the key" in done.err
+    assert "unknown-key is skipped: " in done.err
+    assert "nowhere is skipped: there is no host of that name" in done.err
+    assert "without is skipped: /no/such/python is not there" in done.err
+    assert "old is skipped: " in done.err
     assert "is Python 3.8 there, and ck needs 3.10 or later" in done.err
-    assert "without-ck is left out: " in done.err
+    assert "without-ck is skipped: " in done.err
     assert not list((ck_home / "one/CK").glob(".worker*"))  # the certificates are gone with the worker
 
 

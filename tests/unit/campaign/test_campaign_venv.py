@@ -100,7 +100,7 @@ def test_a_bundle_that_no_machine_can_use_ends_the_command(
     bundle.write_bytes(bundle.read_bytes()[:300])
     done = ck(*SWEEP, f"--bundle={bundle}")
     assert done.code == 3
-    assert "is damaged or cut short" in done.json["error"]
+    assert "is damaged or truncated" in done.json["error"]
 
 
 def test_a_file_arrives_in_parts_and_is_verified(ck_home: Path) -> None:

@@ -185,7 +185,7 @@ def test_sizes_that_are_swapped_are_explained_by_the_orientation(tmp_path: Path,
 def test_an_image_that_is_cut_short_is_named(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_bytes(encoded(suffix, picture())[:-200])
-    with pytest.raises(HarnessError, match=rf"a\{suffix} is (cut short or damaged|not an image)"):
+    with pytest.raises(HarnessError, match=rf"a\{suffix} is (truncated or damaged|not an image)"):
         decode(path)
 
 
@@ -231,7 +231,7 @@ def test_a_jpeg_that_is_cut_short_stays_an_error_with_a_thumbnail(tmp_path: Path
     content = encoded(".jpg", picture())
     path = tmp_path / "a.jpg"
     path.write_bytes(content[:2] + b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail + content[2:-400])
-    with pytest.raises(HarnessError, match=r"a\.jpg is cut short"):
+    with pytest.raises(HarnessError, match=r"a\.jpg is truncated"):
         decode(path)
 
 

@@ -66,6 +66,6 @@ def test_an_interpreter_is_found_by_its_name_on_path(tmp_path: Path, monkeypatch
 
 
 def test_a_version_that_is_not_there_is_told_with_those_that_are() -> None:
-    with pytest.raises(DetectError, match=r"no Python 3\.98 is on this machine") as caught:
+    with pytest.raises(DetectError, match=r"no Python 3\.98 on this machine") as caught:
         find_interpreter("3.98")
     assert f"{OURS} (" in caught.value.hint

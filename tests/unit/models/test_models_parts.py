@@ -123,5 +123,5 @@ def test_a_saved_model_without_the_signature_for_serving_names_the_others(tmp_pa
         read_saved_model(path)
     assert caught.value.hint == "export it with the signature serving_default"
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(DetectError, match="is not a SavedModel of TensorFlow: it is cut short"):
+    with pytest.raises(DetectError, match="is not a SavedModel of TensorFlow: it is truncated"):
         read_saved_model(path)

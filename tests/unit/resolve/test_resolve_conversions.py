@@ -145,7 +145,7 @@ def test_a_conversion_is_not_taken_for_a_network_that_it_is_not_for(shelf: Shelf
     shelf.package(
         "convert", "x", conversion={"from": "onnx", "to": "weights", "networks": ["small"]}, model={"format": "weights"}
     )
-    with pytest.raises(NotFoundError, match="no conversion leads to weights") as caught:
+    with pytest.raises(NotFoundError, match="no conversions lead to weights") as caught:
         converted(shelf, "weights")
     assert "convert is not for the network large" in caught.value.hint
 

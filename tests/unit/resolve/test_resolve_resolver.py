@@ -166,7 +166,7 @@ def test_the_plan_does_not_hang_on_the_order_of_the_packages(shelf: Shelf) -> No
 def test_a_circle_is_named(shelf: Shelf) -> None:
     for name, needs in (("a", "b"), ("b", "c"), ("c", "b")):
         shelf.package(name, name, deps={needs: {"tags": needs}})
-    with pytest.raises(ConflictError, match="circle: b → c → b"):
+    with pytest.raises(ConflictError, match="circular dependencies: b → c → b"):
         taken(shelf, "a")
 
 

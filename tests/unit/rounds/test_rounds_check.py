@@ -190,7 +190,7 @@ SPOILT: list[tuple[str, Spoil, str, str, str]] = [
     ("a text in a number", value(detail(), "result_samples_per_second", '"fast"'), "result", "rejected", "'fast'"),
     ("no figure", renamed_keys, "result", "rejected", "no such key"),
     ("no performance log", gone(detail()), "performance-log", "rejected", "no such file"),
-    ("a log cut short", cut(detail()), "performance-log", "rejected", "cut short"),
+    ("a log cut short", cut(detail()), "performance-log", "rejected", "truncated"),
     ("an empty log", text(detail(), ".*", ""), "performance-log", "rejected", "none"),
     ("a small sample count", value(detail(), "effective_performance_sample_count", "255"), "sample-count", "rejected", "255"),
     ("a text as sample count", value(detail(), "effective_performance_sample_count", '"all"'), "sample-count", "rejected", "all"),
@@ -340,7 +340,7 @@ def test_each_way_of_spoiling_is_found_by_its_own_rule(tree: Path, spoil: Spoil,
     assert mine, sorted({each.rule for each in found})
     assert any(seen in each.seen for each in mine), [each.seen for each in mine]
     assert {each.severity for each in mine} == {severity}
-    assert all(each.mend and each.expected and str(tree) in each.file for each in mine)
+    assert all(each.fix and each.expected and str(tree) in each.file for each in mine)
     if severity == "rejected":
         assert report.rejected
     else:
@@ -432,7 +432,7 @@ def test_the_command_and_its_summary(ck: Ck, made: Submissions, tree: Path, tmp_
     assert answer.code == 10
     rejected = [row for row in answer.json["results"] if row["status"] == "rejected"]
     assert [(row["model"], row["scenario"]) for row in rejected] == [("ssd-mobilenet", "Offline")]
-    assert set(rejected[0]["findings"][0]) == {"rule", "severity", "file", "line", "expected", "seen", "mend"}
+    assert set(rejected[0]["findings"][0]) == {"rule", "severity", "file", "line", "expected", "seen", "fix"}
     assert NAME in ck("summarize", "submission", f"--path={tree}").out
 
 

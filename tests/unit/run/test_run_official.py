@@ -159,7 +159,7 @@ def test_targets_come_from_user_conf_and_options_win(tmp_path: Path) -> None:
 
 
 def test_what_the_rules_do_not_leave_to_a_user_is_refused_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"line 2: \*\.\*\.schedule_rng_seed = 1: expected no seed of the user's"):
+    with pytest.raises(UsageError, match=r"line 2: \*\.\*\.schedule_rng_seed = 1: expected no own seed"):
         with_user_conf(conf(tmp_path, "*.Server.target_qps = 40\n*.*.schedule_rng_seed = 1\n"), RULES)
     with pytest.raises(NotFoundError, match="is not an existing file"):
         with_user_conf(RunOptions(user_conf=str(tmp_path / "none.conf")), RULES)

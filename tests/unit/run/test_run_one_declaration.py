@@ -132,7 +132,7 @@ def test_replay_takes_it_over(changed: Changed, bench: Bench) -> None:
     done = changed.ck("replay", "experiment:first", "--venv=mlperf-inference", "--record=again", "--trust")
     assert "REPRODUCED" in done.stdout, done.stderr
     assert _recorded(load(bench.repositories, "experiment", "again")) == {"warm_up": 3}
-    with pytest.raises(ConfigError, match=r"ran with the option (cooler|warm_up), which this ck does not support"):
+    with pytest.raises(ConfigError, match=r"has the option (cooler|warm_up), which this ck does not support"):
         options_of(lock_of_experiment(first.path, first.meta()), first)  # of the ck without the rows
 
 

@@ -111,7 +111,7 @@ def test_variables_of_other_programs_that_have_a_meaning(env: dict[str, str], ex
 @pytest.mark.parametrize(
     ("env", "why"),
     [
-        ({"CK_VERBOSE": "1"}, "--env.CK_VERBOSE has no effect: ck prints progress by itself"),
+        ({"CK_VERBOSE": "1"}, "--env.CK_VERBOSE has no effect: ck prints progress automatically"),
         ({"CK_LOADGEN_BUFFER_SIZE": "64"}, "--env.CK_LOADGEN_BUFFER_SIZE has no effect: the rules of the round set it"),
         ({"CK_METRIC_TYPE": "PASCAL"}, "--env.CK_METRIC_TYPE=PASCAL has no effect: accuracy is COCO's mAP"),
     ],

@@ -15,7 +15,7 @@ from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
 Ck = Callable[..., Any]
-TO_FETCH = "to fetch: 1 file of unknown size (net)\n"  # what its recipe downloads
+TO_FETCH = "to download: 1 file of unknown size (net)\n"  # what its recipe downloads
 FETCH = {"PACKAGE_URL": "https://host.example", "PACKAGE_NAME": "net", "PACKAGE_WGET": "YES", "PACKAGE_SKIP_LINUX_MAKE": "YES"}
 
 

@@ -204,7 +204,7 @@ def test_a_branch_or_tag_of_git_stays_what_it_was(
 
 def test_a_branch_that_is_not_there_is_told(stock: StockRepository, user: User, upstream: Callable[..., Upstream]) -> None:
     git_package(stock, upstream("project"), "r9.9")
-    with pytest.raises(DownloadError, match=r"no branch and no tag 'r9\.9'"):
+    with pytest.raises(DownloadError, match=r"no branch or tag 'r9\.9'"):
         user.install("source", trust=True)
 
 

@@ -187,7 +187,7 @@ def test_a_package_that_cannot_be_carried_out_is_never_chosen(stock: StockReposi
 
 def test_a_package_that_needs_itself_is_an_error(stock: StockRepository, user: User) -> None:
     stock.package("itself", env=FETCH, tags="net", deps={"self": {"tags": "net"}})
-    with pytest.raises(CKError, match=r"circle: itself → itself"):
+    with pytest.raises(CKError, match=r"circular dependencies: itself → itself"):
         user.plan("net")
 
 

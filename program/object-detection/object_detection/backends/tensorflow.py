@@ -72,7 +72,7 @@ class TensorFlow:
             of_folder = "copy the whole folder again: saved_model.pb, and variables/ with its files"
             raise HarnessError(
                 f"{model.path} cannot be loaded by TensorFlow {version()}: {error}",
-                of_folder if model.path.name == SAVED_MODEL else "fetch the model again",
+                of_folder if model.path.name == SAVED_MODEL else "download the model again",
             ) from error
         self._run = session.make_callable(wanted, [given])
         shape = given.shape.as_list() if given.shape.rank is not None else [None] * 4

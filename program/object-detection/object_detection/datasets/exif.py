@@ -37,7 +37,7 @@ def read_tiff(content: bytes) -> dict[int, int]:
 
 
 def without_orientation(content: bytes) -> bytes:
-    """A TIFF image that says that its pixels are as stored; OpenCV turns TIFF images even where it is told not to."""
+    """Mark a TIFF image's pixels as upright: OpenCV rotates TIFF images even if that is disabled."""
     try:
         for tag in _tags(content):
             if tag.number == _ORIENTATION and tag.kind == _SHORT:
