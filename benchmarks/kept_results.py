@@ -49,7 +49,7 @@ def last(folder: Path) -> dict[str, Any]:
 
 
 def compared(rows: list[Row], before: dict[str, Any]) -> list[str]:
-    """Each row beside what it was, for a person; rows whose goal was met and is not any more are marked."""
+    """Compare each row with the last measurement, as text; mark rows whose goal was met before and is not now."""
     known = {row["name"]: row for row in before.get("rows") or []}
     lines = []
     for name, figure, verdict in rows:

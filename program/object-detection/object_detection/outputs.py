@@ -107,7 +107,7 @@ class OutputCheck:
         if extents[extents.argmin()] < -_ROUNDING:
             return False
         kinds = columns[5]
-        return self._classes.take(kinds.astype(np.intp)).tobytes() == kinds.tobytes()
+        return bool(self._classes.take(kinds.astype(np.intp)).tobytes() == kinds.tobytes())
 
     def numbers(self, *outputs: Any) -> list[Array]:
         """Outputs as arrays of real numbers; other types are an error."""
