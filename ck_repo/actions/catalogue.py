@@ -156,6 +156,8 @@ def implied_module(action: str, *, helping: bool) -> str:
     helping
         Whether the command asks for help, which needs no module if only one has the action.
     """
+    if action in _load(_KERNEL):  # the other files need not be imported
+        return ""
     implied = [module for module in _MODULES if (found := _own(module).get(action)) and found.module_implied]
     if implied:
         return implied[0]

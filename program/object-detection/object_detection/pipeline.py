@@ -76,15 +76,31 @@ def run(path: Path) -> None:
     with timings.part("layout"):
         chosen = tuning.choose_layout(spec, library, workers, len(images), backend.version(), most_sessions)
     layout, team = chosen.layout, chosen.team
-    results = Results(
+    results = _described(spec, len(images), backend.version(), chosen, remark)
+    if spec.part:
+        with timings.part("accuracy"):
+            remarks = _run_part(spec, spec.part, team, layout, library, len(images), chosen.rate)
+    else:
+        results, remarks = _run_modes(spec, team, layout, library, images, chosen.rate, results, advisor, timings)
+    board.remove()
+    remarks = [text for text in (damage.remark(library.damaged), *remarks) if text]
+    results = replace(results, remarks=tuple(remarks), timings=timings.parts)
+    text = json.dumps(write(results), indent=2, sort_keys=True)
+    (spec.folder / "results.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _described(spec: Spec, images: int, version: str, chosen: tuning.Choice, remark: str) -> Results:
+    """What is run and how: results without metrics."""
+    layout = chosen.layout
+    return Results(
         model=spec.model.name,
         dataset=spec.dataset.name,
-        images=len(images),
+        images=images,
         backend=spec.model.backend,
-        backend_version=backend.version(),
+        backend_version=version,
         device=spec.device,
         batch_size=layout.batch_size,
-        threads=team[0].threads or layout.threads,
+        threads=chosen.team[0].threads or layout.threads,
         sessions=layout.sessions,
         scenario=spec.scenario,
         loadgen_version=loadgen_module.version(spec.loadgen_built),
@@ -96,16 +112,6 @@ def run(path: Path) -> None:
         backend_options=dict(spec.backend_options),
         remark=remark,
     )
-    if spec.part:
-        with timings.part("accuracy"):
-            remarks = _run_part(spec, spec.part, team, layout, library, len(images), chosen.rate)
-    else:
-        results, remarks = _run_modes(spec, team, layout, library, images, chosen.rate, results, advisor, timings)
-    board.remove()
-    remarks = [text for text in (damage.remark(library.damaged), *remarks) if text]
-    results = replace(results, remarks=tuple(remarks), timings=timings.parts)
-    text = json.dumps(write(results), indent=2, sort_keys=True)
-    (spec.folder / "results.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _run_part(
