@@ -41,7 +41,8 @@ def read_log(
         line, why = log.broken[0]
         row.add(rule, path, "events of LoadGen", why, line, official=broken)
     if not log.values:
-        row.add(rule, path, "events of LoadGen", "none", official=empty)
+        none = "none" if row.round.text_log is None else f"none as text, which LoadGen {row.round.loadgen_of_round} writes"
+        row.add(rule, path, "events of LoadGen", none, official=empty)
         return None
     return log
 
