@@ -69,7 +69,7 @@ def test_failure_is_that_of_the_package(shelf: Shelf, server: Server, monkeypatc
     monkeypatch.setenv("CK_RETRY_WAIT", "0.001")
     shelf.package("a", step(server.give("/a.bin", status(404)), b"a"))
     shelf.package("b", step(server.give("/b.bin", whole(b"b")), b"b"))
-    with pytest.raises(DownloadError, match=r"fetching a.bin failed\n  .*/a.bin: .*404"):
+    with pytest.raises(DownloadError, match=r"downloading a.bin failed\n  .*/a.bin: .*404"):
         install(shelf, "ab")
     install(shelf, "b")
     assert len(server.ranges("/b.bin")) == 1
