@@ -66,7 +66,7 @@ def read_answers(path: Path) -> Found:
         indices = [_index(row["qsl_idx"]) for row in rows]
         answers = [bytes.fromhex(row["data"]) for row in rows]
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise HarnessError(f"{path} is no accuracy log: {type(error).__name__} {error}") from error
+        raise HarnessError(f"{path} is not an accuracy log: {type(error).__name__} {error}") from error
     for index, data in zip(indices, answers, strict=True):
         if len(data) % _BYTES:
             raise HarnessError(f"{path}: sample {index} has {len(data)} bytes, not a multiple of {_BYTES}")
@@ -75,7 +75,7 @@ def read_answers(path: Path) -> Found:
     claimed, own = np.trunc(boxes[:, 0]), np.repeat(indices, np.diff(ends, prepend=0))
     if len(wrong := np.flatnonzero(claimed != own)):
         first = wrong[0]
-        raise HarnessError(f"{path}: sample {own[first]} holds a detection of sample {claimed[first]:g}")
+        raise HarnessError(f"{path}: sample {own[first]} has a detection of sample {claimed[first]:g}")
     found: Found = {}
     for index, start, end in zip(indices, [0, *ends.tolist()], ends.tolist(), strict=False):
         found.setdefault(index, boxes[start:end, 1:])

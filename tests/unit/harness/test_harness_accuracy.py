@@ -280,7 +280,7 @@ def test_bytes_that_are_no_whole_detections_are_an_error(demo: Scorer) -> None:
 
 def test_detection_of_another_sample_is_an_error(demo: Scorer) -> None:
     log = demo.write([row(2, (0, 0, 1, 1, 0.5, 1), claimed=1)])
-    with pytest.raises(HarnessError, match="sample 2 holds a detection of sample 1"):
+    with pytest.raises(HarnessError, match="sample 2 has a detection of sample 1"):
         read_answers(log)
 
 
@@ -295,7 +295,7 @@ def test_sample_that_the_data_set_does_not_have_is_an_error(demo: Scorer) -> Non
     ["", "[", "{}x", '{"a": 1}', "[1]", '[{"qsl_idx": 0}]', '[{"qsl_idx": 0, "data": "0G"}]', '[{"qsl_idx": 0, "data": 5}]'],
 )
 def test_what_is_no_accuracy_log_is_named(demo: Scorer, text: str) -> None:
-    with pytest.raises(HarnessError, match=r"log\.json is no accuracy log"):
+    with pytest.raises(HarnessError, match=r"log\.json is not an accuracy log"):
         read_answers(demo.write(text))
 
 

@@ -45,24 +45,24 @@ def answer(
 @pytest.mark.parametrize(
     ("what", "told"),
     [
-        ({"box": (0.1, np.nan, 0.5, 0.6)}, r"boxes for sample 9 \(9.png\) holds \[0.1, nan, 0.5, 0.6\]: not finite"),
-        ({"box": (0.1, 0.2, np.inf, 0.6)}, r"boxes for sample 9 \(9.png\) holds \[0.1, 0.2, inf, 0.6\]: not finite"),
-        ({"box": (0.5, 0.2, 0.1, 0.6)}, r"boxes for .* holds \[0.5, 0.2, 0.1, 0.6\]: an inverted box"),
-        ({"box": (0.1, 0.6, 0.5, 0.2)}, r"boxes for .* holds \[0.1, 0.6, 0.5, 0.2\]: an inverted box"),
-        ({"score": np.nan}, r"scores for sample 9 \(9.png\) holds nan: not finite"),
-        ({"score": -np.inf}, "scores for .* holds -inf: not finite"),
-        ({"score": 1.5}, "scores for .* holds 1.5: not a score from 0 to 1"),
-        ({"score": -0.25}, "scores for .* holds -0.25: not a score from 0 to 1"),
-        ({"kind": np.nan}, "classes for .* holds nan: not finite"),
-        ({"kind": 2.5}, "classes for .* holds 2.5: not an integer from 0 to 90"),
-        ({"kind": -1}, "classes for .* holds -1: not an integer from 0 to 90"),
-        ({"kind": 1000}, "classes for .* holds 1000: not an integer from 0 to 90"),
-        ({"count": -1}, r"count for sample 9 \(9.png\) holds -1.0: not an integer from 0 to 3"),
-        ({"count": 4}, "count for .* holds 4.0: not an integer from 0 to 3"),
-        ({"count": 1e30}, r"count for .* holds 1e\+30"),
-        ({"count": 1.5}, "count for .* holds 1.5"),
-        ({"count": np.nan}, "count for .* holds nan"),
-        ({"count": np.inf}, "count for .* holds inf"),
+        ({"box": (0.1, np.nan, 0.5, 0.6)}, r"boxes for sample 9 \(9.png\) has \[0.1, nan, 0.5, 0.6\]: not finite"),
+        ({"box": (0.1, 0.2, np.inf, 0.6)}, r"boxes for sample 9 \(9.png\) has \[0.1, 0.2, inf, 0.6\]: not finite"),
+        ({"box": (0.5, 0.2, 0.1, 0.6)}, r"boxes for .* has \[0.5, 0.2, 0.1, 0.6\]: an inverted box"),
+        ({"box": (0.1, 0.6, 0.5, 0.2)}, r"boxes for .* has \[0.1, 0.6, 0.5, 0.2\]: an inverted box"),
+        ({"score": np.nan}, r"scores for sample 9 \(9.png\) has nan: not finite"),
+        ({"score": -np.inf}, "scores for .* has -inf: not finite"),
+        ({"score": 1.5}, "scores for .* has 1.5: not a score from 0 to 1"),
+        ({"score": -0.25}, "scores for .* has -0.25: not a score from 0 to 1"),
+        ({"kind": np.nan}, "classes for .* has nan: not finite"),
+        ({"kind": 2.5}, "classes for .* has 2.5: not an integer from 0 to 90"),
+        ({"kind": -1}, "classes for .* has -1: not an integer from 0 to 90"),
+        ({"kind": 1000}, "classes for .* has 1000: not an integer from 0 to 90"),
+        ({"count": -1}, r"count for sample 9 \(9.png\) has -1.0: not an integer from 0 to 3"),
+        ({"count": 4}, "count for .* has 4.0: not an integer from 0 to 3"),
+        ({"count": 1e30}, r"count for .* has 1e\+30"),
+        ({"count": 1.5}, "count for .* has 1.5"),
+        ({"count": np.nan}, "count for .* has nan"),
+        ({"count": np.inf}, "count for .* has inf"),
     ],
     ids=str,
 )
@@ -94,7 +94,7 @@ def test_what_is_no_number_is_an_error(name: str, array: Any) -> None:
 
 def test_order_of_the_corners_is_the_models_own() -> None:
     with pytest.raises(
-        HarnessError, match=r"holds \[0.5, 0.2, 0.1, 0.6\]: an inverted box \(corners are xmin, ymin, xmax, ymax\)"
+        HarnessError, match=r"has \[0.5, 0.2, 0.1, 0.6\]: an inverted box \(corners are xmin, ymin, xmax, ymax\)"
     ):
         answer(box=(0.5, 0.2, 0.1, 0.6), model=replace(MODEL, box_order="xyxy"))
 
@@ -102,14 +102,14 @@ def test_order_of_the_corners_is_the_models_own() -> None:
 def test_model_that_counts_its_classes_from_0_is_told_in_its_own_numbers() -> None:
     model = replace(MODEL, class_offset=1)
     assert not answer(kind=0, model=model).odd
-    with pytest.raises(HarnessError, match=r"holds -1: not an integer from 0 to 89"):
+    with pytest.raises(HarnessError, match=r"has -1: not an integer from 0 to 89"):
         answer(kind=-1, model=model)
 
 
 @pytest.mark.parametrize("kind", [0, 4])
 def test_contiguous_class_has_to_be_one_of_the_data_set(kind: int) -> None:
     model = replace(MODEL, classes_are="contiguous")
-    with pytest.raises(HarnessError, match=f"holds {kind}: not an integer from 1 to 3"):
+    with pytest.raises(HarnessError, match=f"has {kind}: not an integer from 1 to 3"):
         answer(kind=kind, model=model)
     assert not answer(kind=3, model=model).odd
 
@@ -134,7 +134,7 @@ def test_honest_answers_are_neither_errors_nor_odd(what: dict[str, Any]) -> None
 def test_rows_below_the_cut_are_padding_but_for_their_scores() -> None:
     model = replace(MODEL, score_above=0.3)
     assert not answer(score=0.1, box=(9.0, 9.0, 1.0, 1.0), kind=0, model=model).odd
-    with pytest.raises(HarnessError, match="holds nan"):  # no comparison would keep it
+    with pytest.raises(HarnessError, match="has nan"):  # no comparison would keep it
         answer(score=np.nan, model=model)
 
 
@@ -142,7 +142,7 @@ def test_what_is_odd_is_counted_and_the_first_is_named() -> None:
     checks = [answer(kind=0), answer(kind=77), answer(box=(10.0, 20.0, 200.0, 100.0)), answer(box=(0.1, 1.2, 0.2, 1.3))]
     found = remarks(checks)
     assert found["class"] == "2 detections have a class that the data set does not have, the first 0 for sample 9 (9.png)"
-    assert found["outside"].startswith("2 boxes lie outside their image, the first [10, 20, 200, 100] for sample 9 (9.png)")
+    assert found["outside"].startswith("2 boxes are outside their image, the first [10, 20, 200, 100] for sample 9 (9.png)")
     assert remarks(checks) == {}
 
 
@@ -171,7 +171,7 @@ def test_run_with_an_impossible_answer_leaves_no_results(
     spec = spec_for(scenario, "performance", model_changes={"backend": "toy", "scores": "detection_scores:0"})
     outcome = harness(spec, path=plugin(RUN.format(change="scores[-1, 1] = np.nan")))
     assert "the model's output detection_scores:0 for sample " in outcome.error
-    assert ".png) holds nan: not finite" in outcome.error
+    assert ".png) has nan: not finite" in outcome.error
     assert not (outcome.folder / "results.json").exists()
 
 
