@@ -146,7 +146,7 @@ def choice_of(
     """The choice for a spec of such tests: what it is, what was loaded for it, and which teams were made."""
     spec = SimpleNamespace(
         scenario="offline", sessions=None, threads=None, batch_size=None, modes=modes,
-        model=SimpleNamespace(max_batch=None), loadgen=SimpleNamespace(samples_per_query=8), layout=KEPT,
+        model=SimpleNamespace(max_batch=None), loadgen=SimpleNamespace(samples_per_query=8), layout=KEPT, answers=None,
     )  # fmt: skip
     vars(spec).update(fields)
     library, made = Samples(), []

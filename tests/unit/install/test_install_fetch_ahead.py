@@ -80,7 +80,7 @@ def test_wrong_file_is_refused(shelf: Shelf, server: Server) -> None:
     shelf.package("a", step(server.give("/a.bin", whole(b"altered")), b"a"))
     shelf.package("b", step(server.give("/b.bin", whole(b"b")), b"b"))
     seen = hashlib.sha256(b"altered").hexdigest()
-    with pytest.raises(DownloadError, match=f"expected, {seen} came"):
+    with pytest.raises(DownloadError, match=f"expected, {seen} received"):
         install(shelf, "ab")
 
 
