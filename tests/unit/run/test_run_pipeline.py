@@ -191,7 +191,7 @@ def test_rounded_bytes_for_a_model_that_takes_floats_are_refused_before_anything
     model = {"profile": "coco-300-pt", "backend": "toy", "input": "image"}
     bench.copied("float-model", "l.txt", tags=["model", "floats"], model=model)
     assert bench.plan(dataset="preprocessed").choices["dataset"].label == "ready"
-    with pytest.raises(UsageError, match="300 × 300 bytes, and the model takes float32") as caught:
+    with pytest.raises(UsageError, match="300 × 300 bytes, and the model expects float32") as caught:
         bench.plan(model="floats", dataset="preprocessed")
     assert "side.1200" in caught.value.hint
 
