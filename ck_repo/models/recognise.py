@@ -84,7 +84,7 @@ def choose(found: Sequence[Fitting], path: object) -> Fitting | None:
                 hint="set them: --boxes=, --scores=, --classes=",
             )
         raise DetectError(
-            f"{path}: {len(names)} interfaces fit its inputs and outputs: {', '.join(names)}",
+            f"{path}: {len(names)} interfaces match its inputs and outputs: {', '.join(names)}",
             hint="choose one: "
             + " or ".join(f"--profile={name}" for name in names)
             + "; --try draws what the model then finds in ten images",
@@ -129,7 +129,7 @@ def contradictions(own: Profile, interface: Interface) -> list[str]:
         beside = f" besides {own.size_input}" if own.size_input else ""
         return [f"it has the inputs {', '.join(names)}; the interface has one{beside}"]
     if given.dtype and given.dtype != own.dtype:
-        problems.append(f"its input {given.name} is {given.dtype}; the interface says {own.dtype}")
+        problems.append(f"its input {given.name} is {given.dtype}; the interface has {own.dtype}")
     if own.dtype == "uint8" and (own.scaling != "none" or own.mean or own.std):
         scaled = own.scaling if own.scaling != "none" else "mean and std"
         problems.append(f"its input {given.name} takes bytes; scaled pixels ({scaled}) are fractions")

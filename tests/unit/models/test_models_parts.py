@@ -107,10 +107,10 @@ def test_variables_that_are_not_there(tmp_path: Path) -> None:
     path.write_bytes(signature("serving_default") + field(9, b"VarHandleOp"))
     (tmp_path / "variables").mkdir()
     for name in ("variables.index", "variables.data-00001-of-00002"):
-        with pytest.raises(DetectError, match=r"takes weights from variables/variables\..*, which is not beside it"):
+        with pytest.raises(DetectError, match=r"reads weights from variables/variables\..*, which does not exist"):
             parts_of(path, "tensorflow")
         (tmp_path / "variables" / name).write_bytes(b"1")
-    with pytest.raises(DetectError, match=r"variables\.data-00000-of-00002, which is not beside it"):
+    with pytest.raises(DetectError, match=r"variables\.data-00000-of-00002, which does not exist"):
         parts_of(path, "tensorflow")
     (tmp_path / "variables/variables.data-00000-of-00002").write_bytes(b"")  # a part may have nothing
     assert len(parts_of(path, "tensorflow")) == 3

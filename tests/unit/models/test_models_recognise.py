@@ -144,7 +144,7 @@ def test_what_no_profile_reads_is_not_guessed(
     tmp_path: Path, inputs: Tensors, outputs: Tensors, metadata: dict[str, str]
 ) -> None:
     path = graph(tmp_path / "m.onnx", inputs, outputs, metadata)
-    with pytest.raises(DetectError, match="no known profile fits its interface") as caught:
+    with pytest.raises(DetectError, match="no known profile matches its interface") as caught:
         inspect_model(path, "onnx")
     assert all(row[0] in caught.value.what for row in (*inputs, *outputs))
     assert metadata.get("task", "") in caught.value.what
