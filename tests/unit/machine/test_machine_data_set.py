@@ -80,7 +80,7 @@ def test_the_digest_differs_between_sets_but_not_between_copies(data_set: DataSe
 def test_missing_images_are_counted_and_the_first_is_named(data_set: DataSet) -> None:
     (data_set.images / "2.png").unlink()
     (data_set.images / "3.png").unlink()
-    with pytest.raises(DetectError, match=r"2 of the 3 images in .* do not exist, the first: 2\.png"):
+    with pytest.raises(DetectError, match=r"2 of the 3 images that .* names do not exist, the first: 2\.png"):
         inspect_coco(data_set.images)
 
 

@@ -70,7 +70,7 @@ def test_a_package_that_needs_itself_is_passed_over(shelf: Shelf) -> None:
     choice = shelf.resolver().resolve("tool")
     assert taken(choice) == "local:package:honest"
     assert "circular dependencies: selfish → selfish" in choice.passed_over[0][1]
-    with pytest.raises(ConflictError, match="circle: selfish → selfish"):
+    with pytest.raises(ConflictError, match="circular dependencies: selfish → selfish"):
         shelf.resolver().resolve("selfish")
 
 
