@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sshd import ENDS_WITH_US
@@ -27,9 +28,15 @@ WAIT = 120  # s; only what hangs takes as long
 
 
 @contextmanager
-def running_slurm(folder: Path, nodes: int = 1) -> Iterator[Path]:
+def running_slurm(nodes: int = 1) -> Iterator[Path]:
     """Slurm for the time of the body; the path of slurm.conf, which SLURM_CONF names."""
-    folder.mkdir(mode=0o700)
+    # a short path: those of its sockets are limited to 108 bytes
+    with TemporaryDirectory(prefix="slurm") as name, _slurm_in(Path(name), nodes) as conf:
+        yield conf
+
+
+@contextmanager
+def _slurm_in(folder: Path, nodes: int) -> Iterator[Path]:
     for name in ("state", "spool", "munge"):
         (folder / name).mkdir(mode=0o700)
     key = folder / "munge/key"

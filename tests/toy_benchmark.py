@@ -43,8 +43,11 @@ if doomed.exists():
     os.kill(int(parent), 9)
     time.sleep(600)
 if os.environ.get("TOY_WAITS_FOR"):
+    parent = os.getppid()
     while not Path(os.environ["TOY_WAITS_FOR"]).exists():
         time.sleep(0.01)
+        if os.getppid() != parent:  # a worker that was killed
+            sys.exit("the parent has ended")
 results = {
     "model": spec["model"]["name"], "scenario": spec["scenario"], "batch_size": batch, "threads": threads, "sessions": 1,
     "backend": spec["model"]["backend"], "backend_version": "1", "device": "cpu", "images": 3, "dataset": "toy-set",

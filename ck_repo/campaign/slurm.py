@@ -23,6 +23,7 @@ from ck_repo.store.work import scratch_folder
 
 _ANSWER = 60  # s for a command of Slurm's
 _LOOK = 1.0  # s between two looks at the jobs
+_HELD = "HELD: "  # an operator, the user or a failed start holds a job; it does not start by itself
 _GRACE = 10.0  # s for a worker to reach the scheduler after its job is no longer listed
 
 
@@ -126,9 +127,14 @@ def _await_workers(cluster: Any, profile: SlurmProfile, logs: Path, least: int) 
             raise SlurmError(f"{started} jobs have started a worker within {profile.wait:g} s, not {least}", hint=_hint(logs))
         jobs = [str(job.job_id) for job in list(cluster.workers.values()) if getattr(job, "job_id", None)]
         states = _states(jobs) if jobs else {}
-        if jobs and len(states) + profile.machines - len(jobs) < least:  # some may not be submitted yet
+        held = sorted({state for state in states.values() if state.startswith(_HELD)})
+        waiting = sum(state not in held for state in states.values())
+        if jobs and waiting + profile.machines - len(jobs) < least:  # some may not be submitted yet
             gone_since = gone_since or time.monotonic()
             if time.monotonic() - gone_since > _GRACE:
+                if held:
+                    hint = "`scontrol show job` and the log of slurmd on the nodes say why; `scontrol release` lets a job start"
+                    raise SlurmError(f"Slurm holds the jobs: {held[0].removeprefix(_HELD)}", hint=hint)
                 raise SlurmError(f"jobs ended without a worker: {_last_words(logs)}", hint=_hint(logs))
         else:
             gone_since = None
@@ -138,16 +144,20 @@ def _await_workers(cluster: Any, profile: SlurmProfile, logs: Path, least: int) 
 
 
 def _states(jobs: list[str]) -> dict[str, str]:
-    """The states of jobs that Slurm still has, by their numbers."""
+    """The states of jobs that Slurm still has, by their numbers; of a held job `_HELD` and the reason."""
     try:
-        done = capture(["squeue", "-h", "-j", ",".join(jobs), "-o", "%i %T"], child_environment(), timeout=_ANSWER)
+        done = capture(["squeue", "-h", "-j", ",".join(jobs), "-o", "%i %T %r"], child_environment(), timeout=_ANSWER)
     except TimeoutError:
         return dict.fromkeys(jobs, "UNKNOWN")
     if done.status and b"Invalid job id" not in done.errors:
         return dict.fromkeys(jobs, "UNKNOWN")
-    rows = (line.split() for line in done.output.decode().splitlines())
+    rows = [line.split(maxsplit=2) for line in done.output.decode(errors="replace").splitlines()]
     ended = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "COMPLETING")
-    return {row[0]: row[1] for row in rows if len(row) == 2 and row[1] not in ended}
+    return {
+        number: f"{_HELD}{reason}" if state == "PENDING" and "held" in reason.lower() else state
+        for number, state, reason in (row for row in rows if len(row) == 3)
+        if state not in ended
+    }
 
 
 def _last_words(logs: Path) -> str:

@@ -65,7 +65,7 @@ def slurm(ck: Callable[..., Any], ck_home: Path, monkeypatch: pytest.MonkeyPatch
     pytest.importorskip("dask_jobqueue")
     toy_benchmark()
     assert ck("create", "cluster").code == 0
-    with running_slurm(ck_home / "slurm", 2) as conf:
+    with running_slurm(2) as conf:
         monkeypatch.setenv("SLURM_CONF", str(conf))
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
         yield {
@@ -104,3 +104,13 @@ def test_a_job_that_slurm_refuses_or_that_ends_is_reported(
     assert done.code == 7
     assert "jobs ended without a worker: " in done.json["error"]
     assert "/no/such/python" in done.json["error"]
+
+
+@NEEDS
+def test_jobs_that_slurm_holds_are_reported(
+    ck: Callable[..., Any], slurm: dict[str, Any], ck_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ck_repo.campaign.slurm._GRACE", 0.0)
+    done = ck(*SWEEP, f"--cluster=slurm:{written(ck_home / 'p.yaml', {**slurm, 'directives': ['--hold']})}")
+    assert done.code == 7
+    assert "Slurm holds the jobs: JobHeldUser" in done.json["error"]
