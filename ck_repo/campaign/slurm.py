@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -45,7 +46,7 @@ def slurm_workers(profile: SlurmProfile, files: Mapping[str, str], *, every: boo
     SlurmError
         If Slurm refuses the job, or all jobs end without a worker.
     """
-    jobqueue = optional("dask_jobqueue", "cluster")
+    jobqueue = _jobqueue()
     logs = Path(profile.logs).expanduser().absolute() if profile.logs else None
     with scratch_folder(repos_root(), "slurm") as folder:
         logs = logs or folder
@@ -55,6 +56,17 @@ def slurm_workers(profile: SlurmProfile, files: Mapping[str, str], *, every: boo
             cluster.scale(jobs=profile.machines)
             _await_workers(cluster, profile, logs, profile.machines if every else 1)
             yield cluster.scheduler_address
+
+
+def _jobqueue() -> Any:
+    """dask-jobqueue, which replaces the handlers of signals when it is imported: Ctrl-C has to stay an interrupt."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return optional("dask_jobqueue", "cluster")
+    finally:
+        for number, handler in handlers.items():
+            if handler is not None and signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
 
 
 def _settings(profile: SlurmProfile, files: Mapping[str, str], logs: Path) -> dict[str, Any]:

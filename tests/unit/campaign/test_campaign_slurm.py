@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -50,19 +52,22 @@ def test_a_profile_may_be_short(tmp_path: Path) -> None:
 
 
 def test_without_slurm_the_command_says_so(ck: Callable[..., Any], ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("dask_jobqueue")
+    if not find_spec("dask_jobqueue"):
+        pytest.skip("dask-jobqueue is not installed")
     toy_benchmark()
     assert ck("create", "cluster").code == 0
     monkeypatch.setenv("PATH", str(ck_home))
     done = ck(*SWEEP, f"--cluster=slurm:{written(ck_home / 'p.yaml', {'interface': 'lo'})}")
     assert done.code == 7
     assert "sbatch is not installed here" in done.json["error"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler  # dask-jobqueue sets its own
 
 
 @pytest.fixture
 def slurm(ck: Callable[..., Any], ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """A profile for a Slurm of two nodes."""
-    pytest.importorskip("dask_jobqueue")
+    if not find_spec("dask_jobqueue"):  # importing it here would replace the handlers of signals
+        pytest.skip("dask-jobqueue is not installed")
     toy_benchmark()
     assert ck("create", "cluster").code == 0
     with running_slurm(2) as conf:
