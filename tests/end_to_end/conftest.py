@@ -16,14 +16,6 @@ from reference_scoring import mean_average_precision
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist's own reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share the folders of `shared_ck` run in one process, so that they are made once."""
-    for item in items:
-        if "shared_ck" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("shared_ck"))
-
-
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project's files, so that nothing is built into the checkout."""
@@ -50,7 +42,10 @@ def program(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def shared_ck(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Ck:
-    """CK folders in which the demo has run once: the venv is there, the demo is installed."""
+    """CK folders in which the demo has run once: the venv is there, the demo is installed.
+
+    The files that use them are in the group `shared_ck`, so that one process makes them, once.
+    """
     return ck_with_demo(program, tmp_path_factory.mktemp("shared"))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from end_to_end.installed import Ck
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("shared_ck")]
 MODE_FILES = {
     "mlperf_log_summary.txt",
     "mlperf_log_detail.txt",
@@ -104,7 +104,7 @@ def test_names_tags_and_repositories_of_experiments(shared_ck: Ck) -> None:
         "run", "program:object-detection", "--mode=accuracy", "--count=8", "--record=mlperf-result1",
         "--record_repo=my-experiments",
     )  # fmt: skip
-    assert "exists already" in taken["error"]
+    assert "already exists" in taken["error"]
     shared_ck.good("zip", "experiment:mlperf-result1", "--archive_name=result.zip")
     shared_ck.good("rm", "experiment:mlperf-result1")
     assert shared_ck.json("show", "experiment:mlperf-result1")["return"] == 16

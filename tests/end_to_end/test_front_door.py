@@ -101,9 +101,9 @@ def test_the_first_use_makes_an_environment_says_so_once_and_can_be_undone(
     assert first.returncode == second.returncode == 0
     assert said[0][0] == said[1][0]
     assert "mlperf-inference-1.0" in said[0][0]
-    assert (said[0][1] + said[1][1]).count("making a Python environment for the engine") == 1
+    assert (said[0][1] + said[1][1]).count("creating a Python environment for the engine") == 1
     process = ck.start("ls", "venv.template")
-    assert "making" not in process.communicate()[1]
+    assert "creating a Python" not in process.communicate()[1]
     ck.text("close", "front-door")
     assert not list((tmp_path / "CK/local/module").glob("*/module.py"))
     assert not list((tmp_path / "CK-TOOLS/front-door").glob("*/bin"))

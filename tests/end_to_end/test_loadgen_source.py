@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from end_to_end.installed import Ck
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("shared_ck")]
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "package" / "lib-loadgen-source"
@@ -83,7 +83,8 @@ def built(shared_ck: Ck, repository: tuple[str, str]) -> dict[str, object]:
     meta["install"][0]["download"]["url"] = f"{url}@{commit}#subdirectory=loadgen"
     meta["tags"] = ["lib", "python-package", "mlperf", "loadgen", "here"]
     (entry / ".cm/meta.json").write_text(json.dumps(meta))
-    shutil.copy(RECIPE / "build.py", entry)
+    for name in ("build.py", "samples.h"):
+        shutil.copy(RECIPE / name, entry)
     refused = shared_ck.json("install", "package", "--tags=lib,python-package,mlperf,loadgen,here")
     assert (refused["return"], "--trust" in str(refused["error"])) == (6, True)  # it is another repository's program
     quick = replace(shared_ck, extra={"CXXFLAGS": "-O0"})  # to compile; what runs is not measured here

@@ -12,7 +12,7 @@ from end_to_end.installed import Ck
 if TYPE_CHECKING:
     from end_to_end.conftest import Subject
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("shared_ck")]
 
 # what a run of one second does not keep; nothing else may be found in a tree of ours
 SHORT = {"duration", "query-count", "offline-samples", "user-conf"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from end_to_end.installed import Ck
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("shared_ck")]
 
 
 def test_create_activate_find_and_remove(shared_ck: Ck) -> None:
@@ -68,6 +68,6 @@ def test_venv_whose_python_vanished_is_told_and_mended(shared_ck: Ck) -> None:
 def test_python_that_is_not_there_is_told(fresh_ck: Ck) -> None:
     answer = fresh_ck.json("create", "venv:old", "--python=3.99")
     assert "no Python 3.99" in answer["error"]
-    assert "found:" in answer["error"]
+    assert "available:" in answer["error"]
     assert fresh_ck.json("create", "venv:old", "--template=no-such")["return"] == 16
     assert not list((fresh_ck.home / "CK").glob("local/venv/old"))

@@ -111,7 +111,7 @@ def test_what_the_template_lists_and_the_venv_lacks_is_drift_whatever_the_lock_s
     ck("lock", "venv:mine", f"--output={tmp_path / 'lock.json'}")
     answer = ck("check", "venv:mine")
     assert answer["return"] == 10
-    assert [(row["name"], row["remark"]) for row in answer["drift"]] == [("lib", "the template toy lists it")]
+    assert [(row["name"], row["remark"]) for row in answer["drift"]] == [("lib", "the template toy has it")]
 
 
 def test_children_do_not_get_what_changes_their_python_and_it_is_named_once(

@@ -283,7 +283,7 @@ def test_zip_without_a_name_writes_beside(ck: Ck, three: None, tmp_path: Path, m
     assert ck("zip", "dataset:shapes", "--out=json").json["path"] == str(tmp_path / "ck-dataset-shapes.zip")
     done = ck("zip", "dataset:shapes")
     assert done.code == 4
-    assert "exists already\nchoose another name with --archive_name=, or use --overwrite" in done.err
+    assert "already exists\nchoose another name with --archive_name=, or use --overwrite" in done.err
     assert ck("zip", "dataset:shapes", "--overwrite").code == 0
 
 

@@ -21,6 +21,7 @@ from ck_repo.store.entry import Entry
 _OTHERWISE = {"time": "seconds", "record_repo": "repository", "dep_add_tags": "dependency_tags"}
 # CK's older spellings, what prints, what does not run or keeps nothing, and what a loop does
 _NOT_TAKEN = {"cmd_key", "env", "print_files", "dry_run", "explain", "repetitions", "no_record", "report", "timings"}
+_NOT_TAKEN |= {"shards", "cluster", "certificates", "bundle", "lock"}  # of runs on several machines
 
 
 def test_every_option_of_the_command_is_a_keyword() -> None:

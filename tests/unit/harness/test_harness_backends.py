@@ -105,7 +105,7 @@ def test_file_that_is_no_model_is_named(demo: Model, tmp_path: Path, content: by
 
 @pytest.mark.skipif("CUDAExecutionProvider" in ort.get_available_providers(), reason="this ONNX Runtime has CUDA")
 def test_device_that_is_not_there_is_told_with_those_that_are() -> None:
-    with pytest.raises(HarnessError, match=r"onnxruntime .* cannot use cuda here; available cpu"):
+    with pytest.raises(HarnessError, match=r"onnxruntime .* cannot use cuda here; available: cpu"):
         framework("onnxruntime", "cuda")
 
 

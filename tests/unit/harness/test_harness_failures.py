@@ -83,7 +83,7 @@ def test_broken_image_is_named(
 
 def test_spec_that_cannot_be_read_is_told(harness: Callable[..., Any]) -> None:
     outcome = harness({"version": 9})
-    assert "of version 9, this harness reads 1" in outcome.error
+    assert "has version 9; this harness reads version 1" in outcome.error
     assert outcome.status == 3
 
 

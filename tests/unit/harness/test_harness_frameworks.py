@@ -364,7 +364,7 @@ def test_onnx_of_an_opset_to_come_is_told_with_the_runtime_s_version(demo_model:
 @pytest.mark.parametrize("backend", ["openvino", "tflite"])
 def test_backends_for_the_cpu_alone_refuse_another_device(backend: str) -> None:
     try:
-        with pytest.raises(HarnessError, match="cannot use cuda here; available cpu"):
+        with pytest.raises(HarnessError, match="cannot use cuda here; available: cpu"):
             framework(backend, "cuda")
     except HarnessError as error:
         pytest.skip(error.what)
@@ -415,5 +415,5 @@ def test_an_image_that_is_not_scaled_says_nothing(tmp_path: Path) -> None:
 def test_what_is_no_scaling_is_not_guessed_at(tmp_path: Path) -> None:
     from object_detection.convert.onnx_to_safetensors import Graph, _input_scaling
 
-    with pytest.raises(HarnessError, match="its scaling of images is not supported, because Relu takes"):
+    with pytest.raises(HarnessError, match="its scaling of images is not supported, because Relu uses"):
         _input_scaling(Graph(scaled(tmp_path, ("Mul", "x", "c"), ("Relu", "x"))), Path("g"))

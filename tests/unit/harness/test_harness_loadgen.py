@@ -251,7 +251,7 @@ def test_another_loadgen_is_told_and_refused_for_an_official_run(monkeypatch: py
 
     monkeypatch.setattr(loadgen_module, "version", lambda built: "5.0.25")
     wanted: Any = SimpleNamespace(loadgen=SimpleNamespace(version="4.1.30"), official=False, loadgen_built=None)
-    assert "LoadGen 5.0.25 is installed; 4.1.30 is the one" in pipeline.check_loadgen(wanted)
+    assert "LoadGen 5.0.25 is installed; 4.1.30 loads the sample set of the round" in pipeline.check_loadgen(wanted)
     wanted.official = True
     with pytest.raises(HarnessError, match=r"5\.0\.25"):
         pipeline.check_loadgen(wanted)

@@ -74,7 +74,7 @@ def test_pillow_scales_as_pillow_does(made: Any, demo_set: Path, side: int) -> N
 
 def test_rounded_bytes_are_not_given_to_a_model_that_takes_floats(made: Any) -> None:
     ready, _ = made("first.2", 300)
-    with pytest.raises(HarnessError, match="300 × 300 bytes; the model large takes 1200 × 1200 float32") as caught:
+    with pytest.raises(HarnessError, match="300 × 300 bytes; the model large expects 1200 × 1200 float32") as caught:
         PreparedImages(ready, LARGE)
     assert "side.1200" in caught.value.hint
 

@@ -30,7 +30,7 @@ def test_what_the_engine_writes_is_read(tmp_path: Path, spec_for: Callable[..., 
 
 
 def test_another_version_is_refused(tmp_path: Path, spec_for: Callable[..., dict[str, Any]]) -> None:
-    with pytest.raises(HarnessError, match="version 2, this harness reads 1"):
+    with pytest.raises(HarnessError, match="has version 2; this harness reads version 1"):
         read_spec(written(tmp_path, spec_for(version=2)))
 
 

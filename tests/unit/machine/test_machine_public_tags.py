@@ -8,12 +8,18 @@ from ck_repo.errors import CKError
 from ck_repo.machine.survey import survey
 from ck_repo.resolve.plan import NewPackage, PythonPackage, variant_of
 from ck_repo.resolve.resolver import Resolver
+from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.session import Session
 
 
 @pytest.fixture(scope="module")
-def resolver() -> Resolver:
-    return Resolver(survey(Session()))
+def have() -> Surroundings:
+    return survey(Session())
+
+
+@pytest.fixture
+def resolver(have: Surroundings) -> Resolver:
+    return Resolver(have)  # one that has resolved nothing yet, as that of a command
 
 
 @pytest.mark.parametrize(
