@@ -122,9 +122,9 @@ def test_a_run_takes_it_when_it_is_asked_for_and_only_then(built: dict[str, obje
 
 def test_a_replay_takes_it_too_and_does_not_build_it_again(built: dict[str, object], shared_ck: Ck) -> None:
     tools = Path(str(built["path"])).parent
-    before = sorted(path.name for path in tools.iterdir())
     drift = shared_ck.json("check", "venv:mlperf-inference")["drift"]  # of other tests, which share the venv
     shared_ck.good(*RUN, "--dep_add_tags.loadgen=here", "--record=to-replay", "--trust")
+    before = sorted(path.name for path in tools.iterdir())
     answer = shared_ck.json("replay", "experiment:to-replay", "--trust")
     log = next(Path(str(shared_ck.home)).rglob(f"{answer['experiment']['alias']}/performance/mlperf_log_detail.txt"))
     assert '"4.1.30 @ NA"' in log.read_text()
