@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,43 +21,17 @@ from typing import Any
 
 import mlperf_loadgen as lg
 import numpy as np
+from made_up import IMAGES, MODEL, SETTINGS, Images
 from object_detection import loadgen, queries, summary
 from object_detection.asked import Board
 from object_detection.backends import Array
-from object_detection.contract.spec import LoadGenSettings, Model
-from object_detection.image_cache import ImageCache
 from object_detection.sut.inline import InlineSUT
 from object_detection.sut.library import SampleLibrary
 from object_detection.sut.order import OrderedSUT
 from object_detection.sut.pool import PoolSUT
 from object_detection.sut.worker import Worker
 
-_IMAGES, _DETECTIONS = 64, 100
-_MODEL = Model(
-    name="null", path=Path("null"), backend="null", input="image", max_batch=None, side=8, scaling="none", layout="NHWC",
-    dtype="uint8", boxes="boxes", scores="scores", classes="classes", count="count", box_order="yxyx", score_above=None,
-    classes_are="category",
-)  # fmt: skip
-_SETTINGS = LoadGenSettings(
-    qsl_rng_seed=1, sample_index_rng_seed=2, schedule_rng_seed=3, performance_sample_count=_IMAGES, percentile=0.9,
-    min_duration_ms=0, min_query_count=1, required_query_count=0, target_qps=None, target_latency_ms=None, samples_per_query=1,
-    version="",
-)  # fmt: skip
-
-
-class Images(ImageCache):
-    """Images of 8 × 8 pixels."""
-
-    def __init__(self) -> None:
-        self._arrays = list(np.zeros((_IMAGES, 8, 8, 3), np.uint8))
-
-    def load(self, indices: Sequence[int]) -> list[Array]:
-        """The images."""
-        return [self._arrays[index] for index in indices]
-
-    def name(self, index: int) -> str:
-        """A name as COCO has them."""
-        return f"{index:012d}.jpg"
+_DETECTIONS = 100
 
 
 class Null:
@@ -154,14 +128,14 @@ def run(
         if nothing:
             sut = NoSUT(batch)
         else:
-            worker = Worker(_MODEL, Null(), library, slot=Board(folder, 1).slot(0))
+            worker = Worker(MODEL, Null(), library, slot=Board(folder, 1).slot(0))
             sut = InlineSUT(worker, folder) if single else PoolSUT([worker], batch, folder)
-        wanted = replace(_SETTINGS, min_query_count=samples)
+        wanted = replace(SETTINGS, min_query_count=samples)
         settings = loadgen.settings_for(scenario, "performance", wanted, 1.0)
         driven: loadgen.SUT = sut if nothing else OrderedSUT(sut, library)
         driven = Watched(driven, *at) if at else driven
         begun, cpu = time.perf_counter(), time.process_time()
-        loadgen.run(scenario, "performance", settings, wanted, driven, library, _IMAGES, folder, trace=trace)
+        loadgen.run(scenario, "performance", settings, wanted, driven, library, IMAGES, folder, trace=trace)
         cpu = time.process_time() - cpu
         sut.close()
         found = summary.performance(folder, scenario)

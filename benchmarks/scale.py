@@ -14,50 +14,23 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from made_up import IMAGES, MODEL, SETTINGS, Images
 from object_detection import loadgen, summary, tuning
 from object_detection.backends import Array
-from object_detection.contract.spec import LoadGenSettings, Model
-from object_detection.image_cache import ImageCache
 from object_detection.layouts import Layout, Space, widths
 from object_detection.sut.library import SampleLibrary
 from object_detection.sut.order import OrderedSUT
 from object_detection.sut.pool import PoolSUT
 from object_detection.sut.worker import Worker
 
-_IMAGES, _DETECTIONS = 64, 10
+_DETECTIONS = 10
 _SERIAL = 0.1  # of an image's time, which one thread alone can work on
 _CALL_MS = 0.5  # of a call, whatever the batch
-_MODEL = Model(
-    name="waiting", path=Path("waiting"), backend="waiting", input="image", max_batch=None, side=8, scaling="none",
-    layout="NHWC", dtype="uint8", boxes="boxes", scores="scores", classes="classes", count="count", box_order="yxyx",
-    score_above=None, classes_are="category",
-)  # fmt: skip
-_SETTINGS = LoadGenSettings(
-    qsl_rng_seed=1, sample_index_rng_seed=2, schedule_rng_seed=3, performance_sample_count=_IMAGES, percentile=0.9,
-    min_duration_ms=0, min_query_count=0, required_query_count=0, target_qps=None, target_latency_ms=None, samples_per_query=1,
-    version="",
-)  # fmt: skip
-
-
-class Images(ImageCache):
-    """Images of 8 × 8 pixels."""
-
-    def __init__(self) -> None:
-        self._arrays = list(np.zeros((_IMAGES, 8, 8, 3), np.uint8))
-
-    def load(self, indices: Sequence[int]) -> list[Array]:
-        """The images."""
-        return [self._arrays[index] for index in indices]
-
-    def name(self, index: int) -> str:
-        """A name."""
-        return str(index)
 
 
 def batch_ms(threads: int, batch: int, image_ms: float) -> float:
@@ -95,12 +68,12 @@ def rate_of(layout: Layout, cores: int, image_ms: float) -> float:
 def search(cores: int, image_ms: float) -> dict[str, Any]:
     """The search of a layout on the made-up machine."""
     library = SampleLibrary(Images())
-    library.load(list(range(_IMAGES)))
+    library.load(list(range(IMAGES)))
     space = Space(cores, widths(cores))
 
     def make(sessions: int, threads: int) -> list[Worker]:
         crowd = sessions * threads / cores
-        return [Worker(_MODEL, Waiting(threads, image_ms, crowd), library) for _ in range(sessions)]
+        return [Worker(MODEL, Waiting(threads, image_ms, crowd), library) for _ in range(sessions)]
 
     begun = time.perf_counter()
     chosen, _, _, rates = tuning.fastest(space, make, list(range(16)))
@@ -121,11 +94,11 @@ def offline(cores: int, image_ms: float, seconds: float, batch: int) -> dict[str
     possible = rate_of(Layout(cores, 1, batch), cores, image_ms)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        team = [Worker(_MODEL, Waiting(1, image_ms, 1.0), library) for _ in range(cores)]
+        team = [Worker(MODEL, Waiting(1, image_ms, 1.0), library) for _ in range(cores)]
         sut = PoolSUT(team, batch, folder)
-        wanted = replace(_SETTINGS, min_query_count=int(possible * seconds))
+        wanted = replace(SETTINGS, min_query_count=int(possible * seconds))
         settings = loadgen.settings_for("offline", "performance", wanted, 1.0)
-        loadgen.run("offline", "performance", settings, wanted, OrderedSUT(sut, library), library, _IMAGES, folder)
+        loadgen.run("offline", "performance", settings, wanted, OrderedSUT(sut, library), library, IMAGES, folder)
         sut.close()
         found = summary.performance(folder, "offline").samples_per_second or 0.0
     return {"possible": round(possible, 1), "found": round(found, 1), "ratio": round(found / possible, 3)}

@@ -308,7 +308,8 @@ def _file_for(folder: Path) -> Path:
 
 def _connect(path: str) -> sqlite3.Connection:
     """Open an index file; its tables are created if necessary."""
-    database = sqlite3.connect(path, timeout=30, isolation_level=None)
+    # The thread that frees an index can be another one than the one that opened it: Python's garbage collector runs in any.
+    database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
     try:
         if database.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
             database.execute("PRAGMA synchronous = OFF")  # an index that a crash corrupts is created again

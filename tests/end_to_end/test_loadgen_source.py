@@ -129,7 +129,8 @@ def test_a_replay_takes_it_too_and_does_not_build_it_again(built: dict[str, obje
     log = next(Path(str(shared_ck.home)).rglob(f"{answer['experiment']['alias']}/performance/mlperf_log_detail.txt"))
     assert '"4.1.30 @ NA"' in log.read_text()
     assert sorted(path.name for path in tools.iterdir()) == before
-    assert shared_ck.json("check", "venv:mlperf-inference")["drift"] == drift  # what the recipe was made with is no drift
+    found = shared_ck.json("check", "venv:mlperf-inference")["drift"]  # the run may install again what other tests removed
+    assert [row for row in found if row not in drift] == []  # what the recipe was made with is no drift
 
 
 def test_our_recipe_names_the_commit_of_the_published_logs(shared_ck: Ck, data: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -281,3 +282,8 @@ def test_times_in_the_year_2400_are_indexed(monkeypatch: pytest.MonkeyPatch) -> 
     finally:
         monkeypatch.undo()
     assert times[0] > 0
+
+
+def test_an_index_may_be_closed_by_another_thread_than_the_one_that_opened_it(datasets: Path) -> None:
+    with ThreadPoolExecutor() as thread:
+        thread.submit(index.ModuleIndex(datasets).close).result()
