@@ -25,6 +25,7 @@ from made_up import IMAGES, MODEL, SETTINGS, Images
 from object_detection import loadgen, queries, summary
 from object_detection.asked import Board
 from object_detection.backends import Array
+from object_detection.outputs import TOGETHER, OutputCheck
 from object_detection.sut.inline import InlineSUT
 from object_detection.sut.library import SampleLibrary
 from object_detection.sut.order import OrderedSUT
@@ -128,7 +129,8 @@ def run(
         if nothing:
             sut = NoSUT(batch)
         else:
-            worker = Worker(MODEL, Null(), library, slot=Board(folder, 1).slot(0))
+            check = OutputCheck(MODEL, label=library.label, together=TOGETHER)
+            worker = Worker(MODEL, Null(), library, check, Board(folder, 1).slot(0))
             sut = InlineSUT(worker, folder) if single else PoolSUT([worker], batch, folder)
         wanted = replace(SETTINGS, min_query_count=samples)
         settings = loadgen.settings_for(scenario, "performance", wanted, 1.0)

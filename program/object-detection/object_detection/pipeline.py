@@ -60,18 +60,19 @@ def run(path: Path) -> None:
     advisor = Advisor(spec, images, library)
     topology, most_sessions = placement.read_topology(), placement.most_sessions(spec.model.path)
 
-    def worker(number: int, threads: int, place: Sequence[int]) -> Worker:
+    def worker(number: int, threads: int, place: Sequence[int], device: str) -> Worker:
         slot = board.slot(number)
         with slot.loading(), placement.bound_to(place):
-            loaded = backend.load(model, spec.device, threads)
-        check = outputs.OutputCheck(model, images.categories, library.label)
+            loaded = backend.load(model, device, threads)
+        check = outputs.OutputCheck(model, images.categories, library.label, outputs.TOGETHER)
         kind = ProfiledWorker if spec.profile else Worker
         return kind(model, loaded, library, check, slot, advisor.advice, place)
 
     def workers(sessions: int, threads: int) -> list[Worker]:
         places = placement.places(topology, sessions, threads)
+        devices = placement.devices(spec.device, backend.devices(), sessions)
         with ThreadPoolExecutor(min(sessions, topology.cores)) as pool:
-            return list(pool.map(lambda number: worker(number, threads, places[number]), range(sessions)))
+            return list(pool.map(lambda number: worker(number, threads, places[number], devices[number]), range(sessions)))
 
     with timings.part("layout"):
         chosen = tuning.choose_layout(spec, library, workers, len(images), backend.version(), most_sessions)

@@ -1,4 +1,4 @@
-"""On which cores each session runs: on a machine of several NUMA nodes those of one node, with memory near them."""
+"""On which cores and GPU each session runs: on a machine of several NUMA nodes on the cores of one, with memory near them."""
 
 from __future__ import annotations
 
@@ -76,6 +76,23 @@ def places(topology: Topology, sessions: int, threads: int) -> list[tuple[int, .
         before += len(node)
         found += [node] * (round(sessions * before / total) - len(found))
     return found
+
+
+def devices(wanted: str, available: Sequence[str], sessions: int) -> list[str]:
+    """The device of each session: several GPUs are dealt in turn.
+
+    Parameters
+    ----------
+    wanted
+        ``cpu``, or ``cuda`` for every GPU that is available.
+    available
+        What the framework can use: ``cpu``, ``cuda``, ``cuda:1`` and so on.
+
+    >>> devices("cuda", ["cpu", "cuda", "cuda:1"], 3)
+    ['cuda', 'cuda:1', 'cuda']
+    """
+    same = [device for device in available if device == wanted or device.startswith(f"{wanted}:")] or [wanted]
+    return [same[number % len(same)] for number in range(sessions)]
 
 
 @contextmanager

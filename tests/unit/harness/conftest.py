@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -239,18 +239,22 @@ def loadgen_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., LoadG
 
 
 @pytest.fixture(scope="session")
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """A third party's distribution with a backend `toy`, given the body of its `run`; to be put on the search path."""
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A third party's distribution with a backend `toy`, given the body of its `run`; to be put on the search path.
 
-    def make(body: str) -> Path:
+    The backend can use the given devices; `self.devices` has those for which sessions were loaded.
+    """
+
+    def make(body: str, devices: Sequence[str] = ("cpu",)) -> Path:
         folder = tmp_path_factory.mktemp("plugin")
         lines = "\n".join(f"        {line}" for line in body.strip().splitlines())
         (folder / "toy_backend.py").write_text(
             "import numpy as np\nfrom pathlib import Path\n\n\n"
             "def version():\n    return '7.5'\n\n\n"
-            "def devices():\n    return ['cpu']\n\n\n"
-            "def load(model, device, threads):\n    return Toy()\n\n\n"
-            "class Toy:\n    max_batch = None\n    threads = 1\n    layout = 'NHWC'\n    calls = 0\n\n"
+            f"def devices():\n    return {list(devices)}\n\n\n"
+            "def load(model, device, threads):\n    return Toy(device)\n\n\n"
+            "class Toy:\n    max_batch = None\n    threads = 1\n    layout = 'NHWC'\n    calls = 0\n    devices = []\n\n"
+            "    def __init__(self, device):\n        self.devices.append(device)\n\n"
             f"    def run(self, images):\n        n = len(images)\n{lines}\n"
         )
         info = folder / "toy_backend-7.5.dist-info"

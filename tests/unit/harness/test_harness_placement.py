@@ -1,14 +1,17 @@
-"""Sessions are bound to the cores of NUMA nodes, on made-up machines; threads really are."""
+"""Sessions are distributed over NUMA nodes and GPUs of made-up machines, and threads are bound to cores of this one."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from object_detection.placement import Topology, bound_to, cores_of, most_sessions, places, read_topology
+from object_detection.backends.cuda import gpus, number_of, visible
+from object_detection.placement import Topology, bound_to, cores_of, devices, most_sessions, places, read_topology
 
 TWO = Topology((tuple(range(4)), tuple(range(4, 8))))
 
@@ -99,3 +102,40 @@ def test_sessions_fit_into_half_of_the_free_memory(tmp_path: Path) -> None:
     assert most_sessions(model, memory) == 1
     memory.write_text("")
     assert most_sessions(model, memory) == 512
+
+
+@pytest.mark.parametrize(
+    ("wanted", "available", "expected"),
+    [
+        ("cpu", ["cpu", "cuda", "cuda:1"], ["cpu"] * 5),
+        ("cuda", ["cpu", "cuda"], ["cuda"] * 5),
+        ("cuda", ["cpu", "cuda", "cuda:1", "cuda:2"], ["cuda", "cuda:1", "cuda:2", "cuda", "cuda:1"]),
+    ],
+    ids=["CPU", "one GPU", "three GPUs"],
+)
+def test_sessions_are_dealt_to_all_gpus(wanted: str, available: list[str], expected: list[str]) -> None:
+    assert devices(wanted, available, 5) == expected
+
+
+def test_gpus_have_names_and_numbers() -> None:
+    assert gpus(0) == ()
+    assert [number_of(device) for device in ("cpu", *gpus(3))] == [None, 0, 1, 2]
+
+
+def test_visible_gpus_are_those_of_the_driver_or_of_the_user(tmp_path: Path) -> None:
+    assert visible({}, tmp_path) == 1
+    for address in ("0000:01:00.0", "0000:02:00.0"):
+        (tmp_path / address).mkdir()
+    assert visible({}, tmp_path) == 2
+    assert visible({"CUDA_VISIBLE_DEVICES": "3,5,7"}, tmp_path) == 3
+
+
+def test_run_uses_every_gpu_of_the_framework(
+    harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], plugin: Callable[..., Path], tmp_path: Path
+) -> None:
+    used = tmp_path / "used"
+    record = f"Path({str(used)!r}).write_text(' '.join(self.devices))"
+    answer = "return np.zeros((n, 1, 4)), np.zeros((n, 1)), np.ones((n, 1)), None"
+    backend = plugin(f"{record}\n{answer}", ["cpu", "cuda", "cuda:1", "cuda:2"])
+    harness(spec_for("offline", "accuracy", model_changes={"backend": "toy"}, sessions=3, device="cuda"), path=backend)
+    assert set(used.read_text().split()) == {"cuda", "cuda:1", "cuda:2"}

@@ -67,7 +67,7 @@ class Framework(Protocol):
         """The framework's version."""
 
     def devices(self) -> Sequence[str]:
-        """Available devices: ``cpu``, ``cuda``."""
+        """Available devices: ``cpu``; ``cuda``, the first GPU; ``cuda:1`` and so on, further ones."""
 
 
 class _Configured:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 import onnxruntime as ort
 
 from object_detection.backends import NO_OPTIONS, Array
+from object_detection.backends.cuda import gpus, number_of, visible
 from object_detection.backends.interface import Outputs, check_input, fixed_batch, input_sizes, layout_of
 from object_detection.errors import HarnessError
 from object_detection.spec import Model
 
 ort.disable_telemetry_events()  # disable telemetry, and files in the user's home
-_PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 # types of ONNX Runtime and NumPy
 _TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8", "tensor(int8)": "int8"}
 
@@ -69,13 +70,17 @@ def version() -> str:
 
 def devices() -> tuple[str, ...]:
     """Devices that ONNX Runtime can use here."""
-    have = ort.get_available_providers()
-    return tuple(device for device, providers in _PROVIDERS.items() if providers[0] in have)
+    return ("cpu", *(gpus(visible()) if _CUDA in ort.get_available_providers() else ()))
 
 
 def load(model: Model, device: str, threads: int, options: Mapping[str, str] = NO_OPTIONS) -> OnnxRuntime:
     """Load a model; with `threads` 0 ONNX Runtime chooses their number."""
     return OnnxRuntime(model, device, threads, options)
+
+
+def _providers(device: str) -> list[tuple[str, dict[str, str]]]:
+    gpu = number_of(device)
+    return [(_CPU, {})] if gpu is None else [(_CUDA, {"device_id": str(gpu)}), (_CPU, {})]
 
 
 class OnnxRuntime:
@@ -94,12 +99,12 @@ class OnnxRuntime:
                 options.add_session_config_entry(f"session.{pool}.allow_spinning", "0")
         options.log_severity_level = 3
         try:
-            self._session = ort.InferenceSession(str(model.path), options, providers=_PROVIDERS[device])
+            self._session = ort.InferenceSession(str(model.path), options, providers=_providers(device))
         except Exception as error:  # ONNX Runtime's exceptions have no other common base
             raise HarnessError(
                 f"{model.path} cannot be loaded by ONNX Runtime {version()}: {error}", "download or export the model again"
             ) from error
-        if self._session.get_providers()[0] != _PROVIDERS[device][0]:  # it falls back to the CPU and only logs that
+        if self._session.get_providers()[0] != _providers(device)[0][0]:  # it falls back to the CPU and only logs that
             raise HarnessError(f"ONNX Runtime {version()} cannot use {device} here", "use --device=cpu, or fix the driver")
         self._model = model
         inputs = {row.name: row for row in self._session.get_inputs()}

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 
 from object_detection.backends import Array
 from object_detection.backends.channels_last import channels_last, is_channels_first
+from object_detection.backends.cuda import gpus, number_of
 from object_detection.backends.interface import Outputs, check_input, fixed_batch, layout_of
 from object_detection.backends.tensor_name import parse
 from object_detection.errors import HarnessError
@@ -44,7 +45,7 @@ def version() -> str:
 
 def devices() -> tuple[str, ...]:
     """Devices that TensorFlow can use here."""
-    return ("cpu", "cuda") if tf.config.list_physical_devices("GPU") else ("cpu",)
+    return ("cpu", *gpus(len(tf.config.list_physical_devices("GPU"))))
 
 
 def load(model: Model, device: str, threads: int) -> TensorFlow:
@@ -56,18 +57,21 @@ class TensorFlow:
     """A session."""
 
     def __init__(self, model: Model, device: str, threads: int) -> None:
+        gpu = number_of(device)
         config = tf.compat.v1.ConfigProto(
             intra_op_parallelism_threads=threads,
             inter_op_parallelism_threads=1,
             use_per_session_threads=True,
-            device_count={"GPU": 1 if device == "cuda" else 0},
+            device_count={"GPU": 0 if gpu is None else gpu + 1},
+            allow_soft_placement=bool(gpu),  # parts of a graph that only run on the CPU
         )
         config.gpu_options.allow_growth = True
         graph = tf.Graph()
         session = tf.compat.v1.Session(graph=graph, config=config)
         try:
             read = _saved_model if model.path.name == SAVED_MODEL else _frozen_graph
-            self._outputs, given, wanted = read(model, device, graph, session)
+            with graph.as_default(), tf.device(f"/GPU:{gpu}" if gpu else None):
+                self._outputs, given, wanted = read(model, device, graph, session)
         except (ValueError, OSError, RuntimeError, tf.errors.OpError) as error:
             of_folder = "copy the whole folder again: saved_model.pb, and variables/ with its files"
             raise HarnessError(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from object_detection.backends import NO_OPTIONS, Array
+from object_detection.backends.cuda import gpus
 from object_detection.backends.interface import padded
 from object_detection.errors import HarnessError
 from object_detection.models.detector import Detector
@@ -54,7 +55,7 @@ def version() -> str:
 
 def devices() -> tuple[str, ...]:
     """Devices that PyTorch can use here."""
-    return ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+    return ("cpu", *(gpus(torch.cuda.device_count()) if torch.cuda.is_available() else ()))
 
 
 def load(model: Model, device: str, threads: int, options: Mapping[str, str] = NO_OPTIONS) -> Torch:

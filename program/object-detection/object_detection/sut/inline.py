@@ -27,7 +27,11 @@ class InlineSUT:
         """Nothing is queued."""
 
     def close(self) -> None:
-        """Nothing to stop."""
+        """Check the last answers."""
+        try:
+            self._worker.finish()
+        except BaseException as error:
+            fail(error, self._folder)
 
     @property
     def done(self) -> int:

@@ -52,7 +52,7 @@ class PoolSUT:
         """Nothing is held back."""
 
     def close(self) -> None:
-        """Stop the threads."""
+        """Stop the threads; each checks its last answers."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -84,5 +84,6 @@ class PoolSUT:
             with bound_to(worker.place):
                 while batch := self._take(worker):
                     worker.answer(batch)
+                worker.finish()
         except BaseException as error:
             fail(error, self._folder)

@@ -91,6 +91,12 @@ class ProfiledWorker(Worker):
         self.stages.packing += _now() - begun
         return rows
 
+    def finish(self) -> None:
+        """Check the last detections."""
+        begun = _now()
+        super().finish()
+        self.stages.packing += _now() - begun
+
     def complete(self, samples: Sequence[lg.QuerySample], found: Sequence[Rows]) -> None:
         """Hand answers to LoadGen."""
         begun = _now()

@@ -57,7 +57,19 @@ class Worker:
         self.done = 0
 
     def detect(self, indices: Sequence[int]) -> list[Rows]:
-        """The detections of some samples, in as many batches as the backend needs."""
+        """The detections of some samples, checked, in as many batches as the backend needs."""
+        found = self._detect(indices)
+        self.finish()
+        return found
+
+    def finish(self) -> None:
+        """Check the detections that are not checked yet."""
+        try:
+            self.check.finish()
+        except AnswerError as error:
+            raise error.with_advice(self._advise(self)) from error
+
+    def _detect(self, indices: Sequence[int]) -> list[Rows]:
         step = self._step or len(indices)
         answers: list[Rows] = []
         for first in range(0, len(indices), step):
@@ -116,8 +128,8 @@ class Worker:
         return self._backend.threads
 
     def answer(self, samples: Sequence[lg.QuerySample]) -> None:
-        """Detect, and hand the answers to LoadGen."""
-        self.complete(samples, self.detect([sample.index for sample in samples]))
+        """Detect, and hand the answers to LoadGen; `finish` checks the last of them."""
+        self.complete(samples, self._detect([sample.index for sample in samples]))
         self.done += len(samples)
 
     def complete(self, samples: Sequence[lg.QuerySample], found: Sequence[Rows]) -> None:
