@@ -20,6 +20,9 @@ import numpy as np
 CLASSES = ("disc", "ring", "rectangle", "triangle", "cross", "star", "crescent", "hourglass")
 IMAGE_SIZES = ((320, 240), (400, 300), (300, 400), (480, 360), (360, 360), (640, 480))  # width, height in pixels
 MIN_VISIBLE = 0.75  # a new shape must leave this share of every shape that it covers in sight
+STRETCH = 0.25  # maximum logarithm of the factor by which a shape is wider and lower, or narrower and higher
+MAX_STRETCH = math.exp(STRETCH)
+MAX_RADIUS = 1.5  # distance of a shape's farthest point from its centre in its own frame, which is at most √2
 SEED = 2021  # the published set; training draws from other seeds
 
 
@@ -47,17 +50,33 @@ def shape_mask(name: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     raise ValueError(f"unknown shape {name!r}; known: {', '.join(CLASSES)}")
 
 
-def texture(rng: np.random.Generator, height: int, width: int, contrast: float) -> np.ndarray:
-    """Smooth coloured noise plus stripes, float32 (height, width, 3), centred on 0, about `contrast` grey levels wide."""
+Window = tuple[slice, slice]  # rows and columns of an image
+
+
+def texture(rng: np.random.Generator, height: int, width: int, contrast: float, window: Window) -> np.ndarray:
+    """Smooth coloured noise plus stripes in a window of an image, float32 (rows, columns, 3), about `contrast` grey levels.
+
+    The values are centred on 0. They are those of a texture of the whole image.
+    """
     cells = int(rng.integers(3, 24))
     coarse = rng.normal(0, contrast, (cells, cells, 3)).astype(np.float32)
-    field = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    field = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)[window]
     if rng.random() < 0.5:
         angle, period = rng.uniform(0, math.pi), rng.uniform(6, 40)
-        y, x = np.mgrid[:height, :width].astype(np.float32)
+        y, x = _grid(window)
         wave = np.sin((x * math.cos(angle) + y * math.sin(angle)) * (2 * math.pi / period))
         field += wave[..., None] * rng.normal(0, contrast, 3).astype(np.float32)
     return field
+
+
+def _grid(window: Window) -> np.ndarray:
+    """The row and the column of each pixel of a window, float32 (2, rows, columns)."""
+    return np.mgrid[window].astype(np.float32)
+
+
+def _around(centre: float, reach: float, length: int) -> slice:
+    """The pixels of an axis that a shape can reach."""
+    return slice(min(max(0, int(centre - reach)), length - 1), min(length, int(centre + reach) + 2))
 
 
 def draw(seed: int, number: int) -> tuple[np.ndarray, list[tuple[int, list[int], int]]]:
@@ -72,27 +91,30 @@ def draw(seed: int, number: int) -> tuple[np.ndarray, list[tuple[int, list[int],
     """
     rng = np.random.default_rng([seed, number])
     width, height = IMAGE_SIZES[int(rng.integers(len(IMAGE_SIZES)))]
-    canvas = rng.uniform(40, 215, 3).astype(np.float32) + texture(rng, height, width, 18)
+    everywhere = slice(0, height), slice(0, width)
+    canvas = rng.uniform(40, 215, 3).astype(np.float32) + texture(rng, height, width, 18, everywhere)
     owner = np.zeros((height, width), np.int32)  # which shape each pixel shows; 0 is background
     kinds: dict[int, int] = {}
     side = min(width, height)
-    y, x = np.mgrid[:height, :width].astype(np.float32)
     for _ in range(int(rng.integers(2, 8))):
         kind = int(rng.integers(len(CLASSES)))
         size = side * float(np.exp(rng.uniform(math.log(0.07), math.log(0.28))))
         cx, cy = rng.uniform(0.05 * width, 0.95 * width), rng.uniform(0.05 * height, 0.95 * height)
-        angle, stretch = rng.uniform(0, 2 * math.pi), math.exp(rng.uniform(-0.25, 0.25))
+        angle, stretch = rng.uniform(0, 2 * math.pi), math.exp(rng.uniform(-STRETCH, STRETCH))
+        reach = size * MAX_STRETCH * MAX_RADIUS
+        window = _around(cy, reach, height), _around(cx, reach, width)
+        y, x = _grid(window)
         dx, dy = (x - cx) / (size * stretch), (y - cy) / (size / stretch)
         inside = shape_mask(
             CLASSES[kind], dx * math.cos(angle) + dy * math.sin(angle), dy * math.cos(angle) - dx * math.sin(angle)
         )
-        fill = rng.uniform(0, 255, 3).astype(np.float32) + texture(rng, height, width, 10)
-        if not _fits(inside, owner, size):
+        fill = rng.uniform(0, 255, 3).astype(np.float32) + texture(rng, height, width, 10, window)
+        if not _fits(inside, owner, window, size):
             continue
         label = len(kinds) + 1
         kinds[label] = kind
-        owner[inside] = label
-        canvas[inside] = fill[inside]
+        owner[window][inside] = label
+        canvas[window][inside] = fill[inside]
     canvas += rng.normal(0, rng.uniform(0, 4), canvas.shape).astype(np.float32)
     objects = []
     for label, kind in kinds.items():
@@ -103,14 +125,14 @@ def draw(seed: int, number: int) -> tuple[np.ndarray, list[tuple[int, list[int],
     return np.clip(canvas, 0, 255).astype(np.uint8), objects
 
 
-def _fits(inside: np.ndarray, owner: np.ndarray, size: float) -> bool:
+def _fits(inside: np.ndarray, owner: np.ndarray, window: Window, size: float) -> bool:
     """Whether the new shape lies well within the image and leaves enough of every shape below it in sight."""
     area = int(inside.sum())
     if area < 0.6 * size * size:  # cut off by the border (the slimmest whole shape covers 1.0 size²)
         return False
-    hidden = np.bincount(owner[inside], minlength=1)
-    whole = np.bincount(owner.ravel(), minlength=len(hidden))
+    hidden = np.bincount(owner[window][inside], minlength=1)
     covered = [label for label in np.nonzero(hidden)[0] if label]
+    whole = np.bincount(owner.ravel(), minlength=len(hidden)) if covered else hidden
     return all(whole[label] - hidden[label] >= MIN_VISIBLE * whole[label] for label in covered)
 
 

@@ -77,9 +77,10 @@ def test_boxes_are_the_exact_extent_of_what_is_visible(shapes: ModuleType, monke
     """Painted again from the masks of the shapes that were taken."""
     fits, taken = shapes._fits, []
 
-    def watched(inside: Any, owner: Any, size: float) -> bool:
-        if answer := fits(inside, owner, size):
-            taken.append(inside.copy())
+    def watched(inside: Any, owner: Any, window: Any, size: float) -> bool:
+        if answer := fits(inside, owner, window, size):
+            taken.append(np.zeros(owner.shape, bool))
+            taken[-1][window] = inside
         return bool(answer)
 
     monkeypatch.setattr(shapes, "_fits", watched)
@@ -123,3 +124,9 @@ def test_training_draws_from_another_seed(shapes: ModuleType, demo_model: Path) 
         for target in node.targets if isinstance(target, ast.Name) and target.id == "TRAINING_SEED"
     }  # fmt: skip
     assert values["TRAINING_SEED"] != shapes.SEED
+
+
+def test_shapes_do_not_reach_beyond_their_windows(shapes: ModuleType) -> None:
+    v, u = np.mgrid[-3:3:601j, -3:3:601j]
+    far = np.hypot(u, v) >= shapes.MAX_RADIUS
+    assert not any(shapes.shape_mask(name, u, v)[far].any() for name in shapes.CLASSES)
