@@ -91,8 +91,9 @@ def _log(row: Checked, folder: Path, test: ComplianceTest) -> Detail | None:
     path = folder / log.file
     # TEST04 issues each sample once, or one sample: too few queries for LoadGen's VALID
     if not test.name.startswith("TEST04") and log.values.get("result_validity") != "VALID":
-        line = log.lines.get("result_validity", 0)
-        row.add("compliance-performance", path, "VALID", log.values.get("result_validity", "no result"), line)
+        line, missing = log.broken[0] if log.broken else (0, "no result")
+        line = log.lines.get("result_validity", line)
+        row.add("compliance-performance", path, "VALID", log.values.get("result_validity", missing), line)
     for name, value in test.settings.items():
         key = f"effective_{name}"
         if log.values.get(key) != value:
