@@ -16,8 +16,11 @@ def differences(meta: ExperimentMeta, round_: Round) -> list[str]:
     """How the model and the data set of an experiment differ from the round's; empty if they do not.
 
     The round's models are those that packages of ck install or convert, according to the round's table of models. Registered
-    files are not known to be among them.
+    files are not known to be among them. Published results of the closed division use both, as their round checked them.
     """
+    if meta.published:
+        open_ = meta.published.division != "closed"
+        return ["results of the open division may use other models and data"] if open_ else []
     return [text for text in (_model(meta), _dataset(meta, round_)) if text]
 
 

@@ -44,6 +44,14 @@ def test_difference_to_the_round(changes: dict[str, Any], said: list[str]) -> No
     assert differences(read_meta(_meta(**changes), "test"), load_round()) == said
 
 
+@pytest.mark.parametrize(
+    ("division", "expected"), [("closed", []), ("open", ["results of the open division may use other models and data"])]
+)
+def test_published_result_was_checked_by_its_round(division: str, expected: list[str]) -> None:
+    row = {"division": division, "submitter": "S", "system": "s", "model": "ssd-mobilenet", "scenario": "Offline"}
+    assert differences(read_meta({"tags": ["experiment"], "published": row}, "test"), load_round()) == expected
+
+
 def test_published_results_beside_another_model_are_said_not_to_be_comparable(ck: Ck, made: Any) -> None:
     ck("import", "results", f"--path={made.table}")
     create_entry(Repositories().writable(), "experiment", "mine", _meta({**MODEL, "source": "registered"}))
