@@ -13,7 +13,7 @@ from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
 # batch b, threads t: 10·t·(1 + b/10) samples/s, mAP 0.5 of the plain model and 0.4, at twice the speed, of the fast one;
-# Server answers in 5 ms up to that rate
+# Server answers in 5 ms up to that rate. The backend `quick` is three times as fast, `wrong` has another mAP, `broken` fails
 HARNESS = """
 import json, os, sys, time
 from pathlib import Path
@@ -22,12 +22,14 @@ spec = json.loads(Path(sys.argv[1]).read_text())
 part = spec.get("part")
 part_text = f" part {part['index']}" if part else ""
 batch, threads = spec["batch_size"] or 1, spec["threads"] or 1
-fast = spec["model"]["name"] == "toy-fast"
-rate = 10.0 * threads * (1 + batch / 10) * (2 if fast else 1)
+fast, backend = spec["model"]["name"] == "toy-fast", spec["model"]["backend"]
+rate = 10.0 * threads * (1 + batch / 10) * (2 if fast else 1) * {"quick": 3, "wrong": 9}.get(backend, 1)
 log = os.environ.get("TOY_LOG")
 if log:
     with open(log, "a") as file:
         file.write(f"{spec['model']['name']} {batch} {threads} {'+'.join(spec['modes'])}{part_text}\\n")
+if backend == "broken":
+    sys.exit("this backend does not work")
 if str(batch) in os.environ.get("TOY_FAILS", "").split(","):
     sys.exit("this batch does not fit into memory")
 if str(batch) in os.environ.get("TOY_HANGS", "").split(","):
@@ -57,7 +59,7 @@ if part:
     Path("accuracy/mlperf_log_accuracy.json").write_text("[]")
     Path("part.json").write_text(json.dumps(part))
 elif "accuracy" in spec["modes"]:
-    results["accuracy"] = {"mAP": 0.4 if fast else 0.5}
+    results["accuracy"] = {"mAP": 0.4 if fast or backend == "wrong" else 0.5}
     if "answers" in spec:
         results["accuracy"]["images"] = sum((Path(each) / "part.json").exists() for each in spec["answers"])
 if "performance" in spec["modes"]:
@@ -98,6 +100,15 @@ def toy_benchmark() -> Entry:
     meta = {"template": "toy", "python_version": platform.python_version()}
     bare_venv(create_entry(local, "venv", "mlperf-inference", meta).path / "venv")
     return program
+
+
+def add_backend(program: Entry, name: str) -> None:
+    """Give the program a further backend, which runs any file."""
+    (program.path / f"{name}_backend.py").write_text("BACKEND = {}\n")
+    info = program.path / f"{name}_backend-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-backend\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[ck_repo.backends]\n{name} = {name}_backend\n")
 
 
 def made_runs(log: Path) -> list[str]:

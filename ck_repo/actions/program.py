@@ -144,6 +144,7 @@ def run(request: Request) -> Answer:
 
 def run_records(request: Request) -> list[RunRecord]:
     """Run a benchmark as often as requested; each run is recorded."""
+    from ck_repo.run.options import AUTO
     from ck_repo.run.pipeline import run_repeatedly
 
     name = "" if request.text("record") in ("yes", "no") else request.text("record")  # CK's --record has no name
@@ -151,6 +152,10 @@ def run_records(request: Request) -> list[RunRecord]:
     options = _chosen(request, program)
     shards = read_shards(request, options)
     confirm_new_venv(request)
+    if options.backend == AUTO:
+        from ck_repo.run.fastest_backend import fastest_backend
+
+        options = fastest_backend(request.session, program, options)
     with answering(request, shards) as answers:
         return run_repeatedly(
             request.session,
@@ -195,13 +200,20 @@ def explain_run(request: Request) -> Answer:
     """Resolve a run and show the plan."""
     from ck_repo.install.to_fetch import fetch_lines
     from ck_repo.resolve import explain
+    from ck_repo.run.options import AUTO
     from ck_repo.run.pipeline import foresee
     from ck_repo.run.prepare import prepare
     from ck_repo.run.rates import rates
     from ck_repo.run.spec import loadgen_settings, rules_of
 
-    entry = one(request)
-    plan = prepare(request.session, entry, _chosen(request, entry))
+    entry, notes = one(request), []
+    options = _chosen(request, entry)
+    if options.backend == AUTO:
+        from ck_repo.run.fastest_backend import planned
+
+        options, note = planned(request.session, entry, options)
+        notes = [note]
+    plan = prepare(request.session, entry, options)
     settings = write(loadgen_settings(plan.options, rules_of(plan)))
     venv = f"venv {plan.venv.name}, Python {plan.venv.version}" if plan.venv else "a new venv"
     if plan.venv_plan:
@@ -211,6 +223,7 @@ def explain_run(request: Request) -> Answer:
     told = [f"{key} {value}" for key, value in settings.items() if value not in (None, {}) and key not in _ABOUT]
     lines = [
         f"run {entry.cid}: {plan.options.scenario}, {tests}, {plan.backend} on {plan.options.device}",
+        *notes,
         f"in {venv}",
         *explain.as_lines(plan.choices, reasons=reasons),
         *fetch_lines(plan.choices),

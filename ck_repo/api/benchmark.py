@@ -69,7 +69,7 @@ def run(
     dataset
         Alias or tags of the data set (default: that of the model).
     backend
-        The framework (default: that of the model).
+        The framework (default: that of the model); ``auto``: the fastest of those with the same accuracy.
     backend_options
         Options of the backend, as --backend.KEY=VALUE: see docs/tune.md.
     device

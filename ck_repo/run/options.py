@@ -21,6 +21,7 @@ MODES = ("accuracy", "performance", "both")
 DEVICES = ("cpu", "cuda")
 COMPLIANCE = tuple(dict.fromkeys(test for name in round_names() for test in load_round(name).submission.tests))
 DEFAULT_SECONDS = 10.0
+AUTO = "auto"  # as the name of a backend
 _MODES_OF_CK = {
     "AccuracyOnly": "accuracy", "PerformanceOnly": "performance", "SubmissionRun": "both",
     "Accuracy": "accuracy", "Performance": "performance", "--accuracy": "accuracy",
@@ -36,7 +37,7 @@ class RunOptions:
     backend: Annotated[
         str,
         RunOption(
-            "the framework (default: that of the model)",
+            f"the framework (default: that of the model); `{AUTO}`: the fastest of those with the same accuracy",
             value="NAME",
             parts="backend-options",
             ck=Spelling("CK_LOADGEN_BACKEND MLPERF_BACKEND", words=other_names, any_case=True),

@@ -28,7 +28,7 @@ from ck_repo.rounds.user_conf import parse_conf, targets_of
 from ck_repo.run.backends import backend_for, check_backend, dependencies_with
 from ck_repo.run.foreign import own_dependencies
 from ck_repo.run.official import check_options
-from ck_repo.run.options import RunOptions
+from ck_repo.run.options import AUTO, RunOptions
 from ck_repo.session import Session
 from ck_repo.stock.program import refuse_program
 from ck_repo.store.entry import META, Entry
@@ -87,6 +87,8 @@ def prepare(
     pinned
         Words that select a dependency, instead of the tags from the options.
     """
+    if options.backend == AUTO:
+        raise UsageError(f"--backend={AUTO} is for `ck run`", hint="name a backend, or search one with `ck tune`")
     needed = Fields(program_entry.meta(), program_entry.path / META).table("deps")
     refuse_program(session, program_entry, needed, (WEIGHTS, DATASET))
     program = read_component(program_entry)
