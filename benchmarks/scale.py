@@ -5,6 +5,7 @@ answer. So what is measured is what the harness itself can drive: Python's lock 
 
 ``search`` is how long the search of a layout takes, with how many layouts, and how near to the best of all layouts it ends.
 ``offline`` is the rate of LoadGen's Offline scenario with a session of one thread on each core, over that of the frameworks.
+``server`` is the median latency of a query in Server, at an eighth of that rate, beside that of the framework alone.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ import numpy as np
 from made_up import IMAGES, MODEL, SETTINGS, Images
 from object_detection import loadgen, summary, tuning
 from object_detection.backends import Array
+from object_detection.contract.results import Performance
 from object_detection.layouts import Layout, Space, widths
+from object_detection.outputs import TOGETHER, OutputCheck
 from object_detection.sut.library import SampleLibrary
 from object_detection.sut.order import OrderedSUT
 from object_detection.sut.pool import PoolSUT
@@ -88,27 +91,46 @@ def search(cores: int, image_ms: float) -> dict[str, Any]:
     }
 
 
-def offline(cores: int, image_ms: float, seconds: float, batch: int) -> dict[str, float]:
-    """LoadGen's Offline scenario with a session on each core."""
+def performance(cores: int, image_ms: float, batch: int, scenario: str, rate: float, seconds: float) -> Performance:
+    """A scenario of LoadGen with a session on each core.
+
+    Parameters
+    ----------
+    rate
+        Samples/s that Server issues, and of which the number of samples follows.
+    """
     library = SampleLibrary(Images())
-    possible = rate_of(Layout(cores, 1, batch), cores, image_ms)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        team = [Worker(MODEL, Waiting(1, image_ms, 1.0), library) for _ in range(cores)]
+        framework = Waiting(1, image_ms, 1.0)
+        team = [Worker(MODEL, framework, library, OutputCheck(MODEL, together=TOGETHER)) for _ in range(cores)]
         sut = PoolSUT(team, batch, folder)
-        wanted = replace(SETTINGS, min_query_count=int(possible * seconds))
-        settings = loadgen.settings_for("offline", "performance", wanted, 1.0)
-        loadgen.run("offline", "performance", settings, wanted, OrderedSUT(sut, library), library, IMAGES, folder)
+        wanted = replace(SETTINGS, min_query_count=int(rate * seconds), target_qps=rate, target_latency_ms=1e3)
+        settings = loadgen.settings_for(scenario, "performance", wanted, rate)
+        loadgen.run(scenario, "performance", settings, wanted, OrderedSUT(sut, library), library, IMAGES, folder)
         sut.close()
-        found = summary.performance(folder, "offline").samples_per_second or 0.0
+        return summary.performance(folder, scenario)
+
+
+def offline(cores: int, image_ms: float, seconds: float, batch: int) -> dict[str, float]:
+    """Offline with a session on each core: samples/s, and those of the frameworks alone."""
+    possible = rate_of(Layout(cores, 1, batch), cores, image_ms)
+    found = performance(cores, image_ms, batch, "offline", possible, seconds).samples_per_second or 0.0
     return {"possible": round(possible, 1), "found": round(found, 1), "ratio": round(found / possible, 3)}
+
+
+def server(cores: int, image_ms: float, seconds: float) -> dict[str, float]:
+    """Server at an eighth of the rate of the frameworks: median latency of a query, and that of the framework, ms."""
+    bare = batch_ms(1, 1, image_ms)
+    found = performance(cores, image_ms, 8, "server", rate_of(Layout(cores, 1, 1), cores, image_ms) / 8, seconds)
+    return {"bare": bare, "found": round(found.latency_ms["p50"], 3)}
 
 
 def main() -> None:
     cores, image_ms, seconds = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
     threading.stack_size(256 << 10)
     rates = {str(size): offline(cores, image_ms, seconds, size) for size in (1, 8)}
-    print(json.dumps({"search": search(cores, image_ms), "offline": rates}))
+    print(json.dumps({"search": search(cores, image_ms), "offline": rates, "server": server(cores, image_ms, seconds)}))
 
 
 if __name__ == "__main__":

@@ -44,9 +44,10 @@ class PoolSUT:
         if self._spread:
             size = min(size, -(-len(samples) // len(self._workers)))
         now = time.perf_counter_ns()
+        chunks = [(now, samples[first : first + size]) for first in range(0, len(samples), size)]
         with self._changed:
-            self._waiting.extend((now, samples[first : first + size]) for first in range(0, len(samples), size))
-            self._changed.notify_all()
+            self._waiting.extend(chunks)
+            self._changed.notify(len(chunks))  # waking every idle session for one query would cost more than the query
 
     def flush(self) -> None:
         """Nothing is held back."""
