@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 
 
-def test_every_promise_names_a_test_that_is_there() -> None:
+def test_every_promise_names_an_existing_test() -> None:
     rows = [line for line in PAGE.splitlines() if line.startswith("| ") and "tests/" in line]
     assert len(rows) > 15
     for row in rows:
@@ -23,7 +23,7 @@ def test_every_promise_names_a_test_that_is_there() -> None:
         assert all((ROOT / name).is_file() for name in named), row
 
 
-def test_the_bounds_are_those_of_the_code() -> None:
+def test_documented_limits_match_code() -> None:
     mib = 1 << 20
     assert (64 * mib, 100, 4 * mib) == (plain_file.MOST, entry._DEEPEST, SMALL)
     assert (100, 256 * mib, 10**6, 64 * mib) == (unpack.LARGEST_RATIO, unpack.LARGEST_SMALL, unpack.MOST_MEMBERS, atomic.SPARE)
