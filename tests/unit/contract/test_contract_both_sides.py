@@ -72,7 +72,7 @@ def leaves(content: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("there", [True, False], ids=["engine to harness", "harness to engine"])
-def test_every_field_arrives(part: str, there: bool) -> None:
+def test_every_field_round_trips(part: str, there: bool) -> None:
     writer, reader = ((OURS, record), (THEIRS, their_record))[:: 1 if there else -1]
     sent = filled(kind(writer[0], part), count(1))
     text = json.dumps(writer[1].write(sent))
@@ -83,14 +83,14 @@ def test_every_field_arrives(part: str, there: bool) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_the_values_of_this_test_are_all_different(part: str) -> None:
+def test_test_values_are_distinct(part: str) -> None:
     content = json.loads(json.dumps(record.write(filled(kind(OURS, part), count(100)))))
     values = [each for each in leaves(content) if not isinstance(each, bool)]
     assert len(set(map(str, values))) == len(values) >= 30
     assert None not in values
 
 
-def test_the_harness_reads_a_whole_spec_file(tmp_path: Path) -> None:
+def test_harness_reads_complete_spec_file(tmp_path: Path) -> None:
     sent = filled(spec.Spec, count(1))
     sent = replace(sent, loadgen=replace(sent.loadgen, percentile=0.25))  # the others are within their bounds
     (tmp_path / "spec.json").write_text(json.dumps(record.write(sent)))
@@ -98,7 +98,7 @@ def test_the_harness_reads_a_whole_spec_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["model", "dataset", "loadgen", "loadgen_built"])
-def test_a_setting_that_the_harness_does_not_know_is_refused(tmp_path: Path, part: str) -> None:
+def test_unknown_setting_is_rejected_by_harness(tmp_path: Path, part: str) -> None:
     """Not ignored: the run would be another one than was asked for."""
     sent = filled(spec.Spec, count(1))
     content: dict[str, Any] = record.write(replace(sent, loadgen=replace(sent.loadgen, percentile=0.25)))
@@ -108,14 +108,14 @@ def test_a_setting_that_the_harness_does_not_know_is_refused(tmp_path: Path, par
         read_spec(tmp_path / "spec.json")
 
 
-def test_the_copy_of_the_harness_is_the_same() -> None:
+def test_harness_copy_is_identical() -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "docs/make_contract.py", "--check"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_copy_needs_nothing_but_the_standard_library() -> None:
+def test_harness_copy_needs_only_standard_library() -> None:
     code = "import sys, object_detection.contract.spec, object_detection.contract.results; print('numpy' in sys.modules)"
     command = [sys.executable, "-S", "-c", code]
     done = subprocess.run(command, cwd=PROGRAM, capture_output=True, text=True, check=False)
