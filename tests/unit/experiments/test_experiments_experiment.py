@@ -56,7 +56,7 @@ def test_experiment_is_found_by_alias_uid_and_tags(repositories: Repositories) -
     assert [row.alias for row in find(repositories, "experiment", tags="quick")] == ["mine"]
 
 
-def test_nothing_is_to_be_seen_before_the_end(repositories: Repositories) -> None:
+def test_experiment_is_invisible_until_complete(repositories: Repositories) -> None:
     recording = Recording(Session(repositories), "", "mine")
     with recording.folder() as folder:
         (folder / "spec.json").write_text("{}")
@@ -66,7 +66,7 @@ def test_nothing_is_to_be_seen_before_the_end(repositories: Repositories) -> Non
     assert not list(home(repositories).glob(".run-*"))
 
 
-def test_name_that_is_taken_is_refused_at_once(repositories: Repositories) -> None:
+def test_existing_name_is_rejected_immediately(repositories: Repositories) -> None:
     record(repositories, "mine")
     with pytest.raises(ConflictError, match="experiment:mine already exists") as caught:
         Recording(Session(repositories), "", "mine")
@@ -74,12 +74,12 @@ def test_name_that_is_taken_is_refused_at_once(repositories: Repositories) -> No
 
 
 @pytest.mark.parametrize("alias", ["a/b", "../a", ".hidden", "a:b", "a*"])
-def test_name_that_could_not_be_a_folder_is_refused(repositories: Repositories, alias: str) -> None:
+def test_invalid_folder_name_is_rejected(repositories: Repositories, alias: str) -> None:
     with pytest.raises(UsageError, match="is not a valid name"):
         Recording(Session(repositories), "", alias)
 
 
-def test_other_repository_may_be_recorded_in(repositories: Repositories) -> None:
+def test_record_in_another_repository(repositories: Repositories) -> None:
     repositories.add("my-results")
     record(repositories, "mine", "my-results")
     assert load(repositories, "experiment", "mine").repository == "my-results"
@@ -88,7 +88,7 @@ def test_other_repository_may_be_recorded_in(repositories: Repositories) -> None
         Recording(Session(repositories), "no-such", "mine")
 
 
-def test_logs_of_a_failure_stay_and_the_message_says_where(repositories: Repositories) -> None:
+def test_failed_run_keeps_logs_and_says_where(repositories: Repositories) -> None:
     error = fail(repositories, "no memory")
     assert Path(error.log).read_text() == "no memory"
     assert Path(error.log).parent.name.startswith(".failed-")
@@ -108,7 +108,7 @@ def test_interrupted_run_leaves_nothing(repositories: Repositories) -> None:
     assert [path.name for path in home(repositories).iterdir()] == [".cm"]
 
 
-def test_failure_to_publish_keeps_what_was_measured(repositories: Repositories) -> None:
+def test_failed_publication_keeps_results(repositories: Repositories) -> None:
     """Two runs with one name at once: the second to end must not lose its results."""
     first, second = Recording(Session(repositories), "", "mine"), Recording(Session(repositories), "", "mine")
 
@@ -133,7 +133,7 @@ def test_last_five_failures_are_kept(repositories: Repositories) -> None:
     assert [log.exists() for log in logs] == [False] * 3 + [True] * 5
 
 
-def test_folder_of_a_process_that_was_killed_goes_with_the_next_run(repositories: Repositories) -> None:
+def test_next_run_removes_folder_of_killed_process(repositories: Repositories) -> None:
     record(repositories, "first")
     killed = home(repositories) / ".run-0123456789abcdef"
     killed.mkdir()
@@ -144,7 +144,7 @@ def test_folder_of_a_process_that_was_killed_goes_with_the_next_run(repositories
     assert not killed.exists()
 
 
-def test_a_fault_of_ours_keeps_what_was_measured(repositories: Repositories) -> None:
+def test_internal_error_keeps_results(repositories: Repositories) -> None:
     def run() -> None:
         with Recording(Session(repositories)).folder() as folder:
             (folder / "results.json").write_text("{}")
@@ -156,7 +156,7 @@ def test_a_fault_of_ours_keeps_what_was_measured(repositories: Repositories) -> 
     assert (kept / "results.json").exists()
 
 
-def test_sweep_removes_what_killed_runs_left_in_any_repository_and_nothing_else(repositories: Repositories) -> None:
+def test_sweep_removes_only_leftovers_of_killed_runs(repositories: Repositories) -> None:
     repositories.add("my-results")
     record(repositories, "kept")
     record(repositories, "kept", "my-results")
@@ -179,9 +179,7 @@ def test_sweep_removes_what_killed_runs_left_in_any_repository_and_nothing_else(
     assert sorted(names(repositories)) == ["kept", "kept"]
 
 
-def test_sweep_of_a_repository_that_cannot_be_written_leaves_it_alone(
-    repositories: Repositories, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sweep_skips_read_only_repository(repositories: Repositories, monkeypatch: pytest.MonkeyPatch) -> None:
     record(repositories, "mine")
     left = home(repositories) / ".run-00000000000000aa"
     left.mkdir()

@@ -11,7 +11,7 @@ from ck_repo.experiments.interval import geometric_interval, t_quantile
 
 
 @pytest.mark.parametrize("runs", [2, 3, 4, 5, 10, 40])
-def test_ninety_five_percent_of_the_intervals_hold_the_true_ratio(runs: int) -> None:
+def test_intervals_cover_the_true_ratio_95_percent_of_the_time(runs: int) -> None:
     draw, rounds, true = random.Random(runs), 2000, 1.07
     covered = 0
     for _ in range(rounds):
@@ -25,10 +25,10 @@ def test_ninety_five_percent_of_the_intervals_hold_the_true_ratio(runs: int) -> 
 @pytest.mark.parametrize(
     ("degrees", "quantile"), [(1, 12.7062), (5, 2.5706), (30, 2.0423), (31, 2.0395), (60, 2.0003), (1000, 1.9623)]
 )
-def test_quantiles_are_those_of_the_tables(degrees: int, quantile: float) -> None:
+def test_quantiles_match_tables(degrees: int, quantile: float) -> None:
     assert t_quantile(degrees) == pytest.approx(quantile, abs=1e-4)
 
 
-def test_one_run_has_no_interval_and_equal_runs_have_an_empty_one() -> None:
+def test_interval_of_one_run_and_of_equal_runs() -> None:
     assert geometric_interval([1.3]) is None
     assert geometric_interval([1.5, 1.5, 1.5]) == pytest.approx((1.5, 1.5))
