@@ -34,13 +34,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_engine_reads_its_declaration(installed: Path) -> None:
+def test_engine_reads_declaration(installed: Path) -> None:
     backends = read_backends([installed])
     assert (backends["onnx-reference"].runs, list(backends["onnx-reference"].deps.table("deps"))) == ("onnx", ["onnx"])
     assert default_backend("onnx", backends.values()) == ""
 
 
-def test_answers_are_those_of_onnx_runtime(installed: Path, spec_for: Callable[..., Any], harness: Callable[..., Any]) -> None:
+def test_answers_match_onnx_runtime(installed: Path, spec_for: Callable[..., Any], harness: Callable[..., Any]) -> None:
     changes = {"count": 2, "batch_size": 1, "sessions": 1}
     mine = harness(spec_for("offline", model_changes={"backend": "onnx-reference"}, **changes), path=installed)
     reference = harness(spec_for("offline", **changes))

@@ -166,7 +166,7 @@ BACKENDS = {
 
 
 @pytest.mark.parametrize("form", BACKENDS)
-def test_a_model_detects_the_same_in_every_framework(chain: Any, images: Any, form: str) -> None:
+def test_detections_are_the_same_in_every_framework(chain: Any, images: Any, form: str) -> None:
     """Every detection above 0.1 within 2e-3, against ONNX Runtime on the file that the chain begins with."""
     rows = chain("fp32")
     if form not in rows:
@@ -187,7 +187,7 @@ def folded(file: Any, key: str) -> Any:
     return values
 
 
-def test_weights_and_ranges_come_back_from_tensorflow_as_they_went(chain: Any) -> None:
+def test_weights_and_ranges_round_trip_through_tensorflow(chain: Any) -> None:
     """8-bit weights, ranges and all: through a graph with FakeQuant nodes and back by name."""
     safetensors = pytest.importorskip("safetensors")
     for precision in ("fp32", "int8_qdq"):
@@ -204,7 +204,7 @@ def test_weights_and_ranges_come_back_from_tensorflow_as_they_went(chain: Any) -
 
 
 @pytest.mark.parametrize("form", ["tensorflow", "onnx again", "torch"])
-def test_a_batch_gives_what_its_images_give_alone(chain: Any, images: Any, form: str) -> None:
+def test_batch_equals_single_images(chain: Any, images: Any, form: str) -> None:
     path, described = chain("fp32").get(form) or pytest.skip(f"what makes {form} is not installed")
     backend = framework(BACKENDS[form], "cpu").load(model_of(path, "", described), "cpu", 1)
     together = backend.run(np.stack(images[:3]))
@@ -224,7 +224,7 @@ def tflite_answers(path: Path, image: Any) -> tuple[Any, Any, Any, Any]:
     return backend.run(image[None])
 
 
-def test_tflite_answers_with_its_ten(tmp_path: Path) -> None:
+def test_tflite_returns_its_ten_detections(tmp_path: Path) -> None:
     """Of twelve boxes that do not overlap the ten with the highest scores, in their order; by hand of `model_files`."""
     pytest.importorskip("ai_edge_litert")
     path = model_files.write_tflite(tmp_path / "made.tflite")
@@ -235,7 +235,7 @@ def test_tflite_answers_with_its_ten(tmp_path: Path) -> None:
     assert classes[0].tolist() == [0.0] * 10  # the profile adds 1
 
 
-def test_a_published_tflite_file_answers_with_its_ten(data: Path) -> None:
+def test_published_tflite_file_returns_its_ten_detections(data: Path) -> None:
     pytest.importorskip("ai_edge_litert")
     image = model_input(next((data / "coco79/val2017").iterdir()), 300, "none", "NHWC")
     boxes, scores, _, counts = tflite_answers(data / "models/ssd_mobilenet_v1_075_uint8.tflite", image)
@@ -277,7 +277,7 @@ def same_detections(ours: tuple[Any, Any, Any], theirs: tuple[Any, Any, Any]) ->
     assert distances.min(1).max() < 1e-3
 
 
-def test_the_large_model_is_the_same_in_tensorflow(large: Any, tmp_path: Path) -> None:
+def test_large_model_is_the_same_in_tensorflow(large: Any, tmp_path: Path) -> None:
     """Raw heads within 1e-4, though the graph's channels come first and the CPU's last; decoded boxes within 1e-3."""
     tf = pytest.importorskip("tensorflow")
     from object_detection.backends.channels_last import channels_last, is_channels_first
@@ -301,7 +301,7 @@ def test_the_large_model_is_the_same_in_tensorflow(large: Any, tmp_path: Path) -
     same_detections((ours[0][0], ours[1][0], ours[2][0]), (boxes[:, [1, 0, 3, 2]], scores, kinds))
 
 
-def test_the_large_model_is_the_same_in_onnx(large: Any, tmp_path: Path) -> None:
+def test_large_model_is_the_same_in_onnx(large: Any, tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")
     path, image, heads, theirs = large
@@ -319,7 +319,7 @@ def test_the_large_model_is_the_same_in_onnx(large: Any, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["onnx_to_safetensors", "tensorflow_to_safetensors"])
-def test_a_network_that_is_no_mobilenet_is_not_converted(demo_model: Path, tmp_path: Path, name: str) -> None:
+def test_non_mobilenet_network_is_not_converted(demo_model: Path, tmp_path: Path, name: str) -> None:
     tf = pytest.importorskip("tensorflow")
     source = demo_model
     if name.startswith("tensorflow"):
@@ -335,7 +335,7 @@ def test_a_network_that_is_no_mobilenet_is_not_converted(demo_model: Path, tmp_p
     assert not (tmp_path / "model.safetensors").exists()
 
 
-def test_a_graph_without_the_named_tensors_is_told_with_its_own(chain: Any) -> None:
+def test_graph_without_expected_tensors_lists_its_own(chain: Any) -> None:
     path, described = chain("fp32")["tensorflow"]
     model = replace(model_of(path, "", described), boxes="detection_bboxes:0")
     with pytest.raises(
@@ -345,14 +345,14 @@ def test_a_graph_without_the_named_tensors_is_told_with_its_own(chain: Any) -> N
 
 
 @pytest.mark.parametrize("content", [b"", b"noise"])
-def test_a_file_that_is_no_graph_is_named(tmp_path: Path, content: bytes) -> None:
+def test_invalid_graph_file_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "g.pb"
     path.write_bytes(content)
     with pytest.raises(HarnessError, match=r"g\.pb"):
         framework("tensorflow", "cpu").load(model_of(path, "", {}), "cpu", 1)
 
 
-def test_onnx_of_an_opset_to_come_is_told_with_the_runtime_s_version(demo_model: Path, tmp_path: Path) -> None:
+def test_future_opset_error_names_runtime_version(demo_model: Path, tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     model = onnx.load(str(demo_model))
     model.opset_import[0].version = 999
@@ -362,7 +362,7 @@ def test_onnx_of_an_opset_to_come_is_told_with_the_runtime_s_version(demo_model:
 
 
 @pytest.mark.parametrize("backend", ["openvino", "tflite"])
-def test_backends_for_the_cpu_alone_refuse_another_device(backend: str) -> None:
+def test_cpu_backends_reject_other_devices(backend: str) -> None:
     try:
         with pytest.raises(HarnessError, match="cannot use cuda here; available: cpu"):
             framework(backend, "cuda")
@@ -399,20 +399,20 @@ def scaled(folder: Path, *nodes: Any) -> Path:
         [("Mul", "x", "c"), ("Add", "minus", "x")],
     ],
 )
-def test_the_image_s_scaling_is_read_however_it_is_written(tmp_path: Path, nodes: Any) -> None:
+def test_image_scaling_is_read_in_any_form(tmp_path: Path, nodes: Any) -> None:
     from object_detection.convert.onnx_to_safetensors import Graph, _input_scaling
 
     found = _input_scaling(Graph(scaled(tmp_path, *nodes)), Path("g"))
     assert (found["input_offset"], found["input_scale"]) == pytest.approx((127.5, 1 / 127.5))
 
 
-def test_an_image_that_is_not_scaled_says_nothing(tmp_path: Path) -> None:
+def test_unscaled_image_has_no_scaling(tmp_path: Path) -> None:
     from object_detection.convert.onnx_to_safetensors import Graph, _input_scaling
 
     assert _input_scaling(Graph(scaled(tmp_path)), Path("g")) == {}
 
 
-def test_what_is_no_scaling_is_not_guessed_at(tmp_path: Path) -> None:
+def test_unknown_scaling_is_not_guessed(tmp_path: Path) -> None:
     from object_detection.convert.onnx_to_safetensors import Graph, _input_scaling
 
     with pytest.raises(HarnessError, match="its scaling of images is not supported, because Relu uses"):

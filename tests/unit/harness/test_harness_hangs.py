@@ -87,7 +87,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
 
 
 @pytest.mark.parametrize("how", ["__import__('threading').Event().wait()", HOLD_THE_LOCK], ids=["waits", "holds the lock"])
-def test_hang_is_ended_and_says_what_was_waited_for(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+def test_hang_is_ended_and_its_stage_reported(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     monkeypatch.setenv(VARIABLE, "1")
     with pytest.raises(RunError) as caught:
         run(IN_A_TEST % how)
@@ -100,7 +100,7 @@ def test_hang_is_ended_and_says_what_was_waited_for(run: Run, folder: Path, monk
     assert not is_alive(int((folder / "pid").read_text()))
 
 
-def test_crash_is_told_with_the_sample_and_its_stack_is_in_the_log(run: Run, folder: Path) -> None:
+def test_crash_names_the_sample_and_logs_its_stack(run: Run, folder: Path) -> None:
     quiet = "__import__('resource').setrlimit(4, (0, 0)); "  # no core file
     with pytest.raises(RunError) as caught:
         run(IN_A_TEST % f"{quiet}__import__('os').abort()")
@@ -112,7 +112,7 @@ def test_crash_is_told_with_the_sample_and_its_stack_is_in_the_log(run: Run, fol
     assert not (folder / "results.json").exists()
 
 
-def test_crash_while_the_model_is_loaded_is_told(prepared: Callable[[str], Path], folder: Path) -> None:
+def test_crash_during_model_loading_is_reported(prepared: Callable[[str], Path], folder: Path) -> None:
     module = prepared(ANSWER) / "toy_backend.py"
     module.write_text(module.read_text().replace("return Toy()", "import os; os.kill(os.getpid(), 9)"))
     with pytest.raises(RunError, match="was ended by signal SIGKILL while the backend was loading the model"):
@@ -121,7 +121,7 @@ def test_crash_while_the_model_is_loaded_is_told(prepared: Callable[[str], Path]
         )
 
 
-def test_process_that_a_backend_leaves_behind_ends_with_the_run(run: Run, folder: Path) -> None:
+def test_process_started_by_backend_ends_with_the_run(run: Run, folder: Path) -> None:
     """It holds the harness's stdout open; without an end by process group the run would last as long as it."""
     helper = "__import__('subprocess').Popen(['sleep', '600'])"
     with pytest.raises(RunError, match="the accelerator is gone"):
@@ -130,7 +130,7 @@ def test_process_that_a_backend_leaves_behind_ends_with_the_run(run: Run, folder
     wait_until(lambda: not is_alive(helper_pid))
 
 
-def test_process_that_left_the_group_does_not_hold_up_the_end_of_the_run(run: Run, folder: Path) -> None:
+def test_process_outside_the_group_does_not_delay_the_end(run: Run, folder: Path) -> None:
     """It holds the harness's stdout open, and is nobody's to end."""
     helper = "__import__('subprocess').Popen(['sleep', '600'], start_new_session=True)"
     try:
@@ -166,7 +166,7 @@ def engine(prepared: Callable[[str], Path], folder: Path) -> Iterator[Callable[[
 
 
 @pytest.mark.parametrize("how", ["__import__('threading').Event().wait()", HOLD_THE_LOCK], ids=["waits", "holds the lock"])
-def test_harness_and_its_helpers_end_with_an_engine_that_was_killed(
+def test_harness_and_children_exit_when_engine_is_killed(
     engine: Callable[[str], subprocess.Popen[bytes]], folder: Path, how: str
 ) -> None:
     helper = "Path('../helper').write_text(str(__import__('subprocess').Popen(['sleep', '600']).pid)); "

@@ -150,7 +150,7 @@ def test_map_does_not_depend_on_the_interface(
     assert "remarks" not in results
 
 
-def test_a_letterbox_is_taken_out_of_the_boxes(demo_model: Path, scored: Callable[..., dict[str, Any]], base: float) -> None:
+def test_letterbox_is_removed_from_boxes(demo_model: Path, scored: Callable[..., dict[str, Any]], base: float) -> None:
     """The model was trained on stretched images, and finds a little less; without the bars taken out it would find nothing."""
     results = scored(demo_model, resize="letterbox")
     assert base - 0.25 < results["accuracy"]["mAP"] <= base + 0.02
@@ -158,7 +158,7 @@ def test_a_letterbox_is_taken_out_of_the_boxes(demo_model: Path, scored: Callabl
     assert base - 0.25 < cornered["accuracy"]["mAP"] <= base + 0.02
 
 
-def test_weights_beside_the_model(demo_model: Path, tmp_path: Path, scored: Callable[..., dict[str, Any]], base: float) -> None:
+def test_external_weights(demo_model: Path, tmp_path: Path, scored: Callable[..., dict[str, Any]], base: float) -> None:
     path = Variant(demo_model).save(
         tmp_path / "model.onnx", save_as_external_data=True, location="model.onnx.data", size_threshold=64
     )
@@ -166,7 +166,7 @@ def test_weights_beside_the_model(demo_model: Path, tmp_path: Path, scored: Call
     assert scored(path)["accuracy"]["mAP"] == pytest.approx(base)
 
 
-def test_openvino_s_own_format(demo_model: Path, tmp_path: Path, scored: Callable[..., dict[str, Any]], base: float) -> None:
+def test_openvino_format(demo_model: Path, tmp_path: Path, scored: Callable[..., dict[str, Any]], base: float) -> None:
     ov = pytest.importorskip("openvino")
     ov.save_model(ov.Core().read_model(str(demo_model)), str(tmp_path / "model.xml"), compress_to_fp16=False)
     found = scored(tmp_path / "model.xml", "openvino", "openvino")
@@ -181,7 +181,7 @@ READINGS: dict[str, tuple[Make, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", READINGS)
-def test_a_reading_that_gives_more_is_named(
+def test_better_interpretation_is_suggested(
     case: str, demo_model: Path, tmp_path: Path, scored: Callable[..., dict[str, Any]]
 ) -> None:
     make, options, wanted = READINGS[case]
@@ -193,7 +193,7 @@ def test_a_reading_that_gives_more_is_named(
     assert all(other not in told for _, _, other in READINGS.values() if other != wanted)
 
 
-def test_a_run_that_fails_names_the_reading_that_would_not(
+def test_failed_run_names_suitable_interpretation(
     demo_model: Path, tmp_path: Path, spec_for: Callable[..., Any], harness: Callable[..., Any], model_spec: Callable[..., Any]
 ) -> None:
     variant = Variant(demo_model)
@@ -207,7 +207,7 @@ def test_a_run_that_fails_names_the_reading_that_would_not(
     assert "--box_order=cxcywh" in hint
 
 
-def test_images_of_any_size_are_run_one_by_one(
+def test_images_of_any_size_run_one_by_one(
     demo_model: Path, tmp_path: Path, spec_for: Callable[..., Any], harness: Callable[..., Any], model_spec: Callable[..., Any]
 ) -> None:
     variant = Variant(demo_model)
@@ -219,9 +219,7 @@ def test_images_of_any_size_are_run_one_by_one(
     assert results["performance"]["errors"] == 0
 
 
-def test_the_picture_of_a_trial(
-    demo_model: Path, spec_for: Callable[..., Any], model_spec: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_trial_picture(demo_model: Path, spec_for: Callable[..., Any], model_spec: Callable[..., Any], tmp_path: Path) -> None:
     import json
     import subprocess
     import sys

@@ -31,6 +31,6 @@ for thread in threads:
 """
 
 
-def test_two_sessions_may_begin_at_the_same_time() -> None:
+def test_two_sessions_may_start_concurrently() -> None:
     for _ in range(3):
         subprocess.run([sys.executable, "-c", _TWO_THREADS, str(HARNESS)], check=True, timeout=60)

@@ -31,7 +31,7 @@ def runs(
     return whole, parts, merged
 
 
-def test_the_merged_log_is_that_of_one_run(runs: tuple[Any, list[Any], Any]) -> None:
+def test_merged_log_equals_log_of_one_run(runs: tuple[Any, list[Any], Any]) -> None:
     whole, parts, merged = runs
     assert (merged.folder / LOG).read_bytes() == (whole.folder / LOG).read_bytes()
     for name in ("accuracy.txt", "detections.json", "samples.json"):
@@ -43,7 +43,7 @@ def test_the_merged_log_is_that_of_one_run(runs: tuple[Any, list[Any], Any]) -> 
     assert min(map(len, samples)) >= 4
 
 
-def test_parts_that_do_not_fit_are_refused(runs: tuple[Any, list[Any], Any], tmp_path: Path) -> None:
+def test_mismatched_parts_are_rejected(runs: tuple[Any, list[Any], Any], tmp_path: Path) -> None:
     folders = [part.folder for part in runs[1]]
     with pytest.raises(HarnessError, match="no part has answered sample"):
         read_parts(folders[:2], 16)

@@ -76,7 +76,7 @@ def test_every_sample_of_an_offline_query_is_counted(answered: list[int]) -> Non
     assert min(found.batch_us, found.framework_us, found.packing_us, found.loadgen_us) > 0
 
 
-def test_the_stages_add_up_to_the_time_of_the_session(answered: list[int]) -> None:
+def test_stages_add_up_to_session_time(answered: list[int]) -> None:
     team = workers(ProfiledWorker, 1)
     team[0].detect([1, 2])  # a measurement before the run, which does not count
     restart(team)
@@ -89,7 +89,7 @@ def test_the_stages_add_up_to_the_time_of_the_session(answered: list[int]) -> No
     assert sum(getattr(found, name) for name in STAGES) == pytest.approx((stages.last - stages.first) / 1e4, abs=0.01)
 
 
-def test_workers_that_do_not_time_have_no_profile(answered: list[int]) -> None:
+def test_untimed_workers_have_no_profile(answered: list[int]) -> None:
     team = workers(Worker, 1)
     InlineSUT(team[0], Path("unused")).issue(samples(1))
     assert answered == [0]
@@ -97,7 +97,7 @@ def test_workers_that_do_not_time_have_no_profile(answered: list[int]) -> None:
     assert profile(workers(ProfiledWorker, 1)) is None  # no sample
 
 
-def test_a_run_records_it_when_asked(harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]]) -> None:
+def test_run_records_profile_on_request(harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]]) -> None:
     found = harness(spec_for("singlestream", "performance", profile=True)).results["performance"]
     assert found["profile"]["samples"] == found["queries"]
     assert found["profile"]["framework_us"] > found["profile"]["packing_us"] > 0

@@ -36,7 +36,7 @@ class Blind:
         return [np.zeros((0, 7), np.float32)]
 
 
-def test_only_the_images_of_the_trial_are_prepared_again(tmp_path: Path) -> None:
+def test_only_trial_images_are_prepared_again(tmp_path: Path) -> None:
     count = IMAGES + 5
     content: dict[str, Any] = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "box"}]}
     for number in range(count):

@@ -47,7 +47,7 @@ def pool(workers: Sequence[Recorder], batch_size: int, *, spread: bool = False) 
     return PoolSUT(workers, batch_size, Path("unused"), spread=spread)  # type: ignore[arg-type]
 
 
-def test_offline_query_is_answered_whole_in_batches() -> None:
+def test_offline_query_is_answered_in_batches() -> None:
     workers = [Recorder(), Recorder()]
     sut = pool(workers, 4)
     sut.issue(list(range(30)))
@@ -58,7 +58,7 @@ def test_offline_query_is_answered_whole_in_batches() -> None:
     assert sut.done == 30
 
 
-def test_lone_query_of_server_is_answered_at_once() -> None:
+def test_single_server_query_is_answered_immediately() -> None:
     worker = Recorder()
     sut = pool([worker], 8)
     sut.issue([3])
@@ -67,7 +67,7 @@ def test_lone_query_of_server_is_answered_at_once() -> None:
     assert worker.batches == [[3]]
 
 
-def test_batches_of_server_grow_while_the_sessions_are_busy() -> None:
+def test_server_batches_grow_while_sessions_are_busy() -> None:
     worker = Recorder(held=True)
     sut = pool([worker], 4)
     sut.issue([0])
@@ -82,7 +82,7 @@ def test_batches_of_server_grow_while_the_sessions_are_busy() -> None:
 @pytest.mark.parametrize(
     ("samples", "sessions", "sizes"), [(4, 2, {2}), (8, 2, {4}), (5, 2, {3, 2}), (2, 4, {1}), (20, 2, {8, 4})]
 )
-def test_multistream_query_is_dealt_among_the_sessions(samples: int, sessions: int, sizes: set[int]) -> None:
+def test_multistream_query_is_split_among_sessions(samples: int, sessions: int, sizes: set[int]) -> None:
     workers = [Recorder() for _ in range(sessions)]
     sut = pool(workers, 8, spread=True)
     sut.issue(list(range(samples)))
@@ -92,7 +92,7 @@ def test_multistream_query_is_dealt_among_the_sessions(samples: int, sessions: i
     assert sorted(index for batch in batches for index in batch) == list(range(samples))
 
 
-def test_singlestream_is_answered_in_the_thread_of_the_caller() -> None:
+def test_singlestream_is_answered_in_calling_thread() -> None:
     worker = Recorder()
     sut = InlineSUT(worker, Path("unused"))  # type: ignore[arg-type]
     sut.issue([5])
@@ -116,7 +116,7 @@ class Images:
         return [np.full((2, 2, 3), index, np.uint8) for index in indices]
 
 
-def test_library_loads_a_sample_once_and_forgets_it_when_told() -> None:
+def test_library_loads_and_unloads_samples_once() -> None:
     images = Images()
     library = SampleLibrary(images)  # type: ignore[arg-type]
     library.load([4, 7])
@@ -126,7 +126,7 @@ def test_library_loads_a_sample_once_and_forgets_it_when_told() -> None:
     assert library.loaded == [4, 9]
 
 
-def test_library_makes_a_batch_in_the_order_asked_for() -> None:
+def test_library_builds_batch_in_requested_order() -> None:
     library = SampleLibrary(Images())  # type: ignore[arg-type]
     library.load([1, 2, 3])
     assert library.batch([3, 1, 3])[:, 0, 0, 0].tolist() == [3, 1, 3]
@@ -149,7 +149,7 @@ class Counter:
 
 
 @pytest.mark.parametrize(("limit", "sizes"), [(None, [5]), (2, [2, 2, 1]), (1, [1] * 5), (8, [5])])
-def test_worker_keeps_to_the_models_largest_batch(limit: int | None, sizes: list[int]) -> None:
+def test_worker_respects_largest_batch(limit: int | None, sizes: list[int]) -> None:
     library = SampleLibrary(Images())  # type: ignore[arg-type]
     library.load(range(10))
     backend = Counter(limit)
