@@ -41,7 +41,7 @@ def install(shelf: Shelf, names: Sequence[str]) -> dict[str, Installed]:
     return Installer(Session(shelf.repositories), None).install({name: resolver.resolve(name) for name in names})
 
 
-def test_files_of_packages_come_at_the_same_time(shelf: Shelf, server: Server) -> None:
+def test_package_files_are_fetched_concurrently(shelf: Shelf, server: Server) -> None:
     gate = threading.Barrier(3)
     for name in ("a", "b", "c"):
         shelf.package(name, step(server.give(f"/{name}.bin", together(name.encode(), gate)), name.encode()))
@@ -64,7 +64,7 @@ def test_single_file_is_left_to_its_package(shelf: Shelf, server: Server) -> Non
     assert not [thread for thread in threading.enumerate() if thread.name == "fetching ahead"]
 
 
-def test_failure_is_that_of_the_package(shelf: Shelf, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_is_reported_by_the_package(shelf: Shelf, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error is the one of the step, and what the other package fetched is installed by the next command at once."""
     monkeypatch.setenv("CK_RETRY_WAIT", "0.001")
     shelf.package("a", step(server.give("/a.bin", status(404)), b"a"))
@@ -75,7 +75,7 @@ def test_failure_is_that_of_the_package(shelf: Shelf, server: Server, monkeypatc
     assert len(server.ranges("/b.bin")) == 1
 
 
-def test_wrong_file_is_refused(shelf: Shelf, server: Server) -> None:
+def test_wrong_file_is_rejected(shelf: Shelf, server: Server) -> None:
     """Its digest is computed while it comes."""
     shelf.package("a", step(server.give("/a.bin", whole(b"altered")), b"a"))
     shelf.package("b", step(server.give("/b.bin", whole(b"b")), b"b"))
@@ -84,7 +84,7 @@ def test_wrong_file_is_refused(shelf: Shelf, server: Server) -> None:
         install(shelf, "ab")
 
 
-def test_file_without_a_digest_is_not_fetched_ahead(shelf: Shelf, server: Server) -> None:
+def test_file_without_digest_is_not_fetched_ahead(shelf: Shelf, server: Server) -> None:
     """What may come is decided by its step."""
     for name in ("a", "b"):
         shelf.package(name, {"download": {"url": server.give(f"/{name}.bin", whole(b"x"))}})

@@ -54,7 +54,7 @@ def names(path: Path) -> list[str]:
         return file.getnames()
 
 
-def test_the_files_of_the_folder_come_byte_by_byte(there: Upstream, shelf: Shelf) -> None:
+def test_folder_is_copied_byte_for_byte(there: Upstream, shelf: Shelf) -> None:
     shelf.package("p", {"download": {"url": url_of(there), "unpack": True}})
     meta = shelf.install("p")
     files = {path.relative_to(meta["path"]).as_posix() for path in Path(meta["path"]).rglob("*") if path.is_file()}
@@ -66,7 +66,7 @@ def test_the_files_of_the_folder_come_byte_by_byte(there: Upstream, shelf: Shelf
     assert row["urls"] == [url_of(there)]
 
 
-def test_a_commit_is_the_same_file_everywhere(there: Upstream, ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commit_gives_the_same_file_everywhere(there: Upstream, ck_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, digest = fetch(Source((url_of(there),)))
     monkeypatch.setenv("CK_TOOLS", str(ck_home / "elsewhere"))
     again, same = fetch(Source((url_of(there),)))
@@ -79,7 +79,7 @@ def test_a_commit_is_the_same_file_everywhere(there: Upstream, ck_home: Path, mo
     assert fetch(Source((url,)))[1] == digest
 
 
-def test_everything_comes_where_no_folder_is_named_and_an_older_commit_is_found(there: Upstream) -> None:
+def test_whole_repository_and_older_commit(there: Upstream) -> None:
     old = there.git("rev-parse", "HEAD~2")
     path, _ = fetch(Source((url_of(there, "", old),)))
     assert names(path) == [".ckr.json", "loadgen/a.cc", "loadgen/deep/b.h"]
@@ -89,23 +89,21 @@ def test_everything_comes_where_no_folder_is_named_and_an_older_commit_is_found(
     ("folder", "commit", "told"),
     [("loadgen", "0" * 40, "0000000000"), ("nowhere", "", "no folder nowhere"), ("load", "", "no folder load")],
 )
-def test_what_is_not_there_is_told_and_nothing_is_left(
-    there: Upstream, ck_home: Path, folder: str, commit: str, told: str
-) -> None:
+def test_missing_commit_or_folder_is_reported(there: Upstream, ck_home: Path, folder: str, commit: str, told: str) -> None:
     with pytest.raises(DownloadError) as caught:
         fetch(Source((url_of(there, folder, commit),)))
     assert told in str(caught.value)
     assert [path for path in (ck_home / "CK-TOOLS").rglob("*") if path.is_file() and path.suffix != ".lock"] == []
 
 
-def test_a_repository_that_is_gone_is_told(there: Upstream) -> None:
+def test_missing_repository_is_reported(there: Upstream) -> None:
     url = url_of(there)
     there.path.rename(there.path.with_name("gone"))
     with pytest.raises(DownloadError, match=r"does not appear to be a git repository|does not exist"):
         fetch(Source((url,)))
 
 
-def test_a_mirror_on_this_machine_stands_in(there: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_local_mirror_is_used(there: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
     public = url_of(there).replace(f"git+file://{there.path}", "git+https://example.org/theirs.git")
     monkeypatch.setenv("CK_OFFLINE", "1")
     with pytest.raises(OfflineError):
@@ -115,7 +113,7 @@ def test_a_mirror_on_this_machine_stands_in(there: Upstream, monkeypatch: pytest
     assert "loadgen/a.cc" in names(path)
 
 
-def test_what_a_killed_process_left_is_cleaned(there: Upstream, ck_home: Path) -> None:
+def test_leftovers_of_killed_process_are_removed(there: Upstream, ck_home: Path) -> None:
     fetch(Source((url_of(there),)))
     left = ck_home / "CK-TOOLS/.cache/partial/0123.git"
     (left / "objects").mkdir(parents=True)
@@ -135,15 +133,13 @@ def test_what_a_killed_process_left_is_cleaned(there: Upstream, ck_home: Path) -
         "git+https://example.org/a.git@" + "0" * 40 + "#subdirectory=--b",
     ],
 )
-def test_what_is_no_whole_commit_is_refused(url: str) -> None:
+def test_abbreviated_commit_is_rejected(url: str) -> None:
     assert read_commit(url) is None
     with pytest.raises(ConfigError, match="and not a commit"):
         read_source(Fields({"url": url}, "recipe"))
 
 
-def test_no_hook_and_no_filter_of_the_users_settings_runs(
-    there: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_user_hooks_and_filters_do_not_run(there: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The repository's attributes ask for a filter that the user's settings know, and a template has a hook."""
     filtered, hooked = tmp_path / "filtered", tmp_path / "hooked"
     there.commit("loadgen/.gitattributes", "* filter=theirs\n")
@@ -177,7 +173,7 @@ def evil(member: tarfile.TarInfo, content: bytes) -> bytes:
     return b"evil" if member.name.endswith("a.cc") else content
 
 
-def test_a_tar_proves_itself_wherever_it_is_from(
+def test_tar_is_verified_against_commit(
     there: Upstream, ck_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server
 ) -> None:
     url = url_of(there)
@@ -200,7 +196,7 @@ def test_a_tar_proves_itself_wherever_it_is_from(
 
 
 @pytest.mark.parametrize("what", ["nothing", "a file more", "a file less", "no proof", "another commit's proof"])
-def test_a_tar_that_proves_nothing_is_told(there: Upstream, tmp_path: Path, what: str) -> None:
+def test_unverifiable_tar_is_reported(there: Upstream, tmp_path: Path, what: str) -> None:
     commit = read_commit(url_of(there))
     assert commit
     path, _ = fetch(Source((url_of(there),)))
@@ -218,7 +214,7 @@ def test_a_tar_that_proves_nothing_is_told(there: Upstream, tmp_path: Path, what
     assert unproven(tmp_path / "t.tar", commit)
 
 
-def test_modules_of_another_repository_need_trust(shelf: Shelf) -> None:
+def test_foreign_modules_need_trust(shelf: Shelf) -> None:
     """What a program has on its search path runs, script or not."""
     shelf.package("theirs", {"copy": {"file": "sitecustomize.py", "to": "m/sitecustomize.py"}}, files={"sitecustomize.py": "x"},
                   python_path="m")  # fmt: skip
@@ -228,7 +224,7 @@ def test_modules_of_another_repository_need_trust(shelf: Shelf) -> None:
     assert shelf.install("theirs", trust=True)["python_path"].endswith("/m")
 
 
-def test_a_package_of_compiled_modules_is_for_one_python(shelf: Shelf, there: Upstream) -> None:
+def test_compiled_modules_are_for_one_python(shelf: Shelf, there: Upstream) -> None:
     from ck_repo.machine.survey import survey
     from ck_repo.resolve.resolver import Resolver
 
@@ -239,7 +235,7 @@ def test_a_package_of_compiled_modules_is_for_one_python(shelf: Shelf, there: Up
     assert key("3.11.7") == key("3.11.9") != key("3.12.1")
 
 
-def test_modules_that_a_recipe_promises_are_there(shelf: Shelf, there: Upstream) -> None:
+def test_promised_modules_exist(shelf: Shelf, there: Upstream) -> None:
     step = {"download": {"url": url_of(there), "unpack": True}}
     shelf.package("good", step, python_path="loadgen/deep")
     meta = shelf.install("good")

@@ -41,11 +41,11 @@ def state(entry: Entry) -> str:
     return refresh(Session(), entry).state
 
 
-def test_a_registered_file_that_is_the_same(model: Path) -> None:
+def test_unchanged_registered_file(model: Path) -> None:
     assert state(registered(model)) == "unchanged"
 
 
-def test_a_registered_file_that_changed_is_read_again(model: Path) -> None:
+def test_changed_registered_file_is_reread(model: Path) -> None:
     entry = registered(model)
     with open(model, "ab") as file:  # a field that readers of the format pass over
         file.write(b"\x9a\x06\x01x")
@@ -56,7 +56,7 @@ def test_a_registered_file_that_changed_is_read_again(model: Path) -> None:
     assert state(again) == "unchanged"
 
 
-def test_a_registered_file_that_is_no_model_any_more(model: Path) -> None:
+def test_registered_file_that_is_no_longer_a_model(model: Path) -> None:
     entry = registered(model)
     model.write_text("no model")
     found = refresh(Session(), entry)
@@ -64,7 +64,7 @@ def test_a_registered_file_that_is_no_model_any_more(model: Path) -> None:
     assert "it cannot be read again" in found.advice
 
 
-def test_an_installed_thing_without_a_folder_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_install_without_folder_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The current folder is not read in its place."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("of the user's")
@@ -72,7 +72,7 @@ def test_an_installed_thing_without_a_folder_is_gone(tmp_path: Path, monkeypatch
     assert state(entry) == "gone"
 
 
-def test_a_registered_file_that_is_gone(model: Path) -> None:
+def test_missing_registered_file(model: Path) -> None:
     entry = registered(model)
     model.unlink()
     found = refresh(Session(), entry)
@@ -84,7 +84,7 @@ def test_a_registered_file_that_is_gone(model: Path) -> None:
     ("spoil", "expected"),
     [("", "unchanged"), ("change", "changed"), ("remove", "gone")],
 )
-def test_something_installed(shelf: Shelf, spoil: str, expected: str) -> None:
+def test_installed_package(shelf: Shelf, spoil: str, expected: str) -> None:
     shelf.package("hello", {"copy": {"file": "hello.txt"}}, files={"hello.txt": "hi"}, file="hello.txt")
     meta = shelf.install("hello")
     if spoil == "change":
@@ -94,7 +94,7 @@ def test_something_installed(shelf: Shelf, spoil: str, expected: str) -> None:
     assert state(find(shelf.repositories, "env")[0]) == expected
 
 
-def test_an_entry_of_another_ck(tmp_path: Path) -> None:
+def test_entry_of_another_ck(tmp_path: Path) -> None:
     place = tmp_path / "lib"
     place.mkdir()
     meta = {"tags": ["lib"], "env": {"CK_ENV_LIB": str(place)}, "customize": {"full_path": str(place)}}
@@ -107,7 +107,7 @@ def test_an_entry_of_another_ck(tmp_path: Path) -> None:
 # checked without a change
 
 
-def test_a_registered_file_is_checked_by_its_content(model: Path) -> None:
+def test_registered_file_is_checked_by_content(model: Path) -> None:
     entry = registered(model)
     os.utime(model, (1, 1))  # another time, and the same content
     assert check(Session(), entry).state == "unchanged"
@@ -124,7 +124,7 @@ def test_a_registered_file_is_checked_by_its_content(model: Path) -> None:
     assert check(Session(), entry).state == "gone"
 
 
-def test_check_env_ends_with_status_10_if_an_installed_file_was_changed(shelf: Shelf, ck: Callable[..., Any]) -> None:
+def test_check_env_exits_10_if_an_installed_file_changed(shelf: Shelf, ck: Callable[..., Any]) -> None:
     shelf.package("p", {"copy": {"file": "m.txt"}}, files={"m.txt": "weights"}, file="m.txt")
     path = Path(shelf.install("p")["file"])
     assert ck("check", "env").code == 0
