@@ -47,14 +47,14 @@ def resolver(have: Surroundings) -> Resolver:
         ("lib,python-package,mlperf,loadgen", "lib-loadgen"),
     ],
 )
-def test_tags_of_public_pages_are_met(resolver: Resolver, tags: str, alias: str) -> None:
+def test_public_tags_match(resolver: Resolver, tags: str, alias: str) -> None:
     variant = variant_of(resolver.resolve(tags))
     assert variant is not None
     assert variant.component.entry.alias == alias
 
 
 @pytest.mark.parametrize("tags", ["mlperf,inference,src,r1.1", "ml-model,language,bert-large-squad", "tool,cmake,src"])
-def test_what_is_not_ours_is_answered_with_what_there_is(resolver: Resolver, tags: str) -> None:
+def test_unsupported_tags_get_alternatives(resolver: Resolver, tags: str) -> None:
     with pytest.raises(CKError) as caught:
         resolver.resolve(tags)
     assert "`ck search package --tags=…` lists the packages" in caught.value.hint
