@@ -30,7 +30,7 @@ def with_data(folder: Path, *tensors: bytes, nested: bytes = b"") -> Path:
     return write_onnx_graph(folder / "m.onnx", *rows)
 
 
-def test_parts_of_an_onnx_file(tmp_path: Path) -> None:
+def test_parts_of_onnx_file(tmp_path: Path) -> None:
     (tmp_path / "m.onnx.data").write_bytes(bytes(100))
     (tmp_path / "more").write_bytes(bytes(8))
     path = with_data(tmp_path, external("m.onnx.data", 60), external("m.onnx.data", 40, 60), nested=external("more", 8))
@@ -49,7 +49,7 @@ def test_parts_of_an_onnx_file(tmp_path: Path) -> None:
         ("/etc/passwd", "outside its folder"),
     ],
 )
-def test_parts_that_are_not_there(tmp_path: Path, name: str, said: str) -> None:
+def test_missing_parts(tmp_path: Path, name: str, said: str) -> None:
     (tmp_path / "short.data").write_bytes(bytes(10))
     (tmp_path.parent / "up.data").write_bytes(bytes(100))
     with pytest.raises(DetectError, match=said):
@@ -61,7 +61,7 @@ def soft(name: str) -> Entry:
     return Entry("default", "soft", name, "0" * 16, folder)
 
 
-def test_a_part_that_changes_or_goes_is_noticed(tmp_path: Path) -> None:
+def test_changed_or_missing_part_is_detected(tmp_path: Path) -> None:
     (tmp_path / "m.onnx.data").write_bytes(bytes(100))
     path = with_data(tmp_path, external("m.onnx.data", 100))
     meta = detect(soft("model.onnx"), path, {})
@@ -73,7 +73,7 @@ def test_a_part_that_changes_or_goes_is_noticed(tmp_path: Path) -> None:
     assert "m.onnx.data, a part of m.onnx, is missing" in problem(meta)
 
 
-def test_the_weights_of_openvino_are_a_part(tmp_path: Path) -> None:
+def test_openvino_weights_are_a_part(tmp_path: Path) -> None:
     path = tmp_path / "m.xml"
     path.write_text("<net/>")
     with pytest.raises(DetectError, match=r"m\.bin, which does not exist"):
@@ -82,7 +82,7 @@ def test_the_weights_of_openvino_are_a_part(tmp_path: Path) -> None:
     assert parts_of(path, "openvino") == ("m.bin",)
 
 
-def test_the_variables_of_a_saved_model_are_parts(tmp_path: Path) -> None:
+def test_saved_model_variables_are_parts(tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"")
     (tmp_path / "variables").mkdir()
     (tmp_path / "variables" / "variables.index").write_bytes(b"1")
@@ -100,7 +100,7 @@ def signature(name: str) -> bytes:
     return field(2, field(5, field(1, name.encode()) + field(2, definition)))
 
 
-def test_variables_that_are_not_there(tmp_path: Path) -> None:
+def test_missing_variables(tmp_path: Path) -> None:
     path = tmp_path / "saved_model.pb"
     path.write_bytes(signature("serving_default"))
     assert parts_of(path, "tensorflow") == ()
@@ -116,7 +116,7 @@ def test_variables_that_are_not_there(tmp_path: Path) -> None:
     assert len(parts_of(path, "tensorflow")) == 3
 
 
-def test_a_saved_model_without_the_signature_for_serving_names_the_others(tmp_path: Path) -> None:
+def test_saved_model_without_serving_signature_lists_others(tmp_path: Path) -> None:
     path = tmp_path / "saved_model.pb"
     path.write_bytes(signature("train") + signature("serving_raw"))
     with pytest.raises(DetectError, match="it has no signature serving_default, but train, serving_raw") as caught:
