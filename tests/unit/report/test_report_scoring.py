@@ -25,7 +25,7 @@ def annotations_of(entry: Entry) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_ap_by_class_and_size_is_that_of_pycocotools(
+def test_ap_by_class_and_size_matches_pycocotools(
     experiment: Callable[..., Entry], monkeypatch: pytest.MonkeyPatch, shared: bool
 ) -> None:
     entry = experiment(images=40)
@@ -49,7 +49,7 @@ def test_ap_by_class_and_size_is_that_of_pycocotools(
     assert sum(scores.count(category) for category in scores.categories) == len(content["annotations"])
 
 
-def test_an_object_is_found_by_the_detection_that_says_so(experiment: Callable[..., Entry]) -> None:
+def test_object_is_matched_to_its_detection(experiment: Callable[..., Entry]) -> None:
     truth, found = read_objects(Session(), subject_of(experiment()))
     scores = scoring.score(truth, found)
     matched = np.flatnonzero(scores.state == scoring.MATCHED)
@@ -60,7 +60,7 @@ def test_an_object_is_found_by_the_detection_that_says_so(experiment: Callable[.
     assert np.count_nonzero(scores.finder >= 0) == len(matched)
 
 
-def test_every_object_and_every_sure_detection_is_in_the_confusion_matrix(experiment: Callable[..., Entry]) -> None:
+def test_confusion_matrix_counts_every_object_and_confident_detection(experiment: Callable[..., Entry]) -> None:
     truth, found = read_objects(Session(), subject_of(experiment()))
     scores = scoring.score(truth, found)
     counts = confusion(truth, found, scores).counts
@@ -76,7 +76,7 @@ def test_calibration_counts_every_detection_once(experiment: Callable[..., Entry
     assert (told.counts * told.shares).sum() == pytest.approx(np.count_nonzero(scores.state == scoring.MATCHED))
 
 
-def test_detections_in_coco_format_come_before_the_log(experiment: Callable[..., Entry]) -> None:
+def test_coco_detections_take_precedence_over_log(experiment: Callable[..., Entry]) -> None:
     entry = experiment()
     content = annotations_of(entry)
     rows = as_results(content, detections(content, 1))[:5]
