@@ -43,7 +43,7 @@ def _registered(path: Path, **options: str) -> tuple[Session, LockedComponent]:
     return session, row
 
 
-def test_names_that_lead_to_files_that_are_not_images_pack_nothing(tmp_path: Path) -> None:
+def test_names_of_other_files_pack_nothing(tmp_path: Path) -> None:
     coco_sets.write_coco(tmp_path / "set", images=2)
     session, row = _registered(tmp_path / "set")
     secret = tmp_path / "secret"
@@ -67,13 +67,13 @@ def test_names_that_lead_to_files_that_are_not_images_pack_nothing(tmp_path: Pat
         {"images": "/set", "annotations": "/a.json", "given": {"path": "/set", "annotations": "/set/../../secret.json"}},
     ],
 )
-def test_paths_of_a_lock_do_not_lead_out_of_the_artifacts(tmp_path: Path, paths: dict[str, Any]) -> None:
+def test_lock_paths_do_not_escape_artifacts(tmp_path: Path, paths: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="leads out of its data set"):
         brought_in(InstalledDataset(**paths), tmp_path)
 
 
 @pytest.mark.parametrize("names", ["absolute", "upwards", "in folders"])
-def test_images_anywhere_come_with_their_data_set(tmp_path: Path, names: str) -> None:
+def test_external_images_are_packed_with_data_set(tmp_path: Path, names: str) -> None:
     """Whatever paths the annotations name: what is packed can be registered on a machine that has none of them."""
     coco_sets.write_coco(tmp_path / "set", images=3)
     images, annotations = tmp_path / "set/val2017", tmp_path / "set/annotations/instances_val2017.json"
@@ -106,7 +106,7 @@ def _pipe(path: Path, secret: Path) -> None:
 
 
 @pytest.mark.parametrize("put", [_link, _pipe])
-def test_an_artifact_that_is_no_plain_file_is_not_taken(tmp_path: Path, put: Callable[[Path, Path], None]) -> None:
+def test_irregular_artifact_is_not_used(tmp_path: Path, put: Callable[[Path, Path], None]) -> None:
     """A repository that was pulled may hold links, although no archive does."""
     secret = tmp_path / "secret"
     secret.write_text("secret")

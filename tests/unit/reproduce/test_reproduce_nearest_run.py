@@ -20,7 +20,7 @@ Ck = Callable[..., Any]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, True, "9", [1], {}])
-def test_number_of_a_log_that_is_none_is_left_out(made: Submissions, value: Any) -> None:
+def test_invalid_log_number_is_left_out(made: Submissions, value: Any) -> None:
     keys = ("target_qps", "target_latency_ns", "samples_per_query", "performance_sample_count", "min_duration_ms")
     round_ = load_round()
     results = (read_result(round_, place) for place in find_results(made.root))
@@ -33,7 +33,7 @@ def reproduce(ck: Ck, made: Submissions, *words: str) -> Any:
     return ck("reproduce", "submission", f"--path={made.root}", *words, "--out=json")
 
 
-def test_an_offline_result(ck: Ck, made: Submissions) -> None:
+def test_offline_result(ck: Ck, made: Submissions) -> None:
     found = reproduce(ck, made, f"--system={trees.SYSTEM}", "--model=ssd-mobilenet", "--scenario=offline").json
     assert found["options"]["model"] == "ssd-mobilenet,onnx,int8"
     assert found["options"]["target_qps"] == 6100
@@ -50,7 +50,7 @@ def test_an_offline_result(ck: Ck, made: Submissions) -> None:
     assert "--official" in found["command"]
 
 
-def test_a_server_result_with_a_framework_of_ours(ck: Ck, made: Submissions) -> None:
+def test_server_result_with_one_of_our_frameworks(ck: Ck, made: Submissions) -> None:
     found = reproduce(ck, made, f"--system={trees.SERVER_BOX}", "--scenario=server").json
     options = found["options"]
     assert (options["backend"], options["target_qps"], options["target_latency"]) == ("openvino", 39, 100)
@@ -60,14 +60,14 @@ def test_a_server_result_with_a_framework_of_ours(ck: Ck, made: Submissions) -> 
     assert "framework" not in told
 
 
-def test_a_multistream_result(ck: Ck, made: Submissions) -> None:
+def test_multistream_result(ck: Ck, made: Submissions) -> None:
     found = reproduce(ck, made, f"--system={trees.EDGE_BOX}", "--model=ssd-small", "--scenario=multistream").json
     assert found["options"]["samples_per_query"] == 48
     assert found["options"]["target_latency"] == 50
     assert "MultiStream" in {row["what"] for row in found["unmatched"]}
 
 
-def test_every_result_that_fits_is_matched_and_one_is_run(ck: Ck, made: Submissions) -> None:
+def test_all_matching_results_are_listed_and_one_is_run(ck: Ck, made: Submissions) -> None:
     found = reproduce(ck, made, f"--system={trees.SYSTEM}", "--scenario=offline").json
     assert [row["model"] for row in found["lst"]] == ["ssd-mobilenet", "ssd-resnet34"]
     answer = reproduce(ck, made, f"--system={trees.SYSTEM}", "--run")
@@ -93,7 +93,7 @@ def mine() -> str:
     return "experiment:mine"
 
 
-def test_a_run_beside_published_results_of_the_same_model_and_scenario(ck: Ck, made: Submissions, mine: str) -> None:
+def test_run_next_to_published_results_of_same_model_and_scenario(ck: Ck, made: Submissions, mine: str) -> None:
     assert ck("compare", mine, "--published").code == 16  # none is known yet
     ck("import", "results", f"--path={made.table}")
     rows = ck("compare", mine, "--published", "--out=json").json["published"]
@@ -117,7 +117,7 @@ def test_experiments_side_by_side(ck: Ck, made: Submissions, mine: str) -> None:
     assert ck("compare", mine, "experiment:faster", "--published").code == 2
 
 
-def test_compare_shows_what_differs_and_on_demand_all(ck: Ck, mine: str) -> None:
+def test_compare_shows_differences_or_everything(ck: Ck, mine: str) -> None:
     few, all_of_it = ck("compare", mine, "experiment:faster").out, ck("compare", mine, "experiment:faster", "--all").out
     assert "performance" in few
     assert "LoadGen" not in few

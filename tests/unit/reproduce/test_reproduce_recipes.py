@@ -49,7 +49,7 @@ def _packed(folder: Path, *rows: LockedComponent) -> Path:
 
 
 @pytest.mark.parametrize(("repository", "alias"), [("other", "other"), ("", "local-")])
-def test_recipe_is_there_on_a_machine_without_any_repository(
+def test_recipe_comes_from_lock_without_repositories(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository: str, alias: str
 ) -> None:
     entry = _package(repository)
@@ -66,7 +66,7 @@ def test_recipe_is_there_on_a_machine_without_any_repository(
         assert len([row for row in Repositories().all() if row.alias.startswith(alias.rstrip("-"))]) == (1 if repository else 2)
 
 
-def test_failure_removes_what_was_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_removes_added_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = _packed(tmp_path / "artifacts", _row(_package("other")))
     monkeypatch.setenv("CK_REPOS", str(tmp_path / "elsewhere"))
     session = Session()
@@ -75,7 +75,7 @@ def test_failure_removes_what_was_added(tmp_path: Path, monkeypatch: pytest.Monk
     assert not (tmp_path / "elsewhere" / "other").exists()
 
 
-def test_another_repository_of_the_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_repository_of_same_name_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = _packed(tmp_path / "artifacts", _row(_package("other")))
     monkeypatch.setenv("CK_REPOS", str(tmp_path / "elsewhere"))
     Repositories().add("other")
@@ -86,7 +86,7 @@ def test_another_repository_of_the_name_is_refused(tmp_path: Path, monkeypatch: 
         pass
 
 
-def test_links_in_somebody_s_experiment_are_not_followed(tmp_path: Path) -> None:
+def test_links_in_foreign_experiment_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret")
     folder = _packed(tmp_path / "artifacts", _row(_package("other")))
     (folder / RECIPES / "other" / "package" / "link").symlink_to(tmp_path / "secret")
@@ -94,7 +94,7 @@ def test_links_in_somebody_s_experiment_are_not_followed(tmp_path: Path) -> None
         pass
 
 
-def test_replay_names_the_recipe_of_the_lock_and_not_its_tags() -> None:
+def test_replay_uses_recipe_of_lock_not_its_tags() -> None:
     ours = _package("other", variations={"fp32": {}})
     _package("", "model-newer", priority=9)  # the tags lead to this one
     words = pinned(Session(), _lock(_row(ours, variations=("fp32",))), "experiment:x")
@@ -104,13 +104,13 @@ def test_replay_names_the_recipe_of_the_lock_and_not_its_tags() -> None:
     assert resolver.resolve(["model", "mine", *words["weights"]]).label == "model-mine"
 
 
-def test_replay_follows_a_conversion_to_its_source() -> None:
+def test_replay_follows_conversion_to_its_source() -> None:
     source = _row(_package("other"), role="source")
     made = LockedComponent("weights", "conversion", "model-mine", "convert-a-to-b", key="c" * 64, inputs={"source": source.key})
     assert pinned(Session(), _lock(source, made), "experiment:x") == {"weights": [source.uid]}
 
 
-def test_replay_takes_the_registered_file_of_the_lock(tmp_path: Path) -> None:
+def test_replay_uses_registered_file_of_lock(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_text("a")
     stat = (tmp_path / "a.onnx").stat()
     meta = Installed(
@@ -122,7 +122,7 @@ def test_replay_takes_the_registered_file_of_the_lock(tmp_path: Path) -> None:
     assert pinned(Session(), _lock(row), "experiment:x") == {"weights": [entry.uid]}
 
 
-def test_replay_without_the_recipe_says_how_to_bring_it() -> None:
+def test_replay_without_recipe_says_how_to_get_it() -> None:
     entry = _package("other")
     Repositories().remove("other")
     with pytest.raises(NotFoundError, match="the recipe of model-mine") as caught:
