@@ -32,7 +32,7 @@ def run_of(folder: Path, scenario: str) -> Path:
 
 
 @pytest.mark.parametrize("scenario", PUBLISHED)
-def test_detail_and_summary_logs_have_the_published_keys_in_their_order(made: Submissions, data: Path, scenario: str) -> None:
+def test_logs_have_published_keys_in_order(made: Submissions, data: Path, scenario: str) -> None:
     theirs = run_of(data / "results_v1.0/closed" / PUBLISHED[scenario], scenario)
     ours = run_of(made.root / "closed" / ("Quarry" if scenario == "Server" else trees.SUBMITTER), scenario)
     assert list(logged(ours / "mlperf_log_detail.txt")) == list(logged(theirs / "mlperf_log_detail.txt"))
@@ -40,7 +40,7 @@ def test_detail_and_summary_logs_have_the_published_keys_in_their_order(made: Su
     assert list(found) == list(published)
 
 
-def test_the_files_are_those_of_a_published_submitter(made: Submissions, data: Path) -> None:
+def test_files_match_a_published_submission(made: Submissions, data: Path) -> None:
     def files(folder: Path, system: str) -> set[str]:
         paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         return {path.replace(system, "SYSTEM") for path in paths}
@@ -51,7 +51,7 @@ def test_the_files_are_those_of_a_published_submitter(made: Submissions, data: P
     assert {path for path in theirs - ours if not path.endswith("calibration_process.adoc")} == set()
 
 
-def test_the_description_of_a_system_has_the_published_keys(made: Submissions, data: Path) -> None:
+def test_system_description_has_published_keys(made: Submissions, data: Path) -> None:
     ours, theirs = (
         json.loads(path.read_text())
         for path in (
