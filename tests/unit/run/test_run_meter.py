@@ -40,7 +40,7 @@ def _wrapper(folder: Path, then: str) -> str:
     return f"{sys.executable} {script}"
 
 
-def test_what_the_command_started_ends_with_it(tmp_path: Path, pipe: Path) -> None:
+def test_processes_started_by_command_end_with_it(tmp_path: Path, pipe: Path) -> None:
     with metered(_wrapper(tmp_path, "time.sleep(60)"), tmp_path / "run"):
         reader = FileIO(pipe)  # waits for the stubborn process
         assert reader.read(5) == b"ready"
@@ -48,7 +48,7 @@ def test_what_the_command_started_ends_with_it(tmp_path: Path, pipe: Path) -> No
         assert reader.read() == b""
 
 
-def test_what_a_command_that_fails_has_started_ends_too(tmp_path: Path, pipe: Path) -> None:
+def test_processes_started_by_failing_command_end_too(tmp_path: Path, pipe: Path) -> None:
     go = tmp_path / "go"
     os.mkfifo(go)
     command = _wrapper(tmp_path, f"open({str(go)!r}).read()\nsys.exit(3)")
