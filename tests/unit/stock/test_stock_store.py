@@ -135,7 +135,7 @@ _READING = [
 ]  # fmt: skip
 
 
-def test_an_old_store_is_read_without_a_word_and_stock_ck_goes_on(old_store: Path, stock_ck: Stock, ck: Ck) -> None:
+def test_old_store_is_read_silently_and_stock_ck_still_works(old_store: Path, stock_ck: Stock, ck: Ck) -> None:
     questions = [
         ("ls", "repo"),
         ("ls", "experiment"),
@@ -160,7 +160,7 @@ def test_an_old_store_is_read_without_a_word_and_stock_ck_goes_on(old_store: Pat
     assert "up to date" in stock_ck("pull", "repo:team@tools").lower()
 
 
-def test_a_repository_that_we_remove_is_gone_for_stock_ck_too(old_store: Path, stock_ck: Stock, ck: Ck) -> None:
+def test_removed_repository_is_removed_for_stock_ck_too(old_store: Path, stock_ck: Stock, ck: Ck) -> None:
     assert ck("rm", "repo:tools").code == 0
     assert not (old_store / "team@tools").exists()
     done = ck("ls", "repo")
@@ -171,7 +171,7 @@ def test_a_repository_that_we_remove_is_gone_for_stock_ck_too(old_store: Path, s
     assert "my-own" not in stock_ck("ls", "repo")
 
 
-def test_a_venv_of_stock_ck_is_entered_and_removed(old_store: Path, stock_ck: Stock, ck: Ck) -> None:
+def test_stock_venv_is_activated_and_removed(old_store: Path, stock_ck: Stock, ck: Ck) -> None:
     folder = old_store / "local" / "venv" / "mlperf-inference"
     code = "import os, sys; print(sys.prefix, os.environ['CK_VENV'])"
     command = [sys.executable, "-m", "ck_repo", "activate", "venv:mlperf-inference", "--", "python", "-c", code]
@@ -193,7 +193,7 @@ def test_a_venv_of_stock_ck_is_entered_and_removed(old_store: Path, stock_ck: St
     assert "mlperf-inference" not in stock_ck("ls", "local:venv:*")
 
 
-def test_experiments_of_stock_ck_show_and_are_not_replayed(old_store: Path, ck: Ck) -> None:
+def test_stock_experiments_are_shown_and_not_replayed(old_store: Path, ck: Ck) -> None:
     line = ck("ls", "experiment").out.splitlines()[2]
     for text in ("tries", "stock CK: a,b", "2 points", "run.execution_time 3 to 6"):
         assert text in line
@@ -210,7 +210,7 @@ def test_experiments_of_stock_ck_show_and_are_not_replayed(old_store: Path, ck: 
         assert (done.code, "recorded by stock CK" in done.err, "ck show experiment:tries" in done.err) == (2, True, True)
 
 
-def test_programs_of_stock_ck_are_refused_with_what_to_do(old_store: Path, ck: Ck) -> None:
+def test_stock_programs_are_rejected_with_hint(old_store: Path, ck: Ck) -> None:
     for action in ("run", "explain", "audit"):
         done = ck(action, "program:object-detection-tool")
         assert done.code == 7
@@ -220,7 +220,7 @@ def test_programs_of_stock_ck_are_refused_with_what_to_do(old_store: Path, ck: C
 
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare")
-def test_an_old_store_that_is_read_only_can_be_read(old_store: Path, ck: Ck) -> None:
+def test_read_only_old_store_can_be_read(old_store: Path, ck: Ck) -> None:
     tools_root().mkdir(exist_ok=True)
     mount = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && ! touch "$0/x" 2>/dev/null || exit 99; exec "$@"'
     for words in _READING:
