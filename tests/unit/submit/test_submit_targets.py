@@ -50,7 +50,7 @@ def search(system: System, scenario: str) -> Any:
 
 
 @pytest.mark.parametrize("limit", [3.0, 77.0, 199.0, 1500.0])
-def test_a_server_s_target_is_within_two_percent_of_its_limit(limit: float) -> None:
+def test_server_target_is_within_two_percent_of_its_limit(limit: float) -> None:
     found = search(System(limit, 200.0), "server")
     assert found.key == "target_qps"
     assert 0.98 * limit * 0.999 <= found.value <= limit
@@ -59,12 +59,12 @@ def test_a_server_s_target_is_within_two_percent_of_its_limit(limit: float) -> N
 
 
 @pytest.mark.parametrize("limit", [1.0, 2.0, 7.0, 40.0, 100.0])
-def test_multistream_s_samples_are_found_to_the_one(limit: float) -> None:
+def test_multistream_samples_are_found_exactly(limit: float) -> None:
     found = search(System(limit, 400.0), "multistream")
     assert (found.key, found.value) == ("samples_per_query", limit)
 
 
-def test_what_a_longer_run_does_not_hold_goes_down() -> None:
+def test_target_is_lowered_after_failed_longer_run() -> None:
     system = System(100.0, 150.0, confirmed=90.0)
     found = search(system, "server")
     assert 85 < found.value <= 90
@@ -72,17 +72,17 @@ def test_what_a_longer_run_does_not_hold_goes_down() -> None:
     assert longest >= 3.0
 
 
-def test_offline_and_singlestream_are_what_was_measured() -> None:
+def test_offline_and_singlestream_targets_are_measured_values() -> None:
     assert (search(System(1, 123.456), "offline").key, search(System(1, 123.456), "offline").value) == ("target_qps", 123.5)
     assert (search(System(1, 9), "singlestream").key, search(System(1, 9), "singlestream").value) == ("target_latency", 7.25)
 
 
-def test_a_system_that_holds_nothing_is_told() -> None:
+def test_system_that_meets_no_target_is_reported() -> None:
     with pytest.raises(RunError, match="even"):
         search(System(1e-9, 100.0), "server")
 
 
-def test_a_latency_that_no_rate_lowers_ends_the_search_and_names_the_bound() -> None:
+def test_search_ends_if_latency_does_not_depend_on_rate() -> None:
     class Slow(System):
         def run(self, options: RunOptions) -> dict[str, Any]:
             found = super().run(options)
@@ -97,14 +97,14 @@ def test_a_latency_that_no_rate_lowers_ends_the_search_and_names_the_bound() -> 
     assert "--target-latency=" in caught.value.hint
 
 
-def test_a_longer_run_that_is_far_off_is_not_followed_by_small_steps() -> None:
+def test_large_miss_in_longer_run_is_not_followed_by_small_steps() -> None:
     system = System(100.0, 150.0, confirmed=30.0)
     found = search(system, "server")
     assert 20 < found.value <= 30
     assert sum((options.seconds or 0) > 2 for options in system.asked) <= 8
 
 
-def test_every_run_after_the_first_has_the_layout_of_the_first() -> None:
+def test_later_runs_have_layout_of_the_first() -> None:
     system = System(50.0, 100.0)
     search(system, "server")
     assert {(row.sessions, row.threads, row.batch_size) for row in system.asked[1:]} == {(2, 1, 4)}
@@ -136,7 +136,7 @@ def search_on(monkeypatch: pytest.MonkeyPatch) -> Any:
     return go
 
 
-def test_interrupted_search_keeps_its_best_target_and_goes_on(search_on: Any, tmp_path: Path) -> None:
+def test_interrupted_search_keeps_best_target_and_continues(search_on: Any, tmp_path: Path) -> None:
     path, whole = tmp_path / "user.conf", System(77.0, 200.0)
     path.write_text("*.Offline.target_qps = 5\n")
     with pytest.raises(InterruptedByUser, match="interrupted") as caught:
@@ -153,7 +153,7 @@ def test_interrupted_search_keeps_its_best_target_and_goes_on(search_on: Any, tm
     assert len(whole.asked) == len(fresh.asked) - 6  # the six runs before Ctrl-C were not repeated
 
 
-def test_output_that_cannot_be_written_is_refused_before_the_search(search_on: Any, tmp_path: Path) -> None:
+def test_unwritable_output_is_rejected_before_the_search(search_on: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     system = System(77.0, 200.0)
     with pytest.raises(StorageError):
@@ -161,7 +161,7 @@ def test_output_that_cannot_be_written_is_refused_before_the_search(search_on: A
     assert system.asked == []
 
 
-def test_output_that_becomes_unwritable_leaves_the_line_in_the_error(search_on: Any, tmp_path: Path) -> None:
+def test_line_is_in_the_error_if_output_becomes_unwritable(search_on: Any, tmp_path: Path) -> None:
     place = tmp_path / "place"
 
     class Moved(System):
@@ -178,7 +178,7 @@ def test_output_that_becomes_unwritable_leaves_the_line_in_the_error(search_on: 
     assert again.asked == []  # all its runs are remembered
 
 
-def test_best_target_is_below_one_that_a_longer_run_did_not_hold() -> None:
+def test_best_target_is_below_failed_longer_run() -> None:
     best = Best()
     for run in ((10.0, True, False), (20.0, True, False), (40.0, False, False), (20.0, False, True)):
         best.consider(*run)
