@@ -92,7 +92,7 @@ def detect_beside(ck: Ck, folder: Path) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(("write", "beside"), [(write_coco, True), (write_yolo, False), (write_voc, False)])
-def test_every_format_gets_the_same_figure_here_and_elsewhere(
+def test_every_format_scores_the_same_on_both_machines(
     shared_ck: Ck, content: dict[str, Any], write: Any, beside: bool, tmp_path: Path
 ) -> None:
     """With ``beside``, the weights of the model are in a file of their own, which travels, too."""

@@ -91,9 +91,7 @@ def _outcome(ck: Ck, *words: str) -> tuple[int, str]:
     return process.returncode, re.sub(r"load: .*", "load", output)  # how busy the machine is just now
 
 
-def test_the_first_use_makes_an_environment_says_so_once_and_can_be_undone(
-    stock_program: Path, origin: Path, tmp_path: Path
-) -> None:
+def test_first_use_creates_environment_and_can_be_undone(stock_program: Path, origin: Path, tmp_path: Path) -> None:
     ck = Ck(stock_program, tmp_path, {"HOME": str(tmp_path)})
     ck.text("pull", "repo", f"--url={origin}")
     first, second = (ck.start("ls", "venv.template") for _ in range(2))  # at the same time: one waits for the other
@@ -133,11 +131,11 @@ def test_the_first_use_makes_an_environment_says_so_once_and_can_be_undone(
         "check submission --submission=nonesuch",
     ],
 )  # fmt: skip
-def test_exit_status_and_output_are_those_of_our_command(stock: Ck, ours: Ck, words: str) -> None:
+def test_exit_status_and_output_match_our_command(stock: Ck, ours: Ck, words: str) -> None:
     assert _outcome(stock, *words.split()) == _outcome(ours, *words.split())
 
 
-def test_installing_detecting_and_replaying(stock: Ck, ours: Ck) -> None:
+def test_install_detect_and_replay(stock: Ck, ours: Ck) -> None:
     installed = stock.good("install", "package", "--tags=dataset,demo", "--venv=demo")
     assert installed["path"] == ours.good("install", "package", "--tags=dataset,demo", "--venv=demo")["path"]
     model = ROOT / "package" / "model-demo-ssd" / "demo_ssd.onnx"
@@ -147,7 +145,7 @@ def test_installing_detecting_and_replaying(stock: Ck, ours: Ck) -> None:
     ours.good("replay", "experiment:first")
 
 
-def test_benchmark_with_the_words_of_the_public_pages(stock: Ck, ours: Ck) -> None:
+def test_benchmark_with_public_command_line(stock: Ck, ours: Ck) -> None:
     words = ["benchmark", "program:object-detection", "--cmd_key=accuracy-offline", "--count=4", "--venv=demo", "--record"]
     status, output = _outcome(stock, *words)
     again, same = _outcome(ours, *words)
@@ -157,7 +155,7 @@ def test_benchmark_with_the_words_of_the_public_pages(stock: Ck, ours: Ck) -> No
     assert "mAP" in output
 
 
-def test_a_program_that_asks_through_the_kernel_gets_a_dictionary(stock: Ck) -> None:
+def test_program_calling_the_kernel_gets_a_dictionary(stock: Ck) -> None:
     asked = """
 import json, ck.kernel as ck
 answers = [
@@ -183,7 +181,7 @@ json.dump(answers, open("answers.json", "w"), default=str)
     assert {each["data_uoa"] for each in venvs["lst"]} >= {"demo"}
 
 
-def test_a_repository_with_modules_and_entries_of_these_names_changes_nothing(stock: Ck, ours: Ck, tmp_path: Path) -> None:
+def test_repository_with_same_modules_and_entries_changes_nothing(stock: Ck, ours: Ck, tmp_path: Path) -> None:
     folder = tmp_path / "a-neighbour"
     _neighbour(folder)
     stock.text("pull", "repo", f"--url={folder}")
@@ -265,7 +263,7 @@ def both(stock_program: Path, ours: Ck, origin: Path, tmp_path: Path) -> tuple[C
     return stock_here, ours_here
 
 
-def test_what_our_command_registers_is_used_by_stock_ck_s_own_modules(both: tuple[Ck, Ck], tmp_path: Path) -> None:
+def test_stock_modules_use_what_our_command_registers(both: tuple[Ck, Ck], tmp_path: Path) -> None:
     stock_here, ours_here = both
     python = stock_here.program.with_name("python")
     _systems(tmp_path / "systems")
@@ -288,7 +286,7 @@ json.dump(answer, open("answer.json", "w"), default=str)
     assert subprocess.run(["sh", script], capture_output=True, text=True, check=True).stdout == f"{python}\n"
 
 
-def test_repositories_of_our_command_are_those_of_stock_ck(both: tuple[Ck, Ck], tmp_path: Path) -> None:
+def test_repositories_are_shared_with_stock_ck(both: tuple[Ck, Ck], tmp_path: Path) -> None:
     stock_here, ours_here = both
     ours_here.good("add", "repo:mine")
     ours_here.good("add", "repo:elsewhere", f"--path={tmp_path / 'x'}")
@@ -305,7 +303,7 @@ def test_repositories_of_our_command_are_those_of_stock_ck(both: tuple[Ck, Ck], 
     assert "not found in cache" in stock_here.text("where", "repo:elsewhere", status=1)
 
 
-def test_pulling_says_which_command_always_comes_first(stock_program: Path, origin: Path, tmp_path: Path) -> None:
+def test_pull_says_which_command_takes_precedence(stock_program: Path, origin: Path, tmp_path: Path) -> None:
     ck = Ck(stock_program, tmp_path, {"HOME": str(tmp_path)})
     assert "ck open front-door" in ck.text("pull", "repo", f"--url={origin}")
     _neighbour(tmp_path / "a-neighbour")
@@ -316,7 +314,7 @@ def test_pulling_says_which_command_always_comes_first(stock_program: Path, orig
     assert plan["return"] == 0
 
 
-def test_without_an_index_the_first_use_says_what_to_do(stock_program: Path, origin: Path, tmp_path: Path) -> None:
+def test_first_use_without_package_index_says_what_to_do(stock_program: Path, origin: Path, tmp_path: Path) -> None:
     nowhere = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "HOME": str(tmp_path)}
     ck = Ck(stock_program, tmp_path, nowhere)
     ck.text("pull", "repo", f"--url={origin}")

@@ -32,7 +32,7 @@ def processes_of(folder: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_stopped_run_leaves_no_experiment_and_no_process(shared_ck: Ck, number: signal.Signals) -> None:
+def test_stopped_run_leaves_no_experiment_or_process(shared_ck: Ck, number: signal.Signals) -> None:
     experiments = shared_ck.home / "CK/local/experiment"
     before = entries(experiments)
 
@@ -52,7 +52,7 @@ def test_stopped_run_leaves_no_experiment_and_no_process(shared_ck: Ck, number: 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_stopped_creation_of_a_venv_leaves_no_venv(fresh_ck: Ck, number: signal.Signals) -> None:
+def test_stopped_creation_leaves_no_venv(fresh_ck: Ck, number: signal.Signals) -> None:
     words = ("create", "venv:mine", "--template=mlperf-inference-1.0")
     folder = fresh_ck.home / "CK/local/venv/mine"
     fresh_ck.stop_when(words, lambda: (folder / "venv/ck-install.log").exists(), number)
@@ -67,7 +67,7 @@ def test_stopped_creation_of_a_venv_leaves_no_venv(fresh_ck: Ck, number: signal.
     assert inside.strip() == "all there"
 
 
-def test_two_installations_at_once_make_one(shared_ck: Ck) -> None:
+def test_concurrent_installations_install_once(shared_ck: Ck) -> None:
     words = ("install", "package", "--tags=dataset,demo,count.200")
     both = [shared_ck.start(*words) for _ in range(2)]
     outputs = [process.communicate() for process in both]

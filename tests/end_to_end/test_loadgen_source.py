@@ -91,7 +91,7 @@ def built(shared_ck: Ck, repository: tuple[str, str]) -> dict[str, object]:
     return dict(quick.good("install", "package", "--tags=lib,python-package,mlperf,loadgen,here", "--trust"))
 
 
-def test_the_module_is_built_once_and_only_what_is_needed_stays(built: dict[str, object], shared_ck: Ck) -> None:
+def test_module_is_built_once_and_keeps_only_needed_files(built: dict[str, object], shared_ck: Ck) -> None:
     folder = Path(str(built["path"]))
     assert list((folder / "python").glob("mlperf_loadgen.*.so"))
     assert {path.name for path in folder.iterdir()} == {".ck-install.json", "loadgen", "python"}
@@ -100,7 +100,7 @@ def test_the_module_is_built_once_and_only_what_is_needed_stays(built: dict[str,
     assert again["path"] == built["path"]
 
 
-def test_a_run_takes_it_when_it_is_asked_for_and_only_then(built: dict[str, object], shared_ck: Ck) -> None:
+def test_run_uses_built_module_only_on_request(built: dict[str, object], shared_ck: Ck) -> None:
     refused = shared_ck.json(*RUN, "--dep_add_tags.loadgen=here")
     assert "--trust" in str(refused["error"])  # its modules would run, whoever installed them
     with_it = shared_ck.good(*RUN, "--dep_add_tags.loadgen=here", "--record=with-it", "--trust")
@@ -120,7 +120,7 @@ def test_a_run_takes_it_when_it_is_asked_for_and_only_then(built: dict[str, obje
     assert with_it["results"]["performance"]["issuing"].startswith("back to back; v1.0 has one query")
 
 
-def test_a_replay_takes_it_too_and_does_not_build_it_again(built: dict[str, object], shared_ck: Ck) -> None:
+def test_replay_uses_built_module_without_rebuilding(built: dict[str, object], shared_ck: Ck) -> None:
     tools = Path(str(built["path"])).parent
     drift = shared_ck.json("check", "venv:mlperf-inference")["drift"]  # of other tests, which share the venv
     shared_ck.good(*RUN, "--dep_add_tags.loadgen=here", "--record=to-replay", "--trust")
@@ -133,7 +133,7 @@ def test_a_replay_takes_it_too_and_does_not_build_it_again(built: dict[str, obje
     assert [row for row in found if row not in drift] == []  # what the recipe was made with is no drift
 
 
-def test_our_recipe_names_the_commit_of_the_published_logs(shared_ck: Ck, data: Path) -> None:
+def test_recipe_names_commit_of_published_logs(shared_ck: Ck, data: Path) -> None:
     told = shared_ck.good("explain", "package", "--tags=lib,python-package,mlperf,loadgen,r1.0")
     assert "lib-loadgen-source" in json.dumps(told)
     url = json.loads((RECIPE / ".cm/meta.json").read_text())["install"][0]["download"]["url"]

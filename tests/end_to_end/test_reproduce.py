@@ -72,9 +72,7 @@ def recorded(shared_ck: Ck, subject: Subject) -> Ck:
     return shared_ck
 
 
-def test_recorded_here_replayed_elsewhere_with_another_python(
-    recorded: Ck, subject: Subject, program: Path, tmp_path: Path
-) -> None:
+def test_run_is_replayed_elsewhere_with_another_python(recorded: Ck, subject: Subject, program: Path, tmp_path: Path) -> None:
     python = other_python()
     packed = recorded.good("zip", "experiment:mine", "--artifacts=all", f"--archive_name={tmp_path / 'mine.zip'}")
     assert packed["left_out"] == []
@@ -106,7 +104,7 @@ def test_recorded_here_replayed_elsewhere_with_another_python(
     assert strict["reproduced"] is False
 
 
-def test_an_experiment_whose_artifacts_are_gone_says_which(recorded: Ck, program: Path, tmp_path: Path) -> None:
+def test_missing_artifacts_are_named(recorded: Ck, program: Path, tmp_path: Path) -> None:
     packed = recorded.good("zip", "experiment:mine", "--artifacts", f"--archive_name={tmp_path / 'mine.zip'}")
     assert {row["name"] for row in packed["left_out"]} >= {"ssd_mobilenet_v1_075_fp32.onnx"}
     (tmp_path / "elsewhere").mkdir()
@@ -118,7 +116,7 @@ def test_an_experiment_whose_artifacts_are_gone_says_which(recorded: Ck, program
     assert "--artifacts=all" in answer["error"]
 
 
-def test_a_bundle_is_all_that_a_machine_without_network_needs(
+def test_bundle_is_enough_for_an_offline_machine(
     recorded: Ck, subject: Subject, program: Path, unplugged: type[Ck], tmp_path: Path
 ) -> None:
     bundle = tmp_path / "bundle.zip"
@@ -141,7 +139,7 @@ def test_a_bundle_is_all_that_a_machine_without_network_needs(
     assert "zenodo.org/record/3163026" in missing["error"]
 
 
-def test_a_lock_makes_the_same_venv_in_another_folder(recorded: Ck, program: Path, tmp_path: Path) -> None:
+def test_lock_recreates_venv_in_another_folder(recorded: Ck, program: Path, tmp_path: Path) -> None:
     lock = tmp_path / "mlperf.lock.json"
     recorded.good("lock", "venv:reproduce", f"--output={lock}")
     (tmp_path / "there").mkdir()

@@ -28,7 +28,7 @@ def audited(shared_ck: Ck, subject: Subject) -> dict[str, object]:
     return shared_ck.json("audit", *options, "--scenario=offline", "--time=2", "--sessions=2", "--batch-size=1")
 
 
-def test_an_audit_runs_and_verifies_every_test(audited: dict[str, object]) -> None:
+def test_audit_runs_and_verifies_every_test(audited: dict[str, object]) -> None:
     tests = {row["test"]: row for row in audited["tests"]}  # type: ignore[attr-defined]
     assert set(tests) == {"TEST01", "TEST04", "TEST05"}
     # on a busy machine a figure may differ by more than the rules allow; the answers never do
@@ -38,7 +38,7 @@ def test_an_audit_runs_and_verifies_every_test(audited: dict[str, object]) -> No
     assert audited["return"] == (0 if audited["passed"] else 10)
 
 
-def test_a_tree_of_ours_is_accepted_and_complete(
+def test_generated_tree_is_accepted_and_complete(
     audited: dict[str, object], shared_ck: Ck, subject: Subject, tmp_path: Path
 ) -> None:
     said = ("--submitter=Us", "--division=open", "--status=available", "--system-type=edge")
@@ -71,7 +71,9 @@ def test_a_tree_of_ours_is_accepted_and_complete(
     assert again["return"] == 4  # nothing is overwritten
 
 
-def test_what_is_missing_is_told_before_anything_is_laid_out(audited: dict[str, object], shared_ck: Ck, tmp_path: Path) -> None:
+def test_missing_inputs_are_reported_before_the_tree_is_written(
+    audited: dict[str, object], shared_ck: Ck, tmp_path: Path
+) -> None:
     (tmp_path / "box.json").write_text("{}")
     words = (f"--system={tmp_path / 'box.json'}", "--submitter=Us", f"--output={tmp_path / 'tree'}")
     assert shared_ck.json("generate", "submission", *words, "--tags=no-such-tag")["return"] == 16

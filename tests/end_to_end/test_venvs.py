@@ -51,7 +51,7 @@ def test_subshell_has_another_prompt(shared_ck: Ck, shell: str) -> None:
     assert b"CK mlperf-inference" in seen
 
 
-def test_venv_whose_python_vanished_is_told_and_mended(shared_ck: Ck) -> None:
+def test_venv_with_missing_python_is_reported_and_repaired(shared_ck: Ck) -> None:
     python = shared_ck.home / "CK/local/venv/mlperf-inference/venv/bin/python"
     target = os.readlink(python)
     python.unlink()
@@ -65,7 +65,7 @@ def test_venv_whose_python_vanished_is_told_and_mended(shared_ck: Ck) -> None:
         python.symlink_to(target)
 
 
-def test_python_that_is_not_there_is_told(fresh_ck: Ck) -> None:
+def test_missing_python_is_reported(fresh_ck: Ck) -> None:
     answer = fresh_ck.json("create", "venv:old", "--python=3.99")
     assert "no Python 3.99" in answer["error"]
     assert "available:" in answer["error"]
