@@ -67,7 +67,7 @@ def _prepared(name: str, tmp_path: Path) -> tuple[Path, Path, int]:
 
 @pytest.mark.skipif(bool(_TIMES), reason="the long campaign runs")
 @pytest.mark.parametrize(("name", "kind", "share"), _QUICK)
-def test_a_fault_leaves_old_or_new(tmp_path: Path, name: str, kind: str, share: float) -> None:
+def test_fault_leaves_old_or_new_state(tmp_path: Path, name: str, kind: str, share: float) -> None:
     seed, home, points = _prepared(name, tmp_path)
     _strike(name, kind, share, points, seed, home)
 
@@ -75,7 +75,7 @@ def test_a_fault_leaves_old_or_new(tmp_path: Path, name: str, kind: str, share: 
 @pytest.mark.skipif(not _TIMES, reason="CK_FAULTS=N runs the campaign")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
-def test_many_faults_leave_old_or_new(tmp_path: Path, name: str, kind: str) -> None:
+def test_many_faults_leave_old_or_new_state(tmp_path: Path, name: str, kind: str) -> None:
     if kind == "ENOSPC" and not shutil.which("unshare"):
         pytest.skip("needs unshare, to mount a small disk")
     seed, home, points = _prepared(name, tmp_path)

@@ -54,7 +54,7 @@ def _expected(operation: Operation, home: Path) -> object:
 
 @pytest.mark.parametrize("clock", _CLOCKS)
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
-def test_command_under_a_wrong_clock(tmp_path: Path, name: str, clock: str) -> None:
+def test_command_with_wrong_clock(tmp_path: Path, name: str, clock: str) -> None:
     home = tmp_path / "home"
     expected = _expected(OPERATIONS[name], home)
     done = _under({}, OPERATIONS[name], home, "faketime", clock)
@@ -63,7 +63,7 @@ def test_command_under_a_wrong_clock(tmp_path: Path, name: str, clock: str) -> N
 
 
 @pytest.mark.parametrize("moment", ["@1970-01-02 00:00:00", "@2150-01-01 00:00:00"])
-def test_clock_that_jumps_during_a_run(tmp_path: Path, moment: str) -> None:
+def test_clock_jump_during_run(tmp_path: Path, moment: str) -> None:
     home = tmp_path / "home"
     operation = OPERATIONS["run"]
     expected = _expected(operation, home)
