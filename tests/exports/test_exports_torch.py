@@ -210,14 +210,14 @@ class Rows(torch.nn.Module):
         return self.inside(images).transpose(1, 2)
 
 
-def test_yolo_with_a_row_for_each_box(rgb: list[Any], compare: Compare, tmp_path: Path) -> None:
+def test_yolo_with_transposed_output(rgb: list[Any], compare: Compare, tmp_path: Path) -> None:
     network = Rows().eval()
     path = exported(network, tmp_path / "yolo.onnx", ["output0"])
     found = [own_yolo(network.inside, image, 0.7) for image in rgb]
     compare(path, found, range(1, KINDS + 1), profile="yolo-v8-rows")
 
 
-def test_yolo_with_its_choice_inside(rgb: list[Any], compare: Compare, tmp_path: Path) -> None:
+def test_yolo_with_built_in_nms(rgb: list[Any], compare: Compare, tmp_path: Path) -> None:
     network = EndToEnd().eval()
     found = []
     for image in rgb:
