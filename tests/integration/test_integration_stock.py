@@ -19,7 +19,7 @@ Ck = Callable[..., dict[str, Any]]
 
 
 @pytest.mark.parametrize(("asked", "version"), [("theirs", "2.0"), ("theirs,1.6.0", "1.6.0")])
-def test_a_stock_recipe_of_pip_installs_into_the_venv(
+def test_stock_pip_recipe_installs_into_venv(
     ck: Ck, stock: StockRepository, index: Index, lock: Callable[..., str], asked: str, version: str
 ) -> None:
     index.release("theirs", "1.6.0")

@@ -150,13 +150,13 @@ def test_entries_are_equal(sides: tuple[Side, Side]) -> None:
         assert of(keys, mine) == of(keys, theirs), i
 
 
-def test_missing_entries_have_the_code_of_stock(sides: tuple[Side, Side]) -> None:
+def test_missing_entry_has_stock_return_code(sides: tuple[Side, Side]) -> None:
     stock, ours = (side.answers(_MISSING) for side in sides)
     assert [row["return"] for row in ours] == [row["return"] for row in stock] == [16, 16]
     assert all(row["error"] for row in ours)
 
 
-def test_writes_leave_the_same(sides: tuple[Side, Side]) -> None:
+def test_writes_leave_the_same_files(sides: tuple[Side, Side]) -> None:
     stock, ours = (side.answers(_WRITES) for side in sides)
     for i, theirs, mine in zip(_WRITES, stock, ours, strict=True):
         found = [of(_NAMED, answer) for answer in (theirs, mine)]

@@ -108,7 +108,7 @@ def register(root: Path) -> None:
             Repositories().add(folder.name, root / folder.name)
 
 
-def test_what_the_public_pages_type_does_the_same_with_other_repositories(
+def test_public_commands_work_with_other_repositories(
     typed: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CK_REPOS", str(tmp_path / "with/CK"))
@@ -119,7 +119,7 @@ def test_what_the_public_pages_type_does_the_same_with_other_repositories(
     assert sum(status == 0 for status, _ in alone.values()) > len(SAME) * 2 // 3
 
 
-def test_their_entries_are_listed_and_a_warning_is_said_once(
+def test_foreign_entries_are_listed_and_warned_about_once(
     typed: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CK_REPOS", str(tmp_path / "with/CK"))

@@ -50,7 +50,7 @@ LEADS_ELSEWHERE = {
 
 
 @pytest.mark.parametrize("names", [[name] for name in LEADS_ELSEWHERE] + [list(LEADS_ELSEWHERE)], ids=lambda names: names[0])
-def test_a_variable_that_leads_elsewhere_leads_nowhere(
+def test_redirecting_variable_is_ignored(
     ck: Ck, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str]
 ) -> None:
     """One by one with pip, which obeys most of them, and all at once."""
@@ -64,7 +64,7 @@ def test_a_variable_that_leads_elsewhere_leads_nowhere(
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_file_of_pip_that_leads_elsewhere_leads_nowhere(
+def test_redirecting_pip_file_is_ignored(
     ck: Ck, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installer: str
 ) -> None:
     (tmp_path / "pip.conf").write_text(f"[global]\ntarget = {tmp_path / 'elsewhere'}\nno-deps = yes\n")
@@ -73,7 +73,7 @@ def test_a_file_of_pip_that_leads_elsewhere_leads_nowhere(
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_an_installer_that_ends_well_and_installs_nothing_is_found_out(
+def test_installer_that_installs_nothing_is_detected(
     ck: Ck, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "uv"
@@ -90,7 +90,7 @@ def test_an_installer_that_ends_well_and_installs_nothing_is_found_out(
     assert ck("ls", "venv")["lst"] == []
 
 
-def test_a_working_venv_that_is_made_anew_has_all_its_packages(ck: Ck, template: str) -> None:
+def test_recreated_venv_has_all_its_packages(ck: Ck, template: str) -> None:
     first = ck("create", "venv:mine", template, "--trust")
     again = ck("create", "venv:mine", template, "--trust", "--force")
     assert again["packages"] == first["packages"]
@@ -100,9 +100,7 @@ def test_a_working_venv_that_is_made_anew_has_all_its_packages(ck: Ck, template:
     assert subprocess.run([again["python"], "-c", code]).returncode == 1
 
 
-def test_what_the_template_lists_and_the_venv_lacks_is_drift_whatever_the_lock_says(
-    ck: Ck, template: str, tmp_path: Path
-) -> None:
+def test_missing_template_package_is_drift(ck: Ck, template: str, tmp_path: Path) -> None:
     made = ck("create", "venv:mine", template, "--trust")
     folder = site_packages(Path(made["python"]))
     assert folder is not None
@@ -114,7 +112,7 @@ def test_what_the_template_lists_and_the_venv_lacks_is_drift_whatever_the_lock_s
     assert [(row["name"], row["remark"]) for row in answer["drift"]] == [("lib", "the template toy has it")]
 
 
-def test_children_do_not_get_what_changes_their_python_and_it_is_named_once(
+def test_python_variables_are_removed_from_children_and_named_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ck: Ck, template: str, tmp_path: Path
 ) -> None:
     (tmp_path / "evil").mkdir()
@@ -134,7 +132,7 @@ def test_children_do_not_get_what_changes_their_python_and_it_is_named_once(
 
 
 @pytest.mark.parametrize("name", ["PYTHONHOME", "PYTHONPATH", "PIP_TARGET", "LD_PRELOAD"])
-def test_a_command_in_a_venv_does_not_get_them(
+def test_venv_command_does_not_get_them(
     ck: Ck, venv: Entry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     monkeypatch.setenv(name, str(tmp_path / "none"))
