@@ -68,7 +68,7 @@ def _try(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(TARGETS))
-def test_any_input_gives_a_result_or_an_error_of_ours(name: str, ck_home: Path) -> None:
+def test_any_input_gives_a_result_or_our_error(name: str, ck_home: Path) -> None:
     @settings(
         max_examples=max(_ALL // len(TARGETS), 1),
         deadline=None,
@@ -86,5 +86,5 @@ def test_any_input_gives_a_result_or_an_error_of_ours(name: str, ck_home: Path) 
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in sorted(_FOUND.items()) for value in values])
-def test_an_input_that_once_failed_is_handled(name: str, value: Any, ck_home: Path) -> None:
+def test_past_failure_is_handled(name: str, value: Any, ck_home: Path) -> None:
     _try(name, base64.b64decode(value["base64"]) if isinstance(value, dict) and set(value) == {"base64"} else value)
