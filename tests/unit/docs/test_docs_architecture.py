@@ -45,7 +45,7 @@ def test_every_room_is_on_the_page() -> None:
 
 
 @pytest.mark.parametrize("room", rooms())
-def test_a_room_imports_only_the_rooms_below_that_the_page_names(room: str) -> None:
+def test_rooms_import_only_rooms_below_them(room: str) -> None:
     known, may = set(rooms()), allowed(room) | {room}
     wrong = [
         f"{path.relative_to(ROOT)}: {module}"
@@ -56,6 +56,6 @@ def test_a_room_imports_only_the_rooms_below_that_the_page_names(room: str) -> N
     assert wrong == []
 
 
-def test_child_processes_are_started_in_one_file() -> None:
+def test_child_processes_start_in_one_file() -> None:
     starting = [path.name for path in sorted(ENGINE.rglob("*.py")) if "subprocess" in imported(path)]
     assert starting == ["child.py"]
