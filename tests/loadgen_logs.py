@@ -1,4 +1,4 @@
-"""Logs as LoadGen 1.0 writes them, of runs that nobody made: its files, events and order, with figures of ours.
+"""Logs as LoadGen 1.0 writes them, of fictitious runs: its files, events and order, with our own figures.
 
 The events of a log are those of LoadGen's sources at v1.0 (test_settings_internal.cc, loadgen.cc, logging.cc).
 `test_mlperf_made_tree.py` compares them with published logs where those are available.
@@ -35,7 +35,7 @@ DURATION_MS = 600_000
 
 @dataclass(frozen=True)
 class Run:
-    """What a run was asked for and what it came to.
+    """The settings and results of a run.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Run:
 
     @property
     def end(self) -> datetime:
-        """Eleven minutes after the begin."""
+        """Eleven minutes after the start."""
         return self.begin + timedelta(minutes=11)
 
     @property
@@ -295,7 +295,7 @@ def accuracy_log(samples: int, seed: int = 1) -> bytes:
 
 
 def truncated(log: bytes) -> tuple[bytes, str]:
-    """The log as it is submitted, and the digest of the whole: the rules keep 4096 bytes at either end."""
+    """The log as submitted, and the digest of the full one: the rules keep 4096 bytes at either end."""
     return log[:4096] + b"\n\n...\n\n" + log[-4096:], sha256(log).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The main job, as a newcomer types it."""
+"""The main workflow, as a new user types it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_dry_run_and_explain_change_nothing(fresh_ck: Ck) -> None:
         ("--scenario=singlestream", "--time=3", "--threads=1"),
         (
             "--scenario=multistream",
-            "--time=10",  # LoadGen wants 662 queries for its 99th percentile
+            "--time=10",  # LoadGen requires 662 queries for its 99th percentile
             "--samples-per-query=2",
             "--target-latency=500",
             "--sessions=2",

@@ -1,4 +1,4 @@
-"""Stock CK 2.6.4, with nothing of this project installed, does what our own command does once it has pulled the repository."""
+"""Stock CK 2.6.4 without this project installed works like our own command once it has pulled the repository."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("front_door")]
 
 
 def _old_python() -> str:
-    """A Python that stock CK still runs on."""
+    """A Python that can run stock CK."""
     if sys.version_info < (3, 12):
         return sys.executable
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
@@ -47,7 +47,7 @@ def stock_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A git repository with the checkout as it is now."""
+    """A git repository with the current checkout."""
     folder = tmp_path_factory.mktemp("origin") / "mlperf-object-detection"
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     for name in filter(None, subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")):
@@ -88,13 +88,13 @@ def ours(stock: Ck, stock_program: Path, tmp_path_factory: pytest.TempPathFactor
 def _outcome(ck: Ck, *words: str) -> tuple[int, str]:
     process = ck.start(*words)
     output, _ = process.communicate()
-    return process.returncode, re.sub(r"load: .*", "load", output)  # how busy the machine is just now
+    return process.returncode, re.sub(r"load: .*", "load", output)  # depends on the load of the machine
 
 
 def test_first_use_creates_environment_and_can_be_undone(stock_program: Path, origin: Path, tmp_path: Path) -> None:
     ck = Ck(stock_program, tmp_path, {"HOME": str(tmp_path)})
     ck.text("pull", "repo", f"--url={origin}")
-    first, second = (ck.start("ls", "venv.template") for _ in range(2))  # at the same time: one waits for the other
+    first, second = (ck.start("ls", "venv.template") for _ in range(2))  # concurrently: one waits for the other
     said = [process.communicate() for process in (first, second)]
     assert first.returncode == second.returncode == 0
     assert said[0][0] == said[1][0]
@@ -108,7 +108,7 @@ def test_first_use_creates_environment_and_can_be_undone(stock_program: Path, or
     # the module `program` of stock CK answers again, and stops at the entry
     answer = ck.good("run", "program:object-detection", "--dry-run")
     assert answer["plan"]
-    ck.text("rm", "repo:mlperf-object-detection", "--force")  # without the repository, stock CK's modules answer
+    ck.text("rm", "repo:mlperf-object-detection", "--force")  # without the repository, stock CK's own modules answer
     assert "no program(s) found" in ck.text("run", "program:nonesuch", status=1)
     assert "not registered any more" in ck.text("create", "venv:a", status=1)
 
@@ -195,7 +195,7 @@ def test_repository_with_same_modules_and_entries_changes_nothing(stock: Ck, our
             "install package --tags=onnxruntime-cpu,-shelf --dry-run --venv=demo --out=json",
         ):  # fmt: skip
             assert _outcome(stock, *words.split()) == _outcome(ours, *words.split())
-        assert "* next-door (00000000000000a2)" in stock.text("run", "program:next-door", status=1)  # stock CK's own words
+        assert "* next-door (00000000000000a2)" in stock.text("run", "program:next-door", status=1)  # stock CK's own message
         assert "Package found: next-door" in stock.text("install", "package", "--tags=next-door", "--quiet", status=1)
         assert "Package found: shelf" in stock.text("install", "package", "--tags=shelf,1.6.0", "--quiet", status=1)
     finally:
@@ -203,7 +203,7 @@ def test_repository_with_same_modules_and_entries_changes_nothing(stock: Ck, our
 
 
 def _neighbour(folder: Path) -> None:
-    """A repository that brings a module `venv`, a template of our template's name, and entries of stock CK's kind.
+    """A repository with a module `venv`, a template named like ours, and entries of stock CK's kind.
 
     Its package `shelf` has the tags of our ONNX Runtime, and versions as variations.
     """
@@ -227,7 +227,7 @@ def _neighbour(folder: Path) -> None:
 
 
 def _systems(folder: Path) -> None:
-    """A repository with the operating systems that ours are based on, as every repository of stock recipes has them."""
+    """A repository with the operating systems that ours are based on, as all repositories of stock recipes have them."""
     metas = [json.loads(file.read_text()) for file in ROOT.glob("os/*/.cm/meta.json")]
     entries = [
         ("os", "0440cb72c2bc5cc6", meta["base_uoa"], meta["base_uid"], {key: meta[key] for key in meta if "base" not in key})

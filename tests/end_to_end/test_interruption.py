@@ -1,4 +1,4 @@
-"""Ctrl-C and kill -9 wherever something is half done; then the same command again."""
+"""Ctrl-C and kill -9 in the middle of operations; then the same command again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def entries(folder: Path) -> set[str]:
 
 
 def processes_of(folder: Path) -> list[int]:
-    """Processes that were started with a path in `folder` on their command line."""
+    """Processes started with a path in `folder` on their command line."""
     found = []
     for row in Path("/proc").iterdir():
         if row.name.isdigit() and int(row.name) != os.getpid():
@@ -44,8 +44,8 @@ def test_stopped_run_leaves_no_experiment_or_process(shared_ck: Ck, number: sign
     if number is not signal.SIGKILL:
         assert "interrupted" in errors
         assert not list(experiments.glob(".run-*"))
-    for path in list(experiments.glob(".run-*")):  # what kill -9 leaves is out of every list
-        while processes_of(path):  # the harness ends by itself when its parent is gone
+    for path in list(experiments.glob(".run-*")):  # leftovers of kill -9 appear in no list
+        while processes_of(path):  # the harness exits when its parent is gone
             pass
         subprocess.run(["rm", "-r", path], check=True)
     shared_ck.good("run", "program:object-detection", "--mode=accuracy", "--count=8")

@@ -1,6 +1,6 @@
-"""Every model of the table, as a user installs and runs it, and one set of real weights in every framework.
+"""Every model of the table, installed and run like a user does, and one set of real weights in every framework.
 
-The official files cannot be fetched here: a local server stands in for their publishers and serves files of the same layout,
+The official files cannot be fetched here: a local server replaces their publishers and serves files of the same layout
 with seeded weights. Golden figures of the real weights: the v1.0.1 reference harness on the same 79 images (facts/models.md).
 """
 
@@ -32,20 +32,20 @@ MODEL = "model,object-detection,mlperf"
 
 @pytest.fixture(scope="module")
 def shared_ck(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Ck:
-    """Folders of this file's own, so that its tests run beside those of the others."""
+    """This file's own folders, so that its tests can run in parallel with others."""
     return ck_with_demo(program, tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")
 def frameworks() -> None:
-    """What the stand-in's files are made with."""
+    """Packages that generate the server's files."""
     for name in ("numpy", "torch", "tensorflow", "safetensors", "tf2onnx", "onnxscript"):
         pytest.importorskip(name)
 
 
 @pytest.fixture(scope="module")
 def real(shared_ck: Ck, data: Path) -> Ck:
-    """The real model and the real images, registered as docs/own-model.md says."""
+    """The real model and images, registered as in docs/own-model.md."""
     for precision, file in (("fp32", "fp32"), ("int8", "int8_qdq")):
         path = data / f"models/ssd_mobilenet_v1_075_{file}.onnx"
         shared_ck.good("detect", "soft:model.onnx", f"--full_path={path}", f"--extra_tags=ssd-mobilenet,depth.075,{precision}")
@@ -59,7 +59,7 @@ def real(shared_ck: Ck, data: Path) -> Ck:
 @pytest.mark.parametrize("backend", ["onnxruntime", "torch", "tensorflow", "openvino"])
 def test_real_weights_match_reference_in_every_framework(real: Ck, data: Path, backend: str) -> None:
     """mAP within 0.001 of 0.2398, and 99.5 % of the reference's detections above 0.1 within 2e-3."""
-    if backend in ("torch", "tensorflow"):  # its build for the CPU is hundreds of megabytes: not where it is not at hand
+    if backend in ("torch", "tensorflow"):  # its CPU build is hundreds of megabytes: skipped where it is not installed
         pytest.importorskip(backend)
     words = ("run", "program:object-detection", "--model=depth.075,fp32", "--dataset=coco79", f"--backend={backend}")
     answer = real.good(*words, "--mode=accuracy", "--threads=1")
@@ -97,7 +97,7 @@ def test_tflite_runs_its_own_file(real: Ck) -> None:
 
 
 def test_int8_in_pytorch(real: Ck) -> None:
-    """Row 7's way, on real 8-bit weights: within the 1 % of the published 0.2387 that the benchmark allows."""
+    """As for row 7, with real 8-bit weights: within the 1 % of the published 0.2387 that the benchmark allows."""
     pytest.importorskip("torch")
     answer = real.good(
         "run", "program:object-detection", "--model=depth.075,int8", "--dataset=coco79", "--backend=torch", "--mode=accuracy",
@@ -139,7 +139,7 @@ def test_prepared_images_give_the_same_accuracy(real: Ck, data: Path, part: str)
     assert ready["results"]["accuracy"] == plain["results"]["accuracy"]
 
 
-# ---- every row of the table, from a server that stands in for the publishers
+# ---- every model of the table, from a server that replaces the publishers
 
 
 class Publisher:
@@ -154,14 +154,14 @@ class Publisher:
         }
 
     def record(self, number: str, name: str, content: bytes, query: str = "") -> None:
-        """A file of a record, with the checksum that Zenodo tells."""
+        """A file of a record, with Zenodo's checksum."""
         rows = self._records.setdefault(number, [])
         rows.append({"key": name, "size": len(content), "checksum": f"md5:{hashlib.md5(content).hexdigest()}"})
         self._server.give(f"/api/records/{number}", document({"files": rows}))
         self._server.give(f"/record/{number}/files/{name}{query}", whole(content))
 
     def unpinned(self, alias: str, change: Callable[[dict[str, Any]], None]) -> None:
-        """A recipe whose file is pinned, copied with another pin: the stand-in's file is not the official one."""
+        """A recipe with a pinned file, copied with another digest: the server's file is not the official one."""
         copy = f"{alias}-stand-in"
         self._ck.good("cp", f"package:{alias}", f"local:package:{copy}")
         meta = self._ck.good("load", f"local:package:{copy}")["dict"]
@@ -237,7 +237,7 @@ convert("tensorflow_to_onnx", "large.tensorflow", "model.onnx", "large-11.onnx",
 
 @pytest.fixture(scope="module")
 def official(frameworks: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Files with seeded weights and the official names and shapes, as PyTorch and the conversions write them."""
+    """Files with seeded weights and the official names and shapes, as written by PyTorch and the conversions."""
     folder = tmp_path_factory.mktemp("official")
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", OFFICIAL], cwd=folder, env=dict(os.environ) | {"PYTHONPATH": str(PROGRAM)},
@@ -355,14 +355,14 @@ def test_both_opsets_install_side_by_side(stand_in: Ck) -> None:
 
 
 def test_file_with_wrong_digest_is_rejected(stand_in: Ck) -> None:
-    """Row 1's SHA-256 is known: what the stand-in serves under its name is another file."""
+    """Row 1's SHA-256 is known: the server's file under its name is another one."""
     answer = stand_in.json("install", "package:model-ssd-mobilenet-tf")
     assert answer["return"] == 5
     assert "76541073 bytes expected" in answer["error"]
 
 
 def test_reference_bugs_are_kept_on_request(stand_in: Ck) -> None:
-    """The reference cuts this model's scores at 0.5 (facts, section 1)."""
+    """The reference drops this model's scores below 0.5 (facts, section 1)."""
     words = ("run", "program:object-detection", f"--model={MODEL},{FAULTY}", "--dataset=two-images", "--mode=accuracy",
              "--count=1", "--sessions=1", "--threads=2", "--batch-size=1")  # fmt: skip
     mended = stand_in.good(*words)

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """The code cells of the notebook with the outputs of a run."""
+    """The code cells of the notebook with their outputs."""
     for name in ("nbclient", "nbformat", "ipykernel"):
         pytest.importorskip(name)
     output = tmp_path_factory.mktemp("notebook") / "example.ipynb"

@@ -1,4 +1,4 @@
-"""The distributions contain what an installed ck needs, and both ways of installing give a working command."""
+"""The distributions contain everything an installed ck needs, and both ways of installing give a working command."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_wheel_contains_components_and_type_marker(source: Path, built: Path) ->
 
 @pytest.mark.parametrize("what", ["wheel", "sdist"])
 def test_wheel_records_commit_of_checkout(source: Path, what: str, tmp_path: Path) -> None:
-    """Of a wheel built from the checkout itself, and of one built from the source distribution."""
+    """Of a wheel built from the checkout, and of one built from the source distribution."""
     checkout = tmp_path / "checkout"
     shutil.copytree(source, checkout)
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
@@ -95,7 +95,7 @@ def test_installed_package_runs(how: str, source: Path, built: Path, tmp_path: P
     if how == "editable":
         shutil.copytree(source, project)
         what = ["--editable", project]
-    # without PYTHONPATH: pip would take the checkout for an installation
+    # without PYTHONPATH: pip would mistake the checkout for an installation
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("CK_", "PYTHON", "VIRTUAL_ENV"))}
     subprocess.run([tmp_path / "v/bin/pip", "install", "--quiet", *what], env=kept, check=True)
     folders = {"CK_REPOS": str(tmp_path / "CK"), "CK_TOOLS": str(tmp_path / "CK-TOOLS")}

@@ -1,4 +1,4 @@
-"""A real COCO-trained model on real COCO images, held against the v1.0.1 reference harness.
+"""A real COCO-trained model on real COCO images, compared with the v1.0.1 reference harness.
 
 Golden figures: the reference harness's own, run on the same 79 images (see the data's README): mAP 0.23982 (fp32) and 0.23871
 (int8), and its accuracy logs.
@@ -88,7 +88,7 @@ def test_truncated_image_fails_run_by_name(own: Ck, tmp_path: Path) -> None:
     content = coco_sets.write_coco(tmp_path / "broken", images=4, drawn=True)
     images = tmp_path / "broken/val2017"
     spoilt = images / content["images"][2]["file_name"]
-    spoilt.write_bytes(spoilt.read_bytes()[: spoilt.stat().st_size // 2])  # the header is whole: only decoding can tell
+    spoilt.write_bytes(spoilt.read_bytes()[: spoilt.stat().st_size // 2])  # the header is intact: only decoding fails
     own.good("detect", "soft:dataset.coco.2017.val", f"--full_path={images}", "--extra_tags=broken")
     answer = own.json("run", "program:object-detection", "--model=depth.075,fp32", "--dataset=broken", "--mode=accuracy")
     assert answer["return"] == 7

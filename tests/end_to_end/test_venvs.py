@@ -1,4 +1,4 @@
-"""Venvs from a template: made, entered, listed, mended, removed."""
+"""Venvs from a template: create, activate, list, repair, remove."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_subshell_has_another_prompt(shared_ck: Ck, shell: str) -> None:
     if not shutil.which(shell):
         pytest.skip(f"{shell} is not installed")
     words = ["activate", "venv:mlperf-inference", f"--shell={shell}"]
-    # pty.spawn gives the shell a terminal of its own, as a fish has to have one, and carries our input to it
+    # pty.spawn gives the shell its own terminal, which fish requires, and forwards our input
     command = [sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])", str(shared_ck.program), *words]
     environment = shared_ck.environment | {"TERM": "xterm"}
     process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -1,4 +1,4 @@
-"""A detector under the names of TensorFlow's second exporter: as a SavedModel, and as ONNX by tf2onnx."""
+"""A detector with the names of TensorFlow 2's exporter: as a SavedModel, and as ONNX by tf2onnx."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAMES = ("detection_boxes", "detection_classes", "detection_scores", "num_detect
 
 
 class Detector(tf.Module):  # type: ignore[misc]  # tensorflow is not typed
-    """Answers a box, a class from 1 and a score for each cell of an image of any size."""
+    """Returns a box, a class from 1 and a score for each cell of an image of any size."""
 
     def __init__(self) -> None:
         super().__init__()

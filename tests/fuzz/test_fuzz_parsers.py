@@ -1,4 +1,4 @@
-"""Whatever a file or a command line holds, a parser answers with a result or with an error of ck's own family.
+"""Whatever a file or command line contains, a parser returns a result or raises an error of ck's own family.
 
 ``CK_FUZZ=N`` sets the number of inputs in all (5,000 without it; `nox -s fuzz` takes a million). Inputs that once failed are in
 `found.json`, by target, and are tried first.
@@ -31,12 +31,12 @@ _LONG = "CK_FUZZ" in os.environ
 
 
 class TooLongError(BaseException):
-    """An input took more than its time."""
+    """An input exceeded its time."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def limits() -> Iterator[None]:
-    """Bound the time of each input by the processor's clock, and in a long run the memory too."""
+    """Limit the CPU time of each input, and in a long run the memory too."""
 
     def stop(number: int, frame: object) -> None:
         raise TooLongError

@@ -1,4 +1,4 @@
-"""Several processes that write at once: no change is lost, one of several claims to a name wins, and the others are told."""
+"""Concurrent writers: no change is lost, one of several claims to a name wins, and the others fail with a message."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Outcome = tuple[int, str]
 
 
 def at_once(commands: Sequence[Sequence[str]]) -> list[Outcome]:
-    """Start every command, let all of them go at one moment, and return exit status and stderr of each."""
+    """Start every command, release them simultaneously, and return exit status and stderr of each."""
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", _RUNNER, *words],
@@ -56,13 +56,13 @@ def _statuses(outcomes: list[Outcome]) -> list[int]:
 
 @pytest.fixture
 def entry(ck_home: Path) -> None:
-    """An entry that everybody writes to."""
+    """An entry that all processes write to."""
     create_entry(Repositories().writable(), "dataset", "a", {"tags": ["x"]})
 
 
 @pytest.fixture(autouse=True)
 def nothing_left(ck_home: Path) -> object:
-    """After each test only whole entries are there."""
+    """After each test only complete entries exist."""
     yield
     assert [path.name for path in repos_root().glob(".pending/*")] == ["commit.lock"]
     hidden = [path for path in repos_root().glob("local/*/.*") if path.name != ".cm" and path.parent.name != ".bin"]

@@ -1,4 +1,4 @@
-"""Data sets of one's own on the command line: registered by name, shown, converted, and noticed when they change."""
+"""The user's data sets on the command line: registered by name, shown, converted, and checked for changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A backend and a network that a package in the venv adds by their declarations alone: recognised, converted, run, recorded."""
+"""A backend and a network added by a package in the venv through declarations alone: recognised, converted, run, recorded."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def site(venv: Entry) -> Path:
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    """A file of PyTorch with the made-up network's one weight."""
+    """A PyTorch file with the toy network's only weight."""
     content = zipped(table({"blob.threshold": tensor("0", [1])}), {"0": np.array([40], np.float32).tobytes()})
     path = tmp_path / "blobs.pytorch"
     path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""`ck detect soft`, then what is registered is used."""
+"""`ck detect soft` registers, and later commands use it."""
 
 from __future__ import annotations
 

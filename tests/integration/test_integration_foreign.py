@@ -1,4 +1,4 @@
-"""What another's repository can and cannot do here, and what a removal or a move can lose."""
+"""What a foreign repository may do, and what a removal or a move may lose."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Ck = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def foreign() -> Repositories:
-    """Repositories, with one that came from somebody else."""
+    """Repositories, including a foreign one."""
     repositories = Repositories()
     repositories.add("theirs")
     return repositories

@@ -1,4 +1,4 @@
-"""`ck install package` in processes that are killed, that run side by side, and against a server that stops half-way."""
+"""`ck install package` in processes that are killed or run concurrently, and with a server that stops half-way."""
 
 from __future__ import annotations
 

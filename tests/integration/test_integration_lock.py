@@ -1,4 +1,4 @@
-"""A venv from a lock, out of an index of our own that withdraws, loses and replaces releases."""
+"""A venv from a lock, with a local index that yanks, loses and replaces releases."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_replaced_release_is_rejected(ck: Ck, index: Index, lock: Callable[..., 
     known = installed_packages(Path(first["python"]))["lib"]
     index.release("lib", "1.0", content="import evil\n")
     answer = ck("create", "venv:two", lock(lib=LockedPackage("1.0", known.content, known.tags)))
-    if answer["return"] == 0:  # the installer's cache still has the file that was locked
+    if answer["return"] == 0:  # the installer's cache still has the locked file
         assert installed_packages(Path(answer["python"]))["lib"] == known
         ck("rm", "venv:two")
     answer = ck("create", "venv:three", lock(lib=LockedPackage("1.0", "0" * 64, known.tags)))

@@ -1,4 +1,4 @@
-"""Odd surroundings: signals at the start, closed and full streams, no home, no account, deep folders, disks that are full."""
+"""Unusual conditions: early signals, closed and full streams, no home, no account, deep folders, full disks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _environment(**more: str) -> dict[str, str]:
 
 
 def ck(*words: str, before: str = "", **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the command through a shell, with a redirection behind it or a setting before it."""
+    """Run the command through a shell, with a redirection after it or a setting before it."""
     line = f'{before} exec "$0" -m ck_repo "$@" {more.pop("redirect", "")}'
     command = ["sh", "-c", line, sys.executable, *words]
     return subprocess.run(command, env=_environment(**more), capture_output=True, text=True)
@@ -119,7 +119,7 @@ def test_very_deep_path_is_a_proper_error(ck_home: Path) -> None:
 
 @pytest.fixture
 def small_disk(ck_home: Path) -> Run:
-    """Run commands with a file system of 1 MB on CK_REPOS; the script behind them lists what is left."""
+    """Run commands with a file system of 1 MB on CK_REPOS; the script after them lists the rest."""
 
     def run(*words: str, size: str = "1m", folder: str = "CK") -> subprocess.CompletedProcess[str]:
         place = ck_home / folder
@@ -152,7 +152,7 @@ def seed(ck_home: Path) -> None:
 @pytest.mark.parametrize("size", ["1m", "1m,nr_inodes={}"])
 @pytest.mark.usefixtures("seed")
 def test_entry_can_be_removed_from_full_disk(small_disk: Run, ck_home: Path, size: str) -> None:
-    """The disk takes not one byte more, or not one file more."""
+    """The disk accepts no further byte, or no further file."""
     seed = ck_home / "CK.seed"
     (seed / "filler").write_bytes(b"")
     if "{}" in size:

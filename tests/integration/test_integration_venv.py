@@ -1,4 +1,4 @@
-"""Venvs in an environment that would lead packages elsewhere, and venvs that are made anew or lose something."""
+"""Venvs in an environment that would redirect packages elsewhere, and venvs that are recreated or lose packages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Ck = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def template(package: Callable[..., Entry], index: Index, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A template of one Python package, which needs another; its name."""
+    """A template of one Python package, which needs another; returns its name."""
     index.release("lib", "1.0", needs="other")
     package("lib-lib", python_package={"name": "lib"})
     entry = create_entry(Repositories().writable(), "env_templates", "toy", {})
@@ -53,7 +53,7 @@ LEADS_ELSEWHERE = {
 def test_redirecting_variable_is_ignored(
     ck: Ck, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str]
 ) -> None:
-    """One by one with pip, which obeys most of them, and all at once."""
+    """One by one with pip, which obeys most of them, and all together."""
     monkeypatch.setattr(installing, "_uv", lambda: "")
     for name in names:
         value = LEADS_ELSEWHERE[name]
@@ -80,7 +80,7 @@ def test_installer_that_installs_nothing_is_detected(
     program.write_text("#!/bin/sh\nexit 0\n")
     program.chmod(0o755)
     monkeypatch.setattr(installing, "_uv", lambda: str(program))
-    made = ck("create", "venv:mine", template, "--trust")  # pip does it then
+    made = ck("create", "venv:mine", template, "--trust")  # pip does so
     assert "lib" in made["packages"]
     ck("rm", "venv:mine")
     monkeypatch.setattr(installing, "_run", lambda *words: 0)

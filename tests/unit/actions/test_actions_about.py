@@ -1,4 +1,4 @@
-"""What people type to see a repository, a package, the machine or others' results."""
+"""Show a repository, a package, the machine and other CKs' results."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_show_machine(ck: Ck) -> None:
 
 @pytest.fixture
 def results(ck: Ck, tmp_path: Path) -> Path:
-    """Figures that were imported, and results of another CK in a repository of its own."""
+    """Imported figures, and results of another CK in their own repository."""
     table = tmp_path / "t.csv"
     table.write_text(
         "division,organisation,system,model,scenario,result_raw,validity\nclosed,A,box,ssd-mobilenet,Offline,100,VALID\n"

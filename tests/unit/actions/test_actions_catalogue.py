@@ -1,4 +1,4 @@
-"""Modules and their actions: what is there, and that one verb means one thing in all its spellings."""
+"""Modules and their actions: which exist, and that a verb means the same in all its spellings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people type to add, find, change, copy, pack and remove entries."""
+"""Add, find, change, copy, pack and remove entries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people type to use what is installed from a shell."""
+"""Use installed components from a shell."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_cat_virtual_and_set_pick_the_same_match(ck: Ck, tmp_path: Path) -> None
 
 
 def _run(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    """A command in a process of its own: what it starts writes to the real stdout."""
+    """A command in a separate process: its children write to the real stdout."""
     return subprocess.run([sys.executable, "-m", "ck_repo", *words], capture_output=True, text=True, input=text)
 
 

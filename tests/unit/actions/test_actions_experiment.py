@@ -1,4 +1,4 @@
-"""`ck ls experiment`: columns, order, number of rows, width, and what is said when nothing matches."""
+"""`ck ls experiment`: columns, order, limit, width, and messages when nothing matches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people type to learn of an entry's names, folder, files and tags; and to copy, rename and pack it by short names."""
+"""An entry's names, folder, files and tags; copying, renaming and packing by short names."""
 
 from __future__ import annotations
 

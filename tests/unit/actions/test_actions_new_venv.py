@@ -1,4 +1,4 @@
-"""A venv is not made silently under a name that may be a typo."""
+"""`ck create venv` asks before it creates a venv under a name that may be a typo."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Terminal(io.StringIO):
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch, ck_home: Path) -> list[str]:
-    """What is said, beside a venv `mine`."""
+    """The message, with an existing venv `mine`."""
     lines: list[str] = []
     monkeypatch.setattr(progress, "say", lines.append)
     create_entry(Session().repositories.writable(), "venv", "mine", {})

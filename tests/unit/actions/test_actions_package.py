@@ -1,4 +1,4 @@
-"""What people type to install a package in another way than usual."""
+"""Less common ways to install a package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A package is begun from a template, and checked until it is complete."""
+"""Create a package from a template, and check it until it is complete."""
 
 from __future__ import annotations
 

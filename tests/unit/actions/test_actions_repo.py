@@ -1,4 +1,4 @@
-"""What people type about repositories."""
+"""Commands for repositories."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_add_with_path_creates_or_registers(ck: Ck, tmp_path: Path) -> None:
     made = ck("add", "repo:mine", f"--path={tmp_path / 'far'}", "--out=json").json
     ck("add", "mine:picture:a", "--tags=x")
     ck("rm", "repo:mine")
-    assert ck("search", "picture", "--tags=x").code == 16  # no repository has the module any more
+    assert ck("search", "picture", "--tags=x").code == 16  # no repository has this module any longer
     again = ck("add", "repo", f"--path={tmp_path / 'far'}", "--out=json").json
     assert (again["data_uoa"], again["data_uid"]) == ("mine", made["data_uid"])
     assert ck("search", "picture", "--tags=x").out == "mine:picture:a\n"

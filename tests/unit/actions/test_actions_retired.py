@@ -1,4 +1,4 @@
-"""Commands of CK without a counterpart: each answers with what to use."""
+"""Commands of CK without a counterpart name their replacement."""
 
 from __future__ import annotations
 

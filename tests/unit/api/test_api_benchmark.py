@@ -1,4 +1,4 @@
-"""The function `run` mirrors `ck run`, and checks what it is given in the same way."""
+"""The function `run` mirrors `ck run` and checks its arguments the same way."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ck_repo.errors import CKError, NotFoundError, RunError, UsageError
 from ck_repo.store.entry import Entry
 
 _OTHERWISE = {"time": "seconds", "record_repo": "repository", "dep_add_tags": "dependency_tags"}
-# CK's older spellings, what prints, what does not run or keeps nothing, and what a loop does
+# CK's older spellings, output options, options that run or keep nothing, and options of loops
 _NOT_TAKEN = {"cmd_key", "env", "print_files", "dry_run", "explain", "repetitions", "no_record", "report", "timings"}
-_NOT_TAKEN |= {"shards", "cluster", "certificates", "bundle", "lock"}  # of runs on several machines
+_NOT_TAKEN |= {"shards", "cluster", "certificates", "bundle", "lock"}  # runs on several machines
 
 
 def test_every_command_option_is_a_keyword() -> None:

@@ -1,4 +1,4 @@
-"""Recorded experiments as values: found, shown, compared."""
+"""Recorded experiments in Python: find, show, compare."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_compare_with_first(recorded: Record) -> None:
     assert {row.name for row in found.differences} >= {"backend", "scenario", "performance"}
     assert next(row for row in found.properties if row.name == "backend").values == ("onnxruntime", "openvino", "onnxruntime")
     assert "<th>two</th>" in found._repr_html_()
-    assert "dataset" not in found._repr_html_()  # the same in all
+    assert "dataset" not in found._repr_html_()  # equal in all
 
 
 def test_speedup_above_1_means_faster_for_latency_too(recorded: Record) -> None:

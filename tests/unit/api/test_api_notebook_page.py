@@ -1,4 +1,4 @@
-"""docs/example.ipynb has the outputs of a run, and nothing of the machine that ran it."""
+"""docs/example.ipynb has the outputs of a run, and no paths of the machine that ran it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress as a function, a notebook or a script sees it."""
+"""Progress in a callback, a notebook and a script."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class _Handle:
 
 @pytest.fixture
 def cell(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
-    """What a notebook's cell shows, in order; the clock goes on a second with each look."""
+    """The output of a notebook cell, in order; the clock advances by a second with each call."""
     notebook = pytest.importorskip("ck_repo.api.notebook", reason="IPython is not installed", exc_type=ImportError)
     contents: list[dict[str, str]] = []
 

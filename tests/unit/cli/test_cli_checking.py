@@ -1,4 +1,4 @@
-"""What was typed is held against what the action knows."""
+"""Arguments are checked against what the action declares."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_table_is_cached_and_rebuilt_when_corrupt(ck_home: Path) -> None:
 
 @pytest.fixture
 def command(tmp_path: Path) -> Path:
-    """The command as a shell finds it."""
+    """The command as found by a shell."""
     path = tmp_path / "bin" / "ck"
     path.parent.mkdir()
     path.write_text(f'#!/bin/sh\ncd {ROOT}\nexec {sys.executable} -m ck_repo "$@"\n')

@@ -1,4 +1,4 @@
-"""docs/from-ck.md names what is there: commands, variables, dependencies."""
+"""docs/from-ck.md names existing commands, variables and dependencies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every module and every action has help, and every example in it is one that the command takes."""
+"""Every module and action has help, and every example in it is a valid command."""
 
 from __future__ import annotations
 

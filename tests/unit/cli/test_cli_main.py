@@ -22,7 +22,7 @@ Ck = Callable[..., Any]  # the fixture `ck`
 
 @pytest.fixture
 def at_version(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
-    """Let `ck version` end with an exception."""
+    """Make `ck version` raise an exception."""
 
     def put(error: BaseException) -> None:
         def run(request: Request) -> Any:

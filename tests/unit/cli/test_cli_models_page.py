@@ -1,4 +1,4 @@
-"""docs/models.md says what the packages say."""
+"""docs/models.md matches the packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said when stock CK is in the same environment."""
+"""Messages when stock CK is in the same environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answer as a file."""
+"""Writing the answer to a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress is shown on stderr: lines where it is no terminal, bars where it is one."""
+"""Progress goes to stderr: bars on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ck_repo.cli import progress as shown
 
 @pytest.fixture
 def talkative(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every step is long enough to be worth a word."""
+    """Treat every step as long enough to be shown."""
     monkeypatch.setattr(shown, "_QUIET_FOR", 0.0)
     monkeypatch.setattr(shown, "_EVERY", 0.0)
 
@@ -66,7 +66,7 @@ def test_bars_go_to_stderr_only(capsys: pytest.CaptureFixture[str], monkeypatch:
     outer, inner = bars.begin("outer step", 2, "images"), bars.begin("inner step", None, "s")
     for task in (outer, inner):
         assert isinstance(task, shown._Bar)
-        task._begun = 0.0  # it has lasted long enough to be worth a bar
+        task._begun = 0.0  # long enough to be shown as a bar
         task.advance_to(1)
     bars.say("between [bold]")
     inner.close()

@@ -1,4 +1,4 @@
-"""The page of promises names tests that exist, and bounds that are those of the code."""
+"""docs/security.md names existing tests and the limits in the code."""
 
 from __future__ import annotations
 

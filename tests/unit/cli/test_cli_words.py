@@ -1,4 +1,4 @@
-"""CK's grammar: what the words of a command line mean, and what is said of words that mean nothing."""
+"""CK's grammar: how a command line is parsed, and which ones are rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one side writes the other reads: every field of spec.json and results.json, with a value of its own."""
+"""Engine and harness agree on spec.json and results.json: every field round-trips with a value of its own."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ OURS, THEIRS = {"spec": spec, "results": results}, {"spec": their_spec, "results
 
 
 def kind(side: Mapping[str, Any], part: str) -> Any:
-    """A dataclass of one side."""
+    """A dataclass of the engine or the harness."""
     module, name = part.split(".")
     return getattr(side[module], name)
 
 
 def filled(wanted: Any, numbers: Iterator[int]) -> Any:
-    """An instance with a different value, never the default, in every field that a file has."""
+    """An instance with a distinct value, never the default, in every field."""
     values = {}
     for each, hint in typed(wanted):
         if not each.metadata.get("transient"):
@@ -58,7 +58,7 @@ def value(hint: Any, each: Field[Any], numbers: Iterator[int]) -> Any:
     if get_origin(hint) is Mapping:
         return {f"key {number}": value(get_args(hint)[1], each, numbers)}
     if hint is bool:
-        return each.default is not True  # of a flag there is one value that is not the default
+        return each.default is not True  # a flag has only one value that is not the default
     if each.name == "version" and hint is int:
         return spec.VERSION
     plain = {str: f"text {number}", Path: Path(f"/folder/{number}"), int: number, float: number + 0.5, Any: [number]}
@@ -92,14 +92,14 @@ def test_test_values_are_distinct(part: str) -> None:
 
 def test_harness_reads_complete_spec_file(tmp_path: Path) -> None:
     sent = filled(spec.Spec, count(1))
-    sent = replace(sent, loadgen=replace(sent.loadgen, percentile=0.25))  # the others are within their bounds
+    sent = replace(sent, loadgen=replace(sent.loadgen, percentile=0.25))  # all others are within their bounds
     (tmp_path / "spec.json").write_text(json.dumps(record.write(sent)))
     assert repr(read_spec(tmp_path / "spec.json")) == repr(replace(sent, folder=tmp_path))
 
 
 @pytest.mark.parametrize("part", ["model", "dataset", "loadgen", "loadgen_built"])
 def test_unknown_setting_is_rejected_by_harness(tmp_path: Path, part: str) -> None:
-    """Not ignored: the run would be another one than was asked for."""
+    """An ignored setting would change the requested run."""
     sent = filled(spec.Spec, count(1))
     content: dict[str, Any] = record.write(replace(sent, loadgen=replace(sent.loadgen, percentile=0.25)))
     content[part]["unheard_of"] = 1

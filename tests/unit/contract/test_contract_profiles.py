@@ -1,4 +1,4 @@
-"""Profiles that are based on another one."""
+"""Profiles based on other profiles."""
 
 from __future__ import annotations
 

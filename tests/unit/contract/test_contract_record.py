@@ -1,4 +1,4 @@
-"""Dataclasses from JSON: what is accepted, and which key an error names."""
+"""Dataclasses from JSON: accepted values, and the key that an error names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Thing:
-    """Something with a field of each type."""
+    """A record with a field of each type."""
 
     file: Path
     side: Side

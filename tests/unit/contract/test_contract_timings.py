@@ -1,4 +1,4 @@
-"""The parts of a run, each with its seconds."""
+"""Durations of the parts of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checks of wording and links find what they are for, and CI starts sessions that exist."""
+"""The checks of wording and links detect errors, and CI starts existing sessions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def script(name: str) -> Any:
-    """A script of docs/, loaded."""
+    """Load a script of docs/."""
     spec = util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec
     assert spec.loader

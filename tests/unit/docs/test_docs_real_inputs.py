@@ -1,4 +1,4 @@
-"""Each kind of input that people really bring has a test; the tests are named here, so that none is lost."""
+"""Each kind of real-world input has a test; this table names them so that none gets lost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OUTPUTS = "unit/harness/test_harness_outputs.py"
 _SHAPES = "unit/harness/test_harness_interfaces.py"
 _RECOGNISED = "unit/models/test_models_recognise.py"
 
-# what people bring: the tests of it, as file::function, and in brackets the case of its table
+# kind of input: its tests as file::function, with the parametrized case in brackets
 ROWS: dict[str, tuple[str, ...]] = {
     # annotations
     "ids of annotations from 0, all 0, per image, null, absent": tuple(

@@ -1,4 +1,4 @@
-"""Entering a venv: lines for a shell, a shell of one's own, a command."""
+"""Activating a venv: lines for a shell, a subshell, a command."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = ["mine", "with space", "it's", "$(touch spoilt)", "a;b", "ünï"]
 
 
 def venv_called(name: str, home: Path) -> Venv:
-    """A venv whose activation tells where it lies, and a program in it."""
+    """A venv whose activation prints its location, and a program in it."""
     folder = home / f"folder of {name}" / "venv"
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "activate").write_text("VIRTUAL_ENV=active\nexport VIRTUAL_ENV\n")
@@ -71,7 +71,7 @@ def test_command_arguments_are_unchanged(tmp_path: Path, capfd: pytest.CaptureFi
 def test_missing_command_is_reported(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no-such-program") as caught:
         run_inside(venv_called("mine", tmp_path), ["no-such-program"])
-    assert "--shell" not in caught.value.hint  # it was a command that was asked for, not a shell
+    assert "--shell" not in caught.value.hint  # a command was requested, not a shell
 
 
 def test_command_without_permission_is_reported(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ sys.exit(enter(venv, sys.argv[3]))
 
 @pytest.mark.parametrize("shell", ["bash", "sh", "zsh"])
 def test_subshell_is_in_venv_and_returns_its_status(tmp_path: Path, shell: str) -> None:
-    """As on a terminal: with the user's own start-up file read first."""
+    """As on a terminal: the user's own start-up file is read first."""
     if not shutil.which(shell):
         pytest.skip(f"no {shell} here")
     venv = venv_called("with space", tmp_path)

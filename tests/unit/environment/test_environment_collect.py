@@ -1,4 +1,4 @@
-"""What a lock is made from: the packages of a venv, env entries, repositories."""
+"""The content of a lock: packages of a venv, env entries, repositories."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_wheel_content_does_not_depend_on_installer() -> None:
     info = next((other.folder / "lib").glob("*/site-packages/lib-1.0.dist-info"))
     rows = (info / "RECORD").read_text()
     (info / "RECORD").write_text(
-        rows.replace("sha256=abc,4", "sha256=xyz,2")  # uv's name is shorter
+        rows.replace("sha256=abc,4", "sha256=xyz,2")  # uv's marker is shorter
         + f"{info.name}/REQUESTED,sha256=q,0\n../../../bin/lib,sha256=z,9\n__pycache__/lib.cpython-311.pyc,,\n"
     )
     assert locked_packages(one.python) == locked_packages(other.python)
@@ -80,7 +80,7 @@ def test_packages_match_if_recorded_content_matches() -> None:
 def test_run_records_venv_like_its_lock() -> None:
     venv = make_venv()
     assert venv.packages == {}
-    add_package(venv, "numpy", "2.1.0")  # the run may have installed something since the venv was first looked at
+    add_package(venv, "numpy", "2.1.0")  # the run may have installed packages after the venv was first read
     found: dict[str, Any] = provenance(venv, make_lock(Session(), venv.python, {}))
     assert found["venv"]["packages"] == {"numpy": "2.1.0"}
     assert found["platform"]["cores_usable"] > 0

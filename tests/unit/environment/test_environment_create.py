@@ -1,4 +1,4 @@
-"""Making venvs: whole or not at all, again without harm, from a template that fits."""
+"""Creating venvs: atomically, repeatedly, from a suitable template."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ck_repo.store.writing import create_entry
 
 @pytest.fixture
 def repositories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repositories:
-    """With templates that need nothing from the package index."""
+    """With templates that need no package index."""
     monkeypatch.setenv("VIRTUALENV_OVERRIDE_APP_DATA", str(tmp_path / "virtualenv"))
     found = Repositories()
     for name, content in (
@@ -39,7 +39,7 @@ def make(repositories: Repositories, name: str = "mine", template: str = "empty"
 
 
 def folders(repositories: Repositories) -> list[str]:
-    """What a user sees of venvs, half-made ones too."""
+    """Venvs that a user sees, including unfinished ones."""
     home = repositories.get("local").path / "venv"
     return sorted(path.name for path in home.iterdir() if path.is_dir() and path.name != ".cm") if home.exists() else []
 
@@ -56,7 +56,7 @@ def test_venv_has_its_own_python(repositories: Repositories) -> None:
 
 
 def check_second_time(repositories: Repositories, venv: Venv) -> None:
-    """A venv takes seconds to make, so one serves for what can be asked of it."""
+    """Creating a venv takes seconds, so these tests share one."""
     (venv.folder / "mark").touch()
     assert make(repositories) == venv
     with pytest.raises(ConflictError, match="already exists, created from empty"):

@@ -1,4 +1,4 @@
-"""The lock file: everything is in it, it comes back as it was, and what cannot be read is told."""
+"""The lock file: it is complete, round-trips, and reports what cannot be read."""
 
 from __future__ import annotations
 

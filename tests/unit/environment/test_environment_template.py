@@ -1,4 +1,4 @@
-"""Templates: what a person writes is read, and what is wrong is told with its file and key."""
+"""Templates: how they are read, and that errors name file and key."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_unknown_template_repository_is_named() -> None:
 
 
 def test_v1_0_template_pins_loadgen_of_the_round() -> None:
-    """measured with the LoadGens of the package index."""
+    """Measured with the LoadGens on PyPI."""
     found = read_template(load(Repositories(), "env_templates", "mlperf-inference-1.0"))
     versions = {row.key: row.version for row in found.components}
     assert versions["loadgen"] == "==4.1.30"

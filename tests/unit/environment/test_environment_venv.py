@@ -1,4 +1,4 @@
-"""Which venv is meant, and one whose interpreter is gone."""
+"""Which venv is selected, and venvs whose interpreter is missing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ck_repo.store.writing import create_entry
 
 @pytest.fixture
 def venv() -> Venv:
-    """An entry with a link to an interpreter, as virtualenv makes one."""
+    """An entry with a link to an interpreter, as virtualenv creates it."""
     repositories = Repositories()
     meta = {"template": "mlperf-inference-1.0", "python_version": platform.python_version()}
     entry = create_entry(repositories.writable(), "venv", "mine", meta)
@@ -38,7 +38,7 @@ def test_venv_matches_its_entry(venv: Venv) -> None:
 
 
 def test_venv_with_removed_python_says_what_to_do(venv: Venv, tmp_path: Path) -> None:
-    """The link stays when the system's Python is upgraded away."""
+    """The link remains when the system's Python is upgraded."""
     venv.python.unlink()
     venv.python.symlink_to(tmp_path / "usr" / "bin" / "python3.9")
     with pytest.raises(InstallError, match=r"venv:mine is missing: .*/usr/bin/python3\.9 does not exist") as caught:
@@ -55,7 +55,7 @@ def test_named_venv_takes_precedence_over_active(monkeypatch: pytest.MonkeyPatch
     assert chosen_name() == "mlperf-inference"
 
 
-# a venv that would quietly run another Python, or another venv's packages
+# a venv that would silently run another Python or use another venv's packages
 
 
 def _other_python(folder: Path) -> None:
@@ -92,7 +92,7 @@ def test_broken_venv_is_detected_and_never_uses_another_python(venv: Venv, ck: C
     spoil, message = BROKEN[case]
     venv.entry.path.joinpath(".cm/meta.json").write_text(
         json.dumps({**venv.entry.meta(), "path": str(venv.folder)})
-    )  # as those that are made now
+    )  # as current ones
     spoil(venv.folder)
     with pytest.raises(InstallError, match=message) as caught:
         venv.check()
@@ -100,7 +100,7 @@ def test_broken_venv_is_detected_and_never_uses_another_python(venv: Venv, ck: C
     for words in (["check", "venv:mine"], ["activate", "venv:mine", "--", "python", "-c", "print('outer')"],
                   ["activate", "venv:mine", "--print"], ["run", "program:object-detection", "--venv=mine"]):  # fmt: skip
         answer = ck(*words)
-        drifted = case == "another Python" and words[0] == "check"  # another version is drift, as another package is
+        drifted = case == "another Python" and words[0] == "check"  # another version is drift, like another package
         assert answer.code == (10 if drifted else InstallError.code), words
         assert "venv:mine" in (answer.out if drifted else answer.err)
         assert "outer" not in answer.out
@@ -132,11 +132,11 @@ def test_venv_from_lock_is_recreated_from_lock(venv: Venv) -> None:
     assert f"--lock={venv.entry.path / 'lock.json'}" in caught.value.hint
 
 
-# packages that are listed, and gone
+# listed packages whose files are missing
 
 
 def _package(venv: Venv) -> Path:
-    """A package of a folder, a folder without ``__init__.py``, a module and a script."""
+    """A package in a folder, a folder without ``__init__.py``, a module and a script."""
     site = venv.folder / "lib" / f"python{venv.version.rpartition('.')[0]}" / "site-packages"
     info = site / "Some_Pack.age-1.0.dist-info"
     files = ["pack/__init__.py", "pack/part/more.py", "pack.libs/lib.so", "single.py"]

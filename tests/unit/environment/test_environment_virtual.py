@@ -1,4 +1,4 @@
-"""A shell or a command with the variables of what is installed."""
+"""A shell or a command with the variables of installed components."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ck_repo.store.writing import create_entry
 
 
 def env(alias: str, folder: Path, when: str, *tags: str) -> Entry:
-    """Something installed."""
+    """An installed component."""
     folder.mkdir(exist_ok=True)
     meta = {"name": alias, "label": alias, "source": "package", "path": str(folder), "tags": list(tags), "installed": when}
     return create_entry(Repositories().writable(), "env", alias, meta)
@@ -51,7 +51,7 @@ def test_matching_entries_latest_first(tmp_path: Path) -> None:
 
 
 def test_entries_of_another_repository_are_ignored(tmp_path: Path) -> None:
-    """A repository that was pulled could name any program for PATH."""
+    """A pulled repository could name any program for PATH."""
     other = Repositories().add("other")
     create_entry(other, "env", "theirs", {"tags": ["lib", "x"], "env": {"PATH": "/theirs/bin"}})
     env("mine", tmp_path / "m", "2024", "lib", "x")

@@ -1,4 +1,4 @@
-"""How far the detections of two runs agree."""
+"""Agreement between the detections of two runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Experiments are there whole or not at all; of a failed run the logs stay, of an interrupted one nothing."""
+"""Experiments appear atomically; failed runs keep their logs, interrupted ones leave nothing."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_record_in_another_repository(repositories: Repositories) -> None:
     repositories.add("my-results")
     record(repositories, "mine", "my-results")
     assert load(repositories, "experiment", "mine").repository == "my-results"
-    record(repositories, "mine")  # the name is free here
+    record(repositories, "mine")  # the name is unused here
     with pytest.raises(NotFoundError):
         Recording(Session(repositories), "no-such", "mine")
 
@@ -109,7 +109,7 @@ def test_interrupted_run_leaves_nothing(repositories: Repositories) -> None:
 
 
 def test_failed_publication_keeps_results(repositories: Repositories) -> None:
-    """Two runs with one name at once: the second to end must not lose its results."""
+    """Two concurrent runs with one name: the second one must not lose its results."""
     first, second = Recording(Session(repositories), "", "mine"), Recording(Session(repositories), "", "mine")
 
     def run(recording: Recording) -> None:
@@ -139,7 +139,7 @@ def test_next_run_removes_folder_of_killed_process(repositories: Repositories) -
     killed.mkdir()
     with Recording(Session(repositories)).folder() as folder:
         assert folder.exists()
-        record(repositories, "second")  # of two runs at once neither tidies the other away
+        record(repositories, "second")  # concurrent runs do not remove each other's folders
         assert folder.exists()
     assert not killed.exists()
 
@@ -168,7 +168,7 @@ def test_sweep_removes_only_leftovers_of_killed_runs(repositories: Repositories)
         path.mkdir()
     old, new = home(repositories) / ".lock-00000000000000cc", home(repositories) / ".lock-00000000000000dd"
     old.touch()
-    new.touch()  # perhaps of a run that is about to make its folder
+    new.touch()  # possibly of a run that is about to create its folder
     os.utime(old, (0, 0))
     with Recording(Session(repositories), "my-results").folder() as running:
         sweep(Session(repositories))
@@ -183,6 +183,6 @@ def test_sweep_skips_read_only_repository(repositories: Repositories, monkeypatc
     record(repositories, "mine")
     left = home(repositories) / ".run-00000000000000aa"
     left.mkdir()
-    monkeypatch.setattr(os, "access", lambda *_: False)  # the tests may run as root, whom no mode keeps out
+    monkeypatch.setattr(os, "access", lambda *_: False)  # tests may run as root, which ignores file modes
     sweep(Session(repositories))
     assert left.exists()

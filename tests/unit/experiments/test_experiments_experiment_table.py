@@ -1,4 +1,4 @@
-"""An experiment as a person reads it: each scenario's figure with its unit, and why a run is not valid."""
+"""The table of an experiment: each scenario's figure with its unit, and why a run is invalid."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LATENCY = {"mean": 5.0, "p50": 4.5, "p90": 6.25, "p99": 7.125, "p99_9": 9.0}
 
 
 def results(scenario: str = "offline", **performance: Any) -> dict[str, Any]:
-    """results.json as docs/first-run.md has it."""
+    """results.json as in docs/first-run.md."""
     return {
         "model": "model-demo-ssd", "dataset": "dataset-demo-shapes", "images": 200, "backend": "onnxruntime",
         "backend_version": "1.32.0", "device": "cpu", "batch_size": 4, "threads": 1, "sessions": 2, "scenario": scenario,
@@ -84,7 +84,7 @@ def test_list_line() -> None:
 
 
 def table(found: dict[str, Any]) -> dict[str, str]:
-    """The table by its first column."""
+    """The table, keyed by its first column."""
     rows = [line.split("  ", 1) for line in experiment_lines("mine", meta(found))]
     return {key.strip(): value.strip() for key, value in rows if key.strip()}
 

@@ -1,4 +1,4 @@
-"""The interval of a verdict covers what it says, also for a few runs."""
+"""The interval of a verdict has its nominal coverage, even for a few runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_intervals_cover_the_true_ratio_95_percent_of_the_time(runs: int) -> Non
     for _ in range(rounds):
         low, high = geometric_interval([true * math.exp(draw.gauss(0, 0.05)) for _ in range(runs)]) or (0.0, 0.0)
         covered += low <= true <= high
-    # five standard deviations of a binomial share around 0.95
+    # five standard deviations of a binomial proportion around 0.95
     assert covered / rounds == pytest.approx(0.95, abs=5 * math.sqrt(0.95 * 0.05 / rounds))
 
 

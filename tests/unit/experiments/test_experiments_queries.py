@@ -1,4 +1,4 @@
-"""The times of queries: from columns, from LoadGen's trace, and how sure they make a figure."""
+"""Query times: from columns, from LoadGen's trace, and the intervals of figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a run is not valid is said with our options, not with LoadGen's settings."""
+"""Reasons why a run is invalid name our options, not LoadGen's settings."""
 
 from __future__ import annotations
 

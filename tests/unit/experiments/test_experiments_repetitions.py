@@ -1,4 +1,4 @@
-"""Repetitions of a run: their median, and how far they are apart."""
+"""Repetitions of a run: their median and spread."""
 
 from __future__ import annotations
 

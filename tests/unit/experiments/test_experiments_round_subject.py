@@ -1,4 +1,4 @@
-"""What is held to be the round's model and data set, and what closed trees and comparisons say of everything else."""
+"""Which models and data sets belong to the round, and how closed trees and comparisons treat all others."""
 
 from __future__ import annotations
 

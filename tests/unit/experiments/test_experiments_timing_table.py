@@ -1,4 +1,4 @@
-"""The parts of a run as a table."""
+"""The table of a run's parts."""
 
 from __future__ import annotations
 

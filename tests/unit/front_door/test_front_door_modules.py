@@ -1,4 +1,4 @@
-"""The entries through which stock CK reaches the engine say what the engine does."""
+"""The entries that stock CK loads match the engine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODULES = ROOT / "module"
 
 
 def load(name: str, file: Path, **options: Any) -> ModuleType:
-    """Load a file that is in no package of this environment."""
+    """Load a file that is not in a package of this environment."""
     spec = util.spec_from_file_location(name, file, **options)
     assert spec
     assert spec.loader
@@ -109,7 +109,7 @@ def test_pip_failure_is_an_error_with_log(front_door: ModuleType, tmp_path: Path
     with pytest.raises(front_door.engine.EngineError, match="a-distribution-that-is-nowhere") as caught:
         front_door.engine.python(str(tmp_path))
     assert "PIP_FIND_LINKS" in str(caught.value)
-    with pytest.raises(front_door.engine.EngineError):  # what is incomplete is made again, not used
+    with pytest.raises(front_door.engine.EngineError):  # incomplete environments are recreated
         front_door.engine.python(str(tmp_path))
 
 

@@ -1,4 +1,4 @@
-"""Scoring of an accuracy log: the reference's own logs get the reference's figures, a log that is not right is told."""
+"""Scoring accuracy logs: the reference's logs get the reference's figures, and invalid logs are reported."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ REFERENCE = {"fp32": 0.23982, "int8": 0.23871}
 
 @dataclass(frozen=True)
 class Scorer:
-    """A spec, its images, and a place for logs."""
+    """A spec, its images, and a folder for logs."""
 
     spec: Spec
     images: ImageList
@@ -69,7 +69,7 @@ def coco(tmp_path: Path, data: Path, spec_for: Callable[..., dict[str, Any]]) ->
 
 @pytest.fixture
 def made_coco(tmp_path: Path, spec_for: Callable[..., dict[str, Any]]) -> Scorer:
-    """Forty made images with four boxes each, of COCO's 80 categories: their ids have gaps."""
+    """Forty generated images with four boxes each, in COCO's 80 categories, whose ids have gaps."""
     coco_sets.write_coco(tmp_path / "coco", images=40)
     return scorer(tmp_path, spec_for(data_set=tmp_path / "coco", count=None))
 
@@ -91,7 +91,7 @@ def boxes(*detections: tuple[float, ...]) -> Any:
 
 
 def truth(demo: Scorer) -> list[dict[str, Any]]:
-    """A log that answers with the annotations themselves."""
+    """A log whose answers are the annotations themselves."""
     annotations = json.loads(demo.spec.dataset.annotations.read_text())["annotations"]
     rows = []
     for index, (image, (width, height)) in enumerate(zip(demo.images.ids, demo.images.sizes, strict=True)):
@@ -120,7 +120,7 @@ def test_accuracy_txt_has_map_and_log_hash(coco: Scorer, data: Path) -> None:
 
 
 def imperfect(made_coco: Scorer, seed: int = 3) -> list[dict[str, Any]]:
-    """A log as a model's: boxes that are shifted by up to a fifth, some with another class, some missing, some of nothing."""
+    """A realistic log: boxes shifted by up to a fifth, some with another class, some missing, some spurious."""
     chance = random.Random(seed)
     rows = []
     for found in truth(made_coco):
@@ -230,12 +230,12 @@ def test_contiguous_reference_log_scores_the_same(coco: Scorer, data: Path) -> N
 
 
 def contiguous(scorer: Scorer) -> Scorer:
-    """The same for a model whose classes are numbers from 1 on."""
+    """The same for a model whose classes are numbered from 1."""
     return replace(scorer, spec=replace(scorer.spec, model=replace(scorer.spec.model, classes_are="contiguous")))
 
 
 def renumbered(scorer: Scorer, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of a log with contiguous classes in place of category ids."""
+    """The detections of a log, with contiguous classes instead of category ids."""
     place = {category: number for number, category in enumerate(scorer.images.categories, 1)}
     return [
         {**each, "data": b"".join(
@@ -259,7 +259,7 @@ def test_boxes_are_in_pixels_of_original_image(demo: Scorer) -> None:
 
 
 def test_detections_json_is_byte_identical_to_python_json(demo: Scorer) -> None:
-    """Numbers of all sizes; a category that the data set does not have has no name."""
+    """Numbers of all magnitudes; a category that the data set does not have has no name."""
     named = demo.images.truth.categories[0]
     rows = [(1e-9, 0.1, 1 / 3, 0.75, 0.9, named.id), (0.0, 0.0, 1.0, 1.0, 1.0, 77)]
     results = as_coco({1: boxes(*rows), 3: boxes((0.5, 0.25, 0.75, 0.3, 1e-30, named.id))}, demo.images, "category")
@@ -314,7 +314,7 @@ def test_non_numeric_class_is_an_error(demo: Scorer) -> None:
 def test_two_logs_are_scored_over_samples_of_the_second(
     harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:
-    """What TEST01 falls back to: the figures are those of the accuracy run where the samples are all of its samples."""
+    """The fallback of TEST01: the figures equal the accuracy run's if the samples are all of its samples."""
     outcome = harness(spec_for("offline", "accuracy"))
     log = outcome.folder / "accuracy/mlperf_log_accuracy.json"
     rows = json.loads(log.read_text())

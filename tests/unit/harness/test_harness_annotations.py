@@ -1,4 +1,4 @@
-"""The list of images: the benchmark's order, and a set that is not whole is told before the run."""
+"""The list of images: the benchmark's order, and incomplete data sets are reported before the run."""
 
 from __future__ import annotations
 

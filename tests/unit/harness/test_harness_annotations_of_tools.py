@@ -1,4 +1,4 @@
-"""Annotations as labelling tools write them: each has one right figure, or one right refusal, or a remark."""
+"""Annotations as labelling tools write them: each gets its correct figure, an error, or a remark."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ IMAGES = 12
 
 
 class DataSet:
-    """A made data set whose annotations a test changes, and the answers of an imperfect model."""
+    """A generated data set whose annotations a test changes, and the answers of an imperfect model."""
 
     def __init__(self, folder: Path, spec_for: Callable[..., dict[str, Any]]) -> None:
         self.folder, self._spec_for = folder, spec_for
@@ -41,7 +41,7 @@ class DataSet:
         self._log(random.Random(5))
 
     def _log(self, chance: random.Random) -> None:
-        """An accuracy log: boxes shifted by up to a fifth, with scores by chance."""
+        """An accuracy log: boxes shifted by up to a fifth, with random scores."""
         rows = []
         for index, image in enumerate(self.content["images"]):
             data = b""
@@ -66,7 +66,7 @@ class DataSet:
         return score(spec, images, self.folder / "log.json", self.folder / "accuracy.txt")
 
     def registered(self) -> dict[str, Any]:
-        """What `ck detect` gets to know."""
+        """What `ck detect` reports."""
         return answer({"format": "coco", "path": str(self.images)})
 
 
@@ -104,7 +104,7 @@ def both(*changes: Change) -> Change:
     return lambda content: [change(content) for change in changes]
 
 
-# what has one certain meaning: the figure is that of the plain file
+# unambiguous changes: the figure is that of the original file
 SAME: dict[str, tuple[Change, str]] = {
     "annotation ids from 0": (every("annotations", id=lambda _, n: n), ""),
     "annotation ids all 0": (every("annotations", id=0), ""),
@@ -164,7 +164,10 @@ def test_unambiguous_deviations_are_corrected_and_reported_once(data_set: DataSe
     assert "error" not in found, found
     assert sum(remark in text for text in found["remarks"]) == bool(remark) or not remark
     assert [text for text in found["remarks"] if "categories without an annotation" not in text and remark not in text] == []
-    if name not in ("backslashes", "folder in front"):  # whose images start from the folder above, as the engine then says
+    if name not in (
+        "backslashes",
+        "folder in front",
+    ):  # images are searched from the parent folder, and the engine is told
         assert data_set.scored() == plain
     else:
         assert found["images"] == str(data_set.images.parent)
@@ -257,7 +260,7 @@ def test_ambiguous_annotations_are_rejected_by_name(data_set: DataSet, name: str
         "another size",
         "missing image",
         "a name that is too long",
-    ):  # the former is not looked at when a run begins
+    ):  # the former is not checked at the start of a run
         with pytest.raises(HarnessError) as caught:
             data_set.scored()
         assert why in caught.value.what
@@ -284,7 +287,7 @@ def test_gzipped_annotations_are_read(data_set: DataSet) -> None:
 
 
 LINES = b'{"image_id": 1}\n{"image_id": 2}\n'
-# what is not COCO's format, by its content, and what the error calls it
+# other formats, by content, and their names in the error
 OTHERS: dict[str, tuple[bytes, str]] = {
     "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "it is a pointer of Git LFS"),
     "a web page": (b"<!DOCTYPE html><html></html>", "it is a web page"),

@@ -1,4 +1,4 @@
-"""The options that our backends declare: each value loads a model; those that only change speed change no answer."""
+"""Declared backend options: every value loads a model, and options that only affect speed change no answer."""
 
 from __future__ import annotations
 

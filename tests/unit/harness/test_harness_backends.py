@@ -1,4 +1,4 @@
-"""Backends: ONNX Runtime on a real model, a third party's by its entry point, and what is wrong told by name."""
+"""Backends: ONNX Runtime with a real model, a third-party one by its entry point, and errors with names."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_demo_model_accepts_any_batch(demo: Model, batch: int) -> None:
 
 
 def without_batch(path: Path, batch: int | str) -> Path:
-    """A model as the opset-8 ssd-resnet34: its outputs have no batch dimension."""
+    """A model like the opset-8 ssd-resnet34: its outputs have no batch dimension."""
     constants = {
         "bboxes": np.arange(20, dtype=np.float32).reshape(5, 4) / 20,
         "labels": np.arange(1, 6, dtype=np.int64),

@@ -1,4 +1,4 @@
-"""A graph with its channels first gives the same answers once they are last."""
+"""A channels-first graph gives the same answers after conversion to channels-last."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run(definition: Any, images: Any) -> Any:
 
 
 def by_hand(images: Any, kernel: Any, stride: int, pads: tuple[int, int]) -> Any:
-    """A convolution with its channels first, which TensorFlow itself does not run on a CPU."""
+    """A channels-first convolution, which TensorFlow itself does not run on a CPU."""
     last = tf.pad(tf.transpose(images, [0, 2, 3, 1]), [[0, 0], [pads[0]] * 2, [pads[1]] * 2, [0, 0]])
     return tf.transpose(tf.nn.conv2d(last, kernel, stride, "VALID"), [0, 3, 1, 2]).numpy()
 
@@ -76,7 +76,7 @@ def test_operators_between_convolutions_need_no_transpose() -> None:
         return tf.transpose(tf.nn.max_pool2d(x, 3, 2, "VALID"), [0, 3, 1, 2]).numpy()
 
     rewritten = channels_last(graph_of(body), ["out", "image"])
-    assert Counter(node.op for node in rewritten.node)["Transpose"] == 2  # the first in, and the last out
+    assert Counter(node.op for node in rewritten.node)["Transpose"] == 2  # the first input and the last output
     images = RNG.normal(size=(2, 3, 12, 16)).astype(np.float32)
     assert np.allclose(run(rewritten, images), expected(images), atol=1e-3)
 

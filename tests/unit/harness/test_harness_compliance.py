@@ -1,4 +1,4 @@
-"""Compliance tests: an honest system passes them all, one that answers from memory or skips work does not."""
+"""Compliance tests: an honest system passes them all; one that caches answers or skips work does not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ck_repo.rounds.compliance import verify_accuracy, verify_performance  # noq
 from ck_repo.rounds.round import load_round  # noqa: E402
 from ck_repo.run.options import COMPLIANCE, RunOptions  # noqa: E402
 
-# 20 ms an image, whatever else the machine does; the answer hangs on the image
+# 20 ms an image on any machine; the answer depends on the image
 _WORK = """
 import time
 time.sleep(0.02 * n)

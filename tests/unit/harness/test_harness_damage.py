@@ -1,4 +1,4 @@
-"""Images whose data is damaged in the middle: decoders fill in something, so the results name them."""
+"""Images with damaged data: decoders fill in the gap, so the results name them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from object_detection.preprocess import decode  # noqa: E402
 
 
 def jpeg(path: Path, *, hurt: bool = False) -> Path:
-    """A noisy picture; of a damaged one a part in the middle is missing, and its end mark is there."""
+    """A noisy picture; if damaged, a part in the middle is missing, but the end marker is there."""
     noise = np.random.default_rng(1).integers(0, 256, (120, 160, 3), dtype=np.uint8)
     content = cv2.imencode(".jpg", noise)[1].tobytes()
     middle = len(content) // 2

@@ -1,4 +1,4 @@
-"""One data set in four formats: the readers agree; what they cannot read is named."""
+"""One data set in four formats: all readers agree, and unreadable parts are named."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Boxes = list[tuple[int, int, list[float]]]  # position of the image, of the cate
 
 
 class Source:
-    """A data set of three categories, in a folder, to be written in any format."""
+    """A data set of three categories in a folder, to be written in any format."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -100,7 +100,7 @@ def read(kind: str, path: Path, **more: str) -> dict[str, Any]:
 
 
 def agree(source: Source, kind: str, path: Path, **more: str) -> dict[str, Any]:
-    """The data set read is that of `source`, to a thousandth of a pixel."""
+    """The data set equals `source` to a thousandth of a pixel."""
     file = source.folder.parent / "as_coco.json"
     found = read(kind, path, coco=str(file), **more)
     content = json.loads(file.read_text())
@@ -344,7 +344,7 @@ def test_every_input_file_is_listed(source: Source) -> None:
     found = read("voc", source.folder)
     files = {path for path in source.folder.rglob("*") if path.is_file()}
     assert {Path(path) for path in (*found["files"], *found["sources"])} >= files
-    assert str(source.folder / "Annotations") in found["sources"]  # a file more there is an image more
+    assert str(source.folder / "Annotations") in found["sources"]  # an additional file is an additional image
     shutil.rmtree(source.folder)
     source.yolo()
     source.write("data.yaml", YOLO_YAML["items"])

@@ -1,4 +1,4 @@
-"""Decoding: letterboxes, orders of boxes, suppression, against straightforward computations of the same."""
+"""Decoding: letterboxes, box orders and suppression, compared with straightforward implementations."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_box_orders(order: str) -> None:
 def test_grid_cell_boxes() -> None:
     model = replace(MODEL, box_order="cxcywh", box_units="cells", classes="classes")
     boxes = np.zeros((1, 64 + 16 + 4, 4), np.float32)  # cells of 8, 16 and 32 pixels
-    boxes[0, 64 + 4 * 1 + 2] = [0.5, 0.25, np.log(2), np.log(0.5)]  # second row, third column of the grid of 16 pixels
+    boxes[0, 64 + 4 * 1 + 2] = [0.5, 0.25, np.log(2), np.log(0.5)]  # second row, third column of the grid with 16-pixel cells
     scores = np.ones(boxes.shape[:2], np.float32)
     rows = decoded(model, [0], [frame_of(model, 64, 64)], boxes, scores, scores, None, OutputCheck(model))[0]
     assert rows[0, 1:5].tolist() == pytest.approx([-4 / 64, -4 / 64, 4 / 64, 4 / 64])
@@ -173,7 +173,7 @@ def test_softmax_is_over_the_classes_of_each_box() -> None:
     model = replace(MODEL, boxes="head[0:4]", objectness="head[4]", scores="head[5:]", scores_are="softmax")
     head = np.zeros((1, 3, 7), np.float32)
     _, scores, _, _ = Outputs(model, ["image"], ["head"]).arranged([head], 1)
-    assert np.allclose(scores, 0.25)  # an objectness of one half, two classes alike
+    assert np.allclose(scores, 0.25)  # an objectness of one half, two equal classes
 
 
 def test_batch_detections_go_to_their_images() -> None:

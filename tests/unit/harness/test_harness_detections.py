@@ -52,7 +52,7 @@ def test_no_detection_is_an_empty_answer() -> None:
 
 
 def test_answer_is_contiguous() -> None:
-    """LoadGen reads it by its address."""
+    """LoadGen reads the buffer by its address."""
     rows = pack(replace(MODEL, score_above=0.5), [0, 1], *outputs(2, 6), np.array([4, 6]))
     assert all(row.flags.c_contiguous for row in rows)
 

@@ -1,4 +1,4 @@
-"""The harness as the engine starts it, with the demo model on images of the demo set, in every scenario."""
+"""The harness as the engine starts it, with the demo model on demo images, in every scenario."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ck_repo.experiments.experiment_table import performance_text  # noqa: E402
 from ck_repo.experiments.meta import read_meta  # noqa: E402
 from ck_repo.run.options import SCENARIOS, RunOptions  # noqa: E402
 
-# an easy rate and bound for Server, so that no machine misses them by its own slowness
+# an easy rate and bound for Server, so that even a slow machine meets them
 OPTIONS = {
     "singlestream": RunOptions(scenario="singlestream", seconds=0.3),
     "multistream": RunOptions(scenario="multistream", seconds=0.3, target_latency=60_000.0),
@@ -50,7 +50,7 @@ def answers(outcome: Any) -> dict[int, Any]:
 
 
 def clear(rows: Any) -> Any:
-    """The detections that no rounding moves over a threshold, in an order that no rounding changes."""
+    """Detections that rounding cannot move across a threshold, in an order that rounding cannot change."""
     found = rows[rows[:, 5] > 0.6]
     return found[np.lexsort((np.rint(found[:, 2] * 50), np.rint(found[:, 1] * 50), found[:, 6]))]
 
@@ -167,11 +167,11 @@ def test_single_image_model_detects_the_same(
     onnx.save(model, str(tmp_path / "one.onnx"))
     outcome = harness(spec_for(model=tmp_path / "one.onnx"))
     assert_same_detections(answers(outcome), answers(runs["offline"]))
-    assert outcome.results["batch_size"] == 1  # what was run, not what was asked for
+    assert outcome.results["batch_size"] == 1  # what ran, not what was requested
 
 
 def test_demo_model_finds_the_shapes(harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]]) -> None:
-    """package/model-demo-ssd/.cm/meta.json expects 0.83 on 200 images; half of it would already be a broken pipeline."""
+    """package/model-demo-ssd/.cm/meta.json expects 0.83 on 200 images; half of that would already mean a broken pipeline."""
     results = harness(spec_for(count=40)).results
     assert results["images"] == 40
     assert results["accuracy"]["mAP"] > 0.5
@@ -180,7 +180,7 @@ def test_demo_model_finds_the_shapes(harness: Callable[..., Any], spec_for: Call
 def test_real_model_on_real_images_has_reference_map(
     harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], data: Path
 ) -> None:
-    """0.23982 by the v1.0.1 reference harness. Another CPU rounds otherwise."""
+    """0.23982 by the v1.0.1 reference harness. Other CPUs round differently."""
     model = data / "models" / "ssd_mobilenet_v1_075_fp32.onnx"
     outcome = harness(spec_for(model=model, data_set=data / "coco79", count=None))
     assert outcome.results["accuracy"]["mAP"] == pytest.approx(0.23982, abs=1e-3)
@@ -193,14 +193,14 @@ def test_count_larger_than_data_set_selects_all(
     spec = spec_for(count=5000, model_changes={"backend": "toy"})
     outcome = harness(spec, path=plugin("return np.zeros((n, 1, 4)), np.zeros((n, 1)), np.ones((n, 1)), np.zeros(n)"))
     assert outcome.results["images"] == 40
-    assert outcome.results["accuracy"]["mAP"] == 0  # nothing was detected, and that is no error
+    assert outcome.results["accuracy"]["mAP"] == 0  # no detections, which is not an error
     assert outcome.results["backend_version"] == "7.5"
 
 
 def test_too_short_offline_run_is_repeated_at_measured_rate(
     harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], plugin: Callable[[str], Path]
 ) -> None:
-    """A backend that is ten times slower while the layouts are measured: LoadGen makes too few samples ready."""
+    """A backend that is ten times slower during tuning: LoadGen then prepares too few samples."""
     path = plugin(
         "import time\n"
         "time.sleep(0.002 * n if Path.cwd().name == 'performance' else 0.02 * n)\n"

@@ -1,4 +1,4 @@
-"""The same weights in every framework give the same detections; conversions lose nothing.
+"""The same weights give the same detections in every framework; conversions lose nothing.
 
 SSD-MobileNet v1 is one of depth 0.25 with seeded weights, and a published one of depth 0.75; SSD-ResNet34 has seeded weights.
 """
@@ -33,9 +33,9 @@ from object_detection.spec import Model  # noqa: E402
 
 from ck_repo.models.profiles import profile  # noqa: E402
 
-pytestmark = pytest.mark.xdist_group("frameworks")  # one process loads TensorFlow and PyTorch, and makes each model once
+pytestmark = pytest.mark.xdist_group("frameworks")  # one process loads TensorFlow and PyTorch, and builds each model once
 PROGRAM = Path(__file__).resolve().parents[3] / "program" / "object-detection"
-IMAGES = 6  # of the 79: the whole set is run end to end
+IMAGES = 6  # of the 79: the whole set is used in the end-to-end tests
 
 
 def run_conversion(name: str, source: Path, folder: Path, model: dict[str, Any]) -> subprocess.CompletedProcess[str]:
@@ -49,7 +49,7 @@ def run_conversion(name: str, source: Path, folder: Path, model: dict[str, Any])
 
 
 def convert(name: str, source: Path, folder: Path, model: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Convert in this process, which has the frameworks loaded; return what the conversion says of the use of its result."""
+    """Convert in this process, which has the frameworks loaded; return the conversion's description of its result."""
     folder.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the frameworks, as in a process of a recipe
@@ -71,7 +71,7 @@ def model_of(path: Path, backend: str, described: dict[str, Any], base: str = "c
 
 
 def detections(backend: Any, images: Any) -> list[list[tuple[float, ...]]]:
-    """Boxes, score and class of what is above 0.1, image by image."""
+    """Boxes, score and class of detections above 0.1, by image."""
     found = []
     for image in images:
         boxes, scores, classes, counts = backend.run(image[None])
@@ -81,7 +81,7 @@ def detections(backend: Any, images: Any) -> list[list[tuple[float, ...]]]:
 
 
 def share_of_equal(ours: list[list[tuple[float, ...]]], theirs: list[list[tuple[float, ...]]]) -> float:
-    """The share of their detections that we have with every number within 2e-3."""
+    """The fraction of their detections that ours match with every number within 2e-3."""
     pairs = [(box, found) for found, boxes in zip(ours, theirs, strict=True) for box in boxes]
     assert pairs
     return sum(any(max(map(abs, np.subtract(box, other))) < 2e-3 for other in found) for box, found in pairs) / len(pairs)
@@ -89,7 +89,7 @@ def share_of_equal(ours: list[list[tuple[float, ...]]], theirs: list[list[tuple[
 
 @pytest.fixture(scope="module", params=["made", "published"])
 def source(request: pytest.FixtureRequest) -> str:
-    """Where models and images are from."""
+    """Where models and images come from."""
     if request.param == "published":
         request.getfixturevalue("data")
     elif not find_spec("tf2onnx"):
@@ -109,7 +109,7 @@ def images(request: pytest.FixtureRequest, source: str, tmp_path_factory: pytest
 
 
 def made_onnx(folder: Path) -> Path:
-    """Seeded weights as ONNX, by way of TensorFlow: with the names by which `onnx_to_safetensors` knows the layers."""
+    """Seeded weights as ONNX, by way of TensorFlow, with the names by which `onnx_to_safetensors` identifies the layers."""
     weights = model_files.write_mobilenet(folder / "seeded.safetensors")
     told = convert("safetensors_to_tensorflow", weights, folder / "seeded", {"profile": "coco-300"})
     convert("tensorflow_to_onnx", folder / "seeded/frozen_inference_graph.pb", folder / "onnx", told)
@@ -180,7 +180,7 @@ def test_detections_are_the_same_in_every_framework(chain: Any, images: Any, for
 
 
 def folded(file: Any, key: str) -> Any:
-    """A weight of a file; that of a depthwise convolution with its scale, which TensorFlow's graph has in the weight."""
+    """A weight of a file; of a depthwise convolution with its scale, which TensorFlow's graph includes in the weight."""
     values = file.get_tensor(key)
     if key.endswith("depthwise.weight"):
         return values * file.get_tensor(key.replace(".weight", "/BatchNorm.scale")).reshape(-1, 1, 1, 1)
@@ -188,7 +188,7 @@ def folded(file: Any, key: str) -> Any:
 
 
 def test_weights_and_ranges_round_trip_through_tensorflow(chain: Any) -> None:
-    """8-bit weights, ranges and all: through a graph with FakeQuant nodes and back by name."""
+    """8-bit weights with ranges: through a graph with FakeQuant nodes and back by name."""
     safetensors = pytest.importorskip("safetensors")
     for precision in ("fp32", "int8_qdq"):
         rows = chain(precision)
@@ -225,7 +225,7 @@ def tflite_answers(path: Path, image: Any) -> tuple[Any, Any, Any, Any]:
 
 
 def test_tflite_returns_its_ten_detections(tmp_path: Path) -> None:
-    """Of twelve boxes that do not overlap the ten with the highest scores, in their order; by hand of `model_files`."""
+    """The ten best of twelve boxes that do not overlap, in order; computed by hand for `model_files`."""
     pytest.importorskip("ai_edge_litert")
     path = model_files.write_tflite(tmp_path / "made.tflite")
     boxes, scores, classes, counts = tflite_answers(path, np.zeros((300, 300, 3), np.uint8))
@@ -259,7 +259,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Any:
             layer.bias.data.normal_(0, 0.1)
     conf: Any = network.conf
     for head in conf:
-        head.weight.data *= 6  # so that some boxes pass the bound
+        head.weight.data *= 6  # so that some boxes pass the threshold
     image = torch.randn(1, 3, 1200, 1200)
     path = tmp_path_factory.mktemp("large") / "model.safetensors"
     save_file(network.state_dict(), path)
@@ -269,7 +269,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def same_detections(ours: tuple[Any, Any, Any], theirs: tuple[Any, Any, Any]) -> None:
-    """As sets: the order of equal scores is not defined. Boxes and scores within 1e-3."""
+    """Compared as sets: the order of equal scores is undefined. Boxes and scores within 1e-3."""
     rows = [np.concatenate([boxes, scores[:, None], kinds[:, None]], 1) for boxes, scores, kinds in (ours, theirs)]
     assert rows[0].shape == rows[1].shape
     distances = np.abs(rows[0][:, None] - rows[1][None]).max(-1)
@@ -278,7 +278,7 @@ def same_detections(ours: tuple[Any, Any, Any], theirs: tuple[Any, Any, Any]) ->
 
 
 def test_large_model_is_the_same_in_tensorflow(large: Any, tmp_path: Path) -> None:
-    """Raw heads within 1e-4, though the graph's channels come first and the CPU's last; decoded boxes within 1e-3."""
+    """Raw heads within 1e-4, although the graph has channels first and the CPU channels last; decoded boxes within 1e-3."""
     tf = pytest.importorskip("tensorflow")
     from object_detection.backends.channels_last import channels_last, is_channels_first
     from object_detection.backends.tensorflow import read_graph
@@ -371,7 +371,7 @@ def test_cpu_backends_reject_other_devices(backend: str) -> None:
 
 
 def scaled(folder: Path, *nodes: Any) -> Path:
-    """A graph whose image goes through some nodes to a convolution."""
+    """A graph whose image passes through some nodes to a convolution."""
     onnx = pytest.importorskip("onnx")
     numbers = {"c": 1 / 127.5, "one": 1, "minus": -1, "half": 127.5}
     rows = [onnx.numpy_helper.from_array(np.float32(value), name) for name, value in numbers.items()]

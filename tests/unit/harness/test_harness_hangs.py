@@ -61,7 +61,7 @@ def prepared(plugin: Callable[[str], Path], spec_for: Callable[..., dict[str, An
 
 @pytest.fixture
 def run(prepared: Callable[[str], Path], folder: Path) -> Run:
-    """Run the harness, as the engine does, with a backend of that body."""
+    """Run the harness like the engine, with a backend of that body."""
 
     def call(body: str) -> Results:
         path = prepared(body)
@@ -71,7 +71,7 @@ def run(prepared: Callable[[str], Path], folder: Path) -> Run:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and waits to be reaped does not."""
+    """Whether a process is running; zombies are not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -122,7 +122,7 @@ def test_crash_during_model_loading_is_reported(prepared: Callable[[str], Path],
 
 
 def test_process_started_by_backend_ends_with_the_run(run: Run, folder: Path) -> None:
-    """It holds the harness's stdout open; without an end by process group the run would last as long as it."""
+    """It holds the harness's stdout open; unless its process group is ended, the run would last as long as it does."""
     helper = "__import__('subprocess').Popen(['sleep', '600'])"
     with pytest.raises(RunError, match="the accelerator is gone"):
         run(IN_A_TEST % f"Path('../helper').write_text(str({helper}.pid)); raise RuntimeError('the accelerator is gone')")
@@ -131,7 +131,7 @@ def test_process_started_by_backend_ends_with_the_run(run: Run, folder: Path) ->
 
 
 def test_process_outside_the_group_does_not_delay_the_end(run: Run, folder: Path) -> None:
-    """It holds the harness's stdout open, and is nobody's to end."""
+    """It holds the harness's stdout open, and does not belong to the run."""
     helper = "__import__('subprocess').Popen(['sleep', '600'], start_new_session=True)"
     try:
         with pytest.raises(RunError, match="the accelerator is gone"):

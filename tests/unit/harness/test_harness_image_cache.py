@@ -1,4 +1,4 @@
-"""The pre-processed images on disk: made once, whole or not at all, the same as made directly."""
+"""The cache of pre-processed images on disk: written once, atomically, and equal to direct pre-processing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COUNT = 6
 
 @pytest.fixture
 def spec(tmp_path: Path, demo_set: Path, spec_for: Callable[..., dict[str, Any]]) -> Spec:
-    """A spec on a copy of the first images, so that a test may break them."""
+    """A spec with a copy of the first images, for a test to damage."""
     images = tmp_path / "set" / "val2017"
     images.mkdir(parents=True)
     for number in range(1, COUNT + 1):
@@ -66,7 +66,7 @@ def test_second_open_reads_no_image(spec: Spec, images: ImageList) -> None:
 
 
 def test_loaded_inputs_are_in_memory(spec: Spec, images: ImageList) -> None:
-    """A page of a mapped file would be read from the disk within the timed part."""
+    """A page of a mapped file would be read from disk during the timed part."""
     row = ImageCache(spec, images).load([1])[0]
     assert type(row) is np.ndarray
     assert row.flags.owndata
@@ -138,7 +138,7 @@ def test_concurrent_processes_do_the_work_once(spec: Spec, images: ImageList) ->
         )
         for _ in range(2)
     ]  # fmt: skip
-    for process in processes:  # both are ready to read when the first begins
+    for process in processes:  # both are ready to read before the first begins
         assert process.stdin is not None
         process.stdin.write("g")
         process.stdin.flush()

@@ -1,4 +1,4 @@
-"""Image files as cameras and tools write them: every mode and format that OpenCV reads, sizes and orientations in headers."""
+"""Image files from cameras and tools: every mode and format that OpenCV reads, and sizes and orientations in headers."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def by_pillow(mode: str, suffix: str, **options: Any) -> bytes:
 
 
 def rle_bmp() -> bytes:
-    """A bitmap of 256 greys, a run for each pixel."""
+    """A bitmap of 256 greys with one run per pixel."""
     rows = b"".join(b"".join(bytes([1, (x + y) % 256]) for x in range(WIDTH)) + b"\0\0" for y in range(HEIGHT)) + b"\0\1"
     palette = b"".join(bytes([grey, grey, grey, 0]) for grey in range(256))
     start = 54 + len(palette)
@@ -124,7 +124,7 @@ def test_opencv_modes_and_formats_are_read(tmp_path: Path, name: str) -> None:
 
 
 def turned(suffix: str, orientation: int) -> bytes:
-    """An image whose EXIF data says how viewers should turn it."""
+    """An image whose EXIF data has an orientation for viewers."""
     tiff = b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 274, 3, 1, orientation) + b"\0\0\0\0"
     content = encoded(suffix, picture())
     if suffix == ".jpg":
@@ -154,7 +154,7 @@ def test_stored_pixels_are_used_regardless_of_orientation(tmp_path: Path, suffix
 
 
 def registered(folder: Path, content: bytes, width: int, height: int) -> dict[str, Any]:
-    """What the reader says of a data set of one image of that annotated size."""
+    """The reader's result for a data set of one image with that annotated size."""
     import json
 
     (folder / "images").mkdir()
@@ -212,7 +212,7 @@ def test_big_tiff_is_read_as_stored(tmp_path: Path) -> None:
 
 
 def film(size: int) -> bytes:
-    """Something like the film of a motion photo: it holds marks of JPEG by chance."""
+    """Similar to the film of a motion photo: it contains JPEG markers by chance."""
     return b"\0\0\0\x18ftypmp42" + b"\xff\xda\xff\xd8 film " * (size // 10)
 
 

@@ -1,4 +1,4 @@
-"""One model behind many interfaces: its mAP is the same under each, when the interface is known or the options say it."""
+"""One model behind many interfaces: its mAP is the same with each, if the interface is known or given by options."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def one_output(variant: Variant) -> None:
 
 
 def scores_for_each_class(variant: Variant) -> None:
-    """A row of 11 scores for each box, the background first, as logits of a sigmoid."""
+    """11 scores for each box, the background first, as logits of a sigmoid."""
     last, depth = variant.constant("last", [2], "int64"), variant.constant("depth", 11, "int64")
     kinds = variant.node("Cast", [CLASSES], "kinds", to=TensorProto.INT64)
     hot = variant.node("OneHot", [kinds, depth, variant.constant("off_on", [0.0, 1.0])], "hot", axis=-1)
@@ -77,7 +77,7 @@ def scores_for_each_class(variant: Variant) -> None:
 
 
 def of_tensorflow_2(variant: Variant) -> None:
-    """Images of any size, which the graph resizes, under the names of the second version of TensorFlow's exporter."""
+    """Images of any size, resized in the graph, under the names of TensorFlow 2's exporter."""
     taken = variant.takes("input_tensor", U8, [1, "H", "W", 3])
     wide = variant.first("Cast", ["input_tensor"], "wide", to=F32)
     planes = variant.first("Transpose", [wide], "planes", perm=[0, 3, 1, 2])
@@ -151,7 +151,7 @@ def test_map_does_not_depend_on_the_interface(
 
 
 def test_letterbox_is_removed_from_boxes(demo_model: Path, scored: Callable[..., dict[str, Any]], base: float) -> None:
-    """The model was trained on stretched images, and finds a little less; without the bars taken out it would find nothing."""
+    """The model was trained on stretched images, and finds a little less; with the bars left in it would find nothing."""
     results = scored(demo_model, resize="letterbox")
     assert base - 0.25 < results["accuracy"]["mAP"] <= base + 0.02
     cornered = scored(demo_model, resize="letterbox", placed="corner")

@@ -1,4 +1,4 @@
-"""Which layouts are measured: few on small machines, a bounded number on large ones, and the fastest is among them."""
+"""Which layouts are measured: few on small machines, a bounded number on large ones, including the fastest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from object_detection.spec import Spec
 
 
 def spec(**fields: Any) -> Spec:
-    """As much of a spec as the choice of layouts reads."""
+    """The part of a spec that the choice of layouts reads."""
     found = SimpleNamespace(
         scenario="offline", sessions=None, threads=None, batch_size=None,
         model=SimpleNamespace(max_batch=None), loadgen=SimpleNamespace(samples_per_query=8), layout=None,
@@ -30,9 +30,9 @@ def eight(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def network(layout: Layout, cores: int, serial: float = 0.2, call_ms: float = 2.0) -> float:
-    """Samples/s of a made-up framework: an image takes 20 ms on one core, a share of it on one thread alone, and a call 2 ms.
+    """Samples/s of a simulated framework: an image takes 20 ms on one core, a part of it on a single thread, and a call 2 ms.
 
-    Sessions together have no more than the cores. What one does on one thread leaves cores to the others.
+    All sessions together have no more than the cores. A single-threaded part leaves cores to the other sessions.
     """
     busy = min(layout.threads, cores)
     image_ms = 20.0 * (serial + (1 - serial) / busy)
@@ -93,7 +93,7 @@ def test_neighbours_include_more_threads_than_cores() -> None:
     space = Space(2, widths(2))
     assert Layout(4, 1, 1) in space.neighbours(Layout(2, 1, 1))
     assert Layout(2, 2, 1) in space.neighbours(Layout(1, 2, 1))
-    assert Layout(2, 1, 2) == space.neighbours(Layout(2, 1, 1))[0]  # the sessions are there already
+    assert Layout(2, 1, 2) == space.neighbours(Layout(2, 1, 1))[0]  # the sessions already exist
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_sessions_do_not_exceed_samples_per_query(eight: None, samples: int) -> 
 def test_sessions_fit_into_memory(eight: None) -> None:
     assert {layout.sessions for layout in searched(space_for(spec(), 3))} <= {1, 2, 3}
     assert space_for(spec()).most_sessions == MOST_SESSIONS
-    assert space_for(spec(sessions=6), 3).first()[0].sessions == 6  # the user knows better
+    assert space_for(spec(sessions=6), 3).first()[0].sessions == 6  # the user decides
 
 
 def test_single_candidate_needs_no_search(eight: None) -> None:

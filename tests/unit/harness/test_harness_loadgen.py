@@ -1,4 +1,4 @@
-"""LoadGen is told the round's settings by field, and so issues the round's samples."""
+"""LoadGen gets the round's settings by field, and so issues the round's samples."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ck_repo.run.options import SCENARIOS, RunOptions  # noqa: E402
 from ck_repo.run.rates import MEASURED_SHARE  # noqa: E402
 from ck_repo.run.spec import loadgen_settings  # noqa: E402
 
-# measured with the LoadGens of the package index: what all 35 published sets of v1.0 begin with
+# measured with the LoadGens on PyPI: the beginning of all 35 published sets of v1.0
 FIRST_LOADED = [4110, 1440, 945, 4241, 1362, 3592]
 LOADED = "c89def559bc1ce31b026af4cd1dbc551f158ef81d7a1f99e04892b5ccfcd6877"  # SHA-256 of all 256, joined by spaces
 
@@ -50,7 +50,7 @@ def test_loaded_samples_are_those_of_the_round(runs: dict[str, Any], scenario: s
 
 
 def test_all_loaded_samples_are_those_of_the_round(runs: dict[str, Any]) -> None:
-    """256 indices, as every published set of v1.0 has them; the digest is that of LoadGen 4.1.30 and of the round's own."""
+    """256 indices, as in every published set of v1.0; the digest is that of LoadGen 4.1.30 and of the round's own."""
     loaded = runs["offline"].loaded
     assert len(loaded) == len(set(loaded)) == 256
     assert sha256(" ".join(map(str, loaded)).encode()).hexdigest() == LOADED
@@ -76,7 +76,7 @@ def test_all_loaded_samples_match_a_published_run(runs: dict[str, Any], data: Pa
 def test_loaded_samples_are_those_of_each_round(
     loadgen_run: Callable[..., Any], name: str, first: list[int], benchmark: str
 ) -> None:
-    """Source: the performance logs that were published in the round."""
+    """Source: the performance logs published in the round."""
     found = loadgen_run(RunOptions(scenario="offline", seconds=0.1, round=name), benchmark)
     assert found.loaded[:6] == first
     assert len(set(found.loaded)) == {"ssd-mobilenet": 256, "ssd-resnet34": 64}[benchmark]
@@ -200,12 +200,12 @@ def test_offline_run_of_fast_system_is_long_enough() -> None:
 
 @pytest.mark.parametrize("rate", [5.0, 100.0, 20_000.0])
 def test_queries_last_for_the_duration(rate: float) -> None:
-    """LoadGen makes queries for the duration over the expected latency: it must not expect more than was measured."""
+    """LoadGen makes queries for the duration divided by the expected latency, which must not exceed the measured one."""
     assert settings("singlestream", rate=rate).single_stream_expected_latency_ns <= 1e9 / rate
     assert settings("multistream", rate=rate).multi_stream_expected_latency_ns <= 4e9 / rate
 
 
-# the samples of v1.0, against the logs that submitters published: the seeds, 5000 images and LoadGen 4.1.30 give the same
+# the samples of v1.0, compared with published logs: the seeds, 5000 images and LoadGen 4.1.30 give the same
 
 TEST01 = [
     ("closed/Centaur Technology/{}/Centaur-AIC-2.0GHz/ssd-small", "singlestream", "ssd-mobilenet"),
@@ -227,14 +227,14 @@ def test_loaded_samples_and_order_match_published_logs(
         / "TEST01"
     )
     detail = read_detail(folder / "performance/run_1/mlperf_log_detail.txt")
-    # the heads of records, also of those of which a truncated log has no more
+    # record heads, including those that a truncated log cuts off after the head
     text = (folder / "accuracy/mlperf_log_accuracy.json").read_text()
     logged = [(int(at), int(index)) for at, index in re.findall(r'"seq_id" : (\d+), "qsl_idx" : (\d+)', text)]
     count = rules_for(load_round(), benchmark).performance_sample_count
     published = [int(index) for index in detail.values["loaded_qsl_set"]]
     assert len(published) >= count
     options = RunOptions(scenario=scenario, seconds=2.0 if scenario == "offline" else 0.3)
-    rate = 100_000  # of Offline's one query the first 250,000 samples
+    rate = 100_000  # the first 250,000 samples of Offline's single query
     row = loadgen_run(options, benchmark, rate=rate)
     assert row.loaded == published[:count]
     if len(published) == count:  # another submitter loads more, and so draws from more

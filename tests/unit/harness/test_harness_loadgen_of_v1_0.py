@@ -1,4 +1,4 @@
-"""The harness with a LoadGen that has the interface of round v1.0, as one that is built from that round's source has it."""
+"""The harness with a LoadGen that has the interface of round v1.0, like one built from that round's source."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from ck_repo.run.options import RunOptions  # noqa: E402
 
 STAND_IN = Path(__file__).with_name("loadgen_of_v1_0")
 Run = Callable[..., Any]
-# 3 ms an image and a plain answer
+# 3 ms an image and a simple answer
 _QUICK = """
 import time
 time.sleep(0.003 * n)
 return np.full((n, 1, 4), 0.5), np.full((n, 1), 0.9), np.ones((n, 1)), None
 """
-# intervals so long that only a system that is meant to is late for them
+# intervals so long that only a deliberately slow system misses them
 _INTERVALS = {"target_qps": 2.0, "target_latency_ms": 500.0, "min_duration_ms": 1, "min_query_count": 3}
 _SLOW = _QUICK.replace("0.003", "0.8")
 
@@ -112,7 +112,7 @@ def test_test01_audit_config_and_sampling_target_are_logged(with_stand_in: Run) 
     changes["min_query_count"] = 300_000
     outcome = with_stand_in(
         "multistream", "accuracy", loadgen_changes=changes, compliance="TEST01", samples_per_query=2
-    )  # of an accuracy run nothing is sampled
+    )  # an accuracy run has no sampling
     assert outcome.results["accuracy"]["images"] == 16
 
 
@@ -127,7 +127,7 @@ def test_another_old_loadgen_is_rejected_for_official_runs(with_stand_in: Run, v
     assert f"LoadGen {version or '0.5a0'}" in outcome.error
 
 
-# what each scenario publishes, by its name in our results and in the detail log
+# published figures by scenario: their names in our results and in the detail log
 FIGURES = {
     "MultiStream": (
         ("samples_per_query", "effective_samples_per_query", 1),

@@ -1,4 +1,4 @@
-"""The networks: their names and shapes, anchors, selection of detections, and what is refused."""
+"""The networks: names and shapes, anchors, selection of detections, and errors."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ FACTS = DATA.parent / "facts/state_dicts.json"
 
 @pytest.mark.parametrize(("name", "network"), [("ssd-mobilenet", SSDMobileNet), ("ssd-resnet34", SSDResNet34)])
 def test_names_and_shapes_match_official_files(name: str, network: Any) -> None:
-    """Read off MLPerf's ssd_mobilenet_v1.pytorch and resnet34-ssd1200.pytorch."""
+    """From MLPerf's ssd_mobilenet_v1.pytorch and resnet34-ssd1200.pytorch."""
     found = {key: list(value.shape) for key, value in network().state_dict().items()}
-    if FACTS.exists():  # the whole list shows what differs
+    if FACTS.exists():  # comparing the whole list shows the difference
         assert found == json.loads(FACTS.read_text())[name]
     assert digest(found) == OFFICIAL[name]
 
@@ -68,7 +68,7 @@ def test_large_model_anchors() -> None:
 
 
 def plain(boxes: Any, scores: Any, rule: Rule) -> list[tuple[float, int, int]]:
-    """The selection as it is defined: class by class, box by box."""
+    """Suppression by definition: class by class, box by box."""
     kept = []
     for kind in range(scores.shape[1]):
         order = [row for row in np.argsort(-scores[:, kind], kind="stable") if scores[row, kind] > rule.score_above]
@@ -92,7 +92,7 @@ def overlaps(one: Any, other: Any, rule: Rule) -> bool:
 @pytest.mark.parametrize("from_iou", [False, True])
 @pytest.mark.parametrize("seed", range(4))
 def test_nms_is_greedy(total: int, candidates: int, from_iou: bool, seed: int) -> None:
-    """Crowded boxes of classes with none, few and many candidates, against the loop by definition."""
+    """Crowded boxes of classes with none, few and many candidates, compared with the loop by definition."""
     rng = np.random.default_rng(seed)
     near = rng.uniform(0, 0.8, (300, 2))
     boxes = np.concatenate([near, near + rng.uniform(0.1, 0.4, (300, 2))], 1)
@@ -106,8 +106,8 @@ def test_nms_is_greedy(total: int, candidates: int, from_iou: bool, seed: int) -
 
 
 def test_boxes_overlapping_exactly_at_the_threshold() -> None:
-    """The reference's PyTorch loops differ: ssd-resnet34 keeps what overlaps by less than the bound, ssd-mobilenet what does
-    not overlap by more."""
+    """The reference's PyTorch loops differ: ssd-resnet34 keeps boxes that overlap by less than the threshold, ssd-mobilenet
+    also those that overlap by exactly that much."""
     boxes = torch.tensor([[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 0.5]])
     scores = torch.tensor([[0.9], [0.8]])
     assert len(detect(boxes, scores, Rule(0.1, 0.5, 10, 10))[1]) == 2
@@ -162,7 +162,7 @@ def test_decoding_matches_manual_computation() -> None:
 @pytest.mark.parametrize("side", [300, 75, 19, 10, 5])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_padding_is_tensorflow_same(side: int, stride: int) -> None:
-    """https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2: the odd row and column are behind."""
+    """https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2: the odd row and column are at the end."""
     from object_detection.models.ssd_mobilenet import SameConv
 
     conv = SameConv(1, 1, 3, stride=stride, bias=False)
@@ -178,7 +178,7 @@ def test_padding_is_tensorflow_same(side: int, stride: int) -> None:
 
 
 def seeded(network: Any) -> Any:
-    """Weights and running statistics that a fault would show in."""
+    """Weights and running statistics in which an error would show."""
     torch.manual_seed(0)
     for layer in network.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):

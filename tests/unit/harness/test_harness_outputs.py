@@ -1,4 +1,4 @@
-"""Impossible outputs fail the run with sample, output and value; odd ones are remarks; honest ones are neither."""
+"""Impossible outputs fail the run with sample, output and value; odd ones are remarked; valid ones are neither."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def answer(
     categories: tuple[int, ...] = (1, 2, 3),
     dtype: Any = np.float32,
 ) -> OutputCheck:
-    """Pack the answer for two images of three rows; the second row of the second image is the one given."""
+    """Pack the answer for two images with three detections each; the second detection of the second image is the given one."""
     boxes, scores = np.tile(np.array(BOX, dtype), (2, 3, 1)), np.full((2, 3), 0.25, dtype)
     kinds, counts = np.ones((2, 3), dtype), np.full(2, 2.0)
     boxes[1, 1], scores[1, 1], kinds[1, 1], counts[1] = box, score, kind, count
@@ -117,8 +117,8 @@ def test_contiguous_class_must_be_in_the_data_set(kind: int) -> None:
 @pytest.mark.parametrize(
     "what",
     [
-        {"count": 1, "box": (np.nan,) * 4, "score": np.nan, "kind": -7},  # behind the count
-        {"score": 0.0, "box": (0.0, 0.0, 0.0, 0.0)},  # padding of a fixed number of rows
+        {"count": 1, "box": (np.nan,) * 4, "score": np.nan, "kind": -7},  # after the count
+        {"score": 0.0, "box": (0.0, 0.0, 0.0, 0.0)},  # padding of a fixed number of detections
         {"score": 1.0 + 1e-6},
         {"score": 1.0009765625, "dtype": np.float16, "box": (0.0, 0.0, 1.0, 1.0)},  # the next 16-bit float above 1
         {"box": (-0.02, -0.3, 1.01, 1.2)},  # decoders that do not clip
@@ -134,7 +134,7 @@ def test_valid_answers_are_neither_errors_nor_odd(what: dict[str, Any]) -> None:
 def test_detections_below_threshold_are_padding_except_scores() -> None:
     model = replace(MODEL, score_above=0.3)
     assert not answer(score=0.1, box=(9.0, 9.0, 1.0, 1.0), kind=0, model=model).odd
-    with pytest.raises(HarnessError, match="has nan"):  # no comparison would keep it
+    with pytest.raises(HarnessError, match="has nan"):  # comparisons with NaN would drop it
         answer(score=np.nan, model=model)
 
 

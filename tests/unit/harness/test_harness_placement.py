@@ -75,7 +75,7 @@ def test_single_node_leaves_placement_to_the_system() -> None:
 
 
 def test_threads_started_meanwhile_are_pinned_too() -> None:
-    """As those of a framework are, which starts them when it loads a model."""
+    """Like threads that a framework starts when it loads a model."""
     before = os.sched_getaffinity(0)
     one, seen = [min(before)], []
     with bound_to(one):

@@ -29,7 +29,7 @@ LARGE = replace(SMALL, name="large", side=1200, scaling="imagenet", layout="NCHW
 
 @pytest.fixture
 def made(demo_set: Path, tmp_path: Path) -> Callable[..., tuple[Preprocessed, dict[str, Any]]]:
-    """A data set made ready, and its annotations."""
+    """A prepared data set and its annotations."""
 
     def make(part: str, side: int, library: str = "opencv") -> tuple[Preprocessed, dict[str, Any]]:
         prepare(demo_set / "val2017", demo_set / "annotations/instances_val2017.json", part, side, library, tmp_path)
@@ -51,7 +51,7 @@ def test_small_input_bytes_are_stored_unchanged(made: Any, demo_set: Path) -> No
 
 @pytest.mark.parametrize("model", [LARGE, SMALL, replace(LARGE, side=300, scaling="plus-minus-one")])
 def test_decoded_images_give_every_input_bit_for_bit(made: Any, demo_set: Path, model: Model) -> None:
-    """A float32 input of 1200 × 1200 takes 17.28 MB; its image takes its own pixels."""
+    """A float32 input of 1200 × 1200 takes 17.28 MB; its image takes only its own pixels."""
     ready, annotations = made("first.3", 1200)
     images = PreparedImages(ready, model)
     assert ready.file.stat().st_size == sum(3 * row["width"] * row["height"] for row in annotations["images"])
@@ -107,7 +107,7 @@ def test_full_disk_is_reported_before_writing(
 def test_harness_uses_prepared_data_set_without_images(
     harness: Callable[..., Any], spec_for: Callable[..., dict[str, Any]], made: Any, tmp_path: Path
 ) -> None:
-    """The same detections as from the images, which are no longer there."""
+    """The same detections as from the images, which no longer exist."""
     plain = harness(spec_for())
     ready, _ = made("full", 300)
     spec = spec_for()

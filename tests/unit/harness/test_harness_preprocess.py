@@ -1,4 +1,4 @@
-"""Pre-processing equals the v1.0.1 reference's bit for bit, and a broken image is named instead of guessed at."""
+"""Pre-processing equals the v1.0.1 reference's bit for bit, and broken images are named."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def jpeg(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["made", "published"])
 def photographs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """JPEG files: twelve of noise, and twenty of COCO."""
+    """JPEG files: twelve of noise, and twenty from COCO."""
     if request.param == "made":
         folder = tmp_path_factory.mktemp("coco")
         coco_sets.write_coco(folder, images=12, drawn=True)
@@ -64,7 +64,7 @@ def test_values_are_truncated_not_rounded(tmp_path: Path) -> None:
     exact = reference(path, 8)
     found = model_input(path, 8, "none", "NHWC")
     assert np.array_equal(found, np.floor(exact))
-    assert (np.rint(exact) != np.floor(exact)).any()  # else the image could not tell the two apart
+    assert (np.rint(exact) != np.floor(exact)).any()  # otherwise the image could not tell the two apart
 
 
 def test_plus_minus_one(jpeg: Path) -> None:
@@ -98,7 +98,7 @@ def test_layouts_hold_the_same_values(jpeg: Path, scaling: str) -> None:
 
 def test_exif_orientation_is_ignored(jpeg: Path, tmp_path: Path) -> None:
     turned = tmp_path / "turned.jpg"
-    # EXIF of one entry, 0x0112 Orientation = 6: turn by a quarter
+    # EXIF with one entry, 0x0112 Orientation = 6: rotate by 90°
     tiff = b"II*\0\x08\0\0\0" + b"\x01\0" + b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0" + b"\0\0\0\0"
     turned.write_bytes(with_exif(jpeg.read_bytes(), tiff))
     assert np.array_equal(decode(turned), decode(jpeg))
@@ -106,7 +106,7 @@ def test_exif_orientation_is_ignored(jpeg: Path, tmp_path: Path) -> None:
 
 
 def with_exif(jpeg: bytes, tiff: bytes) -> bytes:
-    """The JPEG with an APP1 segment after its start mark."""
+    """The JPEG with an APP1 segment after its start marker."""
     body = b"Exif\0\0" + tiff
     return jpeg[:2] + b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body + jpeg[2:]
 
@@ -143,7 +143,7 @@ def test_truncated_jpeg_is_named(jpeg: Path, tmp_path: Path, share: float) -> No
 
 
 def test_jpeg_truncated_after_thumbnail_is_named(jpeg: Path, tmp_path: Path) -> None:
-    """A thumbnail in the EXIF part has an end mark of its own, which is not the image's."""
+    """A thumbnail in the EXIF part has an end marker of its own, which is not the image's."""
     small = cv2.imencode(".jpg", noise(16, 16))[1].tobytes()
     whole = with_exif(jpeg.read_bytes(), small)
     path = tmp_path / "cut.jpg"
@@ -172,7 +172,7 @@ def test_truncated_png_is_named(tmp_path: Path, share: float) -> None:
 def test_resize_matches_plain_arithmetic_bit_for_bit(
     layout: str, scaling: str, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> None:
-    """The pixels are worked on in another order than one would write it, in place; and the given image stays as it is."""
+    """Pixels are processed in place in another order than usual; and the given image is unchanged."""
     image = np.random.default_rng(1).uniform(0, 255, (37, 64, 3)).astype(np.float32)
     before = image.copy()
     divisor = {"unit": 255, "imagenet": 255}.get(scaling, 1)

@@ -1,4 +1,4 @@
-"""Where the time of a sample goes: the stages add up to the sessions' time, and nothing else of a run changes."""
+"""Where the time of a sample goes: the stages add up to the sessions' time, and a run is otherwise unchanged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STAGES = ("batch_us", "framework_us", "packing_us", "loadgen_us", "harness_us", 
 
 
 class Images:
-    """Stands where the image cache does."""
+    """Replaces the image cache."""
 
     def load(self, indices: Any) -> list[Any]:
         return [np.zeros((2, 2, 3), np.uint8) for _ in indices]
@@ -34,7 +34,7 @@ class Images:
 
 
 class Backend:
-    """A framework that answers at once."""
+    """A framework that answers immediately."""
 
     max_batch: int | None = None
     threads, layout = 1, "NHWC"
@@ -45,7 +45,7 @@ class Backend:
 
 @pytest.fixture
 def answered(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The samples that LoadGen got answers of."""
+    """The samples that LoadGen got answers for."""
     ids: list[int] = []
     monkeypatch.setattr(lg, "QuerySampleResponse", lambda sample, where, size: sample)
     monkeypatch.setattr(lg, "QuerySamplesComplete", ids.extend)

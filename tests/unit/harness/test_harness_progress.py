@@ -1,4 +1,4 @@
-"""Progress as lines that the engine can tell from everything else."""
+"""Progress lines that the engine can tell from other output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LoadGen's trace becomes columns whose percentiles are LoadGen's own."""
+"""LoadGen's trace is converted to columns with LoadGen's own percentiles."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SETTINGS = LoadGenSettings(
 
 
 class Answering:
-    """A system that answers at once, and its library."""
+    """A system that answers immediately, and its library."""
 
     done = 0
 

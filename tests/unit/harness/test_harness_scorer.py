@@ -1,4 +1,4 @@
-"""Both scorers give the same figures, and a run says which one it used."""
+"""Both scorers give the same figures, and a run records which one it used."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIZES = ((9, 9), (25, 40), (60, 80), (200, 150))
 
 
 def street(chance: random.Random) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Objects of all sizes, crowds, two categories without objects, detections near them, many of them with equal scores."""
+    """Objects of all sizes, crowds, two categories without objects, and detections near them, many with equal scores."""
     objects: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
     for image in range(1, 41):
@@ -41,7 +41,7 @@ def street(chance: random.Random) -> tuple[dict[str, Any], list[dict[str, Any]]]
 
 
 def crowded(chance: random.Random) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """More than a hundred detections an image and category, of which COCO takes the best; objects that overlap equally."""
+    """More than a hundred detections per image and category, of which COCO keeps the best; equally overlapping objects."""
     objects: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
     for image in range(1, 7):
@@ -55,7 +55,7 @@ def crowded(chance: random.Random) -> tuple[dict[str, Any], list[dict[str, Any]]
 
 
 def strange(chance: random.Random) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Images with crowds alone, images without objects, a category of one object, and boxes of no extent."""
+    """Images with only crowds, images without objects, a category with one object, and boxes without extent."""
     objects = [
         {"id": 1, "image_id": 1, "category_id": 3, "bbox": [5, 5, 50, 50], "area": 2500, "iscrowd": 1},
         {"id": 2, "image_id": 2, "category_id": 90, "bbox": [5, 5, 50, 50], "area": 2500, "iscrowd": 0},

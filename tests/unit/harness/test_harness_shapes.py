@@ -1,4 +1,4 @@
-"""The demo data set: any part of it drawn again is the same, and its annotations are exact."""
+"""The demo data set: any part of it is reproducible, and its annotations are exact."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_annotations_have_coco_format(shapes: ModuleType, demo_set: Path) -> Non
 
 
 def test_boxes_are_exact_extent_of_visible_shapes(shapes: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Painted again from the masks of the shapes that were taken."""
+    """Recomputed from the masks of the drawn shapes."""
     fits, taken = shapes._fits, []
 
     def watched(inside: Any, owner: Any, window: Any, size: float) -> bool:

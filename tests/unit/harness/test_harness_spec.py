@@ -1,4 +1,4 @@
-"""spec.json: what the engine writes is what the harness reads, and a fault is told with its key."""
+"""spec.json: the harness reads what the engine writes, and errors name the key."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_invalid_spec_is_named(tmp_path: Path, content: str) -> None:
 def test_out_of_range_numbers_are_rejected(
     spec_for: Callable[..., dict[str, Any]], tmp_path: Path, changes: dict[str, Any], told: str
 ) -> None:
-    """A recorded experiment's, too: a replay hands them over."""
+    """Also for a recorded experiment: a replay passes them on."""
     path = tmp_path / "spec.json"
     path.write_text(json.dumps(spec_for(**changes)))
     with pytest.raises(HarnessError, match=told):

@@ -1,4 +1,4 @@
-"""LoadGen's logs are read as the published results read them."""
+"""LoadGen's logs give the same figures as the published results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ck_repo.run.options import RunOptions
 
 
 def figure(found: Performance, scenario: str) -> float | None:
-    """What a round publishes of a scenario, in its unit (mlcommons/inference_results_v1.0)."""
+    """The published figure of a scenario in its unit (mlcommons/inference_results_v1.0)."""
     if scenario == "Offline":
         return found.samples_per_second
     if scenario == "Server":
@@ -29,7 +29,7 @@ def figure(found: Performance, scenario: str) -> float | None:
 
 
 def test_logs_give_table_results(submissions: Submissions) -> None:
-    """Of the made tree and of the published one: every closed result."""
+    """Every closed result of the generated and the published tree."""
     with open(submissions.table, encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["division"] == "closed"]
     compared = 0
@@ -63,7 +63,7 @@ def test_too_short_run_gives_reason(loadgen_run: Callable[..., Any]) -> None:
     ],
 )
 def test_loadgen_reasons_are_explained(loadgen_run: Callable[..., Any], options: RunOptions) -> None:
-    """LoadGen's own lines of a Server run that cannot hold its bound, and of an Offline run that is too short."""
+    """LoadGen's own lines for a Server run that misses its bound, and for an Offline run that is too short."""
     reasons = performance(loadgen_run(options, rate=10.0).folder, options.scenario).reasons
     scenario = load_round().find_scenario(options.scenario)
     assert reasons
@@ -82,7 +82,7 @@ def test_every_latency_figure_is_present(loadgen_run: Callable[..., Any]) -> Non
 
 @pytest.fixture
 def broken(loadgen_run: Callable[..., Any]) -> Path:
-    """The logs of a run, for a test to break."""
+    """The logs of a run, for a test to damage."""
     folder: Path = loadgen_run(RunOptions(scenario="singlestream", seconds=0.05), rate=1e7).folder
     return folder
 

@@ -21,7 +21,7 @@ from unit.harness.answers import MODEL, outputs  # noqa: E402
 
 
 class Recorder:
-    """Stands where a session does; it answers when it is let go on."""
+    """Replaces a session; it answers when released."""
 
     place: tuple[int, ...] = ()
 
@@ -103,7 +103,7 @@ def test_singlestream_is_answered_in_calling_thread() -> None:
 
 
 class Images:
-    """Stands where the image cache does."""
+    """Replaces the image cache."""
 
     def __init__(self) -> None:
         self.asked: list[int] = []
@@ -122,7 +122,7 @@ def test_library_loads_and_unloads_samples_once() -> None:
     library.load([4, 7])
     library.load([7, 9])
     assert images.asked == [4, 7, 9]
-    library.unload([7, 7])  # LoadGen pads a MultiStream set with samples that are in it already
+    library.unload([7, 7])  # LoadGen pads a MultiStream set with samples that are already in it
     assert library.loaded == [4, 9]
 
 
@@ -134,7 +134,7 @@ def test_library_builds_batch_in_requested_order() -> None:
 
 
 class Counter:
-    """A backend that tells the sizes of its batches."""
+    """A backend that reports the sizes of its batches."""
 
     threads, layout = 1, "NHWC"
 
@@ -156,4 +156,4 @@ def test_worker_respects_largest_batch(limit: int | None, sizes: list[int]) -> N
     rows = Worker(MODEL, backend, library).detect([9, 2, 4, 0, 7])
     assert backend.sizes == sizes
     assert [row[0, 0] for row in rows] == [9, 2, 4, 0, 7]
-    assert [round(100 * row[0, 5]) for row in rows] == [9, 2, 4, 0, 7]  # the image itself went with its index
+    assert [round(100 * row[0, 5]) for row in rows] == [9, 2, 4, 0, 7]  # the image itself was unloaded with its index

@@ -1,4 +1,4 @@
-"""The fastest layout is found by turns, and one of an earlier run is used again."""
+"""The fastest layout is found in rounds, and that of an earlier run is reused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from object_detection.tuning import MakeWorkers, fastest
 
 
 class Toy:
-    """A worker that does so many rounds of hashing an image."""
+    """A worker that does the given amount of hashing per image."""
 
     max_batch = None
     place = ()
@@ -44,7 +44,7 @@ class Toy:
 def fastest_of(
     space: Space, make: Callable[[int, int], Sequence[Toy]], samples: Sequence[int], budget: float = 60.0
 ) -> tuple[Layout, Sequence[Toy], float, dict[str, float]]:
-    """`fastest`, with toys where it expects workers."""
+    """`fastest`, with simulated workers."""
     chosen, team, rate, rates = fastest(space, cast("MakeWorkers", make), samples, budget)
     return chosen, cast("Sequence[Toy]", team), rate, rates
 
@@ -60,7 +60,7 @@ def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rated(monkeypatch: pytest.MonkeyPatch, rate: Callable[[Layout], float]) -> list[Layout]:
-    """Let layouts have given rates; returns the list of turns as they are made."""
+    """Give layouts fixed rates; return the list of turns as they are made."""
     turns: list[Layout] = []
 
     def turn(contender: tuning.Contender, samples: Sequence[int]) -> float:
@@ -85,7 +85,7 @@ def test_fastest_layout_is_selected(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_near_ties_are_measured_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that is far behind has a single turn, one that is behind two, and of two that are close four turns decide."""
+    """A layout far behind gets one turn, one behind two, and two near-ties four turns."""
     given = {1: 100.0, 4: 101.0, 2: 85.0, 8: 50.0, 16: 1.0}
     turns = rated(monkeypatch, lambda layout: given[layout.batch_size])
     chosen, _, rate, rates = fastest_of(Space(1, (1,), (1,)), lambda sessions, threads: [Toy()], [0])
@@ -96,7 +96,7 @@ def test_near_ties_are_measured_more_often(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_machine_noise_affects_both_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine becomes half as fast with every second turn; each layout is as fast as before, relative to the others."""
+    """The machine is half as fast in every second turn; relative to each other, the layouts are as fast as before."""
     speed, number = {1: 10.0, 4: 12.0}, iter(range(1000))
     rated(monkeypatch, lambda layout: speed[layout.batch_size] / 2 ** (next(number) // 2))
     chosen, _, _, rates = fastest_of(Space(1, (1,), (1,), (1, 4)), lambda sessions, threads: [Toy()], [0])
@@ -118,14 +118,14 @@ def test_layout_that_would_take_too_long_is_skipped(monkeypatch: pytest.MonkeyPa
 
 
 def test_original_session_failure_is_reported() -> None:
-    """Not that of the others, which wait for it in vain."""
+    """Not the failure of the others, which wait for it in vain."""
     team = [Toy(), Toy(error=RuntimeError("no memory on the device")), Toy()]
     with pytest.raises(RuntimeError, match="no memory on the device"):
         fastest_of(Space(3, (1,), (1,), (1,)), lambda sessions, threads: team, [0])
 
 
 class Samples:
-    """A library that only counts what is loaded."""
+    """A library that only counts loaded samples."""
 
     def __init__(self) -> None:
         self.loaded: list[list[int]] = []
@@ -143,7 +143,7 @@ KEPT = MeasuredLayout(2, 3, 4, 50.0, "1.2", "2026-01-02T03:04:05Z")
 def choice_of(
     modes: Sequence[str] = ("performance",), version: str = "1.2", **fields: Any
 ) -> tuple[tuning.Choice, Samples, list[tuple[int, int]]]:
-    """The choice for a spec of such tests: what it is, what was loaded for it, and which teams were made."""
+    """The choice for such a spec: the result, what was loaded for it, and which teams were created."""
     spec = SimpleNamespace(
         scenario="offline", sessions=None, threads=None, batch_size=None, modes=modes,
         model=SimpleNamespace(max_batch=None), loadgen=SimpleNamespace(samples_per_query=8), layout=KEPT, answers=None,

@@ -1,4 +1,4 @@
-"""Published odd files (`wild/` in the test data), run by the demo model: each has its one right figure, or its refusal."""
+"""Published odd files (`wild/` in the test data) run with the demo model: each gets its correct figure or an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Install something again, or into a folder of the user's choice."""
+"""Reinstall a package, or install it into a folder chosen by the user."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HELLO = {"copy": {"file": "hello.txt"}}
 def install(
     shelf: Shelf, alias: str, *, again: bool = False, place: Path | None = None, refetch: bool = False
 ) -> dict[str, Any]:
-    """What `ck install package:ALIAS --rebuild --install_path=PLACE` does; the env meta."""
+    """Like `ck install package:ALIAS --rebuild --install_path=PLACE`; returns the env meta."""
     choice = Resolver(survey(Session(shelf.repositories)), again=again).resolve(alias)
     keys = [choice.key] if again else []
     places = {choice.key: place} if place else {}
@@ -84,7 +84,7 @@ def test_user_chosen_folder(shelf: Shelf, tmp_path: Path) -> None:
     place = tmp_path / "some where" / "hello"
     meta = install(shelf, "hello", place=place)
     assert (meta["path"], meta["file"]) == (str(place), str(place / "hello.txt"))
-    assert install(shelf, "hello")["path"] == str(place)  # from then on it is the one that is used
+    assert install(shelf, "hello")["path"] == str(place)  # the new one is used from now on
 
 
 def test_non_empty_folder_is_rejected(shelf: Shelf, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Servers that lie, loop, stall, cut and compress: the right file, or an error of ours with a hint that is true."""
+"""Faulty servers (wrong lengths, loops, stalls, cuts, compression): fetch gives the right file or an error with a correct hint."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from ck_repo.store.fields import Fields
 
 CONTENT = random.Random(0).randbytes(700_000)
 OTHER = random.Random(1).randbytes(700_000)
-HALF = 2 << 18  # bytes of whole blocks
+HALF = 2 << 18  # bytes in complete blocks
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
@@ -45,14 +45,14 @@ def source(url: str, content: bytes = CONTENT, *, size: int | None = None) -> So
 
 
 def kept(ck_home: Path) -> list[int]:
-    """Sizes of what is kept for the next try."""
+    """Sizes of the partial downloads that are kept."""
     folder = ck_home / "CK-TOOLS/.cache/partial"
     return [path.stat().st_size for path in folder.iterdir()] if folder.exists() else []
 
 
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The waits that were asked for; none is waited."""
+    """Record the requested waits without waiting."""
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
     return waits
@@ -66,7 +66,7 @@ def test_invalid_content_length(server: Server, length: str) -> None:
         raw(head + body)(call)  # type: ignore[arg-type]
 
     url = server.give("/f", answer)
-    with suppress(DownloadError):  # what cannot be read is told as such
+    with suppress(DownloadError):  # unreadable responses are reported as such
         assert fetch(source(url))[0].read_bytes() == CONTENT
 
 
@@ -148,7 +148,7 @@ def test_partial_download_is_of_the_new_file(server: Server, ck_home: Path) -> N
     assert server.ranges("/f") == [f"bytes={HALF}-"]
 
 
-# a file of which no digest is known
+# files without a known digest
 
 
 def test_unknown_file_keeps_no_partial_download(server: Server, ck_home: Path) -> None:
@@ -262,7 +262,7 @@ def test_recipe_with_invalid_url(url: str) -> None:
 
 
 def test_trickling_server_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch, slept: list[float]) -> None:
-    """One byte after the other is no progress: the tries count, though each gets further than the one before."""
+    """Receiving single bytes is no progress: tries are counted although each one gets further than the last."""
     monkeypatch.setenv("CK_DOWNLOAD_TIMEOUT", "1")
     url = server.give("/f", trickling(CONTENT, 0.02))
     with pytest.raises(DownloadError, match=r"bytes were received in \d s \(5 tries\)"):

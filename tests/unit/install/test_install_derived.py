@@ -1,4 +1,4 @@
-"""What is made of something installed: copies, conversions, weights out of pickles, and what is recorded of them."""
+"""Files derived from installed ones: copies, conversions, weights from pickles, and what is recorded about them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ folder = pathlib.Path(given.output)
 
 
 def convertible(shelf: Shelf, code: str = MAKE, **more: Any) -> None:
-    """A model, and a conversion of it whose program lies beside the packages."""
+    """A model, and a conversion whose program is in the same repository."""
     shelf.package(
         "ssd", {"copy": {"file": "m.txt"}}, files={"m.txt": "weights"}, file="m.txt",
         model={"format": "a", "input": "image", "profile": "coco-300"},

@@ -21,7 +21,7 @@ CONTENT = random.Random(0).randbytes(700_000)
 OTHER = random.Random(1).randbytes(700_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 MD5 = hashlib.md5(CONTENT).hexdigest()
-BLOCKS = 2 << 18  # bytes: what is on the disk when a connection is cut behind the second block
+BLOCKS = 2 << 18  # bytes on the disk when a connection is cut after the second block
 SIZE = len(CONTENT)
 
 
@@ -30,7 +30,7 @@ def good(*urls: str, size: int | None = None) -> Source:
 
 
 def kept(ck_home: Path) -> list[str]:
-    """Names of the files that the cache holds, locks aside."""
+    """Names of the files in the cache, without locks."""
     return [path.name for path in (ck_home / "CK-TOOLS").rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 
@@ -78,7 +78,7 @@ def test_repeatedly_interrupted_download_completes(server: Server) -> None:
     path, _ = fetch(good(server.give("/f", whole(CONTENT, after=200_000)), size=SIZE))
     assert path.read_bytes() == CONTENT
     begins = [int(text.strip("bytes=-") or 0) for text in server.ranges("/f")]
-    assert begins == sorted(set(begins))  # each try goes on behind the one before
+    assert begins == sorted(set(begins))  # each try resumes after the last one
 
 
 def test_partial_download_is_kept_for_next_command(server: Server) -> None:
@@ -203,7 +203,7 @@ def test_nothing_is_requested_without_digest(server: Server) -> None:
 
 @pytest.fixture
 def zenodo(server: Server, monkeypatch: pytest.MonkeyPatch) -> Source:
-    """A file of Zenodo's record 123 whose digest only the record tells; the site's mirror stands in for Zenodo."""
+    """A file of Zenodo's record 123 whose digest only the record has; the site's mirror replaces Zenodo."""
     monkeypatch.setenv("CK_MIRRORS", f"https://zenodo.org={server.url}")
     server.give("/record/123/files/m.onnx?download=1", whole(CONTENT))
     return Source(("https://zenodo.org/record/123/files/m.onnx?download=1",))
@@ -263,7 +263,7 @@ def test_full_disk_is_reported_and_cleaned_up(server: Server, ck_home: Path) -> 
         fetch(source)
     (part,) = (ck_home / "CK-TOOLS/.cache/partial").iterdir()
     part.unlink()
-    part.symlink_to("/dev/full")  # the kernel itself says that there is no space left
+    part.symlink_to("/dev/full")  # the kernel itself reports that no space is left
     server.give("/f", whole(CONTENT))
     with pytest.raises(StorageError, match="the disk is full"):
         fetch(source)
@@ -309,7 +309,7 @@ def test_concurrent_processes_fetch_a_file_once(server: Server) -> None:
 
 
 def test_digest_verified_once_is_pinned(server: Server, monkeypatch: pytest.MonkeyPatch, ck_home: Path) -> None:
-    """Zenodo's record is asked once; from then on the file has to be that one, even when the record says otherwise."""
+    """Zenodo's record is requested once; afterwards the file must match it, even when the record changes."""
     monkeypatch.setenv("CK_MIRRORS", f"https://zenodo.org={server.url}")
     record = {"files": [{"key": "f", "size": SIZE, "checksum": f"md5:{MD5}"}]}
     server.give("/api/records/7", document(record))

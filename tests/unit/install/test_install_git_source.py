@@ -1,4 +1,4 @@
-"""A download that is a commit: its files and no others, whatever the repository does."""
+"""A download from a git commit: exactly its files, whatever the repository does."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def there(upstream: Callable[..., Upstream]) -> Upstream:
-    """A repository with a folder that is wanted, and others."""
+    """A repository with the requested folder and others."""
     row = upstream("theirs")
     (row.path / "loadgen").mkdir()
-    (row.path / "loadgen/a.cc").write_bytes(b"one\r\n$Id$\n")  # a blob with both: the attributes come when it is in
+    (row.path / "loadgen/a.cc").write_bytes(b"one\r\n$Id$\n")  # a blob with both: the attributes apply when it is added
     row.git("add", "--all")
     row.git("commit", "--quiet", "-m", "a.cc")
     row.commit("loadgen/deep/b.h", "two")
@@ -59,7 +59,7 @@ def test_folder_is_copied_byte_for_byte(there: Upstream, shelf: Shelf) -> None:
     meta = shelf.install("p")
     files = {path.relative_to(meta["path"]).as_posix() for path in Path(meta["path"]).rglob("*") if path.is_file()}
     assert files == {".ck-install.json", *(f"loadgen/{name}" for name in (".gitattributes", "a.cc", "deep/b.h", "run.sh"))}
-    # as they are in the commit: what its attributes ask for is not done
+    # as they are in the commit: attributes are not applied
     assert Path(meta["path"], "loadgen/a.cc").read_bytes() == b"one\r\n$Id$\n"
     assert Path(meta["path"], "loadgen/run.sh").stat().st_mode & 0o111
     (row,) = meta["downloads"]
@@ -72,7 +72,7 @@ def test_commit_gives_the_same_file_everywhere(there: Upstream, ck_home: Path, m
     again, same = fetch(Source((url_of(there),)))
     assert digest == same
     assert first.read_bytes() == again.read_bytes()
-    # a lock knows the digest, and a bundle brings the file: then git is not asked
+    # a lock knows the digest, and a bundle has the file: git is not asked
     url = url_of(there)
     there.path.rename(there.path.with_name("gone"))
     assert fetch(Source((url,), sha256=digest))[1] == digest
@@ -140,7 +140,7 @@ def test_abbreviated_commit_is_rejected(url: str) -> None:
 
 
 def test_user_hooks_and_filters_do_not_run(there: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The repository's attributes ask for a filter that the user's settings know, and a template has a hook."""
+    """The repository's attributes request a filter that the user's settings define, and a template has a hook."""
     filtered, hooked = tmp_path / "filtered", tmp_path / "hooked"
     there.commit("loadgen/.gitattributes", "* filter=theirs\n")
     hooks = tmp_path / "template/hooks"
@@ -158,7 +158,7 @@ def test_user_hooks_and_filters_do_not_run(there: Upstream, tmp_path: Path, monk
 
 
 def forged(path: Path, change: Callable[[tarfile.TarInfo, bytes], bytes]) -> Path:
-    """A tar with the proof of another, and its files changed."""
+    """A tar with the commit object of another one, and its files changed."""
     target = path.with_name("forged.tar")
     with tarfile.open(path) as old, tarfile.open(target, "w", pax_headers=dict(old.pax_headers)) as new:
         for member in old.getmembers():
@@ -183,7 +183,7 @@ def test_tar_is_verified_against_commit(
     bad = forged(good, evil)
     there.path.rename(there.path.with_name("gone"))
     monkeypatch.setenv("CK_TOOLS", str(ck_home / "elsewhere"))
-    # of a mirror, of a bundle, by the word of somebody's lock
+    # from a mirror or a bundle, according to a foreign lock
     with pytest.raises(DownloadError, match=r"a\.cc is not that of the commit"):
         fetch(Source((url, server.give("/f.tar", whole(bad.read_bytes())))))
     false = Source((url,), sha256=hashlib.sha256(bad.read_bytes()).hexdigest())
@@ -192,7 +192,7 @@ def test_tar_is_verified_against_commit(
     assert fetch(Source((url, server.give("/g.tar", whole(good.read_bytes())))))[1] == digest
     monkeypatch.setenv("CK_TOOLS", str(ck_home / "third"))
     adopt(good, Source((url,), sha256=digest))
-    assert fetch(Source((url,)))[1] == digest  # nobody is asked
+    assert fetch(Source((url,)))[1] == digest  # nothing is requested
 
 
 @pytest.mark.parametrize("what", ["nothing", "a file more", "a file less", "no proof", "another commit's proof"])
@@ -215,7 +215,7 @@ def test_unverifiable_tar_is_reported(there: Upstream, tmp_path: Path, what: str
 
 
 def test_foreign_modules_need_trust(shelf: Shelf) -> None:
-    """What a program has on its search path runs, script or not."""
+    """Everything on a program's search path runs, script or not."""
     shelf.package("theirs", {"copy": {"file": "sitecustomize.py", "to": "m/sitecustomize.py"}}, files={"sitecustomize.py": "x"},
                   python_path="m")  # fmt: skip
     with pytest.raises(InstallError, match="another repository: Python modules") as caught:

@@ -1,4 +1,4 @@
-"""`Installer`: a folder appears under its name when it is whole, and is found again."""
+"""`Installer`: a folder appears under its name once it is complete, and is reused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HELLO = {"copy": {"file": "hello.txt"}}
 
 
 def visible(ck_home: Path) -> list[str]:
-    """What a user sees in CK_TOOLS."""
+    """Entries in CK_TOOLS that a user sees."""
     root = ck_home / "CK-TOOLS"
     return sorted(path.name for path in root.iterdir() if not path.name.startswith(".")) if root.exists() else []
 

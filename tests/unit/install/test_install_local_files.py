@@ -1,4 +1,4 @@
-"""URLs of this machine in recipes: whose recipe may read which file, and what kind of file it may be."""
+"""Local URLs in recipes: which recipe may read which file, and which kinds of file are allowed."""
 
 from __future__ import annotations
 

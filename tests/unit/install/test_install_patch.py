@@ -1,4 +1,4 @@
-"""The patch of a recipe is applied, and nothing of what it is applied to is run."""
+"""A recipe's patch is applied without running anything from the patched folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATCH = "--- a/a.txt\n+++ b/a.txt\n@@ -1 +1 @@\n-old\n+new\n"
 
 
 def hostile(mark: Path) -> dict[str, str]:
-    """Files of a checkout whose filter leaves a mark."""
+    """Files of a checkout whose filter creates a marker file."""
     command = f"sh -c 'touch {mark}; cat'"
     return {
         "a.txt": "old\n",

@@ -1,4 +1,4 @@
-"""pip's settings, wherever the user made them, reach uv under uv's names."""
+"""pip's settings, from wherever they are read, reach uv under uv's names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ck_repo.install.pip_settings import pip_settings, uv_environment
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home, and none of the machine's own settings of pip and uv."""
+    """An empty home without the machine's settings of pip and uv."""
     for name in [name for name in os.environ if name.startswith(("PIP_", "UV_", "XDG_"))] + ["SSL_CERT_FILE"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))

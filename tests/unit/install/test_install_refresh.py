@@ -1,4 +1,4 @@
-"""What is registered or installed is looked at again."""
+"""`ck refresh env` checks registered and installed components again."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_unchanged_registered_file(model: Path) -> None:
 
 def test_changed_registered_file_is_reread(model: Path) -> None:
     entry = registered(model)
-    with open(model, "ab") as file:  # a field that readers of the format pass over
+    with open(model, "ab") as file:  # a field that readers of the format ignore
         file.write(b"\x9a\x06\x01x")
     assert problem(read_env(entry))
     assert state(entry) == "read again"
@@ -65,7 +65,7 @@ def test_registered_file_that_is_no_longer_a_model(model: Path) -> None:
 
 
 def test_install_without_folder_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The current folder is not read in its place."""
+    """The current folder is not used instead."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("of the user's")
     entry = create_entry(Repositories().writable(), "env", "", {"source": "package", "name": "odd"})
@@ -104,12 +104,12 @@ def test_entry_of_another_ck(tmp_path: Path) -> None:
     assert state(entry) == "gone"
 
 
-# checked without a change
+# checked without changes
 
 
 def test_registered_file_is_checked_by_content(model: Path) -> None:
     entry = registered(model)
-    os.utime(model, (1, 1))  # another time, and the same content
+    os.utime(model, (1, 1))  # another modification time, same content
     assert check(Session(), entry).state == "unchanged"
     with open(model, "ab") as file:
         file.write(b"\x9a\x06\x01x")

@@ -1,4 +1,4 @@
-"""The `download` of a recipe as a person writes it."""
+"""The `download` key of a recipe."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ def test_script_progress_is_shown(shelf: Shelf, monkeypatch: pytest.MonkeyPatch)
     assert seen == [("drawing", 3, 10), ("drawing", -1, None), ("running make.py", -1, None)]
 
 
-# what a recipe may copy from
+# folders that a recipe may copy from
 
 
 @pytest.mark.parametrize("name", ["h", "source", "h}{folder", "folder", "source_file", "/etc", "."])

@@ -1,4 +1,4 @@
-"""Before anything is fetched, its size is said: the recipe's, or what the server says."""
+"""The size is reported before a download: from the recipe, or from the server."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ CONTENT = b"w" * 12_345
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Report nothing."""
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
-    """A server of one file."""
+    """A server with one file."""
     (tmp_path / "served").mkdir()
     (tmp_path / "served/weights.bin").write_bytes(CONTENT)
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path / "served"))) as server:

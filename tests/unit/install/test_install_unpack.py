@@ -1,4 +1,4 @@
-"""`unpack`: good archives arrive whole; damaged and hostile ones are refused, and nothing lands outside."""
+"""`unpack`: valid archives are unpacked completely; corrupt and malicious ones are rejected, and nothing is written outside."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FILES = {"model/a.bin": bytes(range(256)) * 40, "model/deep/b.txt": b"two", "c":
 
 @pytest.fixture
 def inside(tmp_path: Path) -> Path:
-    """The folder to unpack into; what leaves it lies beside."""
+    """The folder to unpack into; escaped files appear next to it."""
     folder = tmp_path / "around" / "inside"
     folder.mkdir(parents=True)
     return folder
@@ -145,7 +145,7 @@ def test_corrupt_byte_is_found_by_checksum(tmp_path: Path, inside: Path, kind: s
 def test_encrypted_zip_is_reported(tmp_path: Path, inside: Path) -> None:
     archive = zipped(tmp_path / "f.zip", {"secret": b"1"})
     content = bytearray(archive.read_bytes())
-    for mark, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):  # the flag of encryption, where the file and the directory have it
+    for mark, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):  # the encryption flag, in the file header and in the directory
         content[content.index(mark) + place] |= 1
     archive.write_bytes(content)
     with pytest.raises(ArchiveError, match="encrypted"):
@@ -159,11 +159,11 @@ def test_invalid_archive_is_reported(tmp_path: Path, inside: Path, content: byte
         unpack(tmp_path / "f", inside)
 
 
-# links are held against the disk
+# links are checked on the disk
 
 
 def test_long_link_chain_does_not_escape(tmp_path: Path, inside: Path) -> None:
-    """As in CVE-2025-4517: a path so long that what resolves names gives up, and the kernel does not."""
+    """As in CVE-2025-4517: a path so long that path resolution gives up, and the kernel does not."""
     members: list[tuple[str, bytes, str]] = []
     name, here = "d" * 50, ""
     for step in "abcdefghijklmnop":
@@ -275,7 +275,7 @@ def test_archive_larger_than_free_space_is_rejected_first(
     assert list(inside.iterdir()) == []
 
 
-# noise
+# random bytes
 
 
 @pytest.mark.parametrize("kind", ["zip", "w", "w:gz", "w:bz2", "w:xz"])
@@ -289,7 +289,7 @@ def test_random_bytes_are_our_error(tmp_path: Path, kind: str) -> None:
         archive.write_bytes(spoilt)
         folder = tmp_path / "noise" / str(number)
         folder.mkdir(parents=True)
-        with suppress(CKError):  # what is spoilt may be a date
+        with suppress(CKError):  # the changed byte may be in a date
             unpack(archive, folder)
 
 
@@ -297,7 +297,7 @@ def test_random_bytes_are_our_error(tmp_path: Path, kind: str) -> None:
 def test_empty_and_invalid_names(tmp_path: Path, inside: Path, name: str) -> None:
     with tarfile.open(tmp_path / "f.tar", "w", format=tarfile.GNU_FORMAT, errors="surrogateescape") as file:
         file.addfile(tarfile.TarInfo(name))
-    with suppress(ArchiveError):  # some of them are cut short by the format itself
+    with suppress(ArchiveError):  # some are truncated because of the format itself
         unpack(tmp_path / "f.tar", inside)
     assert all(len(os.fsencode(path.name)) < 256 for path in inside.iterdir())
 

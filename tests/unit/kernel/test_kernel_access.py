@@ -1,4 +1,4 @@
-"""Stock CK's dictionaries, as a notebook gives and takes them."""
+"""Stock CK's dictionaries, as used in notebooks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROW = {"repo_uoa", "repo_uid", "module_uoa", "module_uid", "data_uoa", "data_uid
 
 
 def done(i: Any) -> dict[str, Any]:
-    """An answer that is no error."""
+    """The answer, which must not be an error."""
     r = access(i)
     assert r["return"] == 0, r
     return r

@@ -1,4 +1,4 @@
-"""Functions that programs take from stock's kernel: files, values, console."""
+"""Functions of stock's kernel that programs use: files, values, console."""
 
 from __future__ import annotations
 

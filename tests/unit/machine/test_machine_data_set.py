@@ -1,4 +1,4 @@
-"""Data sets: what is wrong is reported when they are registered, not when a run is scored."""
+"""Data sets: errors are reported at registration, not when a run is scored."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_file_list_is_rebuilt_without_cache(data_set: DataSet, ck_home: Path) ->
 
 def test_name_identifies_one_data_set(data_set: DataSet, tmp_path: Path) -> None:
     assert registered(data_set.images, name="pets").name == "pets"
-    assert registered(data_set.images, name="pets").name == "pets"  # the same once more
+    assert registered(data_set.images, name="pets").name == "pets"  # once more
     shutil.copytree(data_set.images.parent, tmp_path / "copy")
     with pytest.raises(ConflictError, match="the name pets is taken by"):
         registered(tmp_path / "copy/val2017", name="pets")

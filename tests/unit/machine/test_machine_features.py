@@ -1,4 +1,4 @@
-"""The machine as CK describes it."""
+"""The description of the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the machine says of its hardware."""
+"""Hardware details."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of the machine."""
+"""Machine details that are recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tags that CK's public pages use for object detection, its frameworks and its tools have a package of ours."""
+"""We have a package for every tag that CK's public pages use for object detection, its frameworks and its tools."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def have() -> Surroundings:
 
 @pytest.fixture
 def resolver(have: Surroundings) -> Resolver:
-    return Resolver(have)  # one that has resolved nothing yet, as that of a command
+    return Resolver(have)  # without cached results, as in a new command
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def resolver(have: Surroundings) -> Resolver:
         ("mlperf,inference,source,r1.0", "mlperf-inference-source"),
         ("object-detection,dataset,coco,2017,val,original", "dataset-coco-2017-val"),
         ("dataset,preprocessed,using-opencv,coco.2017,full,side.300", "dataset-coco-2017-val-preprocessed"),
-        # those that name less than they did before there were these packages
+        # those that named less before these packages existed
         ("lib,python-package", "lib-numpy"),
         ("tool", "tool-coco-api"),
         ("mlperf,r1.0", "lib-loadgen-source"),

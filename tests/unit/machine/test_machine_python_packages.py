@@ -46,7 +46,7 @@ def test_package_with_missing_code(site: Path) -> None:
     for name, record in (
         ("whole-1.0", "whole/__init__.py,sha256=0,1\nwhole-1.0.dist-info/WHEEL,sha256=0,1\n"),
         ("half_gone-1.0", "half/__init__.py,sha256=0,1\nhalf/part.py,sha256=0,1\n"),
-        ("damaged-1.0", f"{'x' * 200_000},sha256=0,1\n"),  # longer than a field of csv may be
+        ("damaged-1.0", f"{'x' * 200_000},sha256=0,1\n"),  # longer than the csv module's field limit
     ):
         add(site, f"{name}.dist-info")
         (site / f"{name}.dist-info" / "RECORD").write_text(record)

@@ -1,4 +1,4 @@
-"""What the user has is made known, and taken when tags ask for it."""
+"""The user's files are registered, and used when tags match."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_data_set_is_registered(repositories: Repositories, data_set: DataSet) -
     assert meta.name == "val2017 (3 images)"
     assert meta.dataset
     assert meta.dataset.images == str(data_set.images)
-    assert "full" not in meta.tags  # that one has 5000 images
+    assert "full" not in meta.tags  # the real one has 5000 images
 
 
 def test_invalid_model_file_is_an_error(repositories: Repositories, tmp_path: Path) -> None:

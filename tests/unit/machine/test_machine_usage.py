@@ -1,4 +1,4 @@
-"""What the machine does, from /proc and /sys of a made system."""
+"""Usage of the machine, from /proc and /sys of a simulated system."""
 
 from __future__ import annotations
 

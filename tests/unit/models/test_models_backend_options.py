@@ -1,4 +1,4 @@
-"""Options of backends: how they are declared, given and checked."""
+"""Options of backends: declaration, values and checks."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_command_line_accepts_backend_and_options(ck: Callable[..., Any]) -> Non
 
 
 def test_backend_options_are_recorded_and_passed_on(ck: Callable[..., Any]) -> None:
-    """A backend without declared options has none to give."""
+    """A backend without declared options accepts none."""
     toy_benchmark()
     done = ck("run", "program:toy-bench", "--trust", "--backend.depth=2", "--out=json")
     assert "the backend toy has no option 'depth'" in done.json["error"]

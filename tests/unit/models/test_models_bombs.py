@@ -1,4 +1,4 @@
-"""Files of models that a few bytes make endless: each is refused, or read for what it is, with bounded work."""
+"""Model files that expand from a few bytes: each is rejected, or read with bounded work."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ck_repo.errors import DetectError
 from ck_repo.models.pickled import PickleError, Reader
 from ck_repo.models.torch_file import TorchFile
 
-# a tuple of two of the tuple before it, a hundred times: 2**100 members
+# a tuple of two references to the previous tuple, a hundred times: 2**100 members
 TUPLES = b")" + b"".join(b"q" + bytes([n]) + b"h" + bytes([n]) + b"\x86" for n in range(100))
 
 
 def put_together(path: Path, pickle: bytes) -> Path:
-    """A file of PyTorch with this pickle and no numbers."""
+    """A PyTorch file with this pickle and no tensor data."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
         file.writestr("m/data.pkl", PROTOCOL + pickle + b".")
     return path
@@ -54,7 +54,7 @@ def test_tuple_graph_as_version_of_legacy_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", [2**61 - 1, 2**64 * (2**61 - 1)], ids=["just", "large"])
 def test_colliding_keys_are_left_out(step: int) -> None:
-    """Their hashes are all 0: a dictionary of 20,000 of them takes minutes."""
+    """All hashes are 0: a dictionary of 20,000 of them takes minutes."""
     pairs = b"".join(number(n * step) + b"N" for n in range(1, 20_000))
     assert Reader(PROTOCOL + b"}(" + pairs + b"u.").read() == {}
 

@@ -1,4 +1,4 @@
-"""Declarations of backends and networks are read from modules that are never imported."""
+"""Declarations of backends and networks are read from modules without importing them."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_our_backend_declarations_are_consistent() -> None:
 
 
 def test_harness_finds_the_same_backends_and_networks() -> None:
-    """The engine reads as data what the harness imports."""
+    """The engine reads the declarations as data, the harness imports them."""
     pytest.importorskip("numpy")
     harness = importlib.import_module("object_detection.models.networks").known_networks()
     for name, row in own_networks().items():
@@ -143,7 +143,7 @@ def test_installer_links_are_followed(tmp_path: Path) -> None:
     (folder / "mod.py").symlink_to(tmp_path / "cached.py")
     assert read_backends([folder])["x"].runs == "onnx"
     (folder / "mod.py").unlink()
-    os.mkfifo(folder / "mod.py")  # not a plain file: it is not opened
+    os.mkfifo(folder / "mod.py")  # not a regular file: it is not opened
     assert read_backends([folder])["x"].runs == ""
 
 

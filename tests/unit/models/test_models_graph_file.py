@@ -1,4 +1,4 @@
-"""Frozen graphs of TensorFlow: what their bytes say of inputs and outputs."""
+"""Frozen graphs of TensorFlow: inputs and outputs read from their bytes."""
 
 from __future__ import annotations
 

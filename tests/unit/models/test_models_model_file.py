@@ -1,4 +1,4 @@
-"""Model files: what they say of themselves, and what happens when they are damaged."""
+"""Model files: what they say about themselves, and how corrupt ones are reported."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_tflite_file_without_inputs_is_reported(tmp_path: Path) -> None:
 
 
 def spoilt(draw: st.DataObject, content: bytes, first: int) -> bytes:
-    """The content with some bytes behind `first` changed."""
+    """The content with some bytes after `first` changed."""
     changed = bytearray(content)
     for at, value in draw.draw(st.dictionaries(st.integers(first, len(content) - 1), st.integers(0, 255), max_size=6)).items():
         changed[at] = value
@@ -54,7 +54,7 @@ def spoilt(draw: st.DataObject, content: bytes, first: int) -> bytes:
 
 
 def looked_at(path: Path, content: bytes) -> None:
-    """The answer is a model's interface or a DetectError, whatever the file holds."""
+    """The result is a model's interface or a DetectError, whatever the file contains."""
     path.write_bytes(content)
     for profile in ("", "coco-300"):
         with suppress(DetectError):
@@ -82,7 +82,7 @@ def test_corrupt_tflite_file_is_a_model_or_an_error(made_models: Path, tmp_path:
 @given(draw=st.data())
 def test_corrupt_published_tflite_file(data: Path, tmp_path: Path, draw: st.DataObject) -> None:
     content = (data / "models/ssd_mobilenet_v1_075_uint8.tflite").read_bytes()
-    looked_at(tmp_path / "m.tflite", spoilt(draw, content, len(content) - 35_000))  # weights come before
+    looked_at(tmp_path / "m.tflite", spoilt(draw, content, len(content) - 35_000))  # the weights come first
 
 
 @ANY_TMP_PATH

@@ -1,4 +1,4 @@
-"""Files of ONNX: their interface, and what happens when they are damaged."""
+"""ONNX files: their interface, and how corrupt ones are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models of several files: all of them are in the digest, are noticed when they change, and travel in archives."""
+"""Models of several files: all of them are in the digest, are checked for changes, and are packed into archives."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def external(name: str, length: int, offset: int = 0) -> bytes:
-    """TensorProto whose content is in another file."""
+    """A TensorProto with its content in another file."""
     pairs = {"location": name, "offset": str(offset), "length": str(length)}
     entries = b"".join(field(13, field(1, key.encode()) + field(2, value.encode())) for key, value in pairs.items())
     return field(8, b"weight") + entries + field(14, 1)
@@ -94,7 +94,7 @@ def test_saved_model_variables_are_parts(tmp_path: Path) -> None:
 
 
 def signature(name: str) -> bytes:
-    """A graph with a signature of that name, which has an input and an output."""
+    """A graph with a signature of that name, with one input and one output."""
     tensor = field(1, b"x") + field(2, field(1, b"x:0") + b"\x10\x01")
     definition = field(1, tensor) + field(2, tensor)
     return field(2, field(5, field(1, name.encode()) + field(2, definition)))
@@ -112,7 +112,7 @@ def test_missing_variables(tmp_path: Path) -> None:
         (tmp_path / "variables" / name).write_bytes(b"1")
     with pytest.raises(DetectError, match=r"variables\.data-00000-of-00002, which does not exist"):
         parts_of(path, "tensorflow")
-    (tmp_path / "variables/variables.data-00000-of-00002").write_bytes(b"")  # a part may have nothing
+    (tmp_path / "variables/variables.data-00000-of-00002").write_bytes(b"")  # a part may be empty
     assert len(parts_of(path, "tensorflow")) == 3
 
 

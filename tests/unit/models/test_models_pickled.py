@@ -1,4 +1,4 @@
-"""A pickle is read and not run: whatever it names or calls, nothing happens."""
+"""Pickles are read without running them: names and calls have no effect."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLAIN = st.recursive(
 
 
 class Runs:
-    """Unpickled by Python it calls something."""
+    """Unpickling this with Python calls a function."""
 
     def __init__(self, function: Any, *arguments: Any) -> None:
         self._call = (function, arguments)
@@ -88,7 +88,7 @@ def test_executable_pickle_is_rejected_by_name(
 
 
 def test_nested_call_is_rejected() -> None:
-    """A harmless name could hand out something that is none."""
+    """A harmless name could give access to a harmful one."""
     inner = call(name("torch.hub", "load"), text("x"))
     with pytest.raises(PickleError, match="calls something that is not a name"):
         Reader(PROTOCOL + call(inner, text("y")) + b".").read()
@@ -104,10 +104,10 @@ def test_unknown_functions_are_rejected_and_classes_are_inert() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"B" + b"\xff\xff\xff\x7f" + b"x",  # 2 GB of bytes are promised
+        b"B" + b"\xff\xff\xff\x7f" + b"x",  # claims 2 GB of bytes
         b"X\xff\xff\xff\x7f",
         b"T\xff\xff\xff\x7f",
-        b"\x95" + b"\xff" * 8,  # a frame of 16 EB, of which nothing is taken
+        b"\x95" + b"\xff" * 8,  # a frame of 16 EB, without content
         b"\x96" + b"\xff" * 8,  # a bytearray
         b"\x8b\xff\xff\xff\x7f",  # an integer of 2 GB
     ],
@@ -122,7 +122,7 @@ def test_huge_memo_index_allocates_nothing() -> None:
 
 
 def test_keys_with_slow_hashes_are_skipped() -> None:
-    """A tuple of two of itself, sixty times over, has a hash of 2^60 steps."""
+    """The hash of a tuple of two references to itself, nested sixty times, takes 2^60 steps."""
     body = b")"
     for step in range(60):
         body += b"q" + bytes([step]) + b"h" + bytes([step]) + b"\x86"

@@ -1,4 +1,4 @@
-"""Which interface a file has: known exports by names, shapes and metadata; what contradicts it; what fits twice."""
+"""Recognising interfaces: known exports by names, shapes and metadata; contradictions; ambiguities."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def test_invalid_openvino_model(tmp_path: Path, content: str) -> None:
 
 
 def test_tflite_detection_outputs_in_any_order(made_models: Path, tmp_path: Path) -> None:
-    """What an output is follows from the operation that makes it, not from where the file lists it."""
+    """The meaning of an output follows from the operation that produces it, not from its position in the file."""
     from ck_repo.models.tflite_file import _Buffer
 
     source = made_models / "ssd_mobilenet_v1_075_uint8.tflite"

@@ -1,4 +1,4 @@
-"""Files of TFLite: their interface, and what happens when they are damaged."""
+"""TFLite files: their interface, and how corrupt ones are reported."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def test_invalid_model_is_reported(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("source", ["made_models", "data"])
 def test_truncated_tflite_file_is_reported(request: pytest.FixtureRequest, tmp_path: Path, source: str) -> None:
-    """Cut anywhere before the names of the operators, which our reader does not need."""
+    """Cut anywhere before the operator names, which our reader does not need."""
     folder = request.getfixturevalue(source)
     path = (folder / "models" if source == "data" else folder) / "ssd_mobilenet_v1_075_uint8.tflite"
     content = path.read_bytes()
-    # of the published file: behind it are operator names, and the label map as a zip
-    # of ours: the operator's name is behind its length and 28 bytes of its table
+    # in the published file, operator names and the label map (a zip) follow
+    # in ours, the operator's name follows its length and 28 bytes of its table
     end, before = (b"PK\3\4", 200) if source == "data" else (b"TFLite_Detection_PostProcess", 33)
     size = content.rindex(end) - before
     for cut in model_files.cut_at(path, tmp_path / "m.tflite", [*range(60), *range(60, size, max(size // 200, 1)), size]):

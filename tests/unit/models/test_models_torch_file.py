@@ -1,4 +1,4 @@
-"""Files of PyTorch: both formats, states and whole modules, and what is wrong with them."""
+"""PyTorch files: both formats, states and whole modules, and their errors."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_pickled_module_gives_named_parameters(tmp_path: Path, form: object) -> 
 
 
 def test_class_with_source_code_stays_a_name(tmp_path: Path) -> None:
-    """Before 1.6 PyTorch wrote the source of each class beside it: it is a text like any other."""
+    """Before 1.6 PyTorch stored the source of each class with it, as text."""
     source = row(text("module"), name("ssd_r34", "SSD_R34"), text("ssd_r34.py"), text("import os; os.abort()")) + b"Q"
     body = source + b")\x81" + table({"_parameters": table({"w": tensor("0", [6])})}) + b"b"
     assert list(TorchFile(written(tmp_path / "x.pytorch", legacy(body, {"0": ONE}))).weights) == ["w"]
@@ -123,7 +123,7 @@ def test_pytorch_output_is_read(tmp_path: Path, network: str, whole: bool, old: 
 
     made = SSDMobileNet() if network == "ssd-mobilenet" else SSDResNet34()
     if whole:
-        del made.anchors  # a pickled module has its buffers, those too that its state leaves out
+        del made.anchors  # a pickled module has its buffers, including those that its state leaves out
     path = tmp_path / "x.pytorch"
     torch.save(made if whole else made.state_dict(), path, _use_new_zipfile_serialization=not old)
     file = TorchFile(path)
@@ -146,7 +146,7 @@ def test_weights_are_written_as_safetensors(tmp_path: Path) -> None:
 
 
 def shared_modules(depth: int) -> bytes:
-    """A module that holds another twice, which holds another twice, and so on: 2^depth names out of a few hundred bytes."""
+    """A module that contains another twice, which contains another twice, and so on: 2^depth names from a few hundred bytes."""
     body = module({"w": tensor("0", [6])}) + b"q\x00"
     for step in range(1, depth):
         before = b"h" + bytes([step - 1])

@@ -1,4 +1,4 @@
-"""`ck report`: where it writes, what it says, and what it needs."""
+"""`ck report`: output, messages and requirements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages in a browser, opened from disk: charts with the right numbers, filters that work, and nothing from elsewhere."""
+"""Pages in a browser, opened from disk: charts with the right numbers, working filters, and no external content."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def content_of(entry: Entry) -> dict[str, Any]:
 
 
 def faults(visit: Visit) -> list[str]:
-    """What axe finds that keeps somebody from using the page."""
+    """axe's serious findings."""
     from axe_playwright_python.sync_playwright import Axe
 
-    # `preload` would fetch the style sheet, which no page from disk may do
+    # `preload` would fetch the style sheet, which pages opened from disk may not do
     found = Axe().run(visit.page, options={"preload": False}).response["violations"]
     return [f"{row['id']}: {row['nodes'][0]['html'][:200]}" for row in found if row["impact"] in ("serious", "critical")]
 
 
 def sound(visit: Visit) -> None:
-    """Nothing on the console, no request but for files beside the page, no serious fault, no sideways scrolling."""
+    """No console messages, only requests for local files, no serious accessibility findings, no horizontal scrolling."""
     assert visit.complaints == []
     assert [address for address in visit.requests if not address.startswith(("file:", "data:"))] == []
     assert faults(visit) == []

@@ -1,4 +1,4 @@
-"""What goes out with an experiment is what was registered, and what comes in is plain files."""
+"""Only registered files are packed with an experiment, and only regular files are read from one."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_lock_paths_do_not_escape_artifacts(tmp_path: Path, paths: dict[str, Any
 
 @pytest.mark.parametrize("names", ["absolute", "upwards", "in folders"])
 def test_external_images_are_packed_with_data_set(tmp_path: Path, names: str) -> None:
-    """Whatever paths the annotations name: what is packed can be registered on a machine that has none of them."""
+    """Whatever paths the annotations contain, the packed data set can be registered on a machine without them."""
     coco_sets.write_coco(tmp_path / "set", images=3)
     images, annotations = tmp_path / "set/val2017", tmp_path / "set/annotations/instances_val2017.json"
     content = json.loads(annotations.read_text())
@@ -107,7 +107,7 @@ def _pipe(path: Path, secret: Path) -> None:
 
 @pytest.mark.parametrize("put", [_link, _pipe])
 def test_irregular_artifact_is_not_used(tmp_path: Path, put: Callable[[Path, Path], None]) -> None:
-    """A repository that was pulled may hold links, although no archive does."""
+    """A pulled repository may contain links, although no archive does."""
     secret = tmp_path / "secret"
     secret.write_text("secret")
     digest = hashlib.sha256(b"secret").hexdigest()

@@ -1,4 +1,4 @@
-"""Drift: whatever is changed by hand in a venv, or behind it, is found and named."""
+"""Drift: every manual change in or behind a venv is detected and named."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_lock_accepts_current_state(ck: Ck, locked: Venv, tmp_path: Path) -> Non
     assert answer.code == 0
     assert found(ck, 0) == []
     assert json.loads((tmp_path / "l.json").read_text())["packages"]["three"]["version"] == "3.0"
-    assert ck("lock", "venv:mine", f"--output={tmp_path / 'l.json'}").code == 4  # nothing is overwritten unasked
+    assert ck("lock", "venv:mine", f"--output={tmp_path / 'l.json'}").code == 4  # nothing is overwritten without --force
 
 
 def test_venv_is_compared_with_any_lock(ck: Ck, locked: Venv, tmp_path: Path) -> None:
@@ -125,4 +125,4 @@ def test_venv_with_other_content_is_not_used_for_replay(locked: Venv) -> None:
     assert not _fits(Session(repositories), locked, "replay-0", lock, "")
     assert not _fits(
         Session(repositories), locked, locked.name, lock, ""
-    )  # nor one that was made for the lock, and changed since
+    )  # nor one that was created from the lock and changed since

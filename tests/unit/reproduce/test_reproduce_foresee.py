@@ -1,4 +1,4 @@
-"""`ck replay --dry-run`: what a replay would run, before anything is installed."""
+"""`ck replay --dry-run` shows what a replay would run before anything is installed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Ck = Callable[..., Any]
 
 @pytest.fixture
 def experiment() -> Entry:
-    """An experiment that this machine recorded, with a package that no recipe of ours names."""
+    """An experiment recorded on this machine, with a package that none of our recipes names."""
     program = load(Repositories(), "program", "object-detection")
     ran = LockedComponent("program", "program", "object-detection", "object-detection", uid=program.uid)
     packages = {"numpy": LockedPackage("1.26.4"), "surprise": LockedPackage("1.0")}

@@ -1,4 +1,4 @@
-"""From a submission to the nearest run, and own runs beside published ones."""
+"""From a submission to the nearest run, and own runs next to published ones."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_all_matching_results_are_listed_and_one_is_run(ck: Ck, made: Submission
 
 @pytest.fixture
 def mine() -> str:
-    """An own run, as far as its figures go."""
+    """The figures of an own run."""
     results = {
         "model": "model-ssd-mobilenet-onnx", "scenario": "offline", "accuracy": {"mAP": 0.23},
         "performance": {"valid": True, "samples_per_second": 100.0, "latency_ms": {"p99": 5.0}},
@@ -94,7 +94,7 @@ def mine() -> str:
 
 
 def test_run_next_to_published_results_of_same_model_and_scenario(ck: Ck, made: Submissions, mine: str) -> None:
-    assert ck("compare", mine, "--published").code == 16  # none is known yet
+    assert ck("compare", mine, "--published").code == 16  # not known yet
     ck("import", "results", f"--path={made.table}")
     rows = ck("compare", mine, "--published", "--out=json").json["published"]
     assert {row["scenario"] for row in rows} == {"Offline"}

@@ -1,4 +1,4 @@
-"""Recipes of other repositories travel with archives, and a replay takes what the lock names."""
+"""Recipes of other repositories are packed with archives, and a replay uses those that the lock names."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _lock(*rows: LockedComponent) -> Lock:
 
 
 def _packed(folder: Path, *rows: LockedComponent) -> Path:
-    """The recipes of a lock as an archive leaves them."""
+    """The recipes of a lock as unpacked from an archive."""
     for name, path in gather_recipes(Session(), _lock(*rows)).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, folder / name)
@@ -96,7 +96,7 @@ def test_links_in_foreign_experiment_are_not_followed(tmp_path: Path) -> None:
 
 def test_replay_uses_recipe_of_lock_not_its_tags() -> None:
     ours = _package("other", variations={"fp32": {}})
-    _package("", "model-newer", priority=9)  # the tags lead to this one
+    _package("", "model-newer", priority=9)  # the tags select this one
     words = pinned(Session(), _lock(_row(ours, variations=("fp32",))), "experiment:x")
     assert words == {"weights": [ours.uid, "fp32"]}
     resolver = Resolver(survey(Session()))

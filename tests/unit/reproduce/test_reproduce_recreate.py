@@ -1,4 +1,4 @@
-"""What is brought in, and what cannot be the same: recipes, registered files, artifacts, bundles."""
+"""What is imported, and what cannot be reproduced: recipes, registered files, artifacts, bundles."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ EMPTY = Lock({"version": "3.11.7"}, {"alias": "t"}, {})
 
 @pytest.fixture
 def thing(tmp_path: Path) -> tuple[Entry, LockedComponent]:
-    """A package that fetches a file, and the component that it makes."""
+    """A package that fetches a file, and the resulting component."""
     served = tmp_path / "served.bin"
     served.write_text("content")
     digest = of_file(served)
@@ -94,7 +94,7 @@ def test_missing_user_file_says_how_to_register_it() -> None:
 
 
 def test_file_without_recipe_digest_is_checked_against_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Zenodo's record may say another digest by then: the lock knows better."""
+    """Zenodo's record may have another digest by then: the lock takes precedence."""
     served = tmp_path / "another.bin"
     served.write_text("replaced meanwhile")
     url = "https://zenodo.org/record/1/files/model.bin"
@@ -179,7 +179,7 @@ def test_locked_download_is_a_url_and_a_digest(thing: tuple[Entry, LockedCompone
 
 
 def unpinned(tmp_path: Path) -> tuple[LockedComponent, Path]:
-    """A component whose recipe has no digest, and the folder in which an archive brings a file for it."""
+    """A component whose recipe has no digest, and the folder with its file from an archive."""
     url = "https://zenodo.org/record/1/files/model.bin"
     meta = {"tags": ["thing"], "file": "model.bin", "install": [{"download": {"url": url}}]}
     entry = create_entry(Repositories().writable(), "package", "unpinned", meta)
@@ -202,7 +202,7 @@ def test_archived_file_without_digest_is_only_for_its_replay(tmp_path: Path, mon
     assert told(component) == []
     url = str(component.downloads[0]["urls"][0])
     assert pinned_digest(Source((url,))) == ""
-    with pytest.raises(OfflineError):  # nobody else takes the file for that of the URL
+    with pytest.raises(OfflineError):  # nothing else uses this file for the URL
         fetch(Source((url,)))
     (key,) = {str(entry.meta()["key"]) for entry in find(Repositories(), "env")}
     assert key not in survey(Session()).installed
@@ -299,7 +299,7 @@ def test_archived_venv_is_rejected(ck: Ck, tmp_path: Path) -> None:
     assert ck("ls", "venv", "--out=json").json["lst"] == []
 
 
-# bundles that are not what they should be
+# invalid bundles
 
 
 def bundle(path: Path, change: Callable[[dict[str, bytes]], None] = lambda rows: None) -> Path:

@@ -1,4 +1,4 @@
-"""What counts as reproduced, and what is only told."""
+"""What counts as reproduced, and what is only reported."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run(
 def test_reproduced(tmp_path: Path) -> None:
     verdict = judge(run(tmp_path, "a"), [run(tmp_path, "b", order=(3, 1, 1), rate=110.0)], [], Tolerances())
     assert verdict.reproduced
-    assert verdict.same_order == {"accuracy": None, "performance": True}  # as far as both go
+    assert verdict.same_order == {"accuracy": None, "performance": True}  # as far as both have them
     assert verdict.speed
     assert verdict.speed.ratio == pytest.approx(1.1)
     assert verdict.speed.interval is None

@@ -1,4 +1,4 @@
-"""A component is read once, and its faults are told with file and key."""
+"""A component is read once, and its errors name file and key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model in another format: which conversions lead there, and what names the result."""
+"""Conversions between model formats: which chain is used, and the key of the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which candidate is taken: nearer repositories first, and the next one where the first cannot be had."""
+"""Which candidate is selected: nearer repositories first, and the next one if the first is unavailable."""
 
 from __future__ import annotations
 

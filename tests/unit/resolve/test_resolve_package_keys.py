@@ -1,4 +1,4 @@
-"""A misspelt key of a package is refused with the nearest one; an author's own and stock CK's keys are not."""
+"""A misspelt key of a package is rejected with the nearest one; an author's own and stock CK's keys are accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Resolver`: what a need is met with, and why."""
+"""`Resolver`: what satisfies a dependency, and why."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def registered(name: str, tags: str, **more: Any) -> Installed:
 
 
 def installed(shelf: Shelf, alias: str) -> dict[str, Installed]:
-    """What an installation of the package leaves."""
+    """The result of installing the package."""
     choice = shelf.resolver().resolve(alias)
     assert isinstance(choice, NewPackage)
     recipe = RecipeEntry(uid=choice.variant.component.entry.uid)
@@ -49,7 +49,7 @@ def test_version_range_decides(shelf: Shelf) -> None:
         shelf.package(f"tool-{version}", "tool", version=version)
     assert taken(shelf, "tool", ">=1.5,<2") == "tool-1.9"
     assert taken(shelf, "tool", "~=2.0") == "tool-2.1"
-    assert taken(shelf, "tool,1.9") == taken(shelf, "tool,v1.9") == "tool-1.9"  # a tag that reads as a version is one
+    assert taken(shelf, "tool,1.9") == taken(shelf, "tool,v1.9") == "tool-1.9"  # a tag that looks like a version is one
     with pytest.raises(NotFoundError, match=r"tags tool in a version >=3") as caught:
         taken(shelf, "tool", ">=3")
     assert "rejected tool-1.0: its version 1.0 is not in >=3" in caught.value.hint

@@ -1,4 +1,4 @@
-"""A component's variations are chosen by the tags that are asked for."""
+"""A component's variations are selected by the requested tags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Versions and ranges: what is a version, what lies in a range, what ranges have in common."""
+"""Versions and ranges: valid versions, membership and intersection."""
 
 from __future__ import annotations
 

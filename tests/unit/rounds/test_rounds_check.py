@@ -1,4 +1,4 @@
-"""The checker on whole submissions: clean as they are, and each way of spoiling them found by its own rule."""
+"""The checker on complete submissions: no findings as they are, and each mutation is found by its own rule."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def detail(scenario: str = "Offline", model: str = "ssd-mobilenet") -> str:
     return f"{result(scenario, model)}/performance/run_1/mlperf_log_detail.txt"
 
 
-# the ways of spoiling
+# mutations
 
 
 def value(file: str, key: str, new: str) -> Spoil:
-    """Give a key of a detail log another value."""
+    """Set a key of a detail log."""
 
     def spoil(tree: Path) -> None:
         text = (tree / file).read_text()
@@ -99,7 +99,7 @@ def appended(file: str, more: str) -> Spoil:
 
 
 def key(file: str, name: str, new: Any) -> Spoil:
-    """Give a key of a JSON file another value; none takes it out."""
+    """Set a key of a JSON file; None removes it."""
 
     def spoil(tree: Path) -> None:
         content = json.loads((tree / file).read_text())
@@ -138,13 +138,13 @@ def seeds_of_v1_1(tree: Path) -> None:
 
 
 def without_rate(tree: Path) -> None:
-    """Offline's result from a SingleStream log that lacks the rate."""
+    """Offline's result from a SingleStream log without the rate."""
     shutil.copy(tree / detail("SingleStream"), tree / detail())
     text(detail(), "result_qps_without_loadgen_overhead", "result_other")(tree)
 
 
 def power(*left_out: str, more: str = "") -> Spoil:
-    """Add a power measurement without some of its files, or with a file that should not be so."""
+    """Add a power measurement without some of its files, or with a wrong file."""
 
     def spoil(tree: Path) -> None:
         add_power(tree)
@@ -181,7 +181,7 @@ def renamed_keys(tree: Path) -> None:
 
 
 SPOILT: list[tuple[str, Spoil, str, str, str]] = [
-    # what is done, how, the rule that finds it, its severity, a part of what it says was seen
+    # description, mutation, rule, severity, part of the message
     ("INVALID", value(detail(), "result_validity", '"INVALID"'), "valid", "rejected", "INVALID"),
     ("no verdict", text(detail(), r'"result_validity"', '"result_other"'), "valid", "rejected", "no result"),
     ("an error event", error_event(detail()), "errors", "rejected", "1, the first"),
@@ -349,7 +349,7 @@ def test_each_mutation_is_found_by_its_own_rule(tree: Path, spoil: Spoil, rule: 
 
 def test_over_fifty_mutations_cover_every_rule() -> None:
     assert len(SPOILT) >= 50
-    others = {"code", "run", "power-json", "early-stopping", "model-empty", "system-missing"}  # tested by themselves
+    others = {"code", "run", "power-json", "early-stopping", "model-empty", "system-missing"}  # tested separately
     assert {row[2] for row in SPOILT} | others == set(load_round().submission.advice)
 
 
@@ -448,7 +448,7 @@ def test_summary_omits_rejected_results(tree: Path) -> None:
 
 @pytest.fixture
 def whole(tree: Path) -> tuple[Path, bytes]:
-    """A tree with one accuracy log as the harness left it."""
+    """A tree with one accuracy log as the harness wrote it."""
     records = [f'{{ "seq_id" : {at}, "qsl_idx" : {at}, "data" : "{"0" * 56}" }}' for at in range(900)]
     content = ("[\n" + ",\n".join(records) + "\n]\n").encode()
     folder = tree / result() / "accuracy"
@@ -468,7 +468,7 @@ def test_truncation_follows_rules_and_keeps_full_log(ck: Ck, whole: tuple[Path, 
     assert (tmp_path / "kept" / result() / "accuracy/mlperf_log_accuracy.json").read_bytes() == content
     assert check_tree(load_round(), tree).rejected == []
     again = ck("truncate", "submission", f"--path={tree}", f"--backup={tmp_path / 'kept2'}", "--out=json")
-    assert again.json["lst"] == []  # and the hash of the whole stays
+    assert again.json["lst"] == []  # and the hash of the full log stays
     assert hashlib.sha256(content).hexdigest() in (log.parent / "accuracy.txt").read_text()
 
 

@@ -1,4 +1,4 @@
-"""Our verification of compliance tests, beside the figures and verdicts that submissions have."""
+"""Our verification of compliance tests, compared with the figures and verdicts in submissions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ck_repo.rounds.submission import find_results
 
 @pytest.mark.parametrize("scenario", ["Offline", "SingleStream", "MultiStream"])
 def test_submissions_pass_performance_verification(submissions: Submissions, scenario: str) -> None:
-    """Of every submitter with SSD-MobileNet; what is printed are the figures that lie beside the logs."""
+    """For every submitter with SSD-MobileNet, compared with the figures stored with the logs."""
     places = [row for row in find_results(submissions.root) if (row.division, row.model) == ("closed", "ssd-mobilenet")]
     chosen = [row for row in places if row.scenario == scenario]
     assert len(chosen) >= 2
@@ -56,7 +56,7 @@ def test_zero_figure_fails(tmp_path: Path, test: str, scenario: str) -> None:
 @pytest.mark.parametrize("validity", [{}, {"result_validity": "INVALID"}])
 @pytest.mark.parametrize("which", ["reference", "tested"])
 def test_invalid_run_fails(tmp_path: Path, which: str, validity: dict[str, object]) -> None:
-    """A log without a verdict is of a run that did not end."""
+    """A log without a verdict belongs to a run that did not finish."""
     for name in ("reference", "tested"):
         write_log(tmp_path / name, {"result_samples_per_second": 100, "result_validity": "VALID"})
     write_log(tmp_path / which, {"result_samples_per_second": 100, **validity})

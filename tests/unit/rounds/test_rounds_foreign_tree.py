@@ -1,4 +1,4 @@
-"""A tree of somebody else's: links out, pipes, devices and giants are findings, and none of their content is taken."""
+"""A foreign tree: outside links, pipes, devices and oversized files are findings, and their content is not read."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FILES = [
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A tree with a file at every place that is read, and a secret outside it."""
+    """A tree with a file at every path that is read, and a secret outside it."""
     (tmp_path / "secret").write_text(SECRET)
     for name in FILES:
         path = tmp_path / "tree" / "closed" / "Us" / name
@@ -163,7 +163,7 @@ def test_very_deep_folders_are_remarked(tree: Path) -> None:
     ((_, _, remarks),) = import_submission(Session(), load_round(), tree)
     assert any("64 levels deep" in text for text in remarks)
     assert any("64 levels deep" in row.seen for row in check_tree(load_round(), tree).stray)
-    while (deep := Place(tree, *PLACE).measurements / "deep").exists():  # no recursion can take it away
+    while (deep := Place(tree, *PLACE).measurements / "deep").exists():  # too deep for recursion
         for below_it in list(deep.iterdir()):
             os.rename(below_it, deep.with_name("next"))
         deep.rmdir()

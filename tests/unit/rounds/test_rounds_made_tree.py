@@ -1,4 +1,4 @@
-"""The tree that the tests make has the files, keys and events of published ones."""
+"""The tree that the tests generate has the files, keys and events of published ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PUBLISHED = {"SingleStream": "Lenovo", "MultiStream": "Lenovo", "Offline": "Leno
 
 
 def logged(path: Path) -> Iterator[str]:
-    """The keys of a detail log, in its order, without those of LoadGen's remarks."""
+    """The keys of a detail log in order, without LoadGen's comments."""
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith(":::MLLOG"):
             key = json.loads(line.removeprefix(":::MLLOG"))["key"]
@@ -64,7 +64,7 @@ def test_system_description_has_published_keys(made: Submissions, data: Path) ->
 
 @pytest.mark.parametrize("result", trees.RESULTS, ids=lambda row: "-".join(row.key))
 def test_figures_are_consistent(result: trees.MadeResult) -> None:
-    """What LoadGen's own arithmetic would give: ascending percentiles, and a bound that is kept."""
+    """Consistent with LoadGen's arithmetic: ascending percentiles, and a latency bound that is met."""
     run: Run = result.run
     values = list(run.latencies.values())
     assert values == sorted(values)

@@ -1,4 +1,4 @@
-"""The packages of models, held against the table of the benchmark (facts/models.md and facts/mlperf-v1.0.md)."""
+"""The packages of models, compared with the table of the benchmark (facts/models.md and facts/mlperf-v1.0.md)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ck_repo.resolve.variations import Variant, choose
 from ck_repo.store.entry import Entry
 
 PACKAGES = Path(__file__).resolve().parents[3] / "package"
-# row, tags, format, expected mAP, where the file is from
+# row, tags, format, expected mAP, origin of the file
 TABLE = [
     (1, "tf,ssd-mobilenet,side.300,non-quantized", "tensorflow", 0.23, "ssd_mobilenet_v1_coco_2018_01_28.tar.gz"),
     (2, "tf,ssd-mobilenet,side.300,quantized,finetuned,-symmetric", "tensorflow", 0.23594, "record/3252084"),
@@ -95,7 +95,7 @@ def test_every_package_has_a_description() -> None:
 
 
 def test_every_framework_runs_a_reachable_format() -> None:
-    """But TensorFlow Lite, which runs its own files alone; SSD-ResNet34's weights come from its file of PyTorch alone."""
+    """Except TensorFlow Lite, which runs only its own files; SSD-ResNet34's weights only come from its PyTorch file."""
     from ck_repo.resolve.catalogue import Listed
     from ck_repo.resolve.resolver import Resolver
     from ck_repo.resolve.surroundings import Surroundings

@@ -1,4 +1,4 @@
-"""Each way of changing a result, in each round: our verdict and that of the round's own checker, as the catalogue has them.
+"""Mutations of a result in each round: our verdict and that of the round's own checker match the catalogue.
 
 `nox -s rounds` does the same with every result of these trees and with published ones.
 """

@@ -1,4 +1,4 @@
-"""The checker's command in each round, trees of another round, bad input, and results across rounds."""
+"""The checker's command in each round, trees of another round, invalid input, and results across rounds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Ck = Callable[..., Any]
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Callable[[str], Path]:
-    """The made tree of a round."""
+    """The generated tree of a round."""
 
     def make(name: str) -> Path:
         root = tmp_path / f"tree-{name}"
@@ -127,7 +127,7 @@ def test_summary_has_columns_of_its_round(tree: Callable[[str], Path], name: str
         assert {float(row["Result"]) for row in rows if row["Units"] in ("Joules", "Watts")} == {row.power for row in powered}
 
 
-# bad input
+# invalid input
 
 
 @pytest.mark.parametrize(("logs", "rules"), [("v1.1", "v1.0"), ("v0.7", "v2.0"), ("v1.0", "v0.7")])
@@ -218,7 +218,7 @@ def test_blank_lines_do_not_slow_reader_down(tree: Callable[[str], Path], name: 
         log.write_text(
             f'{log.read_text()}{" " * 500_000}\n"pid": 1, "tid": 1, "ts": 1ns : a{" " * 500_000}b"\na{" " * 500_000}b\n'
         )
-    assert read_result(round_, place).value  # else the reader would need hours
+    assert read_result(round_, place).value  # otherwise the reader would need hours
 
 
 def test_uncountable_power_is_a_finding(tree: Callable[[str], Path]) -> None:

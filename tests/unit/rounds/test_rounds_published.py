@@ -1,4 +1,4 @@
-"""Published trees of other rounds: the verdicts, results and power figures are those of the round's own checker."""
+"""Published trees of other rounds: verdicts, results and power figures match the round's own checker."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ck_repo.rounds.rules import rules_for
 from ck_repo.rounds.user_conf import parse_conf
 
 CHECKED = [name for name in round_names() if not load_round(name).import_only]
-OTHERS = [name for name in CHECKED if name != DEFAULT]  # that there are trees of in the data
+OTHERS = [name for name in CHECKED if name != DEFAULT]  # rounds with trees in the data
 
 
 def official(path: Path) -> dict[str, list[dict[str, str]]]:
-    """The lines of the official checker's summary, by the folder of the result; with power there are two."""
+    """The lines of the official checker's summary by result folder; with power there are two."""
     found: dict[str, list[dict[str, str]]] = {}
     with open(path, encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):

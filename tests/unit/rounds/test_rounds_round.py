@@ -1,4 +1,4 @@
-"""A round is its data file: one that is added there is followed by runs, checks and configuration files."""
+"""A round is its data file: runs, checks and configuration files follow one that is added."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ck_repo.run.spec import loadgen_settings
 from ck_repo.submit.audit import tests_for as needed_tests
 
 SEEDS = {"qsl_rng_seed": 11, "sample_index_rng_seed": 22, "schedule_rng_seed": 33}
-# what differs from v1.0; the rest is as there
+# differences from v1.0
 MADE_UP: dict[str, Any] = {
     "based_on": "v1.0",
     "round": "v9.9",
@@ -54,7 +54,7 @@ MADE_UP: dict[str, Any] = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of data files: v1.0's, and the one of a round that does not exist."""
+    """A folder of data files: v1.0's, and that of a fictitious round."""
     found = tmp_path / "rounds"
     found.mkdir()
     (found / "v1.0.json").write_text((rounds.FOLDER / "v1.0.json").read_text())
@@ -125,7 +125,7 @@ def test_configuration_files_match_the_round(made_up: rounds.Round) -> None:
 
 
 def findings(round_: rounds.Round, tree: Path) -> dict[str, set[str]]:
-    """What is expected, by scenario and rule, of one system's mobilenet."""
+    """Expected values by scenario and rule, for one system's mobilenet."""
     found: dict[str, set[str]] = {}
     for row in check_tree(round_, tree).results:
         if row.place.system == trees.SYSTEM and row.place.model == "ssd-mobilenet":
@@ -154,7 +154,7 @@ def test_results_of_other_models_are_not_in_the_round(made_up: rounds.Round, mad
 
 @pytest.fixture
 def server_tree(made: trees.Submissions, tmp_path: Path) -> Path:
-    """A submitter's folder with a Server result, as one of ssd-mobilenet."""
+    """A submitter's folder with a Server result like one of ssd-mobilenet."""
     tree = tmp_path / "tree"
     shutil.copytree(made.root, tree)
     for kind in ("results", "measurements", "compliance"):

@@ -65,7 +65,7 @@ def test_mlperf_conf_has_round_figures_in_loadgen_syntax() -> None:
 
 
 def told(**changes: Any) -> dict[str, str]:
-    """user.conf of a SingleStream run that has the round's figures but for these."""
+    """user.conf of a SingleStream run with the round's figures except these."""
     official = {
         "min_duration_ms": 600_000, "min_query_count": 1024, "target_latency_ms": 10,
         "performance_sample_count": 256, "samples_per_query": 1, "target_qps": None,

@@ -1,4 +1,4 @@
-"""Submissions of v1.0, and what people do to them.
+"""Submissions of v1.0, and how users handle them.
 
 Expected figures: the table beside the tree, `Submissions.table`. That of the made tree has the figures of `trees.RESULTS`,
 that of the published tree is the published table of the round.
@@ -136,7 +136,7 @@ def test_folder_that_is_not_a_tree(tmp_path: Path) -> None:
         find_results(tmp_path / "none")
 
 
-# what is missing or broken is remarked at its result, and the others are as they were
+# missing or broken parts are remarked at their result, and the others are unchanged
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_published_accuracy_log_is_read_up_to_the_gap(data: Path) -> None:
 
 
 def test_truncated_accuracy_log_has_samples_of_the_full_one(tmp_path: Path) -> None:
-    """Whole records on either side of the gap, as they were; those that the gap cuts are left out."""
+    """Complete records on either side of the gap, unchanged; records that the gap cuts are left out."""
     path = tmp_path / "mlperf_log_accuracy.json"
     whole = accuracy_log(5000)
     path.write_bytes(whole)

@@ -1,4 +1,4 @@
-"""Starting the harness: its progress moves the bar, its words go to the log, and its failure is told with the cause."""
+"""Starting the harness: progress moves the bar, output goes to the log, and a failure is reported with its cause."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_output_goes_to_logs_next_to_spec(run: Run, folder: Path) -> None:
 
 
 class Bars:
-    """Keeps what is reported."""
+    """Records reports."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[Any, ...]] = []
@@ -103,7 +103,7 @@ def test_progress_moves_bar_and_is_not_logged(run: Run, folder: Path, bars: Bars
 
 
 def test_harness_has_its_own_python_path(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The user's own packages and a shell's active venv have no part in what is measured."""
+    """The user's own packages and an active venv do not affect measurements."""
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     monkeypatch.setenv("PYTHONHOME", "")
     monkeypatch.setenv("VIRTUAL_ENV", "/elsewhere")
@@ -170,7 +170,7 @@ run_harness(Path(sys.executable), Path(sys.argv[1]), "toy_harness", Path(sys.arg
 
 @pytest.mark.parametrize("stubborn", [False, True])
 def test_interrupted_engine_leaves_no_harness(tmp_path: Path, folder: Path, stubborn: bool) -> None:
-    """Even one that does not listen to SIGTERM."""
+    """Even one that ignores SIGTERM."""
     package = tmp_path / "program" / "toy_harness"
     package.mkdir(parents=True)
     ignore = "signal.signal(signal.SIGTERM, signal.SIG_IGN)" if stubborn else ""
@@ -189,7 +189,7 @@ def test_interrupted_engine_leaves_no_harness(tmp_path: Path, folder: Path, stub
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes]) -> str:
-    """The line that the harness has logged."""
+    """The line that the harness logged."""
     while not (path.exists() and path.read_text().endswith("\n")):
         assert process.poll() is None
         time.sleep(0.01)

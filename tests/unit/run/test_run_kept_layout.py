@@ -1,4 +1,4 @@
-"""The layout that one run measured is given to the next one, unless something that it depends on has changed."""
+"""The layout measured by one run is reused by the next, unless something it depends on has changed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ck_repo.run.pipeline import RunRecord
 from ck_repo.store.folders import tools_root
 
 FOUND = MeasuredLayout(2, 1, 4, 80.5, "1", "2026-01-02T03:04:05Z")
-# as the harness does: what it is given it hands back, and else it measures
+# like the harness: return the given layout, or measure one
 MEASURES = """
 given = spec["layout"]
 results["layout"] = given or {
@@ -41,7 +41,7 @@ def run(bench: Bench, **options: Any) -> RunRecord:
 
 
 def source(bench: Bench, **options: Any) -> str:
-    """Where the layout of one more run came from."""
+    """The origin of the layout of one more run."""
     return run(bench, **options).results.layout_source
 
 
@@ -53,7 +53,7 @@ def test_second_run_reuses_layout(bench: Bench) -> None:
     first, second = run(bench), run(bench)
     assert (first.results.layout_source, second.results.layout_source) == ("measured", "kept")
     assert second.results.layout == FOUND
-    assert second.experiment.meta()["results"]["layout"]["measured"] == FOUND.measured  # since when it is kept
+    assert second.experiment.meta()["results"]["layout"]["measured"] == FOUND.measured  # the date of the measurement
     assert len(files()) == 1
 
 
@@ -108,7 +108,7 @@ def test_corrupt_file_is_ignored_with_warning(bench: Bench, change: Any, why: st
     told = capfd.readouterr().err
     assert "warning: the kept layout is ignored and measured again" in told
     assert why in told
-    assert source(bench) == "kept"  # it was written again
+    assert source(bench) == "kept"  # written again
     assert "warning" not in capfd.readouterr().err
 
 

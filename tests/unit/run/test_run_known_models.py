@@ -1,4 +1,4 @@
-"""Models by name; a package that cannot be read does not hide the others."""
+"""Models by name; an unreadable package does not hide the others."""
 
 from __future__ import annotations
 

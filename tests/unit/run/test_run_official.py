@@ -1,4 +1,4 @@
-"""What is told before an official run, in the first minute and not after hours."""
+"""Problems of an official run are reported in the first minute, not after hours."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RULES = rules_for(load_round(), "ssd-mobilenet")
 
 
 class Said:
-    """A sink that keeps what is said."""
+    """A sink that records messages."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -184,7 +184,7 @@ def test_meter_runs_as_long_as_the_benchmark(tmp_path: Path) -> None:
 
 
 def wait_for_the_end_of_children() -> None:
-    """Wait until one child has ended, and leave its exit status to whoever started it."""
+    """Wait until a child has ended, and leave its exit status to its parent."""
     os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
 
 

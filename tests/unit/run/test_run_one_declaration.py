@@ -1,4 +1,4 @@
-"""A run option is declared once: a row added to `run/options.py` reaches everything that has run options."""
+"""A run option is declared once: an entry added to `run/options.py` reaches everything that has run options."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ROWS = """
     ] = None
     cooler: Annotated[str, RunOption("the fan to switch on", value="NAME", this_machine=True, audited=False)] = ""
 """
-# what replays and the Python API read besides
+# what replays and the Python API also read
 RESULTS = """
 results |= {"sessions": 1, "threads": 1, "batch_size": 1}
 results["accuracy"] |= {"AP50": 0.5, "AP75": 0.5, "detections": 4}
@@ -44,7 +44,7 @@ results["accuracy"] |= {"AP50": 0.5, "AP75": 0.5, "detections": 4}
 
 
 class Changed:
-    """A copy of the checkout with two more run options, which is run in processes of its own."""
+    """A copy of the checkout with two more run options, run in separate processes."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -133,7 +133,7 @@ def test_replay_reuses_it(changed: Changed, bench: Bench) -> None:
     assert "REPRODUCED" in done.stdout, done.stderr
     assert _recorded(load(bench.repositories, "experiment", "again")) == {"warm_up": 3}
     with pytest.raises(ConfigError, match=r"has the option (cooler|warm_up), which this ck does not support"):
-        options_of(lock_of_experiment(first.path, first.meta()), first)  # of the ck without the rows
+        options_of(lock_of_experiment(first.path, first.meta()), first)  # by the ck without these options
 
 
 def _recorded(experiment: Entry) -> dict[str, Any]:

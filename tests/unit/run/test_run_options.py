@@ -1,4 +1,4 @@
-"""Options of a run: what the public pages type is understood, anything else is told with what is near."""
+"""Options of a run: those of the public pages are understood, and anything else is rejected with the nearest ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ck_repo.run.spellings import from_cmd_key, from_environment, from_extra_ops
 
 
 class _Said:
-    """Keeps what is said; shows no progress."""
+    """Records messages; shows no progress."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -46,7 +46,7 @@ def test_other_cmd_keys_are_rejected(key: str) -> None:
 
 
 def test_environment_of_public_pages() -> None:
-    """What CK's public pages have people type."""
+    """Command lines of CK's public pages."""
     typed = {
         "CK_LOADGEN_SCENARIO": "SingleStream",
         "CK_LOADGEN_MODE": "PerformanceOnly",
@@ -167,7 +167,7 @@ def test_unterminated_quote_is_reported(text: str) -> None:
 
 
 def test_accuracy_comes_before_performance() -> None:
-    """A wrong answer is told before the longer test begins."""
+    """A wrong answer is reported before the longer test begins."""
     assert RunOptions(mode="both").modes == ("accuracy", "performance")
     assert RunOptions(mode="performance").modes == ("performance",)
 

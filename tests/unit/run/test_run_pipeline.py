@@ -1,4 +1,4 @@
-"""The workflow of `ck run`, on a toy benchmark: what is resolved, what is handed over, what is recorded."""
+"""The workflow of `ck run` on a toy benchmark: what is resolved, passed on and recorded."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_run_is_recorded_with_its_components(bench: Bench) -> None:
 
 
 def test_run_folder_has_spec_logs_and_configuration(bench: Bench) -> None:
-    """The contract of a run folder; LoadGen's own files are the harness's part."""
+    """The contract of a run folder; LoadGen's own files are up to the harness."""
     path = bench.run().experiment.path
     assert json.loads((path / "spec.json").read_text())["model"]["name"] == "toy-model"
     assert (path / "stdout.log").read_text() == "so far so good\n"
@@ -68,7 +68,7 @@ def test_failed_harness_keeps_its_logs_and_says_where(bench: Bench) -> None:
 
 
 def test_results_are_kept_when_name_was_taken_meanwhile(bench: Bench) -> None:
-    """A run of ten minutes is not thrown away for its name."""
+    """A run of ten minutes is not discarded because of its name."""
     taken = bench.local.path / "experiment" / "mine"
     with pytest.raises(ConflictError, match="mine already exists"):
         bench.run(f"Path({str(taken)!r}).mkdir()\n{WELL}", name="mine")
@@ -160,7 +160,7 @@ def test_package_in_venv_provides_backend(bench: Bench) -> None:
     (info / "entry_points.txt").write_text("[ck_repo.backends]\ntpu = tpu_backend\n")
     plan = bench.plan(backend="tpu")
     assert plan.backend == "tpu"
-    assert plan.choices["weights"].label == "toy-model"  # its file as it is
+    assert plan.choices["weights"].label == "toy-model"  # its file, unchanged
 
 
 def test_gpu_is_requested_on_machine_without_gpu(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_rule_violations_are_reported_when_planning(bench: Bench) -> None:
 
 
 def test_official_checks_run_when_planning_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert foresee(bench.plan(official=True)) == []  # nothing is here yet
+    assert foresee(bench.plan(official=True)) == []  # nothing is installed yet
     bench.run()
     content = {"images": [{"id": 1, "file_name": "1.jpg", "width": 4, "height": 3}], "annotations": [], "categories": []}
     plan = bench.plan(official=True)
@@ -247,6 +247,6 @@ def test_run_parts_are_recorded_in_seconds(bench: Bench) -> None:
     assert names[-3:] == ["start of the harness", "layout", "record"]
     assert Part("layout", 0.25) in first.timings
     recorded = first.experiment.meta()["timings"]
-    assert recorded == [write(part) for part in first.timings[:-1]]  # the record cannot contain its own
+    assert recorded == [write(part) for part in first.timings[:-1]]  # the record cannot contain itself
     again = bench.run(WELL)
     assert not {"toy-model", "toy-set", "venv"} & {part.name for part in again.timings}

@@ -1,4 +1,4 @@
-"""A plan says how fast each test will issue its queries."""
+"""A plan shows how fast each test will issue its queries."""
 
 from __future__ import annotations
 

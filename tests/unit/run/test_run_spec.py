@@ -1,4 +1,4 @@
-"""LoadGen's settings: the figures of round v1.0 where they are asked for, and its seeds always."""
+"""LoadGen's settings: the figures of round v1.0 on request, and always its seeds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SEEDS = {
 
 def settings(scenario: str = "offline", model: str = "ssd-mobilenet", **options: Any) -> dict[str, Any]:
     if scenario == "server" and options.get("official"):
-        options.setdefault("target_qps", 50.0)  # without one such a run is refused
+        options.setdefault("target_qps", 50.0)  # a run without one is rejected
     return write(loadgen_settings(RunOptions(scenario=scenario, **options), rules_for(load_round(), model)))
 
 
@@ -67,7 +67,7 @@ def test_official_offline_run_has_24576_samples() -> None:
 
 @pytest.mark.parametrize("scenario", ["singlestream", "multistream", "server"])
 def test_sample_order_is_that_of_the_round(scenario: str) -> None:
-    """measured with LoadGen 4.1.30: with a least query count of 0 alone; the duration holds the count."""
+    """Measured with LoadGen 4.1.30: only with a minimum query count of 0 does the duration determine the count."""
     assert settings(scenario, official=True)["min_query_count"] == 0
 
 

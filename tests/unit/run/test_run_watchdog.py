@@ -1,4 +1,4 @@
-"""How long a batch may take, and what is read of the sessions."""
+"""The time limit of a batch, and how progress of the sessions is read."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_unreadable_lines_are_ignored(tmp_path: Path) -> None:
 
 def test_watchdog_says_what_it_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     watch = Watchdog(tmp_path, "toy")
-    watch()  # nothing is asked yet
+    watch()  # no query yet
     (tmp_path / "asked.txt").write_text('000000000000.000001 000000000000.000000 -1 1 ""\n')
     loading = Watchdog(tmp_path, "toy")
     monkeypatch.setattr("time.monotonic", lambda: 1e6)

@@ -1,4 +1,4 @@
-"""Which packages are candidates beside a stock repository's, and what is said of those that are not."""
+"""Which packages are candidates with a stock repository, and what is reported of those that are not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
 Ck = Callable[..., Any]
-TO_FETCH = "to download: 1 file of unknown size (net)\n"  # what its recipe downloads
+TO_FETCH = "to download: 1 file of unknown size (net)\n"  # the file that its recipe downloads
 FETCH = {"PACKAGE_URL": "https://host.example", "PACKAGE_NAME": "net", "PACKAGE_WGET": "YES", "PACKAGE_SKIP_LINUX_MAKE": "YES"}
 
 
@@ -178,7 +178,7 @@ def test_corrupt_archive_is_named_by_url(stock: StockRepository, ck: Ck, tmp_pat
 
 
 def test_entry_without_tags_inherits_those_of_its_base(stock: StockRepository, ck: Ck) -> None:
-    """Lists replace those of the base in stock CK's `merge_dicts`: an entry with tags has its own alone."""
+    """Lists replace those of the base in stock CK's `merge_dicts`: an entry with tags has only its own."""
     stock.entry("program.template", "base", {"tags": ["general", "old"]})
     stock.entry("program", "one", {"_base_entry": "program.template:base"})
     stock.entry("program", "two", {"_base_entry": "one"})
@@ -196,5 +196,5 @@ def test_entry_without_tags_inherits_those_of_its_base(stock: StockRepository, c
     assert found("general,-old") == []
     assert found("more") == ["own"]
     assert (found("loop"), found("alone"), found("-")) == (["itself"], ["lost"], [])
-    stock.entry("program.template", "base", {"tags": ["new"]})  # in another folder than what inherits from it
+    stock.entry("program.template", "base", {"tags": ["new"]})  # in another folder than the entry that inherits from it
     assert (found("general"), found("new")) == ([], ["one", "two"])

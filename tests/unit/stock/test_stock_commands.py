@@ -1,4 +1,4 @@
-"""What a user sees of a stock repository: search, check, detect, and the env entries that a stock CK left."""
+"""Commands with a stock repository: search, check, detect, and the env entries of a stock CK."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_search_counts_like_stock_and_marks_uninstallable_packages(stock: StockR
     found = ck("search", "package", "--tags=their-model", "--out=json").json["lst"]
     assert [(row["data_uoa"], bool(row["obstacle"])) for row in found] == [("a", False), ("b", True)]
     assert names(ck("search", "package", "--tags=near", "--repo_uoa=stock", "--out=json")) == ["a"]  # by its own tags
-    assert names(ck("search", "package", "--tags=tiny", "--repo_uoa=stock", "--out=json")) == ["a"]  # nothing else has it
+    assert names(ck("search", "package", "--tags=tiny", "--repo_uoa=stock", "--out=json")) == ["a"]  # no other entry has it
     done = ck("search", "package", "--tags=their-model")
     assert done.out.splitlines() == ["stock:package:a (small, near)", "stock:package:b (near)"]
     assert done.err == "note: 1 of 2 cannot be installed here; --explain shows why\n"
@@ -60,7 +60,7 @@ def test_unreadable_entry_is_reported_once(stock: StockRepository, ck: Ck) -> No
     assert ck("search", "package", "--tags=good").err == ""
     assert "warning" not in ck("install", "package:good", "--dry-run").err
     stock.entry("package", "cut-4", "{")
-    assert "stock: 4 package entries" in ck("search", "package", "--tags=good").err  # it is another state
+    assert "stock: 4 package entries" in ck("search", "package", "--tags=good").err  # the state has changed
 
 
 def test_check_lists_everything(stock: StockRepository, ck: Ck) -> None:
@@ -98,7 +98,7 @@ def test_stock_detector_is_replaced_by_ours(stock: StockRepository, ck: Ck) -> N
     uid = (folder.parent / ".cm/alias-a-compiler.their").read_text().strip()
     for words in (("soft:compiler.python",), ("soft", "--tags=compiler,python"), ("stock:soft:compiler.python",)):
         assert "CPython" in ck("detect", *words).out
-    assert "there is no venv" in ck("detect", "soft:their.torch").err  # ours for torch looks into the venv
+    assert "there is no venv" in ck("detect", "soft:their.torch").err  # our package for torch reads the venv
     for name in ("soft:compiler.their", f"soft:{uid}"):
         done = ck("detect", name)
         assert done.code == 9
@@ -142,7 +142,7 @@ def test_module_uid_is_not_an_entry(ck: Ck) -> None:
 
 @pytest.fixture
 def left_by_stock(ck_home: Path) -> Path:
-    """Env entries as a stock CK wrote them into ~/CK/local, and what they point at."""
+    """Env entries as a stock CK wrote them to ~/CK/local, and the files they point to."""
     place = ck_home / "old tools" / "labels"
     place.mkdir(parents=True)
     (place / "map.txt").write_text("1 cat")

@@ -1,4 +1,4 @@
-"""What is registered or installed here can be used by stock CK in the same store."""
+"""Components registered or installed here can be used by stock CK in the same store."""
 
 from __future__ import annotations
 

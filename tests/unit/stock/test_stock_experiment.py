@@ -1,4 +1,4 @@
-"""Experiments of stock CK: what a list and a table say of them, whatever their files hold."""
+"""Experiments of stock CK in lists and tables, whatever their files contain."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FLAT = {
 
 @pytest.fixture
 def experiment() -> Callable[..., Entry]:
-    """An experiment entry with these points, each the text of a flat file."""
+    """An experiment entry with these points, each given as the text of a flat file."""
 
     def make(*points: str, alias: str = "theirs", **meta: Any) -> Entry:
         entry = create_entry(Repositories().writable(), "experiment", alias, {"points": str(len(points)), **meta})
@@ -127,7 +127,7 @@ ONE, TWO = "0a1b2c3d4e5f6071", "f0e1d2c3b4a59687"
 
 @pytest.fixture
 def two_points() -> Entry:
-    """An experiment entry with two points, one measured twice, the other without a file of its own figures."""
+    """An experiment entry with two points: one measured twice, the other without a flat file."""
     entry = create_entry(Repositories().writable(), "experiment", "theirs", {})
     for name in (f"ckp-{TWO}.0001.json", f"ckp-{TWO}.0002.json", f"ckp-{TWO}.flat.json", f"ckp-{ONE}.features.json", "ckp-no"):
         (entry.path / name).write_text("{}")

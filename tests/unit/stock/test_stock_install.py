@@ -1,4 +1,4 @@
-"""Stock recipes that fetch, copy and clone are carried out, from local servers, and give what stock's scripts give."""
+"""Stock recipes that fetch, copy and clone give the same result as stock's scripts; the servers are local."""
 
 from __future__ import annotations
 

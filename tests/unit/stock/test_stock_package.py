@@ -1,4 +1,4 @@
-"""What a stock package's meta says, in our terms: variations, versions, deps, and why it cannot be carried out."""
+"""A stock package's meta, converted: variations, versions, dependencies, and why it cannot be installed."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_self_dependent_package_is_an_error(stock: StockRepository, user: User) 
 
 
 def error_of(alias: str, *choices: tuple[str, ...]) -> str:
-    """Why a package cannot be read; empty if it can, in each choice of tags."""
+    """Why a package cannot be read, for each selection of tags; empty if it can."""
     try:
         found = component(alias)
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""Programs that the engine cannot run are refused before anything is made."""
+"""Programs that the engine cannot run are rejected before anything is created."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A CK_REPOS that stock CK 2.6.4 made: our commands take it as it is, and stock CK goes on with it afterwards."""
+"""A CK_REPOS created by stock CK 2.6.4: our commands use it, and stock CK still works with it afterwards."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ck_repo.store.modules import canonical_module, module_uid
 Ck = Callable[..., Any]
 _VERSION = "2.6.4"
 _WITHOUT_NETWORK = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
-# what a user of stock CK has: two points of an experiment, a registered tool, a venv, a repository of their own
+# the store of a stock CK user: two points of an experiment, a registered tool, a venv, an own repository
 _STORE = """
 import json, sys
 import ck.kernel as ck
@@ -45,7 +45,7 @@ print(venv["path"])
 
 
 def _stock_python() -> str:
-    """A Python on which stock CK runs; an empty text if there is none."""
+    """A Python that runs stock CK; empty if there is none."""
     named = os.environ.get("CK_TEST_STOCK_PYTHON")
     pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
     found = [
@@ -80,7 +80,7 @@ Stock = Callable[..., str]
 
 @pytest.fixture
 def stock_ck(stock: Path) -> Stock:
-    """Run stock CK's command, or a program with it; return what it printed."""
+    """Run stock CK's command, or a program with it; return its output."""
 
     def run(*words: str, program: str = "") -> str:
         command = [str(stock), "-c", program] if program else [str(stock.parent / "ck"), *words]
@@ -106,7 +106,7 @@ def _entry(folder: Path, uid: str, meta: object, **files: str) -> None:
 
 @pytest.fixture
 def old_store(stock: Path, stock_ck: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """CK_REPOS as stock CK leaves it after a pull and some work."""
+    """CK_REPOS as stock CK leaves it after a pull and some use."""
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     there = tmp_path / "elsewhere"
     code = "cfg = {}\nwork = {}\nck = None\n\n\ndef init(i):\n    return {'return': 0}\n"
@@ -184,7 +184,7 @@ def test_stock_venv_is_activated_and_removed(old_store: Path, stock_ck: Stock, c
     done = ck("create", "venv:mlperf-inference", "--template=mlperf-inference-1.0", "--dry-run")
     assert done.code == 0
     done = ck("explain", "program:object-detection")
-    assert "venv:mlperf-inference-ck" in done.out  # the default of ours does not take stock CK's
+    assert "venv:mlperf-inference-ck" in done.out  # our default does not use that of stock CK
     lock = old_store.parent / "v.lock.json"
     assert "this is its first" in ck("lock", "venv:mlperf-inference", f"--output={lock}").out
     assert ck("check", "venv:mlperf-inference").code == 0

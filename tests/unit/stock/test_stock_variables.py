@@ -1,4 +1,4 @@
-"""The variables by which scripts find what is installed: names, values, and what a shell makes of them."""
+"""The variables by which scripts find installed components: names, values and quoting."""
 
 from __future__ import annotations
 

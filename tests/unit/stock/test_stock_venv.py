@@ -1,4 +1,4 @@
-"""Venvs of stock CK: which they are, and the version of their Python."""
+"""Venvs of stock CK: how they are recognised, and the version of their Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entries and repositories go into a zip file and come back; a hostile one brings nothing."""
+"""Entries and repositories are packed into a zip file and unpacked again; a malicious one is rejected."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Add = Callable[..., Entry]
 
 @pytest.fixture
 def crafted(tmp_path: Path) -> Callable[..., Path]:
-    """A zip file of texts by name, not made by the store."""
+    """A zip file of texts by name, not written by the store."""
 
     def run(texts: dict[str, str]) -> Path:
         path = tmp_path / "crafted.zip"
@@ -176,7 +176,7 @@ def test_archive_cannot_bring_git_settings(crafted: Callable[..., Path]) -> None
     archive = crafted(
         description | {".git/config": "[core]\n\tfsmonitor = touch /tmp/x\n", ".git/HEAD": "ref: refs/heads/main\n"}
     )
-    with suppress(CKError):  # to refuse it is as good as to leave them out
+    with suppress(CKError):  # rejecting it is fine, too
         unpack_repository(archive, Repositories())
     assert list(repos_root().rglob(".git")) == []
 
@@ -209,7 +209,7 @@ def test_repository_with_entries_ending_in_new_is_packed(add: Add, tmp_path: Pat
     assert not [name for name in names if "half" in name]
 
 
-# what another machine or a stranger has packed
+# archives from another machine or from someone else
 
 
 @pytest.mark.parametrize("module", ["venv", "env", "repo", "VENV", "7ed17cb445bb5f69"])

@@ -1,4 +1,4 @@
-"""Files and folders appear whole or not at all, and a full or read-only disk is told as such."""
+"""Files and folders appear atomically, and a full or read-only disk is reported as such."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ck_repo.store.search import load
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """What is in the making, or was left so."""
+    """Unfinished files and folders."""
     return [path for path in folder.rglob("*") if path.name.endswith((".new", ".removed"))]
 
 
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """From the call on, the disk takes no more bytes."""
+    """From now on the disk accepts no more bytes."""
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -101,7 +101,7 @@ def test_failed_rename_keeps_name(add: Callable[..., Entry], datasets: Path, ful
 
 
 def _on_own_disk(folder: Path, options: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a ck command with a tiny file system of its own mounted on `folder`; list leftovers behind it."""
+    """Run a ck command with its own tiny file system mounted on `folder`; list leftovers afterwards."""
     script = f'mount -t tmpfs -o {options} tmpfs "$0" || exit 99; "$@"; code=$?; find "$0" -name "*.new"; exit $code'
     command = ["unshare", "-rm", "sh", "-c", script, str(folder), sys.executable, "-m", "ck_repo", *words]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Removed entries can be restored for a while."""
+"""Removed entries can be restored for some time."""
 
 from __future__ import annotations
 

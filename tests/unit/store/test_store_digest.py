@@ -1,4 +1,4 @@
-"""An entry's digest tells its content, and nothing else."""
+"""An entry's digest depends on its content only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read of an entry, and what is said of one that cannot be read."""
+"""Reading entries, and reporting those that cannot be read."""
 
 from __future__ import annotations
 

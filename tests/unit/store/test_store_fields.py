@@ -1,4 +1,4 @@
-"""A wrong value in a file that a person wrote is told with its file and key."""
+"""A wrong value in a file is reported with file and key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entries that cannot be read are left out with one warning, and the others work."""
+"""Unreadable entries are skipped with one warning, and the others work."""
 
 from __future__ import annotations
 

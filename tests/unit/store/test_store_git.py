@@ -1,4 +1,4 @@
-"""Repositories come by git, stay where they are pinned, and nothing of what comes is run."""
+"""Repositories are pulled by git, stay at their pin, and nothing in them runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _pull(name: str = "", url: str = "", checkout: str = "") -> list[str]:
 
 
 def _listed() -> list[str]:
-    """What is in CK_REPOS besides the registrations and the locks."""
+    """The content of CK_REPOS besides registrations and locks."""
     names = {path.name for path in repos_root().iterdir()} if repos_root().is_dir() else set()
     return sorted(names - {"local", ".locks", ".pending"})
 

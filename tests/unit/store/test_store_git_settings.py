@@ -1,4 +1,4 @@
-"""A folder's own git settings run nothing, and only URLs of known kinds reach git."""
+"""A folder's own git settings run nothing, and only allowed URLs reach git."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ck_repo.store.repositories import Repositories
 
 New = Callable[..., Any]  # the fixture `upstream`
 
-# settings by which git runs the program {marker}, and the git command that does
+# settings with which git runs the program {marker}, and the git command that does it
 HOSTILE = {
     "filter": ("[filter \"x\"]\n\tclean = {marker}\n\tsmudge = {marker}\n\trequired = true\n", "status"),
     "fsmonitor": ("[core]\n\tfsmonitor = {marker}\n", "status"),
@@ -43,7 +43,7 @@ HOSTILE = {
 
 @pytest.fixture
 def hostile(upstream: New, tmp_path: Path) -> Callable[[str], tuple[Path, Path]]:
-    """A folder with settings of that kind, as an archive would bring it, and the file that its program makes."""
+    """A folder with settings of that kind, as an archive would contain it, and the file that its program creates."""
 
     def make(kind: str) -> tuple[Path, Path]:
         there = upstream("far")
@@ -93,7 +93,7 @@ def test_folder_settings_run_no_program(
     assert git_state.state_of(folder) == git_state.GitState(True, commit, True)
     for words in (["pull", "repo:mine"], ["pull", "all"], ["push", "repo:mine"]):
         done = ck(*words)
-        if kind != "hooks":  # these are switched off
+        if kind != "hooks":  # these are disabled
             assert done.code != 0
     assert not marker.exists()
 
@@ -207,7 +207,7 @@ def test_change_right_after_commit_is_detected(upstream: New) -> None:
     there = upstream("far")
     for number in range(5):
         there.commit("file", f"{number}")
-        (there.path / "file").write_text("x")  # of the same length, and maybe with the same time
+        (there.path / "file").write_text("x")  # of the same length, and perhaps with the same time
         assert git_state.state_of(there.path).changed is True
 
 

@@ -1,4 +1,4 @@
-"""The index is never stale: whatever is done to the files by hand is seen at the next search."""
+"""The index is never stale: every manual change of files is seen by the next search."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Indexed = Callable[[], None]
 
 @pytest.fixture(autouse=True)
 def two_entries(add: Add, indexed: Indexed) -> None:
-    """Two data sets that are in the index."""
+    """Two indexed data sets."""
     add("a", "x,one")
     add("b", "x,two")
     indexed()
@@ -45,7 +45,7 @@ def _index_file() -> Path:
 
 def test_every_consecutive_edit_is_detected(datasets: Path, tagged: Tagged) -> None:
     assert tagged("one") == ["a"]
-    for number in range(30):  # several within one step of the file system's clock
+    for number in range(30):  # several within one tick of the file system's clock
         _retag(datasets / "a", f"t{number}")
         assert tagged(f"t{number}") == ["a"]
 
@@ -92,7 +92,7 @@ def test_older_file_replacing_newer_is_detected(datasets: Path, tagged: Tagged, 
 def test_folder_moved_in_with_preserved_parent_time_is_detected(datasets: Path, tagged: Tagged) -> None:
     before = datasets.stat()
     shutil.copytree(datasets / "a", datasets / "c")
-    os.utime(datasets, ns=(before.st_atime_ns, before.st_mtime_ns))  # as `rsync -a` and `tar -x` leave it
+    os.utime(datasets, ns=(before.st_atime_ns, before.st_mtime_ns))  # as `rsync -a` and `tar -x` do
     assert tagged("one") == ["a", "c"]
 
 
@@ -100,7 +100,7 @@ def test_folder_replaced_by_one_with_same_change_time_is_detected(datasets: Path
     metas = [datasets / f"{number:016x}" / ".cm" / "meta.json" for number in range(100)]
     for meta in metas:
         meta.parent.mkdir(parents=True)
-    for meta in metas:  # as git, cp and unzip write them: many within one step of the file system's clock
+    for meta in metas:  # as git, cp and unzip write them: many within one tick of the file system's clock
         file = os.open(meta, os.O_CREAT | os.O_WRONLY)
         os.write(file, json.dumps({"tags": [meta.parts[-3]]}).encode())
         os.close(file)

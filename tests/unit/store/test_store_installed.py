@@ -1,4 +1,4 @@
-"""What env entries say: read once, with the file and key of what is wrong, and written as it was."""
+"""Env entries: read once, errors name file and key, and written back unchanged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_installed_entry_round_trips() -> None:
 
 
 def test_entries_of_earlier_versions_are_registered() -> None:
-    """Up to version 0.1.0 the source of such an entry was written as ``detected``."""
+    """Up to version 0.1.0 the source of such an entry was ``detected``."""
     found = read_installed({"name": "m", "source": "detected"}, "meta.json")
     assert found.is_registered
     assert is_registered({"source": "detected"})

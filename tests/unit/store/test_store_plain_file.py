@@ -1,4 +1,4 @@
-"""Reading below a folder of somebody else: plain files alone, whatever lies in their place."""
+"""Reading files below a foreign folder: only regular files are opened."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ck_repo.store.plain_file import UnreadableError, flaw, is_folder, names, op
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a file, and a secret beside it."""
+    """A folder with a file, and a secret next to it."""
     (tmp_path / "beside").mkdir()
     (tmp_path / "beside" / "secret").write_text("secret")
     root = tmp_path / "root"
@@ -62,7 +62,7 @@ def test_irregular_files_are_named_and_not_opened(folder: Path) -> None:
     (folder / "two").symlink_to("one")
     with socket.socket(socket.AF_UNIX) as bound:
         here = os.getcwd()
-        os.chdir(folder)  # the name of a socket is short
+        os.chdir(folder)  # socket paths must be short
         try:
             bound.bind("socket")
         finally:
@@ -116,7 +116,7 @@ def test_walk_stops_in_very_deep_folders(tmp_path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Take a deep tree away, which no recursion can."""
+    """Remove a tree that is too deep for recursion."""
     while path.exists():
         for below in list(path.iterdir()):
             os.rename(below, path.with_name("next"))

@@ -1,4 +1,4 @@
-"""Experiments shared by git: two people add theirs, and never conflict."""
+"""Experiments shared by git: two people add theirs and never conflict."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ck_repo.store.writing import create_entry
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An empty repository elsewhere, to push to; git knows nobody's name."""
+    """An empty remote repository to push to; git has no user name."""
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     subprocess.run(["git", "init", "--quiet", "--bare", "-b", "main", tmp_path / "hub.git"], check=True)
@@ -29,7 +29,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def person(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repositories:
-    """CK folders of one person."""
+    """The CK folders of one person."""
     monkeypatch.setenv("CK_REPOS", str(tmp_path / name))
     return Repositories()
 
@@ -55,7 +55,7 @@ def test_concurrent_experiments_never_conflict(hub: str, tmp_path: Path, monkeyp
 
     anna = person("anna", tmp_path, monkeypatch)
     experiment(anna, "of-anna")
-    git.push(row(anna), message="mine")  # ben was first: his is merged
+    git.push(row(anna), message="mine")  # ben pushed first: his is merged
     assert sorted(entry.alias for entry in find(anna, "experiment")) == ["first", "of-anna", "of-ben"]
 
     ben = person("ben", tmp_path, monkeypatch)
@@ -130,12 +130,12 @@ def test_nothing_is_pulled_or_pushed_offline(hub: str, tmp_path: Path, monkeypat
         git.push(row(anna), "https://nowhere.invalid/x.git")
     with pytest.raises(OfflineError, match="the repository x at"):
         git.pull(anna, "x", "https://nowhere.invalid/x.git")
-    git.push(row(anna), hub)  # a folder of this machine is no network
+    git.push(row(anna), hub)  # a local folder needs no network
     assert json.loads((row(anna).path / ".ckr.json").read_text())["data_alias"] == "shared"
 
 
 def test_bare_repository_without_default_branch_is_cloned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`git init --bare` names master its first branch, and `ck push` fills main."""
+    """`git init --bare` makes master the default branch, and `ck push` fills main."""
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     hub = tmp_path / "hub.git"
     subprocess.run(["git", "init", "--quiet", "--bare", "-b", "master", hub], check=True)

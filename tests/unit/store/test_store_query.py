@@ -1,4 +1,4 @@
-"""Tags to have and not to have, wildcards, modules by their names, folders by their variables."""
+"""Required and excluded tags, wildcards, modules by name, folders by variable."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_required_and_excluded_tags(query: str, tags: str, matches: bool) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "uid"),  # the alias files of the public repositories have these
+    ("name", "uid"),  # used by the alias files of public repositories
     [
         ("module", "032630d041b4fd8a"),
         ("soft", "5e1100048ab875d7"),

@@ -1,4 +1,4 @@
-"""Which repositories there are, where they lie, and what is said of one that cannot be read."""
+"""Which repositories exist, where they are, and what is reported of unreadable ones."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_stock_repository_is_read() -> None:
         "x",
         "https://example.org/x.git",
         (("need", ""), ("", "u")),
-    )  # the folder names it
+    )  # named by the folder
 
 
 def test_existing_name_is_rejected() -> None:
@@ -205,7 +205,7 @@ def test_copied_store_uses_its_own_repositories(
     assert paths == {"mine": tmp_path / "copy/mine", "pulled": tmp_path / "copy/pulled", "outside": outside.path}
     assert capsys.readouterr().err == ""
     Repositories().remove("pulled")
-    assert (first / "pulled").is_dir()  # the store that was copied keeps its own
+    assert (first / "pulled").is_dir()  # the copied store keeps its own
 
 
 def test_clone_and_registered_folder_with_one_uid_are_two(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_malformed_registration_is_skipped_with_warning(path: object, capsys: py
 
 
 def test_module_of_entries_without_alias_is_a_module(by_hand: Callable[..., Path]) -> None:
-    # its .cm is an empty folder, which git does not keep: this is what a clone looks like
+    # its .cm is an empty folder, which git does not store: clones look like this
     by_hand(_describe(repos_root() / "x") / "experiment" / ("1" * 16), {"tags": ["x"]})
     assert read_repository(repos_root() / "x").modules() == ["experiment"]
 
@@ -294,7 +294,7 @@ def test_broken_alias_files_do_not_hide_entries(
     by_hand(there / "dataset" / "b", {"tags": ["t"]}, uid="2" * 16)
     (there / "dataset" / "a" / ".cm" / "info.json").write_text(json.dumps({"backup_data_uid": "1" * 16}))
     uid_file, alias_file = (there / "dataset" / ".cm" / f"alias-{name}" for name in ("u-" + "1" * 16, "a-a"))
-    uid_file.write_text("b\n")  # the UID leads to another entry, and that one's alias may lead back
+    uid_file.write_text("b\n")  # the UID belongs to another entry, whose alias may point back
     if spoil is None:
         alias_file.unlink()
         alias_file.mkdir()

@@ -1,4 +1,4 @@
-"""Entries are found by name, UID, wildcard and tags, and one that is spoilt does not hide the others."""
+"""Entries are found by name, UID, wildcard and tags, and a corrupt one does not hide the others."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def cache() -> tuple[dict[str, str], dict[str, Any]]:
 
 @pytest.fixture
 def stock_cache(ck_home: Path) -> Path:
-    """The cache as stock CK leaves it: a server, whose UID sorts last."""
+    """The cache as stock CK leaves it: a server whose UID sorts last."""
     local = Repositories().writable().path
     (local / ".ck.cache_repo_uoa.json").write_text(json.dumps({"server": SERVER}))
     row = {"data_uid": SERVER, "data_uoa": "server", "dict": {"remote": "yes"}}
@@ -93,7 +93,7 @@ def test_next_pull_registers_unregistered_clone(upstream: Callable[..., Any]) ->
 
 
 def test_unregistrable_repository_is_removed(stock_cache: Path) -> None:
-    (stock_cache / "repo").write_text("")  # where the registrations would be
+    (stock_cache / "repo").write_text("")  # the folder of the registrations
     with pytest.raises(CKError):
         Repositories().add("mine")
     assert not (repos_root() / "mine").exists()

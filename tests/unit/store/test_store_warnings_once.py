@@ -1,4 +1,4 @@
-"""`warn_once`: a problem of a repository is said once, one line a module, and again only with new problems."""
+"""`warn_once`: a repository's problem is reported once, one line per module, and again only with new problems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that is killed at any point of a change leaves the old state or the new, and the next command tidies up."""
+"""A process killed at any point of a change leaves the old or the new state, and the next command cleans up."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _EVENTS = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "open", 
 
 
 def _change(kind: str, archive: Path) -> None:
-    """What the killed process is doing."""
+    """The operation of the killed process."""
     repositories = Repositories()
     local = repositories.writable()
     if kind == "replace":
@@ -46,7 +46,7 @@ def _change(kind: str, archive: Path) -> None:
 
 
 def _killed_at(point: int, change: Callable[[], None], number: int = signal.SIGKILL) -> int:
-    """Run a change in a process that is sent a signal at its n-th call of the file system; its exit status."""
+    """Run a change in a process that gets a signal at its n-th file system call; its exit status."""
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -70,7 +70,7 @@ def _killed_at(point: int, change: Callable[[], None], number: int = signal.SIGK
 
 
 def _states(home: Path) -> dict[str, tuple[str, str]]:
-    """Names, UIDs and tags of the data sets, as every later command sees them; leftovers and wrong alias files are failures."""
+    """Names, UIDs and tags of the data sets as later commands see them; leftovers and wrong alias files are failures."""
     found = {entry.alias: (entry.uid, ",".join(sorted(entry.tags()))) for entry in find(Repositories(), "dataset")}
     for alias, (uid, _) in found.items():
         assert load(Repositories(), "dataset", uid).alias == alias
@@ -101,7 +101,7 @@ def _states(home: Path) -> dict[str, tuple[str, str]]:
 def test_signal_at_any_point_leaves_old_or_new(
     add: Add, datasets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, how: str
 ) -> None:
-    monkeypatch.setattr(os, "fsync", lambda file: None)  # a killed process loses nothing that it wrote
+    monkeypatch.setattr(os, "fsync", lambda file: None)  # a killed process loses nothing that it has written
     if how == "killed, by three renames":
         monkeypatch.setattr(exchange, "_exchange_at_once", lambda one, other: False)
     archive = tmp_path / "archive.zip"
@@ -125,7 +125,7 @@ def test_signal_at_any_point_leaves_old_or_new(
     assert outcomes[0] == old
     assert outcomes[-1] == new
     if how != "interrupted":
-        assert outcomes == sorted(outcomes, key=lambda state: state == new)  # once it is new it stays new
+        assert outcomes == sorted(outcomes, key=lambda state: state == new)  # once new, it stays new
 
 
 def test_leftovers_of_living_process_are_kept(datasets: Path) -> None:

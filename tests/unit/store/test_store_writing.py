@@ -35,7 +35,7 @@ def _aliases(folder: Path) -> dict[str, str]:
 
 def test_entry_has_ck_layout_on_disk(add: Add, datasets: Path) -> None:
     entry = add("a", "x,y", size=3)
-    module = "8a7141c59cd335f5"  # as in the repositories of stock CK
+    module = "8a7141c59cd335f5"  # as in stock CK's repositories
     assert json.loads((entry.path / ".cm" / "meta.json").read_text()) == {"tags": ["x", "y"], "size": 3}
     info = json.loads((entry.path / ".cm" / "info.json").read_text())
     assert (info["backup_data_uid"], info["backup_module_uid"], info["backup_module_uoa"]) == (entry.uid, module, "dataset")

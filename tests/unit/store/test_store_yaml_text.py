@@ -1,4 +1,4 @@
-"""YAML of anybody's: plain values, and never more of them than a person writes."""
+"""Untrusted YAML: plain values, and a limited number of them."""
 
 from __future__ import annotations
 

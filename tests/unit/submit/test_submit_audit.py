@@ -1,4 +1,4 @@
-"""An audit: what runs, what is verified, and what TEST01 falls back to."""
+"""Audits: what runs, what is verified, and what TEST01 falls back to."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def answers(folder: Path, score: float, samples: range = range(4)) -> None:
 
 
 class Bench:
-    """Runs that leave logs: the rate of each test and the score that its answers have."""
+    """Runs that leave logs, with the rate of each test and the score of its answers."""
 
     def __init__(self, rates: Mapping[str, float] | None = None, test_score: float = 0.5) -> None:
         self.rates, self.test_score = rates or {}, test_score
@@ -74,7 +74,7 @@ def test_every_test_runs_with_reference_layout_and_is_verified() -> None:
     assert bench.asked[0].mode == "both"
     assert {(row.sessions, row.threads, row.batch_size) for row in bench.asked[1:]} == {(2, 1, 4)}
     assert {name: row.passed for name, row in tests.items()} == {"TEST01": True, "TEST04": True, "TEST05": True}
-    assert bench.scored == []  # the answers are the same bit by bit
+    assert bench.scored == []  # the answers are identical
     assert not (tests["TEST01"].experiment.path / BASELINE).exists()
     for row in tests.values():
         meta = row.experiment.meta()
@@ -108,7 +108,7 @@ def test_different_bits_are_judged_by_map(maps: tuple[float, float], passed: boo
     assert bench.scored == [("reference", "test01")]
     assert (row.passed, falls_back(load_round(), row.experiment.path)) == (passed, passed)
     assert row.remark.endswith(f": {verdict}")
-    # what the rules want is there, whatever came out: the bits did not match
+    # the required files exist, whatever the result: the bits did not match
     assert row.texts["verify_accuracy.txt"].endswith("TEST FAIL\n")
     assert row.experiment.meta()["verified"]["passed"] is passed
 
@@ -126,7 +126,7 @@ def test_reference_without_accuracy_is_rejected() -> None:
 
 
 def test_fallback_files_go_into_the_tree(tmp_path: Path, submissions: Submissions) -> None:
-    """As submissions have them whose MultiStream has other bits: one of the made tree, and NVIDIA's published one."""
+    """As in submissions whose MultiStream has different bits: one of the generated tree, and NVIDIA's published one."""
     from ck_repo.submit.generate import _compliance
 
     bench = Bench(test_score=0.5000001)

@@ -1,4 +1,4 @@
-"""Which experiments a tree is made from."""
+"""Which experiments a tree is generated from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACCURACY, PERFORMANCE = {"mAP": 0.24}, {"valid": True, "samples_per_second": 100
 
 
 class Recorder:
-    """Experiments, each recorded a minute after the one before."""
+    """Experiments recorded a minute apart."""
 
     def __init__(self) -> None:
         self.minute = 0

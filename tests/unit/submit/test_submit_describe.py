@@ -1,4 +1,4 @@
-"""The description of a system: nothing is asked, what a person must add is marked, what they wrote stays and is checked."""
+"""System descriptions: nothing is asked; required input is marked, kept and checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trees of our own: for each round, what is left out or moved, and inferred results."""
+"""Generated trees: what is left out or moved in each round, and inferred results."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def record(name: str, scenario: str, *, valid: bool = True) -> str:
         "model": "m", "dataset": "d", "images": 5000, "backend": "onnxruntime", "device": "cpu", "scenario": scenario.lower(),
         "accuracy": {"mAP": 0.23}, "performance": {"valid": valid},
     }  # fmt: skip
-    model = {  # one of the round's, as a package of ck installs it
+    model = {  # one of the round's models, as installed from its package
         "model": {"benchmark": "ssd-mobilenet", "row": 1}, "file": "m.onnx", "source": "package",
         "component": {"repository": default_repository_alias(), "alias": "model-ssd-mobilenet-onnx"},
     }  # fmt: skip

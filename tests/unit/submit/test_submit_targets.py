@@ -1,4 +1,4 @@
-"""The search for the highest valid target, on systems whose limit is known."""
+"""The search for the highest valid target, on systems with a known limit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ck_repo.submit.targets import Best, find_and_write, find_target
 
 
 class System:
-    """A system that holds up to a limit; a longer run may hold less.
+    """A system that is valid up to a limit; a longer run may have a lower one.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ def test_later_runs_have_layout_of_the_first() -> None:
 
 
 class Interrupted(System):
-    """A system at which somebody presses Ctrl-C before a run."""
+    """A system interrupted by Ctrl-C before a run."""
 
     def __init__(self, limit: float, rate: float, before: int) -> None:
         super().__init__(limit, rate)
@@ -125,12 +125,12 @@ class Interrupted(System):
 
 @pytest.fixture
 def search_on(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`ck find performance` on a system, without its venv and its harness."""
+    """`ck find performance` on a system, without its venv and harness."""
 
     def go(system: System, path: Path, scenario: str = "server") -> Any:
         ran = lambda session, plan, tags: SimpleNamespace(results=system.run(plan.options))  # noqa: E731
         monkeypatch.setattr(targets, "execute", ran)
-        monkeypatch.setattr(targets, "write", lambda results: results)  # they are JSON already
+        monkeypatch.setattr(targets, "write", lambda results: results)  # already in JSON form
         return find_and_write(Session(), RunOptions(scenario=scenario, seconds=1.0, mode="performance"), 50.0, path)
 
     return go
@@ -166,7 +166,7 @@ def test_line_is_in_the_error_if_output_becomes_unwritable(search_on: Any, tmp_p
 
     class Moved(System):
         def run(self, options: RunOptions) -> dict[str, Any]:
-            if place.is_dir() and (options.seconds or 0) > 2:  # while the search confirms
+            if place.is_dir() and (options.seconds or 0) > 2:  # during confirmation
                 place.rmdir()
                 place.write_text("")
             return super().run(options)
@@ -175,7 +175,7 @@ def test_line_is_in_the_error_if_output_becomes_unwritable(search_on: Any, tmp_p
         search_on(Moved(77.0, 200.0), place / "user.conf")
     again = System(77.0, 200.0)
     search_on(again, tmp_path / "user.conf")
-    assert again.asked == []  # all its runs are remembered
+    assert again.asked == []  # all its runs are recorded
 
 
 def test_best_target_is_below_failed_longer_run() -> None:
