@@ -1,4 +1,4 @@
-"""Faulty servers (wrong lengths, loops, stalls, cuts, compression): fetch gives the right file or an error with a correct hint."""
+"""Faulty servers (wrong lengths, loops, stalls, compression): fetch gives the right file, or an error with a right hint."""
 
 from __future__ import annotations
 
