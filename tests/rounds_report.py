@@ -27,7 +27,7 @@ from ck_repo.rounds.round import DEFAULT, Round, load_round
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("CK_TEST_DATA") or HERE.parent.parent / "shared" / "data")
-_MOST = 3  # published results of a round and system type that are changed
+_MAXIMUM = 3  # published results of a round and system type that are changed
 
 
 @dataclass
@@ -174,7 +174,7 @@ def published_targets(round_: Round, tree: Path) -> Iterator[Target]:
     for row in check_tree(round_, tree, skip_compliance=True).results:
         kind = system_type(row.system)
         scenario = round_.folder_scenario(row.place.scenario)
-        if row.status != ACCEPTED or row.inferred or scenario != row.place.scenario or seen[kind, scenario] >= _MOST:
+        if row.status != ACCEPTED or row.inferred or scenario != row.place.scenario or seen[kind, scenario] >= _MAXIMUM:
             continue
         if json.loads(row.place.system_file.read_text(encoding="utf-8")).get("division") != row.place.division:
             continue

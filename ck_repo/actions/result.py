@@ -95,7 +95,7 @@ def ls(request: Request) -> Answer:
     options=[
         Option("like", "a system's JSON, as in a submission (default: this machine)", value="FILE"),
         *_FILTERS,
-        Option("top", "how many systems (default 5)", kind="whole", least=1, value="N"),
+        Option("top", "how many systems (default 5)", kind="whole", minimum=1, value="N"),
     ],
 )
 def find(request: Request) -> Answer:

@@ -12,7 +12,7 @@ from ck_repo.errors import UsageError
 from ck_repo.run.options import RunOptions
 from ck_repo.store.digest import of_value
 
-MOST_CELLS = 1_000_000
+MAX_CELLS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Matrix:
                         f"an exclusion has {name} {unknown[0]!r}, which is not among its values",
                         hint=f"values: {', '.join(map(str, self.axes[name]))}",
                     )
-        if (size := math.prod(map(len, self.axes.values()))) > MOST_CELLS:
-            raise UsageError(f"the matrix has {size} combinations; the maximum is {MOST_CELLS}", hint="vary fewer options")
+        if (size := math.prod(map(len, self.axes.values()))) > MAX_CELLS:
+            raise UsageError(f"the matrix has {size} combinations; the maximum is {MAX_CELLS}", hint="vary fewer options")
 
     def cells(self) -> list[Cell]:
         """Every combination that is not excluded; the last axis varies fastest.

@@ -82,7 +82,7 @@ def _run(task: Mapping[str, Any]) -> dict[str, Any]:
     options = RunOptions(**task["options"])
     campaign = dict(task["campaign"])
     cell, repetition = str(task["cell"]), int(task["repetition"])
-    begun = time.monotonic()
+    began = time.monotonic()
     make_ready(session, prepare(session, program, options))
     entry = _made(session, prepare(session, program, options), campaign["uid"], cell, repetition)
     if entry is None:
@@ -94,7 +94,7 @@ def _run(task: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "uid": entry.uid,
         "machine": machine_name(),
-        "seconds": time.monotonic() - begun,
+        "seconds": time.monotonic() - began,
         "archive": content,
         "sha256": sha256(content).hexdigest(),
         "place": str(entry.path),
@@ -103,14 +103,14 @@ def _run(task: Mapping[str, Any]) -> dict[str, Any]:
 
 def answer_remote(task: Mapping[str, Any]) -> dict[str, Any]:
     """Answer a part of an accuracy run; its files with their digests, or an error of ours as data."""
-    begun = time.monotonic()
+    began = time.monotonic()
     try:
         with in_venv(task.get("venv")):
             files = _answer(task)
     except CKError as error:
         return _as_data(error)
     digests = {name: sha256(content).hexdigest() for name, content in files.items()}
-    return {"machine": machine_name(), "seconds": time.monotonic() - begun, "files": files, "sha256": digests}
+    return {"machine": machine_name(), "seconds": time.monotonic() - began, "files": files, "sha256": digests}
 
 
 def _answer(task: Mapping[str, Any]) -> dict[str, bytes]:

@@ -106,7 +106,7 @@ def _layout(plan: RunPlan, goals: Sequence[Goal]) -> dict[str, tuple[int, ...]]:
     """Sessions and threads up to the cores, and batches that the model takes."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     counts = tuple(sorted({1, cores, *(1 << power for power in range(cores.bit_length()) if 1 << power <= cores)}))
-    most = plan.model.get("max_batch")
-    batches = tuple(size for size in _BATCHES if not most or size <= int(most))
+    maximum = plan.model.get("max_batch")
+    batches = tuple(size for size in _BATCHES if not maximum or size <= int(maximum))
     every = {"sessions": counts, "threads": counts, "batch_size": batches or (1,)}
     return {name: rows for name, rows in every.items() if any(name in goal.layout for goal in goals)}

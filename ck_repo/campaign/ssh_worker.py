@@ -63,11 +63,11 @@ def _work(order: Mapping[str, Any]) -> int:
         command = [sys.executable, "-m", "dask", "worker", order["scheduler"], *words]
         brief = 0
         while brief < _TRIES:  # a worker ends when its connection to the scheduler breaks
-            begun = time.monotonic()
+            began = time.monotonic()
             status = _run(command, folder)
             if status is None:
                 return 0
-            brief = brief + 1 if time.monotonic() - begun < _BRIEF else 0
+            brief = brief + 1 if time.monotonic() - began < _BRIEF else 0
         return status or 1
 
 

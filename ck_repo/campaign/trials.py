@@ -15,7 +15,7 @@ from ck_repo.campaign.pareto import front
 NAME = "study.log"
 VIOLATION = "violation"  # how far accuracy is below what is kept; positive is too far
 WHY = "why"  # why a trial failed
-_LEAST_FOR_IMPORTANCE = 4  # trials
+_MIN_FOR_IMPORTANCE = 4  # trials
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Trials:
         Optuna's evaluator PED-ANOVA; of settings that not every completed trial has it says nothing.
         """
         done = self._ended("COMPLETE")
-        if len(done) < _LEAST_FOR_IMPORTANCE or not any(len(row.params) for row in done):
+        if len(done) < _MIN_FOR_IMPORTANCE or not any(len(row.params) for row in done):
             return {}
         module = optional("optuna.importance", "tune")
         found = {}

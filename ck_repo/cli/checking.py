@@ -105,8 +105,8 @@ def _number(option: Option, value: Any) -> float | int:
         raise UsageError(f"--{option.name}={value} is not {what}") from None
     if not math.isfinite(number):
         raise UsageError(f"--{option.name}={value} is not {what}")
-    if option.least is not None and (number < option.least or (option.above and number == option.least)):
-        bound = f"more than {option.least:g}" if option.above else f"at least {option.least:g}"
+    if option.minimum is not None and (number < option.minimum or (option.above and number == option.minimum)):
+        bound = f"more than {option.minimum:g}" if option.above else f"at least {option.minimum:g}"
         raise UsageError(f"--{option.name}={value}: it has to be {bound}")
     return number
 

@@ -41,19 +41,19 @@ def complete(line: str) -> list[str]:
     modules = [name for name, actions in table["modules"].items() if action in actions]
     modules += [name for name in _modules_on_disk() if name not in table["modules"] and action in table["general"]]
     if ":" in last or last in modules:
-        name, _, begun = last.partition(":")
-        return [f"{name}:{entry}" for entry in _beginning(begun, _entries(name))]
+        name, _, began = last.partition(":")
+        return [f"{name}:{entry}" for entry in _beginning(began, _entries(name))]
     return _beginning(last, modules)
 
 
 def _options(last: str, table: dict[str, Any], action: str, module: str) -> list[str]:
     known = table["modules"].get(module, table["general"] if module else table["kernel"])
     options = {row["name"]: row for row in (*known.get(action, ()), *table["common"])}
-    name, equals, begun = last.lstrip("-").partition("=")
+    name, equals, began = last.lstrip("-").partition("=")
     if not equals:
         return _beginning(last, [f"--{row['name']}" + ("" if row["flag"] else "=") for row in options.values()])
     row = options.get(name) or {"name": name, "choices": []}
-    before, comma, part = begun.rpartition(",")
+    before, comma, part = began.rpartition(",")
     values = _beginning(part, _values(row, module))
     return [f"--{name}={before}{comma}{value}" for value in values]
 
@@ -72,8 +72,8 @@ def _values(row: dict[str, Any], module: str) -> list[str]:
     return []
 
 
-def _beginning(begun: str, names: list[str]) -> list[str]:
-    return sorted({name for name in names if name.startswith(begun)})
+def _beginning(began: str, names: list[str]) -> list[str]:
+    return sorted({name for name in names if name.startswith(began)})
 
 
 def _root(variable: str, usual: str) -> str:

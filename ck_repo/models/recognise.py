@@ -20,7 +20,7 @@ _SIZE = re.compile(r"(?:(?P<add>\d+)\+)?(?P<name>[A-Z])|(?P<number>\d+)")
 _COLUMNS = re.compile(r"(?P<name>.+)\[(?P<first>\d+)?(?P<colon>:)?(?P<end>\d+)?\]")
 _KINDS = {"float": ("float16", "float32", "float64", "bfloat16"), "int": ("int64", "int32"), "any": ()}
 _STRIDES = (4, 8, 16, 32, 64, 128)  # pixels between cells; a network has a grid for each of some successive ones
-_MOST_OUTPUTS = 6  # of a file whose outputs are tried in every order
+_MAX_OUTPUTS = 6  # of a file whose outputs are tried in every order
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def choose(found: Sequence[Fitting], path: object) -> Fitting | None:
     DetectError
         If several match and would read the file differently; the message lists them, the hint has the option to choose.
     """
-    most = max((row.metadata for row in found), default=0)
-    named = [row for row in found if row.metadata and row.metadata == most]
+    best = max((row.metadata for row in found), default=0)
+    named = [row for row in found if row.metadata and row.metadata == best]
     for group in ([row for row in found if row.exact], named, found):
         if not group:
             continue
@@ -229,7 +229,7 @@ def _filled(own: Profile, names: Mapping[str, str]) -> Profile:
 def _by_shape(row: DeclaredProfile, interface: Interface) -> list[dict[str, str]]:
     """Every way to give the outputs to the shapes: name of the output by the declaration's name."""
     outputs = interface.outputs
-    if len(outputs) != len(row.shapes) or len(outputs) > _MOST_OUTPUTS:
+    if len(outputs) != len(row.shapes) or len(outputs) > _MAX_OUTPUTS:
         return []
     found = []
     for order in permutations(outputs):

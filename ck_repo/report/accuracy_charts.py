@@ -11,7 +11,7 @@ from ck_repo.report.matching import SCORE, Calibration, Confusion
 from ck_repo.report.objects import Detections, Truth
 from ck_repo.report.scoring import IGNORED, IOUS, MATCHED, SIZES, Scores
 
-_MOST_CLASSES = 30  # maximum number of classes in a confusion matrix
+_MAX_CLASSES = 30  # maximum number of classes in a confusion matrix
 
 
 def precision_recall(scores: Scores) -> Chart:
@@ -181,7 +181,7 @@ def confusion_chart(truth: Truth, found: Confusion) -> Chart:
     np.fill_diagonal(wrong, 0)
     weight = wrong.sum(axis=0) + wrong.sum(axis=1)
     classes = [at for at in range(len(names) - 1) if counts[at].sum() + counts[:, at].sum()]
-    kept = sorted(sorted(classes, key=lambda at: -int(weight[at]))[:_MOST_CLASSES])
+    kept = sorted(sorted(classes, key=lambda at: -int(weight[at]))[:_MAX_CLASSES])
     shown = [*kept, len(names) - 1]
     rows = []
     for true in shown:

@@ -53,8 +53,8 @@ def chrome_trace(subject: Subject) -> str:
         zip(found.query, found.sample, found.start_ns, found.issue_ns, found.latency_ns, strict=True)
     ):
         about = {"pid": 1, "id": number, "cat": "sample", "name": f"sample {sample}"}
-        told = {"query": query, "sample": sample, "issue_delay_ns": issue, "latency_ns": latency}
-        events.append({**about, "ph": "b", "ts": start / 1e3, "args": told})
+        details = {"query": query, "sample": sample, "issue_delay_ns": issue, "latency_ns": latency}
+        events.append({**about, "ph": "b", "ts": start / 1e3, "args": details})
         events.append({**about, "ph": "e", "ts": (start + latency) / 1e3})
         steps += [(start, 1), (start + latency, -1)]
     depth = 0

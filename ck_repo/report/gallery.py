@@ -13,8 +13,8 @@ from ck_repo.report.pictures import BUDGET, Pictures, make_pictures
 from ck_repo.report.scoring import UNMATCHED, Scores
 
 LOWEST = 0.05  # minimum score of a box
-_MOST_BOXES = ((1000, 40), (1 << 60, 25))  # by number of images: maximum boxes of a run in an image, the highest scores first
-_MOST_IMAGES = 5000
+_MAX_BOXES = ((1000, 40), (1 << 60, 25))  # by number of images: maximum boxes of a run in an image, the highest scores first
+_MAX_IMAGES = 5000
 _JUDGED_AT = 0.5  # score at which errors are counted
 
 
@@ -51,11 +51,11 @@ def make_gallery(truth: Truth, runs: Sequence[Judged], budget: int = BUDGET, fir
     errors = _errors(truth, runs[0])
     ahead = {image: at for at, image in enumerate(first)}
     order = sorted(range(len(images)), key=lambda at: (ahead.get(images[at], len(ahead)), -errors[at], at))
-    order = order[:_MOST_IMAGES]
+    order = order[:_MAX_IMAGES]
     chosen = [images[at] for at in order]
     pictures = make_pictures([truth.images[image] for image in chosen], budget)
     classes = {category: number for number, category in enumerate(truth.categories)}
-    most = next(boxes for limit, boxes in _MOST_BOXES if len(chosen) <= limit)
+    most = next(boxes for limit, boxes in _MAX_BOXES if len(chosen) <= limit)
     boxes = [_Boxes(run, classes, most) for run in runs]
     objects = _rows_by_image(truth.image)
     rows = []
@@ -80,7 +80,7 @@ class _Boxes:
     """The boxes of a run by image, in the format of the page."""
 
     def __init__(self, run: Judged, classes: dict[int, int], most: int) -> None:
-        self._run, self._classes, self._most = run, classes, most
+        self._run, self._classes, self._limit = run, classes, most
         self.left_out = 0
         kept = np.flatnonzero(run.found.score >= LOWEST)
         kept = kept[np.argsort(-run.found.score[kept], kind="stable")]
@@ -88,12 +88,12 @@ class _Boxes:
 
     def of(self, image: int) -> list[list[float | int]]:
         rows = self._rows.get(image, _NONE)
-        self.left_out += max(0, len(rows) - self._most)
+        self.left_out += max(0, len(rows) - self._limit)
         found = self._run.found
         return [
             [*_corners(found.box[row]), round(float(found.score[row]), 3), self._classes.get(int(found.category[row]), 0),
              int(self._run.scores.state[row])]
-            for row in rows[: self._most]
+            for row in rows[: self._limit]
         ]  # fmt: skip
 
     def finders(self, objects: Integers) -> list[float]:

@@ -206,12 +206,12 @@ def queue_over_time(subject: Subject, found: Queries) -> Chart:
     events = [(start, 1) for start in found.start_ns]
     events += [(start + latency, -1) for start, latency in zip(found.start_ns, found.latency_ns, strict=True)]
     first, width = _slices([at for at, _ in events])
-    depth, most = 0, dict.fromkeys(range(_SLICES), 0)
+    depth, peak = 0, dict.fromkeys(range(_SLICES), 0)
     for at, step in sorted(events):
         depth += step
         slot = min(_SLICES - 1, int((at - first) / width))
-        most[slot] = max(most[slot], depth)
-    rows = [{"s": (at + 0.5) * width / 1e9, "waiting": value} for at, value in most.items()]
+        peak[slot] = max(peak[slot], depth)
+    rows = [{"s": (at + 0.5) * width / 1e9, "waiting": value} for at, value in peak.items()]
     bound = subject.bound_ms
     late = [
         {"s": (start - first) / 1e9, "ms": latency / 1e6}

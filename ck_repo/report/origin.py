@@ -37,8 +37,8 @@ def origin_section(subject: Subject) -> Section:
         except CKError as error:
             notes.append(f"The lock cannot be read: {error.what}")
     settings = (subject.spec.get("loadgen") or {}) if subject.spec else (subject.meta.get("settings") or {})
-    told = [(key.replace("_", " "), _text(value)) for key, value in settings.items() if value not in (None, {}, "")]
-    tables.append(Table("LoadGen's settings", ("setting", "value"), told))
+    values = [(key.replace("_", " "), _text(value)) for key, value in settings.items() if value not in (None, {}, "")]
+    tables.append(Table("LoadGen's settings", ("setting", "value"), values))
     pairs = [(name or "remark", value) for name, value in experiment_rows(subject.name, subject.record)]
     return Section(
         "origin", "Settings and origin", "Digests are SHA-256, abbreviated.",

@@ -67,8 +67,8 @@ def lead_of(subject: Subject) -> str:
     """A one-line description of the run."""
     results, found = subject.results, subject.figures
     if subject.meta.get("published"):
-        told = subject.meta["published"]
-        whose = f"{told.get('submitter')}, {told.get('system')}, {told.get('division')}, round {told.get('round')}"
+        details = subject.meta["published"]
+        whose = f"{details.get('submitter')}, {details.get('system')}, {details.get('division')}, round {details.get('round')}"
         return f"{found.model}, {found.scenario}: {whose}"
     parts = [
         f"{results.get('model')} on {results.get('dataset')} ({results.get('images')} images)",
@@ -160,8 +160,8 @@ def _machine_section(subject: Subject) -> Section | None:
     charts = machine_charts(looks, subject.queries)
     machine = subject.meta.get("platform") or {}
     memory = {"memory": f"{machine['memory'] / 2**30:.1f} GiB"} if machine.get("memory") else {}
-    told = {key: value for key, value in {**machine, **memory}.items() if not isinstance(value, dict | list)}
-    pairs = [(str(key).replace("_", " "), str(value)) for key, value in told.items()]
+    details = {key: value for key, value in {**machine, **memory}.items() if not isinstance(value, dict | list)}
+    pairs = [(str(key).replace("_", " "), str(value)) for key, value in details.items()]
     notes = []
     if looks and not any(look.celsius is not None for look in looks):
         notes.append("This system has no readable temperature sensor.")

@@ -77,7 +77,7 @@ class ShardsHere:
 
         def answer(index: int) -> Shard:
             for number in range(1, TRIES + 1):
-                begun = time.monotonic()
+                began = time.monotonic()
                 try:
                     answer_part(plan, spec, AccuracyPart(index, self._count), start, folder / f"{index}", stop.is_set)
                 except RunError as error:
@@ -85,7 +85,7 @@ class ShardsHere:
                         raise
                     progress.warn(f"shard {index + 1} of {self._count} failed and is repeated: {error.what}")
                 else:
-                    return Shard(index, "", time.monotonic() - begun, number)
+                    return Shard(index, "", time.monotonic() - began, number)
             raise AssertionError
 
         with ThreadPoolExecutor(self._count) as pool, progress.task("accuracy", self._count, "shards") as task:

@@ -27,14 +27,14 @@ _MARKS = {
 }
 
 
-def describe_system(round_: Round, packages: Mapping[str, str], told: Mapping[str, str]) -> dict[str, Any]:
+def describe_system(round_: Round, packages: Mapping[str, str], given: Mapping[str, str]) -> dict[str, Any]:
     """A system's JSON.
 
     Parameters
     ----------
     packages
         Python packages of the venv that ran, by name: the framework and its stack.
-    told
+    given
         Values from options: division, submitter and so on.
     """
     machine, hardware = describe_platform(), describe_hardware()
@@ -62,7 +62,7 @@ def describe_system(round_: Round, packages: Mapping[str, str], told: Mapping[st
     }
     rules = round_.submission
     content = {key: found.get(key, "") for key in (*rules.system_required, *rules.system_keys)}
-    content |= {key: told.get(key) or f"{ADD}{mark}" for key, mark in _MARKS.items()}
+    content |= {key: given.get(key) or f"{ADD}{mark}" for key, mark in _MARKS.items()}
     for key in rules.system_required:
         if content[key] == "":
             content[key] = f"{ADD}it cannot be detected"
@@ -70,7 +70,7 @@ def describe_system(round_: Round, packages: Mapping[str, str], told: Mapping[st
 
 
 def write_description(
-    round_: Round, path: Path, packages: Mapping[str, str], told: Mapping[str, str]
+    round_: Round, path: Path, packages: Mapping[str, str], given: Mapping[str, str]
 ) -> tuple[dict[str, Any], list[Finding]]:
     """Write or update a system's JSON; values from options take precedence over existing ones.
 
@@ -79,9 +79,9 @@ def write_description(
     content, findings
         What was written, and what is missing or wrong.
     """
-    content = describe_system(round_, packages, {"system_name": path.stem, **told})
+    content = describe_system(round_, packages, {"system_name": path.stem, **given})
     if path.exists():
-        content = {**merged_description(path, content), **told}
+        content = {**merged_description(path, content), **given}
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     return content, check_description(round_, path)
 

@@ -27,7 +27,7 @@ from ck_repo.store.search import load
 from ck_repo.submit.search_memory import Run, SearchMemory
 
 _CLOSE = 0.02  # the search ends when the highest valid and the lowest invalid target differ by less, relative
-_MOST = 12  # maximum runs of a search
+_MAX_RUNS = 12  # maximum runs of a search
 _CONFIRM = 3.0  # factor for the duration of the confirmation run
 _QUERIES = 800  # queries that LoadGen needs for its verdict on a 99th percentile
 _BACK, _FAR_BACK = 0.97, 0.7  # reduction of the target after an invalid confirmation run, which depends on the excess latency
@@ -220,12 +220,13 @@ def _search(options: RunOptions, scenario: Scenario, rate: float, bound_ms: floa
 
     # the samples of a query are distributed over the sessions: start with the number that the bound allows at the full rate
     start = max(1.0, float(int(rate * (bound_ms or 0) / 1e3 / 2))) if whole else rate / 2
+    seconds = options.seconds or 10.0
     progress.say(
-        f"searching {key} for a {tail} latency of {bound_ms or 0:g} ms: up to {_MOST} runs of {options.seconds or 10.0:g} s, "
+        f"searching {key} for a {tail} latency of {bound_ms or 0:g} ms: up to {_MAX_RUNS} runs of {seconds:g} s, "
         "then longer ones to confirm"
     )
     low, high = _bracket(start, scenario, holds, tries, bound_ms or 0.0)
-    while len(tries) < _MOST and not _close(low, high, whole):
+    while len(tries) < _MAX_RUNS and not _close(low, high, whole):
         middle = float((int(low) + int(high)) // 2) if whole else _rounded((low + high) / 2)
         if holds(middle):
             low = middle
@@ -258,13 +259,13 @@ def _bracket(
     whole, tail = scenario.target == "samples_per_query", scenario.percentile_name
     if holds(start):
         low = start
-        while len(tries) < _MOST:
+        while len(tries) < _MAX_RUNS:
             if not holds(low * 2):
                 return low, low * 2
             low *= 2
         return low, low
     high = start
-    while len(tries) < _MOST:
+    while len(tries) < _MAX_RUNS:
         lower = float(int(high) // 2) if whole else high / 2
         if lower < (1 if whole else 1e-3):
             break

@@ -134,8 +134,8 @@ def test_replay_uses_built_module_without_rebuilding(built: dict[str, object], s
 
 
 def test_recipe_names_commit_of_published_logs(shared_ck: Ck, data: Path) -> None:
-    told = shared_ck.good("explain", "package", "--tags=lib,python-package,mlperf,loadgen,r1.0")
-    assert "lib-loadgen-source" in json.dumps(told)
+    plan = shared_ck.good("explain", "package", "--tags=lib,python-package,mlperf,loadgen,r1.0")
+    assert "lib-loadgen-source" in json.dumps(plan)
     url = json.loads((RECIPE / ".cm/meta.json").read_text())["install"][0]["download"]["url"]
     log = "ssd-mobilenet/SingleStream/TEST01/performance/run_1/mlperf_log_detail.txt"
     text = (data / "results_v1.0/closed/NVIDIA/compliance/Xavier_NX_TRT" / log).read_text()

@@ -365,11 +365,11 @@ def test_reference_bugs_are_kept_on_request(stand_in: Ck) -> None:
     """The reference drops this model's scores below 0.5 (facts, section 1)."""
     words = ("run", "program:object-detection", f"--model={MODEL},{FAULTY}", "--dataset=two-images", "--mode=accuracy",
              "--count=1", "--sessions=1", "--threads=2", "--batch-size=1")  # fmt: skip
-    mended = stand_in.good(*words)
+    repaired = stand_in.good(*words)
     faulty = stand_in.good(*words, "--reference-faults")
-    log = json.loads((Path(mended["path"]) / "accuracy/mlperf_log_accuracy.json").read_text())
+    log = json.loads((Path(repaired["path"]) / "accuracy/mlperf_log_accuracy.json").read_text())
     assert faulty["results"]["reference_faults"] is True
-    assert "reference_faults" not in mended["results"]
-    ours, theirs = (detections(Path(row["path"]) / "accuracy/mlperf_log_accuracy.json") for row in (mended, faulty))
+    assert "reference_faults" not in repaired["results"]
+    ours, theirs = (detections(Path(row["path"]) / "accuracy/mlperf_log_accuracy.json") for row in (repaired, faulty))
     assert log
     assert theirs == {index: [box for box in boxes if box[4] > 0.5] for index, boxes in ours.items()}

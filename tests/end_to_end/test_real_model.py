@@ -87,12 +87,12 @@ def test_changed_or_missing_registered_model_is_reported(own: Ck, subject: Subje
 def test_truncated_image_fails_run_by_name(own: Ck, tmp_path: Path) -> None:
     content = coco_sets.write_coco(tmp_path / "broken", images=4, drawn=True)
     images = tmp_path / "broken/val2017"
-    spoilt = images / content["images"][2]["file_name"]
-    spoilt.write_bytes(spoilt.read_bytes()[: spoilt.stat().st_size // 2])  # the header is intact: only decoding fails
+    damaged = images / content["images"][2]["file_name"]
+    damaged.write_bytes(damaged.read_bytes()[: damaged.stat().st_size // 2])  # the header is intact: only decoding fails
     own.good("detect", "soft:dataset.coco.2017.val", f"--full_path={images}", "--extra_tags=broken")
     answer = own.json("run", "program:object-detection", "--model=depth.075,fp32", "--dataset=broken", "--mode=accuracy")
     assert answer["return"] == 7
-    assert spoilt.name in answer["error"]
+    assert damaged.name in answer["error"]
     assert "truncated" in answer["error"]
     assert Path(answer["log"]).exists()
     own.good("rm", "env", "--tags=broken")

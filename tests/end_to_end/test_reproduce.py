@@ -160,7 +160,7 @@ def test_lock_recreates_venv_in_another_folder(recorded: Ck, program: Path, tmp_
     # a yanked version is replaced by the nearest available one, with a message
     content["packages"]["numpy"] = {"version": "1.99.99"}
     lock.write_text(json.dumps(content))
-    told = {row["name"]: row for row in there.good("create", "venv:nearest", f"--lock={lock}")["differences"]}
-    assert told["numpy"]["locked"] == "1.99.99"
-    assert "not available" in told["numpy"]["remark"]
+    found = {row["name"]: row for row in there.good("create", "venv:nearest", f"--lock={lock}")["differences"]}
+    assert found["numpy"]["locked"] == "1.99.99"
+    assert "not available" in found["numpy"]["remark"]
     shutil.rmtree(tmp_path / "there")

@@ -62,13 +62,13 @@ _HIDDEN = ("*.new", "*.removed", "*.old", "*.work", ".unzip*", ".bundle*", ".fet
 
 def count(operation: Operation, home: Path) -> int:
     """The number of points at which a command can be interrupted; runs it to its end."""
-    told = home / "count"
+    output = home / "count"
     done = subprocess.run(
-        [sys.executable, "-c", _RUNNER, "0", "SIGKILL", str(told), *operation.words(home)],
+        [sys.executable, "-c", _RUNNER, "0", "SIGKILL", str(output), *operation.words(home)],
         env=environment(home), capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return int(told.read_text())
+    return int(output.read_text())
 
 
 def disturb(operation: Operation, home: Path, kind: str, share: float, points: int) -> subprocess.CompletedProcess[str]:
@@ -106,11 +106,11 @@ def _on_small_disk(operation: Operation, home: Path, free: int) -> subprocess.Co
 def problems(home: Path) -> list[str]:
     """Problems of a store after a fault and the next commands."""
     found = []
-    with tempfile.TemporaryDirectory() as told:
-        command = [sys.executable, "-c", _CHECKER, json.dumps(_CHECKS), told]
+    with tempfile.TemporaryDirectory() as output:
+        command = [sys.executable, "-c", _CHECKER, json.dumps(_CHECKS), output]
         done = subprocess.run(command, env=environment(home), capture_output=True, text=True, check=True)
         for number, (words, status) in enumerate(zip(_CHECKS, done.stdout.split(), strict=True)):
-            said = (Path(told) / str(number)).read_text()
+            said = (Path(output) / str(number)).read_text()
             if int(status) not in (0, 16) or "Traceback" in said or "bug in ck" in said:
                 found.append(f"`ck {words}` ended with {status}: {said.strip()[:300]}")
     for pattern in _HIDDEN:

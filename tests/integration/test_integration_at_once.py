@@ -45,9 +45,9 @@ def at_once(commands: Sequence[Sequence[str]]) -> list[Outcome]:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    told = [process.communicate()[1] for process in processes]
-    assert not any("Traceback" in text or "bug in ck" in text for text in told)
-    return [(process.returncode, text) for process, text in zip(processes, told, strict=True)]
+    errors = [process.communicate()[1] for process in processes]
+    assert not any("Traceback" in text or "bug in ck" in text for text in errors)
+    return [(process.returncode, text) for process, text in zip(processes, errors, strict=True)]
 
 
 def _statuses(outcomes: list[Outcome]) -> list[int]:

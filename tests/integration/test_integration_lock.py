@@ -32,15 +32,15 @@ def test_exactly_the_locked_packages(ck: Ck, index: Index, lock: Callable[..., s
 
 def test_yanked_release_is_installed_with_warning(ck: Ck, index: Index, lock: Callable[..., str]) -> None:
     index.release("lib", "1.0", yanked="breaks on Mondays")
-    told = differences(ck("create", "venv:one", lock(lib=LockedPackage("1.0"))))
-    assert told["lib"] == ("1.0", "1.0", "withdrawn by its publisher (yanked): breaks on Mondays")
+    found = differences(ck("create", "venv:one", lock(lib=LockedPackage("1.0"))))
+    assert found["lib"] == ("1.0", "1.0", "withdrawn by its publisher (yanked): breaks on Mondays")
 
 
 def test_missing_release_is_replaced_with_warning(ck: Ck, index: Index, lock: Callable[..., str]) -> None:
-    told = differences(ck("create", "venv:one", lock(lib=LockedPackage("0.9"), other=LockedPackage("3.1+local"))))
-    assert told["lib"][:2] == ("0.9", "1.0")
-    assert "not available" in told["lib"][2]
-    assert told["other"] == ("3.1+local", "3.1", "3.1+local is not on the index, 3.1 is")
+    found = differences(ck("create", "venv:one", lock(lib=LockedPackage("0.9"), other=LockedPackage("3.1+local"))))
+    assert found["lib"][:2] == ("0.9", "1.0")
+    assert "not available" in found["lib"][2]
+    assert found["other"] == ("3.1+local", "3.1", "3.1+local is not on the index, 3.1 is")
 
 
 def test_replaced_release_is_rejected(ck: Ck, index: Index, lock: Callable[..., str]) -> None:
@@ -96,10 +96,10 @@ def test_unneeded_package_of_foreign_lock_needs_trust(ck: Ck, index: Index, lock
     strangers = tmp_path / "strangers.json"
     strangers.write_text((tmp_path / "lock.json").read_text() + "\n")
     answer = ck("create", "venv:one", f"--lock={strangers}")
-    told = differences(answer)
+    found = differences(answer)
     assert (answer["packages"]["numpy"], answer["packages"]["helper"]) == ("1.26.0", "2.0")  # as locked, not the newest
-    assert told["more"][:2] == ("1.0", "")
-    assert "allow it with --trust" in told["more"][2]
+    assert found["more"][:2] == ("1.0", "")
+    assert "allow it with --trust" in found["more"][2]
     assert ck("check", "venv:one")["return"] == 0
     assert not mark.exists()
     assert "more" in ck("create", "venv:two", f"--lock={strangers}", "--trust")["packages"]

@@ -105,9 +105,9 @@ def test_user_without_account_works_or_is_told_what_to_set(request: pytest.Fixtu
     if "Permission denied" in done.stderr or "No module named" in done.stderr:
         pytest.skip("another user cannot read this checkout or its Python")
     assert done.returncode == 0, done.stderr
-    told = run("ls", "dataset", drop=("CK_REPOS",))
-    assert told.returncode == 3
-    assert "CK_REPOS is not set\nset CK_REPOS and CK_TOOLS to folders" in told.stderr
+    refused = run("ls", "dataset", drop=("CK_REPOS",))
+    assert refused.returncode == 3
+    assert "CK_REPOS is not set\nset CK_REPOS and CK_TOOLS to folders" in refused.stderr
 
 
 def test_very_deep_path_is_a_proper_error(ck_home: Path) -> None:

@@ -127,7 +127,7 @@ class Checked:
 
     def needs(self, rule: str, file: Path, *, official: str = "") -> bool:
         """Report a missing text, or one that is not a regular file of the tree; return whether it exists."""
-        why = flaw(self.place.root, file, most=SMALL)
+        why = flaw(self.place.root, file, maximum=SMALL)
         if why:
             self.add(rule, file, "the file", why, official=official)
         return not why

@@ -59,7 +59,7 @@ def test_add_to_another_repository(ck: Ck, words: list[str], ck_home: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["dataset:../x"], "is not a valid name"),
         (["dataset:a/b"], "is not a valid name"),
@@ -71,10 +71,10 @@ def test_add_to_another_repository(ck: Ck, words: list[str], ck_home: Path) -> N
         (["dataset:a", "dataset:b"], "does not expect 'dataset:b'"),
     ],
 )
-def test_add_rejects_invalid_arguments(ck: Ck, words: list[str], told: str, local: Path) -> None:
+def test_add_rejects_invalid_arguments(ck: Ck, words: list[str], message: str, local: Path) -> None:
     done = ck("add", *words)
     assert done.code == 2
-    assert told in done.err
+    assert message in done.err
     assert list(local.rglob("meta.json")) == []
 
 
@@ -224,7 +224,7 @@ def test_rm(ck: Ck, three: None, words: list[str], left: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "codes", "told"),
+    ("words", "codes", "message"),
     [
         (["dataset"], {2}, "no dataset was given"),
         (["dataset:coco"], {16}, "there is no dataset:coco"),
@@ -232,9 +232,9 @@ def test_rm(ck: Ck, three: None, words: list[str], left: list[str]) -> None:
         (["dataset:../dataset/coco-val"], {2, 16}, "../dataset/coco-val"),
     ],
 )
-def test_rm_without_match_removes_nothing(ck: Ck, three: None, words: list[str], codes: set[int], told: str) -> None:
+def test_rm_without_match_removes_nothing(ck: Ck, three: None, words: list[str], codes: set[int], message: str) -> None:
     done = ck("rm", *words)
-    assert told in done.err
+    assert message in done.err
     assert done.code in codes
     assert ck("ls", "dataset").out.split() == ["coco-train", "coco-val", "shapes"]
 

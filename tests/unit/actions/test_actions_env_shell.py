@@ -107,19 +107,19 @@ def test_without_arguments(ck: Ck, verb: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         ([TAGS], "`ck install package --tags=model,demo` installs it"),
         (["--tags=modell"], "did you mean model"),
         ([":nonesuch"], "there is no env:nonesuch"),
     ],
 )
-def test_missing_entry(ck: Ck, words: list[str], told: str) -> None:
+def test_missing_entry(ck: Ck, words: list[str], message: str) -> None:
     done = ck(
         "virtual", f"env{words[0]}" if words[0][0] == ":" else "env", *(words if words[0][0] == "-" else []), "--shell_cmd=:"
     )
     assert done.code == 16
-    assert told in done.err
+    assert message in done.err
 
 
 def test_set_writes_sourceable_file(ck: Ck, demo: str, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_harmless_commands_succeed(ck: Ck, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["start", "web"], "there is no web interface"),
         (["display", "dashboard", "--scenario=mlperf"], "ck show experiment"),
@@ -69,13 +69,13 @@ def test_harmless_commands_succeed(ck: Ck, words: list[str]) -> None:
     ],
 )
 def test_unsupported_commands_name_alternative(
-    ck: Ck, words: list[str], told: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    ck: Ck, words: list[str], message: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.json").write_text("{}")
     done = ck(*words)
     assert done.code == 16
-    assert told in done.err
+    assert message in done.err
 
 
 def test_help_has_example(ck: Ck) -> None:

@@ -50,9 +50,9 @@ def test_unmeasured_figures_are_none(recorded: Record) -> None:
 
 
 def test_imported_result(recorded: Record) -> None:
-    told = {"model": "ssd-small", "scenario": "Offline", "mAP": 22.9, "value": 1000, "unit": "samples/s", "valid": True}
+    result = {"model": "ssd-small", "scenario": "Offline", "mAP": 22.9, "value": 1000, "unit": "samples/s", "valid": True}
     recorded(
-        "theirs", published={**told, "submitter": "somebody", "division": "closed", "system": "s"}, results={"accuracy": None}
+        "theirs", published={**result, "submitter": "somebody", "division": "closed", "system": "s"}, results={"accuracy": None}
     )
     found = api.show("theirs")
     assert found.accuracy is not None

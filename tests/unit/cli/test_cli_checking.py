@@ -20,8 +20,8 @@ _ACTION = Action(
     lambda request: Answer(),
     options=(
         Option("tags", "t"),
-        Option("batch-size", "n", kind="whole", least=1),
-        Option("time", "x", kind="number", least=0, above=True),
+        Option("batch-size", "n", kind="whole", minimum=1),
+        Option("time", "x", kind="number", minimum=0, above=True),
         Option("force", "f", kind="flag"),
         Option("device", "d", choices=("cpu", "cuda")),
         Option("env", "e", kind="nested"),
@@ -105,7 +105,7 @@ def test_unknown_option_suggests_nearest(typed: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["instal", "package"], "the module 'package' has no action 'instal'\ndid you mean install"),
         (["ls", "pakage"], "there is no module 'pakage'\ndid you mean package"),
@@ -123,10 +123,10 @@ def test_unknown_option_suggests_nearest(typed: str, meant: str) -> None:
         (["help", "venvs"], "there is no module 'venvs'\ndid you mean venv"),
     ],
 )
-def test_mistyped_command_suggests_nearest(ck: Ck, words: list[str], told: str) -> None:
+def test_mistyped_command_suggests_nearest(ck: Ck, words: list[str], message: str) -> None:
     done = ck(*words)
     assert done.code in (2, 16)
-    assert told in done.err
+    assert message in done.err
     assert done.out == ""
 
 

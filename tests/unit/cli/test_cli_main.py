@@ -94,8 +94,8 @@ def test_traceback_needs_debug(ck: Ck, at_version: Callable[[BaseException], Non
     assert ck("version", "--out=json").json["return"] == 1
     assert "Traceback" in ck("version", "--debug").err
     assert "Traceback" in ck("load", "program:object-detecton", "--debug").err
-    told = ck("load", "program:object-detecton").err
-    assert told == "ck: error: there is no program:object-detecton\ndid you mean object-detection?\n"
+    message = ck("load", "program:object-detecton").err
+    assert message == "ck: error: there is no program:object-detecton\ndid you mean object-detection?\n"
 
 
 def test_ctrl_c_has_its_own_status(ck: Ck, at_version: Callable[[BaseException], None]) -> None:

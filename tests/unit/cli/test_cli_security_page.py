@@ -25,9 +25,9 @@ def test_every_promise_names_an_existing_test() -> None:
 
 def test_documented_limits_match_code() -> None:
     mib = 1 << 20
-    assert (64 * mib, 100, 4 * mib) == (plain_file.MOST, entry._DEEPEST, SMALL)
-    assert (100, 256 * mib, 10**6, 64 * mib) == (unpack.LARGEST_RATIO, unpack.LARGEST_SMALL, unpack.MOST_MEMBERS, atomic.SPARE)
+    assert (64 * mib, 100, 4 * mib) == (plain_file.MAXIMUM, entry._DEEPEST, SMALL)
+    assert (100, 256 * mib, 10**6, 64 * mib) == (unpack.LARGEST_RATIO, unpack.LARGEST_SMALL, unpack.MAX_MEMBERS, atomic.SPARE)
     assert (plain_file._DEEPEST, plain_file._LONGEST) == (64, 1024)
-    assert (mib, 100_000) == (yaml_text._LONGEST, yaml_text._MOST_VALUES)
-    assert (3_000_000, 256 * mib, 100_000) == (pickled._MOST_STEPS, pickled._MOST_BYTES, torch_file._MOST_WEIGHTS)
+    assert (mib, 100_000) == (yaml_text._LONGEST, yaml_text._MAX_VALUES)
+    assert (3_000_000, 256 * mib, 100_000) == (pickled._MAX_STEPS, pickled._MAX_BYTES, torch_file._MAX_WEIGHTS)
     assert (16 * mib, 120) == (http_request.LARGEST_JSON, retry.LONGEST_WAIT)

@@ -62,10 +62,10 @@ def check_second_time(repositories: Repositories, venv: Venv) -> None:
     with pytest.raises(ConflictError, match="already exists, created from empty"):
         make(repositories, template="other")
     assert (venv.folder / "mark").exists()
-    made_anew = make(repositories, template="other", force=True)
-    assert made_anew.template == "other"
+    recreated = make(repositories, template="other", force=True)
+    assert recreated.template == "other"
     assert not (venv.folder / "mark").exists()
-    made_anew.python.unlink()
+    recreated.python.unlink()
     with pytest.raises(InstallError, match="is missing"):
         make(repositories, template="other")
 

@@ -89,11 +89,11 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("case", BROKEN)
 def test_broken_venv_is_detected_and_never_uses_another_python(venv: Venv, ck: Callable[..., Any], case: str) -> None:
-    spoil, message = BROKEN[case]
+    damage, message = BROKEN[case]
     venv.entry.path.joinpath(".cm/meta.json").write_text(
         json.dumps({**venv.entry.meta(), "path": str(venv.folder)})
     )  # as current ones
-    spoil(venv.folder)
+    damage(venv.folder)
     with pytest.raises(InstallError, match=message) as caught:
         venv.check()
     assert "--force" in caught.value.hint

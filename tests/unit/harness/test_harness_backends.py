@@ -87,10 +87,10 @@ def test_largest_batch_comes_from_model_or_meta(
 def test_wrong_interface_error_names_actual_tensors(demo: Model, change: dict[str, Any]) -> None:
     with pytest.raises(HarnessError) as caught:
         load(replace(demo, **change), "cpu", 1)
-    told = caught.value.what
-    assert next(iter(change.values())) in told
-    assert "inputs image_tensor:0" in told
-    assert "outputs detection_boxes:0, detection_classes:0, detection_scores:0, num_detections:0" in told
+    message = caught.value.what
+    assert next(iter(change.values())) in message
+    assert "inputs image_tensor:0" in message
+    assert "outputs detection_boxes:0, detection_classes:0, detection_scores:0, num_detections:0" in message
     assert "--profile" in caught.value.hint
 
 

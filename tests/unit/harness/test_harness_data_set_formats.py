@@ -308,11 +308,11 @@ FAULTS: dict[str, tuple[str, Callable[[Source], object], str]] = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_errors_name_file_and_line(source: Source, name: str) -> None:
-    kind, spoil, why = FAULTS[name]
+    kind, damage, why = FAULTS[name]
     source.made(kind)
     if kind == "yolo":
         source.write("data.yaml", YOLO_YAML["items"])
-    spoil(source)
+    damage(source)
     path = source.folder / "validation" if kind == "openimages" else source.folder
     found = answer({"format": kind, "path": str(path)})
     assert why in found.get("error", "it was read")

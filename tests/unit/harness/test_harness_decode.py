@@ -122,8 +122,8 @@ def test_box_classes() -> None:
     assert sorted(every[:, 6].tolist()) == [2, 3]
 
 
-@given(seed=st.integers(0, 10**6), by_class=st.booleans(), most=st.sampled_from([None, 5]))
-def test_nms_is_greedy(seed: int, by_class: bool, most: int | None) -> None:
+@given(seed=st.integers(0, 10**6), by_class=st.booleans(), limit=st.sampled_from([None, 5]))
+def test_nms_is_greedy(seed: int, by_class: bool, limit: int | None) -> None:
     random = np.random.default_rng(seed)
     low = random.uniform(0, 0.7, (40, 2))
     boxes = np.concatenate([low, low + random.uniform(0.05, 0.3, (40, 2))], axis=1).astype(np.float32)
@@ -132,8 +132,8 @@ def test_nms_is_greedy(seed: int, by_class: bool, most: int | None) -> None:
     for at in np.argsort(-scores):
         if all((by_class and classes[at] != classes[other]) or overlap(boxes[at], boxes[other]) <= 0.5 for other in expected):
             expected.append(int(at))
-    found = suppressed(boxes, scores, classes if by_class else None, 0.5, most)
-    assert found.tolist() == expected[:most]
+    found = suppressed(boxes, scores, classes if by_class else None, 0.5, limit)
+    assert found.tolist() == expected[:limit]
 
 
 def overlap(one: Any, other: Any) -> float:

@@ -54,8 +54,8 @@ def convert(name: str, source: Path, folder: Path, model: dict[str, Any] | None 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the frameworks, as in a process of a recipe
         import_module(f"object_detection.convert.{name}").convert(Task(source, model or {}, folder))
-    told = folder / "model.json"
-    return {**(model or {}), **(json.loads(told.read_text()) if told.exists() else {})}
+    interface = folder / "model.json"
+    return {**(model or {}), **(json.loads(interface.read_text()) if interface.exists() else {})}
 
 
 def model_of(path: Path, backend: str, described: dict[str, Any], base: str = "coco-300") -> Model:
@@ -111,8 +111,8 @@ def images(request: pytest.FixtureRequest, source: str, tmp_path_factory: pytest
 def made_onnx(folder: Path) -> Path:
     """Seeded weights as ONNX, by way of TensorFlow, with the names by which `onnx_to_safetensors` identifies the layers."""
     weights = model_files.write_mobilenet(folder / "seeded.safetensors")
-    told = convert("safetensors_to_tensorflow", weights, folder / "seeded", {"profile": "coco-300"})
-    convert("tensorflow_to_onnx", folder / "seeded/frozen_inference_graph.pb", folder / "onnx", told)
+    interface = convert("safetensors_to_tensorflow", weights, folder / "seeded", {"profile": "coco-300"})
+    convert("tensorflow_to_onnx", folder / "seeded/frozen_inference_graph.pb", folder / "onnx", interface)
     model_files.name_depthwise(folder / "onnx/model.onnx")
     return folder / "onnx/model.onnx"
 
@@ -131,28 +131,28 @@ def chain(
         if precision not in made:
             folder = tmp_path_factory.mktemp(precision)
             rows: dict[str, tuple[Path, dict[str, Any]]] = {}
-            told = {"profile": "coco-300"}
+            interface = {"profile": "coco-300"}
             if source == "made" and precision != "fp32":
-                rows["torch"] = (model_files.write_mobilenet(folder / "model.safetensors", eight_bits=True), told)
+                rows["torch"] = (model_files.write_mobilenet(folder / "model.safetensors", eight_bits=True), interface)
             else:
                 name = f"models/ssd_mobilenet_v1_075_{precision}.onnx"
                 file = made_onnx(folder) if source == "made" else request.getfixturevalue("data") / name
-                rows["onnxruntime"] = (file, told)
+                rows["onnxruntime"] = (file, interface)
                 if find_spec("openvino"):
                     convert("onnx_to_openvino", file, folder / "ov")
-                    rows["openvino"] = (folder / "ov/model.xml", told)
-                told = convert("onnx_to_safetensors", file, folder / "w", told)
-                rows["torch"] = (folder / "w/model.safetensors", told)
-            told = convert("safetensors_to_tensorflow", rows["torch"][0], folder / "tf", told)
-            rows["tensorflow"] = (folder / "tf/frozen_inference_graph.pb", told)
-            again = convert("tensorflow_to_safetensors", rows["tensorflow"][0], folder / "w2", told)
+                    rows["openvino"] = (folder / "ov/model.xml", interface)
+                interface = convert("onnx_to_safetensors", file, folder / "w", interface)
+                rows["torch"] = (folder / "w/model.safetensors", interface)
+            interface = convert("safetensors_to_tensorflow", rows["torch"][0], folder / "tf", interface)
+            rows["tensorflow"] = (folder / "tf/frozen_inference_graph.pb", interface)
+            again = convert("tensorflow_to_safetensors", rows["tensorflow"][0], folder / "w2", interface)
             rows["weights again"] = (folder / "w2/model.safetensors", again)
             if find_spec("tf2onnx"):
-                convert("tensorflow_to_onnx", rows["tensorflow"][0], folder / "onnx2", told)
-                rows["onnx again"] = (folder / "onnx2/model.onnx", told)
+                convert("tensorflow_to_onnx", rows["tensorflow"][0], folder / "onnx2", interface)
+                rows["onnx again"] = (folder / "onnx2/model.onnx", interface)
             if find_spec("onnxscript"):
-                told = convert("safetensors_to_onnx", rows["torch"][0], folder / "onnx3", told)
-                rows["onnx from weights"] = (folder / "onnx3/model.onnx", told)
+                interface = convert("safetensors_to_onnx", rows["torch"][0], folder / "onnx3", interface)
+                rows["onnx from weights"] = (folder / "onnx3/model.onnx", interface)
             made[precision] = rows
         return made[precision]
 
@@ -284,7 +284,7 @@ def test_large_model_is_the_same_in_tensorflow(large: Any, tmp_path: Path) -> No
     from object_detection.backends.tensorflow import read_graph
 
     path, image, heads, (boxes, scores, kinds) = large
-    told = convert("safetensors_to_tensorflow", path, tmp_path)
+    interface = convert("safetensors_to_tensorflow", path, tmp_path)
     file = tmp_path / "frozen_inference_graph.pb"
     definition = read_graph(file)
     assert is_channels_first(definition)
@@ -295,7 +295,7 @@ def test_large_model_is_the_same_in_tensorflow(large: Any, tmp_path: Path) -> No
         found = session.run(["raw_scores:0", "raw_offsets:0"], {"image:0": image})
     for one, other in zip(found, heads, strict=True):
         assert np.abs(one - other).max() < 1e-4
-    backend = framework("tensorflow", "cpu").load(model_of(file, "", told), "cpu", 2)
+    backend = framework("tensorflow", "cpu").load(model_of(file, "", interface), "cpu", 2)
     assert (backend.layout, backend.max_batch) == ("NCHW", None)
     ours = backend.run(image)
     same_detections((ours[0][0], ours[1][0], ours[2][0]), (boxes[:, [1, 0, 3, 2]], scores, kinds))
@@ -305,8 +305,8 @@ def test_large_model_is_the_same_in_onnx(large: Any, tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")
     path, image, heads, theirs = large
-    told = convert("safetensors_to_onnx", path, tmp_path)
-    backend = framework("onnxruntime", "cpu").load(model_of(tmp_path / "model.onnx", "", told), "cpu", 2)
+    interface = convert("safetensors_to_onnx", path, tmp_path)
+    backend = framework("onnxruntime", "cpu").load(model_of(tmp_path / "model.onnx", "", interface), "cpu", 2)
     assert backend.max_batch == 1
     ours = backend.run(image)
     same_detections((ours[0][0], ours[1][0], ours[2][0]), theirs)

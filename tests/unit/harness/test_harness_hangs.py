@@ -91,12 +91,12 @@ def test_hang_is_ended_and_its_stage_reported(run: Run, folder: Path, monkeypatc
     monkeypatch.setenv(VARIABLE, "1")
     with pytest.raises(RunError) as caught:
         run(IN_A_TEST % how)
-    told = str(caught.value)
-    assert told.startswith("the backend toy has not answered sample ")
-    assert ".png) for " in told
-    assert " s, since " in told
-    assert f"complete log: {folder / 'stderr.log'}" in told
-    assert f"{VARIABLE}=SECONDS" in told
+    message = str(caught.value)
+    assert message.startswith("the backend toy has not answered sample ")
+    assert ".png) for " in message
+    assert " s, since " in message
+    assert f"complete log: {folder / 'stderr.log'}" in message
+    assert f"{VARIABLE}=SECONDS" in message
     assert not is_alive(int((folder / "pid").read_text()))
 
 
@@ -104,10 +104,10 @@ def test_crash_names_the_sample_and_logs_its_stack(run: Run, folder: Path) -> No
     quiet = "__import__('resource').setrlimit(4, (0, 0)); "  # no core file
     with pytest.raises(RunError) as caught:
         run(IN_A_TEST % f"{quiet}__import__('os').abort()")
-    told = str(caught.value)
-    assert "was ended by signal SIGABRT while the backend was running sample " in told
-    assert ".png)" in told.splitlines()[0]
-    assert str(folder / "stderr.log") in told
+    message = str(caught.value)
+    assert "was ended by signal SIGABRT while the backend was running sample " in message
+    assert ".png)" in message.splitlines()[0]
+    assert str(folder / "stderr.log") in message
     assert "toy_backend.py" in (folder / "stderr.log").read_text()
     assert not (folder / "results.json").exists()
 

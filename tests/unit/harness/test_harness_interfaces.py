@@ -188,9 +188,9 @@ def test_better_interpretation_is_suggested(
     variant = Variant(demo_model)
     make(variant)
     remarks = scored(variant.save(tmp_path / "model.onnx"), **options)["remarks"]
-    told = next(text for text in remarks if "the first 16 images have mAP" in text)
-    assert wanted in told
-    assert all(other not in told for _, _, other in READINGS.values() if other != wanted)
+    message = next(text for text in remarks if "the first 16 images have mAP" in text)
+    assert wanted in message
+    assert all(other not in message for _, _, other in READINGS.values() if other != wanted)
 
 
 def test_failed_run_names_suitable_interpretation(

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("numpy")
 
 from object_detection import layouts
-from object_detection.layouts import MOST_SESSIONS, Layout, Space, proposals, space_for, widths
+from object_detection.layouts import MAX_SESSIONS, Layout, Space, proposals, space_for, widths
 from object_detection.spec import Spec
 
 
@@ -128,7 +128,7 @@ def test_sessions_do_not_exceed_samples_per_query(eight: None, samples: int) -> 
 
 def test_sessions_fit_into_memory(eight: None) -> None:
     assert {layout.sessions for layout in searched(space_for(spec(), 3))} <= {1, 2, 3}
-    assert space_for(spec()).most_sessions == MOST_SESSIONS
+    assert space_for(spec()).max_sessions == MAX_SESSIONS
     assert space_for(spec(sessions=6), 3).first()[0].sessions == 6  # the user decides
 
 

@@ -122,10 +122,10 @@ def test_early_stopping_estimate_is_the_result_from_v2_0(
 
 
 def test_early_stopping_decides_the_query_count_from_v2_0() -> None:
-    for name, least in (("v1.0", 1024), ("v2.0", 0)):
+    for name, minimum in (("v1.0", 1024), ("v2.0", 0)):
         options = RunOptions(scenario="singlestream", official=True, round=name)
         found = loadgen_settings(options, rules_for(load_round(name), "ssd-mobilenet"))
-        assert (found.required_query_count, found.early_stopping) == (least, name == "v2.0")
+        assert (found.required_query_count, found.early_stopping) == (minimum, name == "v2.0")
     server = RunOptions(scenario="server", official=True, round="v2.0", target_qps=10.0)
     assert loadgen_settings(server, rules_for(load_round("v2.0"), "ssd-resnet34")).min_duration_ms == 600_000
 

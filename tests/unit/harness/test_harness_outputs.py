@@ -43,7 +43,7 @@ def answer(
 
 
 @pytest.mark.parametrize(
-    ("what", "told"),
+    ("what", "message"),
     [
         ({"box": (0.1, np.nan, 0.5, 0.6)}, r"boxes for sample 9 \(9.png\) has \[0.1, nan, 0.5, 0.6\]: not finite"),
         ({"box": (0.1, 0.2, np.inf, 0.6)}, r"boxes for sample 9 \(9.png\) has \[0.1, 0.2, inf, 0.6\]: not finite"),
@@ -66,8 +66,8 @@ def answer(
     ],
     ids=str,
 )
-def test_impossible_value_names_sample_and_output(what: dict[str, Any], told: str) -> None:
-    with pytest.raises(HarnessError, match=f"^the model's output {told}"):
+def test_impossible_value_names_sample_and_output(what: dict[str, Any], message: str) -> None:
+    with pytest.raises(HarnessError, match=f"^the model's output {message}"):
         answer(**what)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from object_detection.backends.cuda import gpus, number_of, visible
-from object_detection.placement import Topology, bound_to, cores_of, devices, most_sessions, places, read_topology
+from object_detection.placement import Topology, bound_to, cores_of, devices, max_sessions, places, read_topology
 
 TWO = Topology((tuple(range(4)), tuple(range(4, 8))))
 
@@ -97,11 +97,11 @@ def test_sessions_fit_into_half_of_free_memory(tmp_path: Path) -> None:
     model, memory = tmp_path / "model.onnx", tmp_path / "meminfo"
     model.write_bytes(bytes(1 << 20))
     memory.write_text("MemTotal:       99999999 kB\nMemAvailable:   1392640 kB\n")  # 1360 MiB: half is 680, a session takes 68
-    assert most_sessions(model, memory) == 10
+    assert max_sessions(model, memory) == 10
     memory.write_text("MemAvailable:   1000 kB\n")
-    assert most_sessions(model, memory) == 1
+    assert max_sessions(model, memory) == 1
     memory.write_text("")
-    assert most_sessions(model, memory) == 512
+    assert max_sessions(model, memory) == 512
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,9 @@ def made(demo_set: Path, tmp_path: Path) -> Callable[..., tuple[Preprocessed, di
 
     def make(part: str, side: int, library: str = "opencv") -> tuple[Preprocessed, dict[str, Any]]:
         prepare(demo_set / "val2017", demo_set / "annotations/instances_val2017.json", part, side, library, tmp_path)
-        told = json.loads((tmp_path / "dataset.json").read_text())
-        ready = told["preprocessed"]
-        annotations = json.loads((tmp_path / told["annotations"]).read_text())
+        description = json.loads((tmp_path / "dataset.json").read_text())
+        ready = description["preprocessed"]
+        annotations = json.loads((tmp_path / description["annotations"]).read_text())
         return Preprocessed(**{**ready, "file": tmp_path / ready["file"]}), annotations
 
     return make

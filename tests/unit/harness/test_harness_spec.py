@@ -49,7 +49,7 @@ def test_invalid_spec_is_named(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"sessions": 100000}, "sessions is 100000, not an integer from 1 to 4096"),
         ({"sessions": 0}, "sessions is 0"),
@@ -67,12 +67,12 @@ def test_invalid_spec_is_named(tmp_path: Path, content: str) -> None:
     ids=str,
 )
 def test_out_of_range_numbers_are_rejected(
-    spec_for: Callable[..., dict[str, Any]], tmp_path: Path, changes: dict[str, Any], told: str
+    spec_for: Callable[..., dict[str, Any]], tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     """Also for a recorded experiment: a replay passes them on."""
     path = tmp_path / "spec.json"
     path.write_text(json.dumps(spec_for(**changes)))
-    with pytest.raises(HarnessError, match=told):
+    with pytest.raises(HarnessError, match=message):
         read_spec(path)
 
 

@@ -28,7 +28,7 @@ class Recorder:
     def __init__(self, *, held: bool = False) -> None:
         self.batches: list[list[int]] = []
         self.done = 0
-        self.begun = threading.Event()
+        self.began = threading.Event()
         self.go_on = threading.Event()
         if not held:
             self.go_on.set()
@@ -38,7 +38,7 @@ class Recorder:
 
     def answer(self, samples: Sequence[int]) -> None:
         self.batches.append(list(samples))
-        self.begun.set()
+        self.began.set()
         assert self.go_on.wait(30)
         self.done += len(samples)
 
@@ -62,7 +62,7 @@ def test_single_server_query_is_answered_immediately() -> None:
     worker = Recorder()
     sut = pool([worker], 8)
     sut.issue([3])
-    assert worker.begun.wait(30)
+    assert worker.began.wait(30)
     sut.close()
     assert worker.batches == [[3]]
 
@@ -71,7 +71,7 @@ def test_server_batches_grow_while_sessions_are_busy() -> None:
     worker = Recorder(held=True)
     sut = pool([worker], 4)
     sut.issue([0])
-    assert worker.begun.wait(30)
+    assert worker.began.wait(30)
     for index in range(1, 7):
         sut.issue([index])
     worker.go_on.set()

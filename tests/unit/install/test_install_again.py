@@ -12,7 +12,7 @@ from servers import Server, whole
 
 from ck_repo.contract.record import write
 from ck_repo.errors import ConflictError, InstallError
-from ck_repo.install.installer import Installer, Wishes
+from ck_repo.install.installer import Installer, InstallOptions
 from ck_repo.machine.survey import survey
 from ck_repo.resolve.resolver import Resolver
 from ck_repo.session import Session
@@ -31,7 +31,7 @@ def install(
     choice = Resolver(survey(Session(shelf.repositories)), again=again).resolve(alias)
     keys = [choice.key] if again else []
     places = {choice.key: place} if place else {}
-    made = Installer(Session(shelf.repositories), None, wishes=Wishes(places, keys, refetch)).install({alias: choice})
+    made = Installer(Session(shelf.repositories), None, options=InstallOptions(places, keys, refetch)).install({alias: choice})
     return write(made[alias])
 
 
@@ -63,7 +63,7 @@ def test_failed_reinstall_keeps_old_install(shelf: Shelf) -> None:
     choice = Resolver(survey(Session(shelf.repositories)), again=True).resolve("hello")
     (entry.path / "hello.txt").unlink()
     with pytest.raises(InstallError, match="does not exist"):
-        Installer(Session(shelf.repositories), None, wishes=Wishes(again=[choice.key])).install({"hello": choice})
+        Installer(Session(shelf.repositories), None, options=InstallOptions(again=[choice.key])).install({"hello": choice})
     assert Path(first["path"], "hello.txt").read_text() == "hi"
 
 

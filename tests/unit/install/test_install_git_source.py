@@ -15,7 +15,7 @@ import pytest
 from servers import Server, whole
 from unit.upstreams import Upstream
 
-from ck_repo.errors import ConfigError, DownloadError, InstallError, NotTheSameError, OfflineError
+from ck_repo.errors import ConfigError, DownloadError, InstallError, MismatchError, OfflineError
 from ck_repo.install.clean import clean_leftovers
 from ck_repo.install.fetch import adopt, fetch
 from ck_repo.install.git_source import read_commit, unproven
@@ -86,13 +86,13 @@ def test_whole_repository_and_older_commit(there: Upstream) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "commit", "told"),
+    ("folder", "commit", "message"),
     [("loadgen", "0" * 40, "0000000000"), ("nowhere", "", "no folder nowhere"), ("load", "", "no folder load")],
 )
-def test_missing_commit_or_folder_is_reported(there: Upstream, ck_home: Path, folder: str, commit: str, told: str) -> None:
+def test_missing_commit_or_folder_is_reported(there: Upstream, ck_home: Path, folder: str, commit: str, message: str) -> None:
     with pytest.raises(DownloadError) as caught:
         fetch(Source((url_of(there, folder, commit),)))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert [path for path in (ck_home / "CK-TOOLS").rglob("*") if path.is_file() and path.suffix != ".lock"] == []
 
 
@@ -187,7 +187,7 @@ def test_tar_is_verified_against_commit(
     with pytest.raises(DownloadError, match=r"a\.cc is not that of the commit"):
         fetch(Source((url, server.give("/f.tar", whole(bad.read_bytes())))))
     false = Source((url,), sha256=hashlib.sha256(bad.read_bytes()).hexdigest())
-    with pytest.raises(NotTheSameError, match=r"a\.cc is not that of the commit"):
+    with pytest.raises(MismatchError, match=r"a\.cc is not that of the commit"):
         adopt(bad, false)
     assert fetch(Source((url, server.give("/g.tar", whole(good.read_bytes())))))[1] == digest
     monkeypatch.setenv("CK_TOOLS", str(ck_home / "third"))

@@ -81,15 +81,15 @@ def test_missing_registered_file(model: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "expected"),
+    ("damage", "expected"),
     [("", "unchanged"), ("change", "changed"), ("remove", "gone")],
 )
-def test_installed_package(shelf: Shelf, spoil: str, expected: str) -> None:
+def test_installed_package(shelf: Shelf, damage: str, expected: str) -> None:
     shelf.package("hello", {"copy": {"file": "hello.txt"}}, files={"hello.txt": "hi"}, file="hello.txt")
     meta = shelf.install("hello")
-    if spoil == "change":
+    if damage == "change":
         Path(meta["file"]).write_text("changed")
-    if spoil == "remove":
+    if damage == "remove":
         shutil.rmtree(meta["path"])
     assert state(find(shelf.repositories, "env")[0]) == expected
 

@@ -283,10 +283,10 @@ def test_random_bytes_are_our_error(tmp_path: Path, kind: str) -> None:
     archive = zipped(tmp_path / "f", FILES) if kind == "zip" else tarred(tmp_path / "f", FILES, kind)
     content, chance = archive.read_bytes(), random.Random(kind)
     for number in range(150):
-        spoilt = bytearray(content)
+        damaged = bytearray(content)
         for _ in range(chance.randrange(1, 12)):
-            spoilt[chance.randrange(len(spoilt))] = chance.randrange(256)
-        archive.write_bytes(spoilt)
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        archive.write_bytes(damaged)
         folder = tmp_path / "noise" / str(number)
         folder.mkdir(parents=True)
         with suppress(CKError):  # the changed byte may be in a date

@@ -6,19 +6,19 @@ import pytest
 
 from ck_repo.errors import CKError
 from ck_repo.machine.survey import survey
+from ck_repo.resolve.context import Context
 from ck_repo.resolve.plan import NewPackage, PythonPackage, variant_of
 from ck_repo.resolve.resolver import Resolver
-from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.session import Session
 
 
 @pytest.fixture(scope="module")
-def have() -> Surroundings:
+def have() -> Context:
     return survey(Session())
 
 
 @pytest.fixture
-def resolver(have: Surroundings) -> Resolver:
+def resolver(have: Context) -> Resolver:
     return Resolver(have)  # without cached results, as in a new command
 
 

@@ -45,7 +45,7 @@ def test_tflite_file_without_inputs_is_reported(tmp_path: Path) -> None:
             inspect_model(path, "tflite", profile)
 
 
-def spoilt(draw: st.DataObject, content: bytes, first: int) -> bytes:
+def damaged(draw: st.DataObject, content: bytes, first: int) -> bytes:
     """The content with some bytes after `first` changed."""
     changed = bytearray(content)
     for at, value in draw.draw(st.dictionaries(st.integers(first, len(content) - 1), st.integers(0, 255), max_size=6)).items():
@@ -68,21 +68,21 @@ ANY_TMP_PATH = settings(max_examples=60, deadline=None, suppress_health_check=[H
 @given(draw=st.data())
 def test_corrupt_onnx_file_is_a_model_or_an_error(tmp_path: Path, draw: st.DataObject) -> None:
     rows = (field(11, value_info("image", 2, 1, 300, 300, 3)), field(12, value_info("boxes", 1, "N", 4)))
-    looked_at(tmp_path / "m.onnx", spoilt(draw, write_onnx_graph(tmp_path / "good.onnx", *rows).read_bytes(), 0))
+    looked_at(tmp_path / "m.onnx", damaged(draw, write_onnx_graph(tmp_path / "good.onnx", *rows).read_bytes(), 0))
 
 
 @ANY_TMP_PATH
 @given(draw=st.data())
 def test_corrupt_tflite_file_is_a_model_or_an_error(made_models: Path, tmp_path: Path, draw: st.DataObject) -> None:
     content = (made_models / "ssd_mobilenet_v1_075_uint8.tflite").read_bytes()
-    looked_at(tmp_path / "m.tflite", spoilt(draw, content, 0))
+    looked_at(tmp_path / "m.tflite", damaged(draw, content, 0))
 
 
 @ANY_TMP_PATH
 @given(draw=st.data())
 def test_corrupt_published_tflite_file(data: Path, tmp_path: Path, draw: st.DataObject) -> None:
     content = (data / "models/ssd_mobilenet_v1_075_uint8.tflite").read_bytes()
-    looked_at(tmp_path / "m.tflite", spoilt(draw, content, len(content) - 35_000))  # the weights come first
+    looked_at(tmp_path / "m.tflite", damaged(draw, content, len(content) - 35_000))  # the weights come first
 
 
 @ANY_TMP_PATH

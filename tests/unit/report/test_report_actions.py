@@ -68,12 +68,12 @@ def test_run_without_data_set_is_reported_without_images(experiment: Make, ck: C
 def test_page_embeds_no_files_named_by_foreign_experiment(experiment: Make, ck: Ck, tmp_path: Path) -> None:
     entry = experiment()
     meta = entry.meta()
-    told = meta["spec"]["dataset"]
-    content = json.loads(Path(told["annotations"]).read_text())
+    data_set = meta["spec"]["dataset"]
+    content = json.loads(Path(data_set["annotations"]).read_text())
     for row in content["images"]:
-        row["file_name"] = f"{told['images']}/{row['file_name']}"
+        row["file_name"] = f"{data_set['images']}/{row['file_name']}"
     (entry.path / "accuracy/theirs.json").write_text(json.dumps(content))
-    told |= {"annotations": str(entry.path / "accuracy/theirs.json"), "images": "/", "digest": "f" * 64}
+    data_set |= {"annotations": str(entry.path / "accuracy/theirs.json"), "images": "/", "digest": "f" * 64}
     (entry.path / ".cm/meta.json").write_text(json.dumps(meta))
     done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
     assert done.code == 0
@@ -85,12 +85,12 @@ def test_page_embeds_no_files_named_by_foreign_experiment(experiment: Make, ck: 
 @pytest.mark.parametrize("form", ["{}/../val2017/../../outside.jpg", "{}/../../outside.jpg", "../../outside.jpg"])
 def test_image_outside_data_set_is_not_shown(experiment: Make, ck: Ck, tmp_path: Path, form: str) -> None:
     entry = experiment()
-    told = entry.meta()["spec"]["dataset"]
-    content = json.loads(Path(told["annotations"]).read_text())
-    shutil.copy(Path(told["images"]) / content["images"][0]["file_name"], tmp_path / "outside.jpg")
+    data_set = entry.meta()["spec"]["dataset"]
+    content = json.loads(Path(data_set["annotations"]).read_text())
+    shutil.copy(Path(data_set["images"]) / content["images"][0]["file_name"], tmp_path / "outside.jpg")
     for row in content["images"]:
-        row["file_name"] = form.format(told["images"])
-    Path(told["annotations"]).write_text(json.dumps(content))
+        row["file_name"] = form.format(data_set["images"])
+    Path(data_set["annotations"]).write_text(json.dumps(content))
     done = ck("report", "experiment:made", f"--output={tmp_path}/page.html")
     assert done.code == 0
     assert "12 images have no picture" in done.out

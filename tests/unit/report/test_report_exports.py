@@ -97,10 +97,10 @@ def test_trace_has_begin_and_end_of_each_sample(experiment: Make, ck: Ck, tmp_pa
     assert ck("export", "experiment:made", "--format=trace", f"--output={tmp_path}/trace.json").code == 0
     events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
     times = columns("server", 400, 1)
-    begun = {event["id"]: event["ts"] for event in events if event["ph"] == "b"}
+    began = {event["id"]: event["ts"] for event in events if event["ph"] == "b"}
     ended = {event["id"]: event["ts"] for event in events if event["ph"] == "e"}
-    assert len(begun) == len(ended) == 400
-    assert (ended[7] - begun[7]) * 1e3 == pytest.approx(times["latency_ns"][7])
+    assert len(began) == len(ended) == 400
+    assert (ended[7] - began[7]) * 1e3 == pytest.approx(times["latency_ns"][7])
     assert {event["name"] for event in events if event["ph"] == "C"} >= {"pending", "busy", "°C"}
 
 

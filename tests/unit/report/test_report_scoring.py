@@ -71,9 +71,11 @@ def test_confusion_matrix_counts_every_object_and_confident_detection(experiment
 def test_calibration_counts_every_detection_once(experiment: Callable[..., Entry]) -> None:
     truth, found = read_objects(Session(), subject_of(experiment()))
     scores = scoring.score(truth, found)
-    told = calibration(found, scores)
-    assert told.counts.sum() == len(found)
-    assert (told.counts * told.shares).sum() == pytest.approx(np.count_nonzero(scores.state == scoring.MATCHED))
+    found_calibration = calibration(found, scores)
+    assert found_calibration.counts.sum() == len(found)
+    assert (found_calibration.counts * found_calibration.shares).sum() == pytest.approx(
+        np.count_nonzero(scores.state == scoring.MATCHED)
+    )
 
 
 def test_coco_detections_take_precedence_over_log(experiment: Callable[..., Entry]) -> None:

@@ -14,7 +14,7 @@ import coco_sets
 import pytest
 
 from ck_repo.environment.lockfile import Lock, LockedComponent, RegisteredAs
-from ck_repo.errors import ConfigError, DetectError, NotTheSameError
+from ck_repo.errors import ConfigError, DetectError, MismatchError
 from ck_repo.machine.register import detect, register
 from ck_repo.reproduce.artifacts import FILES, REGISTERED, bring_in, gather
 from ck_repo.reproduce.data_set import brought_in
@@ -53,7 +53,7 @@ def test_names_of_other_files_pack_nothing(tmp_path: Path) -> None:
     for name in ("../../secret", str(secret)):
         content["images"][0]["file_name"] = name
         annotations.write_text(json.dumps(content))
-        with pytest.raises(NotTheSameError, match="were changed after it was registered"):
+        with pytest.raises(MismatchError, match="were changed after it was registered"):
             gather(session, _lock(row), only_free=False)
         with pytest.raises(DetectError, match="are not images"):
             detect(load(session.repositories, "soft", "dataset.coco"), tmp_path / "set", {})
@@ -126,6 +126,6 @@ def test_irregular_artifact_is_not_used(tmp_path: Path, put: Callable[[Path, Pat
     put(folder / "m.onnx", secret)
     meta = RegisteredAs(tags=("m",))
     row = LockedComponent("weights", "registered", "m", "model.onnx", key=KEY, content=KEY, file="m.onnx", meta=meta)
-    with pytest.raises(NotTheSameError, match=r"is a link|is a named pipe"):
+    with pytest.raises(MismatchError, match=r"is a link|is a named pipe"):
         bring_in(Session(), _lock(row), tmp_path / "artifacts", "experiment:1")
     assert not [path for path in tools_root().rglob("*") if path.is_file() and "secret" in path.read_text()]

@@ -19,7 +19,7 @@ from unit.locks import make_venv
 
 from ck_repo import network
 from ck_repo.environment.lockfile import Lock, LockedComponent, RegisteredAs, RepositoryState
-from ck_repo.errors import CKError, ConfigError, DownloadError, NotFoundError, NotTheSameError, OfflineError, UntrustedError
+from ck_repo.errors import CKError, ConfigError, DownloadError, MismatchError, NotFoundError, OfflineError, UntrustedError
 from ck_repo.install.fetch import adopt, fetch, pinned_digest
 from ck_repo.install.source import Source
 from ck_repo.machine.survey import survey
@@ -59,7 +59,7 @@ def thing(tmp_path: Path) -> tuple[Entry, LockedComponent]:
     return entry, component
 
 
-def told(component: LockedComponent, **lock: Any) -> list[str]:
+def problems(component: LockedComponent, **lock: Any) -> list[str]:
     venv = next(iter(find(Repositories(), "venv")), None)
     python = venv.path / "venv/bin/python" if venv else make_venv().python
     _, found = install_components(Session(), replace(EMPTY, components=(component,), **lock), python, SCOPE)
@@ -67,11 +67,11 @@ def told(component: LockedComponent, **lock: Any) -> list[str]:
 
 
 def test_component_of_same_recipe_is_recreated(thing: tuple[Entry, LockedComponent]) -> None:
-    assert told(thing[1]) == []
+    assert problems(thing[1]) == []
 
 
 def test_edited_recipe_error_names_original_commit(thing: tuple[Entry, LockedComponent]) -> None:
-    (text,) = told(
+    (text,) = problems(
         replace(thing[1], digest="0" * 64),
         repositories={"local": RepositoryState(git=True, commit="abcdef0123456789", changed=True)},
     )
@@ -81,7 +81,7 @@ def test_edited_recipe_error_names_original_commit(thing: tuple[Entry, LockedCom
 
 def test_missing_recipe_says_where_to_get_it(thing: tuple[Entry, LockedComponent]) -> None:
     origin = RepositoryState(url="https://example.org/r.git", git=True, commit="abc")
-    (text,) = told(replace(thing[1], uid="f" * 16, repository="theirs"), repositories={"theirs": origin})
+    (text,) = problems(replace(thing[1], uid="f" * 16, repository="theirs"), repositories={"theirs": origin})
     assert "`ck pull repo:theirs --url=https://example.org/r.git --checkout=abc` gets it" in text
 
 
@@ -89,7 +89,7 @@ def test_missing_user_file_says_how_to_register_it() -> None:
     own = LockedComponent(
         "weights", "registered", "m.onnx", "model.onnx", key="d", content="d" * 64, meta=RegisteredAs(tags=("mine",))
     )
-    (text,) = told(own)
+    (text,) = problems(own)
     assert "`ck detect soft:model.onnx --full_path=… --extra_tags=mine`" in text
 
 
@@ -109,7 +109,7 @@ def test_file_without_recipe_digest_is_checked_against_lock(tmp_path: Path, monk
     network.go_offline()
     try:
         with pytest.raises(CKError, match=r"sha256 0+ expected"):
-            told(component)
+            problems(component)
     finally:
         monkeypatch.delenv("CK_OFFLINE")
 
@@ -124,7 +124,7 @@ def test_artifacts_need_no_source(thing: tuple[Entry, LockedComponent], tmp_path
     shutil.rmtree(tmp_path / "CK-TOOLS")
     (tmp_path / "served.bin").unlink()
     bring_in(Session(), lock, tmp_path / "there", SCOPE)
-    assert told(thing[1]) == []
+    assert problems(thing[1]) == []
 
 
 def test_unlicensed_files_are_left_out_and_reported(thing: tuple[Entry, LockedComponent]) -> None:
@@ -151,7 +151,7 @@ def test_modified_artifact_is_rejected(thing: tuple[Entry, LockedComponent], tmp
     altered = tmp_path / "altered"
     altered.write_text("CONTENT")
     source = Source((thing[1].downloads[0]["urls"][0],), 7, thing[1].content)
-    with pytest.raises(NotTheSameError, match="expected"):
+    with pytest.raises(MismatchError, match="expected"):
         adopt(altered, source)
     assert not list((tmp_path / "CK-TOOLS/.cache/sha256").rglob("*"))
 
@@ -199,7 +199,7 @@ def test_archived_file_without_digest_is_only_for_its_replay(tmp_path: Path, mon
     component, archive = unpinned(tmp_path)
     bring_in(Session(), replace(EMPTY, components=(component,)), archive, SCOPE)
     monkeypatch.setenv("CK_OFFLINE", "1")
-    assert told(component) == []
+    assert problems(component) == []
     url = str(component.downloads[0]["urls"][0])
     assert pinned_digest(Source((url,))) == ""
     with pytest.raises(OfflineError):  # nothing else uses this file for the URL
@@ -221,7 +221,7 @@ def test_verified_digest_overrides_lock_outside_replay(tmp_path: Path, monkeypat
     api = "https://zenodo.org/api/records/1"
     monkeypatch.setenv("CK_MIRRORS", f"{url}={served.as_uri()} {api}={record}")
     assert fetch(Source((url,)))[0].read_text() == "the publisher's"
-    assert told(component) == []
+    assert problems(component) == []
     assert pinned_digest(Source((url,))) == of_file(served)
 
 
@@ -279,7 +279,7 @@ def test_corrupt_artifact_does_not_block_a_good_one(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "m.onnx").write_bytes(model.read_bytes()[:-9])
     lock = replace(EMPTY, components=(own,))
-    with pytest.raises(NotTheSameError):
+    with pytest.raises(MismatchError):
         bring_in(Session(), lock, tmp_path / "there", SCOPE)
     (folder / "m.onnx").write_bytes(model.read_bytes())
     bring_in(Session(), lock, tmp_path / "there", SCOPE)
@@ -324,14 +324,14 @@ def test_valid_bundle(tmp_path: Path) -> None:
     [
         (
             lambda rows: rows.update({"wheels/x-1-py3-none-any.whl": b"evil!"}),
-            NotTheSameError,
+            MismatchError,
             "differs from the bundle",
         ),
-        (lambda rows: rows.update({"wheels/more.whl": b"x"}), NotTheSameError, "has a file that it does not list"),
-        (lambda rows: rows.pop("lock.json"), NotTheSameError, "lacks a file that it lists"),
+        (lambda rows: rows.update({"wheels/more.whl": b"x"}), MismatchError, "has a file that it does not list"),
+        (lambda rows: rows.pop("lock.json"), MismatchError, "lacks a file that it lists"),
         (lambda rows: rows.pop("bundle.json"), ConfigError, "is not a bundle"),
-        (lambda rows: rows.update({"../evil": b"x"}), NotTheSameError, "evil"),
-        (lambda rows: rows.update({"repositories/r/.git/config": b"x"}), NotTheSameError, "it holds"),
+        (lambda rows: rows.update({"../evil": b"x"}), MismatchError, "evil"),
+        (lambda rows: rows.update({"repositories/r/.git/config": b"x"}), MismatchError, "it holds"),
         (
             lambda rows: rows.update({"bundle.json": b'{"format": "ck-bundle", "version": 9, "files": {}}'}),
             ConfigError,
@@ -401,7 +401,7 @@ def test_drifted_venv_is_not_bundled(tmp_path: Path) -> None:
     venv = make_venv()
     renew_lock(Session(), venv)
     add_package(venv, "by-hand", "1")
-    with pytest.raises(NotTheSameError, match="differs from its lock: package by-hand"):
+    with pytest.raises(MismatchError, match="differs from its lock: package by-hand"):
         make_bundle(Session(), venv, tmp_path / "b.zip")
     assert not (tmp_path / "b.zip").exists()
 

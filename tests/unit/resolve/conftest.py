@@ -9,8 +9,8 @@ import pytest
 
 from ck_repo.resolve.catalogue import Listed
 from ck_repo.resolve.component import Component, read_component
+from ck_repo.resolve.context import Context
 from ck_repo.resolve.resolver import Resolver
-from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
@@ -39,9 +39,9 @@ class Shelf:
         """Reread changes on the disk."""
         self.packages = [read_component(package.entry) for package in self.packages]
 
-    def resolver(self, options: Mapping[str, str] | None = None, **surroundings: Any) -> Resolver:
+    def resolver(self, options: Mapping[str, str] | None = None, **read_context: Any) -> Resolver:
         """A resolver that sees them."""
-        return Resolver(Surroundings(Listed(self.packages), **surroundings), options)
+        return Resolver(Context(Listed(self.packages), **read_context), options)
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ def model(shelf: Shelf, format_: str = "onnx", tags: str = "model") -> None:
     shelf.package("ssd", f"{tags},{format_}", model={"format": format_, "profile": "coco-300", "input": "image"})
 
 
-def converted(shelf: Shelf, target: str, **surroundings: Any) -> Choice:
-    resolver = shelf.resolver(**surroundings)
+def converted(shelf: Shelf, target: str, **read_context: Any) -> Choice:
+    resolver = shelf.resolver(**read_context)
     return resolver.in_format(resolver.resolve("model"), target)
 
 

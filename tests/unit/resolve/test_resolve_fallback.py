@@ -9,9 +9,9 @@ import pytest
 from ck_repo.errors import ConflictError, NotFoundError
 from ck_repo.resolve.catalogue import Listed
 from ck_repo.resolve.component import Component, read_component
+from ck_repo.resolve.context import Context
 from ck_repo.resolve.plan import Choice, NewPackage, PythonPackage, variant_of
 from ck_repo.resolve.resolver import Resolver
-from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.store.repositories import Repositories
 from ck_repo.store.writing import create_entry
 
@@ -77,7 +77,7 @@ def test_self_dependent_package_is_skipped(shelf: Shelf) -> None:
 def test_mutually_dependent_packages_fail_quickly() -> None:
     rows = [("many", f"p{number}", {"tags": ["t"], "deps": {"x": {"tags": "t"}}}) for number in range(40)]
     with pytest.raises(NotFoundError, match="can be installed"):
-        Resolver(Surroundings(Listed(packages(*rows)))).resolve("t")
+        Resolver(Context(Listed(packages(*rows)))).resolve("t")
 
 
 def test_python_requirements_of_skipped_candidate_are_dropped(shelf: Shelf) -> None:
@@ -100,10 +100,10 @@ def test_our_package_comes_before_foreign_one() -> None:
         ("ours", "coco-api", {"tags": ["tool", "coco", "api", "more"]}),
     )
     own = frozenset({"ours", "local"})
-    choice = Resolver(Surroundings(Listed(found), own=own)).resolve("tool,coco")
+    choice = Resolver(Context(Listed(found), own=own)).resolve("tool,coco")
     assert taken(choice) == "ours:package:coco-api"
     assert choice.passed_over == (("coco", "coco-api is preferred: its repository is closer"),)
-    theirs = Resolver(Surroundings(Listed(found), own=own), home="strange").resolve("tool,coco")
+    theirs = Resolver(Context(Listed(found), own=own), home="strange").resolve("tool,coco")
     assert taken(theirs) == "strange:package:coco"
 
 
@@ -114,10 +114,10 @@ def test_own_repository_comes_first_for_dependencies() -> None:
         ("ours", "labels", {"tags": ["labels"]}),
     )
     own = frozenset({"ours"})
-    choice = Resolver(Surroundings(Listed(found), own=own)).resolve("model")
+    choice = Resolver(Context(Listed(found), own=own)).resolve("model")
     assert isinstance(choice, NewPackage)
     assert taken(choice.deps["labels"]) == "strange:package:labels"
-    assert taken(Resolver(Surroundings(Listed(found), own=own)).resolve("labels")) == "ours:package:labels"
+    assert taken(Resolver(Context(Listed(found), own=own)).resolve("labels")) == "ours:package:labels"
 
 
 @pytest.mark.parametrize("how", ["repository and name", "repository and uid", "uid", "module and uid"])
@@ -130,7 +130,7 @@ def test_entry_is_requested_by_its_names(how: str) -> None:
         "uid": uid,
         "module and uid": f"package:{uid}",
     }[how]
-    resolver = Resolver(Surroundings(Listed(found), own=frozenset({"one"})))
+    resolver = Resolver(Context(Listed(found), own=frozenset({"one"})))
     assert taken(resolver.resolve(word)) == "two:package:same"
     assert taken(resolver.resolve("same")) == "one:package:same"
 
@@ -138,11 +138,11 @@ def test_entry_is_requested_by_its_names(how: str) -> None:
 def test_unknown_name_suggests_nearest() -> None:
     found = packages(("one", "same", {"tags": ["tool"]}))
     with pytest.raises(NotFoundError, match="there is no two:package:same") as caught:
-        Resolver(Surroundings(Listed(found))).resolve("two:package:same")
+        Resolver(Context(Listed(found))).resolve("two:package:same")
     assert "one:package:same" in caught.value.hint
 
 
 def test_candidates_of_one_name_are_listed_with_repositories() -> None:
     found = packages(("local", "tool", {"tags": ["tool"]}), ("other", "tool", {"tags": ["tool"]}))
-    choice = Resolver(Surroundings(Listed(found))).resolve("tool")
+    choice = Resolver(Context(Listed(found))).resolve("tool")
     assert [name for name, _ in choice.passed_over] == ["other:package:tool"]

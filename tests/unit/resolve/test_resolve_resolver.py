@@ -10,9 +10,9 @@ import pytest
 from ck_repo.errors import ConflictError, NotFoundError
 from ck_repo.resolve import explain
 from ck_repo.resolve.catalogue import Listed
+from ck_repo.resolve.context import Context
 from ck_repo.resolve.plan import InstalledPackage, NewPackage, PythonPackage, RegisteredFile, in_order, variant_of
 from ck_repo.resolve.resolver import Resolver, install_key
-from ck_repo.resolve.surroundings import Surroundings
 from ck_repo.store.installed import REGISTERED, Installed, RecipeEntry
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def installed(shelf: Shelf, alias: str) -> dict[str, Installed]:
     return {choice.key: Installed(component=recipe, variations=choice.variant.chosen, path="/there")}
 
 
-def taken(shelf: Shelf, tags: str, version: str = "", **surroundings: Any) -> str:
-    choice = shelf.resolver(**surroundings).resolve(tags, version)
+def taken(shelf: Shelf, tags: str, version: str = "", **read_context: Any) -> str:
+    choice = shelf.resolver(**read_context).resolve(tags, version)
     variant = variant_of(choice)
     return variant.component.entry.alias if variant else choice.name
 
@@ -114,7 +114,7 @@ def test_missing_or_changed_component_is_skipped_with_reason(shelf: Shelf) -> No
 def test_missing_component_is_the_reason_without_alternatives(asked: str) -> None:
     gone = registered("mine.onnx", "model,mine", problem="/mine.onnx is gone", uid="a" * 16)
     with pytest.raises(NotFoundError) as caught:
-        Resolver(Surroundings(Listed([]), registered=[gone])).resolve(asked)
+        Resolver(Context(Listed([]), registered=[gone])).resolve(asked)
     assert "/mine.onnx is gone" in str(caught.value)
 
 

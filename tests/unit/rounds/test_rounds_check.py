@@ -28,7 +28,7 @@ from ck_repo.rounds.truncate import truncate_tree
 from ck_repo.rounds.user_conf import look_up, parse_conf
 
 Ck = Callable[..., Any]
-Spoil = Callable[[Path], object]
+Damage = Callable[[Path], object]
 OURS = f"closed/{trees.SUBMITTER}"
 NAME = trees.SYSTEM
 SYSTEM = f"{OURS}/systems/{NAME}.json"
@@ -53,55 +53,55 @@ def detail(scenario: str = "Offline", model: str = "ssd-mobilenet") -> str:
 # mutations
 
 
-def value(file: str, key: str, new: str) -> Spoil:
+def value(file: str, key: str, new: str) -> Damage:
     """Set a key of a detail log."""
 
-    def spoil(tree: Path) -> None:
+    def damage(tree: Path) -> None:
         text = (tree / file).read_text()
         changed, count = re.subn(rf'("key": "{re.escape(key)}", "value": )("[^"]*"|[^,]+)', rf"\g<1>{new}", text)
         assert count, f"{key} is not in {file}"
         (tree / file).write_text(changed)
 
-    return spoil
+    return damage
 
 
-def error_event(file: str) -> Spoil:
-    def spoil(tree: Path) -> None:
+def error_event(file: str) -> Damage:
+    def damage(tree: Path) -> None:
         text = (tree / file).read_text()
         (tree / file).write_text(text.replace('"is_error": false', '"is_error": true', 1))
 
-    return spoil
+    return damage
 
 
-def gone(file: str) -> Spoil:
-    def spoil(tree: Path) -> None:
+def gone(file: str) -> Damage:
+    def damage(tree: Path) -> None:
         path = tree / file
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    return spoil
+    return damage
 
 
-def text(file: str, old: str, new: str) -> Spoil:
-    def spoil(tree: Path) -> None:
+def text(file: str, old: str, new: str) -> Damage:
+    def damage(tree: Path) -> None:
         before = (tree / file).read_text()
         assert re.search(old, before, re.S), f"{old} is not in {file}"
         (tree / file).write_text(re.sub(old, new, before, count=1, flags=re.S))
 
-    return spoil
+    return damage
 
 
-def appended(file: str, more: str) -> Spoil:
-    def spoil(tree: Path) -> None:
+def appended(file: str, more: str) -> Damage:
+    def damage(tree: Path) -> None:
         with open(tree / file, "a", encoding="utf-8") as opened:
             opened.write(more)
 
-    return spoil
+    return damage
 
 
-def key(file: str, name: str, new: Any) -> Spoil:
+def key(file: str, name: str, new: Any) -> Damage:
     """Set a key of a JSON file; None removes it."""
 
-    def spoil(tree: Path) -> None:
+    def damage(tree: Path) -> None:
         content = json.loads((tree / file).read_text())
         assert name in content
         content[name] = new
@@ -109,18 +109,18 @@ def key(file: str, name: str, new: Any) -> Spoil:
             del content[name]
         (tree / file).write_text(json.dumps(content, indent=2))
 
-    return spoil
+    return damage
 
 
-def moved(old: str, new: str) -> Spoil:
+def moved(old: str, new: str) -> Damage:
     return lambda tree: shutil.move(str(tree / old), str(tree / new))
 
 
-def copied(old: str, new: str) -> Spoil:
+def copied(old: str, new: str) -> Damage:
     return lambda tree: shutil.copy(tree / old, tree / new)
 
 
-def cut(file: str) -> Spoil:
+def cut(file: str) -> Damage:
     return lambda tree: (tree / file).write_bytes((tree / file).read_bytes()[:-200])
 
 
@@ -143,10 +143,10 @@ def without_rate(tree: Path) -> None:
     text(detail(), "result_qps_without_loadgen_overhead", "result_other")(tree)
 
 
-def power(*left_out: str, more: str = "") -> Spoil:
+def power(*left_out: str, more: str = "") -> Damage:
     """Add a power measurement without some of its files, or with a wrong file."""
 
-    def spoil(tree: Path) -> None:
+    def damage(tree: Path) -> None:
         add_power(tree)
         if more:
             (tree / result() / "performance" / more).write_text("{")
@@ -154,7 +154,7 @@ def power(*left_out: str, more: str = "") -> Spoil:
             path = tree / result() / "performance" / name
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    return spoil
+    return damage
 
 
 def add_power(tree: Path, scenario: str = "Offline", channels: str = "") -> None:
@@ -180,7 +180,7 @@ def renamed_keys(tree: Path) -> None:
     path.write_text(path.read_text().replace("result_samples_per_second", "result_tokens_per_second"))
 
 
-SPOILT: list[tuple[str, Spoil, str, str, str]] = [
+DAMAGED: list[tuple[str, Damage, str, str, str]] = [
     # description, mutation, rule, severity, part of the message
     ("INVALID", value(detail(), "result_validity", '"INVALID"'), "valid", "rejected", "INVALID"),
     ("no verdict", text(detail(), r'"result_validity"', '"result_other"'), "valid", "rejected", "no result"),
@@ -331,9 +331,9 @@ def test_complete_tree_has_no_findings(made: Submissions) -> None:
     assert report.stray == []
 
 
-@pytest.mark.parametrize(("spoil", "rule", "severity", "seen"), [row[1:] for row in SPOILT], ids=[row[0] for row in SPOILT])
-def test_each_mutation_is_found_by_its_own_rule(tree: Path, spoil: Spoil, rule: str, severity: str, seen: str) -> None:
-    spoil(tree)
+@pytest.mark.parametrize(("damage", "rule", "severity", "seen"), [row[1:] for row in DAMAGED], ids=[row[0] for row in DAMAGED])
+def test_each_mutation_is_found_by_its_own_rule(tree: Path, damage: Damage, rule: str, severity: str, seen: str) -> None:
+    damage(tree)
     report = check_tree(load_round(), tree)
     found = [each for row in report.results for each in row.findings] + report.stray + report.folders
     mine = [each for each in found if each.rule == rule]
@@ -348,9 +348,9 @@ def test_each_mutation_is_found_by_its_own_rule(tree: Path, spoil: Spoil, rule: 
 
 
 def test_over_fifty_mutations_cover_every_rule() -> None:
-    assert len(SPOILT) >= 50
+    assert len(DAMAGED) >= 50
     others = {"code", "run", "power-json", "early-stopping", "model-empty", "system-missing"}  # tested separately
-    assert {row[2] for row in SPOILT} | others == set(load_round().submission.advice)
+    assert {row[2] for row in DAMAGED} | others == set(load_round().submission.advice)
 
 
 def test_finding_names_the_line(tree: Path) -> None:

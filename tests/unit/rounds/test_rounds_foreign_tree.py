@@ -16,7 +16,7 @@ from ck_repo.rounds.submission import Place, find_results, read_result
 from ck_repo.rounds.truncate import truncate_tree
 from ck_repo.session import Session
 
-Spoil = Callable[[Path], object]
+Damage = Callable[[Path], object]
 SECRET = "mAP=99.9% PRIVATE KEY hash=" + "a" * 64
 PLACE = ("closed", "Us", "box", "ssd-mobilenet", "Offline")
 FILES = [
@@ -49,7 +49,7 @@ def _giant(path: Path) -> None:
         file.truncate(1 << 40)
 
 
-SPOILT: dict[str, Spoil] = {
+DAMAGED: dict[str, Damage] = {
     "a link to a file outside": lambda path: path.symlink_to(path.parents[0].resolve() / ("../" * 20) / "etc" / "passwd"),
     "a link to the secret": lambda path: path.symlink_to(
         next(row for row in path.parents if row.name == "tree").parent / "secret"
@@ -62,11 +62,11 @@ SPOILT: dict[str, Spoil] = {
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("spoil", SPOILT.values(), ids=list(SPOILT))
-def test_irregular_file_is_a_finding_without_content(tree: Path, name: str, spoil: Spoil) -> None:
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=list(DAMAGED))
+def test_irregular_file_is_a_finding_without_content(tree: Path, name: str, damage: Damage) -> None:
     path = tree / "closed" / "Us" / name
     path.unlink()
-    spoil(path)
+    damage(path)
     found = read_result(load_round(), Place(tree, *PLACE))
     assert SECRET not in repr(found)
     report = check_tree(load_round(), tree)

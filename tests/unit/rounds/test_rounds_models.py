@@ -97,10 +97,10 @@ def test_every_package_has_a_description() -> None:
 def test_every_framework_runs_a_reachable_format() -> None:
     """Except TensorFlow Lite, which runs only its own files; SSD-ResNet34's weights only come from its PyTorch file."""
     from ck_repo.resolve.catalogue import Listed
+    from ck_repo.resolve.context import Context
     from ck_repo.resolve.resolver import Resolver
-    from ck_repo.resolve.surroundings import Surroundings
 
-    resolver = Resolver(Surroundings(Listed(packages())))
+    resolver = Resolver(Context(Listed(packages())))
     backends = own_backends()
     runs = {row.runs for row in backends.values()}
     assert {default_backend(target, backends.values()) for target in runs} == set(backends)

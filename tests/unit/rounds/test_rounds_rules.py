@@ -64,7 +64,7 @@ def test_mlperf_conf_has_round_figures_in_loadgen_syntax() -> None:
     assert "ssd-resnet34.Offline.target_latency" not in conf
 
 
-def told(**changes: Any) -> dict[str, str]:
+def written(**changes: Any) -> dict[str, str]:
     """user.conf of a SingleStream run with the round's figures except these."""
     official = {
         "min_duration_ms": 600_000, "min_query_count": 1024, "target_latency_ms": 10,
@@ -74,7 +74,7 @@ def told(**changes: Any) -> dict[str, str]:
 
 
 def test_official_user_conf_is_empty() -> None:
-    assert told() == {}
+    assert written() == {}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_official_user_conf_is_empty() -> None:
     ],
 )
 def test_user_conf_has_changed_values_exactly(change: dict[str, Any], line: tuple[str, str]) -> None:
-    assert told(**change) == {f"ssd-mobilenet.SingleStream.{line[0]}": line[1]}
+    assert written(**change) == {f"ssd-mobilenet.SingleStream.{line[0]}": line[1]}
 
 
 def test_benchmark_comes_from_meta_or_input_size() -> None:

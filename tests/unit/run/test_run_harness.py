@@ -126,11 +126,11 @@ def test_cause_from_harness_is_the_message(run: Run, folder: Path) -> None:
 def test_failure_without_cause_shows_end_of_log(run: Run, folder: Path) -> None:
     with pytest.raises(RunError) as caught:
         run('print("first line", *range(40), "division by zero", sep="\\n", file=sys.stderr)\nsys.exit(9)')
-    told = str(caught.value)
-    assert "ended with exit status 9" in told
-    assert "division by zero" in told
-    assert "first line" not in told
-    assert str(folder / "stderr.log") in told
+    message = str(caught.value)
+    assert "ended with exit status 9" in message
+    assert "division by zero" in message
+    assert "first line" not in message
+    assert str(folder / "stderr.log") in message
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV"])

@@ -105,9 +105,9 @@ def test_corrupt_file_is_ignored_with_warning(bench: Bench, change: Any, why: st
     path.write_text(change(path.read_text()))
     capfd.readouterr()
     assert source(bench) == "measured"
-    told = capfd.readouterr().err
-    assert "warning: the kept layout is ignored and measured again" in told
-    assert why in told
+    message = capfd.readouterr().err
+    assert "warning: the kept layout is ignored and measured again" in message
+    assert why in message
     assert source(bench) == "kept"  # written again
     assert "warning" not in capfd.readouterr().err
 

@@ -76,7 +76,7 @@ def test_missing_image_is_reported_before_the_run(spec: Spec, tmp_path: Path, sa
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"count": 8}, "uses the complete data set"),
         ({"seconds": 5.0}, "at least 600 s, and --time=5"),
@@ -90,8 +90,8 @@ def test_missing_image_is_reported_before_the_run(spec: Spec, tmp_path: Path, sa
         ({"scenario": "multistream", "target_latency": 51.0}, "bound for MultiStream is 50 ms"),
     ],
 )
-def test_options_forbidden_by_rules_are_rejected(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_options_forbidden_by_rules_are_rejected(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         check_options(RunOptions(official=True, **options), rules_for(load_round(), "ssd-mobilenet"))
 
 

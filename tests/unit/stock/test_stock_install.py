@@ -19,7 +19,7 @@ from stock_repositories import DETECTION_MODEL, StockRepository
 from unit.upstreams import Upstream
 
 from ck_repo.contract.record import write
-from ck_repo.errors import CKError, DownloadError, NotTheSameError, OfflineError
+from ck_repo.errors import CKError, DownloadError, MismatchError, OfflineError
 from ck_repo.install.fetch import cache_root
 from ck_repo.install.installer import Installer, Vouched
 from ck_repo.resolve.plan import InstalledPackage, NewPackage
@@ -72,13 +72,13 @@ def test_changed_file_is_an_error_later(stock: StockRepository, user: User, serv
     server.give("/net.onnx", whole(b"weights"), whole(b"other weights"))
     folder = stock.fetched("net", server.url, "net.onnx")
     user.install("net")
-    (folder / "notes.txt").write_text("the recipe was edited, so that it is installed anew")
+    (folder / "notes.txt").write_text("the recipe was edited, so that it is installed again")
     assert Path(user.install("net")["path"], "net.onnx").read_bytes() == b"weights"  # from the cache
     (folder / "notes.txt").write_text("again")
     for cached in (Path(user.install("net")["path"]).parent / ".cache" / "sha256").glob("*/*"):
         cached.unlink()
     (folder / "notes.txt").write_text("and again")
-    with pytest.raises(NotTheSameError, match="was another file when this recipe was first installed here") as caught:
+    with pytest.raises(MismatchError, match="was another file when this recipe was first installed here") as caught:
         user.install("net")
     assert "pins/recipes" in caught.value.hint
 
@@ -194,7 +194,7 @@ def test_git_branch_or_tag_stays_at_its_commit(
     folder = git_package(stock, project, {"branch": "main", "tag": "v1", "digits": short, "none": ""}[how])
     meta = user.install("source", trust=True)
     project.commit("code.c", "second")
-    (folder / "notes.txt").write_text("the recipe was edited, so that it is installed anew")
+    (folder / "notes.txt").write_text("the recipe was edited, so that it is installed again")
     again = user.install("source", trust=True)
     assert (Path(meta["file"]).read_text(), Path(again["file"]).read_text()) == ("first", "first")
     assert meta["unverified"]

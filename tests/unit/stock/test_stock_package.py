@@ -220,8 +220,8 @@ def test_value_of_wrong_type_is_an_error_or_harmless(stock: StockRepository, key
         content: dict[str, Any] = {"tags": ["net"], "customize": {"install_env": FETCH}, "process_script": "install"}
         content |= {key: value} if key != "install_env" else {"customize": {"install_env": value}}
         folder = stock.entry("package", "net", content)
-    told = error_of("net")
-    assert not told or str(folder / ".cm/meta.json") in told
+    message = error_of("net")
+    assert not message or str(folder / ".cm/meta.json") in message
     survey(Session())
 
 
@@ -231,7 +231,7 @@ def test_value_of_wrong_type_is_an_error_or_harmless(stock: StockRepository, key
 @pytest.mark.parametrize("value", [5, "text", ["list"], {"a": {"b": []}}, None])
 def test_variation_value_of_wrong_type(stock: StockRepository, key: str, value: Any) -> None:
     folder = stock.package("net", env=FETCH, variations={"v": {key: value}})
-    told = error_of("net", (), ("v",))
-    assert not told or str(folder / ".cm/meta.json") in told
+    message = error_of("net", (), ("v",))
+    assert not message or str(folder / ".cm/meta.json") in message
     if key == "strange":
         assert component("net").remarks == ("variation v: the key strange is ignored",)

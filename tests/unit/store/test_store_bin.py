@@ -70,7 +70,7 @@ def test_old_removals_expire(local: Repository, entry: Entry, monkeypatch: pytes
 def test_oldest_removals_expire_first_when_bin_is_full(local: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("one", "two", "three"):
         rubbish.discard(local, create_entry(local, "dataset", name, {}, files={"big": "x" * 50_000}))
-    monkeypatch.setattr(rubbish, "MOST_BYTES", 110_000)
+    monkeypatch.setattr(rubbish, "MAX_BYTES", 110_000)
     rubbish.sweep_bin(local)
     assert [row.alias for row in rubbish.removed(local)] == ["three", "two"]
 

@@ -114,7 +114,7 @@ def test_malicious_dependency_is_rejected(upstream: New, tmp_path: Path, need: t
 
 
 @pytest.mark.parametrize(
-    ("spoil", "checkout", "told"),
+    ("damage", "checkout", "message"),
     [
         (lambda there: there.git("rm", "--quiet", ".ckr.json"), "", r"is not a CK repository: it has no \.ckr\.json"),
         (lambda there: there.commit(".ckr.json", "{"), "", r"\.ckr\.json is not JSON"),
@@ -124,12 +124,12 @@ def test_malicious_dependency_is_rejected(upstream: New, tmp_path: Path, need: t
     ids=["no description", "spoilt description", "no such commit", "an option"],
 )
 def test_unusable_repository_is_reported_and_leaves_nothing(
-    upstream: New, spoil: Callable[[Any], object], checkout: str, told: str
+    upstream: New, damage: Callable[[Any], object], checkout: str, message: str
 ) -> None:
     there = upstream("mine")
-    spoil(there)
+    damage(there)
     there.commit("more")
-    with pytest.raises(CKError, match=told):
+    with pytest.raises(CKError, match=message):
         _pull(url=there.url, checkout=checkout)
     assert _listed() == []
 
@@ -161,7 +161,7 @@ def test_user_changes_are_kept(upstream: New) -> None:
     there.commit("a", "theirs")
     _pull(url=there.url)
     (repos_root() / "mine" / "a").write_text("mine")
-    there.commit("a", "theirs anew")
+    there.commit("a", "theirs again")
     with pytest.raises(StorageError, match="git merge failed"):
         _pull("mine")
     assert (repos_root() / "mine" / "a").read_text() == "mine"
@@ -234,8 +234,8 @@ def test_pull_all_continues_after_failure(upstream: New, no_checkout: None, caps
     good.commit("new")
     bad.path.rename(bad.path.with_name("gone"))
     assert main(["pull", "all"]) == 5
-    told = capsys.readouterr().out.splitlines()
-    assert (told[0].split(" ")[:2], told[-1]) == (["good:", "updated"], "not pulled: a-bad")
+    message = capsys.readouterr().out.splitlines()
+    assert (message[0].split(" ")[:2], message[-1]) == (["good:", "updated"], "not pulled: a-bad")
     assert (repos_root() / "good" / "new").exists()
 
 

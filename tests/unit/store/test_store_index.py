@@ -186,12 +186,12 @@ def _tail(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "spoil", [_garbage, _header_only, _tail, lambda content: content[: len(content) // 2], lambda content: b""],
+    "damage", [_garbage, _header_only, _tail, lambda content: content[: len(content) // 2], lambda content: b""],
     ids=["garbage", "header kept", "tail spoilt", "cut", "empty"],
 )  # fmt: skip
-def test_corrupt_index_is_rebuilt(tagged: Tagged, spoil: Callable[[bytes], bytes]) -> None:
+def test_corrupt_index_is_rebuilt(tagged: Tagged, damage: Callable[[bytes], bytes]) -> None:
     path = _index_file()
-    path.write_bytes(spoil(path.read_bytes()))
+    path.write_bytes(damage(path.read_bytes()))
     assert tagged("one") == ["a"]
     assert tagged("x") == ["a", "b"]
 
@@ -262,8 +262,8 @@ def test_concurrent_refreshes_during_changes_are_correct(datasets: Path, tagged:
             writing.remove_entry(entry)
         else:
             writing.update_entry(entry, {"tags": ["x", "kept"]})
-    told = [process.communicate()[1] for process in searchers]
-    assert [process.returncode for process in searchers] == [0, 0, 0], told
+    outputs = [process.communicate()[1] for process in searchers]
+    assert [process.returncode for process in searchers] == [0, 0, 0], outputs
     assert tagged("kept") == sorted(f"n{number}" for number in range(0, 40, 2))
 
 

@@ -78,13 +78,13 @@ def test_oversized_file_is_not_read(folder: Path) -> None:
     with open(folder / "sparse", "wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(UnreadableError, match="larger than 100 bytes"):
-        read_plain(folder, "sparse", most=100)
-    assert read_plain(folder, "a/file", most=7) == b"content"
+        read_plain(folder, "sparse", maximum=100)
+    assert read_plain(folder, "a/file", maximum=7) == b"content"
 
 
 def test_file_with_wrong_size_is_bounded() -> None:
     with pytest.raises(UnreadableError, match="larger than 10 bytes"):
-        read_plain(Path("/proc/self"), "status", most=10)
+        read_plain(Path("/proc/self"), "status", maximum=10)
 
 
 def test_opened_file_is_the_checked_one(folder: Path) -> None:

@@ -285,9 +285,9 @@ def test_entry_is_changed_in_the_folder_of_its_module(by_hand: Callable[..., Pat
     assert sorted(row.alias for row in find(Repositories(), "venv.*", repository="x")) == ["b", "c"]
 
 
-@pytest.mark.parametrize("spoil", ["", "not a UID", "2" * 16, "\0", None])
+@pytest.mark.parametrize("damage", ["", "not a UID", "2" * 16, "\0", None])
 def test_broken_alias_files_do_not_hide_entries(
-    spoil: str | None, by_hand: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    damage: str | None, by_hand: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     there = _describe(repos_root() / "x")
     by_hand(there / "dataset" / "a", {"tags": ["t"]}, uid="1" * 16)
@@ -295,13 +295,13 @@ def test_broken_alias_files_do_not_hide_entries(
     (there / "dataset" / "a" / ".cm" / "info.json").write_text(json.dumps({"backup_data_uid": "1" * 16}))
     uid_file, alias_file = (there / "dataset" / ".cm" / f"alias-{name}" for name in ("u-" + "1" * 16, "a-a"))
     uid_file.write_text("b\n")  # the UID belongs to another entry, whose alias may point back
-    if spoil is None:
+    if damage is None:
         alias_file.unlink()
         alias_file.mkdir()
     else:
-        alias_file.write_text(spoil)
+        alias_file.write_text(damage)
     assert [entry.alias for entry in find(Repositories(), "dataset", tags="t")] == ["a", "b"]
     assert load(Repositories(), "dataset", "a").path.name == "a"
     assert load(Repositories(), "dataset", "b").path.name == "b"
-    if spoil != "2" * 16:
+    if damage != "2" * 16:
         assert load(Repositories(), "dataset", "1" * 16).path.name == "a"

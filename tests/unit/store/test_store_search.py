@@ -103,7 +103,7 @@ def test_name_does_not_escape_its_module(add: Add, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('{\n  "tags": }', " is not JSON: Expecting value at line 2, column 11"),
         ('{"tags": 5}', ": tags is 5"),
@@ -113,12 +113,12 @@ def test_name_does_not_escape_its_module(add: Add, name: str) -> None:
     ids=["cut", "tags", "long number", "deep"],
 )
 def test_corrupt_meta_is_reported_and_others_are_found(
-    three: None, datasets: Path, text: str, told: str, capsys: pytest.CaptureFixture[str]
+    three: None, datasets: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     meta = datasets / "coco-val" / ".cm" / "meta.json"
     meta.write_text(text)
     assert _names(tags="coco") == ["local:coco-train", "other:coco-val"]
-    assert f"warning: dataset skipped: {meta}{told}" in capsys.readouterr().err
+    assert f"warning: dataset skipped: {meta}{message}" in capsys.readouterr().err
     assert _names(tags="coco") == ["local:coco-train", "other:coco-val"]
     assert capsys.readouterr().err == ""
     with pytest.raises(ConfigError, match="coco-val"):

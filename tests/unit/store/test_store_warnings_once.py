@@ -36,10 +36,10 @@ def test_one_line_per_repository(capsys: pytest.CaptureFixture[str]) -> None:
     assert "`ck check repo:two` lists them" in capsys.readouterr().err.splitlines()[1]
 
 
-@pytest.mark.parametrize("spoil", ["folder", "content"])
-def test_unremembered_problem_is_reported_each_time(ck_home: Path, capsys: pytest.CaptureFixture[str], spoil: str) -> None:
+@pytest.mark.parametrize("damage", ["folder", "content"])
+def test_unremembered_problem_is_reported_each_time(ck_home: Path, capsys: pytest.CaptureFixture[str], damage: str) -> None:
     said = ck_home / "CK" / ".index" / "said"
-    if spoil == "folder":
+    if damage == "folder":
         said.parent.mkdir(parents=True)
         said.write_text("a file where a folder would be")
     for _ in range(2):

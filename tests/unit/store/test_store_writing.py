@@ -151,11 +151,11 @@ def test_one_of_two_processes_adding_a_name_succeeds(datasets: Path) -> None:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    told = [uid for process in both for uid in process.communicate()[0].split()]
+    printed = [uid for process in both for uid in process.communicate()[0].split()]
     assert [process.returncode for process in both] == [0, 0]
     written = {entry.info()["backup_data_uid"] for entry in find(Repositories(), "dataset")}
     assert len(written) == 150
-    assert sorted(told) == sorted(written)
+    assert sorted(printed) == sorted(written)
     assert {entry.uid for entry in find(Repositories(), "dataset")} == written
 
 

@@ -32,8 +32,8 @@ def test_required_user_input_is_marked_and_reported(ck: Ck, tmp_path: Path) -> N
     assert answer.code == 10
     marked = {key for key, value in answer.json["dict"].items() if str(value).startswith("ADD: ")}
     assert marked >= {"division", "submitter", "status", "system_type"}
-    told = " ".join(row["expected"] for row in answer.json["findings"])
-    assert all(key in told for key in marked)
+    expected = " ".join(row["expected"] for row in answer.json["findings"])
+    assert all(key in expected for key in marked)
     assert all(row["line"] for row in answer.json["findings"])
 
 
