@@ -11,6 +11,7 @@ from ck_repo.actions.new_venv import confirm_new_venv
 from ck_repo.actions.package import TRUST, VENV
 from ck_repo.actions.request import Request
 from ck_repo.actions.run_options import declared, declared_option, run_options
+from ck_repo.contract.record import write
 from ck_repo.errors import MismatchError, NotFoundError, UsageError
 from ck_repo.run.options import DEFAULT_SECONDS
 from ck_repo.store.entry import tag_list
@@ -59,7 +60,7 @@ def find(request: Request) -> Answer:
         (f"{target:g}", "yes" if valid else "no", "-" if latency is None else f"{latency:.3f}")
         for target, valid, latency in found.tries
     ]
-    data = {"key": found.key, "value": found.value, "path": str(path), "tries": tries, "results": found.confirmed}
+    data = {"key": found.key, "value": found.value, "path": str(path), "tries": tries, "results": write(found.confirmed)}
     return Answer(data, [*table_lines((found.key, "valid", f"{found.percentile}, ms"), table), "", line, f"written to {path}"])
 
 

@@ -139,7 +139,7 @@ def asked_for(request: Request, program: Entry, asked: Asked) -> tuple[Definitio
     return definition, limits, request.text("name") or asked.name
 
 
-def given_options(request: Request) -> dict[str, Any]:
+def given_options(request: Request) -> dict[str, object]:
     """The run options of a request, by the names of `RunOptions`."""
     options = run_options(request)
     return {row.name: getattr(options, row.name) for row in RUN_OPTIONS if request.options.get(row.key) is not None}

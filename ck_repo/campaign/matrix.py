@@ -85,7 +85,7 @@ class Matrix:
             raise UsageError("every combination is excluded", hint="remove an exclusion")
         return found
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """As JSON, for a campaign's entry."""
         exclude = [{name: list(values) for name, values in row.items()} for row in self.exclude]
         return {
@@ -97,11 +97,11 @@ class Matrix:
 
 def cell_of(fixed: Mapping[str, Any], values: Mapping[str, Any]) -> Cell:
     """The cell for some values."""
-    options: dict[str, Any] = dict(fixed)
+    options = dict(fixed)
     for name, value in values.items():
         head, _, key = name.partition(".")
         options[head] = {**options.get(head, {}), key: value} if key else value
-    made = RunOptions(**options)
+    made = RunOptions.of(options)
     return Cell(of_value(made.as_data())[:12], values, made)
 
 

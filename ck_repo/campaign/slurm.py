@@ -69,7 +69,7 @@ def _jobqueue() -> Any:
                 signal.signal(number, handler)
 
 
-def _settings(profile: SlurmProfile, files: Mapping[str, str], logs: Path) -> dict[str, Any]:
+def _settings(profile: SlurmProfile, files: Mapping[str, str], logs: Path) -> dict[str, object]:
     variables = {
         "CK_REPOS": profile.repos or str(repos_root()),
         "CK_TOOLS": profile.tools or str(tools_root()),

@@ -34,7 +34,7 @@ class Space:
     by_backend: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     default_backend: str = ""
 
-    def suggest(self, choose: Callable[[str, tuple[Any, ...]], Any]) -> dict[str, Any]:
+    def suggest(self, choose: Callable[[str, tuple[Any, ...]], Any]) -> dict[str, object]:
         """The values of a trial; `choose` selects one of several, by a name that always has the same values."""
         values = {name: choose(name, rows) if len(rows) > 1 else rows[0] for name, rows in self.common.items()}
         backend = str(values.get("backend") or self.default_backend)
@@ -43,7 +43,7 @@ class Space:
                 values[_PREFIX + name] = choose(f"{backend}.{name}", rows)
         return values
 
-    def points(self) -> Iterator[dict[str, Any]]:
+    def points(self) -> Iterator[dict[str, object]]:
         """Every combination, as the values by the names that `suggest` chooses by."""
         searched = {name: rows for name, rows in self.common.items() if len(rows) > 1}
         for chosen in product(*searched.values()):

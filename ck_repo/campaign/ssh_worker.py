@@ -36,7 +36,7 @@ def main() -> None:
     sys.exit(_work(json.loads(line)))
 
 
-def _about() -> dict[str, Any]:
+def _about() -> dict[str, object]:
     import distributed
 
     connection = os.environ.get("SSH_CONNECTION", "").split()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ class Candidate:
     """
 
     number: int
-    values: dict[str, Any]
+    values: dict[str, object]
     figures: dict[str, float]
     keeps_accuracy: bool = True
 
@@ -96,7 +96,7 @@ class Trials:
             found[goal.name] = {str(name): float(share) for name, share in shares.items()}
         return found
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[Mapping[str, Any]]:
         """Every trial, for a table."""
         return [
             {

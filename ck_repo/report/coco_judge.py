@@ -56,10 +56,10 @@ class Judge(COCOeval):  # type: ignore[misc]
             "gtIgnore": ignored, "dtIgnore": passed,
         }  # fmt: skip
 
-    def _sorted(self, image: int, category: int, found: list[dict[str, Any]], overlap_of_best: int) -> _Sorted:
+    def _sorted(self, image: int, category: int, found: list[dict[str, Any]], limit: int) -> _Sorted:
         key = (image, category)
         if key not in self._ordered:
-            order = np.argsort([-row["score"] for row in found], kind="mergesort")[:overlap_of_best]
+            order = np.argsort([-row["score"] for row in found], kind="mergesort")[:limit]
             rows = [found[at] for at in order]
             areas = np.asarray([row["area"] for row in rows], dtype=np.float64)
             self._ordered[key] = _Sorted([row["id"] for row in rows], [row["score"] for row in rows], areas)

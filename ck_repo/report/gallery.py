@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -31,7 +30,7 @@ class Judged:
 class Gallery:
     """The data for the page's script, and notes on what was omitted."""
 
-    data: dict[str, Any]
+    data: dict[str, object]
     notes: tuple[str, ...]
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from ck_repo.experiments.queries import Queries, percentile
 from ck_repo.report.chart import ACCENT, BAD, MUTED, Chart, data, nominal, quantity, rule_at, tooltip
@@ -42,7 +41,7 @@ def _unit(subject: Subject) -> str:
     return "queries" if subject.scenario and subject.scenario.key in ("multistream", "server") else "samples"
 
 
-def _marks(subject: Subject, found: Queries, channel: str) -> list[dict[str, Any]]:
+def _marks(subject: Subject, found: Queries, channel: str) -> list[dict[str, object]]:
     """The scenario's percentile, and the bound."""
     scenario = subject.scenario
     if scenario is None or scenario.one_query:
@@ -158,7 +157,7 @@ def latency_over_time(subject: Subject, found: Queries) -> Chart:
     return Chart("latency-time", "Latency over time", text, spec, ("time, s", "median, ms", "95 %, ms", "highest, ms"), table)
 
 
-def _drift(rows: Sequence[dict[str, Any]]) -> str:
+def _drift(rows: Sequence[Mapping[str, float]]) -> str:
     """Compare the median of the last quarter of the run with that of the second, which excludes the warm-up."""
     quarter = len(rows) // 4
     if quarter < 3:

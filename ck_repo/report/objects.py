@@ -180,7 +180,7 @@ def _source(wanted: Wanted) -> _Source:
         coco = Path(name) / "coco.json"
         found = read_data_set(wanted, coco, check=False)
         content = json.loads(coco.read_bytes())
-    return _Source(content, Path(found["images"]), found["files"], found["image_ids"], found["category_ids"])
+    return _Source(content, Path(found.images), found.files, found.image_ids, found.category_ids)
 
 
 def _images(source: _Source, subject: Subject) -> list[Image]:

@@ -60,10 +60,9 @@ def commands_section(subject: Subject) -> Section | None:
 
 def command_line(subject: Subject) -> str:
     """The `ck run` command with the recorded options; empty if they cannot be read."""
-    recorded: dict[str, Any] = dict(subject.meta.get("options") or {})
-    known = {each.name for each in fields(RunOptions)}
+    recorded, known = subject.meta.get("options") or {}, {each.name for each in fields(RunOptions)}
     try:
-        options = RunOptions(**{name: value for name, value in recorded.items() if name in known})
+        options = RunOptions.of({name: value for name, value in recorded.items() if name in known})
         return command_of(options, program=str((subject.meta.get("program") or {}).get("alias") or "object-detection"))
     except (CKError, TypeError, ValueError):
         return ""

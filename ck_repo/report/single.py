@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def tiles_of(subject: Subject) -> list[Tile]:
     for key in ("AP50", "AP75"):
         if subject.accuracy.get(key) is not None:
             tiles.append(Tile(key, f"{float(subject.accuracy[key]):.4f}", f"IoU {int(key[2:]) / 100:g}"))
-    latency: dict[str, Any] = subject.performance.get("latency_ms") or {}
+    latency: Mapping[str, Any] = subject.performance.get("latency_ms") or {}
     for key in ("p50", "p90", "p99"):
         if latency.get(key) is not None and not (scenario and scenario.one_query):
             tiles.append(Tile(f"{key} latency", f"{float(latency[key]):.4g}", "ms"))

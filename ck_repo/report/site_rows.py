@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -113,7 +113,7 @@ class SiteRow:
     @cached_property
     def commit(self) -> str:
         """The commits of the repositories that were used, abbreviated."""
-        rows: dict[str, Any] = self.subject.meta.get("repositories") or {}
+        rows: Mapping[str, Any] = self.subject.meta.get("repositories") or {}
         return " ".join(str(row.get("commit"))[:10] for row in rows.values() if row and row.get("commit"))
 
     @property

@@ -246,7 +246,7 @@ def _benchmark(name: str, row: Fields) -> Benchmark:
     )
 
 
-def _content(folder: Path, name: str) -> dict[str, Any]:
+def _content(folder: Path, name: str) -> dict[str, object]:
     """Read a data file; one with ``"based_on": "v1.0"`` only has differences from that round, null for missing keys."""
     path = folder / f"{name}.json"
     try:
@@ -259,7 +259,7 @@ def _content(folder: Path, name: str) -> dict[str, Any]:
     return content if base is None else _merged(_content(folder, str(base)), content)
 
 
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, object]:
     found = dict(base)
     for key, value in changes.items():
         if value is None:

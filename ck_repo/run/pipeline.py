@@ -290,7 +290,7 @@ def _write_inputs(folder: Path, plan: RunPlan, spec: Spec, lock: Lock) -> None:
     rules = rules_of(plan)
     for mode in spec.modes:
         write_text(folder / mode / "mlperf.conf", mlperf_conf(rules))
-        write_text(folder / mode / "user.conf", user_conf(rules, plan.options.scenario, write(spec.loadgen)))
+        write_text(folder / mode / "user.conf", user_conf(rules, plan.options.scenario, spec.loadgen))
 
 
 def harness_of(program: Entry) -> str:

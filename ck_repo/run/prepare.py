@@ -121,7 +121,7 @@ def prepare(
     choices[WEIGHTS] = weights
     _check_prepared(choices[DATASET], chosen.for_model(model))
     section = weights.model or model
-    rules = rules_for(load_round(options.round), benchmark_of(dict(section), chosen.side or 0))
+    rules = rules_for(load_round(options.round), benchmark_of(section, chosen.side or 0))
     rules.scenario(options.scenario)  # refuse it now if the round does not have it
     if options.user_conf:
         options = with_user_conf(options, rules)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Event
-from typing import Any, Protocol
+from typing import Protocol
 
 from ck_repo import progress
 from ck_repo.contract.results import Results
@@ -45,7 +45,7 @@ class Shard:
     seconds: float
     tries: int
 
-    def as_data(self) -> dict[str, Any]:
+    def as_data(self) -> dict[str, object]:
         """For the experiment."""
         return {**asdict(self), "seconds": round(self.seconds, 1)}
 

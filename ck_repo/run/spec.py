@@ -104,7 +104,7 @@ def _preprocessed(base: Path, parts: InstalledDataset) -> Preprocessed | None:
 
 def rules_of(plan: RunPlan) -> Rules:
     """The rules of the run's round for the model's benchmark."""
-    return rules_for(load_round(plan.options.round), benchmark_of(dict(plan.model), plan.profile.side or 0))
+    return rules_for(load_round(plan.options.round), benchmark_of(plan.model, plan.profile.side or 0))
 
 
 def loadgen_settings(options: RunOptions, rules: Rules) -> LoadGenSettings:

@@ -27,7 +27,7 @@ _MARKS = {
 }
 
 
-def describe_system(round_: Round, packages: Mapping[str, str], given: Mapping[str, str]) -> dict[str, Any]:
+def describe_system(round_: Round, packages: Mapping[str, str], given: Mapping[str, str]) -> dict[str, object]:
     """A system's JSON.
 
     Parameters
@@ -41,7 +41,7 @@ def describe_system(round_: Round, packages: Mapping[str, str], given: Mapping[s
     count = int(hardware.get("accelerators", "0"))
     known = [name for row in own_backends().values() for name in row.python_packages]
     frameworks = [f"{name} {packages[name]}" for name in known if name in packages]
-    found: dict[str, Any] = {
+    found: dict[str, object] = {
         "number_of_nodes": 1,
         "host_processors_per_node": machine.sockets,
         "host_processor_model_name": machine.cpu,
@@ -71,7 +71,7 @@ def describe_system(round_: Round, packages: Mapping[str, str], given: Mapping[s
 
 def write_description(
     round_: Round, path: Path, packages: Mapping[str, str], given: Mapping[str, str]
-) -> tuple[dict[str, Any], list[Finding]]:
+) -> tuple[dict[str, object], list[Finding]]:
     """Write or update a system's JSON; values from options take precedence over existing ones.
 
     Returns
@@ -86,7 +86,7 @@ def write_description(
     return content, check_description(round_, path)
 
 
-def merged_description(path: Path, fresh: Mapping[str, Any]) -> dict[str, Any]:
+def merged_description(path: Path, fresh: Mapping[str, Any]) -> dict[str, object]:
     """Merge a user's older file: written values are kept, empty and marked ones are filled in.
 
     Raises

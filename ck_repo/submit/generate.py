@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from ck_repo.contract.logs import DETAIL, SUMMARY
 from ck_repo.contract.results import Results
@@ -72,7 +71,7 @@ class Generated:
     left: Sequence[Left] = ()
 
 
-def read_system(path: Path) -> dict[str, Any]:
+def read_system(path: Path) -> dict[str, object]:
     """The description of the tree's system."""
     try:
         content = json.loads(read_text(path))

@@ -80,7 +80,7 @@ def compare(pictures: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
         print(f"mAP {expected:.4f} by the framework, {results['accuracy']['mAP']:.4f} by the run")
         assert 0.1 < expected < 0.999, f"mAP {expected} would not show a difference"
         assert results["accuracy"]["mAP"] == pytest.approx(expected, abs=tolerance)
-        return section
+        return dict(section)
 
     return run
 

@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -58,12 +58,10 @@ def convert(name: str, source: Path, folder: Path, model: dict[str, Any] | None 
     return {**(model or {}), **(json.loads(interface.read_text()) if interface.exists() else {})}
 
 
-def model_of(path: Path, backend: str, described: dict[str, Any], base: str = "coco-300") -> Model:
+def model_of(path: Path, backend: str, described: Mapping[str, Any], base: str = "coco-300") -> Model:
     """The harness's view of a model file."""
     chosen = profile(described.get("profile", base))
-    rows = chosen.for_model(described).as_data()
-    for name in ("name", "only_annotated"):
-        rows.pop(name)
+    rows = chosen.for_model(described).as_spec()
     return Model(
         name=path.stem, path=path, backend=backend, input=described.get("input", "image_tensor:0"),
         max_batch=described.get("max_batch"), **rows,

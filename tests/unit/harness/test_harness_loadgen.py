@@ -231,7 +231,9 @@ def test_loaded_samples_and_order_match_published_logs(
     text = (folder / "accuracy/mlperf_log_accuracy.json").read_text()
     logged = [(int(at), int(index)) for at, index in re.findall(r'"seq_id" : (\d+), "qsl_idx" : (\d+)', text)]
     count = rules_for(load_round(), benchmark).performance_sample_count
-    published = [int(index) for index in detail.values["loaded_qsl_set"]]
+    loaded = detail.values["loaded_qsl_set"]
+    assert isinstance(loaded, list)
+    published = [int(index) for index in loaded]
     assert len(published) >= count
     options = RunOptions(scenario=scenario, seconds=2.0 if scenario == "offline" else 0.3)
     rate = 100_000  # the first 250,000 samples of Offline's single query

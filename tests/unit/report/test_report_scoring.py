@@ -12,7 +12,7 @@ import pytest
 from report_experiments import as_results, coco_eval, detections
 
 from ck_repo.report import scoring
-from ck_repo.report.accuracy_charts import class_rows
+from ck_repo.report.accuracy_charts import class_scores
 from ck_repo.report.matching import calibration, confusion
 from ck_repo.report.objects import read_objects
 from ck_repo.report.subject import subject_of
@@ -45,7 +45,7 @@ def test_ap_by_class_and_size_matches_pycocotools(
         part = judge.eval["precision"][:, :, number, 0, -1]
         if (part > -1).any():
             expected[f"kind {category}"] = float(part[part > -1].mean())
-    assert {row["class"]: row["ap"] for row in class_rows(truth, scores)} == pytest.approx(expected, abs=1e-9)
+    assert {row.name: row.ap for row in class_scores(truth, scores)} == pytest.approx(expected, abs=1e-9)
     assert sum(scores.count(category) for category in scores.categories) == len(content["annotations"])
 
 

@@ -116,7 +116,7 @@ def test_configuration_files_match_the_round(made_up: rounds.Round) -> None:
         "*.SingleStream.min_duration = 5000", "*.Offline.min_query_count = 500",
     } <= set(conf.splitlines())  # fmt: skip
     assert "MultiStream" not in conf
-    settings = write(loadgen_settings(RunOptions(scenario="singlestream", official=True, seconds=20.0), rules))
+    settings = loadgen_settings(RunOptions(scenario="singlestream", official=True, seconds=20.0), rules)
     assert "ssd-mobilenet.SingleStream.min_duration = 20000" in user_conf(rules, "singlestream", settings)
     (low, seed, good) = parse_conf("*.Server.min_query_count = 999\n*.*.qsl_rng_seed = 12\n*.*.qsl_rng_seed = 11\n")
     assert "at least 1000" in low.refusal(rules)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import benchmark_of, mlperf_conf, rules_for, user_conf
+from ck_repo.run.options import RunOptions
+from ck_repo.run.spec import loadgen_settings
 
 
 @pytest.mark.parametrize(("benchmark", "count"), [("ssd-mobilenet", 256), ("ssd-resnet34", 64)])
@@ -66,11 +69,10 @@ def test_mlperf_conf_has_round_figures_in_loadgen_syntax() -> None:
 
 def written(**changes: Any) -> dict[str, str]:
     """user.conf of a SingleStream run with the round's figures except these."""
-    official = {
-        "min_duration_ms": 600_000, "min_query_count": 1024, "target_latency_ms": 10,
-        "performance_sample_count": 256, "samples_per_query": 1, "target_qps": None,
-    }  # fmt: skip
-    return read(user_conf(rules_for(load_round(), "ssd-mobilenet"), "singlestream", official | changes))
+    rules = rules_for(load_round(), "ssd-mobilenet")
+    official = loadgen_settings(RunOptions(scenario="singlestream", official=True), rules)
+    settings = {"min_query_count": 1024, "target_latency_ms": 10.0} | changes
+    return read(user_conf(rules, "singlestream", replace(official, **settings)))
 
 
 def test_official_user_conf_is_empty() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ck_repo.contract.results import Performance, Results
 from ck_repo.errors import InterruptedByUser, RunError, StorageError
 from ck_repo.rounds.round import load_round
 from ck_repo.rounds.rules import rules_for
@@ -16,6 +17,10 @@ from ck_repo.session import Session
 from ck_repo.submit import targets
 from ck_repo.submit.search_memory import SearchMemory
 from ck_repo.submit.targets import Best, find_and_write, find_target
+
+
+def measured(performance: Performance) -> Results:
+    return Results(sessions=2, threads=1, batch_size=4, performance=performance)
 
 
 class System:
@@ -31,17 +36,16 @@ class System:
         self.limit, self.rate, self.confirmed = limit, rate, confirmed or limit
         self.asked: list[RunOptions] = []
 
-    def run(self, options: RunOptions) -> dict[str, Any]:
+    def run(self, options: RunOptions) -> Results:
         self.asked.append(options)
-        layout = {"sessions": 2, "threads": 1, "batch_size": 4}
         if options.scenario == "offline":
-            return {**layout, "performance": {"valid": True, "samples_per_second": self.rate}}
+            return measured(Performance(True, samples_per_second=self.rate))
         if options.scenario == "singlestream":
-            return {**layout, "performance": {"valid": True, "latency_ms": {"p90": 7.25, "p99": 9.0}}}
+            return measured(Performance(True, {"p90": 7.25, "p99": 9.0}))
         target = options.target_qps or options.samples_per_query or 0
         limit = self.confirmed if (options.seconds or 0) > 5 else self.limit
         latency = 50.0 * target / limit
-        return {**layout, "performance": {"valid": latency <= 50, "latency_ms": {"p99": latency}}}
+        return measured(Performance(latency <= 50, {"p99": latency}))
 
 
 def search(system: System, scenario: str) -> Any:
@@ -55,7 +59,7 @@ def test_server_target_is_within_two_percent_of_its_limit(limit: float) -> None:
     assert found.key == "target_qps"
     assert 0.98 * limit * 0.999 <= found.value <= limit
     assert len(found.tries) <= 13
-    assert found.confirmed["performance"]["valid"] is True
+    assert found.confirmed.performance.valid
 
 
 @pytest.mark.parametrize("limit", [1.0, 2.0, 7.0, 40.0, 100.0])
@@ -84,10 +88,10 @@ def test_system_that_meets_no_target_is_reported() -> None:
 
 def test_search_ends_if_latency_does_not_depend_on_rate() -> None:
     class Slow(System):
-        def run(self, options: RunOptions) -> dict[str, Any]:
+        def run(self, options: RunOptions) -> Results:
             found = super().run(options)
             if options.scenario == "server":
-                found["performance"] = {"valid": False, "latency_ms": {"p99": 60.0 + (options.target_qps or 0) / 1e3}}
+                return measured(Performance(False, {"p99": 60.0 + (options.target_qps or 0) / 1e3}))
             return found
 
     system = Slow(1.0, 100.0)
@@ -117,7 +121,7 @@ class Interrupted(System):
         super().__init__(limit, rate)
         self.before = before
 
-    def run(self, options: RunOptions) -> dict[str, Any]:
+    def run(self, options: RunOptions) -> Results:
         if len(self.asked) == self.before:
             raise KeyboardInterrupt
         return super().run(options)
@@ -130,7 +134,6 @@ def search_on(monkeypatch: pytest.MonkeyPatch) -> Any:
     def go(system: System, path: Path, scenario: str = "server") -> Any:
         ran = lambda session, plan, tags: SimpleNamespace(results=system.run(plan.options))  # noqa: E731
         monkeypatch.setattr(targets, "execute", ran)
-        monkeypatch.setattr(targets, "write", lambda results: results)  # already in JSON form
         return find_and_write(Session(), RunOptions(scenario=scenario, seconds=1.0, mode="performance"), 50.0, path)
 
     return go
@@ -165,7 +168,7 @@ def test_line_is_in_the_error_if_output_becomes_unwritable(search_on: Any, tmp_p
     place = tmp_path / "place"
 
     class Moved(System):
-        def run(self, options: RunOptions) -> dict[str, Any]:
+        def run(self, options: RunOptions) -> Results:
             if place.is_dir() and (options.seconds or 0) > 2:  # during confirmation
                 place.rmdir()
                 place.write_text("")
