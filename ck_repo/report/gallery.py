@@ -54,8 +54,8 @@ def make_gallery(truth: Truth, runs: Sequence[Judged], budget: int = BUDGET, fir
     chosen = [images[at] for at in order]
     pictures = make_pictures([truth.images[image] for image in chosen], budget)
     classes = {category: number for number, category in enumerate(truth.categories)}
-    most = next(boxes for limit, boxes in _MAX_BOXES if len(chosen) <= limit)
-    boxes = [_Boxes(run, classes, most) for run in runs]
+    shown = next(boxes for limit, boxes in _MAX_BOXES if len(chosen) <= limit)
+    boxes = [_Boxes(run, classes, shown) for run in runs]
     objects = _rows_by_image(truth.image)
     rows = []
     for at, image, picture in zip(order, chosen, pictures.rows, strict=True):
@@ -67,7 +67,7 @@ def make_gallery(truth: Truth, runs: Sequence[Judged], budget: int = BUDGET, fir
                 "runs": [{"boxes": each.of(image), "finders": each.finders(mine)} for each in boxes],
             }
         )  # fmt: skip
-    notes = _notes(pictures, len(images), len(rows), sum(each.left_out for each in boxes), most)
+    notes = _notes(pictures, len(images), len(rows), sum(each.left_out for each in boxes), shown)
     data = {"classes": [truth.categories[key] for key in classes], "images": rows, "runs": [run.name for run in runs]}
     return Gallery(data, notes)
 
@@ -78,8 +78,8 @@ _NONE = np.zeros(0, dtype=np.int64)
 class _Boxes:
     """The boxes of a run by image, in the format of the page."""
 
-    def __init__(self, run: Judged, classes: dict[int, int], most: int) -> None:
-        self._run, self._classes, self._limit = run, classes, most
+    def __init__(self, run: Judged, classes: dict[int, int], limit: int) -> None:
+        self._run, self._classes, self._limit = run, classes, limit
         self.left_out = 0
         kept = np.flatnonzero(run.found.score >= LOWEST)
         kept = kept[np.argsort(-run.found.score[kept], kind="stable")]
@@ -133,7 +133,7 @@ def _errors(truth: Truth, run: Judged) -> list[int]:
     return counts
 
 
-def _notes(pictures: Pictures, total: int, shown: int, boxes: int, most: int) -> tuple[str, ...]:
+def _notes(pictures: Pictures, total: int, shown: int, boxes: int, limit: int) -> tuple[str, ...]:
     notes = [f"Pictures are scaled down to {pictures.side} pixels; boxes with a score below {LOWEST} are omitted."]
     if shown < total:
         notes.append(f"{total - shown:,} of {total:,} images are omitted: those with the fewest errors.")
@@ -142,5 +142,5 @@ def _notes(pictures: Pictures, total: int, shown: int, boxes: int, most: int) ->
     if pictures.unreadable:
         notes.append(f"{pictures.unreadable:,} images have no picture: their files cannot be read on this machine.")
     if boxes:
-        notes.append(f"{boxes:,} boxes are omitted: an image shows the {most} with the highest scores.")
+        notes.append(f"{boxes:,} boxes are omitted: an image shows the {limit} with the highest scores.")
     return tuple(notes)

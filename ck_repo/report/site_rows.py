@@ -74,8 +74,8 @@ class SiteRow:
     def machine(self) -> str:
         """The CPU; for a submission the system."""
         meta = self.subject.meta
-        told = (meta.get("published") or {}).get("system") or (meta.get("platform") or {}).get("cpu")
-        return str(told or (meta.get("system") or {}).get("system_name", ""))
+        name = (meta.get("published") or {}).get("system") or (meta.get("platform") or {}).get("cpu")
+        return str(name or (meta.get("system") or {}).get("system_name", ""))
 
     @property
     def value(self) -> float | None:

@@ -110,9 +110,9 @@ def problems(home: Path) -> list[str]:
         command = [sys.executable, "-c", _CHECKER, json.dumps(_CHECKS), output]
         done = subprocess.run(command, env=environment(home), capture_output=True, text=True, check=True)
         for number, (words, status) in enumerate(zip(_CHECKS, done.stdout.split(), strict=True)):
-            said = (Path(output) / str(number)).read_text()
-            if int(status) not in (0, 16) or "Traceback" in said or "bug in ck" in said:
-                found.append(f"`ck {words}` ended with {status}: {said.strip()[:300]}")
+            text = (Path(output) / str(number)).read_text()
+            if int(status) not in (0, 16) or "Traceback" in text or "bug in ck" in text:
+                found.append(f"`ck {words}` ended with {status}: {text.strip()[:300]}")
     for pattern in _HIDDEN:
         found += [f"left over: {path.relative_to(home)}" for path in home.rglob(pattern)]
     return found

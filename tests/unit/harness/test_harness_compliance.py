@@ -106,8 +106,8 @@ def test_each_test_changes_settings_as_in_the_rules(
 ) -> None:
     options = RunOptions(scenario="offline", seconds=0.2, compliance=test)
     outcome = harness(spec_for("offline", "performance", options=options))
-    told = outcome.detail("performance")
+    effective = outcome.detail("performance")
     for name, value in load_round().submission.tests[test].settings.items():
-        assert told[f"effective_{name}"] == value
+        assert effective[f"effective_{name}"] == value
     logged = (outcome.folder / "performance" / LOG).read_text()
     assert ("qsl_idx" in logged) is (test == "TEST01")

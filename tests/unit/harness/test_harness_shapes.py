@@ -126,7 +126,7 @@ def test_training_uses_another_seed(shapes: ModuleType, demo_model: Path) -> Non
     assert values["TRAINING_SEED"] != shapes.SEED
 
 
-def test_shapes_do_not_reach_beyond_their_windows(shapes: ModuleType) -> None:
+def test_shapes_stay_inside_their_windows(shapes: ModuleType) -> None:
     v, u = np.mgrid[-3:3:601j, -3:3:601j]
     far = np.hypot(u, v) >= shapes.MAX_RADIUS
     assert not any(shapes.shape_mask(name, u, v)[far].any() for name in shapes.CLASSES)

@@ -93,9 +93,9 @@ class ProfiledWorker(Worker):
 
     def finish(self) -> None:
         """Check the last detections."""
-        begun = _now()
+        began = _now()
         super().finish()
-        self.stages.packing += _now() - begun
+        self.stages.packing += _now() - began
 
     def complete(self, samples: Sequence[lg.QuerySample], found: Sequence[Rows]) -> None:
         """Hand answers to LoadGen."""
